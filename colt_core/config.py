@@ -1,0 +1,147 @@
+"""One pretraining run's configuration: the same frozen object in the library, the API and the database.
+
+This module imports no torch, so that the API can check a job without loading it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from colt_core.presets import PRESETS, PresetName, scaled_schedule
+
+Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class PretrainConfig(BaseModel):
+    """Every switch of a run, resolved. Defaults are those of the released CIFAR code (method.md, sections 1 to 4).
+
+    Build one from a user's partial settings with :meth:`resolve`, which fills what is missing from a preset.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    preset: PresetName | None = Field(None, description="Where the values that were not given came from.")
+    framework: Literal["simclr"] = "simclr"
+    sampler: Literal["none", "random", "colt"] = "colt"
+
+    # Encoder
+    backbone: Backbone = Field("resnet18", description="resnet10 has one basic block a stage.")
+    width: int = Field(64, ge=4, le=256, description="Channels of the first stage; 64 is the standard.")
+    stem: Literal["cifar", "cifar-stride2", "imagenet"] = Field(
+        "cifar", description="3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool."
+    )
+    projection_dim: int = Field(128, ge=2, le=4096)
+
+    # Optimisation
+    epochs: int = Field(2000, ge=1, le=100_000)
+    batch_size: int = Field(512, ge=2, le=65_536, description="Images a step; each gives two views.")
+    temperature: float = Field(0.2, gt=0, le=10, description="tau")
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(0.5, gt=0, le=100)
+    final_learning_rate: float = Field(1e-6, ge=0, description="Where the cosine ends.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum, or AdamW's first beta.")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="On every parameter.")
+    lr_warmup_epochs: int = Field(10, ge=0, description="Linear warm-up of the learning rate, counted in epochs of steps.")
+
+    # Augmentation
+    min_crop_scale: float = Field(0.1, gt=0, le=1, description="RandomResizedCrop takes this share of the area, to 1.")
+    flip_probability: float = Field(0.5, ge=0, le=1, description="Horizontal flip.")
+    color_jitter: float = Field(
+        0.4, ge=0, le=1, description="Brightness, contrast and saturation; hue gets a quarter of it."
+    )
+    color_jitter_probability: float = Field(0.8, ge=0, le=1)
+    grayscale_probability: float = Field(0.2, ge=0, le=1)
+
+    # Sampling rounds
+    warmup_epochs: int = Field(100, ge=1, description="w: the first sampling round opens epoch w + 1.")
+    sample_interval: int = Field(25, ge=1, description="r: epochs between two rounds.")
+    sample_budget: int = Field(10_000, ge=1, description="K: OOD images picked a round.")
+    redraw: bool = Field(True, description="Sampler 'random': draw anew each round, or keep the first draw.")
+    top_k: int | Share = Field(
+        10, description="Largest negative probabilities summed: a number of them, or a share of the negatives."
+    )
+    tailness_momentum: float = Field(0.97, ge=0, lt=1, description="m")
+    ood_in_negatives: bool = Field(True, description="Whether OOD embeddings count among a sample's negatives.")
+    num_clusters: int = Field(10, ge=1, le=10_000, description="C")
+    kmeans_restarts: int = Field(10, ge=1, le=100)
+    cluster_temperature: float = Field(1.0, gt=0, description="tau_c")
+    budget_remainder: Literal["largest", "last"] = Field(
+        "largest", description="Integer budgets by largest remainder; or all that is left to the last cluster (released)."
+    )
+    cluster_order: Literal["index", "tail_first"] = Field(
+        "index", description="Which cluster picks first: 0..C-1 (released), or the most tail-like."
+    )
+    ood_neighbors: int = Field(20, ge=1, le=1000, description="ID neighbours that an OOD sample's tailness averages over.")
+
+    # Distribution-level loss
+    distribution_loss_weight: float = Field(0.2, ge=0, description="alpha; 0 leaves the term out.")
+    distribution_denominator: Literal["all", "cross_domain"] = Field(
+        "all", description="Released: every other embedding; paper: the other distribution's."
+    )
+
+    # Running
+    seed: int = Field(0, ge=0, lt=2**31)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the hardware computes in it.")
+    num_processes: int = Field(1, ge=1, le=1, description="Data-parallel ranks.")
+    checkpoint_interval: int = Field(10, ge=1, description="Epochs between two checkpoints; the last epoch always has one.")
+
+    @classmethod
+    def resolve(cls, settings: dict[str, Any]) -> Self:
+        """Fill a user's partial settings from their preset (if they name one) and the defaults.
+
+        A preset's schedule (rounds, learning-rate warm-up, tailness momentum) was chosen for its number of epochs;
+        where the user sets `epochs` alone, what depends on it is scaled along.
+
+        Raises:
+            pydantic.ValidationError: for an unknown key or preset, or a value out of range.
+        """
+        name = settings.get("preset")
+        preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
+        base = {**cls.defaults(), **preset}
+        return cls.model_validate({**base, **scaled_schedule(base, settings), **settings})
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The value of every field that is given neither by the user nor by a preset."""
+        return {name: field.default for name, field in cls.model_fields.items()}
+
+    @model_validator(mode="after")
+    def _combination_can_run(self) -> Self:
+        if self.sampler != "none" and self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs {self.warmup_epochs} leaves no epoch for a sampling round: "
+                f"it must be below epochs {self.epochs}"
+            )
+        return self
+
+    def data_problems(self, num_train: int, num_pool: int | None) -> list[tuple[str, str]]:
+        """What keeps this configuration from running on data of these sizes.
+
+        Args:
+            num_train: images in the training part.
+            num_pool: images in the OOD pool, or None without one.
+
+        Returns:
+            (field, what to change) pairs; empty when the run is possible.
+        """
+        problems = []
+        if self.batch_size > num_train:
+            problems.append(("batch_size", f"{self.batch_size} is more than the {num_train} training images"))
+        if self.sampler != "none":
+            if num_pool is None:
+                problems.append(("sampler", f"'{self.sampler}' needs an OOD pool; name one, or choose 'none'"))
+            elif self.sample_budget > num_pool:
+                problems.append(("sample_budget", f"{self.sample_budget} is more than the {num_pool} images of the pool"))
+            if self.num_clusters > num_train:
+                problems.append(("num_clusters", f"{self.num_clusters} is more than the {num_train} training images"))
+        return problems
+
+    def round_epochs(self) -> range:
+        """The 1-based epochs that open with a sampling round (method.md, section 3)."""
+        if self.sampler == "none":
+            return range(0)
+        return range(self.warmup_epochs + 1, self.epochs + 1, self.sample_interval)

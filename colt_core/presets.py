@@ -1,0 +1,86 @@
+"""Named starting points for a configuration. Values are those of method.md, or measured here (docs/use.md)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+PresetName = Literal["cifar10-lt", "cifar100-lt", "cpu-small", "digits"]
+
+_CIFAR: dict[str, Any] = {
+    "backbone": "resnet18",
+    "width": 64,
+    "stem": "cifar",
+    "epochs": 2000,
+    "batch_size": 512,
+    "temperature": 0.2,
+    "learning_rate": 0.5,
+    "weight_decay": 1e-4,
+    "warmup_epochs": 100,
+    "sample_interval": 25,
+    "sample_budget": 10_000,
+    "distribution_loss_weight": 0.2,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # As published (method.md, section 1): days on a CPU, meant for a GPU.
+    "cifar10-lt": _CIFAR,
+    "cifar100-lt": _CIFAR,
+    # CIFAR-10-LT on two CPU cores in well under an hour.
+    "cpu-small": {
+        **_CIFAR,
+        "backbone": "resnet10",
+        "width": 16,
+        "stem": "cifar-stride2",
+        "epochs": 200,
+        "warmup_epochs": 50,
+        "sample_interval": 25,
+        "sample_budget": 5_000,
+        # 0.97 over 2000 epochs forgets the untrained scores; over 200 it would not.
+        "tailness_momentum": 0.9,
+        "checkpoint_interval": 5,
+    },
+    # scikit-learn's 8x8 digits at 32 px: a demonstration in a minute or two. A mirrored digit is another sign, so no flip.
+    "digits": {
+        **_CIFAR,
+        "backbone": "resnet10",
+        "width": 16,
+        "stem": "cifar-stride2",
+        "epochs": 60,
+        "batch_size": 128,
+        "lr_warmup_epochs": 5,
+        "warmup_epochs": 15,
+        "sample_interval": 10,
+        "sample_budget": 300,
+        "tailness_momentum": 0.8,
+        "min_crop_scale": 0.4,
+        "flip_probability": 0.0,
+        "checkpoint_interval": 5,
+    },
+}
+
+
+def scaled_schedule(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """What of a preset's schedule changes when the user sets the number of epochs.
+
+    Lengths scale with the run, never below one epoch. The tailness momentum m becomes m ** (old / new), so that the
+    same share of a score is still its first value when the same share of the run is over.
+
+    Args:
+        base: the resolved values of the preset.
+        settings: the user's own; a key given there is left to the user.
+
+    Returns:
+        The scaled keys; empty when the user does not set `epochs` to another integer.
+    """
+    epochs = settings.get("epochs")
+    if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1 or epochs == base["epochs"]:
+        return {}
+    share = epochs / base["epochs"]
+    scaled: dict[str, Any] = {
+        key: max(1, round(base[key] * share))
+        for key in ("warmup_epochs", "sample_interval", "lr_warmup_epochs", "checkpoint_interval")
+    }
+    if epochs == 1:
+        scaled["lr_warmup_epochs"] = 0
+    scaled["tailness_momentum"] = round(base["tailness_momentum"] ** (1 / share), 6)
+    return {key: value for key, value in scaled.items() if key not in settings}
