@@ -1,0 +1,126 @@
+"""The artifact store: files by key, in a folder or in any store that fsspec reaches (S3-compatible among them)."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from store.models import new_id
+from store.settings import get_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was written under a key."""
+
+    bytes: int
+    sha256: str
+
+
+class ArtifactStore:
+    """Keys are relative paths with '/' between parts, made by the service and never by a client.
+
+    Args:
+        url: a folder, or an fsspec URL such as `s3://bucket/prefix`.
+        cache: local folder for files that are needed as real paths but live elsewhere.
+    """
+
+    def __init__(self, url: str, cache: Path) -> None:
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+        self._local = isinstance(self._fs, LocalFileSystem)
+        self._cache = cache
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}"
+
+    def write(self, key: str, chunks: Iterable[bytes]) -> Stored:
+        """Store a stream. Nothing is seen under `key` before it is whole: a part is written aside, then renamed."""
+        partial = f"{key}.{new_id()}.partial"
+        digest, size = hashlib.sha256(), 0
+        self._fs.makedirs(self._path(key).rsplit("/", 1)[0], exist_ok=True)
+        try:
+            with self._fs.open(self._path(partial), "wb") as file:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+            self._fs.mv(self._path(partial), self._path(key))
+        except BaseException:
+            if self._fs.exists(self._path(partial)):
+                self._fs.rm(self._path(partial))
+            raise
+        return Stored(size, digest.hexdigest())
+
+    def put_file(self, path: Path, key: str) -> Stored:
+        """Store a local file."""
+        with path.open("rb") as file:
+            return self.write(key, iter(lambda: file.read(2**22), b""))
+
+    def put_folder(self, folder: Path, key: str) -> None:
+        """Store the files of a local folder (not of its subfolders) under `key/`."""
+        for path in sorted(folder.iterdir()):
+            self.put_file(path, f"{key}/{path.name}")
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[IO[bytes]]:
+        """A seekable file.
+
+        Raises:
+            FileNotFoundError: when nothing is stored under `key`.
+        """
+        with self._fs.open(self._path(key), "rb") as file:
+            yield cast("IO[bytes]", file)
+
+    def local_path(self, key: str) -> Path:
+        """A real path of a file or folder; fetched into the cache first when the store is elsewhere.
+
+        Raises:
+            FileNotFoundError: when nothing is stored under `key`.
+        """
+        if self._local:
+            path = Path(self._path(key))
+            if not path.exists():
+                raise FileNotFoundError(key)
+            return path
+        cached = self._cache / key
+        if not cached.exists():
+            partial = cached.with_name(f"{cached.name}.{new_id()}.partial")
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            self._fs.get(self._path(key), str(partial), recursive=self._fs.isdir(self._path(key)))
+            partial.rename(cached)
+        return cached
+
+    def size(self, key: str) -> int:
+        return int(cast("Any", self._fs.size(self._path(key))))
+
+    def delete(self, key: str) -> None:
+        """Remove a file or folder, and its cached copy; it is no error when there is none."""
+        if self._fs.exists(self._path(key)):
+            self._fs.rm(self._path(key), recursive=True)
+        shutil.rmtree(self._cache / key, ignore_errors=True)
+
+    def check(self) -> None:
+        """Write, read and remove a few bytes.
+
+        Raises:
+            Exception: whatever the store answers when it cannot be used.
+        """
+        key = f"health/{new_id()}"
+        self.write(key, [b"ok"])
+        self.delete(key)
+
+
+@lru_cache
+def get_artifacts() -> ArtifactStore:
+    """The process's artifact store."""
+    settings = get_settings()
+    return ArtifactStore(settings.artifacts_url, settings.home / "cache")

@@ -1,0 +1,71 @@
+"""Engine and sessions: one kind of session for API, worker, command line and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+from store.settings import get_settings
+
+# At least as many connections as Starlette has threads for plain endpoints (40), so that none waits for another's.
+POOL_SIZE = 40
+
+
+def build_engine(url: str) -> Engine:
+    """An engine for SQLite or Postgres with the behaviour that shared use needs.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: when the URL cannot be parsed.
+    """
+    parsed = make_url(url)
+    if parsed.drivername in {"postgres", "postgresql"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True, pool_size=POOL_SIZE, max_overflow=10)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, pool_size=POOL_SIZE, max_overflow=10)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
+    # The driver opens transactions late and upgrades them, which lost updates between processes; we open them ourselves.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader takes no write lock; every other transaction takes it at once, so that none has to be upgraded.
+    readonly = connection.get_execution_options().get("colt_readonly", False)
+    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+@lru_cache
+def get_engine() -> Engine:
+    """The process's engine, made once."""
+    return build_engine(get_settings().database_url.get_secret_value())
+
+
+@contextmanager
+def writing(engine: Engine | None = None) -> Iterator[Session]:
+    """A session whose transaction may write: committed at the end, rolled back on an exception. Keep it short."""
+    with sessionmaker(engine or get_engine(), expire_on_commit=False).begin() as session:
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine | None = None) -> Iterator[Session]:
+    """A session that only reads, and so holds up no writer."""
+    engine = (engine or get_engine()).execution_options(colt_readonly=True)
+    with Session(engine, expire_on_commit=False) as session:
+        yield session

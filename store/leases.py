@@ -1,0 +1,114 @@
+"""Claiming work by lease. A worker holds a row for as long as it renews; whoever lost its lease must stop at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CursorResult, and_, select, update
+from sqlalchemy.orm import Session
+
+from store.models import Dataset, Evaluation, Job, OodPool, utc_now
+
+LeasedRow = Job | Dataset | OodPool | Evaluation
+LeasedModel = type[Job] | type[Dataset] | type[OodPool] | type[Evaluation]
+
+
+class LeaseLost(Exception):
+    """Another worker has, or may have, this work now. Write nothing more and stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one row."""
+
+    model: LeasedModel
+    id: str
+    token: str
+
+
+def claim(session: Session, model: LeasedModel, worker_id: str, seconds: float) -> Lease | None:
+    """Take the oldest waiting row, by one atomic UPDATE.
+
+    Returns:
+        The lease, or None when nothing waits.
+    """
+    token = secrets.token_hex(16)
+    oldest = (
+        select(model.id)
+        .where(model.status == model.waiting, model.lease_token.is_(None))
+        .order_by(model.created_at, model.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)  # of no effect on SQLite, which has one writer at a time anyway
+        .scalar_subquery()
+    )
+    claimed = session.execute(
+        update(model)
+        .where(model.id == oldest)
+        .values(
+            status=model.running,
+            attempts=model.attempts + 1,
+            worker_id=worker_id,
+            lease_token=token,
+            lease_expires_at=_after(seconds),
+        )
+        .returning(model.id)
+    ).scalar_one_or_none()
+    return None if claimed is None else Lease(model, claimed, token)
+
+
+def renew(session: Session, lease: Lease, seconds: float) -> str:
+    """Hold on to the row.
+
+    Returns:
+        Its status, which may say `cancelling`.
+
+    Raises:
+        LeaseLost: when the row is no longer ours.
+    """
+    write(session, lease, lease_expires_at=_after(seconds))
+    model = lease.model
+    return session.execute(select(model.status).where(model.id == lease.id)).scalar_one()
+
+
+def write(session: Session, lease: Lease, **values: Any) -> None:
+    """Write columns of the row, if it is still ours.
+
+    Raises:
+        LeaseLost: when it is not; the caller's transaction must not commit.
+    """
+    model = lease.model
+    result = session.execute(
+        update(model).where(model.id == lease.id, model.lease_token == lease.token).values(**values)
+    )
+    if not isinstance(result, CursorResult) or result.rowcount != 1:
+        raise LeaseLost(f"{model.__tablename__} {lease.id}")
+
+
+def finish(session: Session, lease: Lease, status: str, **values: Any) -> None:
+    """Write the outcome and give the row back.
+
+    Raises:
+        LeaseLost: as `write`.
+    """
+    write(session, lease, status=status, lease_token=None, lease_expires_at=None, **values)
+
+
+def expired(session: Session, model: LeasedModel) -> list[LeasedRow]:
+    """Rows whose worker fell silent, locked for this transaction."""
+    held = and_(model.lease_token.is_not(None), model.lease_expires_at < utc_now())
+    return list(session.scalars(select(model).where(held).with_for_update(skip_locked=True)))
+
+
+def has_waiting(session: Session, *models: LeasedModel) -> bool:
+    """Whether any of these tables holds a row that nobody works on."""
+    return any(
+        session.scalar(select(model.id).where(model.status == model.waiting, model.lease_token.is_(None)).limit(1))
+        for model in models
+    )
+
+
+def _after(seconds: float) -> dt.datetime:
+    return utc_now() + dt.timedelta(seconds=seconds)

@@ -1,0 +1,27 @@
+"""The tables."""
+
+from store.models.base import Base, new_id, utc_now
+from store.models.data import Dataset, OodPool, Upload
+from store.models.jobs import Checkpoint, Evaluation, Job, JobEvent, Metric
+from store.models.leased import Leased
+from store.models.service import ApiToken, Worker
+from store.models.tailness import SamplingRound, TailnessEpoch
+
+__all__ = [
+    "ApiToken",
+    "Base",
+    "Checkpoint",
+    "Dataset",
+    "Evaluation",
+    "Job",
+    "JobEvent",
+    "Leased",
+    "Metric",
+    "OodPool",
+    "SamplingRound",
+    "TailnessEpoch",
+    "Upload",
+    "Worker",
+    "new_id",
+    "utc_now",
+]

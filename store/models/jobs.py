@@ -1,0 +1,110 @@
+"""Training jobs, what they report while they run, and what they leave."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.models.base import Base, Identified, utc_now
+from store.models.leased import Leased
+
+
+class Job(Identified, Leased, Base):
+    """`queued`, `running`, `cancelling`, `cancelled`, `failed` or `succeeded`. The latest values stand on the row itself,
+    so that a list of jobs joins no history."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_status", "status"), Index("ix_jobs_created_at", "created_at", "id"))
+
+    waiting = "queued"
+    running = "running"
+
+    name: Mapped[str]
+    tags: Mapped[list[Any]] = mapped_column(default=list)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    ood_pool_id: Mapped[str | None] = mapped_column(ForeignKey("ood_pools.id"), index=True)
+    config: Mapped[dict[str, Any]]
+    framework: Mapped[str]
+    sampler: Mapped[str]
+    evaluations: Mapped[list[Any]]  # kinds asked for at submission
+
+    status: Mapped[str] = mapped_column(default="queued")
+    error: Mapped[str | None]
+    started_at: Mapped[dt.datetime | None]
+    finished_at: Mapped[dt.datetime | None]
+
+    epoch: Mapped[int] = mapped_column(default=0)
+    epochs: Mapped[int]
+    step: Mapped[int] = mapped_column(default=0)
+    steps: Mapped[int] = mapped_column(default=0)
+    images_per_second: Mapped[float | None]
+    eta_seconds: Mapped[float | None]
+    loss: Mapped[float | None]  # mean of the last finished epoch
+    accuracy: Mapped[float | None]  # of the latest evaluation
+
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    request_sha256: Mapped[str | None]
+
+
+class Checkpoint(Identified, Base):
+    __tablename__ = "checkpoints"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    epoch: Mapped[int]  # finished epochs
+    step: Mapped[int]
+    artifact: Mapped[str]
+    bytes: Mapped[int]
+    sha256: Mapped[str]
+
+
+class Evaluation(Identified, Leased, Base):
+    """`queued`, `running`, `succeeded` or `failed`."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (Index("ix_evaluations_status", "status"),)
+
+    waiting = "queued"
+    running = "running"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(default="queued")
+    error: Mapped[str | None]
+    epoch: Mapped[int]
+    accuracy: Mapped[float | None]
+    balanced_accuracy: Mapped[float | None]
+    per_class_accuracy: Mapped[list[Any] | None]
+    group_accuracy: Mapped[dict[str, Any] | None]
+    group_std: Mapped[float | None]
+    class_counts: Mapped[list[Any] | None]  # training images a class
+    test_counts: Mapped[list[Any] | None]  # test images a class
+    finished_at: Mapped[dt.datetime | None]
+
+
+class Metric(Base):
+    """One point of a curve. A resumed run writes the steps after its checkpoint again, to the same values."""
+
+    __tablename__ = "metrics"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class JobEvent(Base):
+    """Append-only; `id` is the SSE event id."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    kind: Mapped[str]  # status, progress, metric, round, evaluation, log
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

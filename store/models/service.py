@@ -1,0 +1,30 @@
+"""Rows about the service itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.models.base import Base, Identified, utc_now
+
+
+class ApiToken(Identified, Base):
+    """A token's hash. The token itself is shown once and kept nowhere."""
+
+    __tablename__ = "api_tokens"
+
+    name: Mapped[str]
+    sha256: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[Any]]  # read, write
+
+
+class Worker(Base):
+    """A live worker moves its heartbeat."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    heartbeat_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

@@ -1,0 +1,73 @@
+"""Every setting of the service, read from the environment (or `.env`) in one place.
+
+Outside this module no code asks whether it runs on one machine or several.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`COLT_*` variables. Addresses that may hold a password are secret: they never show in a log or a repr."""
+
+    model_config = SettingsConfigDict(env_prefix="COLT_", env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address the API binds to; any but loopback needs a token.")
+    port: int = Field(8000, ge=1, le=65_535)
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        [], description="Further names clients may use for this server (Host header), comma-separated."
+    )
+    home: Path = Field(Path(".colt"), description="Data folder of this machine.")
+    database_url: SecretStr = Field(SecretStr(""), description="Default: SQLite in the data folder.")
+    broker_url: SecretStr = Field(SecretStr(""), description="Default: files in the data folder.")
+    artifacts_url: str = Field("", description="A folder, or an fsspec URL such as s3://bucket/prefix. Default: in the data folder.")
+    data_roots: Annotated[list[Path], NoDecode] = Field(
+        [], description=f"Folders that data may be registered from by server path, separated by '{os.pathsep}'."
+    )
+
+    max_upload_bytes: int = Field(20 * 2**30, ge=1)
+    max_images: int = Field(5_000_000, ge=1, description="Most images in one data set or pool.")
+    torch_threads: int = Field(0, ge=0, description="Threads of a training process; 0 leaves it to torch.")
+
+    lease_seconds: float = Field(30, gt=0, description="A worker silent for this long has lost its work.")
+    poll_seconds: float = Field(1, gt=0, description="How often a supervisor looks for a cancel request.")
+    reconcile_seconds: float = Field(5, gt=0, description="How often a worker looks for lost and waiting work.")
+    stop_grace_seconds: float = Field(60, gt=0, description="Time a cancelled training has to write its checkpoint.")
+    max_attempts: int = Field(3, ge=1, description="Starts of one job, data set or evaluation before it fails for good.")
+
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_home(cls, values: dict[str, object]) -> dict[str, object]:
+        home = Path(str(values.get("home") or ".colt")).expanduser().resolve()
+        values["home"] = home
+        for key, default in (
+            ("database_url", f"sqlite:///{home / 'colt.db'}"),
+            ("broker_url", f"filesystem://{home / 'broker'}"),
+            ("artifacts_url", str(home / "artifacts")),
+        ):
+            if not values.get(key):
+                values[key] = default
+        return values
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()
