@@ -44,7 +44,9 @@ class PretrainConfig(BaseModel):
     final_learning_rate: float = Field(1e-6, ge=0, description="Where the cosine ends.")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum, or AdamW's first beta.")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="On every parameter.")
-    lr_warmup_epochs: int = Field(10, ge=0, description="Linear warm-up of the learning rate, counted in epochs of steps.")
+    lr_warmup_epochs: int = Field(
+        10, ge=0, description="Linear warm-up of the learning rate, counted in epochs of steps."
+    )
 
     # Augmentation
     min_crop_scale: float = Field(0.1, gt=0, le=1, description="RandomResizedCrop takes this share of the area, to 1.")
@@ -69,12 +71,15 @@ class PretrainConfig(BaseModel):
     kmeans_restarts: int = Field(10, ge=1, le=100)
     cluster_temperature: float = Field(1.0, gt=0, description="tau_c")
     budget_remainder: Literal["largest", "last"] = Field(
-        "largest", description="Integer budgets by largest remainder; or all that is left to the last cluster (released)."
+        "largest",
+        description="Integer budgets by largest remainder; or all that is left to the last cluster (released).",
     )
     cluster_order: Literal["index", "tail_first"] = Field(
         "index", description="Which cluster picks first: 0..C-1 (released), or the most tail-like."
     )
-    ood_neighbors: int = Field(20, ge=1, le=1000, description="ID neighbours that an OOD sample's tailness averages over.")
+    ood_neighbors: int = Field(
+        20, ge=1, le=1000, description="ID neighbours that an OOD sample's tailness averages over."
+    )
 
     # Distribution-level loss
     distribution_loss_weight: float = Field(0.2, ge=0, description="alpha; 0 leaves the term out.")
@@ -85,9 +90,13 @@ class PretrainConfig(BaseModel):
     # Running
     seed: int = Field(0, ge=0, lt=2**31)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the hardware computes in it.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the hardware computes in it."
+    )
     num_processes: int = Field(1, ge=1, le=1, description="Data-parallel ranks.")
-    checkpoint_interval: int = Field(10, ge=1, description="Epochs between two checkpoints; the last epoch always has one.")
+    checkpoint_interval: int = Field(
+        10, ge=1, description="Epochs between two checkpoints; the last epoch always has one."
+    )
 
     @classmethod
     def resolve(cls, settings: dict[str, Any]) -> Self:
@@ -135,7 +144,9 @@ class PretrainConfig(BaseModel):
             if num_pool is None:
                 problems.append(("sampler", f"'{self.sampler}' needs an OOD pool; name one, or choose 'none'"))
             elif self.sample_budget > num_pool:
-                problems.append(("sample_budget", f"{self.sample_budget} is more than the {num_pool} images of the pool"))
+                problems.append(
+                    ("sample_budget", f"{self.sample_budget} is more than the {num_pool} images of the pool")
+                )
             if self.num_clusters > num_train:
                 problems.append(("num_clusters", f"{self.num_clusters} is more than the {num_train} training images"))
         return problems

@@ -38,7 +38,7 @@ def build_engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
-    # The driver opens transactions late and upgrades them, which lost updates between processes; we open them ourselves.
+    # The driver opens transactions late and upgrades them, which lost updates between processes; we open our own.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

@@ -27,7 +27,9 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".colt"), description="Data folder of this machine.")
     database_url: SecretStr = Field(SecretStr(""), description="Default: SQLite in the data folder.")
     broker_url: SecretStr = Field(SecretStr(""), description="Default: files in the data folder.")
-    artifacts_url: str = Field("", description="A folder, or an fsspec URL such as s3://bucket/prefix. Default: in the data folder.")
+    artifacts_url: str = Field(
+        "", description="A folder, or an fsspec URL such as s3://bucket/prefix. Default: in the data folder."
+    )
     data_roots: Annotated[list[Path], NoDecode] = Field(
         [], description=f"Folders that data may be registered from by server path, separated by '{os.pathsep}'."
     )
@@ -40,7 +42,7 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(1, gt=0, description="How often a supervisor looks for a cancel request.")
     reconcile_seconds: float = Field(5, gt=0, description="How often a worker looks for lost and waiting work.")
     stop_grace_seconds: float = Field(60, gt=0, description="Time a cancelled training has to write its checkpoint.")
-    max_attempts: int = Field(3, ge=1, description="Starts of one job, data set or evaluation before it fails for good.")
+    max_attempts: int = Field(3, ge=1, description="Starts of one piece of work before it fails for good.")
 
     @field_validator("data_roots", mode="before")
     @classmethod

@@ -13,8 +13,10 @@ from store.models.leased import Leased
 
 
 class Job(Identified, Leased, Base):
-    """`queued`, `running`, `cancelling`, `cancelled`, `failed` or `succeeded`. The latest values stand on the row itself,
-    so that a list of jobs joins no history."""
+    """`queued`, `running`, `cancelling`, `cancelled`, `failed` or `succeeded`.
+
+    The latest values stand on the row itself, so that a list of jobs joins no history.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_status", "status"), Index("ix_jobs_created_at", "created_at", "id"))
