@@ -1,0 +1,53 @@
+"""The normaliser that L_CL and the released L_SCL share: log norm_i over all other embeddings of the batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from colt_core.losses.inputs import checked_embeddings
+
+
+def log_norm(z_2BD: Tensor, temperature: float) -> Tensor:
+    """log of norm_i = sum over a != i of exp(z_i . z_a / tau)   (COLT, Bai et al. 2023, section 3: 2B - 1 terms).
+
+    It holds the only 2B x 2B matrix of either loss; compute it once and hand it to both `nt_xent` and
+    `distribution_contrastive` where a batch needs both.
+
+    Args:
+        z_2BD: L2-normalised embeddings, two stacked views.
+        temperature: tau.
+
+    Returns:
+        (2B,) in float32, or float64 for float64 embeddings; differentiable once.
+    """
+    result: Tensor = _LogNorm.apply(checked_embeddings(z_2BD, temperature), temperature)
+    return result
+
+
+class _LogNorm(torch.autograd.Function):
+    """Own backward, since autograd's log-sum-exp keeps and copies several 2B x 2B matrices, and this needs one."""
+
+    @staticmethod
+    def forward(ctx: Any, z_2BD: Tensor, temperature: float) -> Tensor:
+        with torch.autocast(z_2BD.device.type, enabled=False):
+            p_ij = (z_2BD / temperature) @ z_2BD.T
+        p_ij.fill_diagonal_(-torch.inf)
+        largest_2B1 = p_ij.amax(dim=1, keepdim=True)
+        p_ij.sub_(largest_2B1).exp_()
+        total_2B1 = p_ij.sum(dim=1, keepdim=True)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(z_2BD, p_ij.div_(total_2B1))
+            ctx.temperature = temperature
+        return (largest_2B1 + total_2B1.log()).squeeze(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_2B: Tensor) -> tuple[Tensor, None]:
+        z_2BD, p_ij = ctx.saved_tensors
+        grad_2B1 = (grad_2B / ctx.temperature).unsqueeze(1)
+        # s_ij moves with z_i and with z_j: row i's softmax pulls on both.
+        return grad_2B1 * (p_ij @ z_2BD) + p_ij.T @ (grad_2B1 * z_2BD), None

@@ -1,0 +1,49 @@
+"""Tailness of OOD images: what their neighbourhood among the ID images says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from colt_core.events import Float32, Int64
+from colt_core.samplers.search import most_similar
+
+CHUNK = 16_384  # pool rows whose neighbours are held at a time
+
+
+@dataclass(frozen=True, slots=True)
+class OodScores:
+    """By pool image (M,): tailness, nearest cluster centre, cosine to that centre."""
+
+    tailness: Float32
+    cluster: Int64
+    similarity: Float32
+
+
+def score_ood(
+    ood_z_MD: Float32, id_z_ND: Float32, tailness_N: Float32, centers_CD: Float32, neighbors: int
+) -> OodScores:
+    """Score OOD embeddings in the feature space of a sampling round; all embeddings are L2-normalised.
+
+    Tailness is the mean tailness of the k nearest ID embeddings, weighted by cosine.
+    """
+    num_ood = len(ood_z_MD)
+    scores = OodScores(np.empty(num_ood, np.float32), np.empty(num_ood, np.int64), np.empty(num_ood, np.float32))
+    for start in range(0, num_ood, CHUNK):
+        rows = slice(start, start + CHUNK)
+        scores.tailness[rows] = neighborhood_tailness(*most_similar(ood_z_MD[rows], id_z_ND, neighbors), tailness_N)
+        similarity, cluster = most_similar(ood_z_MD[rows], centers_CD, 1)
+        scores.similarity[rows], scores.cluster[rows] = similarity[:, 0], cluster[:, 0]
+    return scores
+
+
+def neighborhood_tailness(similarity_Qk: Float32, index_Qk: Int64, tailness_N: Float32) -> Float32:
+    """(Q,) mean tailness of each row's neighbours, weighted by similarity.
+
+    A neighbour at a negative cosine lies on the far side and weighs nothing, which keeps the score within its
+    neighbours' range; where all do, they count alike.
+    """
+    weights_Qk = np.maximum(similarity_Qk, 0)
+    weights_Qk[~weights_Qk.any(axis=1)] = 1
+    return np.average(tailness_N[index_Qk], axis=1, weights=weights_Qk).astype(np.float32)

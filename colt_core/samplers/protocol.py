@@ -1,0 +1,29 @@
+"""What a sampler is given, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from colt_core.events import Cluster, Float32, Int64
+
+
+@dataclass(frozen=True, slots=True)
+class RoundInputs:
+    """What a sampling round found out, for a sampler to choose by. Embeddings and centres are L2-normalised."""
+
+    round: int  # 1-based
+    seed: int  # of the run
+    budget: int  # K: how many OOD images to pick, 1..M
+    id_z: Float32  # (N, D)
+    ood_z: Float32  # (M, D)
+    centers: Float32  # (C, D)
+    clusters: tuple[Cluster, ...]  # C of them; their budgets sum to K
+
+
+class Sampler(Protocol):
+    """Picks OOD images for the epochs until the next round."""
+
+    def select(self, inputs: RoundInputs) -> Int64:
+        """(K,) pool indices in the order picked, none twice. A function of its inputs: it keeps no random state."""
+        ...

@@ -1,0 +1,85 @@
+"""One sampling round, from embeddings to the OOD images picked (COLT, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+from torch import Tensor
+
+from colt_core.config import PretrainConfig
+from colt_core.events import Cluster, Float32, Int64
+from colt_core.samplers.budget import budgeted_clusters
+from colt_core.samplers.clustering import cluster_embeddings
+from colt_core.samplers.ood_tailness import score_ood
+from colt_core.samplers.protocol import RoundInputs, Sampler
+from colt_core.samplers.search import as_embeddings
+
+
+class RoundFields(TypedDict):
+    """What a round found out, under the names of `colt_core.events.RoundDone`."""
+
+    clusters: tuple[Cluster, ...]
+    id_cluster: Int64
+    selected: Int64
+    ood_tailness: Float32
+    ood_cluster: Int64
+    ood_similarity: Float32
+
+
+def sampling_round(
+    id_z: Float32 | Tensor,
+    ood_z: Float32 | Tensor,
+    tailness: Float32 | Tensor,
+    sampler: Sampler,
+    config: PretrainConfig,
+    round_number: int,
+) -> RoundFields:
+    """Cluster the ID embeddings, budget the clusters by tailness, let the sampler pick, and score the whole pool.
+
+    Args:
+        id_z: (N, D) L2-normalised embeddings of every ID training image (test transform, eval mode).
+        ood_z: (M, D) of every pool image.
+        tailness: (N,) of the ID training images, as `TailnessTracker.scores()` gives it.
+        sampler: who picks.
+        config: num_clusters, kmeans_restarts, cluster_temperature, sample_budget, budget_remainder, ood_neighbors and
+            seed are read. K-means starts from the same seed in every round.
+        round_number: 1-based.
+
+    Returns:
+        The fields that a `RoundDone` event takes beside its place in the run and its duration.
+
+    Raises:
+        ValueError: for embeddings that are not normalised or do not fit together, tailness that is not finite, fewer
+            ID images than clusters, or a budget larger than the pool.
+    """
+    id_z, ood_z = as_embeddings(id_z, "id_z"), as_embeddings(ood_z, "ood_z")
+    tailness = np.asarray(tailness, dtype=np.float32)
+    if id_z.shape[1] != ood_z.shape[1]:
+        raise ValueError(f"id_z has {id_z.shape[1]} dimensions, ood_z {ood_z.shape[1]}")
+    if tailness.shape != (len(id_z),) or not np.isfinite(tailness).all():
+        raise ValueError(f"tailness must be {len(id_z)} finite scores, one an ID embedding")
+    if config.sample_budget > len(ood_z):
+        raise ValueError(f"sample_budget {config.sample_budget} is more than the {len(ood_z)} images of the pool")
+
+    clustering = cluster_embeddings(id_z, config.num_clusters, config.kmeans_restarts, config.seed)
+    clusters = budgeted_clusters(
+        tailness,
+        clustering.labels,
+        config.num_clusters,
+        config.sample_budget,
+        config.cluster_temperature,
+        config.budget_remainder,
+    )
+    selected = sampler.select(
+        RoundInputs(round_number, config.seed, config.sample_budget, id_z, ood_z, clustering.centers, clusters)
+    )
+    scores = score_ood(ood_z, id_z, tailness, clustering.centers, config.ood_neighbors)
+    return RoundFields(
+        clusters=clusters,
+        id_cluster=clustering.labels,
+        selected=selected,
+        ood_tailness=scores.tailness,
+        ood_cluster=scores.cluster,
+        ood_similarity=scores.similarity,
+    )
