@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base, Identified
@@ -15,7 +15,7 @@ class Upload(Identified, Base):
     __tablename__ = "uploads"
 
     filename: Mapped[str]
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
     artifact: Mapped[str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base, Identified, utc_now
@@ -58,7 +58,7 @@ class Checkpoint(Identified, Base):
     epoch: Mapped[int]  # finished epochs
     step: Mapped[int]
     artifact: Mapped[str]
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
 
 

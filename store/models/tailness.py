@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ForeignKey, LargeBinary
-from sqlalchemy.orm import Mapped, deferred, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base
 
@@ -18,7 +18,7 @@ class TailnessEpoch(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
     class_means: Mapped[list[Any]]  # mean by class; null for a class without images
-    scores: Mapped[bytes] = deferred(mapped_column(LargeBinary))  # float32 (N,)
+    scores: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32 (N,)
 
 
 class SamplingRound(Base):
@@ -33,9 +33,9 @@ class SamplingRound(Base):
     overlap: Mapped[float | None]  # share of the picks that the round before had picked too
     seconds: Mapped[float]
     # Over the pool (M,); deferred, since a list of rounds needs none of them.
-    ood_tailness: Mapped[bytes] = deferred(mapped_column(LargeBinary))  # float32
-    ood_cluster: Mapped[bytes] = deferred(mapped_column(LargeBinary))  # uint16
-    ood_similarity: Mapped[bytes] = deferred(mapped_column(LargeBinary))  # float32
-    ood_selected: Mapped[bytes] = deferred(mapped_column(LargeBinary))  # uint8, 0 or 1
+    ood_tailness: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
+    ood_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16
+    ood_similarity: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
+    ood_selected: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint8, 0 or 1
     # Over the training part (N,).
-    id_cluster: Mapped[bytes] = deferred(mapped_column(LargeBinary))  # uint16
+    id_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16

@@ -1,0 +1,73 @@
+"""Bringing a database to the newest schema. Several processes may ask for it at once: one works, the others wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+SCRIPTS = Path(__file__).parent / "migrations"
+# Any constant will do, so long as nothing else in the database locks the same one.
+ADVISORY_LOCK = 0xC0_17
+
+
+class MigrationFailed(Exception):
+    """The migrated rows do not fit the schema; nothing was changed."""
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration, in code: there is no alembic.ini, and the address comes from our settings."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(engine: Engine) -> None:
+    """Migrate to the newest schema, in one transaction that holds a lock. Does nothing when it is there already.
+
+    Raises:
+        MigrationFailed: when a migration would leave rows that point nowhere.
+        sqlalchemy.exc.OperationalError: when the database cannot be reached.
+    """
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            _upgrade_sqlite(connection)
+            return
+        with connection.begin():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+            command.upgrade(alembic_config(connection), "head")
+
+
+def _upgrade_sqlite(connection: Connection) -> None:
+    # SQLite alters a table by building it anew and dropping the old one. With foreign keys enforced, that drop would
+    # delete the rows that refer to it; and the switch works only outside a transaction, hence the driver's connection.
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        with connection.begin():  # BEGIN IMMEDIATE (store/database.py), and so the lock
+            command.upgrade(alembic_config(connection), "head")
+            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if orphans:
+                raise MigrationFailed(f"rows that refer to missing rows: {[tuple(row) for row in orphans[:5]]}")
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+def head() -> str:
+    """The newest revision that this code knows."""
+    revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def current(engine: Engine) -> str | None:
+    """The database's revision; None before the first migration."""
+    with engine.execution_options(colt_readonly=True).connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
