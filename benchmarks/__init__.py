@@ -1,0 +1,1 @@
+"""Reproducible measurements, each a script that prints a table: `python -m benchmarks.NAME`."""
