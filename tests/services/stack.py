@@ -1,0 +1,131 @@
+"""The whole service as real processes: `python -m api` and workers, on either pair of back ends."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from tests.services.processes import MARK, Process, clean_environment, end_marked, free_port, wait_until
+from tests.services.servers import Postgres, Redis
+
+Kind = Literal["embedded", "distributed"]
+
+# Short times, so that a test of a lost worker takes seconds; one thread each, since the processes share few cores.
+QUICK = {
+    "COLT_LEASE_SECONDS": "3",
+    "COLT_POLL_SECONDS": "0.2",
+    "COLT_RECONCILE_SECONDS": "0.5",
+    "COLT_TORCH_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "PYTHONUNBUFFERED": "1",
+}
+
+LIVE: list[Stack] = []  # whose logs belong into a failure's report
+
+
+class Stack:
+    """API and workers. `client` talks to the API; `api` and `workers[i]` can be killed and started again.
+
+    The workers of a distributed stack share only the database, the broker and the artifacts, as on several machines.
+    """
+
+    def __init__(self, folder: Path, *, workers: int, shared: Mapping[str, str], one_home: bool) -> None:
+        self.mark = uuid.uuid4().hex
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.home = folder / "home"  # of the API, and of everything in an embedded stack
+        self.env = clean_environment(
+            **QUICK, **{MARK: self.mark, "COLT_PORT": str(self.port), "COLT_HOME": str(self.home)}, **shared
+        )
+        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.api = Process("api", [sys.executable, "-m", "api"], env=self.env, folder=folder)
+        self.workers = [
+            Process(
+                f"worker-{number}",
+                [sys.executable, "-m", "worker"],
+                env=self.env if one_home else {**self.env, "COLT_HOME": str(folder / f"worker-{number}")},
+                folder=folder,
+            )
+            for number in range(1, workers + 1)
+        ]
+
+    @property
+    def processes(self) -> list[Process]:
+        return [self.api, *self.workers]
+
+    def start(self) -> None:
+        """Migrate, start everything, and wait until the service is ready."""
+        migrate = Process("migrate", [sys.executable, "-m", "cli", "migrate"], env=self.env, folder=self.folder)
+        migrate.start()
+        assert migrate.wait(60) == 0, migrate.tail()
+        for process in self.processes:
+            process.start()
+        self.wait_ready()
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Wait for `/readyz` to answer 200."""
+        wait_until(self._ready, seconds, "the service is ready")
+
+    def _ready(self) -> bool:
+        for process in self.processes:
+            assert process.running or process.exit_code in {None, -9, -15}, f"{process.name} ended: {process.tail()}"
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> None:
+        """End everything.
+
+        Raises:
+            AssertionError: when a process that was asked to end left one of its own behind.
+        """
+        self.client.close()
+        for process in reversed(self.processes):
+            process.send(15)
+        late = []
+        for process in self.processes:
+            if process.exit_code is None and process.running:
+                try:
+                    process.wait(30)
+                except TimeoutError as error:
+                    late.append(str(error))
+        left = end_marked(self.mark)
+        assert not late, "\n".join(late)
+        assert not left, f"left behind: {left}"
+
+
+@contextlib.contextmanager
+def running_stack(
+    folder: Path,
+    kind: Kind,
+    postgres: Postgres | None = None,
+    redis: Redis | None = None,
+    workers: int | None = None,
+    **env: str,
+) -> Iterator[Stack]:
+    """A ready stack: `embedded` (SQLite, files, one worker) or `distributed` (Postgres, Redis, two workers)."""
+    with contextlib.ExitStack() as cleanup:
+        shared = dict(env)
+        if kind == "distributed":
+            assert postgres is not None and redis is not None
+            shared["COLT_DATABASE_URL"] = cleanup.enter_context(postgres.database(migrated=False))
+            shared["COLT_BROKER_URL"] = redis.fresh_url()
+            shared["COLT_ARTIFACTS_URL"] = str(folder / "artifacts")
+        count = workers if workers is not None else (1 if kind == "embedded" else 2)
+        stack = Stack(folder, workers=count, shared=shared, one_home=kind == "embedded")
+        LIVE.append(stack)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            LIVE.remove(stack)
+            stack.stop()
