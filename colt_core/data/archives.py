@@ -1,0 +1,191 @@
+"""Reading members of zip and tar archives that come from strangers.
+
+Nothing is ever extracted: members are read from the archive straight into memory, one at a time, so no name in it can
+reach the file system, and 60,000 small files are never written. Names are checked all the same, since an archive that
+holds `../x` or a link is either broken or an attack, and bytes are counted as they come out.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, BinaryIO, Protocol, Self, cast
+
+from colt_core.data.errors import DataError
+from colt_core.data.limits import Limits, Meter
+from colt_core.data.names import safe_name
+
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, OSError)
+_TAR_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_MAX_TAR_EXTENSION = 1 << 20
+
+
+class Archive(Protocol):
+    """A checked archive: its file names, and their contents in whatever order reads fastest."""
+
+    names: list[str]
+
+    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of each wanted member; raises DataError for a damaged, oversized or missing one."""
+        ...
+
+
+def open_archive(path: Path, limits: Limits | None = None) -> Archive:
+    """The zip, tar or tar.gz at `path`; its kind is told by content, not by name.
+
+    Raises:
+        DataError: neither zip nor tar; damaged; or a member that is unsafe, a link, a duplicate or encrypted.
+    """
+    limits = limits or Limits()
+    if zipfile.is_zipfile(path):
+        return ZipArchive(path, limits)
+    return TarArchive(path, limits)
+
+
+class _Names:
+    """Collects member names, refusing what no honest archive of images holds."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._seen: dict[str, None] = {}
+
+    def add(self, raw_name: str) -> str:
+        name = safe_name(raw_name)
+        if name in self._seen:
+            raise DataError(f"the archive holds {name!r} twice; keep one")
+        if len(self._seen) >= self._limits.max_files:
+            raise DataError(f"the archive holds more than {self._limits.max_files:,} files; split it up")
+        self._seen[name] = None
+        return name
+
+
+def _read_bounded(stream: IO[bytes], name: str, limits: Limits, meter: Meter | None) -> bytes:
+    content = stream.read(limits.max_file_bytes + 1)
+    if meter is not None:
+        meter.add(len(content))
+    if len(content) > limits.max_file_bytes:
+        raise DataError(f"{name!r} is larger than {limits.max_file_bytes:,} bytes; make it smaller")
+    return content
+
+
+class ZipArchive:
+    """A zip of stored or deflated members (the other methods decompress without a bound)."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._path = path
+        self._limits = limits
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        names = _Names(limits)
+        try:
+            with zipfile.ZipFile(path) as file:
+                infos = file.infolist()
+        except _DAMAGE as error:
+            raise DataError("the zip archive is damaged; pack or send it again") from error
+        for info in infos:
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise DataError(f"{info.filename!r} is a link or device; put the file itself into the archive")
+            if info.flag_bits & 0x1:
+                raise DataError(f"{info.filename!r} is encrypted; pack the archive without a password")
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DataError(f"{info.filename!r} is packed by an unusual method; use store or deflate")
+            # `filename` ends at a NUL; the name as written does not.
+            name = names.add(info.orig_filename)
+            if not info.is_dir():
+                self._members[name] = info
+        self.names = list(self._members)
+
+    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of each wanted member, in the order of the archive."""
+        meter = Meter(self._limits, self._path.stat().st_size)
+        with zipfile.ZipFile(self._path) as file:
+            for name, info in self._members.items():
+                if name in wanted:
+                    try:
+                        with file.open(info) as stream:
+                            content = _read_bounded(stream, name, self._limits, meter)
+                    except _DAMAGE as error:
+                        raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
+                    yield name, content
+
+
+class _BoundedTarInfo(tarfile.TarInfo):
+    """Refuses an extension header (long name, pax) that claims megabytes: tarfile reads those into memory whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _TAR_EXTENSIONS and info.size > _MAX_TAR_EXTENSION:
+            raise DataError("the tar archive has an oversized header; pack it again")
+        return info
+
+
+class _Counted(io.RawIOBase):
+    """A stream that tells the meter of every byte that is read from it."""
+
+    def __init__(self, stream: IO[bytes], meter: Meter) -> None:
+        self._stream = stream
+        self._meter = meter
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        self._meter.add(len(block))
+        return block
+
+
+class TarArchive:
+    """A tar or tar.gz, always read as a stream from front to back: a gzip cannot be entered in the middle."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._path = path
+        self._limits = limits
+        names = _Names(limits)
+        self.names = []
+        for member, _ in self._members():
+            if member.isdir():
+                if member.name not in ("", "."):
+                    names.add(member.name)
+                continue
+            if not member.isreg() or member.issparse():
+                raise DataError(
+                    f"{member.name!r} is a link, device or sparse file; put the file itself into the archive"
+                )
+            self.names.append(names.add(member.name))
+
+    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of each wanted member, in the order of the archive."""
+        for member, tar in self._members():
+            if member.isreg() and (name := safe_name(member.name)) in wanted:
+                try:
+                    stream = cast(IO[bytes], tar.extractfile(member))
+                    content = _read_bounded(stream, name, self._limits, meter=None)  # counted underneath
+                except _DAMAGE as error:
+                    raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
+                yield name, content
+
+    def _members(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+        meter = Meter(self._limits, self._path.stat().st_size)
+        try:
+            with self._path.open("rb") as raw, _gunzipped(raw) as plain:
+                counted = cast(IO[bytes], _Counted(plain, meter))
+                with tarfile.open(fileobj=counted, mode="r|", tarinfo=_BoundedTarInfo) as tar:
+                    for member in tar:
+                        yield member, tar
+                        tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every header of a stream
+        except _DAMAGE as error:
+            raise DataError("not a zip, tar or tar.gz archive, or a damaged one; pack or send it again") from error
+
+
+def _gunzipped(raw: BinaryIO) -> IO[bytes]:
+    magic = raw.read(2)
+    raw.seek(0)
+    return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if magic == b"\x1f\x8b" else raw

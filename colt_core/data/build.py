@@ -1,0 +1,134 @@
+"""From a source and a specification to the data set or pool: only the images that are kept get decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.dataset import IMAGES, PARTS, ImageDataset, ImagePool
+from colt_core.data.errors import DataError
+from colt_core.data.images import UInt8
+from colt_core.data.limits import Limits
+from colt_core.data.parts import choose_parts
+from colt_core.data.sources import ImageSource, LabelledSource
+from colt_core.data.spec import DatasetSpec, PoolSpec
+
+Int64 = NDArray[np.int64]
+Progress = Callable[[int, int], None]  # (images done, images in all)
+
+_PROGRESS_EVERY = 1000
+
+
+def build_dataset(
+    source: LabelledSource,
+    spec: DatasetSpec,
+    *,
+    into: Path | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> ImageDataset:
+    """Cut the parts, then read the images they keep.
+
+    Args:
+        source: from `open_labelled`, `torchvision_labelled` or `sample_labelled`.
+        into: a folder to save the data set in, images written in place, for those larger than memory; nothing but the
+            caller removes it if this fails. None: memory only.
+        progress: told now and then how many images are read; may raise to stop.
+
+    Raises:
+        DataError: says what is wrong and what to change.
+    """
+    parts = choose_parts(source, spec)
+    only_probe = np.setdiff1d(parts["probe"], parts["train"])
+    stored = np.concatenate([parts["train"], only_probe, parts.get("val", np.empty(0, dtype=np.int64)), parts["test"]])
+    index_of = np.full(len(source.labels), -1, dtype=np.int64)
+    index_of[stored] = np.arange(len(stored))
+    images = _read(source.images, stored, spec.image_size, into, limits or Limits(), progress)
+    dataset = ImageDataset(
+        images=images,
+        labels=source.labels[stored],
+        class_names=source.class_names,
+        parts={name: index_of[parts[name]] if name in parts else np.empty(0, dtype=np.int64) for name in PARTS},
+    )
+    if into is not None:
+        dataset.save_labels(into)
+    return dataset
+
+
+def build_pool(
+    source: ImageSource,
+    spec: PoolSpec,
+    *,
+    into: Path | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> ImagePool:
+    """Read every image of the source. Args and Raises: as for :func:`build_dataset`."""
+    pool = ImagePool(_read(source, np.arange(len(source)), spec.image_size, into, limits or Limits(), progress))
+    if into is not None:
+        pool.save_meta(into)
+    return pool
+
+
+def _read(
+    source: ImageSource,
+    positions: Int64,
+    size: int | None,
+    into: Path | None,
+    limits: Limits,
+    progress: Progress | None,
+) -> UInt8:
+    """(len(positions), 3, S, S) uint8 images, in the order of `positions`."""
+    index_of = np.full(len(source), -1, dtype=np.int64)
+    index_of[positions] = np.arange(len(positions))
+    images: UInt8 | None = None
+    first = 0
+    for done, (position, pixels) in enumerate(source.read(positions, size), start=1):
+        if images is None:
+            first = position
+            images = _allocate(len(positions), _square_side(pixels, source.name(position)), into, limits)
+        if pixels.shape != images.shape[1:]:
+            raise DataError(
+                f"the images differ in size: {source.name(first)!r} is {_shown(images[0])}, {source.name(position)!r} "
+                f"is {_shown(pixels)} pixels; set image_size to resize them"
+            )
+        images[index_of[position]] = pixels
+        if progress is not None and (done % _PROGRESS_EVERY == 0 or done == len(positions)):
+            progress(done, len(positions))
+    if images is None or done != len(positions):
+        raise DataError("the source gave fewer images than it listed; it was changed while being read")
+    if isinstance(images, np.memmap):
+        images.flush()
+    return images
+
+
+def _allocate(count: int, side: int, into: Path | None, limits: Limits) -> UInt8:
+    shape = (count, 3, side, side)
+    if (needed := count * 3 * side * side) > limits.max_bytes:
+        raise DataError(
+            f"{count:,} images of {side} x {side} pixels take {needed:,} bytes, more than {limits.max_bytes:,}; set a "
+            "smaller image_size"
+        )
+    if into is None:
+        return np.empty(shape, dtype=np.uint8)
+    into.mkdir(parents=True, exist_ok=True)
+    mapped: UInt8 = np.lib.format.open_memmap(into / IMAGES, mode="w+", dtype=np.uint8, shape=shape)
+    return mapped
+
+
+def _square_side(pixels: UInt8, name: str) -> int:
+    _, height, width = pixels.shape
+    if height != width:
+        raise DataError(
+            f"{name!r} is {_shown(pixels)} pixels, not square; set image_size to crop and resize the images"
+        )
+    if width > 1024 or width < 8:
+        raise DataError(f"{name!r} is {_shown(pixels)} pixels; set image_size (8..1024) to resize the images")
+    return int(width)
+
+
+def _shown(pixels: UInt8) -> str:
+    return f"{pixels.shape[2]} x {pixels.shape[1]}"

@@ -1,0 +1,199 @@
+"""A registered data set and a registered OOD pool: arrays in memory, a folder of plain arrays on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.errors import DataError
+
+UInt8 = NDArray[np.uint8]
+Int64 = NDArray[np.int64]
+
+PARTS = ("train", "probe", "val", "test")
+IMAGES, LABELS, PARTS_FILE, META = "images.npy", "labels.npy", "parts.npz", "meta.json"
+_FORMAT = 1
+_MAPPED_FROM_BYTES = 2**30  # smaller arrays are read at once: shuffled access to memory is quicker than to a map
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDataset:
+    """Labelled images in parts.
+
+    Attributes:
+        images: (N, 3, S, S) uint8, possibly memory-mapped.
+        labels: (N,) int64 in 0..C-1.
+        class_names: C names.
+        parts: indices by part name; all of PARTS, `val` may be empty. `train` is 0..n-1, so that a training image has
+            the same index in the training part, in the tailness array and in the data set. `probe` may share images
+            with `train`.
+
+    Raises:
+        DataError: arrays that do not fit together.
+    """
+
+    images: UInt8
+    labels: Int64
+    class_names: tuple[str, ...]
+    parts: dict[str, Int64]
+
+    def __post_init__(self) -> None:
+        _check_images(self.images)
+        if self.labels.shape != (len(self.images),) or self.labels.dtype != np.int64:
+            raise DataError(
+                f"{len(self.images)} images need as many int64 labels, not {self.labels.dtype} {self.labels.shape}"
+            )
+        if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
+            raise DataError(f"labels must lie in 0..{len(self.class_names) - 1}")
+        if set(self.parts) != set(PARTS):
+            raise DataError(f"a data set has the parts {', '.join(PARTS)}, not {', '.join(self.parts)}")
+        for name, indices in self.parts.items():
+            if indices.size and (indices.min() < 0 or indices.max() >= len(self.images)):
+                raise DataError(f"part '{name}' points outside the {len(self.images)} images")
+        train = self.parts["train"]
+        if train.size == 0 or not np.array_equal(train, np.arange(len(train))):
+            raise DataError("the training part must come first: 0..n-1, and not be empty")
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.class_names)
+
+    @property
+    def image_size(self) -> int:
+        """S, in pixels."""
+        return int(self.images.shape[-1])
+
+    @property
+    def class_counts(self) -> list[int]:
+        """Training images of each class."""
+        counts: list[int] = np.bincount(self.labels[self.parts["train"]], minlength=self.num_classes).tolist()
+        return counts
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Images of each part; a probe image that is a training image too counts in both."""
+        return {name: len(self.parts[name]) for name in PARTS}
+
+    def part(self, name: str) -> tuple[UInt8, Int64]:
+        """(images, labels) of a part; a view where the part is one run of indices, else a copy.
+
+        Raises:
+            KeyError: no such part.
+        """
+        indices = self.parts[name]
+        if len(indices) and np.array_equal(indices, np.arange(indices[0], indices[0] + len(indices))):
+            run = slice(int(indices[0]), int(indices[0]) + len(indices))
+            return self.images[run], self.labels[run]
+        return self.images[indices], self.labels[indices]
+
+    def save(self, folder: Path) -> None:
+        """Write `images.npy`, `labels.npy`, `parts.npz` and `meta.json` into `folder`, made where it is missing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / IMAGES, self.images)
+        self.save_labels(folder)
+
+    def save_labels(self, folder: Path) -> None:
+        """Write all but the images, which may have been written in place."""
+        np.save(folder / LABELS, self.labels)
+        np.savez(folder / PARTS_FILE, allow_pickle=False, **self.parts)
+        _write_meta(folder, {"class_names": list(self.class_names)})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote; large images stay on disk, memory-mapped.
+
+        Raises:
+            DataError: no data set there, or a damaged one.
+        """
+        meta = _read_meta(folder)
+        if "class_names" not in meta:
+            raise DataError(f"{folder.name!r} is an OOD pool, not a data set: it has no labels")
+        try:
+            with np.load(folder / PARTS_FILE, allow_pickle=False) as parts:
+                indices = {name: parts[name] for name in parts.files}
+            labels = np.load(folder / LABELS, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"the data set {folder.name!r} is damaged: labels or parts cannot be read") from error
+        return cls(_load_images(folder), labels, tuple(meta["class_names"]), indices)
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePool:
+    """Unlabelled images, from which OOD images are picked. `images`: (M, 3, S, S) uint8, possibly memory-mapped."""
+
+    images: UInt8
+
+    def __post_init__(self) -> None:
+        _check_images(self.images)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_size(self) -> int:
+        """S, in pixels."""
+        return int(self.images.shape[-1])
+
+    def save(self, folder: Path) -> None:
+        """Write `images.npy` and `meta.json` into `folder`, made where it is missing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / IMAGES, self.images)
+        self.save_meta(folder)
+
+    def save_meta(self, folder: Path) -> None:
+        """Write all but the images, which may have been written in place."""
+        _write_meta(folder, {})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote, or the images alone of a data set.
+
+        Raises:
+            DataError: no pool there, or a damaged one.
+        """
+        _read_meta(folder)
+        return cls(_load_images(folder))
+
+
+def is_artifact(folder: Path) -> bool:
+    """Whether `folder` holds what `save` of a data set or a pool writes."""
+    return (folder / META).is_file() and (folder / IMAGES).is_file()
+
+
+def _check_images(images: UInt8) -> None:
+    shape = images.shape
+    if images.dtype != np.uint8 or len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or 0 in shape:
+        raise DataError(f"images must be uint8 of the shape (N, 3, S, S), not {images.dtype} {shape}")
+
+
+def _load_images(folder: Path) -> UInt8:
+    path = folder / IMAGES
+    try:
+        mapped: UInt8 = np.load(path, mmap_mode="r", allow_pickle=False)
+        if math.prod(mapped.shape) >= _MAPPED_FROM_BYTES:
+            return mapped
+        loaded: UInt8 = np.load(path, allow_pickle=False)
+        return loaded
+    except (OSError, ValueError) as error:
+        raise DataError(f"the images of {folder.name!r} cannot be read") from error
+
+
+def _write_meta(folder: Path, meta: dict[str, Any]) -> None:
+    (folder / META).write_text(json.dumps({"format": _FORMAT, **meta}, ensure_ascii=False), "utf-8")
+
+
+def _read_meta(folder: Path) -> dict[str, Any]:
+    try:
+        meta: Any = json.loads((folder / META).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder.name!r} is not a saved data set or pool: it has no readable {META}") from error
+    if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
+        raise DataError(f"{folder.name!r} was saved in a format that this version does not read")
+    return meta

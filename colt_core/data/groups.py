@@ -1,0 +1,56 @@
+"""Many, Medium and Few: the classes by how many training images they have (paper, section 4; Liu et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class ClassGroups:
+    """Class indices by group, ascending. A group may be empty; every class is in exactly one."""
+
+    many: tuple[int, ...]
+    medium: tuple[int, ...]
+    few: tuple[int, ...]
+
+    def items(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """("many", indices), ("medium", indices), ("few", indices)."""
+        yield from (("many", self.many), ("medium", self.medium), ("few", self.few))
+
+
+def class_groups(class_counts: Sequence[int], thresholds: tuple[int, int] | None = None) -> ClassGroups:
+    """Group classes by their training counts.
+
+    Without thresholds by rank, in thirds, what does not divide going to Many: CIFAR-10-LT 4/3/3, CIFAR-100-LT 34/33/33.
+    Equal counts keep the order of the class indices. Two classes are one Many and one Few; a single class is Many.
+
+    Args:
+        class_counts: training images of class 0..C-1.
+        thresholds: (low, high): Few has fewer than `low` images, Many more than `high`; (20, 100) is the convention of
+            ImageNet-LT and Places-LT.
+
+    Raises:
+        ValueError: no class, or low > high.
+    """
+    counts = np.asarray(class_counts, dtype=np.int64)
+    if counts.ndim != 1 or counts.size == 0:
+        raise ValueError(f"class_counts needs one number a class, got shape {counts.shape}")
+    if thresholds is not None:
+        low, high = thresholds
+        if low > high:
+            raise ValueError(f"thresholds must be (low, high), got {thresholds}")
+        medium = (counts >= low) & (counts <= high)
+        return ClassGroups(*(_indices(np.flatnonzero(of)) for of in (counts > high, medium, counts < low)))
+    ranked = np.argsort(-counts, kind="stable")
+    num_few = counts.size // 3 if counts.size >= 3 else counts.size // 2
+    num_medium = counts.size // 3
+    num_many = counts.size - num_few - num_medium
+    return ClassGroups(*(_indices(of) for of in np.split(ranked, [num_many, num_many + num_medium])))
+
+
+def _indices(classes: NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(sorted(int(c) for c in classes))

@@ -1,0 +1,79 @@
+"""Decoding one image file that comes from a stranger, to the one shape that the rest of the library knows."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from colt_core.data.errors import DataError
+from colt_core.data.limits import Limits
+
+UInt8 = NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_EIGHT_BIT = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"})
+
+
+def decode(content: bytes, name: str, size: int | None = None, limits: Limits | None = None) -> UInt8:
+    """Decode an image file.
+
+    Gray becomes three equal channels, transparency is dropped, an animation gives its first frame.
+
+    Args:
+        content: the bytes of the file; the format is told from them, not from the name.
+        name: what to call the file in an error.
+        size: side in pixels of the square wanted, see :func:`resize`; None leaves the image as it is.
+
+    Returns:
+        (3, H, W) uint8.
+
+    Raises:
+        DataError: not one of the allowed formats, damaged, too many pixels, or more than 8 bits a channel.
+    """
+    limits = limits or Limits()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                if image.width * image.height > limits.max_pixels:
+                    raise DataError(f"{name!r} has {image.width} x {image.height} pixels; make it smaller")
+                if image.mode not in _EIGHT_BIT:
+                    raise DataError(
+                        f"{name!r} has more than 8 bits a channel (mode {image.mode}); convert it to 8 bits"
+                    )
+                if image.format == "PNG":
+                    # Only PNG has a check (its CRCs) beyond what decoding finds by itself; it uses up the image.
+                    image.verify()
+                    with Image.open(io.BytesIO(content), formats=FORMATS) as again:
+                        rgb = again.convert("RGB")
+                else:
+                    rgb = image.convert("RGB")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{name!r} has too many pixels; make it smaller") from error
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on bytes made to break them
+        raise DataError(f"{name!r} is damaged, or not an image of a known format ({', '.join(FORMATS)})") from error
+    return _channels_first(rgb if size is None else resize(rgb, size))
+
+
+def resize(image: Image.Image, size: int) -> Image.Image:
+    """The centre square of `image` at `size` x `size` pixels, bicubic with antialiasing; unchanged where it fits."""
+    if image.size == (size, size):
+        return image
+    return ImageOps.fit(image, (size, size), method=Image.Resampling.BICUBIC)
+
+
+def resize_array(pixels_3HW: UInt8, size: int) -> UInt8:
+    """:func:`resize` for a (3, H, W) uint8 array."""
+    if pixels_3HW.shape[1:] == (size, size):
+        return pixels_3HW
+    return _channels_first(resize(Image.fromarray(np.ascontiguousarray(pixels_3HW.transpose(1, 2, 0))), size))
+
+
+def _channels_first(image: Image.Image) -> UInt8:
+    return np.asarray(image).transpose(2, 0, 1)

@@ -1,0 +1,44 @@
+"""How much a file from a stranger may cost before it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from colt_core.data.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps for reading images and archives. The defaults fit a pool of some million small images."""
+
+    max_files: int = 5_000_000
+    max_bytes: int = 64 * 2**30  # really decompressed bytes of an archive or npz, and bytes of the decoded images
+    max_ratio: float = 200  # decompressed / compressed; photographs stay near 1
+    ratio_free_bytes: int = 64 * 2**20  # the ratio counts only beyond: a few flat bitmaps are no bomb
+    max_file_bytes: int = 64 * 2**20  # one image file
+    max_pixels: int = 64_000_000  # one image
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts the bytes that really come out of one archive; what its headers say is not believed."""
+
+    limits: Limits
+    compressed_bytes: int
+    read_bytes: int = 0
+
+    def add(self, count: int) -> None:
+        """Note `count` more decompressed bytes.
+
+        Raises:
+            DataError: more bytes than allowed, or far more than the compressed size explains.
+        """
+        self.read_bytes += count
+        if self.read_bytes > self.limits.max_bytes:
+            raise DataError(f"the archive unpacks to more than {self.limits.max_bytes:,} bytes; split it up")
+        allowed = max(self.limits.ratio_free_bytes, self.limits.max_ratio * self.compressed_bytes)
+        if self.read_bytes > allowed:
+            raise DataError(
+                f"the archive unpacks to more than {self.limits.max_ratio:g} times its size, as a decompression bomb "
+                "does; pack the images as JPEG or PNG files"
+            )

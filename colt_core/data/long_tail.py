@@ -1,0 +1,133 @@
+"""Cutting a long-tailed training part: how many images each class keeps, and which."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.errors import DataError
+from colt_core.data.limits import Limits
+from colt_core.data.npz import read_npy
+from colt_core.data.spec import LongTail
+
+Int64 = NDArray[np.int64]
+
+# ImageNet-LT (Liu et al. 2019) is described as Pareto with power value 6. In the rank form below, 6 gives 17,115 images
+# for ImageNet-100-LT and 3 gives 12,161; the published splits have about 12,210 (and 115,800 in all of ImageNet-LT,
+# against 116,711). So 3.
+PARETO_POWER = 3
+
+_CLASS_ORDER, _IMAGES_OF_CLASS = 1, 2  # purposes of random draws: the same seed gives each its own stream
+
+
+def rank_counts(profile: str, num_classes: int, max_per_class: int, imbalance_ratio: float) -> list[int]:
+    """Images kept by class rank; rank 0 is the head. n_max and IR are the last two arguments, t = rank / (C - 1).
+
+    `exp`: floor(n_max * IR^-t) (Cui et al. 2019; paper, section 4). `step`: n_max for the first half of the classes
+    (the middle one included), floor(n_max / IR) for the rest (Buda et al. 2018). `pareto`:
+    floor(n_max * (1 + t * (IR^(1/a) - 1))^-a) with a = PARETO_POWER. `balanced`: as many images in all as `exp`, equal
+    classes (the first ones hold one more where it does not divide).
+
+    Raises:
+        ValueError: an unknown profile, or fewer than two classes.
+    """
+    if num_classes < 2:
+        raise ValueError(f"a long tail needs at least two classes, got {num_classes}")
+    shares = [rank / (num_classes - 1) for rank in range(num_classes)]
+    if profile == "exp":
+        return [_floor(max_per_class * imbalance_ratio**-share) for share in shares]
+    if profile == "step":
+        head = num_classes - num_classes // 2
+        return [max_per_class] * head + [_floor(max_per_class / imbalance_ratio)] * (num_classes - head)
+    if profile == "pareto":
+        steepness = imbalance_ratio ** (1 / PARETO_POWER) - 1
+        return [_floor(max_per_class * (1 + share * steepness) ** -PARETO_POWER) for share in shares]
+    if profile == "balanced":
+        each, left = divmod(sum(rank_counts("exp", num_classes, max_per_class, imbalance_ratio)), num_classes)
+        return [each + (rank < left) for rank in range(num_classes)]
+    raise ValueError(f"unknown long-tail profile {profile!r}")
+
+
+def cut(labels: Int64, class_names: Sequence[str], long_tail: LongTail) -> Int64:
+    """Choose the training images that a long-tail profile keeps.
+
+    Within a class the choice is a function of (seed, class); a steeper cut with the same seed keeps a subset.
+
+    Args:
+        labels: (N,) of the whole training part, each class present.
+        long_tail: the profile; `indices` must be given in it (an upload is read by :func:`read_indices` first).
+
+    Returns:
+        Positions kept, ascending.
+
+    Raises:
+        DataError: a class has fewer images than it should keep, or would keep none; or bad indices.
+    """
+    if long_tail.profile == "indices":
+        return _checked_indices(np.array(long_tail.indices or (), dtype=np.int64), labels, class_names)
+    available = np.bincount(labels, minlength=len(class_names))
+    max_per_class = long_tail.max_per_class or int(available.min())
+    by_rank = rank_counts(long_tail.profile, len(class_names), max_per_class, long_tail.imbalance_ratio)
+    order = np.arange(len(class_names))
+    if long_tail.order == "random":
+        order = np.random.default_rng((long_tail.seed, _CLASS_ORDER)).permutation(len(class_names))
+    kept = []
+    for count, c in zip(by_rank, order.tolist(), strict=True):
+        if count > available[c]:
+            raise DataError(
+                f"class {class_names[c]!r} has {available[c]} training images, but the cut keeps {count} of it; lower "
+                f"max_per_class ({max_per_class})"
+            )
+        if count < 1:
+            raise DataError(
+                f"class {class_names[c]!r} would keep no image; lower imbalance_ratio "
+                f"({long_tail.imbalance_ratio:g}) or raise max_per_class ({max_per_class})"
+            )
+        of_class = np.flatnonzero(labels == c)
+        kept.append(np.random.default_rng((long_tail.seed, _IMAGES_OF_CLASS, c)).permutation(of_class)[:count])
+    return np.sort(np.concatenate(kept))
+
+
+def read_indices(path: Path, limits: Limits | None = None) -> tuple[int, ...]:
+    """Training positions from an .npy (integers, one dimension) or a .txt (one number a line).
+
+    Raises:
+        DataError: neither, or not integers.
+    """
+    limits = limits or Limits()
+    with path.open("rb") as stream:
+        is_npy = stream.read(6) == b"\x93NUMPY"
+    if is_npy:
+        array = read_npy(path, limits)
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise DataError(
+                f"indices must be integers in one dimension; these are {array.dtype} of shape {array.shape}"
+            )
+        return tuple(int(index) for index in array)
+    if path.stat().st_size > limits.max_file_bytes:
+        raise DataError(f"the list of indices is larger than {limits.max_file_bytes:,} bytes")
+    try:
+        return tuple(int(word) for word in path.read_text("utf-8").split())
+    except ValueError as error:
+        raise DataError("indices must be an .npy of integers, or a text of one whole number a line") from error
+
+
+def _checked_indices(indices: Int64, labels: Int64, class_names: Sequence[str]) -> Int64:
+    kept = np.unique(indices)
+    if len(kept) != len(indices):
+        raise DataError("an index is listed twice; list each training image once")
+    if len(kept) and (kept[0] < 0 or kept[-1] >= len(labels)):
+        bad = kept[0] if kept[0] < 0 else kept[-1]
+        raise DataError(f"index {bad} is outside the training part (0..{len(labels) - 1})")
+    if (missing := np.flatnonzero(np.bincount(labels[kept], minlength=len(class_names)) == 0)).size:
+        raise DataError(f"the indices keep no image of class {class_names[missing[0]]!r}; every class needs one")
+    return kept
+
+
+def _floor(value: float) -> int:
+    # 100 * 10 ** -1.0 may come out as 9.999999999999998, meant as 10.
+    return math.floor(value * (1 + 1e-12))

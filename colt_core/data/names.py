@@ -1,0 +1,58 @@
+"""Names of files inside an archive or folder: which are safe, and which are images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from colt_core.data.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
+ARCHIVE_SUFFIXES = frozenset(
+    {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar", ".npz"}
+)
+_NOTE_SUFFIXES = frozenset(
+    {".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".toml"}
+)
+_NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "changelog", "copying", "authors"})
+_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+
+
+def safe_name(name: str) -> str:
+    """The member name in one spelling (`/` between parts, no `.` parts).
+
+    Raises:
+        DataError: an absolute name, a drive, a `..` part, a control character, or nothing left.
+    """
+    slashed = name.replace("\\", "/")
+    parts = [part for part in slashed.split("/") if part not in ("", ".")]
+    escapes = slashed.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", slashed)
+    if escapes or not parts or any(ord(character) < 32 for character in name):
+        raise DataError(f"{name!r} is not a name inside the archive; use plain relative names without '..' or drives")
+    return "/".join(parts)
+
+
+def image_names(names: Iterable[str]) -> list[str]:
+    """Those of the (safe) names that are images, sorted.
+
+    Hidden files, what operating systems leave behind, and notes such as README or a .csv are passed over.
+
+    Raises:
+        DataError: an archive within, or a file that is neither image nor note; or no image at all.
+    """
+    images = []
+    for name in sorted(names):
+        path = PurePosixPath(name)
+        suffix = path.suffix.lower()
+        if any(part.startswith(".") or part.lower() in _LITTER for part in path.parts):
+            continue
+        if suffix in IMAGE_SUFFIXES:
+            images.append(name)
+        elif suffix in ARCHIVE_SUFFIXES:
+            raise DataError(f"{name!r} is an archive within the data; unpack it first")
+        elif suffix not in _NOTE_SUFFIXES and path.stem.lower() not in _NOTE_STEMS:
+            raise DataError(f"{name!r} is not an image ({', '.join(sorted(IMAGE_SUFFIXES))}); remove it")
+    if not images:
+        raise DataError(f"no images found; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return images

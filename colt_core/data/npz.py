@@ -1,0 +1,86 @@
+"""Reading arrays from an .npz that comes from a stranger: every header is checked before its data are read."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.errors import DataError
+from colt_core.data.limits import Limits, Meter
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
+
+
+def is_npz(path: Path) -> bool:
+    """Whether the file is a zip of .npy arrays and nothing else."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = file.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def read_npz(path: Path, wanted: Collection[str], limits: Limits | None = None) -> dict[str, NDArray[Any]]:
+    """Those of the `wanted` arrays that the .npz holds. Nothing is unpickled.
+
+    Raises:
+        DataError: a damaged file; an array of objects; a header that does not fit its data, or asks for too much.
+    """
+    limits = limits or Limits()
+    meter = Meter(limits, path.stat().st_size)
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with zipfile.ZipFile(path) as file:
+            for info in file.infolist():
+                name = info.filename.removesuffix(".npy")
+                if name in arrays:
+                    raise DataError(f"the .npz holds '{name}' twice; keep one")
+                if name in wanted:
+                    with file.open(info) as stream:
+                        arrays[name] = _read_array(stream, name, info.file_size, meter)
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError("the .npz is damaged; save it again with numpy.savez") from error
+    return arrays
+
+
+def read_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
+    """The array of an .npy file, with the checks of :func:`read_npz`."""
+    limits = limits or Limits()
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as stream:
+            return _read_array(stream, "the array", size, Meter(limits, size))
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError("the .npy is damaged; save it again with numpy.save") from error
+
+
+def _read_array(stream: IO[bytes], name: str, size: int, meter: Meter) -> NDArray[Any]:
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
+        version
+    )
+    if read_header is None:
+        raise DataError(f"'{name}' has an unusual .npy version {version}; save it again with numpy.savez")
+    shape, fortran_order, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise DataError(f"'{name}' holds Python objects (dtype {dtype}); save plain numbers")
+    bytes_claimed = math.prod(shape) * dtype.itemsize
+    if any(side < 0 for side in shape) or bytes_claimed > size:
+        raise DataError(f"'{name}' claims the shape {shape} but holds fewer data; save it again with numpy.savez")
+    meter.add(bytes_claimed)
+    content = stream.read(bytes_claimed)
+    if len(content) != bytes_claimed:
+        raise DataError(f"'{name}' is cut short; save it again with numpy.savez")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")

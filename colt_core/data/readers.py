@@ -1,0 +1,146 @@
+"""From a folder, an archive or an .npz to a source of images, with or without labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.errors import DataError
+from colt_core.data.limits import Limits
+from colt_core.data.names import image_names
+from colt_core.data.npz import read_npz
+from colt_core.data.sources import ArrayImages, FileImages, ImageSource, Int64, LabelledSource, open_files
+
+SPLITS = ("train", "val", "test")
+
+
+def open_labelled(path: Path, *, root: Path | None = None, limits: Limits | None = None) -> LabelledSource:
+    """A labelled source: a folder, zip, tar or tar.gz of `[train|val|test/]CLASS/IMAGE`, or an .npz.
+
+    An .npz holds `images` (uint8, N x H x W, or N x H x W x 1 or 3) and `labels` (integers, N), and optionally
+    `test_images` and `test_labels`. One folder around everything in an archive is passed over.
+
+    Args:
+        path: the folder or file.
+        root: the folder that nothing read may lie outside of, links followed; `path` itself by default.
+
+    Raises:
+        DataError: says what is wrong and what to change.
+    """
+    limits = limits or Limits()
+    files = open_files(path, root, limits)
+    if files is None:
+        return _labelled_npz(read_npz(path, ("images", "labels", "test_images", "test_labels"), limits))
+    names = image_names(files.names)
+    parts_of_name, class_of_name = _layout(names)
+    class_names = _sorted_classes(set(class_of_name))
+    index_of = {name: index for index, name in enumerate(class_names)}
+    positions: dict[str, list[int]] = defaultdict(list)
+    for position, part in enumerate(parts_of_name):
+        positions[part].append(position)
+    return labelled(
+        FileImages(files, names, limits),
+        np.array([index_of[name] for name in class_of_name], dtype=np.int64),
+        class_names,
+        {part: np.array(positions[part], dtype=np.int64) for part in SPLITS if part in positions},
+    )
+
+
+def open_unlabelled(path: Path, *, root: Path | None = None, limits: Limits | None = None) -> ImageSource:
+    """Every image in a folder, zip, tar or tar.gz, however it is arranged; or `images` of an .npz.
+
+    Args and Raises: as for :func:`open_labelled`.
+    """
+    limits = limits or Limits()
+    files = open_files(path, root, limits)
+    if files is None:
+        arrays = read_npz(path, ("images",), limits)
+        return ArrayImages([("images", _required(arrays, "images"))])
+    return FileImages(files, image_names(files.names), limits)
+
+
+def labelled(
+    images: ImageSource, labels: NDArray[Any], class_names: Sequence[str], parts: dict[str, Int64]
+) -> LabelledSource:
+    """Check what every labelled source must hold.
+
+    Raises:
+        DataError: no training part, fewer than two classes, a label out of range, a class without training images.
+    """
+    if "train" not in parts:
+        raise DataError(f"there is no training part, only {', '.join(parts)}; name its folder 'train'")
+    if len(class_names) < 2:
+        raise DataError(f"only one class found ({class_names[0]!r}); a data set needs at least two")
+    if len(labels) and (labels.min() < 0 or labels.max() >= len(class_names)):
+        bad = labels.min() if labels.min() < 0 else labels.max()
+        raise DataError(f"label {bad} is outside 0..{len(class_names) - 1}")
+    counts = np.bincount(labels[parts["train"]], minlength=len(class_names))
+    if (missing := np.flatnonzero(counts == 0)).size:
+        named = ", ".join(repr(class_names[c]) for c in missing[:5])
+        raise DataError(
+            f"{missing.size} of {len(class_names)} classes have no training image: {named}; add some or leave them out"
+        )
+    return LabelledSource(images, labels.astype(np.int64), tuple(class_names), parts)
+
+
+def _layout(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part and class of each image name."""
+    paths = [PurePosixPath(name).parts for name in names]
+    # A folder around everything, as most archives have it.
+    while min(map(len, paths)) > 2 and len({path[0] for path in paths}) == 1 and paths[0][0] not in SPLITS:
+        paths = [path[1:] for path in paths]
+    with_parts = all(len(path) == 3 and path[0] in SPLITS for path in paths)
+    depth = 3 if with_parts else 2
+    for name, path in zip(names, paths, strict=True):
+        if len(path) != depth:
+            raise DataError(
+                f"{name!r} does not fit: arrange the images as CLASS/IMAGE, or as train/CLASS/IMAGE with optional "
+                "val/ and test/"
+            )
+    return [path[0] if with_parts else "train" for path in paths], [path[-2] for path in paths]
+
+
+def _sorted_classes(names: set[str]) -> list[str]:
+    """By name; by number where all are numbers, so that '10' follows '9'."""
+    return sorted(names, key=int) if all(name.isdecimal() for name in names) else sorted(names)
+
+
+def _labelled_npz(arrays: dict[str, NDArray[Any]]) -> LabelledSource:
+    images, labels = [("images", _required(arrays, "images"))], [_checked_labels(arrays, "")]
+    if ("test_images" in arrays) != ("test_labels" in arrays):
+        raise DataError("'test_images' and 'test_labels' go together; one of them is missing")
+    if "test_images" in arrays:
+        images.append(("test_images", arrays["test_images"]))
+        labels.append(_checked_labels(arrays, "test_"))
+    num_classes = int(labels[0].max()) + 1
+    if num_classes > len(labels[0]):
+        raise DataError(f"label {num_classes - 1} is larger than the number of images; labels must be 0..C-1")
+    stacked = np.concatenate(labels)
+    ends = np.cumsum([len(array) for array in labels])
+    parts = {
+        part: np.arange(end - len(array), end)
+        for part, end, array in zip(("train", "test"), ends, labels, strict=False)
+    }
+    return labelled(ArrayImages(images), stacked, [str(c) for c in range(num_classes)], parts)
+
+
+def _required(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    if name not in arrays:
+        raise DataError(f"the .npz has no array '{name}'; save it as numpy.savez(file, {name}=...)")
+    return arrays[name]
+
+
+def _checked_labels(arrays: dict[str, NDArray[Any]], prefix: str) -> Int64:
+    labels, count = _required(arrays, f"{prefix}labels"), len(np.atleast_1d(arrays[f"{prefix}images"]))
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"'{prefix}labels' must be integers, but is {labels.dtype}")
+    if labels.shape != (count,) or count == 0:
+        raise DataError(
+            f"'{prefix}labels' must have one number for each of the {count} images; its shape is {labels.shape}"
+        )
+    return labels.astype(np.int64)

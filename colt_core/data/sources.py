@@ -1,0 +1,152 @@
+"""Where images come from before they are a data set: listed at once, decoded only when kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.archives import open_archive
+from colt_core.data.errors import DataError
+from colt_core.data.folders import Folder, resolve_inside
+from colt_core.data.images import UInt8, decode, resize_array
+from colt_core.data.limits import Limits
+from colt_core.data.npz import is_npz
+
+Int64 = NDArray[np.int64]
+
+
+class ImageSource(Protocol):
+    """Images addressed by position, not decoded yet."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, position: int) -> str:
+        """What an error calls the image."""
+        ...
+
+    def read(self, positions: Int64, size: int | None) -> Iterator[tuple[int, UInt8]]:
+        """(position, (3, H, W) uint8) of each distinct position, in the order that reads fastest.
+
+        With `size`, H = W = size. Raises DataError for an image that cannot be used.
+        """
+        ...
+
+
+class Files(Protocol):
+    """Named files: an archive or a folder."""
+
+    names: list[str]
+
+    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of each wanted file."""
+        ...
+
+
+class FileImages:
+    """Image files of an archive or a folder; position i is `names[i]`."""
+
+    def __init__(self, files: Files, names: Sequence[str], limits: Limits) -> None:
+        self._files = files
+        self._names = names
+        self._limits = limits
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def name(self, position: int) -> str:
+        """The file's name in the archive or folder."""
+        return self._names[position]
+
+    def read(self, positions: Int64, size: int | None) -> Iterator[tuple[int, UInt8]]:
+        """See :class:`ImageSource`."""
+        # One thread: with small images the interpreter takes the time, not the decoder (two threads were slower).
+        position_of = {self._names[position]: int(position) for position in positions}
+        for name, content in self._files.read(set(position_of)):
+            yield position_of[name], decode(content, name, size, self._limits)
+
+
+class ArrayImages:
+    """Images that are arrays already; several arrays count on, each with its own image size.
+
+    Args:
+        arrays: (title, uint8 array) pairs; (N, H, W), (N, H, W, 1), (N, H, W, 3) or, with `channels_first`,
+            (N, 3, H, W).
+
+    Raises:
+        DataError: another dtype or shape, or no image.
+    """
+
+    def __init__(self, arrays: Sequence[tuple[str, NDArray[Any]]], channels_first: bool = False) -> None:
+        for title, array in arrays:
+            if array.dtype != np.uint8:
+                raise DataError(f"'{title}' must be uint8 (0..255), but is {array.dtype}")
+            channels = 1 if array.ndim == 3 else array.shape[1 if channels_first else -1] if array.ndim == 4 else 0
+            if channels not in (1, 3):
+                raise DataError(f"'{title}' must have the shape N x H x W, or N x H x W x 1 or 3; it has {array.shape}")
+            if array.size == 0:
+                raise DataError(f"'{title}' holds no images (shape {array.shape})")
+        self._arrays = arrays
+        self._channels_first = channels_first
+        self._ends = np.cumsum([len(array) for _, array in arrays])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def name(self, position: int) -> str:
+        """The array and the index in it."""
+        which, index = self._locate(position)
+        return f"{self._arrays[which][0]}[{index}]"
+
+    def read(self, positions: Int64, size: int | None) -> Iterator[tuple[int, UInt8]]:
+        """See :class:`ImageSource`."""
+        for position in np.unique(positions):
+            which, index = self._locate(position)
+            pixels: UInt8 = self._arrays[which][1][index]
+            if pixels.ndim == 2:
+                pixels = pixels[None]
+            elif not self._channels_first:
+                pixels = pixels.transpose(2, 0, 1)
+            pixels = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
+            yield int(position), pixels if size is None else resize_array(pixels, size)
+
+    def _locate(self, position: int) -> tuple[int, int]:
+        which = int(np.searchsorted(self._ends, position, side="right"))
+        return which, int(position) - int(self._ends[which - 1] if which else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSource:
+    """A source with labels and the parts it came with.
+
+    Attributes:
+        images: N images.
+        labels: (N,) in 0..C-1.
+        class_names: C names.
+        parts: source positions by part; `train` always, `val` and `test` where the source has them.
+    """
+
+    images: ImageSource
+    labels: Int64
+    class_names: tuple[str, ...]
+    parts: dict[str, Int64]
+
+
+def open_files(path: Path, root: Path | None, limits: Limits) -> Files | None:
+    """The folder or archive at `path`; None where it is an .npz.
+
+    Args:
+        path: a folder or file.
+        root: everything read must lie inside of it, links followed; `path` itself by default.
+
+    Raises:
+        DataError: it does not exist, leads outside, is no archive, or the archive is unsafe.
+    """
+    real = resolve_inside(path, root or path, path.name)
+    if real.is_dir():
+        return Folder(real, root or real, limits)
+    return None if is_npz(real) else open_archive(real, limits)

@@ -1,0 +1,104 @@
+"""What a user asks for when registering data: the same models in the library, the API and the database.
+
+This module imports neither torch nor numpy, so that the API can check a request without loading them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+ImageSize = Annotated[int, Field(ge=8, le=1024, description="Side of the square images, in pixels.")]
+TorchvisionName = Literal["CIFAR10", "CIFAR100", "STL10", "SVHN", "MNIST", "FashionMNIST"]
+DatasetSample = Literal["digits"]
+PoolSample = Literal["glyphs-and-patches"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class UploadSource(_Model):
+    """A zip, tar, tar.gz or npz that was uploaded before."""
+
+    kind: Literal["upload"] = "upload"
+    upload_id: str = Field(min_length=1, max_length=200)
+
+
+class PathSource(_Model):
+    """A folder or archive on the server, under one of its allowed roots."""
+
+    kind: Literal["path"] = "path"
+    path: str = Field(min_length=1, max_length=4096)
+
+
+class TorchvisionSource(_Model):
+    """A data set that torchvision knows by name."""
+
+    kind: Literal["torchvision"] = "torchvision"
+    name: TorchvisionName
+    download: bool = Field(False, description="Fetch it where it is not on the server yet.")
+
+
+class DatasetSampleSource(_Model):
+    """A labelled sample that ships with the dependencies and needs no network."""
+
+    kind: Literal["sample"] = "sample"
+    name: DatasetSample
+
+
+class PoolSampleSource(_Model):
+    """An unlabelled sample that is made without the network."""
+
+    kind: Literal["sample"] = "sample"
+    name: PoolSample
+
+
+DatasetSource = Annotated[
+    UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, Field(discriminator="kind")
+]
+PoolSource = Annotated[UploadSource | PathSource | TorchvisionSource | PoolSampleSource, Field(discriminator="kind")]
+
+
+class LongTail(_Model):
+    """How to cut a long-tailed training part. Only `profile` is required."""
+
+    profile: Literal["exp", "step", "pareto", "balanced", "indices"]
+    imbalance_ratio: float = Field(100, ge=1, le=1e6, description="Images of the head class over those of the rarest.")
+    max_per_class: int | None = Field(
+        None, ge=1, description="Images of the head class; as many as the rarest class has, where it is not given."
+    )
+    order: Literal["index", "random"] = Field("index", description="index: class 0 is the head; random: seeded.")
+    seed: Seed = 0
+    indices: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None, description="Profile `indices`: positions in the training part that are kept."
+    )
+    upload_id: str | None = Field(
+        None, min_length=1, max_length=200, description="Profile `indices`: an uploaded .npy or .txt of such positions."
+    )
+
+    @model_validator(mode="after")
+    def _indices_where_they_belong(self) -> Self:
+        given = (self.indices is not None) + (self.upload_id is not None)
+        if self.profile == "indices" and given != 1:
+            raise ValueError("profile 'indices' needs either `indices` or `upload_id`")
+        if self.profile != "indices" and given:
+            raise ValueError(f"profile '{self.profile}' takes neither `indices` nor `upload_id`")
+        return self
+
+
+class DatasetSpec(_Model):
+    """How a labelled source becomes a data set."""
+
+    image_size: ImageSize | None = Field(None, description="None: the images have one square size already.")
+    long_tail: LongTail | None = None
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="Cut by class where the source has no test part.")
+    seed: Seed = 0
+
+
+class PoolSpec(_Model):
+    """How a tree of images becomes an OOD pool."""
+
+    image_size: ImageSize | None = Field(None, description="None: the images have one square size already.")
