@@ -1,0 +1,24 @@
+"""States that a run can go on from."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from store.models import Checkpoint
+from store.repositories.pages import Slice, keyset_page
+
+
+def get(session: Session, checkpoint_id: str) -> Checkpoint | None:
+    return session.get(Checkpoint, checkpoint_id)
+
+
+def latest(session: Session, job_id: str) -> Checkpoint | None:
+    mine = select(Checkpoint).where(Checkpoint.job_id == job_id)
+    return session.scalar(mine.order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc()).limit(1))
+
+
+def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[Checkpoint]:
+    """Newest first."""
+    mine = select(Checkpoint).where(Checkpoint.job_id == job_id)
+    return keyset_page(session, mine, Checkpoint, "-created_at", limit, cursor)

@@ -1,0 +1,24 @@
+"""Probes of a job's checkpoints."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from store.models import Evaluation
+from store.repositories.pages import Slice, keyset_page
+
+
+def add(session: Session, evaluation: Evaluation) -> None:
+    session.add(evaluation)
+    session.flush()
+
+
+def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[Evaluation]:
+    """Newest first."""
+    mine = select(Evaluation).where(Evaluation.job_id == job_id)
+    return keyset_page(session, mine, Evaluation, "-created_at", limit, cursor)
+
+
+def get(session: Session, evaluation_id: str) -> Evaluation | None:
+    return session.get(Evaluation, evaluation_id)

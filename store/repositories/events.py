@@ -1,0 +1,36 @@
+"""What happened to a job, in order: an append-only log that live streams read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from store.models import Job, JobEvent
+
+
+def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> None:
+    """Log an event.
+
+    Write the job's row in the same transaction first: its lock keeps ids in the order in which they become visible.
+    """
+    session.add(JobEvent(job_id=job_id, kind=kind, data=data))
+    session.flush()
+
+
+def after(session: Session, job_id: str, event_id: int, limit: int) -> list[JobEvent]:
+    """The job's next events behind `event_id`, oldest first."""
+    later = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > event_id)
+    return list(session.scalars(later.order_by(JobEvent.id).limit(limit)))
+
+
+def last_id(session: Session, job_id: str) -> int:
+    """The id of the job's latest event; 0 when there is none."""
+    return session.scalar(select(func.max(JobEvent.id)).where(JobEvent.job_id == job_id)) or 0
+
+
+def statuses(session: Session, job_ids: set[str]) -> dict[str, str]:
+    """The status of each of these jobs; a job that is gone is missing."""
+    rows = session.execute(select(Job.id, Job.status).where(Job.id.in_(job_ids)))
+    return {row.id: row.status for row in rows}

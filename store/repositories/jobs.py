@@ -1,0 +1,112 @@
+"""Jobs: what clients submit, list and steer. What a run writes is in recording.py."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from store.models import Job
+from store.repositories import events
+from store.repositories.json_lists import json_list_has
+from store.repositories.pages import Slice, keyset_page
+
+FINAL = frozenset({"cancelled", "failed", "succeeded"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """What a list of jobs is narrowed to; None narrows nothing."""
+
+    status: str | None = None
+    dataset_id: str | None = None
+    sampler: str | None = None
+    framework: str | None = None
+    tag: str | None = None
+
+
+def get(session: Session, job_id: str) -> Job | None:
+    return session.get(Job, job_id)
+
+
+def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: str | None) -> Slice[Job]:
+    """Jobs in `order`: a column's name, with `-` in front for descending.
+
+    Raises:
+        BadCursor: when `cursor` was not made for this order.
+    """
+    statement = select(Job)
+    for column, value in (
+        (Job.status, wanted.status),
+        (Job.dataset_id, wanted.dataset_id),
+        (Job.sampler, wanted.sampler),
+        (Job.framework, wanted.framework),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    if wanted.tag is not None:
+        statement = statement.where(json_list_has(Job.tags, wanted.tag))  # type: ignore[arg-type]
+    return keyset_page(session, statement, Job, order, limit, cursor)
+
+
+def with_key(session: Session, idempotency_key: str) -> Job | None:
+    return session.scalar(select(Job).where(Job.idempotency_key == idempotency_key))
+
+
+def add(session: Session, job: Job) -> bool:
+    """Queue a job.
+
+    Returns:
+        False when its idempotency key was taken meanwhile, or what it rests on was deleted; nothing is written then.
+    """
+    try:
+        with session.begin_nested():
+            session.add(job)
+            session.flush()
+            events.append(session, job.id, "status", {"status": job.status})
+    except IntegrityError:
+        return False
+    return True
+
+
+def transition(session: Session, job_id: str, expected: Collection[str], status: str, **values: Any) -> bool:
+    """Move a job to `status` if it is in one of the `expected` ones, by one atomic UPDATE, and tell who watches.
+
+    Returns:
+        Whether it was.
+    """
+    moved = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.status.in_(expected))
+        .values(status=status, **values)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if moved is None:
+        return False
+    events.append(session, job_id, "status", {"status": status})
+    return True
+
+
+def remove(session: Session, job_id: str) -> bool:
+    """Delete a job that nobody works on, with all it recorded.
+
+    Returns:
+        False when there is no such job, or it runs.
+    """
+    idle = FINAL | {"queued"}
+    result = session.execute(
+        delete(Job)
+        .where(Job.id == job_id, Job.status.in_(idle), Job.lease_token.is_(None))
+        .execution_options(synchronize_session=False)
+    )
+    return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def counts_by_status(session: Session) -> dict[str, int]:
+    rows = session.execute(select(Job.status, func.count().label("jobs")).group_by(Job.status))
+    return {row.status: row.jobs for row in rows}

@@ -1,0 +1,70 @@
+"""Curves of a job, thinned in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from store.models import Metric
+
+Series = tuple[list[int], list[float]]  # steps, values
+
+
+def series(session: Session, job_id: str, names: Sequence[str], max_points: int) -> dict[str, Series]:
+    """Curves by name, each of at most `max_points` points (at least 4).
+
+    A longer curve is cut along its steps into buckets of equal width, and of each bucket the lowest and the highest
+    point stay, so no peak is lost; so do the first and the last point of all.
+
+    Args:
+        names: which curves; empty for all.
+    """
+    mine = select(Metric).where(Metric.job_id == job_id)
+    if names:
+        mine = mine.where(Metric.name.in_(names))
+    points = mine.subquery()
+    extents = (
+        select(
+            points.c.name,
+            func.count().label("points"),
+            func.min(points.c.step).label("first"),
+            func.max(points.c.step).label("last"),
+        )
+        .group_by(points.c.name)
+        .subquery()
+    )
+    buckets = (max_points - 2) // 2
+    bucket = (points.c.step - extents.c.first) * buckets // (extents.c.last - extents.c.first + 1)
+    part = (points.c.name, bucket)
+    ranked = (
+        select(
+            points.c.name,
+            points.c.step,
+            points.c.value,
+            extents.c.points,
+            extents.c.first,
+            extents.c.last,
+            func.row_number().over(partition_by=part, order_by=(points.c.value, points.c.step)).label("lowest"),
+            func.row_number().over(partition_by=part, order_by=(points.c.value.desc(), points.c.step)).label("highest"),
+        )
+        .join(extents, extents.c.name == points.c.name)
+        .subquery()
+    )
+    kept = or_(
+        ranked.c.points <= max_points,
+        ranked.c.step == ranked.c.first,
+        ranked.c.step == ranked.c.last,
+        ranked.c.lowest == 1,
+        ranked.c.highest == 1,
+    )
+    rows = session.execute(
+        select(ranked.c.name, ranked.c.step, ranked.c.value).where(kept).order_by(ranked.c.name, ranked.c.step)
+    )
+    curves: dict[str, Series] = {}
+    for name, step, value in rows:
+        steps, values = curves.setdefault(name, ([], []))
+        steps.append(step)
+        values.append(value)
+    return curves

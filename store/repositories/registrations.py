@@ -1,0 +1,55 @@
+"""Data sets and OOD pools: the same life, in two tables."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from store.models import Dataset, Job, OodPool
+from store.repositories.pages import Slice, keyset_page
+
+R = TypeVar("R", Dataset, OodPool)
+
+
+class InUse(Exception):
+    """Jobs rest on this row."""
+
+
+def add(session: Session, row: Dataset | OodPool) -> None:
+    session.add(row)
+    session.flush()
+
+
+def get(session: Session, model: type[R], row_id: str) -> R | None:
+    return session.get(model, row_id)
+
+
+def page(session: Session, model: type[R], status: str | None, limit: int, cursor: str | None) -> Slice[R]:
+    """Newest first."""
+    statement = select(model)
+    if status is not None:
+        statement = statement.where(model.status == status)
+    return keyset_page(session, statement, model, "-created_at", limit, cursor)
+
+
+def remove(session: Session, model: type[R], row_id: str) -> bool:
+    """Delete the row; a worker that is registering it loses its lease and stops.
+
+    Returns:
+        False when there is no such row.
+
+    Raises:
+        InUse: while a job names it.
+    """
+    used_by = Job.dataset_id if model is Dataset else Job.ood_pool_id
+    if session.scalar(select(Job.id).where(used_by == row_id).limit(1)) is not None:
+        raise InUse(row_id)
+    try:
+        with session.begin_nested():
+            removed = session.execute(delete(model).where(model.id == row_id).returning(model.id)).first()
+    except IntegrityError as error:  # a job came in between
+        raise InUse(row_id) from error
+    return removed is not None

@@ -1,0 +1,119 @@
+"""Sampling rounds and what each found out about the pool. Arrays are packed, one row a round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, LargeBinary, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
+
+from store.models import SamplingRound
+
+FLOAT32, UINT16, UINT8 = np.dtype("<f4"), np.dtype("<u2"), np.dtype("u1")
+_ARRAYS: tuple[tuple[InstrumentedAttribute[bytes], np.dtype[Any]], ...] = (
+    (SamplingRound.ood_tailness, FLOAT32),
+    (SamplingRound.ood_cluster, UINT16),
+    (SamplingRound.ood_similarity, FLOAT32),
+    (SamplingRound.ood_selected, UINT8),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolScores:
+    """What one round found out about all M images of the pool; every array is (M,)."""
+
+    round: int
+    epoch: int
+    tailness: NDArray[np.float32]
+    cluster: NDArray[np.uint16]
+    similarity: NDArray[np.float32]
+    selected: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSampleInRound:
+    """What one round found out about one image of the pool."""
+
+    round: int
+    epoch: int
+    tailness: float
+    cluster: int
+    similarity: float
+    selected: bool
+
+
+def page(session: Session, job_id: str, after: int, limit: int) -> list[SamplingRound]:
+    """Rounds behind the `after`-th, oldest first, without their arrays."""
+    later = select(SamplingRound).where(SamplingRound.job_id == job_id, SamplingRound.round > after)
+    return list(session.scalars(later.order_by(SamplingRound.round).limit(limit)))
+
+
+def get(session: Session, job_id: str, number: int) -> SamplingRound | None:
+    return session.get(SamplingRound, (job_id, number))
+
+
+def last_number(session: Session, job_id: str) -> int | None:
+    return session.scalar(select(func.max(SamplingRound.round)).where(SamplingRound.job_id == job_id))
+
+
+def pool_scores(session: Session, job_id: str, number: int) -> PoolScores | None:
+    """All that round `number` found out about the pool."""
+    row = session.get(
+        SamplingRound, (job_id, number), options=[undefer(column) for column, _ in _ARRAYS], populate_existing=True
+    )
+    if row is None:
+        return None
+    return PoolScores(
+        row.round,
+        row.epoch,
+        np.frombuffer(row.ood_tailness, FLOAT32),
+        np.frombuffer(row.ood_cluster, UINT16),
+        np.frombuffer(row.ood_similarity, FLOAT32),
+        np.frombuffer(row.ood_selected, UINT8).astype(bool),
+    )
+
+
+def selections(session: Session, job_id: str, indices: NDArray[np.int64]) -> tuple[list[int], NDArray[np.bool_]]:
+    """Which of these pool images each round picked.
+
+    Returns:
+        The R round numbers, and a (R, len(indices)) mask. One round's row is in memory at a time.
+    """
+    rows = session.execute(
+        select(SamplingRound.round, SamplingRound.ood_selected)
+        .where(SamplingRound.job_id == job_id)
+        .order_by(SamplingRound.round)
+        .execution_options(yield_per=8)
+    )
+    numbers, masks = [], []
+    for number, packed in rows:
+        numbers.append(number)
+        masks.append(np.frombuffer(packed, UINT8)[indices].astype(bool))
+    return numbers, np.array(masks, dtype=bool).reshape(len(numbers), len(indices))
+
+
+def sample_history(session: Session, job_id: str, index: int) -> list[PoolSampleInRound]:
+    """One pool image in every round; the database cuts its bytes out of each row."""
+    cuts = [_cut(column, dtype, index) for column, dtype in _ARRAYS]
+    rows = session.execute(
+        select(SamplingRound.round, SamplingRound.epoch, *cuts)
+        .where(SamplingRound.job_id == job_id)
+        .order_by(SamplingRound.round)
+    )
+    found = []
+    for number, epoch, *packed in rows:
+        if all(packed):
+            tailness, cluster, similarity, selected = (
+                np.frombuffer(value, dtype)[0] for value, (_, dtype) in zip(packed, _ARRAYS, strict=True)
+            )
+            found.append(
+                PoolSampleInRound(number, epoch, float(tailness), int(cluster), float(similarity), bool(selected))
+            )
+    return found
+
+
+def _cut(column: InstrumentedAttribute[bytes], dtype: np.dtype[Any], index: int) -> ColumnElement[bytes]:
+    return func.substr(column, index * dtype.itemsize + 1, dtype.itemsize, type_=LargeBinary)
