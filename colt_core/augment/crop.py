@@ -1,0 +1,104 @@
+"""Random resized crop and horizontal flip of a whole batch, as two batched matrix products."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+_TRIES = 10
+
+
+def draw_boxes(
+    count: int, height: int, width: int, min_scale: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Crop boxes distributed as torchvision's `RandomResizedCrop(scale=(min_scale, 1), ratio=(3/4, 4/3))` draws them.
+
+    Ten tries an image, of which the first that fits is taken; if none does, the largest central box within the ratios.
+
+    Returns:
+        top, left, height, width of each box, int64 (count,).
+    """
+    low, high = math.log(3 / 4), math.log(4 / 3)
+    area = torch.empty(count, _TRIES).uniform_(min_scale, 1, generator=generator) * (height * width)
+    ratio = torch.empty(count, _TRIES).uniform_(low, high, generator=generator).exp()
+    corner = torch.rand(2, count, generator=generator)
+
+    box_w = (area * ratio).sqrt().round().long()
+    box_h = (area / ratio).sqrt().round().long()
+    fits = (box_w >= 1) & (box_w <= width) & (box_h >= 1) & (box_h <= height)
+    first = fits.int().argmax(dim=1, keepdim=True)
+    fallback_h, fallback_w = _central_box(height, width)
+    some = fits.any(dim=1)
+    box_h = torch.where(some, box_h.gather(1, first).squeeze(1), fallback_h)
+    box_w = torch.where(some, box_w.gather(1, first).squeeze(1), fallback_w)
+    # The minimum guards against a product that rounds up to the bound.
+    top = torch.minimum((corner[0] * (height - box_h + 1)).long(), height - box_h)
+    left = torch.minimum((corner[1] * (width - box_w + 1)).long(), width - box_w)
+    top = torch.where(some, top, (height - fallback_h) // 2)
+    left = torch.where(some, left, (width - fallback_w) // 2)
+    return top, left, box_h, box_w
+
+
+def _central_box(height: int, width: int) -> tuple[int, int]:
+    if width / height < 3 / 4:
+        return round(width / (3 / 4)), width
+    if width / height > 4 / 3:
+        return height, round(height * (4 / 3))
+    return height, width
+
+
+def bicubic_weights(length: int, size: int) -> Tensor:
+    """The matrix (size, length) by which PIL's antialiased bicubic resize takes `length` pixels to `size`.
+
+    As `precompute_coeffs` of Pillow's Resample.c: kernel a = -0.5, widened by the scale when shrinking, cut at the
+    borders and normalised to sum 1.
+    """
+    scale = length / size
+    stretch = max(scale, 1.0)
+    center = (torch.arange(size, dtype=torch.float64) + 0.5) * scale
+    first = (center - 2 * stretch + 0.5).long().clamp(min=0)
+    last = (center + 2 * stretch + 0.5).long().clamp(max=length)
+    pixel = torch.arange(length)
+    x = ((pixel + 0.5 - center[:, None]) / stretch).abs()
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    weight = torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
+    weight = weight * ((pixel >= first[:, None]) & (pixel < last[:, None]))
+    return weight / weight.sum(dim=1, keepdim=True)
+
+
+class IntervalResize:
+    """Resize matrices of every interval of an axis: start i, length h of `side` pixels -> `size` pixels.
+
+    One padded row of weights serves every start of a length, as a window that slides over it: all 528 intervals of a
+    32-pixel axis take 260 kB instead of 2 MB, and stay in cache.
+    """
+
+    def __init__(self, side: int, size: int) -> None:
+        self.side, self.size = side, size
+        table = torch.zeros(2, side + 1, size, 2 * side - 1)
+        for length in range(1, side + 1):
+            table[0, length, :, side - 1 : side - 1 + length] = bicubic_weights(length, size)
+        table[1] = table[0].flip(1)
+        self._table = table
+
+    def __call__(self, start: Tensor, length: Tensor, mirrored: Tensor | None = None) -> Tensor:
+        """The matrices (B, size, side) of B intervals; those `mirrored` (bool) give the pixels from last to first."""
+        windows = self._table.unfold(3, self.side, 1).transpose(2, 3)  # a view: (mirrored, length, shift, size, side)
+        flipped = torch.zeros_like(start) if mirrored is None else mirrored.long()
+        return windows[flipped, length, self.side - 1 - start]
+
+
+def crop_resize(images_B3HW: Tensor, rows_BSH: Tensor, columns_BSW: Tensor) -> Tensor:
+    """Each image by its own two matrices: uint8 (B, 3, H, W) -> float32 (B, 3, S, S) in 0..1, strided."""
+    b, c, h, w = images_B3HW.shape
+    s = rows_BSH.shape[1]
+    # Rows first, for all channels at once: (S, H) x (H, 3W); then each of the 3S rows by the columns' matrix.
+    pixels = images_B3HW.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format).view(b, h, c * w)
+    rows = torch.bmm(rows_BSH, pixels).view(b, s * c, w)
+    out = torch.bmm(rows, columns_BSW.transpose(1, 2))
+    # Bicubic overshoots at edges. Before the transpose, while memory is contiguous: many times quicker.
+    out.mul_(1 / 255).clamp_(0, 1)
+    return out.view(b, s, c, s).transpose(1, 2)

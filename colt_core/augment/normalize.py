@@ -1,0 +1,23 @@
+"""The test transform: pixels to the range the encoder is trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# ImageNet's, for every data set (released COLT code). In 0..1 units.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def standardize(images_B3HW: Tensor) -> Tensor:
+    """float32 images in 0..1 -> zero mean, unit variance of ImageNet, channels-last in memory."""
+    mean = torch.tensor(MEAN, device=images_B3HW.device).view(3, 1, 1)
+    std = torch.tensor(STD, device=images_B3HW.device).view(3, 1, 1)
+    out = torch.empty_like(images_B3HW, memory_format=torch.channels_last)
+    return torch.sub(images_B3HW, mean, out=out).div_(std)
+
+
+def normalize(images_B3HW: Tensor) -> Tensor:
+    """uint8 (B, 3, H, W) -> float32, standardised: the transform of evaluation and of sampling rounds."""
+    return standardize(images_B3HW.to(torch.float32).mul_(1 / 255))

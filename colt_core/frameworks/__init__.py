@@ -1,0 +1,7 @@
+"""Contrastive frameworks that COLT plugs into."""
+
+from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.framework import Framework
+from colt_core.frameworks.simclr import SimCLR
+
+__all__ = ["Framework", "SimCLR", "build_framework"]

@@ -1,0 +1,22 @@
+"""From a configuration to a framework with its initial weights."""
+
+from __future__ import annotations
+
+import torch
+
+from colt_core.config import PretrainConfig
+from colt_core.frameworks.framework import Framework
+from colt_core.frameworks.simclr import SimCLR
+from colt_core.models import Backbone, ProjectionHead
+from colt_core.seeding import stream_seed
+
+FRAMEWORKS: dict[str, type[Framework]] = {"simclr": SimCLR}
+
+
+def build_framework(config: PretrainConfig) -> Framework:
+    """The configured framework on the CPU. Initial weights are a function of the seed; torch's own state is kept."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(config.seed, "weights"))
+        backbone = Backbone(config.backbone, config.width, config.stem)
+        projector = ProjectionHead(backbone.num_features, config.projection_dim)
+        return FRAMEWORKS[config.framework](backbone, projector)

@@ -1,0 +1,114 @@
+"""Checkpoints on disk: written whole or not at all, read without running code, and the backbone alone out of them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from colt_core.config import PretrainConfig
+from colt_core.models import Backbone
+
+FORMAT = 1
+
+# A run may go on with these changed: they name or place it, but are not part of what it computes.
+_FREE = {"preset", "checkpoint_interval", "device", "num_processes"}
+
+
+def save_checkpoint(state: dict[str, Any], path: str | Path) -> None:
+    """Write `CheckpointReady.state`; `path` is never half a file, whatever happens meanwhile."""
+    with _written_whole(Path(path)) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote, to the CPU.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is no checkpoint of this library, or of a format that it does not know.
+    """
+    path = Path(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(f"{path.name} is not a COLT checkpoint, or it is damaged") from error
+    if not isinstance(state, dict) or "format" not in state:
+        raise ValueError(f"{path.name} is not a COLT checkpoint")
+    if state["format"] != FORMAT:
+        raise ValueError(f"{path.name} has checkpoint format {state['format']}; this version reads format {FORMAT}")
+    return state
+
+
+def check_resumable(state: dict[str, Any], config: PretrainConfig, data: dict[str, int | None]) -> None:
+    """Raise ValueError, naming what differs, unless a run with this configuration and data can go on from `state`."""
+    if state.get("format") != FORMAT:
+        raise ValueError(f"the state has checkpoint format {state.get('format')}; this version reads format {FORMAT}")
+    now = config.model_dump()
+    differences = [
+        f"{name} was {state['config'].get(name)!r} and is {value!r}"
+        for name, value in now.items()
+        if name not in _FREE and state["config"].get(name) != value
+    ]
+    differences += [
+        f"{name} was {state['data'].get(name)} and is {value}"
+        for name, value in data.items()
+        if state["data"].get(name) != value
+    ]
+    if differences:
+        raise ValueError(f"the checkpoint belongs to another run: {'; '.join(differences)}")
+
+
+def load_backbone(state_or_path: dict[str, Any] | str | Path) -> tuple[Backbone, PretrainConfig]:
+    """The frozen backbone, in eval mode on the CPU, and the configuration that it was trained with."""
+    state = state_or_path if isinstance(state_or_path, dict) else load_checkpoint(state_or_path)
+    config = PretrainConfig.model_validate(state["config"])
+    backbone = Backbone(config.backbone, config.width, config.stem)
+    backbone.load_state_dict(_backbone_weights(state))
+    backbone.requires_grad_(False).eval()
+    return backbone, config
+
+
+def export_backbone(state: dict[str, Any], path: str | Path) -> None:
+    """Write the backbone's weights as safetensors under torchvision's names (`fc` is not among them).
+
+    At width 64 and with the "imagenet" stem, `resnet18().load_state_dict(load_file(path), strict=False)` takes them.
+    """
+    config = state["config"]
+    metadata = {"format": "pt", **{name: str(config[name]) for name in ("backbone", "width", "stem")}}
+    with _written_whole(Path(path)) as temporary:
+        save_file(_backbone_weights(state), temporary, metadata=metadata)
+
+
+def _backbone_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    prefix = "backbone."
+    weights: dict[str, Tensor] = state["framework"]
+    return {name[len(prefix) :]: value.contiguous() for name, value in weights.items() if name.startswith(prefix)}
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; then it is brought to the disk and renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _to_disk(temporary)
+        temporary.replace(path)
+        _to_disk(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

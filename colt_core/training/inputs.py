@@ -1,0 +1,49 @@
+"""What `pretrain` asks of the images it is given."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colt_core.config import PretrainConfig
+from colt_core.training.embed import Images
+
+
+def checked_data(
+    config: PretrainConfig, images: Images, pool: Images | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None, dict[str, int | None]]:
+    """The images as arrays, the pool only where the sampler uses it, and the sizes a checkpoint is bound to.
+
+    Raises:
+        ValueError: for images of another type or shape, or naming everything that keeps `config` from running on them.
+    """
+    train_images = _checked("images", images)
+    pool_images = None if pool is None or config.sampler == "none" else _checked("pool", pool)
+    if pool_images is not None and pool_images.shape[1:] != train_images.shape[1:]:
+        raise ValueError(
+            f"the pool's images are {_side(pool_images)} px, the training images {_side(train_images)} px: "
+            "both must have the same size"
+        )
+    num_pool = None if pool_images is None else len(pool_images)
+    problems = config.data_problems(len(train_images), num_pool)
+    if problems:
+        raise ValueError("; ".join(f"{name}: {problem}" for name, problem in problems))
+    return (
+        train_images,
+        pool_images,
+        {"num_train": len(train_images), "num_pool": num_pool, "image_size": _side(train_images)},
+    )
+
+
+def _checked(name: str, images: Images) -> NDArray[np.uint8]:
+    array: NDArray[np.uint8] = images.cpu().numpy() if isinstance(images, Tensor) else images
+    if array.dtype != np.uint8:
+        raise ValueError(f"{name} must be uint8 (0..255), not {array.dtype}")
+    if array.ndim != 4 or array.shape[1] != 3 or array.shape[2] != array.shape[3]:
+        raise ValueError(f"{name} must be (N, 3, S, S), not {array.shape}")
+    return array
+
+
+def _side(images: NDArray[np.uint8]) -> int:
+    return images.shape[2]

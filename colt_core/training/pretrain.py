@@ -1,0 +1,161 @@
+"""The training loop, top to bottom: COLT (Bai et al. 2023), section 3, or its baselines without OOD images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colt_core.augment import BatchAugmenter
+from colt_core.config import PretrainConfig
+from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
+from colt_core.losses import distribution_contrastive, log_norm, nt_xent
+from colt_core.samplers import sampler_for, sampling_round
+from colt_core.seeding import generator
+from colt_core.tailness import negative_tailness
+from colt_core.training.batches import epoch_batches
+from colt_core.training.device import Compute
+from colt_core.training.embed import Images, embed
+from colt_core.training.inputs import checked_data
+from colt_core.training.optimizer import set_learning_rate
+from colt_core.training.schedule import Schedule
+from colt_core.training.state import TrainingState
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is not finite; the weights are still those before the step."""
+
+
+def pretrain(
+    config: PretrainConfig,
+    images: Images,
+    pool: Images | None = None,
+    *,
+    resume_from: dict[str, Any] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Train an encoder, and yield an event (colt_core/events.py) for every step, epoch, round and checkpoint.
+
+    A run is a function of (config, images, pool) on one machine: resumed at any step, it ends bit for bit where it
+    would have ended. A resumed run yields nothing of what the checkpoint has behind it.
+
+    Args:
+        config: what to train.
+        images: the ID training images, (N, 3, S, S) uint8, array, memory map or tensor. Labels play no part.
+        pool: the OOD images, (M, 3, S, S) uint8; needed by every sampler but "none".
+        resume_from: the `state` of a CheckpointReady event, or what `load_checkpoint` gives.
+        should_stop: asked after every step and every sampling round; once it says yes, the run yields
+            CheckpointReady and Stopped, and ends.
+
+    Raises:
+        ValueError: at once, if the configuration cannot run on the data, or `resume_from` is of another run.
+        TrainingDiverged: while running, if the loss is not finite.
+    """
+    train_images, pool_images, data = checked_data(config, images, pool)
+    compute = Compute.of(config)
+    state = TrainingState.start(config, data, compute)
+    if resume_from is not None:
+        state.restore(resume_from)
+    return _run(state, train_images, pool_images, compute, should_stop)
+
+
+def _run(
+    state: TrainingState, images: Any, pool: Any, compute: Compute, should_stop: Callable[[], bool]
+) -> Iterator[Event]:
+    config, framework, tailness = state.config, state.framework, state.tailness
+    schedule = Schedule(config, len(images))
+    round_epochs = config.round_epochs()
+    sampler = sampler_for(config)
+    augment = BatchAugmenter.of(config)
+
+    while state.epoch < config.epochs:
+        epoch = state.epoch + 1
+        epoch_began = perf_counter()
+        batches_done = state.step - schedule.steps_before(epoch)
+
+        if sampler and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
+            id_z, ood_z = (embed(framework, part, precision=config.precision) for part in (images, pool))
+            found = sampling_round(id_z, ood_z, tailness.scores(), sampler, config, state.rounds + 1)
+            state.rounds, state.selected = state.rounds + 1, found["selected"]
+            yield RoundDone(state.rounds, epoch, state.step, **found, seconds=perf_counter() - epoch_began)
+            if should_stop():
+                yield from _stop(state)
+                return
+
+        framework.train()
+        if batches_done == 0:
+            framework.begin_epoch(epoch)
+        for batch in epoch_batches(images, pool, state.selected, config.batch_size, config.seed, epoch, batches_done):
+            step_began = perf_counter()
+            step, learning_rate = state.step + 1, schedule.learning_rate(state.step + 1)
+            two_of_each = compute.images(batch.images).repeat(2, 1, 1, 1)
+            with compute.deterministic(), compute.autocast():
+                z_2BD = framework(augment(two_of_each, generator(config.seed, "augment", step)))
+            contrastive, distribution = _losses(z_2BD, batch.is_ood, config)
+            loss = contrastive if distribution is None else contrastive + config.distribution_loss_weight * distribution
+            if not torch.isfinite(loss):
+                raise TrainingDiverged(
+                    f"the loss is {loss.item()} in epoch {epoch}, step {step}, at learning rate {learning_rate:.4g}: "
+                    "try a lower learning_rate or a longer lr_warmup_epochs"
+                )
+            state.optimizer.zero_grad()
+            with compute.deterministic():
+                loss.backward()  # type: ignore[no-untyped-call]
+            set_learning_rate(state.optimizer, learning_rate)
+            state.optimizer.step()
+
+            # A short batch has fewer negatives, so its scores are not comparable: its samples keep their last ones.
+            if len(batch.index) == config.batch_size:
+                raw_B = negative_tailness(
+                    z_2BD.detach(), config.temperature, config.top_k, batch.is_ood, config.ood_in_negatives
+                )
+                tailness.update(batch.index[~batch.is_ood], raw_B.cpu()[~batch.is_ood])
+
+            state.step, state.loss_sum = step, state.loss_sum + loss.item()
+            yield StepDone(
+                epoch=epoch,
+                step=step,
+                steps=schedule.steps,
+                loss=loss.item(),
+                contrastive_loss=contrastive.item(),
+                distribution_loss=None if distribution is None else distribution.item(),
+                learning_rate=learning_rate,
+                seconds=perf_counter() - step_began,
+            )
+            if should_stop():
+                yield from _stop(state)
+                return
+
+        mean_loss = state.loss_sum / schedule.steps_in(epoch)
+        state.epoch, state.loss_sum = epoch, 0.0
+        yield EpochDone(
+            epoch=epoch,
+            step=state.step,
+            loss=mean_loss,
+            tailness=tailness.scores().numpy(),
+            images=schedule.images(epoch),
+            seconds=perf_counter() - epoch_began,
+        )
+        if epoch % config.checkpoint_interval == 0 or epoch == config.epochs:
+            yield CheckpointReady(state.epoch, state.step, state.snapshot())
+
+    yield Finished(state.epoch, state.step)
+
+
+def _stop(state: TrainingState) -> Iterator[Event]:
+    yield CheckpointReady(state.epoch, state.step, state.snapshot())
+    yield Stopped(state.epoch, state.step)
+
+
+def _losses(z_2BD: Tensor, is_ood_B: Tensor, config: PretrainConfig) -> tuple[Tensor, Tensor | None]:
+    """L_CL, and L_SCL (not weighted yet) where the batch holds an OOD sample and alpha is not 0."""
+    norm_2B = log_norm(z_2BD, config.temperature)
+    contrastive, _ = nt_xent(z_2BD, config.temperature, norm_2B)
+    if config.distribution_loss_weight == 0 or not is_ood_B.any():
+        return contrastive, None
+    return contrastive, distribution_contrastive(
+        z_2BD, is_ood_B, config.temperature, config.distribution_denominator, norm_2B
+    )

@@ -1,0 +1,90 @@
+"""All that a run carries from one step to the next, and how it becomes a checkpoint and comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from colt_core.config import PretrainConfig
+from colt_core.events import Int64
+from colt_core.frameworks import Framework, build_framework
+from colt_core.tailness import TailnessTracker
+from colt_core.training.checkpoint import FORMAT, check_resumable
+from colt_core.training.device import Compute
+from colt_core.training.optimizer import build_optimizer
+
+
+@dataclass
+class TrainingState:
+    """A run between two steps. No random state: all randomness is a function of seed, epoch and step (`seeding.py`)."""
+
+    config: PretrainConfig
+    data: dict[str, int | None]  # what the run was started on, to refuse other data
+    framework: Framework
+    optimizer: Optimizer
+    tailness: TailnessTracker
+    selected: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # of the last round, in order picked
+    rounds: int = 0  # sampling rounds so far
+    epoch: int = 0  # finished epochs
+    step: int = 0  # optimiser steps so far
+    loss_sum: float = 0.0  # over the steps of the unfinished epoch
+
+    @classmethod
+    def start(cls, config: PretrainConfig, data: dict[str, int | None], compute: Compute) -> Self:
+        """The state before the first step; the model is on its device."""
+        framework = build_framework(config)
+        compute.module(framework)
+        num_train = data["num_train"]
+        assert num_train is not None
+        return cls(
+            config,
+            data,
+            framework,
+            build_optimizer(config, framework),
+            TailnessTracker(num_train, config.tailness_momentum),
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """A copy on the host, of plain values and tensors only (loads with `weights_only=True`)."""
+        return {
+            "format": FORMAT,
+            "config": self.config.model_dump(),
+            "data": dict(self.data),
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss_sum": self.loss_sum,
+            "rounds": self.rounds,
+            "selected": torch.from_numpy(self.selected.copy()),
+            "tailness": self.tailness.state_dict(),
+            "framework": _on_host(self.framework.state_dict()),
+            "optimizer": _on_host(self.optimizer.state_dict()),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot.
+
+        Raises:
+            ValueError: if it is of another configuration or other data; says what differs.
+        """
+        check_resumable(snapshot, self.config, self.data)
+        self.framework.load_state_dict(snapshot["framework"])
+        self.optimizer.load_state_dict(snapshot["optimizer"])
+        self.tailness.load_state_dict(snapshot["tailness"])
+        self.selected = snapshot["selected"].numpy().copy()
+        self.rounds, self.epoch, self.step = snapshot["rounds"], snapshot["epoch"], snapshot["step"]
+        self.loss_sum = snapshot["loss_sum"]
+
+
+def _on_host(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _on_host(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_on_host(item) for item in value]
+    return value
