@@ -46,4 +46,4 @@ def _checked(name: str, images: Images) -> NDArray[np.uint8]:
 
 
 def _side(images: NDArray[np.uint8]) -> int:
-    return images.shape[2]
+    return int(images.shape[2])

@@ -1,0 +1,97 @@
+# What colt_core/__init__.py exports, for type checkers; tests/unit/colt_core/test_exports.py holds the two together.
+from colt_core.augment import BatchAugmenter, normalize
+from colt_core.config import PretrainConfig
+from colt_core.data import (
+    ClassGroups,
+    DataError,
+    DatasetSpec,
+    ImageDataset,
+    ImagePool,
+    Limits,
+    LongTail,
+    PoolSpec,
+    build_dataset,
+    build_pool,
+    class_groups,
+    open_labelled,
+    open_unlabelled,
+    sample_labelled,
+    sample_unlabelled,
+    torchvision_labelled,
+    torchvision_unlabelled,
+)
+from colt_core.events import CheckpointReady, Cluster, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
+from colt_core.frameworks import Framework, SimCLR, build_framework
+from colt_core.losses import distribution_contrastive, log_norm, nt_xent
+from colt_core.models import Backbone, ProjectionHead
+from colt_core.samplers import (
+    ColtSampler,
+    RandomSampler,
+    RoundInputs,
+    Sampler,
+    cluster_embeddings,
+    sampling_round,
+    score_ood,
+)
+from colt_core.tailness import TailnessTracker, negative_tailness
+from colt_core.training.checkpoint import export_backbone, load_backbone, load_checkpoint, save_checkpoint
+from colt_core.training.embed import embed, extract_features
+from colt_core.training.pretrain import TrainingDiverged, pretrain
+from colt_core.training.schedule import Schedule
+
+__all__ = [
+    "Backbone",
+    "BatchAugmenter",
+    "CheckpointReady",
+    "ClassGroups",
+    "Cluster",
+    "ColtSampler",
+    "DataError",
+    "DatasetSpec",
+    "EpochDone",
+    "Event",
+    "Finished",
+    "Framework",
+    "ImageDataset",
+    "ImagePool",
+    "Limits",
+    "LongTail",
+    "PoolSpec",
+    "PretrainConfig",
+    "ProjectionHead",
+    "RandomSampler",
+    "RoundDone",
+    "RoundInputs",
+    "Sampler",
+    "Schedule",
+    "SimCLR",
+    "StepDone",
+    "Stopped",
+    "TailnessTracker",
+    "TrainingDiverged",
+    "build_dataset",
+    "build_framework",
+    "build_pool",
+    "class_groups",
+    "cluster_embeddings",
+    "distribution_contrastive",
+    "embed",
+    "export_backbone",
+    "extract_features",
+    "load_backbone",
+    "load_checkpoint",
+    "log_norm",
+    "negative_tailness",
+    "normalize",
+    "nt_xent",
+    "open_labelled",
+    "open_unlabelled",
+    "pretrain",
+    "sample_labelled",
+    "sample_unlabelled",
+    "sampling_round",
+    "save_checkpoint",
+    "score_ood",
+    "torchvision_labelled",
+    "torchvision_unlabelled",
+]
