@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+import torch
 
 from colt_core.events import Int64
 from colt_core.samplers.protocol import RoundInputs
-
-PURPOSE = 0x72616E64  # keeps these draws apart from others made from the run's seed
+from colt_core.seeding import generator
 
 
 class RandomSampler:
@@ -22,5 +21,5 @@ class RandomSampler:
 
     def select(self, inputs: RoundInputs) -> Int64:
         """(K,) pool indices, a function of the run's seed and, with `redraw`, the round's number."""
-        generator = np.random.default_rng([inputs.seed, PURPOSE, inputs.round if self.redraw else 1])
-        return generator.choice(len(inputs.ood_z), size=inputs.budget, replace=False).astype(np.int64)
+        drawn = generator(inputs.seed, "random sampler", inputs.round if self.redraw else 1)
+        return torch.randperm(len(inputs.ood_z), generator=drawn)[: inputs.budget].numpy()
