@@ -1,0 +1,279 @@
+"""Clustering, selection, scoring of the pool, and the round that composes them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colt_core.config import PretrainConfig
+from colt_core.events import Cluster, Float32, RoundDone
+from colt_core.samplers import ColtSampler, RandomSampler, RoundInputs, cluster_embeddings, sampler_for, sampling_round
+from colt_core.samplers import colt as colt_module
+from colt_core.samplers.colt import nearest_unpicked
+from colt_core.samplers.ood_tailness import neighborhood_tailness, score_ood
+from colt_core.samplers.search import faiss, most_similar
+
+
+def unit_rows(count: int, dim: int = 6, seed: int = 0) -> Float32:
+    rows = np.random.default_rng(seed).standard_normal((count, dim), dtype=np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def blobs(sizes: list[int], seed: int = 0) -> Float32:
+    """Tight groups around the axes."""
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([np.eye(len(sizes))[[axis] * size] for axis, size in enumerate(sizes)])
+    rows = (rows + 0.02 * rng.standard_normal(rows.shape)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def slow_selection(centers: Float32, budgets: list[int], ood_z: Float32) -> list[int]:
+    """The released way: scan the whole pool for every cluster."""
+    picked: list[int] = []
+    for center, budget in zip(centers, budgets, strict=True):
+        by_similarity = np.argsort(-(ood_z @ center), kind="stable").tolist()
+        picked += [index for index in by_similarity if index not in picked][:budget]
+    return picked
+
+
+def config(**settings: object) -> PretrainConfig:
+    return PretrainConfig.resolve({"sample_budget": 20, "num_clusters": 4, "ood_neighbors": 5, **settings})
+
+
+# --- k-means
+
+
+def test_kmeans_finds_the_groups_and_gives_unit_centres() -> None:
+    z = blobs([40, 10, 5])
+    clustering = cluster_embeddings(z, 3)
+    assert sorted(np.bincount(clustering.labels).tolist()) == [5, 10, 40]
+    assert len(set(clustering.labels[:40])) == len(set(clustering.labels[40:50])) == 1
+    np.testing.assert_allclose(np.linalg.norm(clustering.centers, axis=1), 1, rtol=1e-6)
+    for cluster, center in enumerate(clustering.centers):
+        mean = z[clustering.labels == cluster].mean(axis=0)
+        np.testing.assert_allclose(center, mean / np.linalg.norm(mean), atol=1e-5)
+
+
+def test_kmeans_is_a_function_of_its_seed() -> None:
+    z = unit_rows(200)
+    first, again, other = (cluster_embeddings(z, 7, restarts=1, seed=seed) for seed in (3, 3, 2**31 - 1))
+    assert np.array_equal(first.labels, again.labels)
+    assert np.array_equal(first.centers, again.centers)
+    assert not np.array_equal(first.centers, other.centers)
+
+
+def test_kmeans_trains_on_every_embedding(capfd: pytest.CaptureFixture[str]) -> None:
+    """faiss' own default samples 256 a cluster: the centre of one cluster would not be the mean."""
+    z = unit_rows(3000)
+    mean = z.mean(axis=0)
+    (center,) = cluster_embeddings(z, 1).centers
+    np.testing.assert_allclose(center, mean / np.linalg.norm(mean), atol=1e-4)
+    cluster_embeddings(z[:12], 10)
+    assert capfd.readouterr() == ("", "")  # nor does it warn of few
+
+
+def test_fewer_distinct_embeddings_than_clusters() -> None:
+    z = np.repeat(blobs([1, 1, 1]), 5, axis=0)
+    clustering = cluster_embeddings(z, 6)
+    assert np.isfinite(clustering.centers).all()
+    groups = clustering.labels.reshape(3, 5)
+    assert (groups == groups[:, :1]).all()
+    assert len(set(groups[:, 0])) == 3
+
+
+def test_a_cluster_that_cancels_out_has_no_direction() -> None:
+    z = np.array([[1, 0], [-1, 0]], dtype=np.float32)
+    assert cluster_embeddings(z, 1).centers.tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("num_clusters", [0, 6])
+def test_an_impossible_number_of_clusters_is_named(num_clusters: int) -> None:
+    with pytest.raises(ValueError, match=rf"1\.\.5, .* not {num_clusters}"):
+        cluster_embeddings(unit_rows(5), num_clusters)
+    with pytest.raises(ValueError, match="restarts must be at least 1, not 0"):
+        cluster_embeddings(unit_rows(5), 2, restarts=0)
+
+
+# --- selection
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(budgets=st.lists(st.integers(0, 12), min_size=1, max_size=8), spare=st.integers(0, 40), seed=st.integers(0, 999))
+def test_selection_is_greedy_and_picks_none_twice(budgets: list[int], spare: int, seed: int) -> None:
+    budgets = [*budgets, 1]
+    ood_z = unit_rows(sum(budgets) + spare, seed=seed)
+    centers = unit_rows(len(budgets), seed=seed + 1)
+    selected = nearest_unpicked(centers, budgets, ood_z)
+    assert selected.tolist() == slow_selection(centers, budgets, ood_z)
+    assert len(set(selected.tolist())) == sum(budgets)
+
+
+@pytest.mark.parametrize("cap", [1, 60, 200])
+def test_searching_in_parts_changes_nothing(cap: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    ood_z, centers, budgets = unit_rows(150), unit_rows(6, seed=1), [20, 3, 40, 1, 10, 30]
+    monkeypatch.setattr(colt_module, "MAX_CANDIDATES", cap)
+    assert nearest_unpicked(centers, budgets, ood_z).tolist() == slow_selection(centers, budgets, ood_z)
+
+
+def test_identical_pool_images_are_still_picked_once_each() -> None:
+    ood_z = np.repeat(unit_rows(1), 30, axis=0)
+    selected = nearest_unpicked(unit_rows(3, seed=1), [10, 10, 10], ood_z)
+    assert sorted(selected.tolist()) == list(range(30))
+
+
+def test_a_budget_larger_than_the_pool_is_named() -> None:
+    with pytest.raises(ValueError, match="budget of 6 is more than the 5"):
+        nearest_unpicked(unit_rows(2), [3, 3], unit_rows(5))
+
+
+def round_inputs(budgets: list[int], tailness: list[float], pool: int = 60, round_number: int = 1) -> RoundInputs:
+    clusters = tuple(Cluster(1, t, b / sum(budgets), b) for t, b in zip(tailness, budgets, strict=True))
+    centers = unit_rows(len(budgets), seed=1)
+    return RoundInputs(round_number, 5, sum(budgets), unit_rows(10), unit_rows(pool, seed=2), centers, clusters)
+
+
+def test_clusters_pick_in_order_of_index_or_of_tailness() -> None:
+    inputs = round_inputs([6, 0, 4, 5], [-0.4, -0.1, -0.2, -0.3])
+    for order, sequence in (("index", [0, 2, 3]), ("tail_first", [2, 3, 0])):
+        budgets = [inputs.clusters[c].budget for c in sequence]
+        expected = slow_selection(inputs.centers[sequence], budgets, inputs.ood_z)
+        assert ColtSampler(order).select(inputs).tolist() == expected
+
+
+def test_random_draws_anew_each_round_unless_told_to_keep_the_first() -> None:
+    first, second = (round_inputs([7, 13], [0.0, 0.0], round_number=n) for n in (1, 2))
+    redrawn = [RandomSampler().select(inputs).tolist() for inputs in (first, second, second)]
+    assert redrawn[0] != redrawn[1] == redrawn[2]
+    kept = [RandomSampler(redraw=False).select(inputs).tolist() for inputs in (first, second)]
+    assert kept[0] == kept[1] == redrawn[0]
+    for draw in redrawn:
+        assert len(set(draw)) == 20
+        assert set(draw) <= set(range(60))
+    other_seed = RandomSampler().select(dataclasses.replace(first, seed=6)).tolist()
+    assert other_seed != redrawn[0]
+
+
+def test_random_is_uniform() -> None:
+    counts = np.zeros(60)
+    for round_number in range(300):
+        counts[RandomSampler().select(round_inputs([20], [0.0], round_number=round_number))] += 1
+    assert np.abs(counts - 100).max() < 40  # binomial deviation is 8
+
+
+def test_the_sampler_that_a_config_names() -> None:
+    assert isinstance(sampler_for(config(sampler="colt", cluster_order="tail_first")), ColtSampler)
+    assert isinstance(sampler_for(config(sampler="random", redraw=False)), RandomSampler)
+    assert sampler_for(config(sampler="none")) is None
+
+
+# --- tailness of the pool
+
+
+def test_ood_tailness_is_the_similarity_weighted_mean_of_the_neighbours() -> None:
+    id_z, ood_z, centers = unit_rows(30), unit_rows(50, seed=1), unit_rows(3, seed=2)
+    tailness = -np.random.default_rng(3).random(30, dtype=np.float32)
+    scores = score_ood(ood_z, id_z, tailness, centers, neighbors=4)
+    for row, embedding in enumerate(ood_z):
+        nearest = sorted(range(30), key=lambda i: -(embedding @ id_z[i]))[:4]
+        weights = [max(0.0, float(embedding @ id_z[i])) for i in nearest]
+        expected = sum(w * float(tailness[i]) for w, i in zip(weights, nearest, strict=True)) / sum(weights)
+        assert scores.tailness[row] == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_array_equal(scores.cluster, (ood_z @ centers.T).argmax(axis=1))
+    np.testing.assert_allclose(scores.similarity, (ood_z @ centers.T).max(axis=1), rtol=1e-5)
+
+
+def test_negative_similarities_weigh_nothing() -> None:
+    tailness = np.array([-0.2, -0.8, -0.4], dtype=np.float32)
+    similarity = np.array([[0.5, -0.4, -0.5], [-0.1, -0.2, -0.3], [0.5, 0.25, 0.25], [0, 0, -1]], dtype=np.float32)
+    scores = neighborhood_tailness(similarity, np.tile(np.arange(3), (4, 1)), tailness)
+    assert scores.tolist() == pytest.approx([-0.2, -1.4 / 3, -0.4, -1.4 / 3])
+
+
+def test_more_neighbours_than_id_images() -> None:
+    scores = score_ood(unit_rows(4), unit_rows(3, seed=1), np.full(3, -0.5, np.float32), unit_rows(2), neighbors=20)
+    assert scores.tailness.tolist() == pytest.approx([-0.5] * 4)
+
+
+def test_search_takes_as_many_threads_as_torch() -> None:
+    """faiss would take every core, beside a training that was given one."""
+    faiss.omp_set_num_threads(torch.get_num_threads() + 1)
+    similarity, index = most_similar(unit_rows(2), unit_rows(5, seed=1), 9)
+    assert faiss.omp_get_max_threads() == torch.get_num_threads()
+    assert similarity.shape == index.shape == (2, 5)
+    assert (np.diff(similarity) <= 0).all()
+
+
+# --- the round
+
+
+@pytest.mark.parametrize("sampler", ["colt", "random"])
+def test_a_round_fills_the_event(sampler: str) -> None:
+    chosen = config(sampler=sampler)
+    id_z, ood_z = unit_rows(80), unit_rows(100, seed=1)
+    tailness = -np.random.default_rng(0).random(80, dtype=np.float32)
+    picker = sampler_for(chosen)
+    assert picker is not None
+    fields = sampling_round(id_z, ood_z, tailness, picker, chosen, 2)
+    event = RoundDone(round=2, epoch=126, step=1, seconds=0.1, **fields)
+    assert sum(cluster.size for cluster in event.clusters) == 80
+    assert sum(cluster.budget for cluster in event.clusters) == len(set(event.selected.tolist())) == 20
+    for c, cluster in enumerate(event.clusters):
+        assert cluster.tailness == pytest.approx(tailness[event.id_cluster == c].mean())
+    for name, size, kind in (
+        ("id_cluster", 80, np.int64),
+        ("selected", 20, np.int64),
+        ("ood_tailness", 100, np.float32),
+        ("ood_cluster", 100, np.int64),
+        ("ood_similarity", 100, np.float32),
+    ):
+        array = getattr(event, name)
+        assert (array.shape, array.dtype) == ((size,), kind)
+
+
+def test_colt_picks_around_the_tail() -> None:
+    """The cluster of least-crowded images gets most of the budget, and its OOD neighbours the highest tailness."""
+    id_z, ood_z = blobs([60, 30, 8]), blobs([40, 40, 40], seed=1)
+    tailness = np.repeat(np.array([-0.9, -0.8, -0.1], dtype=np.float32), [60, 30, 8])
+    chosen = config(num_clusters=3, cluster_temperature=0.5)
+    fields = sampling_round(id_z, ood_z, tailness, ColtSampler(), chosen, 1)
+    assert np.count_nonzero(fields["selected"] >= 80) > 15
+    assert fields["ood_tailness"][80:].min() > fields["ood_tailness"][:80].max()
+
+
+def test_a_round_repeats_itself_from_tensors_and_arrays() -> None:
+    id_z, ood_z = unit_rows(80), unit_rows(100, seed=1)
+    tailness = -np.random.default_rng(0).random(80, dtype=np.float32)
+    arrays = sampling_round(id_z, ood_z, tailness, ColtSampler(), config(), 1)
+    tensors = sampling_round(*map(torch.from_numpy, (id_z, ood_z, tailness)), ColtSampler(), config(), 1)
+    assert arrays["clusters"] == tensors["clusters"]
+    for name in ("id_cluster", "selected", "ood_tailness", "ood_cluster", "ood_similarity"):
+        assert np.array_equal(arrays[name], tensors[name])
+
+
+def test_a_collapsed_model_does_not_break_a_round() -> None:
+    same = np.repeat(unit_rows(1), 50, axis=0)
+    fields = sampling_round(same, same, np.zeros(50, np.float32), ColtSampler(), config(), 1)
+    assert len(set(fields["selected"].tolist())) == 20
+    assert np.isfinite(fields["ood_tailness"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"id_z": 2 * unit_rows(10)}, "id_z must be L2-normalised: row 0 has length 2"),
+        ({"ood_z": np.full((30, 6), np.nan, np.float32)}, "ood_z .* length nan"),
+        ({"ood_z": np.ones(6, np.float32)}, r"ood_z .* \(6,\)"),
+        ({"ood_z": unit_rows(30, dim=7)}, "6 dimensions, ood_z 7"),
+        ({"tailness": np.zeros(9, np.float32)}, "10 finite scores"),
+        ({"tailness": np.full(10, np.nan, np.float32)}, "10 finite scores"),
+        ({"ood_z": unit_rows(19)}, "sample_budget 20 is more than the 19"),
+        ({"id_z": unit_rows(3), "tailness": np.zeros(3, np.float32)}, r"num_clusters must be in 1\.\.3"),
+    ],
+)
+def test_wrong_inputs_of_a_round_are_named(change: dict[str, Float32], named: str) -> None:
+    inputs = {"id_z": unit_rows(10), "ood_z": unit_rows(30), "tailness": np.zeros(10, np.float32), **change}
+    with pytest.raises(ValueError, match=named):
+        sampling_round(**inputs, sampler=ColtSampler(), config=config(), round_number=1)
