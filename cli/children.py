@@ -1,0 +1,97 @@
+"""The processes that `colt up` keeps running."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+ROTATE_BYTES = 10 * 2**20
+LONGEST_PAUSE = 30.0
+STEADY_SECONDS = 60.0  # after so long alive, the next start again waits the shortest pause
+
+
+def _die_with_parent() -> None:
+    # Runs in the child: should `colt up` itself be killed, the kernel asks the child to end (Linux only).
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+class Child:
+    """`python -m NAME` in a process group of its own, with its output in a file.
+
+    The group keeps Ctrl-C in the terminal from reaching it, so that the order of stopping is ours.
+    """
+
+    def __init__(self, name: str, logs: Path) -> None:
+        self.name = name
+        self.log = logs / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._pause = 1.0
+        self.start_at = 0.0  # time.monotonic() of the next start
+
+    def start(self) -> None:
+        """Call this from the main thread: the death signal above is tied to the thread that starts a child."""
+        if self.log.exists() and self.log.stat().st_size > ROTATE_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self.name],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        self._started = time.monotonic()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in words."""
+        code = None if self._process is None else self._process.poll()
+        if code is None:
+            return "runs"
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def plan_restart(self) -> float:
+        """Decide when to start it again: each early death doubles the pause.
+
+        Returns:
+            The pause in seconds.
+        """
+        now = time.monotonic()
+        if now - self._started > STEADY_SECONDS:
+            self._pause = 1.0
+        pause = self._pause
+        self._pause = min(2 * pause, LONGEST_PAUSE)
+        self.start_at = now + pause
+        self._process = None
+        return pause
+
+    def ask_to_end(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the whole group at once."""
+        if self._process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def last_lines(self, count: int) -> list[str]:
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 16_384))
+            return file.read().decode(errors="replace").splitlines()[-count:]

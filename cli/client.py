@@ -1,0 +1,77 @@
+"""The service as `colt demo` sees it: over HTTP, like any other client."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from cli.errors import Refused
+
+Json = dict[str, Any]
+POLL_SECONDS = 0.5
+
+
+class Client:
+    """Calls under `/api/v1`. A token is taken from COLT_TOKEN, where one is needed."""
+
+    def __init__(self, url: str) -> None:
+        token = os.environ.get("COLT_TOKEN")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+    def check_ready(self) -> None:
+        """Raises:
+        Refused: when nothing answers, or something the service needs is missing.
+        """
+        try:
+            answer = self._http.get("/readyz")
+        except httpx.HTTPError as error:
+            raise Refused(f"no service answers at {self.url}. Start it with `make up`, in another terminal.") from error
+        if answer.status_code != httpx.codes.OK:
+            raise Refused(f"the service at {self.url} is not ready: {answer.text}")
+
+    def get(self, path: str, **params: Any) -> Json:
+        return self._call("GET", path, params=params)
+
+    def post(self, path: str, body: Json) -> Json:
+        return self._call("POST", path, json=body)
+
+    def _call(self, method: str, path: str, **request: Any) -> Json:
+        try:
+            answer = self._http.request(method, f"/api/v1{path}", **request)
+        except httpx.HTTPError as error:
+            raise Refused(
+                f"the service at {self.url} stopped answering ({error}); jobs go on when it is back"
+            ) from error
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise Refused("the service asks for a token: set COLT_TOKEN (`colt token create NAME` makes one)")
+        if answer.is_error:
+            raise Refused(f"{method} {path} was answered {answer.status_code}: {answer.text}")
+        document: Json = answer.json()
+        return document
+
+    def find(self, path: str, wanted: Callable[[Json], bool]) -> Json | None:
+        """The first item of a list, over all its pages, that is wanted."""
+        params: Json = {"limit": 200}
+        while True:
+            page = self.get(path, **params)
+            for item in page["items"]:
+                if wanted(item):
+                    return dict(item)
+            if not page["next_cursor"]:
+                return None
+            params["cursor"] = page["next_cursor"]
+
+    def follow(self, path: str, running: set[str], show: Callable[[Json], None]) -> Json:
+        """Poll one thing until its status is none of `running`; `show` gets every answer."""
+        while True:
+            item = self.get(path)
+            show(item)
+            if item["status"] not in running:
+                return item
+            time.sleep(POLL_SECONDS)

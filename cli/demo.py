@@ -1,0 +1,106 @@
+"""`colt demo`: SimCLR beside COLT on long-tailed handwritten digits, from registration to the per-class table."""
+
+from __future__ import annotations
+
+import time
+
+from tqdm import tqdm
+
+from cli.client import Client, Json
+from cli.errors import Refused
+from cli.tables import comparison_table, tail_table
+from cli.up import service_url
+from store.settings import get_settings
+
+DATASET: Json = {
+    "name": "digits-lt-20",
+    "source": {"kind": "sample", "name": "digits"},
+    "image_size": 32,
+    "long_tail": {"profile": "exp", "imbalance_ratio": 20, "seed": 0},
+}
+POOL: Json = {
+    "name": "glyphs-and-patches",
+    "source": {"kind": "sample", "name": "glyphs-and-patches"},
+    "image_size": 32,
+}
+JOBS = {"SimCLR": "none", "COLT": "colt"}  # the column's title: the sampler
+
+
+def demo(url: str | None) -> int:
+    """Run the demonstration against a running service.
+
+    Raises:
+        Refused: when there is none, or a registration or job fails.
+    """
+    client = Client(url or service_url(get_settings()))
+    client.check_ready()
+    began = time.monotonic()
+    dataset = _registered(client, "/datasets", DATASET)
+    pool = _registered(client, "/ood-pools", POOL)
+    print(f"Data set {dataset['name']}: {dataset['num_samples']} images, training counts {dataset['class_counts']}")
+    print(f"OOD pool {pool['name']}: {pool['num_samples']} images\n")
+
+    jobs = {}
+    for title, sampler in JOBS.items():
+        jobs[title] = client.post(
+            "/jobs",
+            {
+                "name": f"demo {title}",
+                "tags": ["demo"],
+                "dataset_id": dataset["id"],
+                "ood_pool_id": pool["id"] if sampler != "none" else None,
+                "config": {"preset": "digits", "sampler": sampler, "seed": 0},
+                "evaluations": ["linear"],
+            },
+        )
+    for title, job in jobs.items():
+        _follow_job(client, title, job["id"])
+
+    results = {title: _linear(client, job["id"]) for title, job in jobs.items()}
+    print(f"\n{comparison_table(dataset, results)}\n")
+    print("One seed each and few test images: a look at the service, not evidence of a gain.\n")
+    top = client.get(f"/jobs/{jobs['COLT']['id']}/ood-tailness", order="-tailness", limit=5)["items"]
+    print(f"The OOD images nearest the tail, in the last sampling round of COLT:\n{tail_table(top)}\n")
+    for title, job in jobs.items():
+        print(f"{title:>6} in the dashboard: {client.url}/jobs/{job['id']}")
+    print(f"\nDone in {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+def _registered(client: Client, path: str, body: Json) -> Json:
+    """A ready data set or pool of this name: an earlier one, or one registered now."""
+    found = client.find(path, lambda item: item["name"] == body["name"] and item["status"] == "ready")
+    if found is not None:
+        return found
+    started = client.post(path, body)
+    with tqdm(total=1.0, desc=f"Registering {body['name']}", bar_format="{desc}: {percentage:3.0f}%|{bar}|") as bar:
+
+        def show(item: Json) -> None:
+            bar.n = 1.0 if item["status"] == "ready" else min(1.0, item.get("progress") or 0.0)
+            bar.refresh()
+
+        item = client.follow(f"{path}/{started['id']}", {"registering"}, show)
+    if item["status"] != "ready":
+        raise Refused(f"{body['name']} could not be registered: {(item['problem'] or {}).get('detail')}")
+    return item
+
+
+def _follow_job(client: Client, title: str, job_id: str) -> None:
+    with tqdm(desc=f"{title:>6}", unit="epoch", total=1) as bar:
+
+        def show(job: Json) -> None:
+            progress = job["progress"]
+            if bar.total != progress["epochs"]:
+                bar.reset(total=progress["epochs"])
+            bar.n = progress["epoch"]
+            loss = job.get("loss")
+            bar.set_postfix_str(f"{job['status']}" + ("" if loss is None else f", loss {loss:.3f}"))
+
+        job = client.follow(f"/jobs/{job_id}", {"queued", "running", "cancelling"}, show)
+    if job["status"] != "succeeded":
+        raise Refused(f"the {title} job {job['status']}: {job['error'] or client.url + '/jobs/' + job_id}")
+
+
+def _linear(client: Client, job_id: str) -> Json:
+    items = client.get(f"/jobs/{job_id}/evaluations")["items"]
+    return next(item for item in items if item["kind"] == "linear" and item.get("status", "succeeded") == "succeeded")

@@ -1,0 +1,191 @@
+"""`colt up`: everything on this machine, in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.children import Child
+from cli.errors import Refused
+from store.database import get_engine
+from store.migrate import upgrade
+from store.settings import Settings, get_settings
+
+TICK = 0.1
+SLOW_START = 20.0  # after so many seconds without being ready, say what is missing
+EARLY_DEATHS = 3  # a child that dies so often before the service was ever ready will not come up by itself
+
+
+def service_url(settings: Settings) -> str:
+    """Where a client on this machine reaches the API."""
+    host = settings.host
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{settings.port}"
+    if address.is_unspecified:
+        host = "127.0.0.1"
+    elif address.version == 6:
+        host = f"[{host}]"
+    return f"http://{host}:{settings.port}"
+
+
+def migrate() -> None:
+    """Bring the configured database to the newest schema.
+
+    Raises:
+        Refused: when it cannot be reached.
+    """
+    try:
+        upgrade(get_engine())
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).strip()
+        raise Refused(f"the database cannot be migrated: {cause}. Check COLT_DATABASE_URL.") from error
+    finally:
+        get_engine().dispose()
+
+
+@contextmanager
+def _sole_user(home: Path) -> Iterator[None]:
+    """Hold the data folder; the lock goes with the process, however it ends."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = (home / "up.lock").open("a+")
+    except OSError as error:
+        raise Refused(f"cannot use the data folder {home}: {error.strerror}. Set COLT_HOME to another.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip()
+            raise Refused(
+                f"another `colt up` (process {holder}) uses the data folder {home}. "
+                "Stop it, or set COLT_HOME and COLT_PORT for a second one."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _check_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise Refused(
+                f"cannot listen on port {settings.port} of {settings.host}: {error.strerror}. "
+                "Stop the program that uses it, or set COLT_PORT to another."
+            ) from error
+
+
+class _Stopping:
+    """How often Ctrl-C or TERM came."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.count += 1
+
+
+def up() -> int:
+    """Run until asked to stop.
+
+    Returns:
+        0 after a stop that was asked for, 1 when the service could not be brought up.
+
+    Raises:
+        Refused: when something is in the way from the start.
+    """
+    settings = get_settings()
+    with _sole_user(settings.home):
+        _check_port(settings)
+        migrate()
+        logs = settings.home / "logs"
+        logs.mkdir(exist_ok=True)
+        stopping = _Stopping()
+        api, worker = Child("api", logs), Child("worker", logs)
+        try:
+            return _supervise([api, worker], stopping, settings)
+        finally:
+            _stop(worker, api, stopping, settings.stop_grace_seconds)
+
+
+def _supervise(children: list[Child], stopping: _Stopping, settings: Settings) -> int:
+    url = service_url(settings)
+    print("Starting ...", flush=True)
+    started, ready, explained, early_deaths = time.monotonic(), False, False, 0
+    for child in children:
+        child.start()
+    while not stopping.count:
+        for child in children:
+            if child.running:
+                continue
+            if child.start_at:
+                if time.monotonic() >= child.start_at:
+                    child.start_at = 0.0
+                    child.start()
+                continue
+            outcome, pause = child.outcome, child.plan_restart()
+            early_deaths += not ready
+            if early_deaths >= EARLY_DEATHS or outcome == "ended with exit code 2":
+                print(f"The {child.name} {outcome} before the service was ready. Its last lines ({child.log}):")
+                print("\n".join(f"  {line}" for line in child.last_lines(20)), flush=True)
+                return 1
+            print(f"The {child.name} {outcome}; it starts again in {pause:g} s. Its log: {child.log}", flush=True)
+        if not ready:
+            missing = _missing(url)
+            if missing is None:
+                ready = True
+                _announce(url, settings)
+            elif not explained and time.monotonic() - started > SLOW_START:
+                explained = True
+                print(f"Still waiting: {missing}. Logs: {settings.home / 'logs'}", flush=True)
+        time.sleep(TICK)
+    return 0
+
+
+def _missing(url: str) -> str | None:
+    """What `/readyz` says is missing; None when nothing is."""
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=5)
+    except httpx.HTTPError:
+        return "the API does not answer yet"
+    return None if answer.status_code == httpx.codes.OK else answer.text
+
+
+def _announce(url: str, settings: Settings) -> None:
+    print(f"\n  COLT Studio is ready:  {url}\n")
+    print(f"  Data  {settings.home}")
+    print(f"  Logs  {settings.home / 'logs'}")
+    print("  Try `colt demo` in another terminal. Ctrl-C stops everything.\n", flush=True)
+
+
+def _stop(worker: Child, api: Child, stopping: _Stopping, grace: float) -> None:
+    """The worker first, so that a training writes its checkpoint; a second Ctrl-C kills both."""
+    if worker.running or api.running:
+        print("\nStopping; a running training writes its checkpoint first (Ctrl-C again to kill) ...", flush=True)
+    already = stopping.count
+    for child, seconds in ((worker, grace + 10), (api, 10)):
+        child.ask_to_end()
+        deadline = time.monotonic() + seconds
+        while child.running and time.monotonic() < deadline and stopping.count == already:
+            time.sleep(TICK)
+        child.kill()
+    print("Stopped.", flush=True)
