@@ -102,7 +102,8 @@ class ImageDataset:
     def save_labels(self, folder: Path) -> None:
         """Write all but the images, which may have been written in place."""
         np.save(folder / LABELS, self.labels)
-        np.savez(folder / PARTS_FILE, allow_pickle=False, **self.parts)
+        arrays: dict[str, Any] = dict(self.parts)
+        np.savez(folder / PARTS_FILE, **arrays)
         _write_meta(folder, {"class_names": list(self.class_names)})
 
     @classmethod

@@ -1,0 +1,101 @@
+"""One probe of one backbone on one data set, as asked for by an `EvaluationConfig`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.dataset import ImageDataset
+from colt_core.models import Backbone
+from colt_core.probes.config import EvaluationConfig
+from colt_core.probes.few_shot import choose_shots
+from colt_core.probes.knn import knn_probe
+from colt_core.probes.linear import choose_strength, linear_probe
+from colt_core.probes.linear_sgd import linear_probe_sgd
+from colt_core.probes.metrics import Evaluation, summarize
+from colt_core.probes.split import probe_split
+from colt_core.training.embed import extract_features
+
+Int64 = NDArray[np.int64]
+
+
+def evaluate(
+    backbone: Backbone,
+    dataset: ImageDataset,
+    config: EvaluationConfig | None = None,
+    *,
+    flip_probability: float = 0.5,
+    precision: str = "auto",
+) -> Evaluation:
+    """Learn from the probe part with the backbone frozen, and test on the test part.
+
+    Args:
+        backbone: on any device; its training mode is restored afterwards.
+        config: which probe; the fast linear one by default.
+        flip_probability: of the `sgd` protocol's augmentation; what pretraining used.
+
+    Raises:
+        ValueError: the data set is too small for the probe, see :meth:`EvaluationConfig.problem`.
+    """
+    config = config or EvaluationConfig()
+    sizes = dataset.split_sizes
+    if problem := config.problem(dataset.class_counts, sizes["probe"], sizes["val"]):
+        raise ValueError(problem)
+    if config.protocol == "sgd":
+        predictions = _sgd(backbone, dataset, config, flip_probability, precision)
+    else:
+        predictions = _fast(backbone, dataset, config, precision)
+    thresholds = config.group_thresholds
+    return summarize(
+        predictions,
+        dataset.labels[dataset.parts["test"]],
+        dataset.class_counts,
+        None if thresholds is None else (thresholds.low, thresholds.high),
+    )
+
+
+def _fast(backbone: Backbone, dataset: ImageDataset, config: EvaluationConfig, precision: str) -> Int64:
+    labels = dataset.labels
+    probe, test = dataset.parts["probe"], dataset.parts["test"]
+    learn, val = probe_split(dataset, config.seed)
+    # Once for all: a probe image is in one or two of the sets below.
+    used = np.unique(np.concatenate([probe, val, test]))
+    cached = extract_features(backbone, dataset.images[used], precision=precision)
+
+    def features(indices: Int64) -> NDArray[np.float32]:
+        return cached[np.searchsorted(used, indices)]
+
+    if config.kind == "knn":
+        return knn_probe(features(probe), labels[probe], features(test), neighbors=config.neighbors)
+    final = probe
+    if config.kind == "few_shot":
+        final = learn = learn[choose_shots(labels[learn], config.shots_for(dataset.class_counts), config.seed)]
+    if len(val) == 0:
+        return linear_probe(features(final), labels[final], features(test))
+    strength = choose_strength(features(learn), labels[learn], features(val), labels[val])
+    return linear_probe(features(final), labels[final], features(test), strength=strength)
+
+
+def _sgd(
+    backbone: Backbone, dataset: ImageDataset, config: EvaluationConfig, flip_probability: float, precision: str
+) -> Int64:
+    images, labels = dataset.images, dataset.labels
+    learn, val = probe_split(dataset, config.seed)
+    epochs, drops = 30, (10, 20)
+    if config.kind == "few_shot":
+        learn = learn[choose_shots(labels[learn], config.shots_for(dataset.class_counts), config.seed)]
+        epochs, drops = 100, (40, 60)
+    if len(val) == 0:
+        val = learn
+    return linear_probe_sgd(
+        backbone,
+        (images[learn], labels[learn]),
+        (images[val], labels[val]),
+        dataset.part("test")[0],
+        num_classes=dataset.num_classes,
+        epochs=epochs,
+        drops=drops,
+        flip_probability=flip_probability,
+        precision=precision,
+        seed=config.seed,
+    )

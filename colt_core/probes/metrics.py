@@ -1,0 +1,79 @@
+"""From predictions to the numbers that are reported: All, Many, Medium, Few and Std (paper, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.groups import class_groups
+
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Accuracies in 0..1. None stands where there is nothing to average: no test image of a class, an empty group.
+
+    Attributes:
+        accuracy: right predictions over all test images.
+        balanced_accuracy: mean of the per-class accuracies; on a balanced test set the same, and the paper's "All".
+        per_class_accuracy: C of them.
+        group_accuracy: mean of the per-class accuracies of `many`, `medium` and `few`.
+        group_std: population standard deviation of the group accuracies (of those that exist), the paper's "Std".
+        class_counts: C training counts, from which the groups come.
+        test_counts: C test counts.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    per_class_accuracy: tuple[float | None, ...]
+    group_accuracy: dict[str, float | None]
+    group_std: float
+    class_counts: tuple[int, ...]
+    test_counts: tuple[int, ...]
+
+
+def summarize(
+    predictions: Int64, labels: Int64, class_counts: Sequence[int], thresholds: tuple[int, int] | None = None
+) -> Evaluation:
+    """Count what was right.
+
+    Args:
+        predictions: (N,) classes in 0..C-1.
+        labels: (N,) true classes in 0..C-1.
+        class_counts: C training counts.
+        thresholds: see :func:`colt_core.data.class_groups`.
+
+    Raises:
+        ValueError: no prediction, not as many predictions as labels, or a class outside 0..C-1.
+    """
+    num_classes = len(class_counts)
+    if predictions.shape != labels.shape or labels.ndim != 1 or labels.size == 0:
+        raise ValueError(f"one prediction for each label is needed, got {predictions.shape} for {labels.shape}")
+    for name, classes in (("predictions", predictions), ("labels", labels)):
+        if classes.min() < 0 or classes.max() >= num_classes:
+            raise ValueError(f"{name} must lie in 0..{num_classes - 1}, got {classes.min()}..{classes.max()}")
+    right = predictions == labels
+    test_counts = np.bincount(labels, minlength=num_classes)
+    right_counts = np.bincount(labels[right], minlength=num_classes)
+    per_class = tuple(float(r / n) if n else None for r, n in zip(right_counts, test_counts, strict=True))
+    groups = {
+        name: _mean([per_class[c] for c in classes]) for name, classes in class_groups(class_counts, thresholds).items()
+    }
+    return Evaluation(
+        accuracy=float(right.mean()),
+        balanced_accuracy=float(np.mean([value for value in per_class if value is not None])),
+        per_class_accuracy=per_class,
+        group_accuracy=groups,
+        group_std=float(np.std([value for value in groups.values() if value is not None])),
+        class_counts=tuple(int(count) for count in class_counts),
+        test_counts=tuple(int(count) for count in test_counts),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

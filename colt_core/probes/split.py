@@ -1,0 +1,28 @@
+"""What of a data set a probe learns from and what it validates on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.dataset import ImageDataset
+from colt_core.probes.config import held_out
+
+Int64 = NDArray[np.int64]
+
+
+def probe_split(dataset: ImageDataset, seed: int) -> tuple[Int64, Int64]:
+    """(learn, validate) indices into the data set.
+
+    With a val part: the probe part, and the val part. Without: four fifths and one fifth of the probe part, by class,
+    seeded. Where a class has a single probe image there is nothing to validate on, and the second is empty.
+    """
+    probe, val = dataset.parts["probe"], dataset.parts["val"]
+    if len(val):
+        return probe, val
+    labels = dataset.labels[probe]
+    count = held_out(len(probe) // dataset.num_classes)
+    aside = np.concatenate(
+        [np.random.default_rng((seed, c)).permutation(probe[labels == c])[:count] for c in range(dataset.num_classes)]
+    )
+    return np.setdiff1d(probe, aside), np.sort(aside)
