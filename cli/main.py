@@ -31,6 +31,12 @@ def _run_module(args: argparse.Namespace) -> int:
     os.execv(sys.executable, [sys.executable, "-m", args.command])  # noqa: S606
 
 
+def _health(_args: argparse.Namespace) -> int:
+    from cli.health import check_worker
+
+    return check_worker()
+
+
 def _demo(args: argparse.Namespace) -> int:
     from cli.demo import demo
 
@@ -55,6 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database to the newest schema").set_defaults(run=_migrate)
     commands.add_parser("api", help="run the API and dashboard alone").set_defaults(run=_run_module)
     commands.add_parser("worker", help="run one worker alone").set_defaults(run=_run_module)
+
+    commands.add_parser("health", help="whether this machine's worker shows signs of life").set_defaults(run=_health)
 
     demo = commands.add_parser("demo", help="compare SimCLR and COLT on bundled digits, on a running service")
     demo.add_argument("--url", help="address of the service (default: from COLT_HOST and COLT_PORT)")

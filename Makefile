@@ -1,0 +1,94 @@
+# COLT Studio. `make help` lists what there is.
+#
+# Stamp files in .venv tell what is installed; they are older than pyproject.toml or the lock file when it has changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NPM := ../tools/with-node npm
+DASHBOARD := api/dashboard/index.html
+FRONTEND_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
+	$(wildcard frontend/*.html frontend/*.json frontend/*.ts frontend/*.js)
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup up test check lint types imports frontend frontend-check openapi openapi-check migration bench clean
+
+help:  ## List these commands
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 18
+
+setup: .venv/.service $(DASHBOARD)  ## Create .venv, install, build the dashboard
+
+up: setup  ## Run API, worker and dashboard until Ctrl-C
+	@$(BIN)/colt up
+
+test: setup .venv/.test  ## Run the whole test suite (ARGS="-k name" for a part)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint types imports frontend-check  ## Every static check
+
+lint: .venv/.lint  ## Style of the Python code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+
+types: .venv/.lint  ## Types of the Python code
+	@$(BIN)/mypy
+
+imports: .venv/.lint  ## Which room may import which
+	@$(BIN)/lint-imports
+
+frontend: $(DASHBOARD)  ## Build the dashboard, when its sources have changed
+
+frontend-check: frontend/node_modules/.installed  ## Types and unit tests of the dashboard
+	@cd frontend && $(NPM) run --silent check
+	@cd frontend && $(NPM) run --silent test
+
+openapi: .venv/.service frontend/node_modules/.installed  ## Write the dashboard's API types anew
+	@$(BIN)/python -m api.openapi > frontend/openapi.json
+	@cd frontend && $(NPM) run --silent openapi
+
+openapi-check: openapi  ## Fail when the committed API types are not those of the API
+	@git diff --exit-code --stat -- frontend/src/api/schema.d.ts || \
+		{ echo "The API has changed: commit what 'make openapi' wrote."; exit 1; }
+
+migration: .venv/.service  ## Write a migration from the models (MESSAGE="what changes")
+	@$(BIN)/python -m store.migrations "$(MESSAGE)"
+
+bench: .venv/.test  ## Run the benchmarks; minutes, on an idle machine
+	@for script in $$(grep -l '__main__' benchmarks/*.py | grep -v golden); do \
+		echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
+
+clean:  ## Remove what was installed and built; data in .colt stays
+	@rm -rf .venv frontend/node_modules api/dashboard build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "COLT Studio needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)."; \
+		echo "Install one, and name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.service: pyproject.toml | .venv/bin/python
+	@echo "Installing the service's Python packages (some minutes the first time) ..."
+	@$(PIP) -e '.[service]'
+	@touch $@
+
+.venv/.test: pyproject.toml .venv/.service
+	@echo "Installing what the tests need ..."
+	@$(PIP) -e '.[service,test]'
+	@touch $@
+
+.venv/.lint: pyproject.toml .venv/.service
+	@echo "Installing what the checks need ..."
+	@$(PIP) -e '.[service,test,lint]'
+	@touch $@
+
+frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json | .venv/.service
+	@echo "Installing the dashboard's packages ..."
+	@cd frontend && $(NPM) ci --silent --no-audit --no-fund
+	@touch $@
+
+$(DASHBOARD): $(FRONTEND_SOURCES) | frontend/node_modules/.installed
+	@echo "Building the dashboard ..."
+	@cd frontend && $(NPM) run --silent build -- --logLevel warn
+	@touch $@
