@@ -53,15 +53,18 @@ class _Names:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._seen: dict[str, None] = {}
+        self._count = 0
+        self._files: set[str] = set()
 
-    def add(self, raw_name: str) -> str:
+    def add(self, raw_name: str, is_folder: bool) -> str:
         name = safe_name(raw_name)
-        if name in self._seen:
-            raise DataError(f"the archive holds {name!r} twice; keep one")
-        if len(self._seen) >= self._limits.max_files:
-            raise DataError(f"the archive holds more than {self._limits.max_files:,} files; split it up")
-        self._seen[name] = None
+        self._count += 1
+        if self._count > self._limits.max_files:
+            raise DataError(f"the archive holds more than {self._limits.max_files:,} members; split it up")
+        if not is_folder:  # a folder may well be listed twice
+            if name in self._files:
+                raise DataError(f"the archive holds {name!r} twice; keep one")
+            self._files.add(name)
         return name
 
 
@@ -96,7 +99,7 @@ class ZipArchive:
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DataError(f"{info.filename!r} is packed by an unusual method; use store or deflate")
             # `filename` ends at a NUL; the name as written does not.
-            name = names.add(info.orig_filename)
+            name = names.add(info.orig_filename, info.is_dir())
             if not info.is_dir():
                 self._members[name] = info
         self.names = list(self._members)
@@ -151,15 +154,15 @@ class TarArchive:
         names = _Names(limits)
         self.names = []
         for member, _ in self._members():
-            if member.isdir():
-                if member.name not in ("", "."):
-                    names.add(member.name)
-                continue
-            if not member.isreg() or member.issparse():
+            if member.isdir() and member.name in ("", "."):
+                continue  # `tar -C folder .` begins with it
+            if not (member.isreg() or member.isdir()) or member.issparse():
                 raise DataError(
                     f"{member.name!r} is a link, device or sparse file; put the file itself into the archive"
                 )
-            self.names.append(names.add(member.name))
+            name = names.add(member.name, member.isdir())
+            if member.isreg():
+                self.names.append(name)
 
     def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""

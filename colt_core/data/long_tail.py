@@ -66,9 +66,12 @@ def cut(labels: Int64, class_names: Sequence[str], long_tail: LongTail) -> Int64
 
     Raises:
         DataError: a class has fewer images than it should keep, or would keep none; or bad indices.
+        ValueError: profile `indices` without them.
     """
     if long_tail.profile == "indices":
-        return _checked_indices(np.array(long_tail.indices or (), dtype=np.int64), labels, class_names)
+        if long_tail.indices is None:
+            raise ValueError("the uploaded indices must be read into `indices` first, see read_indices")
+        return _checked_indices(np.array(long_tail.indices, dtype=np.int64), labels, class_names)
     available = np.bincount(labels, minlength=len(class_names))
     max_per_class = long_tail.max_per_class or int(available.min())
     by_rank = rank_counts(long_tail.profile, len(class_names), max_per_class, long_tail.imbalance_ratio)

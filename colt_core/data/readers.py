@@ -76,9 +76,8 @@ def labelled(
         raise DataError(f"there is no training part, only {', '.join(parts)}; name its folder 'train'")
     if len(class_names) < 2:
         raise DataError(f"only one class found ({class_names[0]!r}); a data set needs at least two")
-    if len(labels) and (labels.min() < 0 or labels.max() >= len(class_names)):
-        bad = labels.min() if labels.min() < 0 else labels.max()
-        raise DataError(f"label {bad} is outside 0..{len(class_names) - 1}")
+    if labels.max() >= len(class_names):
+        raise DataError(f"label {labels.max()} is outside 0..{len(class_names) - 1}, the classes of the training part")
     counts = np.bincount(labels[parts["train"]], minlength=len(class_names))
     if (missing := np.flatnonzero(counts == 0)).size:
         named = ", ".join(repr(class_names[c]) for c in missing[:5])
@@ -143,4 +142,7 @@ def _checked_labels(arrays: dict[str, NDArray[Any]], prefix: str) -> Int64:
         raise DataError(
             f"'{prefix}labels' must have one number for each of the {count} images; its shape is {labels.shape}"
         )
-    return labels.astype(np.int64)
+    labels = labels.astype(np.int64)
+    if labels.min() < 0:
+        raise DataError(f"'{prefix}labels' holds {labels.min()}; labels must be 0..C-1")
+    return labels

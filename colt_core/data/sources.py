@@ -149,4 +149,6 @@ def open_files(path: Path, root: Path | None, limits: Limits) -> Files | None:
     real = resolve_inside(path, root or path, path.name)
     if real.is_dir():
         return Folder(real, root or real, limits)
+    if not real.is_file():  # opening a pipe would wait for ever
+        raise DataError(f"{path.name!r} is neither a folder nor a file")
     return None if is_npz(real) else open_archive(real, limits)

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from colt_core.data.dataset import ImageDataset
 from colt_core.models import Backbone
 from colt_core.probes.config import EvaluationConfig
+from colt_core.probes.features import features_of
 from colt_core.probes.few_shot import choose_shots
 from colt_core.probes.knn import knn_probe
 from colt_core.probes.linear import choose_strength, linear_probe
 from colt_core.probes.linear_sgd import linear_probe_sgd
 from colt_core.probes.metrics import Evaluation, summarize
 from colt_core.probes.split import probe_split
-from colt_core.training.embed import extract_features
 
 Int64 = NDArray[np.int64]
 
@@ -60,7 +60,7 @@ def _fast(backbone: Backbone, dataset: ImageDataset, config: EvaluationConfig, p
     learn, val = probe_split(dataset, config.seed)
     # Once for all: a probe image is in one or two of the sets below.
     used = np.unique(np.concatenate([probe, val, test]))
-    cached = extract_features(backbone, dataset.images[used], precision=precision)
+    cached = features_of(backbone, dataset.images, used, precision=precision)
 
     def features(indices: Int64) -> NDArray[np.float32]:
         return cached[np.searchsorted(used, indices)]
@@ -79,7 +79,7 @@ def _fast(backbone: Backbone, dataset: ImageDataset, config: EvaluationConfig, p
 def _sgd(
     backbone: Backbone, dataset: ImageDataset, config: EvaluationConfig, flip_probability: float, precision: str
 ) -> Int64:
-    images, labels = dataset.images, dataset.labels
+    labels = dataset.labels
     learn, val = probe_split(dataset, config.seed)
     epochs, drops = 30, (10, 20)
     if config.kind == "few_shot":
@@ -89,10 +89,11 @@ def _sgd(
         val = learn
     return linear_probe_sgd(
         backbone,
-        (images[learn], labels[learn]),
-        (images[val], labels[val]),
-        dataset.part("test")[0],
-        num_classes=dataset.num_classes,
+        dataset.images,
+        labels,
+        train=learn,
+        val=val,
+        test=dataset.parts["test"],
         epochs=epochs,
         drops=drops,
         flip_probability=flip_probability,

@@ -12,9 +12,9 @@ from torch.nn.functional import cross_entropy
 
 from colt_core.augment import BatchAugmenter
 from colt_core.models import Backbone
+from colt_core.probes.features import features_of
 from colt_core.seeding import generator
 from colt_core.training.device import Compute
-from colt_core.training.embed import extract_features
 
 UInt8 = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
@@ -22,11 +22,12 @@ Int64 = NDArray[np.int64]
 
 def linear_probe_sgd(
     backbone: Backbone,
-    train: tuple[UInt8, Int64],
-    val: tuple[UInt8, Int64],
-    test_images: UInt8,
+    images: UInt8,
+    labels: Int64,
     *,
-    num_classes: int,
+    train: Int64,
+    val: Int64,
+    test: Int64,
     epochs: int = 30,
     drops: Sequence[int] = (10, 20),
     learning_rate: float = 30.0,
@@ -43,19 +44,19 @@ def linear_probe_sgd(
 
     Args:
         backbone: on any device; its training mode is restored afterwards.
-        train, val: (images (N, 3, S, S) uint8, labels (N,)) each.
-        test_images: (M, 3, S, S) uint8.
+        images: (N, 3, S, S) uint8, possibly memory-mapped.
+        labels: (N,) in 0..C-1.
+        train, val, test: indices into both; none of them empty.
         flip_probability: 0 where a mirrored image means something else.
 
     Returns:
-        (M,) predicted classes.
+        Predicted classes of the test images.
     """
-    images, labels = train
     device = next(backbone.parameters()).device
     compute = Compute.choose(device.type, precision)
-    val_features = torch.from_numpy(extract_features(backbone, val[0], precision=precision)).to(device)
-    val_labels = torch.from_numpy(val[1]).to(device)
-    layer = nn.Linear(backbone.num_features, num_classes)
+    val_features = torch.from_numpy(features_of(backbone, images, val, precision=precision)).to(device)
+    val_labels = torch.from_numpy(labels[val]).to(device)
+    layer = nn.Linear(backbone.num_features, int(labels.max()) + 1)
     with torch.no_grad():
         layer.weight.normal_(std=0.01, generator=generator(seed, "probe-weights"))
         layer.bias.zero_()
@@ -70,7 +71,7 @@ def linear_probe_sgd(
     backbone.eval()
     try:
         for epoch in range(epochs):
-            order = torch.randperm(len(labels), generator=generator(seed, "probe-order", epoch)).numpy()
+            order = train[torch.randperm(len(train), generator=generator(seed, "probe-order", epoch)).numpy()]
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
                 views = augment(
@@ -91,7 +92,7 @@ def linear_probe_sgd(
     with torch.no_grad():
         layer.weight.copy_(best[0])
         layer.bias.copy_(best[1])
-    test_features = torch.from_numpy(extract_features(backbone, test_images, precision=precision)).to(device)
+    test_features = torch.from_numpy(features_of(backbone, images, test, precision=precision)).to(device)
     predictions: Int64 = _predict(layer, test_features).cpu().numpy()
     return predictions
 

@@ -1,0 +1,23 @@
+"""Features of some images of a data set that may be larger than memory."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.models import Backbone
+from colt_core.training.embed import extract_features
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+
+_BLOCK = 4096  # images copied from the memory map at a time
+
+
+def features_of(backbone: Backbone, images: NDArray[np.uint8], indices: Int64, *, precision: str = "auto") -> Float32:
+    """(len(indices), d) float32 backbone features of `images[indices]`, which must not be empty."""
+    blocks = [
+        extract_features(backbone, images[indices[start : start + _BLOCK]], precision=precision)
+        for start in range(0, len(indices), _BLOCK)
+    ]
+    return np.concatenate(blocks)
