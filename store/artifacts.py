@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -40,10 +41,16 @@ class ArtifactStore:
         self._cache = cache
 
     def _path(self, key: str) -> str:
+        if not key or any(part in {"", ".", ".."} for part in key.split("/")):
+            raise ValueError(f"not an artifact key: {key!r}")
         return f"{self._root}/{key}"
 
     def write(self, key: str, chunks: Iterable[bytes]) -> Stored:
-        """Store a stream. Nothing is seen under `key` before it is whole: a part is written aside, then renamed."""
+        """Store a stream. Nothing is seen under `key` before it is whole: a part is written aside, then renamed.
+
+        Raises:
+            ValueError: for a key that is empty, absolute or leads upwards.
+        """
         partial = f"{key}.{new_id()}.partial"
         digest, size = hashlib.sha256(), 0
         self._fs.makedirs(self._path(key).rsplit("/", 1)[0], exist_ok=True)
@@ -53,6 +60,9 @@ class ArtifactStore:
                     digest.update(chunk)
                     size += len(chunk)
                     file.write(chunk)
+                if self._local:  # the name must not outlive a power cut that the bytes do not
+                    file.flush()
+                    os.fsync(file.fileno())
             self._fs.mv(self._path(partial), self._path(key))
         except BaseException:
             if self._fs.exists(self._path(partial)):
@@ -93,11 +103,23 @@ class ArtifactStore:
             return path
         cached = self._cache / key
         if not cached.exists():
-            partial = cached.with_name(f"{cached.name}.{new_id()}.partial")
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            self._fs.get(self._path(key), str(partial), recursive=self._fs.isdir(self._path(key)))
-            partial.rename(cached)
+            self._fetch(key, cached)
         return cached
+
+    def _fetch(self, key: str, cached: Path) -> None:
+        partial = cached.with_name(f"{cached.name}.{new_id()}.partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if self._fs.isdir(self._path(key)):
+                self._fs.get(f"{self._path(key)}/", f"{partial}/", recursive=True)
+            else:
+                self._fs.get(self._path(key), str(partial))
+            partial.rename(cached)
+        except OSError:
+            if not cached.exists():  # else another process fetched the same folder meanwhile
+                raise
+        finally:
+            _remove(partial)
 
     def size(self, key: str) -> int:
         return int(cast("Any", self._fs.size(self._path(key))))
@@ -106,7 +128,7 @@ class ArtifactStore:
         """Remove a file or folder, and its cached copy; it is no error when there is none."""
         if self._fs.exists(self._path(key)):
             self._fs.rm(self._path(key), recursive=True)
-        shutil.rmtree(self._cache / key, ignore_errors=True)
+        _remove(self._cache / key)
 
     def check(self) -> None:
         """Write, read and remove a few bytes.
@@ -117,6 +139,13 @@ class ArtifactStore:
         key = f"health/{new_id()}"
         self.write(key, [b"ok"])
         self.delete(key)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @lru_cache

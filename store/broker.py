@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from store.settings import Settings, get_settings
 
 TRAIN = "colt.train"  # rings for jobs
 PREPARE = "colt.prepare"  # rings for registrations and evaluations
+CONNECT_SECONDS = 5
+
+log = logging.getLogger(__name__)
 
 
 def build_celery(settings: Settings) -> Celery:
@@ -19,15 +24,17 @@ def build_celery(settings: Settings) -> Celery:
     app = Celery("colt", set_as_current=False)
     app.conf.update(
         broker_connection_retry_on_startup=True,
-        broker_connection_timeout=5,
+        broker_connection_max_retries=None,  # a worker outlives any outage of its broker
+        broker_connection_timeout=CONNECT_SECONDS,
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
         task_acks_late=False,
         task_default_queue="colt",
         worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,
         worker_hijack_root_logger=False,
+        # Health is the heartbeat row; nobody sends commands to workers.
+        worker_enable_remote_control=False,
         # torch hangs in a forked child; and a pool of fresh processes gives memory back.
         worker_pool_start_method="spawn",
     )
@@ -36,7 +43,7 @@ def build_celery(settings: Settings) -> Celery:
         folder.mkdir(parents=True, exist_ok=True)
         queue = str(folder)
         app.conf.update(
-            broker_url="filesystem://",
+            broker_url="filesystem://localhost",
             broker_transport_options={
                 "data_folder_in": queue,
                 "data_folder_out": queue,
@@ -45,7 +52,12 @@ def build_celery(settings: Settings) -> Celery:
             },
         )
     else:
-        app.conf.update(broker_url=url)
+        app.conf.update(
+            broker_url=url,
+            broker_transport_options={"socket_connect_timeout": CONNECT_SECONDS},
+            # Else a worker takes messages out of Redis that an idle one could act upon; files are taken one by one.
+            worker_disable_prefetch=True,
+        )
     return app
 
 
@@ -55,9 +67,17 @@ def get_celery() -> Celery:
     return build_celery(get_settings())
 
 
-def ring(bell: str) -> None:
+def ring(bell: str) -> bool:
     """Wake a worker. Call it after the transaction has committed.
 
     A broker that does not answer loses nothing: every worker's reconciler rings again for what still waits.
+
+    Returns:
+        Whether the broker took the message.
     """
-    get_celery().send_task(bell, retry=False)
+    try:
+        get_celery().send_task(bell, retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("the broker does not answer, so %s waits for a reconciler: %s", bell, type(error).__name__)
+        return False
+    return True

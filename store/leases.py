@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import CursorResult, and_, select, update
 from sqlalchemy.orm import Session
@@ -59,18 +59,13 @@ def claim(session: Session, model: LeasedModel, worker_id: str, seconds: float) 
     return None if claimed is None else Lease(model, claimed, token)
 
 
-def renew(session: Session, lease: Lease, seconds: float) -> str:
+def renew(session: Session, lease: Lease, seconds: float) -> None:
     """Hold on to the row.
-
-    Returns:
-        Its status, which may say `cancelling`.
 
     Raises:
         LeaseLost: when the row is no longer ours.
     """
     write(session, lease, lease_expires_at=_after(seconds))
-    model = lease.model
-    return session.execute(select(model.status).where(model.id == lease.id)).scalar_one()
 
 
 def write(session: Session, lease: Lease, **values: Any) -> None:
@@ -85,6 +80,33 @@ def write(session: Session, lease: Lease, **values: Any) -> None:
     )
     if not isinstance(result, CursorResult) or result.rowcount != 1:
         raise LeaseLost(f"{model.__tablename__} {lease.id}")
+
+
+def held(session: Session, lease: Lease) -> LeasedRow:
+    """The row itself, locked for this transaction.
+
+    Raises:
+        LeaseLost: when it is not ours.
+    """
+    model = lease.model
+    mine = select(model).where(model.id == lease.id, model.lease_token == lease.token)
+    row = cast("LeasedRow | None", session.scalars(mine.with_for_update()).one_or_none())
+    if row is None:
+        raise LeaseLost(f"{model.__tablename__} {lease.id}")
+    return row
+
+
+def status(session: Session, lease: Lease) -> str:
+    """The row's status, read without a lock: it may say `cancelling`.
+
+    Raises:
+        LeaseLost: when the row is not ours.
+    """
+    model = lease.model
+    found = session.scalar(select(model.status).where(model.id == lease.id, model.lease_token == lease.token))
+    if found is None:
+        raise LeaseLost(f"{model.__tablename__} {lease.id}")
+    return found
 
 
 def finish(session: Session, lease: Lease, status: str, **values: Any) -> None:

@@ -1,0 +1,77 @@
+"""What a run writes about itself. Whoever calls these holds the job's lease and has checked it in this transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from store.models import Checkpoint, Evaluation, Metric, SamplingRound, TailnessEpoch
+
+Point = tuple[str, int, float]  # name, step, value
+
+
+def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
+    """Append points to the job's curves."""
+    rows = [{"job_id": job_id, "name": name, "step": step, "value": value} for name, step, value in points]
+    if rows:
+        session.execute(insert(Metric), rows)
+
+
+def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: int) -> None:
+    """Drop what an interrupted attempt wrote behind the checkpoint that the next one starts from.
+
+    Args:
+        epoch: epochs that the checkpoint has finished; 0 without one.
+        step: optimiser steps that it has taken.
+        rounds: sampling rounds that it holds.
+    """
+    for row in (
+        delete(Metric).where(Metric.job_id == job_id, Metric.step > step),
+        delete(TailnessEpoch).where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch > epoch),
+        delete(SamplingRound).where(SamplingRound.job_id == job_id, SamplingRound.round > rounds),
+        delete(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step),
+    ):
+        session.execute(row.execution_options(synchronize_session=False))
+
+
+def checkpoints(session: Session, job_id: str) -> list[Checkpoint]:
+    """The job's checkpoints, furthest first."""
+    mine = select(Checkpoint).where(Checkpoint.job_id == job_id)
+    return list(session.scalars(mine.order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc())))
+
+
+def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
+    """Drop all but the last `keep` checkpoints; one that was evaluated stays, or its results would go with it.
+
+    Returns:
+        The artifact keys to delete once the transaction has committed.
+    """
+    evaluated = set(session.scalars(select(Evaluation.checkpoint_id).where(Evaluation.job_id == job_id)))
+    old = [row for row in checkpoints(session, job_id)[keep:] if row.id not in evaluated]
+    for row in old:
+        session.delete(row)
+    return [row.artifact for row in old]
+
+
+def evaluated_kinds(session: Session, checkpoint_id: str) -> set[str]:
+    """Kinds of probes that this checkpoint has results of."""
+    done = select(Evaluation.kind).where(Evaluation.checkpoint_id == checkpoint_id, Evaluation.status == "succeeded")
+    return set(session.scalars(done))
+
+
+def evaluation_event(row: Evaluation) -> dict[str, Any]:
+    """What the `evaluation` event tells of a finished probe."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "status": row.status,
+        "checkpoint_id": row.checkpoint_id,
+        "epoch": row.epoch,
+        "accuracy": row.accuracy,
+        "balanced_accuracy": row.balanced_accuracy,
+        "group_accuracy": row.group_accuracy,
+        "group_std": row.group_std,
+    }

@@ -1,0 +1,59 @@
+"""`python -m worker`: one worker, in the foreground, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from sqlalchemy import delete
+from sqlalchemy.exc import DBAPIError
+
+from store.database import writing
+from store.models import Worker
+from store.settings import get_settings
+from worker.folder import VARIABLE, WorkerFolder, new_worker_id
+
+# One child for a training, one for a registration or an evaluation (see app.py).
+CHILDREN = 2
+
+log = logging.getLogger("worker")
+
+
+def main() -> int:
+    """Run until told to stop; what was running is put back for another worker, or for the next start."""
+    worker_id = os.environ[VARIABLE] = new_worker_id()
+    folder = WorkerFolder(get_settings().home, worker_id)
+    from worker.app import app, set_up_logging  # the module's settings belong to this worker
+
+    set_up_logging()
+    log.info("worker %s starts", worker_id)
+
+    with folder.create():
+        try:
+            app.Worker(
+                hostname=f"colt@{worker_id}",
+                pool="prefork",
+                concurrency=CHILDREN,
+                quiet=True,
+                without_gossip=True,
+                without_mingle=True,
+                without_heartbeat=True,
+                redirect_stdouts=False,
+            ).start()
+        finally:
+            folder.remove()
+            _say_goodbye(worker_id)
+    return 0
+
+
+def _say_goodbye(worker_id: str) -> None:
+    try:
+        with writing() as session:
+            session.execute(delete(Worker).where(Worker.id == worker_id))
+    except DBAPIError:
+        log.warning("the database does not answer; this worker's row stays for a while")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The Celery side: two tasks without arguments, since a message only says that there is work. No torch in here."""
+
+from __future__ import annotations
+
+import logging
+from threading import Thread
+from typing import Any
+
+from celery import shared_task, signals
+
+from store.broker import PREPARE, TRAIN, get_celery
+from store.leases import LeasedModel
+from store.models import Dataset, Evaluation, Job, OodPool
+from worker import folder
+from worker.claiming import take
+from worker.folder import get_folder
+from worker.reconciler import Reconciler
+from worker.supervisor import supervise
+
+app = get_celery()
+# A spawned child makes the application anew from its configuration: it imports this module, and tasks that are shared
+# belong to every application.
+app.conf.update(imports=[__name__])
+log = logging.getLogger(__name__)
+
+# One training and one preparation at a time: a registration never waits behind a training, nor the other way round.
+PREPARED: tuple[LeasedModel, ...] = (Dataset, OodPool, Evaluation)
+
+
+@shared_task(name=TRAIN)  # type: ignore[untyped-decorator]
+def train() -> None:
+    """Work on queued jobs until none waits."""
+    _work_off(folder.TRAIN, (Job,))
+
+
+@shared_task(name=PREPARE)  # type: ignore[untyped-decorator]
+def prepare() -> None:
+    """Work on registrations and evaluations until none waits."""
+    _work_off(folder.PREPARE, PREPARED)
+
+
+def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
+    mine = get_folder()
+    with mine.lock(lock) as free:
+        while free and not mine.stopping:
+            lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
+            if lease is None:
+                return
+            log.info("took %s %s", lease.model.__tablename__, lease.id)
+            supervise(lease, *_command(lease.model, lease.id), mine)
+
+
+def _command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
+    if model is Job:
+        return "worker.trainer", [row_id]
+    if model is Evaluation:
+        return "worker.evaluator", [row_id]
+    return "worker.registrar", [model.__tablename__, row_id]
+
+
+def set_up_logging(**_: Any) -> None:
+    """One plain line an event, in the parent and its children; Celery itself speaks up only when something is wrong."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for noisy in ("celery", "kombu"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+# Connected, it takes the place of Celery's own set-up.
+signals.setup_logging.connect(set_up_logging)
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+def _on_ready(**_: Any) -> None:
+    Thread(target=Reconciler(get_folder()).run, name="reconciler", daemon=True).start()
+
+
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _on_shutdown(**_: Any) -> None:
+    get_folder().ask_to_stop()

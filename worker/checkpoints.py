@@ -1,0 +1,94 @@
+"""A job's checkpoints: files first, then the row, so that a row never names what is not there."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from colt_core.events import CheckpointReady
+from store.artifacts import ArtifactStore
+from store.database import reading
+from store.models import Checkpoint, new_id
+from store.repositories import recording
+
+STATE, BACKBONE = "checkpoint.pt", "backbone.safetensors"
+KEEP = 3
+
+log = logging.getLogger("worker")
+
+
+class CheckpointFolder:
+    """`jobs/ID/checkpoints/EPOCH-STEP-ROUNDS/` in the artifact store.
+
+    The name says what the state holds: a kill between file and row leaves files that the next attempt writes again.
+
+    Args:
+        scratch: local folder that files are made in.
+    """
+
+    def __init__(self, artifacts: ArtifactStore, job_id: str, scratch: Path) -> None:
+        self._artifacts = artifacts
+        self._job_id = job_id
+        self._scratch = scratch
+
+    def store(self, event: CheckpointReady) -> Checkpoint:
+        """Write the state and, beside it, the backbone alone. Returns the row to record."""
+        from colt_core.training.checkpoint import export_backbone, save_checkpoint  # torch
+
+        key = f"jobs/{self._job_id}/checkpoints/{event.epoch}-{event.step}-{event.state['rounds']}"
+        save_checkpoint(event.state, self._scratch / STATE)
+        export_backbone(event.state, self._scratch / BACKBONE)
+        self._artifacts.put_file(self._scratch / BACKBONE, f"{key}/{BACKBONE}")
+        stored = self._artifacts.put_file(self._scratch / STATE, f"{key}/{STATE}")
+        return Checkpoint(
+            id=new_id(),
+            job_id=self._job_id,
+            epoch=event.epoch,
+            step=event.step,
+            artifact=key,
+            bytes=stored.bytes,
+            sha256=stored.sha256,
+        )
+
+    def record(self, session: Session, row: Checkpoint) -> list[str]:
+        """Add the row and drop old ones. Returns the keys to `delete` after the commit."""
+        same = delete(Checkpoint).where(Checkpoint.job_id == row.job_id, Checkpoint.artifact == row.artifact)
+        session.execute(same.execution_options(synchronize_session=False))
+        session.merge(row)
+        session.flush()
+        return recording.drop_old_checkpoints(session, self._job_id, KEEP)
+
+    def delete(self, keys: list[str]) -> None:
+        """Delete files that no row names any more."""
+        for key in keys:
+            self._artifacts.delete(key)
+
+    def last(self) -> tuple[Checkpoint, dict[str, Any]] | None:
+        """The furthest checkpoint whose file is as it was written, with its state; None when there is none."""
+        with reading() as session:
+            rows = recording.checkpoints(session, self._job_id)
+        for row in rows:
+            if (state := self.load(row)) is not None:
+                return row, state
+            log.warning("checkpoint %s is missing or damaged; going back to the one before", row.artifact)
+        return None
+
+    def load(self, row: Checkpoint) -> dict[str, Any] | None:
+        """The state of a checkpoint; None when its file is missing, or not what was written."""
+        from colt_core.training.checkpoint import load_checkpoint  # torch
+
+        try:
+            path = self._artifacts.local_path(f"{row.artifact}/{STATE}")
+        except FileNotFoundError:
+            return None
+        return load_checkpoint(path) if _sha256(path) == row.sha256 else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,24 @@
+"""Taking the next piece of work."""
+
+from __future__ import annotations
+
+from store import leases
+from store.database import writing
+from store.leases import Lease, LeasedModel
+from store.models import Job, utc_now
+from store.repositories import events
+from store.settings import get_settings
+
+
+def take(model: LeasedModel, worker_id: str) -> Lease | None:
+    """Claim the oldest waiting row; a job is running from then on."""
+    with writing() as session:
+        lease = leases.claim(session, model, worker_id, get_settings().lease_seconds)
+        if lease is not None and model is Job:
+            job = session.get_one(Job, lease.id)
+            job.started_at = job.started_at or utc_now()
+            job.finished_at = None
+            job.error = None
+            session.flush()
+            events.append(session, job.id, "status", {"status": job.status, "attempt": job.attempts})
+    return lease

@@ -1,0 +1,59 @@
+"""`python -m worker.evaluator EVALUATION_ID`: one probe of one checkpoint, asked for after the job's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from colt_core.data.dataset import ImageDataset
+from colt_core.probes.config import EvaluationConfig
+from store import leases
+from store.artifacts import get_artifacts
+from store.database import reading
+from store.leases import Lease
+from store.models import Checkpoint, Dataset, Evaluation, Job, utc_now
+from store.repositories import events, recording
+from worker.checkpoints import CheckpointFolder
+from worker.child import Interrupt, WorkFailed, run
+from worker.evaluating import probe
+from worker.handover import SCRATCH
+from worker.patience import persist
+from worker.threads import set_torch_threads
+
+
+def evaluate(lease: Lease, _interrupt: Interrupt) -> None:
+    """Run the probe and fill its row.
+
+    Raises:
+        WorkFailed: when the checkpoint is gone or the probe cannot run on the data.
+        LeaseLost: when another worker has the evaluation.
+        StopRequested: after SIGTERM.
+    """
+    set_torch_threads()
+    artifacts = get_artifacts()
+    with reading() as session:
+        evaluation = session.get_one(Evaluation, lease.id)
+        job = session.get_one(Job, evaluation.job_id)
+        checkpoint = session.get_one(Checkpoint, evaluation.checkpoint_id)
+        folder = artifacts.local_path(session.get_one(Dataset, job.dataset_id).artifact)
+    state = CheckpointFolder(artifacts, job.id, Path(os.environ[SCRATCH])).load(checkpoint)
+    if state is None:
+        raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; evaluate another one")
+    config = EvaluationConfig.model_validate(evaluation.config)
+    columns = probe(state, ImageDataset.load(folder), config)
+
+    def write(session: Session) -> None:
+        session.execute(update(Job).where(Job.id == job.id).values(accuracy=columns["accuracy"]))
+        leases.finish(session, lease, "succeeded", error=None, finished_at=utc_now(), **columns)
+        row = session.get_one(Evaluation, lease.id)
+        events.append(session, job.id, "evaluation", recording.evaluation_event(row))
+
+    persist(write)
+
+
+if __name__ == "__main__":
+    sys.exit(run(Evaluation, sys.argv[1], evaluate))

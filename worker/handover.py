@@ -1,0 +1,7 @@
+"""What a supervisor hands to the process it starts: by environment, since anyone may read a command line."""
+
+from __future__ import annotations
+
+TOKEN = "COLT_LEASE_TOKEN"  # noqa: S105 (the variable's name)
+PARENT = "COLT_SUPERVISOR_PID"
+SCRATCH = "COLT_SCRATCH"  # an empty folder, removed by the supervisor whatever happens

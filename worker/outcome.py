@@ -1,0 +1,99 @@
+"""How a piece of work ends, in the database. Each takes the row by its lease, so nobody ends another's work.
+
+All raise `LeaseLost` when the row is not ours any more.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from store import leases
+from store.leases import Lease, LeasedRow
+from store.models import Evaluation, Job, utc_now
+from store.repositories import events
+
+FAILED = "failed"
+LAST_ATTEMPT = "It was started {attempts} times, and will not be started again by itself."
+
+
+def interrupted(session: Session, lease: Lease) -> str:
+    """Put back work that its worker was told to stop; that start does not count. A cancelled job ends here.
+
+    Returns:
+        The new status.
+    """
+    row = leases.held(session, lease)
+    if row.status == "cancelling":
+        return _end(session, row, "cancelled")
+    row.attempts -= 1
+    return _put_back(session, row)
+
+
+def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
+    """Put back work that broke off and may succeed when started again, unless that was its last attempt.
+
+    Returns:
+        The new status.
+    """
+    row = leases.held(session, lease)
+    if row.status == "cancelling":
+        return _end(session, row, "cancelled")
+    if row.attempts >= max_attempts:
+        return _end(session, row, FAILED, f"{reason}. {LAST_ATTEMPT.format(attempts=row.attempts)}")
+    if isinstance(row, Job):
+        events.append(session, row.id, "log", {"lines": [f"attempt {row.attempts} broke off: {reason}"]})
+    return _put_back(session, row)
+
+
+def failed(session: Session, lease: Lease, reason: str) -> str:
+    """End work that would fail in the same way again.
+
+    Returns:
+        The new status.
+    """
+    row = leases.held(session, lease)
+    if row.status == "cancelling":
+        return _end(session, row, "cancelled")
+    return _end(session, row, FAILED, reason)
+
+
+def succeeded(session: Session, lease: Lease) -> str:
+    """End a job whose training and evaluations are all recorded.
+
+    Returns:
+        The new status.
+    """
+    return _end(session, leases.held(session, lease), "succeeded")
+
+
+def _put_back(session: Session, row: LeasedRow) -> str:
+    row.status = row.waiting
+    _release(row)
+    if isinstance(row, Job):
+        _tell(session, row)
+    return row.status
+
+
+def _end(session: Session, row: LeasedRow, status: str, error: str | None = None) -> str:
+    row.status = status
+    _release(row)
+    if isinstance(row, Job | Evaluation):
+        row.error = error
+        row.finished_at = utc_now()
+    elif error is not None:
+        row.problem = {"type": "about:blank", "title": "Registration failed", "status": 422, "detail": error}
+    if isinstance(row, Job):
+        row.eta_seconds = None
+        _tell(session, row)
+    return status
+
+
+def _release(row: LeasedRow) -> None:
+    row.lease_token = None
+    row.lease_expires_at = None
+
+
+def _tell(session: Session, row: Job) -> None:
+    session.flush()  # the row first: its lock keeps the events' ids in the order in which they become visible
+    data = {"status": row.status} if row.error is None else {"status": row.status, "error": row.error}
+    events.append(session, row.id, "status", data)

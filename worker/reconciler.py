@@ -1,0 +1,89 @@
+"""What keeps the service going when something was lost: a heartbeat, expired leases, bells that nobody heard."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+
+from sqlalchemy import delete
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from store import leases
+from store.artifacts import get_artifacts
+from store.broker import PREPARE, TRAIN, ring
+from store.database import reading, writing
+from store.leases import Lease, LeasedModel
+from store.models import Dataset, Evaluation, Job, OodPool, Worker, utc_now
+from store.settings import get_settings
+from worker import outcome
+from worker.folder import WorkerFolder
+
+LEASED: tuple[LeasedModel, ...] = (Job, Dataset, OodPool, Evaluation)
+FORGET_WORKERS_AFTER = dt.timedelta(hours=1)
+LOST = "Its worker fell silent: it was killed, or its machine was"
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Runs in a thread of every worker; what one finds, the others need not."""
+
+    def __init__(self, folder: WorkerFolder) -> None:
+        self._folder = folder
+
+    def run(self) -> None:
+        """Reconcile for ever; an outage of the database or the broker is waited out."""
+        away = False
+        while not self._folder.stopping:
+            try:
+                self.once()
+                away = False
+            except DBAPIError:
+                if not away:  # once an outage
+                    log.warning("the database does not answer; trying on")
+                away = True
+            except Exception:
+                log.exception("could not reconcile")
+            time.sleep(get_settings().reconcile_seconds)
+
+    def once(self) -> None:
+        """Beat, take expired leases back, and ring for what waits."""
+        with writing() as session:
+            _beat(session, self._folder.worker_id)
+            rubbish = recover(session)
+        for key in rubbish:
+            get_artifacts().delete(key)
+        with reading() as session:
+            bells = [
+                bell
+                for bell, models in ((TRAIN, (Job,)), (PREPARE, (Dataset, OodPool, Evaluation)))
+                if leases.has_waiting(session, *models)
+            ]
+        for bell in bells:
+            ring(bell)
+
+
+def recover(session: Session) -> list[str]:
+    """Put back, or end, whatever is held under an expired lease.
+
+    Returns:
+        Artifact keys of registrations that failed for good; to be deleted after the commit.
+    """
+    rubbish = []
+    for model in LEASED:
+        for row in leases.expired(session, model):
+            assert row.lease_token is not None
+            lease = Lease(model, row.id, row.lease_token)
+            status = outcome.faulted(session, lease, LOST, get_settings().max_attempts)
+            log.warning("%s %s was lost by %s and is %s again", model.__tablename__, row.id, row.worker_id, status)
+            if isinstance(row, Dataset | OodPool) and status == outcome.FAILED:
+                rubbish.append(row.artifact)
+    return rubbish
+
+
+def _beat(session: Session, worker_id: str) -> None:
+    now = utc_now()
+    session.merge(Worker(id=worker_id, heartbeat_at=now))
+    session.execute(delete(Worker).where(Worker.heartbeat_at < now - FORGET_WORKERS_AFTER))

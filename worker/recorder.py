@@ -1,0 +1,226 @@
+"""The one writer of a job: turns the events of `pretrain` into rows and artifacts, in short transactions.
+
+Every transaction begins by writing the job's row under its lease, so that a job lost to another worker is noticed
+before anything is written, and the ids of its events are in the order in which they become visible.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from colt_core.config import PretrainConfig
+from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, StepDone
+from store import leases
+from store.leases import Lease
+from store.models import SamplingRound, TailnessEpoch
+from store.repositories import events, recording
+from worker.checkpoints import CheckpointFolder
+from worker.pace import Pace
+from worker.patience import persist
+
+FLUSH_STEPS = 50
+FLUSH_SECONDS = 1.0
+
+log = logging.getLogger("worker")
+
+
+class Recorder:
+    """Records one attempt of one job.
+
+    Args:
+        labels: (N,) classes of the training images, 0..C-1. They serve the record alone; training sees none.
+        previous: indices of the OOD images that the last round before this attempt picked; empty without one.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        config: PretrainConfig,
+        labels: NDArray[np.int64],
+        num_classes: int,
+        checkpoints: CheckpointFolder,
+        previous: NDArray[np.int64],
+    ) -> None:
+        self._lease = lease
+        self._labels = labels
+        self._num_classes = num_classes
+        self._epochs = config.epochs
+        self._checkpoints = checkpoints
+        self._selected = previous
+        self._pace = Pace(config.batch_size)
+        self._points: list[recording.Point] = []
+        self._lines: list[str] = []
+        self._last: StepDone | None = None
+        self._flushed = time.monotonic()
+
+    def record(self, event: Event) -> None:
+        """Write an event, at once or with the next ones.
+
+        Raises:
+            LeaseLost: when the job is no longer ours.
+        """
+        match event:
+            case StepDone():
+                self._step(event)
+            case EpochDone():
+                self._epoch(event)
+            case RoundDone():
+                self._round(event)
+            case CheckpointReady():
+                self._checkpoint(event)
+            case _:
+                self.flush()
+
+    def say(self, line: str) -> None:
+        """A line for the job's log; it goes out with the next write."""
+        log.info("%s", line)
+        self._lines.append(line)
+
+    def flush(self, also: Callable[[Session], None] | None = None, **values: Any) -> None:
+        """Write what has gathered, the job's columns in `values`, and what `also` adds, in one transaction."""
+        points, lines, last = self._points, self._lines, self._last
+        values |= self._progress(last)
+
+        def write(session: Session) -> None:
+            if values:
+                leases.write(session, self._lease, **values)
+            else:
+                leases.held(session, self._lease)
+            recording.add_metrics(session, self._lease.id, points)
+            if also is not None:
+                also(session)
+            if lines:
+                events.append(session, self._lease.id, "log", {"lines": lines})
+            if last is not None:
+                events.append(session, self._lease.id, "progress", self._progress_event(last))
+            if points:
+                events.append(session, self._lease.id, "metric", _latest(points))
+
+        persist(write)
+        self._points, self._lines, self._last = [], [], None
+        self._flushed = time.monotonic()
+
+    def _step(self, event: StepDone) -> None:
+        self._pace.step(event.seconds)
+        named = {
+            "loss": event.loss,
+            "contrastive_loss": event.contrastive_loss,
+            "distribution_loss": event.distribution_loss,
+            "learning_rate": event.learning_rate,
+        }
+        self._points += [(name, event.step, value) for name, value in named.items() if value is not None]
+        self._last = event
+        full = len(self._points) >= FLUSH_STEPS * len(named)
+        if full or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self.flush()
+
+    def _epoch(self, event: EpochDone) -> None:
+        self._points.append(("epoch_loss", event.step, event.loss))
+        row = TailnessEpoch(
+            job_id=self._lease.id,
+            epoch=event.epoch,
+            class_means=_means_by_class(event.tailness, self._labels, self._num_classes),
+            scores=event.tailness.astype("<f4").tobytes(),
+        )
+        self.flush(_adding(row), epoch=event.epoch, loss=event.loss)
+
+    def _round(self, event: RoundDone) -> None:
+        picked = np.zeros(len(event.ood_tailness), dtype=np.uint8)
+        picked[event.selected] = 1
+        overlap = float(picked[self._selected].sum() / len(event.selected)) if len(self._selected) else None
+        counts = np.zeros((len(event.clusters), self._num_classes), dtype=np.int64)
+        np.add.at(counts, (event.id_cluster, self._labels), 1)
+        row = SamplingRound(
+            job_id=self._lease.id,
+            round=event.round,
+            epoch=event.epoch,
+            step=event.step,
+            clusters=[
+                {
+                    "size": cluster.size,
+                    "tailness": cluster.tailness,
+                    "weight": cluster.weight,
+                    "budget": cluster.budget,
+                    "class_counts": of_class.tolist(),
+                }
+                for cluster, of_class in zip(event.clusters, counts, strict=True)
+            ],
+            num_selected=len(event.selected),
+            overlap=overlap,
+            seconds=event.seconds,
+            ood_tailness=event.ood_tailness.astype("<f4").tobytes(),
+            ood_cluster=event.ood_cluster.astype("<u2").tobytes(),
+            ood_similarity=event.ood_similarity.astype("<f4").tobytes(),
+            ood_selected=picked.tobytes(),
+            id_cluster=event.id_cluster.astype("<u2").tobytes(),
+        )
+        told = {
+            "round": event.round,
+            "epoch": event.epoch,
+            "step": event.step,
+            "num_selected": row.num_selected,
+            "overlap": overlap,
+            "seconds": event.seconds,
+        }
+        self.say(f"round {event.round} before epoch {event.epoch}: {row.num_selected} OOD images picked")
+
+        def write(session: Session) -> None:
+            _adding(row)(session)
+            events.append(session, self._lease.id, "round", told)
+
+        self.flush(write)
+        self._selected = event.selected
+
+    def _checkpoint(self, event: CheckpointReady) -> None:
+        # Whatever led to the checkpoint is on record before it is; so is the lease checked before files are written.
+        self.flush()
+        row = self._checkpoints.store(event)
+        dropped: list[str] = []
+
+        def write(session: Session) -> None:
+            dropped[:] = self._checkpoints.record(session, row)
+
+        self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
+        self.flush(write)
+        self._checkpoints.delete(dropped)
+
+    def _progress(self, last: StepDone | None) -> dict[str, Any]:
+        if last is None:
+            return {}
+        return {
+            "step": last.step,
+            "steps": last.steps,
+            "images_per_second": self._pace.images_per_second,
+            "eta_seconds": self._pace.eta_seconds(last.steps - last.step),
+        }
+
+    def _progress_event(self, last: StepDone) -> dict[str, Any]:
+        return {"epoch": last.epoch, "epochs": self._epochs, **self._progress(last)}
+
+
+def _adding(row: TailnessEpoch | SamplingRound) -> Callable[[Session], None]:
+    """Add a row; the same one again where the first transaction did not come through."""
+
+    def add(session: Session) -> None:
+        session.merge(row)
+        session.flush()
+
+    return add
+
+
+def _latest(points: list[recording.Point]) -> dict[str, Any]:
+    """The last value of each curve: `{"step": ..., "values": {name: value}}`."""
+    return {"step": points[-1][1], "values": {name: value for name, _, value in points}}
+
+
+def _means_by_class(scores: NDArray[np.float32], labels: NDArray[np.int64], num_classes: int) -> list[float | None]:
+    counts = np.bincount(labels, minlength=num_classes)
+    sums = np.bincount(labels, weights=scores, minlength=num_classes)
+    return [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]

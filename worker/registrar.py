@@ -1,0 +1,113 @@
+"""`python -m worker.registrar datasets|ood_pools ID`: bring a data set or an OOD pool into the artifact store."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from colt_core.data import (
+    DataError,
+    DatasetSource,
+    DatasetSpec,
+    LongTail,
+    PoolSource,
+    PoolSpec,
+    build_dataset,
+    build_pool,
+)
+from colt_core.data.groups import class_groups
+from colt_core.data.limits import Limits
+from colt_core.data.long_tail import read_indices
+from store import leases
+from store.artifacts import get_artifacts
+from store.database import reading
+from store.leases import Lease, LeasedModel
+from store.models import Dataset, OodPool
+from store.settings import get_settings
+from worker.child import Interrupt, WorkFailed, run
+from worker.handover import SCRATCH
+from worker.patience import persist
+from worker.sources import open_dataset_source, open_pool_source, uploaded_file
+
+PROGRESS_SECONDS = 1.0
+
+
+def register(lease: Lease, _interrupt: Interrupt) -> None:
+    """Build the arrays in scratch space, store them, then call the row ready. What fails leaves nothing: the
+    supervisor removes the scratch space, and the artifacts of a row that is not to be.
+
+    Raises:
+        WorkFailed: when the data cannot be used; says what to change.
+        LeaseLost: when the row was deleted, or another worker has it.
+        StopRequested: after SIGTERM.
+    """
+    with reading() as session:
+        row = session.get_one(lease.model, lease.id)
+    assert isinstance(row, Dataset | OodPool)
+    folder = Path(os.environ[SCRATCH]) / "artifact"
+    limits = Limits(max_files=get_settings().max_images)
+    build = _dataset if isinstance(row, Dataset) else _pool
+    try:
+        columns = build(row.spec, folder, limits, _progress(lease))
+    except DataError as error:
+        raise WorkFailed(str(error)) from error
+    persist(lambda session: leases.held(session, lease))  # may still be deleted meanwhile: the supervisor looks again
+    get_artifacts().put_folder(folder, row.artifact)
+    persist(lambda session: leases.finish(session, lease, "ready", progress=1.0, problem=None, **columns))
+
+
+def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    wanted = DatasetSpec.model_validate({name: spec[name] for name in DatasetSpec.model_fields if name in spec})
+    source = TypeAdapter[Any](DatasetSource).validate_python(spec["source"])
+    wanted = wanted.model_copy(update={"long_tail": _with_indices(wanted.long_tail, limits)})
+    dataset = build_dataset(open_dataset_source(source, limits), wanted, into=into, limits=limits, progress=progress)
+    groups = class_groups(dataset.class_counts)
+    return {
+        "image_size": dataset.image_size,
+        "num_samples": len(dataset.images),
+        "num_classes": dataset.num_classes,
+        "class_names": list(dataset.class_names),
+        "class_counts": dataset.class_counts,
+        "split_sizes": dataset.split_sizes,
+        "groups": {name: list(classes) for name, classes in groups.items()},
+    }
+
+
+def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    wanted = PoolSpec.model_validate({name: spec[name] for name in PoolSpec.model_fields if name in spec})
+    source = TypeAdapter[Any](PoolSource).validate_python(spec["source"])
+    pool = build_pool(open_pool_source(source, limits), wanted, into=into, limits=limits, progress=progress)
+    return {"image_size": pool.image_size, "num_samples": len(pool)}
+
+
+def _with_indices(long_tail: LongTail | None, limits: Limits) -> LongTail | None:
+    """An uploaded list of indices, read."""
+    if long_tail is None or long_tail.upload_id is None:
+        return long_tail
+    indices = read_indices(uploaded_file(long_tail.upload_id), limits)
+    return LongTail.model_validate({**long_tail.model_dump(), "upload_id": None, "indices": indices})
+
+
+def _progress(lease: Lease) -> Callable[[int, int], None]:
+    """Notes the share of images read on the row, about once a second."""
+    written = time.monotonic()
+
+    def note(done: int, total: int) -> None:
+        nonlocal written
+        if time.monotonic() - written < PROGRESS_SECONDS:
+            return
+        written = time.monotonic()
+        persist(lambda session: leases.write(session, lease, progress=done / total))
+
+    return note
+
+
+if __name__ == "__main__":
+    models: dict[str, LeasedModel] = {Dataset.__tablename__: Dataset, OodPool.__tablename__: OodPool}
+    sys.exit(run(models[sys.argv[1]], sys.argv[2], register))

@@ -1,0 +1,92 @@
+"""From what a registration names to images that can be read: uploads, server paths, torchvision names, samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from colt_core.data import (
+    DataError,
+    Limits,
+    open_labelled,
+    open_unlabelled,
+    sample_labelled,
+    sample_unlabelled,
+    torchvision_labelled,
+    torchvision_unlabelled,
+)
+from colt_core.data.sources import ImageSource, LabelledSource
+from colt_core.data.spec import DatasetSampleSource, PathSource, PoolSampleSource, TorchvisionSource, UploadSource
+from store.artifacts import get_artifacts
+from store.database import reading
+from store.models import Upload
+from store.settings import get_settings
+
+
+def open_dataset_source(
+    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, limits: Limits
+) -> LabelledSource:
+    """Raises DataError when the source is gone, not allowed, or cannot be used."""
+    match source:
+        case UploadSource():
+            return open_labelled(uploaded_file(source.upload_id), limits=limits)
+        case PathSource():
+            path, root = allowed_path(source.path)
+            return open_labelled(path, root=root, limits=limits)
+        case TorchvisionSource():
+            return torchvision_labelled(source.name, _torchvision_folder(), download=source.download)
+        case DatasetSampleSource():
+            return sample_labelled(source.name)
+
+
+def open_pool_source(
+    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, limits: Limits
+) -> ImageSource:
+    """Raises DataError when the source is gone, not allowed, or cannot be used."""
+    match source:
+        case UploadSource():
+            return open_unlabelled(uploaded_file(source.upload_id), limits=limits)
+        case PathSource():
+            path, root = allowed_path(source.path)
+            return open_unlabelled(path, root=root, limits=limits)
+        case TorchvisionSource():
+            return torchvision_unlabelled(source.name, _torchvision_folder(), download=source.download)
+        case PoolSampleSource():
+            return sample_unlabelled(source.name)
+
+
+def uploaded_file(upload_id: str) -> Path:
+    """The file of an upload.
+
+    Raises:
+        DataError: when it is gone.
+    """
+    with reading() as session:
+        upload = session.get(Upload, upload_id)
+    try:
+        if upload is not None:
+            return get_artifacts().local_path(upload.artifact)
+    except FileNotFoundError:
+        pass
+    raise DataError(f"upload {upload_id!r} is gone; send the file again")
+
+
+def allowed_path(path: str) -> tuple[Path, Path]:
+    """A server path with the allowed root it lies under, links followed: they may have changed since submission.
+
+    Raises:
+        DataError: when it does not exist, or lies under no allowed root.
+    """
+    try:
+        real = Path(path).resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        real = None
+    for root in get_settings().data_roots:
+        if real is not None and root.exists() and real.is_relative_to(root.resolve()):
+            return real, root.resolve()
+    raise DataError(f"{Path(path).name!r} is not there any more, or not under a folder that this server allows")
+
+
+def _torchvision_folder() -> Path:
+    folder = get_settings().home / "torchvision"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

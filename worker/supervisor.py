@@ -1,0 +1,164 @@
+"""Watching over one piece of work: a process of its own, its lease renewed, stopped when it must, its end settled."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from store import leases
+from store.artifacts import get_artifacts
+from store.database import reading, writing
+from store.leases import Lease, LeaseLost
+from store.models import Dataset, Job, OodPool
+from store.repositories import events
+from store.settings import Settings, get_settings
+from worker import outcome
+from worker.describe import last_words
+from worker.folder import WorkerFolder
+from worker.handover import PARENT, SCRATCH, TOKEN
+from worker.patience import persist
+
+TAIL_BYTES = 16_384
+# glibc gives every large block back to the kernel at once, and each step pays for fresh pages: keeping blocks of up
+# to this size made training steps 10 to 20 % faster.
+KEEP_BLOCKS = str(2**30)
+
+log = logging.getLogger(__name__)
+
+
+def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> None:
+    """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind."""
+    settings = get_settings()
+    scratch = folder.scratch(lease.token)
+    log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
+    process = _start(module, arguments, lease, scratch, log_path, settings)
+    try:
+        stopped = _watch(process, lease, folder, settings)
+        _settle(lease, process.returncode, stopped, log_path, settings)
+    except LeaseLost:
+        # Most often because the process ended its row itself, as it should.
+        log.info("%s %s is not ours any more", lease.model.__tablename__, lease.id)
+    finally:
+        _kill_group(process)
+        shutil.rmtree(scratch, ignore_errors=True)
+        if lease.model in (Dataset, OodPool):
+            _remove_unless_wanted(lease)
+
+
+def _start(
+    module: str, arguments: list[str], lease: Lease, scratch: Path, log_path: Path, settings: Settings
+) -> subprocess.Popen[bytes]:
+    env = {
+        **os.environ,
+        TOKEN: lease.token,
+        PARENT: str(os.getpid()),
+        SCRATCH: str(scratch),
+        "MALLOC_MMAP_THRESHOLD_": KEEP_BLOCKS,
+        "MALLOC_TRIM_THRESHOLD_": KEEP_BLOCKS,
+    }
+    if settings.torch_threads:
+        env["OMP_NUM_THREADS"] = str(settings.torch_threads)
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+
+
+def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder, settings: Settings) -> bool:
+    """Wait for the end, renewing the lease.
+
+    Returns:
+        Whether we asked for the end.
+
+    Raises:
+        LeaseLost: when the row is no longer ours.
+    """
+    parent = os.getppid()
+    renewed = time.monotonic()
+    asked: float | None = None
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(settings.poll_seconds)
+            return asked is not None
+        cancelling = False
+        try:
+            if time.monotonic() - renewed >= settings.lease_seconds / 3:
+                with writing() as session:
+                    leases.renew(session, lease, settings.lease_seconds)
+                renewed = time.monotonic()
+            with reading() as session:
+                cancelling = leases.status(session, lease) == "cancelling"
+        except DBAPIError:
+            log.warning("the database does not answer; the work goes on")
+        if asked is None and (cancelling or folder.stopping or os.getppid() != parent):
+            asked = time.monotonic()
+            process.terminate()
+        elif asked is not None and time.monotonic() - asked > settings.stop_grace_seconds:
+            log.warning("%s did not stop within %g s", lease.id, settings.stop_grace_seconds)
+            _kill_group(process)
+
+
+def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Settings) -> None:
+    """End the row, where the process did not do so itself. Raises LeaseLost when it did."""
+
+    def settle(session: Session) -> None:
+        if stopped:
+            outcome.interrupted(session, lease)
+            return
+        if lease.model is Job:
+            leases.held(session, lease)
+            events.append(session, lease.id, "log", {"lines": _tail(log_path)})
+        outcome.faulted(session, lease, _reason(code), settings.max_attempts)
+
+    with reading() as session:
+        leases.status(session, lease)
+    persist(settle)
+
+
+def _reason(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "The process was killed by the system, probably for want of memory"
+    if code < 0:
+        return f"The process was ended by signal {-code} ({signal.strsignal(-code)})"
+    return f"The process ended with exit code {code}"
+
+
+def _tail(log_path: Path) -> list[str]:
+    with log_path.open("rb") as file:
+        file.seek(max(0, log_path.stat().st_size - TAIL_BYTES))
+        return last_words(file.read().decode(errors="replace"))
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _remove_unless_wanted(lease: Lease) -> None:
+    """A registration that failed, or whose row was deleted meanwhile, leaves no files."""
+    try:
+        with reading() as session:
+            status = session.scalar(select(lease.model.status).where(lease.model.id == lease.id))
+        wanted = status not in (None, outcome.FAILED)
+        if not wanted:
+            get_artifacts().delete(f"{lease.model.__tablename__}/{lease.id}")
+    except Exception:
+        log.exception("could not look after the files of %s", lease.id)

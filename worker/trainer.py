@@ -1,0 +1,143 @@
+"""`python -m worker.trainer JOB_ID`: train one job, from its last checkpoint on, then evaluate it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from colt_core.config import PretrainConfig
+from colt_core.data.dataset import ImageDataset, ImagePool
+from colt_core.probes.config import EvaluationConfig
+from store import leases
+from store.artifacts import get_artifacts
+from store.database import reading
+from store.leases import Lease
+from store.models import Checkpoint, Dataset, Evaluation, Job, OodPool, new_id, utc_now
+from store.repositories import events, recording
+from worker import outcome
+from worker.checkpoints import CheckpointFolder
+from worker.child import Interrupt, WorkFailed, run
+from worker.evaluating import probe
+from worker.handover import SCRATCH
+from worker.patience import persist
+from worker.recorder import Recorder
+from worker.threads import set_torch_threads
+
+
+def train(lease: Lease, interrupt: Interrupt) -> None:
+    """Do the job to its end.
+
+    Raises:
+        WorkFailed: when the loss diverges or a probe cannot run on the data.
+        LeaseLost: when another worker has the job.
+        StopRequested: after SIGTERM; in training, a checkpoint was written first.
+    """
+    from colt_core.training.pretrain import TrainingDiverged, pretrain
+
+    set_torch_threads()
+    with reading() as session:
+        job = session.get_one(Job, lease.id)
+        dataset, pool = _load(session, job)
+    config = PretrainConfig.model_validate(job.config)
+    images, labels = dataset.part("train")
+    checkpoints = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH]))
+    recorder, state = _begin(lease, job, config, labels, dataset.num_classes, checkpoints)
+    pool_images = None if pool is None else pool.images
+    with interrupt.deferred():
+        try:
+            for event in pretrain(
+                config, images, pool_images, resume_from=state, should_stop=lambda: interrupt.requested
+            ):
+                recorder.record(event)
+        except TrainingDiverged as error:
+            recorder.flush()
+            raise WorkFailed(str(error)) from error
+    _evaluate(lease, job, dataset, checkpoints, recorder)
+    persist(lambda session: outcome.succeeded(session, lease))
+
+
+def _load(session: Session, job: Job) -> tuple[ImageDataset, ImagePool | None]:
+    artifacts = get_artifacts()
+    dataset = ImageDataset.load(artifacts.local_path(session.get_one(Dataset, job.dataset_id).artifact))
+    if job.ood_pool_id is None:
+        return dataset, None
+    return dataset, ImagePool.load(artifacts.local_path(session.get_one(OodPool, job.ood_pool_id).artifact))
+
+
+def _begin(
+    lease: Lease,
+    job: Job,
+    config: PretrainConfig,
+    labels: np.ndarray,
+    num_classes: int,
+    checkpoints: CheckpointFolder,
+) -> tuple[Recorder, dict[str, Any] | None]:
+    """Find where to go on from, and drop what an earlier attempt recorded behind it."""
+    found = checkpoints.last()
+    row, state = found if found else (None, None)
+    epoch, step = (row.epoch, row.step) if row else (0, 0)
+    rounds = state["rounds"] if state else 0
+
+    def forget(session: Session) -> None:
+        leases.write(session, lease, epoch=epoch, step=step)
+        recording.discard_after(session, job.id, epoch=epoch, step=step, rounds=rounds)
+
+    persist(forget)
+    recorder = Recorder(
+        lease,
+        config,
+        labels,
+        num_classes,
+        checkpoints,
+        previous=state["selected"].numpy() if state else np.empty(0, dtype=np.int64),
+    )
+    recorder.say(f"attempt {job.attempts} goes on from epoch {epoch}, step {step}" if row else "training begins")
+    return recorder, state
+
+
+def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: CheckpointFolder, recorder: Recorder) -> None:
+    found = checkpoints.last()
+    if found is None:
+        raise WorkFailed("the last checkpoint is gone, so there is nothing to evaluate")
+    checkpoint, state = found
+    with reading() as session:
+        done = recording.evaluated_kinds(session, checkpoint.id)
+    for kind in job.evaluations:
+        if kind in done:
+            continue
+        recorder.say(f"evaluation: {kind}")
+        recorder.flush()
+        config = EvaluationConfig(kind=kind)
+        _record_evaluation(lease, checkpoint, config, probe(state, dataset, config))
+
+
+def _record_evaluation(lease: Lease, checkpoint: Checkpoint, config: EvaluationConfig, columns: dict[str, Any]) -> None:
+    row_id = new_id()
+
+    def write(session: Session) -> None:
+        leases.write(session, lease, accuracy=columns["accuracy"])
+        row = Evaluation(
+            id=row_id,
+            job_id=lease.id,
+            checkpoint_id=checkpoint.id,
+            epoch=checkpoint.epoch,
+            kind=config.kind,
+            config=config.model_dump(),
+            status="succeeded",
+            finished_at=utc_now(),
+            **columns,
+        )
+        session.merge(row)
+        session.flush()
+        events.append(session, lease.id, "evaluation", recording.evaluation_event(row))
+
+    persist(write)
+
+
+if __name__ == "__main__":
+    sys.exit(run(Job, sys.argv[1], train))
