@@ -1,0 +1,133 @@
+import createClient from 'openapi-fetch';
+import { ApiError, asProblem, toProblem, unreachable } from './problem';
+import type { paths } from './schema';
+import { session } from './session.svelte';
+import type { NewDataset, NewJob, NewPool, OodOrder, Order, Sampler, Split, Status } from './types';
+
+/** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
+const api = createClient<paths>();
+
+type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
+
+/** What a call answered; throws an ApiError with the problem it answered otherwise. */
+async function answer<T>(call: Answer<T>): Promise<T> {
+  const { data, error, response } = await call.catch((failure: unknown) => {
+    throw new ApiError(failure instanceof TypeError ? unreachable() : asProblem(failure));
+  });
+  if (response.ok) return data as T;
+  if (response.status === 401) session.needed = true;
+  throw new ApiError(toProblem(response.status, error));
+}
+
+export const signIn = (token: string) => answer(api.POST('/api/v1/session', { body: { token } }));
+
+// Data sets and pools
+
+export const listDatasets = (cursor: string) =>
+  answer(api.GET('/api/v1/datasets', { params: { query: { limit: 200, ...page(cursor) } } }));
+export const getDataset = (dataset_id: string) =>
+  answer(api.GET('/api/v1/datasets/{dataset_id}', { params: { path: { dataset_id } } }));
+export const registerDataset = (body: NewDataset) => answer(api.POST('/api/v1/datasets', { body }));
+export const deleteDataset = (dataset_id: string) =>
+  answer(api.DELETE('/api/v1/datasets/{dataset_id}', { params: { path: { dataset_id } } }));
+export const datasetImage = (id: string, index: number) => `/api/v1/datasets/${id}/samples/${index}/image`;
+
+export function listDatasetSamples(dataset_id: string, wanted: Paging & { split: Split; label: number }) {
+  const { split, label, limit, cursor } = wanted;
+  const query = { split, label, limit, ...page(cursor) };
+  return answer(api.GET('/api/v1/datasets/{dataset_id}/samples', { params: { path: { dataset_id }, query } }));
+}
+
+export const listPools = (cursor: string) =>
+  answer(api.GET('/api/v1/ood-pools', { params: { query: { limit: 200, ...page(cursor) } } }));
+export const getPool = (pool_id: string) =>
+  answer(api.GET('/api/v1/ood-pools/{pool_id}', { params: { path: { pool_id } } }));
+export const registerPool = (body: NewPool) => answer(api.POST('/api/v1/ood-pools', { body }));
+export const deletePool = (pool_id: string) =>
+  answer(api.DELETE('/api/v1/ood-pools/{pool_id}', { params: { path: { pool_id } } }));
+export const poolImage = (id: string, index: number) => `/api/v1/ood-pools/${id}/samples/${index}/image`;
+
+export function listPoolSamples(pool_id: string, { limit, cursor }: Paging) {
+  const query = { limit, ...page(cursor) };
+  return answer(api.GET('/api/v1/ood-pools/{pool_id}/samples', { params: { path: { pool_id }, query } }));
+}
+
+/** Send a file as it is; the server streams it to disk. */
+export const upload = (file: File) =>
+  answer(
+    api.POST('/api/v1/uploads', {
+      params: { query: { filename: file.name } },
+      headers: { 'Content-Type': 'application/octet-stream' },
+      body: file as never, // a raw body, which the document describes as text
+      bodySerializer: (raw: unknown) => raw as File,
+    }),
+  );
+
+// Jobs
+
+export function listJobs(wanted: { status: string; sampler: string; order: string; cursor: string }) {
+  const query = {
+    order: wanted.order as Order,
+    ...(wanted.status && { status: wanted.status as Status }),
+    ...(wanted.sampler && { sampler: wanted.sampler as Sampler }),
+    ...page(wanted.cursor),
+  };
+  return answer(api.GET('/api/v1/jobs', { params: { query } }));
+}
+
+export const submitJob = (body: NewJob) => answer(api.POST('/api/v1/jobs', { body }));
+export const getJob = (job_id: string) => answer(api.GET('/api/v1/jobs/{job_id}', { params: { path: { job_id } } }));
+export const cancelJob = (job_id: string) =>
+  answer(api.POST('/api/v1/jobs/{job_id}/cancel', { params: { path: { job_id } } }));
+export const resumeJob = (job_id: string) =>
+  answer(api.POST('/api/v1/jobs/{job_id}/resume', { params: { path: { job_id } } }));
+export const deleteJob = (job_id: string) =>
+  answer(api.DELETE('/api/v1/jobs/{job_id}', { params: { path: { job_id } } }));
+export const eventsUrl = (id: string) => `/api/v1/jobs/${id}/events`;
+
+// What a job left
+
+export const getMetrics = (job_id: string, max_points: number) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/metrics', { params: { path: { job_id }, query: { max_points } } }));
+export const listRounds = (job_id: string) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000 } } }));
+export const listEvaluations = (job_id: string) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id }, query: { limit: 200 } } }));
+export const listCheckpoints = (job_id: string) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/checkpoints', { params: { path: { job_id }, query: { limit: 200 } } }));
+export const checkpointUrl = (id: string, format: 'torch' | 'backbone') =>
+  `/api/v1/checkpoints/${id}/download?format=${format}`;
+
+export interface OodFilters {
+  round: number;
+  cluster: string;
+  selected: string;
+  order: OodOrder;
+}
+
+export function listOodTailness(job_id: string, wanted: OodFilters & Paging) {
+  const query = { ...oodQuery(wanted), limit: wanted.limit, ...page(wanted.cursor) };
+  return answer(api.GET('/api/v1/jobs/{job_id}/ood-tailness', { params: { path: { job_id }, query } }));
+}
+
+export function oodCsvUrl(id: string, filters: OodFilters): string {
+  const query = Object.entries(oodQuery(filters)).map(([name, value]) => [name, String(value)]);
+  return `/api/v1/jobs/${id}/ood-tailness/export?${new URLSearchParams([['format', 'csv'], ...query])}`;
+}
+
+function oodQuery({ round, cluster, selected, order }: OodFilters) {
+  return {
+    round,
+    order,
+    ...(cluster && { cluster: Number(cluster) }),
+    ...(selected && { selected: selected === 'true' }),
+  };
+}
+
+interface Paging {
+  limit: number;
+  cursor: string;
+}
+
+/** The first page has no cursor. */
+const page = (cursor: string) => (cursor ? { cursor } : {});

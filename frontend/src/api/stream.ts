@@ -1,0 +1,81 @@
+import { EventParser, type ServerEvent } from './sse';
+
+/** What the badge beside a live page says. */
+export type Liveness = 'connecting' | 'live' | 'reconnecting' | 'ended';
+
+export interface StreamHandlers {
+  onEvent: (event: ServerEvent) => void;
+  onLiveness: (liveness: Liveness) => void;
+}
+
+export interface StreamOptions {
+  fetch?: typeof fetch;
+  /** Milliseconds before the n-th attempt in a row (from 1). */
+  backoff?: (attempt: number) => number;
+}
+
+/**
+ * Follow a stream of Server-Sent Events until the server says `end`, and return a function that stops it.
+ *
+ * The browser's EventSource gives up for good on any answer but 200, which is what a restarting server sends. This one
+ * goes on trying, and says where it stopped (`Last-Event-ID`), so no event is lost or seen twice.
+ */
+export function follow(url: string, handlers: StreamHandlers, options: StreamOptions = {}): () => void {
+  const stop = new AbortController();
+  void run(url, handlers, options, stop.signal);
+  return () => stop.abort();
+}
+
+async function run(url: string, { onEvent, onLiveness }: StreamHandlers, options: StreamOptions, signal: AbortSignal) {
+  const get = options.fetch ?? fetch;
+  const backoff = options.backoff ?? ((attempt) => Math.min(500 * 2 ** (attempt - 1), 10_000));
+  let lastId = '';
+  let failures = 0;
+  onLiveness('connecting');
+  while (!signal.aborted) {
+    try {
+      const headers: Record<string, string> = { Accept: 'text/event-stream' };
+      if (lastId) headers['Last-Event-ID'] = lastId;
+      const response = await get(url, { headers, signal, cache: 'no-store' });
+      // 204 is how a server tells a client to stop asking; a missing job will not come back.
+      if (response.status === 204 || response.status === 404) return onLiveness('ended');
+      if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
+      onLiveness('live');
+      failures = 0;
+      for await (const event of events(response.body)) {
+        if (signal.aborted) return;
+        if (event.id) lastId = event.id;
+        if (event.event === 'end') return onLiveness('ended');
+        onEvent(event);
+      }
+    } catch {
+      // Refused, broken or cut off: all the same to the reader, who sees the badge.
+    }
+    if (signal.aborted) return;
+    failures += 1;
+    onLiveness('reconnecting');
+    await pause(backoff(failures), signal);
+  }
+}
+
+async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+  const parser = new EventParser();
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield* parser.push(decoder.decode(value, { stream: true }));
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { classResults, toBar, toStretches } from './accuracy';
+
+const dataset = { class_names: ['cat', 'dog', 'owl'], groups: { many: [1], medium: [2], few: [0] } };
+const evaluation = { per_class_accuracy: [0.25, 0.9, 0.5], class_counts: [5, 100, 20], test_counts: [8, 10, 0] };
+
+test('each class keeps its own values when it moves to its place', () => {
+  const results = classResults(evaluation, dataset);
+  expect(results.map(({ name, trainCount, accuracy, group }) => [name, trainCount, accuracy, group])).toEqual([
+    ['dog', 100, 0.9, 'many'],
+    ['owl', 20, 0.5, 'medium'],
+    ['cat', 5, 0.25, 'few'],
+  ]);
+});
+
+test('a bar tells count, accuracy and how sure it is', () => {
+  const bar = toBar(classResults(evaluation, dataset)[2]!);
+  expect(bar).toMatchObject({ id: 0, count: 5, value: 0.25 });
+  expect(bar.story).toBe('cat, 5 training images: 25.0 % of 8 test images (95 %: 7.1 % to 59.1 %)');
+});
+
+test('without test counts there is no whisker to draw', () => {
+  const bar = toBar(classResults({ ...evaluation, test_counts: null }, dataset)[0]!);
+  expect(bar).not.toHaveProperty('low');
+  expect(bar.story).toBe('dog, 100 training images: 90.0 %');
+});
+
+test('groups carry their means, and none where there is none', () => {
+  const stretches = toStretches(classResults(evaluation, dataset), dataset.groups, { many: 0.9, medium: null, few: 0.25 });
+  expect(stretches.map(({ name, mean, caption }) => [name, mean, caption])).toEqual([
+    ['many', 0.9, 'many 90.0 %'],
+    ['medium', undefined, 'medium'],
+    ['few', 0.25, 'few 25.0 %'],
+  ]);
+});

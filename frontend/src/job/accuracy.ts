@@ -1,0 +1,62 @@
+import type { Dataset, Evaluation } from '../api/types';
+import { integer, percent } from '../format';
+import type { Bar, Stretch } from '../plots/bars';
+import { groupBands, headToTail, type Groups } from '../plots/ordering';
+import { wilson } from '../plots/wilson';
+
+/** One class's line in the plot, the table and the CSV, from head to tail. */
+export interface ClassResult {
+  index: number;
+  name: string;
+  group: string;
+  trainCount: number;
+  testCount: number | null;
+  accuracy: number;
+  low: number | null;
+  high: number | null;
+}
+
+type Measured = Pick<Evaluation, 'per_class_accuracy' | 'class_counts' | 'test_counts'>;
+type Named = Pick<Dataset, 'class_names' | 'groups'>;
+
+export function classResults(evaluation: Measured, dataset: Named): ClassResult[] {
+  const accuracy = evaluation.per_class_accuracy ?? [];
+  const trainCounts = evaluation.class_counts ?? accuracy.map(() => 0);
+  return headToTail(trainCounts).map((index) => {
+    const testCount = evaluation.test_counts?.[index] ?? null;
+    const interval = testCount === null ? null : wilson(accuracy[index]!, testCount);
+    return {
+      index,
+      name: dataset.class_names?.[index] ?? String(index),
+      group: Object.entries(dataset.groups ?? {}).find(([, members]) => members.includes(index))?.[0] ?? '',
+      trainCount: trainCounts[index]!,
+      testCount,
+      accuracy: accuracy[index]!,
+      low: interval?.low ?? null,
+      high: interval?.high ?? null,
+    };
+  });
+}
+
+export function toBar(result: ClassResult): Bar {
+  const { index, name, trainCount, testCount, accuracy, low, high } = result;
+  const measured =
+    testCount === null ? '' : ` of ${integer(testCount)} test images (95 %: ${percent(low)} to ${percent(high)})`;
+  return {
+    id: index,
+    name,
+    count: trainCount,
+    value: accuracy,
+    ...(low !== null && high !== null && { low, high }),
+    story: `${name}, ${integer(trainCount)} training images: ${percent(accuracy)}${measured}`,
+  };
+}
+
+/** The groups as shaded stretches with their means, where the evaluation has them. */
+export function toStretches(results: ClassResult[], groups: Groups, means: Evaluation['group_accuracy']): Stretch[] {
+  const order = results.map(({ index }) => index);
+  return groupBands(order, groups).map((band) => {
+    const mean = means?.[band.name] ?? null;
+    return mean === null ? { ...band, caption: band.name } : { ...band, mean, caption: `${band.name} ${percent(mean)}` };
+  });
+}

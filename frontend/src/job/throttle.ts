@@ -1,0 +1,20 @@
+/**
+ * Call `action` at once, and then at most every `milliseconds`; calls in between are made up for by one at the end.
+ * `cancel` drops one that is still to come.
+ */
+export function throttle(action: () => unknown, milliseconds: number): { call: () => void; cancel: () => void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let again = false;
+  function run() {
+    again = false;
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (again) run();
+    }, milliseconds);
+    void action();
+  }
+  return {
+    call: () => (timer === undefined ? run() : void (again = true)),
+    cancel: () => clearTimeout(timer),
+  };
+}

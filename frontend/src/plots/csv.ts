@@ -1,0 +1,14 @@
+export type Cell = string | number | boolean | null | undefined;
+
+/** Rows as RFC 4180 text with a header line. Numbers keep every digit; a missing value is an empty field. */
+export function toCsv(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  return [header, ...rows].map((row) => row.map(field).join(',')).join('\r\n') + '\r\n';
+}
+
+function field(cell: Cell): string {
+  if (cell == null) return '';
+  let text = String(cell);
+  // A spreadsheet would run a text that begins like a formula; class names come from outside.
+  if (typeof cell === 'string' && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

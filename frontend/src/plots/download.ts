@@ -1,0 +1,15 @@
+/** Hand the reader a file made in the browser. */
+export function download(filename: string, content: Blob): void {
+  const url = URL.createObjectURL(content);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = filename;
+  link.click();
+  // The browser may read it after click() has returned.
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** A job's or data set's name as part of a file name. */
+export function slug(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60) || 'plot';
+}

@@ -1,0 +1,22 @@
+export type GroupName = 'many' | 'medium' | 'few';
+export type Groups = Record<GroupName, number[]>;
+
+/** Classes from head to tail: by training count, the most first; ties by index, so that the order is stable. */
+export function headToTail(counts: readonly number[]): number[] {
+  return counts.map((_, index) => index).sort((a, b) => counts[b]! - counts[a]! || a - b);
+}
+
+export interface Band {
+  name: GroupName;
+  /** Position of the first and the last class of the band in the plot's order. */
+  first: number;
+  last: number;
+}
+
+/** Where the groups lie in a plot's order. A group of no class has no band. */
+export function groupBands(order: readonly number[], groups: Groups): Band[] {
+  return (['many', 'medium', 'few'] as const).flatMap((name) => {
+    const places = groups[name].map((index) => order.indexOf(index)).filter((place) => place >= 0);
+    return places.length ? [{ name, first: Math.min(...places), last: Math.max(...places) }] : [];
+  });
+}
