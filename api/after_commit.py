@@ -1,0 +1,36 @@
+"""What happens behind the answer, once its transaction has committed. Losing it costs time or disk space only."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import BackgroundTasks
+
+from store.artifacts import get_artifacts
+from store.broker import ring
+
+log = logging.getLogger(__name__)
+
+
+def ring_later(background: BackgroundTasks, bell: str) -> None:
+    """Wake a worker. When the broker is down a reconciler finds the work."""
+    background.add_task(_ring, bell)
+
+
+def delete_later(background: BackgroundTasks, key: str) -> None:
+    """Remove a folder of the artifact store whose row is gone."""
+    background.add_task(_delete, key)
+
+
+def _ring(bell: str) -> None:
+    try:
+        ring(bell)
+    except Exception:
+        log.warning("the broker does not answer; workers will find the work by themselves", exc_info=True)
+
+
+def _delete(key: str) -> None:
+    try:
+        get_artifacts().delete(key)
+    except Exception:
+        log.warning("could not delete %s from the artifact store", key, exc_info=True)

@@ -1,0 +1,81 @@
+"""Who may do what: bearer tokens with scopes, and a cookie that holds one for the dashboard.
+
+On loopback, as long as no token exists, everyone on this machine may do everything.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+
+from api.errors import Forbidden, Unauthorized, problems
+from store.database import reading
+from store.repositories import tokens
+from store.settings import get_settings
+
+COOKIE = "colt_session"
+_bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
+_READING = {"GET", "HEAD", "OPTIONS"}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def authorize(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
+) -> None:
+    """Let the request pass, or not. Its session is closed before the endpoint begins, so streams hold none.
+
+    Raises:
+        Unauthorized: without a valid token where one is needed.
+        Forbidden: with a token that lacks the scope.
+    """
+    token = credentials.credentials if credentials else request.cookies.get(COOKIE)
+    with reading() as session:
+        if token is None:
+            if is_loopback(get_settings().host) and not tokens.any_exist(session):
+                return
+            raise Unauthorized("This server needs a token: send it as `Authorization: Bearer TOKEN`.")
+        found = tokens.find(session, token)
+        if found is None:
+            if credentials is None and is_loopback(get_settings().host) and not tokens.any_exist(session):
+                return  # a cookie from before all tokens were deleted
+            raise Unauthorized("This token is not known here.")
+    scope = "read" if request.method in _READING else "write"
+    if scope not in found.scopes:
+        raise Forbidden(f"This token lacks the scope `{scope}`.")
+
+
+router = APIRouter(prefix="/session", tags=["session"])
+
+
+class NewSession(BaseModel):
+    token: str = Field(min_length=1, max_length=200)
+
+
+@router.post("", status_code=204, responses=problems(401, 415))
+def open_session(wanted: NewSession, request: Request, response: Response) -> None:
+    """Keep a token in a cookie that scripts cannot read: how the dashboard signs in."""
+    with reading() as session:
+        if tokens.find(session, wanted.token) is None:
+            raise Unauthorized("This token is not known here.")
+    response.set_cookie(
+        COOKIE, wanted.token, httponly=True, samesite="strict", secure=request.url.scheme == "https", path="/api"
+    )
+
+
+@router.delete("", status_code=204)
+def close_session(response: Response) -> None:
+    """Forget the cookie."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/api")

@@ -1,0 +1,56 @@
+"""Checkpoints, and their download."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.checkpoints.schemas import CheckpointInfo
+from api.downloads import file_response
+from api.errors import NotFound, problems
+from api.jobs.service import find
+from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.responses import DOWNLOAD
+from api.sessions import ReadSession
+from store.database import reading
+from store.repositories import checkpoints
+
+router = APIRouter(tags=["jobs"])
+Format = Annotated[
+    Literal["torch", "backbone"],
+    Query(description="torch: all that a resume takes; backbone: torchvision-compatible weights as safetensors."),
+]
+
+
+@router.get("/jobs/{job_id}/checkpoints", responses=problems(404))
+def list_checkpoints(
+    job_id: str, session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[CheckpointInfo]:
+    """A job's checkpoints, the newest first."""
+    find(session, job_id)
+    found = checkpoints.page(session, job_id, limit, cursor)
+    return Page(items=[CheckpointInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+
+
+@router.head("/checkpoints/{checkpoint_id}/download", include_in_schema=False)
+@router.get("/checkpoints/{checkpoint_id}/download", response_class=Response, responses=DOWNLOAD | problems(404, 416))
+def download_checkpoint(checkpoint_id: str, request: Request, format: Format = "torch") -> Response:
+    """A checkpoint as a file; in parts by `Range`."""
+    with reading() as session:
+        checkpoint = checkpoints.get(session, checkpoint_id)
+        if checkpoint is None:
+            raise NotFound(f"There is no checkpoint {checkpoint_id[:64]}.")
+        name = find(session, checkpoint.job_id).name
+    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.') or 'job'}-epoch{checkpoint.epoch}"
+    if format == "torch":
+        key, etag, filename = f"{checkpoint.artifact}/checkpoint.pt", checkpoint.sha256, f"{stem}.pt"
+    else:
+        # Made from the same state, so the state's hash tells versions of it apart.
+        key, etag, filename = (
+            f"{checkpoint.artifact}/backbone.safetensors",
+            f"{checkpoint.sha256}-backbone",
+            f"{stem}.safetensors",
+        )
+    return file_response(request, key, etag, filename)

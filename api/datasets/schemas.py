@@ -1,0 +1,67 @@
+"""What `/datasets` takes and answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.registration import Name, RegistrationProblem, Status
+from colt_core.data.spec import DatasetSource, DatasetSpec
+
+
+class NewDataset(DatasetSpec):
+    """A labelled image data set to register, and how to cut it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "name": "digits-lt",
+                "source": {"kind": "sample", "name": "digits"},
+                "image_size": 32,
+                "long_tail": {"profile": "exp", "imbalance_ratio": 20, "seed": 1},
+            }
+        }
+    )
+
+    name: Name
+    source: DatasetSource
+
+
+class SplitSizes(BaseModel):
+    """Images a part. Probe images of a class may be training images too where the class has few."""
+
+    train: int = 0
+    probe: int = 0
+    val: int = 0
+    test: int = 0
+
+
+class Groups(BaseModel):
+    """Class indices by training count."""
+
+    many: list[int]
+    medium: list[int]
+    few: list[int]
+
+
+class DatasetInfo(BaseModel):
+    """A data set. What is only known when it is `ready` is null before."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    status: Status
+    progress: float = Field(ge=0, le=1)
+    problem: RegistrationProblem | None
+    num_samples: int | None = Field(description="Images of all parts.")
+    num_classes: int | None
+    class_names: list[str] | None
+    class_counts: list[int] | None = Field(description="Images of the training part, by class.")
+    split_sizes: SplitSizes | None
+    groups: Groups | None
+    image_size: int | None
+    spec: dict[str, Any] = Field(description="What was asked for.")
+    created_at: dt.datetime

@@ -1,0 +1,57 @@
+"""Rules of data sets."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from api import registration
+from api.datasets.schemas import NewDataset
+from api.errors import Unprocessable
+from api.samples.schemas import DatasetSample, Split
+from api.samples.service import labels_of, page_of
+from store.models import Dataset
+from store.repositories import registrations
+from store.repositories.pages import Slice
+
+
+def register(session: Session, wanted: NewDataset) -> Dataset:
+    """Write the row that a worker will find.
+
+    Raises:
+        Unprocessable: when the source or the uploaded indices do not exist.
+    """
+    registration.check_source(session, wanted.source)
+    registration.check_long_tail(session, wanted.long_tail)
+    dataset = Dataset(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
+    registrations.add(session, dataset)
+    return dataset
+
+
+def samples(
+    dataset: Dataset, split: Split | None, label: int | None, limit: int, cursor: str | None
+) -> Slice[DatasetSample]:
+    """A page of a ready data set's samples, by index.
+
+    Raises:
+        Unprocessable: for a label that it does not have.
+    """
+    names = dataset.class_names or []
+    if label is not None and label >= len(names):
+        raise Unprocessable(("?label", f"must be below {len(names)}, the number of classes"))
+    labels = labels_of(dataset.artifact)
+    everything = np.arange(len(labels.label))
+    indices = everything if split is None else labels.parts.get(split, everything[:0])
+    if label is not None:
+        indices = indices[labels.label[indices] == label]
+    found = page_of(indices, limit, cursor)
+    items = [
+        DatasetSample(
+            index=index,
+            label=int(labels.label[index]),
+            class_name=str(names[labels.label[index]]),
+            split=split or labels.split_of(index),
+        )
+        for index in found.items
+    ]
+    return Slice(items, found.next_cursor)

@@ -1,0 +1,74 @@
+"""Files of the artifact store as downloads: whole, in parts, or not at all when the client has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.errors import NotFound, RangeNotSatisfiable
+from store.artifacts import get_artifacts
+
+_BLOCK = 2**20
+
+
+def file_response(request: Request, key: str, etag: str, filename: str) -> Response:
+    """Answer GET or HEAD for the file under `key`, with `Range`, `If-Range` and `If-None-Match`.
+
+    Raises:
+        NotFound: when nothing is stored there.
+        RangeNotSatisfiable: for a range behind the end.
+    """
+    artifacts, quoted = get_artifacts(), f'"{etag}"'
+    headers = {"ETag": quoted, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    if _matches(request.headers.get("if-none-match", ""), quoted):
+        return Response(status_code=304, headers=headers)
+    try:
+        size = artifacts.size(key)
+    except FileNotFoundError as error:
+        raise NotFound("This file is not stored any more.") from error
+    headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    asked = request.headers.get("range", "")
+    if request.headers.get("if-range", quoted) != quoted:
+        asked = ""
+    part = _parse_range(asked, size)
+    start, end = part or (0, size)
+    headers["Content-Length"] = str(end - start)
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    status, media_type = 206 if part else 200, "application/octet-stream"
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    return StreamingResponse(_read(key, start, end), status, headers, media_type)
+
+
+def _read(key: str, start: int, end: int) -> Iterator[bytes]:
+    with get_artifacts().open(key) as file:
+        file.seek(start)
+        left = end - start
+        while left and (block := file.read(min(left, _BLOCK))):
+            left -= len(block)
+            yield block
+
+
+def _matches(header: str, quoted: str) -> bool:
+    return header.strip() == "*" or quoted in [tag.strip().removeprefix("W/") for tag in header.split(",")]
+
+
+def _parse_range(header: str, size: int) -> tuple[int, int] | None:
+    """(start, end) of the one range asked for; None for the whole file, which several ranges are answered with too."""
+    match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.replace(" ", ""))
+    if match is None or match[0] == "bytes=-":
+        return None
+    first, last = match[1], match[2]
+    if not first:
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), size if not last else min(int(last) + 1, size)
+        if last and int(last) < start:  # not a range at all (RFC 9110, section 14.1.1)
+            return None
+    if start >= size or start >= end:
+        raise RangeNotSatisfiable(f"The file has {size} bytes.", {"Content-Range": f"bytes */{size}"})
+    return start, end

@@ -1,0 +1,197 @@
+"""Every error answers `application/problem+json` (RFC 9457): what is wrong and what to change, no more."""
+
+from __future__ import annotations
+
+import http
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy.exc
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from api.pointers import pointer
+from store.repositories.pages import BadCursor
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one value of the request."""
+
+    pointer: str = Field(
+        description="JSON Pointer (RFC 6901) into the body, such as `/config/epochs`; for other parts of the request "
+        "`?name` (query), `{name}` (path) or `Name:` (header)."
+    )
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "about:blank",
+                "title": "Unprocessable Content",
+                "status": 422,
+                "detail": "batch_size: 512 is more than the 100 training images",
+                "instance": "/api/v1/jobs",
+                "errors": [{"pointer": "/config/batch_size", "detail": "512 is more than the 100 training images"}],
+            }
+        }
+    )
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldProblem] | None = Field(None, description="Given where single values are to blame.")
+
+
+class ApiError(Exception):
+    """An answer other than success, raised anywhere in a request."""
+
+    status = 500
+
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = headers
+        self.errors: list[FieldProblem] | None = None
+
+
+class Unauthorized(ApiError):
+    status = 401
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, {"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ApiError):
+    status = 403
+
+
+class NotFound(ApiError):
+    status = 404
+
+
+class Conflict(ApiError):
+    status = 409
+
+
+class TooLarge(ApiError):
+    status = 413
+
+
+class UnsupportedMediaType(ApiError):
+    status = 415
+
+
+class RangeNotSatisfiable(ApiError):
+    status = 416
+
+
+class Unprocessable(ApiError):
+    """Values that are well-formed, yet wrong. Names each by its pointer."""
+
+    status = 422
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        """problems: (pointer, what to change) pairs."""
+        super().__init__("; ".join(f"{where.strip('/?') or 'body'}: {what}" for where, what in problems))
+        self.errors = [FieldProblem(pointer=where, detail=what) for where, what in problems]
+
+
+def problem_response(
+    instance: str,
+    status: int,
+    detail: str,
+    errors: Sequence[FieldProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> JSONResponse:
+    """A problem document. `more` are extension members (RFC 9457, section 3.2)."""
+    body = Problem(
+        title=http.HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=instance,
+        errors=None if errors is None else list(errors),
+    )
+    content = {**body.model_dump(exclude_none=True), **more}
+    return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _of_api_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return problem_response(request.url.path, error.status, error.detail, error.errors, error.headers)
+
+
+def _of_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    details = {
+        404: "There is nothing at this address.",
+        405: f"{request.method} is not offered here; the Allow header names what is.",
+    }
+    detail = details.get(error.status_code, str(error.detail))
+    return problem_response(request.url.path, error.status_code, detail, headers=error.headers)
+
+
+def _of_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    told = {"json_invalid": "The body is not valid JSON."}
+    if isinstance(error.body, bytes | str) and error.body and not media_type.endswith("json"):
+        detail = f"The body must be JSON with `Content-Type: application/json`; got `{media_type or 'no type'}`."
+        return problem_response(request.url.path, 415, detail)
+    problems = []
+    for item in error.errors():
+        where = pointer(item["loc"], None if item["type"] == "json_invalid" else error.body)
+        problems.append((where, told.get(item["type"], item["msg"].removeprefix("Value error, "))))
+    return _of_api_error(request, Unprocessable(*problems))
+
+
+def _of_bad_cursor(request: Request, error: Exception) -> JSONResponse:
+    return _of_api_error(request, Unprocessable(("?cursor", str(error))))
+
+
+def _of_database(request: Request, error: Exception) -> JSONResponse:
+    log.error("the database does not answer", exc_info=error)
+    detail = "The database does not answer; nothing was changed. Try again in a moment."
+    return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"})
+
+
+def _of_anything(request: Request, _error: Exception) -> JSONResponse:
+    # Starlette raises it again behind the answer, so that the server's log has the stack.
+    detail = "Something went wrong in the server. Its log says what."
+    return problem_response(request.url.path, 500, detail)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+    app.add_exception_handler(ApiError, _of_api_error)
+    app.add_exception_handler(HTTPException, _of_http_exception)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(BadCursor, _of_bad_cursor)
+    app.add_exception_handler(sqlalchemy.exc.OperationalError, _of_database)
+    app.add_exception_handler(sqlalchemy.exc.TimeoutError, _of_database)
+    app.add_exception_handler(Exception, _of_anything)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses of a route that may answer these errors."""
+    return {
+        status: {
+            "model": Problem,
+            "description": http.HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }

@@ -1,0 +1,47 @@
+"""Rules of evaluations."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from api.errors import Conflict, Unprocessable
+from api.evaluations.schemas import NewEvaluation
+from api.jobs.service import find
+from colt_core.probes.config import EvaluationConfig
+from store.models import Dataset, Evaluation
+from store.repositories import checkpoints, evaluations, registrations
+
+
+def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
+    """Queue a probe.
+
+    Raises:
+        NotFound: when there is no such job.
+        Conflict: when it has no checkpoint yet.
+        Unprocessable: for a checkpoint of another job, or data that are too few for the probe.
+    """
+    job = find(session, job_id)
+    if wanted.checkpoint_id is None:
+        checkpoint = checkpoints.latest(session, job_id)
+        if checkpoint is None:
+            raise Conflict("This job has no checkpoint yet.")
+    else:
+        checkpoint = checkpoints.get(session, wanted.checkpoint_id)
+        if checkpoint is None or checkpoint.job_id != job_id:
+            raise Unprocessable(("/checkpoint_id", "this job has no such checkpoint"))
+    config = EvaluationConfig.model_validate(wanted.model_dump(exclude={"checkpoint_id"}))
+    dataset = registrations.get(session, Dataset, job.dataset_id)
+    assert dataset is not None  # a foreign key says so
+    splits = dataset.split_sizes or {}
+    problem = config.problem(dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
+    if problem is not None:
+        raise Unprocessable(("/kind", problem))
+    evaluation = Evaluation(
+        job_id=job_id,
+        checkpoint_id=checkpoint.id,
+        kind=config.kind,
+        config=config.model_dump(mode="json"),
+        epoch=checkpoint.epoch,
+    )
+    evaluations.add(session, evaluation)
+    return evaluation

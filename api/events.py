@@ -1,0 +1,116 @@
+"""Live events of jobs. One poller a process reads the database for all open streams, and only while there are any."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import ServerSentEvent
+
+from store.database import reading
+from store.models import JobEvent
+from store.repositories import events
+from store.repositories.jobs import FINAL
+
+log = logging.getLogger(__name__)
+_BATCH = 500
+_End = str  # the final status, or "deleted"
+
+
+@dataclass(eq=False)
+class _Follower:
+    """An open stream: what it has been given so far, and what it has yet to send."""
+
+    job_id: str
+    seen: int  # id of the last event that was put into the queue
+    queue: asyncio.Queue[list[JobEvent] | _End] = field(default_factory=lambda: asyncio.Queue(maxsize=2))
+
+
+class EventFeed:
+    """Tells followers what is new, a batch at a time; a follower that is slow to send holds up no other."""
+
+    def __init__(self, poll_seconds: float = 0.5) -> None:
+        self._poll_seconds = poll_seconds
+        self._followers: set[_Follower] = set()
+        self._poller: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+
+    async def follow(self, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+        """Events of a job behind the event with id `after`, then an `end` event."""
+        follower = _Follower(job_id, after)
+        self._followers.add(follower)
+        self._wake.set()
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll(), name="job events")
+        try:
+            while True:
+                was_full = follower.queue.full()
+                news = await follower.queue.get()
+                if was_full:
+                    self._wake.set()
+                if isinstance(news, str):
+                    yield ServerSentEvent(event="end", data={"status": news})
+                    return
+                for event in news:
+                    yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)
+        finally:
+            self._followers.discard(follower)
+
+    async def close(self) -> None:
+        """Stop polling; open streams end with their connections."""
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+
+    async def _poll(self) -> None:
+        while self._followers:
+            self._wake.clear()
+            # Followers at the same place share one query; those with a full queue are left out until they have sent.
+            places: defaultdict[tuple[str, int], list[_Follower]] = defaultdict(list)
+            for follower in self._followers:
+                if not follower.queue.full():
+                    places[follower.job_id, follower.seen].append(follower)
+            try:
+                news = await run_in_threadpool(_read, set(places)) if places else {}
+            except Exception:
+                log.warning("cannot read job events; trying again", exc_info=True)
+                news = {}
+            more = False
+            for place, (found, end) in news.items():
+                for follower in places[place]:
+                    if found:
+                        follower.seen = found[-1].id
+                        follower.queue.put_nowait(found)
+                        more = more or len(found) == _BATCH or end is not None
+                    elif end is not None:
+                        follower.queue.put_nowait(end)
+                        self._followers.discard(follower)
+            if not more:
+                await self._pause()
+            else:
+                await asyncio.sleep(0.01)
+
+    async def _pause(self) -> None:
+        """Until the next poll is due, or somebody new follows."""
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+        except TimeoutError:
+            return
+
+
+def _read(places: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[list[JobEvent], _End | None]]:
+    """What is new at each (job, last seen event), and how the job ended if nothing more will come."""
+    with reading() as session:
+        # Statuses first, in a transaction of their own: the events of a final one are then all there to be read.
+        statuses = events.statuses(session, {job_id for job_id, _ in places})
+    with reading() as session:
+        news = {}
+        for job_id, seen in places:
+            status = statuses.get(job_id, "deleted")
+            found = events.after(session, job_id, seen, _BATCH)
+            news[job_id, seen] = (found, status if status in FINAL or status == "deleted" else None)
+        return news

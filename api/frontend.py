@@ -1,0 +1,45 @@
+"""Serves the built dashboard, which lies beside this file once `make frontend` has run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BUILD = Path(__file__).parent / "dashboard"
+_NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>COLT Studio</title>
+<h1>COLT Studio</h1><p>The API runs, but the dashboard is not built. Build it with <code>make frontend</code>, then
+start again. The API's description is at <a href="/docs">/docs</a>.</p></html>"""
+
+
+def install(app: FastAPI, build: Path = BUILD) -> None:
+    """Serve `build` at `/`, under the API's own routes; every page address answers the one page."""
+    if (build / "index.html").is_file():
+        app.frontend("/", directory=build, fallback="index.html")
+        return
+
+    @app.get("/", include_in_schema=False)
+    def say_how_to_build() -> HTMLResponse:
+        return HTMLResponse(_NOT_BUILT, 503, headers={"Retry-After": "60"})
+
+
+class CacheRules:
+    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_rule(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if scope["path"].startswith("/assets/") and message["status"] in (200, 304):
+                    headers["Cache-Control"] = "public, max-age=31536000, immutable"
+                elif headers.get("content-type", "").startswith("text/html"):
+                    headers["Cache-Control"] = "no-cache"
+            await send(message)
+
+        await self._app(scope, receive, send_with_rule if scope["type"] == "http" else send)

@@ -1,0 +1,129 @@
+"""Jobs: pretraining runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from api.after_commit import delete_later, ring_later
+from api.errors import problems
+from api.jobs import service
+from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Status
+from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.registration import Accepted
+from api.responses import EVENT_STREAM
+from api.sessions import ReadSession, WriteSession
+from store.broker import TRAIN
+from store.database import reading
+from store.models import Job
+from store.repositories import jobs, metrics
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+def _accepted(job: Job, response: Response) -> Accepted:
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return Accepted(id=job.id, status=job.status)
+
+
+@router.post("", status_code=202, responses=problems(409, 415))
+def submit_job(
+    wanted: NewJob,
+    session: WriteSession,
+    background: BackgroundTasks,
+    response: Response,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=200, description="The same key and body answer the same job."),
+    ] = None,
+) -> Accepted:
+    """Queue a pretraining run. All that can be known to fail is refused here."""
+    job = service.submit(session, wanted, idempotency_key)
+    ring_later(background, TRAIN)
+    return _accepted(job, response)
+
+
+@router.get("")
+def list_jobs(
+    session: ReadSession,
+    status: Annotated[Status | None, Query()] = None,
+    dataset_id: Annotated[str | None, Query(max_length=64)] = None,
+    sampler: Annotated[str | None, Query(max_length=32)] = None,
+    framework: Annotated[str | None, Query(max_length=32)] = None,
+    tag: Annotated[str | None, Query(max_length=50)] = None,
+    order: Annotated[Order, Query(description="`-` in front: descending.")] = "-created_at",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[JobInfo]:
+    """Jobs with their latest values."""
+    wanted = jobs.JobFilter(status, dataset_id, sampler, framework, tag)
+    found = jobs.page(session, wanted, order, limit, cursor)
+    return Page(items=[JobInfo.of(job) for job in found.items], next_cursor=found.next_cursor)
+
+
+@router.get("/{job_id}", responses=problems(404))
+def get_job(job_id: str, session: ReadSession) -> JobInfo:
+    """One job: status, every value of its configuration, progress."""
+    return JobInfo.of(service.find(session, job_id))
+
+
+@router.delete("/{job_id}", status_code=204, responses=problems(404, 409))
+def delete_job(job_id: str, session: WriteSession, background: BackgroundTasks) -> None:
+    """Delete a job that does not run, with its results and checkpoints."""
+    delete_later(background, service.remove(session, job_id))
+
+
+@router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))
+def cancel_job(job_id: str, session: WriteSession, response: Response) -> Accepted:
+    """Stop a job. A running one is `cancelling` until its last checkpoint is written, then `cancelled`."""
+    return _accepted(service.cancel(session, job_id), response)
+
+
+@router.post("/{job_id}/resume", status_code=202, responses=problems(404, 409))
+def resume_job(job_id: str, session: WriteSession, background: BackgroundTasks, response: Response) -> Accepted:
+    """Queue a cancelled or failed job again; it goes on from its last checkpoint."""
+    job = service.resume(session, job_id)
+    ring_later(background, TRAIN)
+    return _accepted(job, response)
+
+
+def _existing(job_id: str) -> str:
+    # Looked up before the stream begins, in a session that is closed by then.
+    with reading() as session:
+        return service.find(session, job_id).id
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses=EVENT_STREAM | problems(404),
+)
+async def stream_job_events(
+    job_id: Annotated[str, Depends(_existing, scope="function")],
+    request: Request,
+    last_event_id: Annotated[int | None, Header(ge=0, description="Resume behind this event.")] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a job: `status`, `progress`, `metric`, `round`, `evaluation` and `log` events, all from the first on.
+
+    When the job is in a final status and everything was told, an `end` event closes the stream; then do not reconnect.
+    """
+    async for event in request.app.state.feed.follow(job_id, last_event_id or 0):
+        yield event
+
+
+@router.get("/{job_id}/metrics", responses=problems(404))
+def get_job_metrics(
+    job_id: str,
+    session: ReadSession,
+    name: Annotated[list[str] | None, Query(max_length=100, description="Which curves; all where not given.")] = None,
+    max_points: Annotated[
+        int, Query(ge=4, le=100_000, description="Points a curve; highs and lows are kept, and both ends.")
+    ] = 1000,
+) -> dict[str, Curve]:
+    """Curves by name."""
+    service.find(session, job_id)
+    curves = metrics.series(session, job_id, name or [], max_points)
+    return {name: Curve(step=steps, value=values) for name, (steps, values) in curves.items()}

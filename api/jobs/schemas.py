@@ -1,0 +1,114 @@
+"""What `/jobs` takes and answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
+
+from api.registration import Name
+from colt_core.config import PretrainConfig
+from colt_core.probes.config import ProbeKind
+from store.models import Job
+
+Status = Literal["queued", "running", "cancelling", "cancelled", "failed", "succeeded"]
+Order = Literal[
+    "-created_at", "created_at", "-name", "name", "-accuracy", "accuracy", "-loss", "loss", "-status", "status"
+]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+# A client gives any part of it; what is missing comes from the preset, so defaults cannot be filled in here.
+PartialConfig = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        PretrainConfig.model_json_schema()
+        | {
+            "title": "PartialConfig",
+            "description": "Every value is optional: a `preset` fills the rest, then the defaults.",
+        }
+    ),
+]
+ResolvedConfig = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        PretrainConfig.model_json_schema(mode="serialization")
+        | {"title": "ResolvedConfig", "description": "Every value of the run."}
+    ),
+]
+
+
+class NewJob(BaseModel):
+    """A pretraining run to queue. Only `dataset_id` is required."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "name": "digits with COLT",
+                "tags": ["demo"],
+                "dataset_id": "5f0c1e5e0c5b4d0f8a8e1d2c3b4a5968",
+                "ood_pool_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+                "config": {"preset": "digits", "sampler": "colt", "seed": 1},
+                "evaluations": ["linear", "knn"],
+            }
+        },
+    )
+
+    name: Name | None = Field(None, description="Default: made of framework, sampler and data set.")
+    tags: list[Tag] = Field([], max_length=20)
+    dataset_id: str = Field(min_length=1, max_length=64)
+    ood_pool_id: str | None = Field(None, min_length=1, max_length=64)
+    config: PartialConfig = Field(default_factory=dict)
+    evaluations: list[ProbeKind] = Field(["linear"], max_length=3, description="Run on the last checkpoint.")
+
+    @field_validator("tags", "evaluations")
+    @classmethod
+    def _once_each(cls, values: list[str]) -> list[str]:
+        return list(dict.fromkeys(values))
+
+
+class Progress(BaseModel):
+    """How far the run is. `epoch` and `step` are finished ones; `steps` is 0 before it began."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    images_per_second: float | None
+    eta_seconds: float | None
+
+
+class JobInfo(BaseModel):
+    """A job, with its latest values."""
+
+    id: str
+    name: str
+    tags: list[str]
+    status: Status
+    dataset_id: str
+    ood_pool_id: str | None
+    config: ResolvedConfig
+    evaluations: list[ProbeKind]
+    progress: Progress
+    attempts: int = Field(description="Starts since it was queued or resumed.")
+    error: str | None
+    loss: float | None = Field(description="Mean of the last finished epoch.")
+    accuracy: float | None = Field(description="Of the latest evaluation, 0..1.")
+    created_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls.model_validate(
+            {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
+            | {"progress": {name: getattr(job, name) for name in Progress.model_fields}}
+        )
+
+
+class Curve(BaseModel):
+    """One metric over the steps of the run."""
+
+    step: list[int]
+    value: list[float]

@@ -1,0 +1,166 @@
+"""Rules of jobs: what can be queued, cancelled, resumed and deleted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from api.errors import Conflict, NotFound, Unprocessable
+from api.jobs.schemas import NewJob
+from api.pointers import pointer
+from colt_core.config import PretrainConfig
+from colt_core.probes.config import EvaluationConfig
+from store.models import Dataset, Job, OodPool, utc_now
+from store.repositories import jobs, registrations
+from store.repositories.registrations import R
+
+
+def find(session: Session, job_id: str) -> Job:
+    """The job.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    job = jobs.get(session, job_id)
+    if job is None:
+        raise NotFound(f"There is no job {job_id[:64]}.")
+    return job
+
+
+def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job:
+    """Queue a job, once for each idempotency key.
+
+    Raises:
+        Unprocessable: for all that would make it fail later.
+        Conflict: when its data are not ready, or the key belongs to another request.
+    """
+    fingerprint = _fingerprint(wanted)
+    if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
+        return _same_request(earlier, fingerprint)
+    config = resolve(wanted.config)
+    dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
+    pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
+    _check_fit(config, wanted, dataset, pool)
+    job = Job(
+        name=wanted.name or f"{config.framework}-{config.sampler} on {dataset.name}"[:100],
+        tags=wanted.tags,
+        dataset_id=dataset.id,
+        ood_pool_id=None if pool is None else pool.id,
+        config=config.model_dump(mode="json"),
+        framework=config.framework,
+        sampler=config.sampler,
+        evaluations=wanted.evaluations,
+        epochs=config.epochs,
+        idempotency_key=idempotency_key,
+        request_sha256=fingerprint,
+    )
+    if not jobs.add(session, job):
+        if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
+            return _same_request(earlier, fingerprint)
+        raise Conflict("The data set or pool was deleted meanwhile.")
+    return job
+
+
+def resolve(settings: dict[str, object]) -> PretrainConfig:
+    """Every value of the run.
+
+    Raises:
+        Unprocessable: for an unknown key, or a value or combination out of range.
+    """
+    try:
+        return PretrainConfig.resolve(settings)
+    except ValidationError as error:
+        raise Unprocessable(
+            *(
+                ("/config" + pointer(("body", *item["loc"]), settings), item["msg"].removeprefix("Value error, "))
+                for item in error.errors()
+            )
+        ) from error
+
+
+def cancel(session: Session, job_id: str) -> Job:
+    """Stop a job: at once while it waits; a running one writes a checkpoint first.
+
+    Raises:
+        NotFound, Conflict
+    """
+    job = find(session, job_id)
+    stopped = jobs.transition(session, job_id, {"queued"}, "cancelled", finished_at=utc_now()) or jobs.transition(
+        session, job_id, {"running"}, "cancelling"
+    )
+    return _moved(session, job, stopped, "only a queued or running job can be cancelled")
+
+
+def resume(session: Session, job_id: str) -> Job:
+    """Queue a stopped job again; it goes on from its last checkpoint.
+
+    Raises:
+        NotFound, Conflict
+    """
+    job = find(session, job_id)
+    queued = jobs.transition(
+        session, job_id, {"cancelled", "failed"}, "queued", attempts=0, error=None, finished_at=None
+    )
+    return _moved(session, job, queued, "only a cancelled or failed job can be resumed")
+
+
+def remove(session: Session, job_id: str) -> str:
+    """Delete a job that does not run, and all it recorded.
+
+    Returns:
+        The key of its artifacts, to be deleted after the commit.
+
+    Raises:
+        NotFound, Conflict
+    """
+    job = find(session, job_id)
+    if not jobs.remove(session, job_id):
+        session.refresh(job)
+        raise Conflict(f"The job is {job.status}; cancel it first, then delete it.")
+    return f"jobs/{job_id}"
+
+
+def _moved(session: Session, job: Job, moved: bool, rule: str) -> Job:
+    session.refresh(job)
+    if not moved:
+        raise Conflict(f"The job is {job.status}; {rule}.")
+    return job
+
+
+def _fingerprint(wanted: NewJob) -> str:
+    return hashlib.sha256(json.dumps(wanted.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def _same_request(earlier: Job, fingerprint: str) -> Job:
+    if earlier.request_sha256 != fingerprint:
+        raise Conflict("This Idempotency-Key was used before with another body; choose a new key.")
+    return earlier
+
+
+def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
+    row = registrations.get(session, model, row_id)
+    if row is None:
+        raise Unprocessable((f"/{field}", "does not exist"))
+    if row.status == "registering":
+        raise Conflict(f"{field} '{row.name}' is still registering; submit the job when its status is 'ready'.")
+    if row.status != "ready":
+        raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; see its `problem`"))
+    return row
+
+
+def _check_fit(config: PretrainConfig, wanted: NewJob, dataset: Dataset, pool: OodPool | None) -> None:
+    splits, counts = dataset.split_sizes or {}, dataset.class_counts or []
+    num_pool = None if pool is None else pool.num_samples
+    problems = [(f"/config/{field}", what) for field, what in config.data_problems(splits.get("train", 0), num_pool)]
+    if pool is not None and pool.image_size != dataset.image_size:
+        sizes = f"its images have {pool.image_size} px, those of the data set {dataset.image_size} px"
+        problems.append(("/ood_pool_id", f"{sizes}; register the pool with image_size {dataset.image_size}"))
+    for position, kind in enumerate(wanted.evaluations):
+        probe = EvaluationConfig(kind=kind)
+        if (what := probe.problem(counts, splits.get("probe", 0), splits.get("val", 0))) is not None:
+            problems.append((f"/evaluations/{position}", what))
+    if problems:
+        raise Unprocessable(*problems)

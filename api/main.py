@@ -1,0 +1,76 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from api import auth, errors, frontend, health, openapi
+from api.auth import authorize
+from api.checkpoints import routes as checkpoints
+from api.datasets import routes as datasets
+from api.docs import routes as docs
+from api.evaluations import routes as evaluations
+from api.events import EventFeed
+from api.frontend import CacheRules
+from api.jobs import routes as jobs
+from api.metrics import RequestMetrics
+from api.ood_pools import routes as ood_pools
+from api.rounds import routes as rounds
+from api.security import Security
+from api.tailness import routes as tailness
+from api.uploads import routes as uploads
+from store.settings import get_settings
+
+_NOUNS = (uploads, datasets, ood_pools, jobs, evaluations, checkpoints, rounds, tailness)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.feed = EventFeed()
+    yield
+    await app.state.feed.close()
+
+
+def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
+    """The service's HTTP side. It connects to nothing before the first request."""
+    app = FastAPI(
+        title="COLT Studio",
+        version=_version(),
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=openapi.operation_id,
+    )
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(authorize, scope="function")])
+    for noun in _NOUNS:
+        api.include_router(noun.router)
+    app.include_router(api)
+    app.include_router(auth.router, prefix="/api/v1")
+    app.include_router(health.router)
+    app.include_router(docs.router)
+    frontend.install(app, dashboard)
+    errors.install(app)
+    openapi.install(app)
+    settings = get_settings()
+    app.add_middleware(CacheRules)
+    app.add_middleware(RequestMetrics)
+    app.add_middleware(
+        Security,
+        hosts={"localhost", "127.0.0.1", "[::1]", settings.host, f"[{settings.host}]", *settings.allowed_hosts},
+    )
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("colt-studio")
+    except PackageNotFoundError:  # run from a bare checkout
+        return "0"
+
+
+app = create_app()

@@ -1,0 +1,44 @@
+"""What `/ood-pools` takes and answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.registration import Name, RegistrationProblem, Status
+from colt_core.data.spec import PoolSource, PoolSpec
+
+
+class NewOodPool(PoolSpec):
+    """Unlabelled images from outside the distribution, to register."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "name": "glyphs",
+                "source": {"kind": "sample", "name": "glyphs-and-patches"},
+                "image_size": 32,
+            }
+        }
+    )
+
+    name: Name
+    source: PoolSource
+
+
+class OodPoolInfo(BaseModel):
+    """An OOD pool. What is only known when it is `ready` is null before."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    status: Status
+    progress: float = Field(ge=0, le=1)
+    problem: RegistrationProblem | None
+    num_samples: int | None
+    image_size: int | None
+    spec: dict[str, Any] = Field(description="What was asked for.")
+    created_at: dt.datetime

@@ -1,0 +1,22 @@
+"""Rules of OOD pools."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from api import registration
+from api.ood_pools.schemas import NewOodPool
+from store.models import OodPool
+from store.repositories import registrations
+
+
+def register(session: Session, wanted: NewOodPool) -> OodPool:
+    """Write the row that a worker will find.
+
+    Raises:
+        Unprocessable: when the source does not exist.
+    """
+    registration.check_source(session, wanted.source)
+    pool = OodPool(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
+    registrations.add(session, pool)
+    return pool

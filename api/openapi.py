@@ -1,0 +1,82 @@
+"""The OpenAPI document: FastAPI's, with problem documents as every operation's errors.
+
+`python -m api.openapi` prints it as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from api.errors import MEDIA_TYPE, FieldProblem, Problem, problems
+
+DESCRIPTION = """Self-hosted training and analysis for COLT: long-tailed self-supervised learning that picks the
+out-of-distribution images its tail needs. Errors are problem documents (RFC 9457); lists go on from `next_cursor`."""
+TAGS = [
+    {"name": "data", "description": "Uploads, data sets and OOD pools."},
+    {"name": "jobs", "description": "Pretraining runs, their curves, probes and checkpoints."},
+    {"name": "tailness", "description": "Which images form the tail, and which OOD images it needed."},
+    {"name": "session", "description": "Signing in from a browser, where tokens are in use."},
+    {"name": "health", "description": "For load balancers and monitoring."},
+]
+
+
+def operation_id(route: APIRoute) -> str:
+    """The endpoint's name: stable for as long as we do not rename it."""
+    return route.name
+
+
+def install(app: FastAPI) -> None:
+    """Make `app.openapi()` answer the document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _build(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _build(app: FastAPI) -> dict[str, Any]:
+    schema = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS)
+    schemas = schema["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for model in (Problem, FieldProblem):
+        definition = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        definition.pop("$defs", None)
+        schemas[model.__name__] = definition
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            _describe_errors(path, operation)
+    return schema
+
+
+def _describe_errors(path: str, operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    always = [400, 500, 503]
+    if path.startswith("/api/v1"):
+        always += [401, 403]
+    if "422" in responses:
+        always.append(422)
+    for status, response in problems(*always).items():
+        responses.setdefault(str(status), {}).update(
+            {"description": response["description"], "content": response["content"]}
+        )
+    for status, response in responses.items():
+        # FastAPI adds the JSON form of a declared model beside ours; only ours is sent.
+        if status >= "400" and MEDIA_TYPE in response.get("content", {}):
+            response["content"].pop("application/json", None)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+if __name__ == "__main__":
+    from api.main import app as the_app
+
+    json.dump(the_app.openapi(), sys.stdout, indent=2)
+    sys.stdout.write("\n")

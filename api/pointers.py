@@ -1,0 +1,38 @@
+"""Where in a request a value stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def pointer(location: Sequence[int | str], body: Any) -> str:
+    """A validation error's place: a JSON Pointer (RFC 6901) into the body; `?name`, `{name}` or `Name:` elsewhere.
+
+    pydantic mixes names of union members into a place (`source`, `upload`, `upload_id`); they are left out by
+    following the body that was sent.
+
+    Args:
+        location: pydantic's `loc`, its first element the part of the request.
+        body: the parsed body, or None where there is none to follow.
+    """
+    part, *steps = location
+    if part != "body":
+        name = str(steps[0]) if steps else ""
+        return {"query": f"?{name}", "path": f"{{{name}}}"}.get(str(part), f"{name}:")
+    path, here = [], body
+    for position, step in enumerate(steps):
+        is_last = position == len(steps) - 1
+        if isinstance(here, dict):
+            if step in here:
+                here = here[step]
+            elif is_last:  # a missing value
+                here = None
+            else:  # a union member's name
+                continue
+        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
+            here = here[step]
+        else:
+            continue
+        path.append(str(step).replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{step}" for step in path)

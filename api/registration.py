@@ -1,0 +1,132 @@
+"""What data sets and OOD pools share on their way in: the source is checked before a row is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from api.errors import Conflict, NotFound, Problem, Unprocessable
+from colt_core.data.spec import DatasetSource, LongTail, PathSource, PoolSource, UploadSource
+from store.models import Dataset, OodPool
+from store.repositories import registrations, uploads
+from store.repositories.registrations import R
+from store.settings import get_settings
+
+Name = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$", examples=["cifar10-lt"])
+]
+Status = Literal["registering", "ready", "failed"]
+
+
+class Accepted(BaseModel):
+    """A long operation has begun; look at `Location`."""
+
+    id: str
+    status: str
+
+
+class RegistrationProblem(BaseModel):
+    """Why a registration failed."""
+
+    model_config = Problem.model_config | {"extra": "allow", "json_schema_extra": None}
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def check_source(session: Session, source: DatasetSource | PoolSource) -> None:
+    """See that what is to be read exists.
+
+    Raises:
+        Unprocessable: for an upload that is not there, or a path outside the allowed roots.
+    """
+    if isinstance(source, UploadSource):
+        _check_upload(session, source.upload_id, "/source/upload_id", (".zip", ".tar", ".tar.gz", ".tgz", ".npz"))
+    elif isinstance(source, PathSource):
+        _check_path(source.path)
+
+
+def check_long_tail(session: Session, long_tail: LongTail | None) -> None:
+    """See that uploaded indices exist.
+
+    Raises:
+        Unprocessable: when they do not.
+    """
+    if long_tail is not None and long_tail.upload_id is not None:
+        _check_upload(session, long_tail.upload_id, "/long_tail/upload_id", (".npy", ".txt"))
+
+
+def find(session: Session, model: type[R], row_id: str) -> R:
+    """The row.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    row = registrations.get(session, model, row_id)
+    if row is None:
+        raise NotFound(f"There is no {_NOUN[model]} {row_id[:64]}.")
+    return row
+
+
+def find_ready(session: Session, model: type[R], row_id: str) -> R:
+    """The row, its images stored.
+
+    Raises:
+        NotFound: when there is none.
+        Conflict: when it is not ready.
+    """
+    row = find(session, model, row_id)
+    if row.status != "ready":
+        raise Conflict(f"The {_NOUN[model]} is {row.status}, and has no samples to show.")
+    return row
+
+
+def remove(session: Session, model: type[R], row_id: str) -> str:
+    """Delete the row.
+
+    Returns:
+        The key of its artifact, to be deleted after the commit.
+
+    Raises:
+        NotFound: when there is no such row.
+        Conflict: while jobs use it.
+    """
+    row = find(session, model, row_id)
+    try:
+        registrations.remove(session, model, row_id)
+    except registrations.InUse as error:
+        raise Conflict(f"Jobs use this {_NOUN[model]}; delete those first.") from error
+    return row.artifact
+
+
+_NOUN = {Dataset: "data set", OodPool: "OOD pool"}
+
+
+def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> None:
+    upload = uploads.get(session, upload_id)
+    if upload is None:
+        raise Unprocessable((where, "there is no such upload; POST /uploads makes one and answers its id"))
+    if not upload.filename.lower().endswith(endings):
+        raise Unprocessable((where, f"'{upload.filename}' cannot be read here; it must end in {', '.join(endings)}"))
+
+
+def _check_path(text: str) -> None:
+    # One answer for all that is refused: what lies outside the roots is nobody's business.
+    refused = Unprocessable(
+        ("/source/path", "is not an existing folder or file under an allowed root of the server (COLT_DATA_ROOTS)")
+    )
+    path = Path(text)
+    if not path.is_absolute() or "\0" in text:
+        raise refused
+    try:
+        real = path.resolve(strict=True)
+        inside = any(real.is_relative_to(root.resolve()) for root in get_settings().data_roots)
+    except (OSError, RuntimeError) as error:
+        raise refused from error
+    if not inside:
+        raise refused

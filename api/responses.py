@@ -1,0 +1,23 @@
+"""OpenAPI descriptions of answers that are not JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+PNG: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The image.", "content": {"image/png": _BINARY}},
+    304: {"description": "The client has it already."},
+}
+DOWNLOAD: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The whole file.", "content": {"application/octet-stream": _BINARY}},
+    206: {"description": "The part asked for by `Range`.", "content": {"application/octet-stream": _BINARY}},
+    304: {"description": "The client has it already."},
+}
+CSV: dict[int | str, dict[str, Any]] = {
+    200: {"description": "One line a sample, streamed.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-Sent Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}

@@ -1,0 +1,42 @@
+"""Sampling rounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from api.errors import NotFound, problems
+from api.jobs.service import find
+from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.rounds.schemas import RoundInfo
+from api.sessions import ReadSession
+from store.repositories import rounds
+from store.repositories.pages import decode_cursor, encode_cursor
+
+router = APIRouter(prefix="/jobs/{job_id}/rounds", tags=["tailness"])
+
+
+@router.get("", responses=problems(404))
+def list_rounds(
+    job_id: str, session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[RoundInfo]:
+    """A job's sampling rounds, the first one first."""
+    find(session, job_id)
+    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    found = rounds.page(session, job_id, after, limit + 1)
+    shown = found[:limit]
+    return Page(
+        items=[RoundInfo.model_validate(row) for row in shown],
+        next_cursor=encode_cursor(shown[-1].round) if len(found) > limit else None,
+    )
+
+
+@router.get("/{number}", responses=problems(404))
+def get_round(job_id: str, number: Annotated[int, Path(ge=1, lt=2**31)], session: ReadSession) -> RoundInfo:
+    """One sampling round: its clusters, their budgets, what changed."""
+    find(session, job_id)
+    found = rounds.get(session, job_id, number)
+    if found is None:
+        raise NotFound(f"This job has had no sampling round {number}.")
+    return RoundInfo.model_validate(found)

@@ -1,0 +1,20 @@
+"""One image's line in a list."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+Split = Literal["train", "probe", "val", "test"]
+
+
+class DatasetSample(BaseModel):
+    index: int = Field(description="Position in the whole data set; the training part comes first.")
+    label: int
+    class_name: str
+    split: Split
+
+
+class PoolSample(BaseModel):
+    index: int

@@ -1,0 +1,90 @@
+"""Images and labels of stored data sets and pools."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from fastapi import Request, Response
+from numpy.typing import NDArray
+from PIL import Image
+
+from api.errors import NotFound
+from api.samples.npy import NotThere, read_row
+from store.artifacts import get_artifacts
+from store.repositories.pages import Slice, decode_cursor, encode_cursor
+
+SPLITS = ("train", "probe", "val", "test")
+# Artifacts never change under their id, so browsers may keep what they have seen.
+_IMMUTABLE = "private, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of a data set and the sample indices of its parts, ascending."""
+
+    label: NDArray[np.int64]  # (N,)
+    parts: dict[str, NDArray[np.int64]]
+
+    @property
+    def training(self) -> NDArray[np.int64]:
+        """(N_train,) labels of the training part, by its own positions."""
+        return self.label[self.parts["train"]]
+
+    def split_of(self, index: int) -> str:
+        """The part a sample is in; a training image that also serves the balanced probe part counts as training."""
+        for name in SPLITS:
+            part = self.parts.get(name)
+            if part is None:
+                continue
+            position = int(np.searchsorted(part, index))
+            if position < len(part) and part[position] == index:
+                return name
+        raise NotFound(f"Sample {index} is in no part.")
+
+
+@lru_cache(maxsize=8)
+def labels_of(artifact: str) -> Labels:
+    """Labels and parts of the data set under this key of the artifact store."""
+    artifacts = get_artifacts()
+    with artifacts.open(f"{artifact}/labels.npy") as file:
+        label = np.load(io.BytesIO(file.read()), allow_pickle=False)
+    with (
+        artifacts.open(f"{artifact}/parts.npz") as file,
+        np.load(io.BytesIO(file.read()), allow_pickle=False) as parts,
+    ):
+        return Labels(label, {name: np.sort(parts[name]) for name in SPLITS if name in parts})
+
+
+def page_of(indices: NDArray[np.int64], limit: int, cursor: str | None) -> Slice[int]:
+    """A page of ascending sample indices.
+
+    Raises:
+        BadCursor: when `cursor` is not of such a list.
+    """
+    start = 0 if cursor is None else int(np.searchsorted(indices, decode_cursor(cursor, int)[0], side="right"))
+    found = [int(index) for index in indices[start : start + limit]]
+    more = start + limit < len(indices)
+    return Slice(found, encode_cursor(found[-1]) if more else None)
+
+
+def image_response(request: Request, artifact: str, index: int) -> Response:
+    """One image as PNG, or 304 where the client has it.
+
+    Raises:
+        NotFound: when there is no such image.
+    """
+    etag = f'"{artifact}/{index}"'
+    headers = {"ETag": etag, "Cache-Control": _IMMUTABLE}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    try:
+        with get_artifacts().open(f"{artifact}/images.npy") as file:
+            pixels = read_row(file, index)
+    except (NotThere, FileNotFoundError) as error:
+        raise NotFound(f"There is no image {index} here.") from error
+    png = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(png, "PNG")
+    return Response(png.getvalue(), media_type="image/png", headers=headers)

@@ -1,0 +1,172 @@
+"""Tailness of the OOD pool's images, which every sampling round measures anew."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from api.errors import NotFound
+from api.jobs.service import find
+from api.tailness.ordering import ordered
+from api.tailness.schemas import OodOrder, OodSample, OodSampleDetail, OodSamplePage, OodSampleRound
+from store.repositories import rounds
+from store.repositories.pages import BadCursor, decode_cursor, encode_cursor
+from store.repositories.rounds import PoolScores
+
+_EXPORT_BLOCK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class OodFilter:
+    """What a list is narrowed to; None narrows nothing, and shows the last round."""
+
+    round: int | None = None
+    cluster: int | None = None
+    selected: bool | None = None
+    min: float | None = None
+    max: float | None = None
+
+    def indices(self, scores: PoolScores) -> NDArray[np.int64]:
+        """Pool indices that pass, ascending."""
+        passing = np.ones(len(scores.tailness), bool)
+        if self.cluster is not None:
+            passing &= scores.cluster == self.cluster
+        if self.selected is not None:
+            passing &= scores.selected == self.selected
+        if self.min is not None:
+            passing &= scores.tailness >= self.min
+        if self.max is not None:
+            passing &= scores.tailness <= self.max
+        return np.flatnonzero(passing)
+
+
+def page(
+    session: Session, job_id: str, wanted: OodFilter, order: OodOrder, limit: int, cursor: str | None
+) -> OodSamplePage:
+    """Samples of one round. A cursor stays with the round that its first page showed.
+
+    Raises:
+        NotFound: for a round that was not run.
+    """
+    find(session, job_id)
+    start, number = 0, wanted.round or rounds.last_number(session, job_id)
+    if cursor is not None:
+        cursor_order, cursor_round, start = decode_cursor(cursor, str, int, int)
+        if cursor_order != order or wanted.round not in (None, cursor_round) or start < 0:
+            raise BadCursor
+        number = cursor_round
+    if number is None:
+        return OodSamplePage(items=[], next_cursor=None, round=None, epoch=None, total=0)
+    scores = _scores(session, job_id, number)
+    indices = _in_order(scores, wanted, order)
+    shown = indices[start : start + limit]
+    more = start + limit < len(indices)
+    return OodSamplePage(
+        items=_items(scores, shown, *rounds.selections(session, job_id, shown)),
+        next_cursor=encode_cursor(order, number, start + limit) if more else None,
+        round=number,
+        epoch=scores.epoch,
+        total=len(indices),
+    )
+
+
+def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> Iterator[str]:
+    """The same as CSV, a block of lines at a time. The session is not needed while it streams.
+
+    Raises:
+        NotFound: for a round that was not run, or when there was none yet.
+    """
+    find(session, job_id)
+    number = wanted.round or rounds.last_number(session, job_id)
+    if number is None:
+        raise NotFound("This job has had no sampling round yet.")
+    scores = _scores(session, job_id, number)
+    indices = _in_order(scores, wanted, order)
+    numbers, picked = rounds.selections(session, job_id, indices)
+
+    def lines() -> Iterator[str]:
+        yield "index,tailness,cluster,similarity,selected,selected_rounds\n"
+        for start in range(0, len(indices), _EXPORT_BLOCK):
+            block = slice(start, start + _EXPORT_BLOCK)
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            for item in _items(scores, indices[block], numbers, picked[:, block]):
+                chosen = " ".join(map(str, item.selected_rounds))
+                flag = str(item.selected).lower()
+                writer.writerow((item.index, item.tailness, item.cluster, item.similarity, flag, chosen))
+            yield text.getvalue()
+
+    return lines()
+
+
+def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
+    """One pool image over all rounds.
+
+    Raises:
+        NotFound: when no round knows it.
+    """
+    find(session, job_id)
+    history = rounds.sample_history(session, job_id, index)
+    if not history:
+        raise NotFound(f"No sampling round of this job has seen an OOD image {index}.")
+    last = history[-1]
+    return OodSampleDetail(
+        index=index,
+        tailness=last.tailness,
+        cluster=last.cluster,
+        similarity=last.similarity,
+        selected=last.selected,
+        selected_rounds=[seen.round for seen in history if seen.selected],
+        round=last.round,
+        rounds=[
+            OodSampleRound(
+                round=seen.round,
+                epoch=seen.epoch,
+                tailness=seen.tailness,
+                cluster=seen.cluster,
+                similarity=seen.similarity,
+                selected=seen.selected,
+            )
+            for seen in history
+        ],
+    )
+
+
+def _scores(session: Session, job_id: str, number: int) -> PoolScores:
+    scores = rounds.pool_scores(session, job_id, number)
+    if scores is None:
+        raise NotFound(f"This job has had no sampling round {number}.")
+    return scores
+
+
+def _in_order(scores: PoolScores, wanted: OodFilter, order: OodOrder) -> NDArray[np.int64]:
+    columns: dict[str, NDArray[Any]] = {
+        "tailness": scores.tailness,
+        "similarity": scores.similarity,
+        "cluster": scores.cluster,
+    }
+    return ordered(wanted.indices(scores), columns, order)
+
+
+def _items(
+    scores: PoolScores, indices: NDArray[np.int64], numbers: list[int], picked: NDArray[np.bool_]
+) -> list[OodSample]:
+    """picked: (rounds, len(indices))."""
+    return [
+        OodSample(
+            index=int(index),
+            tailness=float(scores.tailness[index]),
+            cluster=int(scores.cluster[index]),
+            similarity=float(scores.similarity[index]),
+            selected=bool(scores.selected[index]),
+            selected_rounds=[number for number, was in zip(numbers, picked[:, position], strict=True) if was],
+        )
+        for position, index in enumerate(indices)
+    ]

@@ -1,0 +1,105 @@
+"""Which images the tail consists of, and which OOD images it needed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import StreamingResponse
+
+from api.errors import Unprocessable, problems
+from api.pages import DEFAULT_LIMIT, Cursor, Limit
+from api.responses import CSV
+from api.sessions import ReadSession
+from api.tailness import id_samples, ood_samples
+from api.tailness.ood_samples import OodFilter
+from api.tailness.schemas import (
+    ClassTailnessList,
+    IdOrder,
+    IdSampleDetail,
+    IdSamplePage,
+    OodOrder,
+    OodSampleDetail,
+    OodSamplePage,
+)
+
+router = APIRouter(prefix="/jobs/{job_id}", tags=["tailness"])
+Index = Annotated[int, Path(ge=0, lt=2**31)]
+
+
+@router.get("/tailness/samples", responses=problems(404))
+def list_id_tailness(
+    job_id: str,
+    session: ReadSession,
+    label: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
+    order: Annotated[IdOrder, Query(description="`-` in front: descending.")] = "-tailness",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> IdSamplePage:
+    """ID training images by their latest tailness."""
+    return id_samples.page(session, job_id, label, order, limit, cursor)
+
+
+@router.get("/tailness/samples/{index}", responses=problems(404))
+def get_id_tailness(job_id: str, index: Index, session: ReadSession) -> IdSampleDetail:
+    """One ID training image's tailness after every epoch."""
+    return id_samples.sample(session, job_id, index)
+
+
+@router.get("/tailness/classes", responses=problems(404))
+def list_class_tailness(
+    job_id: str,
+    session: ReadSession,
+    epoch: Annotated[int | None, Query(ge=1, lt=2**31, description="Only after this epoch.")] = None,
+) -> ClassTailnessList:
+    """Mean tailness by class, after every epoch."""
+    return id_samples.classes(session, job_id, epoch)
+
+
+def _filter(
+    round: Annotated[int | None, Query(ge=1, lt=2**31, description="Default: the last.")] = None,
+    cluster: Annotated[int | None, Query(ge=0, lt=2**16)] = None,
+    selected: Annotated[bool | None, Query(description="Whether the round picked it.")] = None,
+    min: Annotated[float | None, Query(allow_inf_nan=False, description="Least tailness.")] = None,
+    max: Annotated[float | None, Query(allow_inf_nan=False, description="Largest tailness.")] = None,
+) -> OodFilter:
+    if min is not None and max is not None and min > max:
+        raise Unprocessable(("?min", f"must not be above max, {max}"))
+    return OodFilter(round, cluster, selected, min, max)
+
+
+Filter = Annotated[OodFilter, Depends(_filter)]
+Order = Annotated[OodOrder, Query(description="`-` in front: descending.")]
+
+
+@router.get("/ood-tailness", responses=problems(404))
+def list_ood_tailness(
+    job_id: str,
+    session: ReadSession,
+    wanted: Filter,
+    order: Order = "-tailness",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> OodSamplePage:
+    """OOD images by what a sampling round found out about them; the most tail-like first."""
+    return ood_samples.page(session, job_id, wanted, order, limit, cursor)
+
+
+@router.get("/ood-tailness/export", response_class=StreamingResponse, responses=CSV | problems(404))
+def export_ood_tailness(
+    job_id: str,
+    session: ReadSession,
+    wanted: Filter,
+    order: Order = "-tailness",
+    format: Annotated[Literal["csv"], Query()] = "csv",
+) -> StreamingResponse:
+    """The same, all of it, as a file."""
+    lines = ood_samples.export(session, job_id, wanted, order)
+    headers = {"Content-Disposition": f'attachment; filename="ood-tailness-{job_id}.{format}"'}
+    return StreamingResponse(lines, media_type="text/csv", headers=headers)
+
+
+@router.get("/ood-tailness/{index}", responses=problems(404))
+def get_ood_tailness(job_id: str, index: Index, session: ReadSession) -> OodSampleDetail:
+    """One OOD image over all rounds."""
+    return ood_samples.sample(session, job_id, index)

@@ -1,0 +1,37 @@
+"""Uploads."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from api.errors import UnsupportedMediaType, problems
+from api.uploads import service
+from api.uploads.schemas import UploadInfo
+
+router = APIRouter(prefix="/uploads", tags=["data"])
+
+_RAW_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post("", status_code=201, responses=problems(413, 415), openapi_extra=_RAW_BODY)
+async def upload_file(
+    request: Request,
+    filename: Annotated[str, Query(description="The file's name; its ending says what it is.", examples=["a.zip"])],
+) -> UploadInfo:
+    """Send a file as the raw body: zip, tar, tar.gz, npz, npy or txt.
+
+    With curl: `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
+    """
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        raise UnsupportedMediaType("Send the file itself as the body, not a form: curl --data-binary @FILE.")
+    length = request.headers.get("content-length", "")
+    body = service.in_blocks(request.stream())
+    upload = await service.receive(filename, int(length) if length.isdigit() else None, body)
+    return UploadInfo.model_validate(upload)

@@ -1,0 +1,92 @@
+"""Takes a file in, straight to the artifact store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+
+import anyio.from_thread
+import anyio.to_thread
+
+from api.errors import TooLarge, Unprocessable
+from store.artifacts import get_artifacts
+from store.database import writing
+from store.models import Upload, new_id
+from store.repositories import uploads
+from store.settings import get_settings
+
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".npz", ".npy", ".txt")
+# Each upload in progress holds a thread; of its own, so that slow clients do not block the rest of the API.
+_THREADS = anyio.CapacityLimiter(8)
+
+
+def checked_filename(filename: str) -> str:
+    """The file's name, fit to be part of a key.
+
+    Raises:
+        Unprocessable: for a path, control characters, or an ending that no reader knows.
+    """
+    if not re.fullmatch(r"[^/\\:\x00-\x1f\x7f]{1,200}", filename) or filename.startswith("."):
+        raise Unprocessable(("?filename", "must be a plain file name without a path, at most 200 characters"))
+    if not filename.lower().endswith(ENDINGS):
+        raise Unprocessable(("?filename", f"must end in one of {', '.join(ENDINGS)}"))
+    return re.sub(r"[^A-Za-z0-9._-]", "_", filename)
+
+
+async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator[bytes]) -> Upload:
+    """Store `body` under a new id. Nothing is left behind when it does not arrive whole.
+
+    Raises:
+        Unprocessable: for a bad name, or an empty body.
+        TooLarge: when more than the allowed bytes are announced, or arrive.
+    """
+    safe_name = checked_filename(filename)
+    limit = get_settings().max_upload_bytes
+    if declared_bytes is not None and declared_bytes > limit:
+        raise TooLarge(f"The file has {declared_bytes} bytes; at most {limit} are accepted.")
+
+    async def next_chunk() -> bytes:
+        return await anext(body, b"")
+
+    def chunks() -> Iterator[bytes]:
+        arrived = 0
+        while chunk := anyio.from_thread.run(next_chunk):
+            arrived += len(chunk)
+            if arrived > limit:
+                raise TooLarge(f"More than {limit} bytes arrived; at most that many are accepted.")
+            yield chunk
+        if arrived == 0:
+            raise Unprocessable(("", "The body is empty: send the file itself, such as with curl --data-binary @FILE."))
+
+    def store() -> Upload:
+        upload_id = new_id()
+        folder = f"uploads/{upload_id}"
+        try:
+            stored = get_artifacts().write(f"{folder}/{safe_name}", chunks())
+            upload = Upload(
+                id=upload_id,
+                filename=filename,
+                bytes=stored.bytes,
+                sha256=stored.sha256,
+                artifact=f"{folder}/{safe_name}",
+            )
+            with writing() as session:
+                uploads.add(session, upload)
+        except BaseException:
+            get_artifacts().delete(folder)
+            raise
+        return upload
+
+    return await anyio.to_thread.run_sync(store, limiter=_THREADS)
+
+
+async def in_blocks(body: AsyncIterator[bytes], size: int = 2**20) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of at least `size` (but the last), so that threads are crossed less often."""
+    block = bytearray()
+    async for chunk in body:
+        block += chunk
+        if len(block) >= size:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
