@@ -1,0 +1,136 @@
+"""`colt up` as a user meets it: one command, one address, and nothing left after Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.services.missing import cannot_run
+from tests.services.processes import MARK, Process, clean_environment, end_marked, free_port, marked, wait_until
+from tests.services.stack import QUICK
+
+
+class Up:
+    """A `colt up` in a data folder of its own."""
+
+    def __init__(self, folder: Path, name: str = "up", **env: str) -> None:
+        self.mark = uuid.uuid4().hex
+        self.port = int(env.get("COLT_PORT", free_port()))
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.home = Path(env.get("COLT_HOME", folder / "home"))
+        settings = {**QUICK, MARK: self.mark, "COLT_HOME": str(self.home), "COLT_PORT": str(self.port), **env}
+        self.process = Process(
+            name, [sys.executable, "-m", "cli", "up"], env=clean_environment(**settings), folder=folder
+        )
+
+    def start_and_wait(self) -> Up:
+        self.process.start()
+        wait_until(self.announced, 60, f"the address is printed:\n{self.process.output()}")
+        return self
+
+    def announced(self) -> bool:
+        assert self.process.running, self.process.output()
+        return self.url in self.process.output()
+
+    def child(self, module: str) -> psutil.Process:
+        """The API or worker that `colt up` started itself."""
+        for child in psutil.Process(self.process.pid).children():
+            if child.cmdline()[1:3] == ["-m", module]:
+                return child
+        raise AssertionError(f"no {module} runs:\n{self.process.output()}")
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    service = Up(tmp_path)
+    yield service
+    service.process.kill()
+    end_marked(service.mark, patience=5)
+
+
+def test_from_nothing_to_an_address_and_back(up: Up) -> None:
+    up.start_and_wait()
+    assert up.is_ready()
+    assert httpx.get(up.url).status_code == 200
+    assert up.process.output().count(up.url) == 1, "the address is printed once"
+    assert {path.name for path in (up.home / "logs").iterdir()} >= {"api.log", "worker.log"}
+
+    began = time.monotonic()
+    up.process.send(signal.SIGINT)
+    assert up.process.wait(30) == 0, up.process.output()
+    assert time.monotonic() - began < 20
+    assert list(marked(up.mark)) == []
+    assert up.process.output().rstrip().endswith("Stopped.")
+
+
+@pytest.mark.parametrize("module", ["api", "worker"])
+def test_a_child_that_is_killed_is_started_again(up: Up, module: str) -> None:
+    up.start_and_wait()
+    killed = up.child(module)
+    killed.kill()
+    wait_until(lambda: f"The {module} was ended by SIGKILL" in up.process.output(), 10, "its end is noticed")
+
+    def another_runs() -> bool:
+        return any(
+            child.pid != killed.pid and child.cmdline()[1:3] == ["-m", module]
+            for child in psutil.Process(up.process.pid).children()
+        )
+
+    wait_until(another_runs, 15, "another runs")
+    wait_until(up.is_ready, 60, "the service is ready again")
+    assert up.process.stop(30) == 0
+    assert list(marked(up.mark)) == []
+
+
+def test_nothing_outlives_a_killed_colt_up(up: Up) -> None:
+    if sys.platform != "linux":
+        cannot_run("only Linux tells a child of its parent's death")
+    up.start_and_wait()
+    up.process.kill(signal.SIGKILL)
+    wait_until(lambda: not list(marked(up.mark)), 30, "API and worker end by themselves")
+
+
+def test_a_second_one_on_the_same_folder_says_what_is_in_the_way(up: Up, tmp_path: Path) -> None:
+    up.start_and_wait()
+    second = Up(tmp_path, "second", COLT_HOME=str(up.home))
+    second.process.start()
+    assert second.process.wait(30) == 1
+    assert re.search(rf"another `colt up` \(process {up.process.pid}\) uses the data folder", second.process.output())
+    assert up.is_ready()
+
+
+def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        late = Up(tmp_path, COLT_PORT=str(port))
+        late.process.start()
+        assert late.process.wait(30) == 1
+    assert f"cannot listen on port {port} of 127.0.0.1" in late.process.output()
+    assert "COLT_PORT" in late.process.output()
+    assert not (late.home / "colt.db").exists()
+
+
+def test_an_open_address_without_a_token_is_refused_with_the_reason(tmp_path: Path) -> None:
+    service = Up(tmp_path, COLT_HOST="0.0.0.0")
+    service.process.start()
+    assert service.process.wait(60) == 1
+    assert "token" in service.process.output()
+    assert end_marked(service.mark) == []
