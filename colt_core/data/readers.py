@@ -110,22 +110,18 @@ def _sorted_classes(names: set[str]) -> list[str]:
 
 
 def _labelled_npz(arrays: dict[str, NDArray[Any]]) -> LabelledSource:
-    images, labels = [("images", _required(arrays, "images"))], [_checked_labels(arrays, "")]
     if ("test_images" in arrays) != ("test_labels" in arrays):
         raise DataError("'test_images' and 'test_labels' go together; one of them is missing")
-    if "test_images" in arrays:
-        images.append(("test_images", arrays["test_images"]))
-        labels.append(_checked_labels(arrays, "test_"))
+    prefixes = ("", "test_") if "test_images" in arrays else ("",)
+    images = ArrayImages([(f"{prefix}images", _required(arrays, f"{prefix}images")) for prefix in prefixes])
+    labels = [_checked_labels(arrays, prefix) for prefix in prefixes]
     num_classes = int(labels[0].max()) + 1
     if num_classes > len(labels[0]):
         raise DataError(f"label {num_classes - 1} is larger than the number of images; labels must be 0..C-1")
-    stacked = np.concatenate(labels)
-    ends = np.cumsum([len(array) for array in labels])
-    parts = {
-        part: np.arange(end - len(array), end)
-        for part, end, array in zip(("train", "test"), ends, labels, strict=False)
-    }
-    return labelled(ArrayImages(images), stacked, [str(c) for c in range(num_classes)], parts)
+    parts = {"train": np.arange(len(labels[0]))}
+    if len(labels) > 1:
+        parts["test"] = np.arange(len(labels[0]), len(images))
+    return labelled(images, np.concatenate(labels), [str(c) for c in range(num_classes)], parts)
 
 
 def _required(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
@@ -135,10 +131,10 @@ def _required(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
 
 
 def _checked_labels(arrays: dict[str, NDArray[Any]], prefix: str) -> Int64:
-    labels, count = _required(arrays, f"{prefix}labels"), len(np.atleast_1d(arrays[f"{prefix}images"]))
+    labels, count = _required(arrays, f"{prefix}labels"), len(arrays[f"{prefix}images"])
     if labels.dtype.kind not in "iu":
         raise DataError(f"'{prefix}labels' must be integers, but is {labels.dtype}")
-    if labels.shape != (count,) or count == 0:
+    if labels.shape != (count,):
         raise DataError(
             f"'{prefix}labels' must have one number for each of the {count} images; its shape is {labels.shape}"
         )

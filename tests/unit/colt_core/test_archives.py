@@ -1,0 +1,227 @@
+"""Archives from strangers: what is honest is read, what is not is refused by a message that names it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import tarfile
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from colt_core.data import DataError, Limits
+from colt_core.data.archives import open_archive
+from colt_core.data.names import image_names, safe_name
+from tests.unit.colt_core.data_files import png, write_tar, write_zip
+
+FILES = {"cat/1.png": png(1), "dog/2.png": png(2), "README": b"hello"}
+
+
+def _zip(path: Path) -> Path:
+    return write_zip(path, FILES.items())
+
+
+def _tar(path: Path) -> Path:
+    return write_tar(path, FILES.items())
+
+
+def _tar_gz(path: Path) -> Path:
+    return write_tar(path, FILES.items(), "w:gz")
+
+
+@pytest.mark.parametrize("make", [_zip, _tar, _tar_gz])
+def test_reads_only_what_is_wanted_whatever_the_file_is_called(tmp_path: Path, make) -> None:
+    archive = open_archive(make(tmp_path / "upload-without-suffix"))
+    assert sorted(archive.names) == sorted(FILES)
+    assert dict(archive.read({"dog/2.png"})) == {"dog/2.png": FILES["dog/2.png"]}
+    assert dict(archive.read(set(FILES))) == FILES
+
+
+def test_tar_of_a_whole_folder_begins_with_a_dot(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "cat").mkdir(parents=True)
+    (folder / "cat/1.png").write_bytes(png())
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        file.add(folder, arcname=".")
+    assert open_archive(tmp_path / "a.tar").names == ["cat/1.png"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x.png", "a/../../x.png", "/etc/x.png", "C:/x.png", "c:x.png", "..\\x.png", "\\\\host\\x.png", "a\nb.png", ""],
+)
+def test_escaping_names_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="name inside the archive"):
+        safe_name(name)
+    if name:
+        with pytest.raises(DataError, match="name inside the archive"):
+            open_archive(write_tar(tmp_path / "a.tar", [(name, b"x")]))
+        with pytest.raises(DataError, match="name inside the archive"):
+            open_archive(write_zip(tmp_path / "a.zip", [(name, b"x")]))
+
+
+def test_a_zip_name_that_hides_its_end_behind_a_nul_is_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", [("abcdefgh.png", b"x")])
+    path.write_bytes(path.read_bytes().replace(b"abcdefgh.png", b"ab.png\0../.."))
+    with pytest.raises(DataError, match="name inside the archive"):
+        open_archive(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
+    link = tarfile.TarInfo("cat/link.png")
+    link.type, link.linkname = kind, "/etc/passwd"
+    with pytest.raises(DataError, match=r"'cat/link\.png' is a link"):
+        open_archive(write_tar(tmp_path / "a.tar", [("cat/1.png", png()), (link, b"")]))
+
+
+def test_a_sparse_tar_member_is_refused(tmp_path: Path) -> None:
+    # A GNU sparse header: a terabyte of zeros out of no bytes at all.
+    header = bytearray(tarfile.TarInfo("cat/1.png").tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = b"777777777777"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar").write_bytes(bytes(header) + bytes(1024))
+    with pytest.raises(DataError, match="sparse"):
+        open_archive(tmp_path / "a.tar")
+
+
+def test_a_symlink_in_a_zip_is_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("cat/link.png")
+    link.external_attr = 0o120777 << 16
+    with pytest.raises(DataError, match=r"'cat/link\.png' is a link"):
+        open_archive(write_zip(tmp_path / "a.zip", [(link, b"/etc/passwd")]))
+
+
+def test_duplicate_names_are_refused_also_in_another_spelling(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = write_zip(tmp_path / "a.zip", [("cat/1.png", png(1)), ("cat/1.png", png(2))])
+    with pytest.raises(DataError, match=r"'cat/1\.png' twice"):
+        open_archive(path)
+    with pytest.raises(DataError, match=r"'cat/1\.png' twice"):
+        open_archive(write_tar(tmp_path / "a.tar", [("cat/1.png", png(1)), ("./cat//1.png", png(2))]))
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", [("cat/1.png", png())])
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="encrypted"):
+        open_archive(path)
+
+
+def test_an_unbounded_compression_method_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("cat/1.png", png())
+    with pytest.raises(DataError, match="store or deflate"):
+        open_archive(tmp_path / "a.zip")
+
+
+SMALL = Limits(max_bytes=50_000, max_file_bytes=20_000, ratio_free_bytes=10_000, max_ratio=10)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_a_bomb_is_stopped_by_its_ratio(tmp_path: Path, kind: str) -> None:
+    files = [(f"cat/{i}.png", bytes(9_000)) for i in range(5)]
+    path = tmp_path / f"a.{kind}"
+    write_zip(path, files) if kind == "zip" else write_tar(path, files, "w:gz")
+    with pytest.raises(DataError, match="10 times its size"):
+        dict(open_archive(path, SMALL).read({name for name, _ in files}))
+
+
+def test_the_bytes_that_come_out_are_capped(tmp_path: Path) -> None:
+    files = [(f"cat/{i}.png", bytes(9_000)) for i in range(6)]
+    with pytest.raises(DataError, match="more than 50,000 bytes"):
+        dict(open_archive(write_zip(tmp_path / "a.zip", files, deflate=False), SMALL).read({name for name, _ in files}))
+    with pytest.raises(DataError, match="more than 50,000 bytes"):
+        open_archive(write_tar(tmp_path / "a.tar", files), SMALL)
+
+
+def test_one_oversized_file_is_refused(tmp_path: Path) -> None:
+    files = [("cat/1.png", bytes(20_001))]
+    for path in (write_zip(tmp_path / "a.zip", files, deflate=False), write_tar(tmp_path / "a.tar", files)):
+        with pytest.raises(DataError, match=r"'cat/1\.png' is larger"):
+            dict(open_archive(path, SMALL).read({"cat/1.png"}))
+
+
+def test_a_zip_header_that_lies_about_the_size_gives_no_more_than_it_says(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", [("cat/1.png", bytes(1_000_000))])
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", content, content.index(signature) + offset, 100)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"'cat/1\.png' is damaged"):
+        dict(open_archive(path, SMALL).read({"cat/1.png"}))
+
+
+def test_a_tar_header_that_claims_a_huge_name_is_refused(tmp_path: Path) -> None:
+    extension = tarfile.TarInfo("x")
+    extension.type, extension.size = tarfile.GNUTYPE_LONGNAME, 2**31
+    (tmp_path / "a.tar").write_bytes(extension.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
+    with pytest.raises(DataError, match="oversized header"):
+        open_archive(tmp_path / "a.tar")
+
+
+def test_too_many_members_are_refused(tmp_path: Path) -> None:
+    files = [(f"{i}.png", b"x") for i in range(4)]
+    for path in (write_zip(tmp_path / "a.zip", files), write_tar(tmp_path / "a.tar", files)):
+        with pytest.raises(DataError, match="more than 3 members"):
+            open_archive(path, Limits(max_files=3))
+
+
+def test_damage_is_told_from_honest_files(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("not an archive")
+    (tmp_path / "empty").touch()
+    whole = gzip.compress(_tar(tmp_path / "a.tar").read_bytes())
+    (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    for name in ("text", "empty", "cut.tar.gz"):
+        with pytest.raises(DataError, match="not a zip, tar or tar"):
+            open_archive(tmp_path / name)
+
+
+def test_damage_inside_a_zip_names_the_member(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", [("cat/1.png", png())], deflate=False)
+    content = bytearray(path.read_bytes())
+    content[100] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"'cat/1\.png' is damaged"):
+        dict(open_archive(path).read({"cat/1.png"}))
+
+
+def test_image_names_pass_over_litter_and_notes_and_nothing_else() -> None:
+    litter = [
+        "__MACOSX/cat/._1.png",
+        ".DS_Store",
+        "cat/Thumbs.db",
+        "cat/.hidden/2.png",
+        "LICENSE",
+        "labels.csv",
+        "notes.md",
+    ]
+    assert image_names([*litter, "cat/1.PNG", "a.JPEG"]) == ["a.JPEG", "cat/1.PNG"]
+    with pytest.raises(DataError, match=r"'cat/x\.exe' is not an image"):
+        image_names(["cat/1.png", "cat/x.exe"])
+    with pytest.raises(DataError, match="no images found"):
+        image_names(litter)
+
+
+@pytest.mark.parametrize("inner", ["inner.zip", "cat/more.tar.gz", "cat/data.npz"])
+def test_nested_archives_are_refused(inner: str) -> None:
+    with pytest.raises(DataError, match="archive within"):
+        image_names(["cat/1.png", inner])
+
+
+def test_a_zip_inside_a_png_name_is_no_image(tmp_path: Path) -> None:
+    from colt_core.data.images import decode
+
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        file.writestr("x", b"x")
+    with pytest.raises(DataError, match=r"'cat/1\.png' is damaged"):
+        decode(stream.getvalue(), "cat/1.png")

@@ -1,0 +1,146 @@
+"""The .npz route: shapes that count as images, and headers that are not believed."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from colt_core.data import (
+    DataError,
+    DatasetSpec,
+    Limits,
+    PoolSpec,
+    build_dataset,
+    build_pool,
+    open_labelled,
+    open_unlabelled,
+)
+
+LABELS = np.array([0, 1] * 5)
+GRAY = np.random.default_rng(0).integers(0, 256, (10, 12, 12)).astype(np.uint8)
+
+
+def _save(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(10, 12, 12), (10, 12, 12, 1), (10, 12, 12, 3)])
+def test_shapes_that_are_images(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    pool = build_pool(open_unlabelled(_save(tmp_path / "a.npz", images=images)), PoolSpec())
+    expected = np.broadcast_to(images.reshape(10, 12, 12, -1), (10, 12, 12, 3)).transpose(0, 3, 1, 2)
+    assert np.array_equal(pool.images, expected)
+
+
+def test_compressed_and_fortran_order_and_no_suffix(tmp_path: Path) -> None:
+    with (tmp_path / "upload").open("wb") as file:
+        np.savez_compressed(file, images=np.asfortranarray(GRAY), labels=LABELS.astype(np.uint8))
+    source = open_labelled(tmp_path / "upload")
+    pool = build_pool(source.images, PoolSpec())
+    assert np.array_equal(pool.images[:, 0], GRAY)
+
+
+def test_a_test_part_is_kept_and_resized(tmp_path: Path) -> None:
+    path = _save(
+        tmp_path / "a.npz",
+        images=GRAY,
+        labels=LABELS,
+        test_images=np.zeros((3, 20, 30, 3), dtype=np.uint8),
+        test_labels=np.array([1, 1, 0]),
+    )
+    dataset = build_dataset(open_labelled(path), DatasetSpec(image_size=12))
+    assert dataset.part("test")[1].tolist() == [1, 1, 0]
+    assert dataset.class_names == ("0", "1")
+    with pytest.raises(DataError, match=r"test_images\[0\]' is 30 x 20 pixels; set image_size"):
+        build_dataset(open_labelled(path), DatasetSpec())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pictures": GRAY}, "no array 'images'"),
+        ({"images": GRAY}, "no array 'labels'"),
+        ({"images": GRAY.astype(np.float32), "labels": LABELS}, "'images' must be uint8"),
+        ({"images": GRAY[0], "labels": LABELS}, "must have the shape"),
+        ({"images": GRAY.reshape(10, 6, 12, 2), "labels": LABELS}, "must have the shape"),
+        ({"images": GRAY[:0], "labels": LABELS[:0]}, "'images' holds no images"),
+        ({"images": GRAY, "labels": LABELS[:9]}, "one number for each of the 10 images"),
+        ({"images": GRAY, "labels": LABELS.reshape(10, 1)}, "one number for each"),
+        ({"images": GRAY, "labels": LABELS.astype(float)}, "'labels' must be integers"),
+        ({"images": GRAY, "labels": LABELS - 1}, "'labels' holds -1"),
+        ({"images": GRAY, "labels": LABELS * 0}, "only one class"),
+        ({"images": GRAY, "labels": LABELS * 3}, "2 of 4 classes have no training image: '1', '2'"),
+        ({"images": GRAY, "labels": LABELS * 2**40}, "larger than the number of images"),
+        ({"images": GRAY, "labels": np.uint64(LABELS) * np.uint64(2**63)}, "must be 0..C-1"),
+        ({"images": GRAY, "labels": LABELS, "test_images": GRAY}, "go together"),
+        ({"images": GRAY, "labels": LABELS, "test_images": GRAY, "test_labels": LABELS + 1}, "label 2 is outside 0..1"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        open_labelled(_save(tmp_path / "a.npz", **arrays))
+
+
+class _Bomb:
+    """Unpickling it would leave a trace."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.path,))
+
+
+def test_arrays_of_objects_are_refused_and_never_unpickled(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    path = _save(tmp_path / "a.npz", images=GRAY, labels=np.array([_Bomb(trace)] * 10, dtype=object))
+    with pytest.raises(DataError, match="'labels' holds Python objects"):
+        open_labelled(path)
+    assert not trace.exists()
+
+
+def _npz_with_header(path: Path, shape: tuple[int, ...], data: bytes, descr: str = "|u1") -> Path:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": descr, "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("images.npy", stream.getvalue() + data)
+    return path
+
+
+def test_a_header_that_claims_more_than_there_is(tmp_path: Path) -> None:
+    for shape in ((10**9, 32, 32), (-1, 8, 8), (2**62, 4, 4)):
+        with pytest.raises(DataError, match="claims the shape"):
+            open_unlabelled(_npz_with_header(tmp_path / "a.npz", shape, bytes(100)))
+
+
+def test_a_zip_header_that_backs_the_lie_is_found_by_the_data(tmp_path: Path) -> None:
+    path = _npz_with_header(tmp_path / "a.npz", (1000, 10, 10), bytes(100))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, content.index(b"PK\x01\x02") + 24, 200_000)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"cut short|damaged"):
+        open_unlabelled(path)
+
+
+def test_size_and_ratio_are_capped(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", images=np.zeros((100, 32, 32), dtype=np.uint8))
+    with pytest.raises(DataError, match="more than 100,000 bytes"):
+        open_unlabelled(tmp_path / "a.npz", limits=Limits(max_bytes=100_000))
+    with pytest.raises(DataError, match="times its size"):
+        open_unlabelled(tmp_path / "a.npz", limits=Limits(ratio_free_bytes=1000))
+
+
+def test_damage(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.npz", images=GRAY)
+    content = bytearray(path.read_bytes())
+    content[400] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        open_unlabelled(path)

@@ -1,0 +1,207 @@
+"""Probes on data whose answer is known, and the reported numbers against a case worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from colt_core.data import ImageDataset
+from colt_core.models import Backbone
+from colt_core.probes.config import EvaluationConfig, GroupThresholds
+from colt_core.probes.evaluate import evaluate
+from colt_core.probes.few_shot import choose_shots, few_shot_probe
+from colt_core.probes.knn import knn_probe
+from colt_core.probes.linear import choose_strength, linear_probe
+from colt_core.probes.linear_sgd import linear_probe_sgd
+from colt_core.probes.metrics import summarize
+from colt_core.probes.split import probe_split
+
+
+def test_the_reported_numbers_by_hand() -> None:
+    #   class     0          1       2       3
+    labels = np.array([0, 0, 0, 0, 1, 1, 2, 2, 3, 3])
+    predicted = np.array([0, 0, 0, 1, 1, 0, 2, 2, 0, 0])
+    # right:           3 of 4     1 of 2  2 of 2  0 of 2
+    result = summarize(predicted, labels, class_counts=[100, 50, 20, 5])
+    assert result.accuracy == pytest.approx(0.6)
+    assert result.per_class_accuracy == pytest.approx((0.75, 0.5, 1.0, 0.0))
+    assert result.balanced_accuracy == pytest.approx(0.5625)
+    assert result.group_accuracy == pytest.approx({"many": 0.625, "medium": 1.0, "few": 0.0})
+    # Mean 0.541667; squared deviations 0.006944, 0.210069, 0.293403; population variance 0.170139.
+    assert result.group_std == pytest.approx(0.412479, abs=1e-6)
+    assert result.class_counts == (100, 50, 20, 5)
+    assert result.test_counts == (4, 2, 2, 2)
+
+
+def test_classes_without_test_images_and_empty_groups_do_not_count() -> None:
+    result = summarize(np.array([0, 0]), np.array([0, 0]), class_counts=[500, 300], thresholds=(20, 100))
+    assert result.per_class_accuracy == (1.0, None)
+    assert result.balanced_accuracy == 1.0
+    assert result.group_accuracy == {"many": 1.0, "medium": None, "few": None}
+    assert result.group_std == 0.0
+
+
+@pytest.mark.parametrize(("predictions", "labels"), [([0], [0, 1]), ([], []), ([2], [0]), ([0], [2]), ([-1], [0])])
+def test_predictions_that_do_not_fit_are_refused(predictions: list[int], labels: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"prediction|lie in"):
+        summarize(np.array(predictions, dtype=np.int64), np.array(labels, dtype=np.int64), [1, 1])
+
+
+def _blobs(per_class: int, seed: int, scale: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes around three directions of 8, the features far from standardised."""
+    labels = np.repeat(np.arange(3), per_class)
+    noise = np.random.default_rng(seed).normal(size=(len(labels), 8)) * scale
+    return ((np.eye(8)[labels] + noise) * 50 + 7).astype(np.float32), labels
+
+
+def test_every_probe_separates_what_is_separable() -> None:
+    features, labels = _blobs(30, seed=0, scale=0.05)
+    test_features, test_labels = _blobs(20, seed=1, scale=0.05)
+    assert np.array_equal(linear_probe(features, labels, test_features), test_labels)
+    assert np.array_equal(few_shot_probe(features, labels, test_features, shots=15), test_labels)
+    assert np.array_equal(knn_probe(features, labels, test_features), test_labels)
+
+
+def test_the_strength_is_chosen_by_validation() -> None:
+    # A quarter of the labels is wrong: a weak penalty learns them by heart and loses on validation.
+    rng = np.random.default_rng(2)
+    features, val = (rng.normal(size=(count, 60)).astype(np.float32) for count in (100, 500))
+    truth, val_labels = ((x[:, :6].sum(axis=1) > 0).astype(np.int64) for x in (features, val))
+    labels = truth ^ (rng.random(100) < 0.25)
+    assert choose_strength(features, labels, val, val_labels, strengths=(1000.0, 0.01)) == 0.01
+
+
+def test_of_equal_strengths_the_smallest_is_taken() -> None:
+    features, labels = _blobs(30, seed=0, scale=0.05)
+    assert choose_strength(features, labels, *_blobs(20, seed=1, scale=0.05), strengths=(10.0, 1.0, 0.1)) == 0.1
+
+
+def _slow_knn(train: np.ndarray, labels: np.ndarray, test: np.ndarray, k: int, tau: float) -> list[int]:
+    predictions = []
+    for x in test.astype(float):
+        cosines = [float(x @ t / np.linalg.norm(x) / np.linalg.norm(t)) for t in train.astype(float)]
+        votes = [0.0] * (max(labels) + 1)
+        for i in sorted(range(len(train)), key=lambda i: -cosines[i])[:k]:
+            votes[labels[i]] += np.exp(cosines[i] / tau)
+        predictions.append(int(np.argmax(votes)))
+    return predictions
+
+
+@pytest.mark.parametrize("k", [1, 5, 90, 1000])
+def test_knn_is_the_slow_vote(k: int) -> None:
+    features, labels = _blobs(30, seed=0, scale=0.8)
+    test_features, _ = _blobs(10, seed=1, scale=0.8)
+    assert knn_probe(features - 7, labels, test_features - 7, neighbors=k).tolist() == _slow_knn(
+        features - 7, labels, test_features - 7, k, 0.07
+    )
+
+
+def test_knn_refuses_what_cannot_vote() -> None:
+    features, labels = _blobs(3, seed=0)
+    with pytest.raises(ValueError, match="positive"):
+        knn_probe(features, labels, features, neighbors=0)
+
+
+def test_shots_are_balanced_seeded_and_bounded() -> None:
+    labels = np.repeat([0, 1], [9, 4])
+    chosen = choose_shots(labels, 4, seed=0)
+    assert np.bincount(labels[chosen]).tolist() == [4, 4]
+    assert np.array_equal(chosen, choose_shots(labels, 4, seed=0))
+    assert not np.array_equal(chosen, choose_shots(labels, 4, seed=1))
+    with pytest.raises(ValueError, match="class 1 has 4 images"):
+        choose_shots(labels, 5, seed=0)
+
+
+@pytest.mark.parametrize(("counts", "shots"), [([4500, 45], 45), ([450, 4], 4), ([1280, 5], 12), ([30, 3], 1)])
+def test_default_shots_are_those_of_the_paper(counts: list[int], shots: int) -> None:
+    assert EvaluationConfig(kind="few_shot").shots_for(counts) == shots
+
+
+def test_configurations_that_make_no_sense_are_refused() -> None:
+    for fields in ({"kind": "svm"}, {"kind": "knn", "protocol": "sgd"}, {"neighbors": 0}, {"k": 3}):
+        with pytest.raises(ValidationError):
+            EvaluationConfig.model_validate(fields)
+    with pytest.raises(ValidationError, match="must not be above"):
+        GroupThresholds(low=30, high=20)
+
+
+def _colours(per_class: int = 12, val: int = 0) -> ImageDataset:
+    """Three classes that differ by the colour of their 16 px images; train (imbalanced), probe, val and test."""
+    counts = {"train": (9, 6, 3), "probe": (per_class,) * 3, "val": (val,) * 3, "test": (6, 6, 6)}
+    labels = np.concatenate([np.repeat(np.arange(3), of_part) for of_part in counts.values()])
+    images = np.random.default_rng(0).integers(0, 60, (len(labels), 3, 16, 16))
+    images[np.arange(len(labels)), labels] += 190
+    ends = np.cumsum([0, *(sum(of_part) for of_part in counts.values())])
+    parts = {name: np.arange(ends[i], ends[i + 1]) for i, name in enumerate(counts)}
+    return ImageDataset(images.astype(np.uint8), labels.astype(np.int64), ("red", "green", "blue"), parts)
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    torch.manual_seed(0)
+    return Backbone("resnet10", width=8, stem="cifar-stride2")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"kind": "few_shot", "shots": 2}, {"kind": "knn", "neighbors": 5}, {"protocol": "sgd"}, {"kind": "few_shot"}],
+)
+def test_evaluate_tells_colours_apart_and_leaves_the_backbone_as_it_was(backbone: Backbone, fields: dict) -> None:
+    backbone.train()
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    config = EvaluationConfig(**fields)
+    result = evaluate(backbone, _colours(), config, precision="fp32")
+    assert result.balanced_accuracy >= 0.9
+    assert result.class_counts == (9, 6, 3)
+    assert result.test_counts == (6, 6, 6)
+    assert set(result.group_accuracy) == {"many", "medium", "few"}
+    assert backbone.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())
+    assert evaluate(backbone, _colours(), config, precision="fp32") == result
+
+
+def test_the_groups_follow_the_thresholds(backbone: Backbone) -> None:
+    config = EvaluationConfig(kind="knn", group_thresholds=GroupThresholds(low=5, high=6))
+    result = evaluate(backbone, _colours(), config, precision="fp32")
+    assert result.group_accuracy == pytest.approx(
+        dict(zip(("many", "medium", "few"), result.per_class_accuracy, strict=True))
+    )
+
+
+def test_learning_never_sees_what_validates_it() -> None:
+    dataset = _colours(per_class=10)
+    learn, val = probe_split(dataset, seed=0)
+    assert np.array_equal(np.union1d(learn, val), dataset.parts["probe"])
+    assert not np.intersect1d(learn, val).size
+    assert np.bincount(dataset.labels[val]).tolist() == [2, 2, 2]
+    learn, val = probe_split(_colours(val=2), seed=0)
+    assert (len(learn), len(val)) == (36, 6)
+    learn, val = probe_split(_colours(per_class=1), seed=0)
+    assert (len(learn), len(val)) == (3, 0)
+
+
+def test_a_single_probe_image_a_class_still_works(backbone: Backbone) -> None:
+    for fields in ({}, {"kind": "few_shot"}, {"protocol": "sgd"}):
+        result = evaluate(backbone, _colours(per_class=1), EvaluationConfig(**fields), precision="fp32")
+        assert result.balanced_accuracy > 0.6
+
+
+def test_more_shots_than_images_is_said_before_anything_runs(backbone: Backbone) -> None:
+    config = EvaluationConfig(kind="few_shot", shots=11)
+    assert config.problem([9, 6, 3], num_probe=36, num_val=3) is None
+    with pytest.raises(ValueError, match="shots 11 is more than the 10 images a class"):
+        evaluate(backbone, _colours(), config)
+
+
+def test_the_sgd_probe_keeps_the_layer_that_validated_best(backbone: Backbone) -> None:
+    # Validation labels are those of no learning at all: whichever epoch is kept, it is the first of the equals.
+    dataset = _colours()
+    arguments = {"train": dataset.parts["probe"], "val": dataset.parts["probe"], "test": dataset.parts["test"]}
+    short, long = (
+        linear_probe_sgd(backbone, dataset.images, dataset.labels, **arguments, epochs=epochs, precision="fp32")
+        for epochs in (12, 20)
+    )
+    right = [float(np.mean(p == dataset.labels[dataset.parts["test"]])) for p in (short, long)]
+    assert right[1] >= right[0] > 0.9
