@@ -1,3 +1,4 @@
+import { untrack } from 'svelte';
 import { eventsUrl, getDataset, getJob, getMetrics, listCheckpoints, listEvaluations, listRounds } from '../api/calls';
 import { resource } from '../api/resource.svelte';
 import type { ServerEvent } from '../api/sse';
@@ -52,7 +53,7 @@ export function liveJob(id: string) {
   $effect(() => {
     void listening;
     log = []; // the stream tells everything from its beginning
-    const stop = follow(eventsUrl(id), { onEvent, onLiveness });
+    const stop = untrack(() => follow(eventsUrl(id), { onEvent, onLiveness }));
     return () => {
       stop();
       for (const part of parts) part.cancel();

@@ -1,0 +1,224 @@
+"""The dashboard as a reader uses it: from the first screen to a job's per-class plot, all of it real."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.conftest import Watch
+from tests.services.stack import Stack
+
+TINY = {"width": 8, "sample_budget": 40, "num_clusters": 4, "kmeans_restarts": 1, "checkpoint_interval": 1}
+
+
+@pytest.fixture(scope="module")
+def job(browser: Browser, service: Stack) -> dict[str, Any]:
+    """A COLT job, submitted in the browser from an empty service and watched to its end without a reload."""
+    context = browser.new_context(base_url=service.url)
+    page = context.new_page()
+    watch = Watch(page)
+    page.goto("/")
+    expect(page.get_by_text("Nothing has run yet")).to_be_visible()
+    page.get_by_role("button", name="Register the digits").click()
+    page.get_by_role("button", name="Register the glyphs").click()
+    expect(page.locator("[data-status=ready]")).to_have_count(2, timeout=60_000)
+
+    page.get_by_role("link", name="New job").last.click()
+    page.get_by_label("Sampler").select_option("colt")
+    page.get_by_label("Preset").select_option("digits")
+    page.get_by_label("Epochs").fill("3")
+    page.get_by_label("Name").fill("browser run")
+    page.get_by_label("nearest neighbours").check()
+    page.get_by_text("Further settings").click()
+    page.get_by_label("Configuration as JSON").fill(json.dumps(TINY))
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("heading", name="browser run")).to_be_visible()
+
+    page.evaluate("window.sameDocument = true")
+    expect(page.locator("[data-live=live]")).to_be_visible()
+    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=90_000)
+    expect(page.locator("[data-live=ended]")).to_be_visible()
+    expect(page.locator("rect[data-class]")).to_have_count(10)
+    expect(page.locator("[data-fact=Epoch]")).to_have_text("3 of 3")
+    assert page.evaluate("window.sameDocument"), "the page was loaded anew"
+    assert (watch.foreign, watch.errors) == ([], [])
+    job_id = page.url.rsplit("/", 1)[1]
+    context.close()
+    answered: dict[str, Any] = service.client.get(f"/api/v1/jobs/{job_id}").json()
+    return answered
+
+
+def linear_evaluation(service: Stack, job: dict[str, Any]) -> dict[str, Any]:
+    evaluations = service.client.get(f"/api/v1/jobs/{job['id']}/evaluations").json()["items"]
+    return next(evaluation for evaluation in evaluations if evaluation["kind"] == "linear")
+
+
+def bars(page: Page) -> Locator:
+    return page.locator("#accuracy rect[data-class]")
+
+
+def test_the_job_ran_as_it_was_asked_for(job: dict[str, Any]) -> None:
+    assert job["name"] == "browser run"
+    assert job["evaluations"] == ["linear", "knn"]
+    assert {key: job["config"][key] for key in TINY} == TINY
+    assert (job["config"]["sampler"], job["config"]["preset"], job["config"]["epochs"]) == ("colt", "digits", 3)
+
+
+def test_bars_are_the_apis_values_from_head_to_tail(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    evaluation = linear_evaluation(service, job)
+    counts, accuracy = evaluation["class_counts"], evaluation["per_class_accuracy"]
+    page.goto(f"/jobs/{job['id']}")
+    expect(bars(page)).to_have_count(len(counts))
+    shown = bars(page).evaluate_all("bars => bars.map(({dataset: d}) => [+d.class, +d.count, +d.value])")
+    order = sorted(range(len(counts)), key=lambda index: (-counts[index], index))
+    assert shown == [[index, counts[index], accuracy[index]] for index in order]
+
+    # What is drawn, and not only what is noted on it: heights are in proportion to the values.
+    heights = bars(page).evaluate_all("bars => bars.map(bar => bar.height.baseVal.value)")
+    assert heights == pytest.approx([max(1, 220 * accuracy[index]) for index in order], abs=0.01)
+
+    groups = evaluation["group_accuracy"]
+    for name in ("many", "medium", "few"):
+        expect(page.locator(f"#accuracy [data-fact={name.capitalize()}]")).to_have_text(f"{100 * groups[name]:.1f} %")
+        mean = page.locator(f"line[data-group={name}]").get_attribute("data-value")
+        assert float(mean or "nan") == groups[name]
+    expect(page.locator("#accuracy [data-fact=Std]")).to_have_text(f"{100 * evaluation['group_std']:.2f}")
+
+
+def test_rounds_and_ood_images_are_the_apis(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    rounds = service.client.get(f"/api/v1/jobs/{job['id']}/rounds").json()["items"]
+    top = service.client.get(f"/api/v1/jobs/{job['id']}/ood-tailness", params={"limit": 48}).json()["items"]
+    page.goto(f"/jobs/{job['id']}")
+    expect(page.locator("tr[data-round]")).to_have_count(len(rounds))
+    expect(page.locator("tr[data-cluster]")).to_have_count(TINY["num_clusters"])
+    thumbnails = page.locator("#ood [data-ood]")
+    expect(thumbnails).to_have_count(48)
+    shown = thumbnails.evaluate_all("all => all.map(({dataset: d}) => [+d.ood, +d.tailness])")
+    assert shown == [[sample["index"], sample["tailness"]] for sample in top]
+    expect(page.locator("#ood figure.marked")).to_have_count(sum(sample["selected"] for sample in top))
+
+    # They are images, not broken ones.
+    first = page.locator("#ood img").first
+    first.scroll_into_view_if_needed()
+    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=first.element_handle())
+
+
+def test_a_reload_keeps_what_was_chosen(page: Page, job: dict[str, Any]) -> None:
+    page.goto(f"/jobs/{job['id']}")
+    page.get_by_label("Quantity").select_option("learning_rate")
+    page.get_by_label("Evaluation", exact=True).select_option(label="nearest neighbours, epoch 3")
+    page.locator("tr[data-round='1'] button").click()
+    page.get_by_label("Picked", exact=True).select_option("picked")
+    expect(page.locator("#ood figure:not(.marked)")).to_have_count(0)
+    address = page.url
+    page.reload()
+    assert page.url == address
+    expect(page.get_by_label("Quantity")).to_have_value("learning_rate")
+    expect(page.get_by_role("img", name="learning rate over")).to_be_visible()
+    expect(page.locator("#accuracy").get_by_text("nearest neighbours, epoch 3.")).to_be_visible()
+    expect(page.locator("tr[data-round='1'] button")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Picked", exact=True)).to_have_value("true")
+    expect(page.locator("#ood figure.marked").first).to_be_visible()
+    expect(page.locator("#ood figure:not(.marked)")).to_have_count(0)
+
+
+def test_the_keyboard_reaches_every_bar(page: Page, job: dict[str, Any]) -> None:
+    page.goto(f"/jobs/{job['id']}")
+    expect(bars(page)).to_have_count(10)
+    focused = "document.activeElement.getAttribute('data-class')"
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate(focused) is not None:
+            break
+    walked = [page.evaluate(focused)]
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+        walked.append(page.evaluate(focused))
+    assert walked == bars(page).evaluate_all("bars => bars.map(bar => bar.dataset.class)")
+    label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert "training images" in label and "test images" in label
+    # One stop for Tab: the next one leaves the plot.
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) is None
+
+
+def test_a_plot_leaves_as_csv_and_png(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    evaluation = linear_evaluation(service, job)
+    page.goto(f"/jobs/{job['id']}")
+
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV of browser-run-accuracy-by-class").click()
+    rows = list(csv.DictReader(io.StringIO(Path(saved.value.path()).read_text())))
+    assert {int(row["class"]): float(row["accuracy"]) for row in rows} == dict(
+        enumerate(evaluation["per_class_accuracy"])
+    )
+
+    for name in ("accuracy-by-class", "loss"):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=f"PNG of browser-run-{name}").click()
+        png = Path(saved.value.path()).read_bytes()
+        assert png.startswith(b"\x89PNG")
+        assert int.from_bytes(png[16:20]) > 600  # pixels across
+
+
+def test_a_refused_job_says_what_to_change_beside_the_field(page: Page, job: dict[str, Any]) -> None:
+    page.goto("/jobs/new")
+    page.get_by_text("Further settings").click()
+    page.get_by_label("Configuration as JSON").fill('{"sample_budget": 1000000}')
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("alert")).to_contain_text("/config/sample_budget")
+    page.get_by_label("Configuration as JSON").fill("")
+    page.get_by_label("Seed").fill("3000000000")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("[data-pointer='/config/seed']")).to_be_visible()
+    assert page.url.endswith("/jobs/new")
+
+
+def test_the_data_set_shows_its_long_tail(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    dataset = service.client.get(f"/api/v1/datasets/{job['dataset_id']}").json()
+    page.goto("/datasets")
+    page.get_by_role("link", name=dataset["name"]).click()
+    counts = page.locator("rect[data-class]").evaluate_all("bars => bars.map(bar => +bar.dataset.count)")
+    assert counts == sorted(dataset["class_counts"], reverse=True)
+    page.get_by_label("Class", exact=True).select_option("9")
+    expect(page.get_by_role("group", name="Images of 9").locator("img")).to_have_count(dataset["class_counts"][9])
+
+
+def test_a_restart_of_the_server_is_survived_and_a_job_is_cancelled_and_resumed(
+    page: Page, service: Stack, job: dict[str, Any]
+) -> None:
+    wanted = {
+        "name": "long run",
+        "dataset_id": job["dataset_id"],
+        "config": {"preset": "digits", "sampler": "none", "width": 8, "epochs": 5000, "checkpoint_interval": 1},
+    }
+    job_id = service.client.post("/api/v1/jobs", json=wanted).json()["id"]
+    page.goto(f"/jobs/{job_id}")
+    expect(page.locator("[data-live=live]")).to_be_visible()
+    expect(page.locator("[data-fact=Step]")).not_to_have_text("0 of 0", timeout=40_000)
+
+    service.api.kill()
+    expect(page.locator("[data-live=reconnecting]")).to_be_visible()
+    service.api.start()
+    expect(page.locator("[data-live=live]")).to_be_visible(timeout=40_000)
+    step = page.locator("[data-fact=Step]").inner_text()
+    expect(page.locator("[data-fact=Step]")).not_to_have_text(step)
+
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=40_000)
+    expect(page.locator("[data-live=ended]")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("[data-live=live]")).to_be_visible()
+    expect(page.locator("h1 ~ [data-status=running]")).to_be_visible(timeout=40_000)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=40_000)
+    page.get_by_role("button", name="Delete").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name="browser run")).to_be_visible()
+    expect(page.get_by_role("link", name="long run")).to_have_count(0)
