@@ -162,6 +162,11 @@ def _of_bad_cursor(request: Request, error: Exception) -> JSONResponse:
     return _of_api_error(request, Unprocessable(("?cursor", str(error))))
 
 
+def _of_bad_value(request: Request, error: Exception) -> JSONResponse:
+    log.info("the database refused a value", exc_info=error)
+    return _of_api_error(request, Unprocessable(("", "a value has characters, or a size, that cannot be stored")))
+
+
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     log.error("the database does not answer", exc_info=error)
     detail = "The database does not answer; nothing was changed. Try again in a moment."
@@ -180,6 +185,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _of_http_exception)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(BadCursor, _of_bad_cursor)
+    app.add_exception_handler(sqlalchemy.exc.DataError, _of_bad_value)
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _of_database)
     app.add_exception_handler(sqlalchemy.exc.TimeoutError, _of_database)
     app.add_exception_handler(Exception, _of_anything)

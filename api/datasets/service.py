@@ -40,8 +40,7 @@ def samples(
     if label is not None and label >= len(names):
         raise Unprocessable(("?label", f"must be below {len(names)}, the number of classes"))
     labels = labels_of(dataset.artifact)
-    everything = np.arange(len(labels.label))
-    indices = everything if split is None else labels.parts.get(split, everything[:0])
+    indices = labels.all_samples if split is None else labels.parts.get(split, np.empty(0, np.int64))
     if label is not None:
         indices = indices[labels.label[indices] == label]
     found = page_of(indices, limit, cursor)

@@ -104,7 +104,7 @@ def _existing(job_id: str) -> str:
 async def stream_job_events(
     job_id: Annotated[str, Depends(_existing, scope="function")],
     request: Request,
-    last_event_id: Annotated[int | None, Header(ge=0, description="Resume behind this event.")] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, lt=2**63, description="Resume behind this event.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: `status`, `progress`, `metric`, `round`, `evaluation` and `log` events, all from the first on.
 

@@ -33,16 +33,18 @@ class Labels:
         """(N_train,) labels of the training part, by its own positions."""
         return self.label[self.parts["train"]]
 
+    @property
+    def all_samples(self) -> NDArray[np.int64]:
+        """Sample indices that are in any part, ascending."""
+        return np.unique(np.concatenate(list(self.parts.values())))
+
     def split_of(self, index: int) -> str:
         """The part a sample is in; a training image that also serves the balanced probe part counts as training."""
-        for name in SPLITS:
-            part = self.parts.get(name)
-            if part is None:
-                continue
+        for name, part in self.parts.items():
             position = int(np.searchsorted(part, index))
             if position < len(part) and part[position] == index:
                 return name
-        raise NotFound(f"Sample {index} is in no part.")
+        raise LookupError(f"sample {index} is in no part")
 
 
 @lru_cache(maxsize=8)

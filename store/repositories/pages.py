@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Select, func, or_
 from sqlalchemy.orm import Session
 
+from store.models.base import UtcDateTime
+
 T = TypeVar("T")
 # Where rows without a value stand: behind all others, in either direction.
 _NOTHING = 1e308
@@ -49,6 +51,8 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
         raise BadCursor from error
     if not isinstance(values, list) or [type(value) for value in values] != list(kinds):
         raise BadCursor
+    if any(isinstance(value, int) and not -(2**31) <= value < 2**31 for value in values):
+        raise BadCursor
     return values
 
 
@@ -66,7 +70,7 @@ def keyset_page(
     """
     name, descending = order.removeprefix("-"), order.startswith("-")
     column = getattr(model, name)
-    kind = column.type.python_type
+    kind = dt.datetime if isinstance(column.type, UtcDateTime) else column.type.python_type
     nothing = -_NOTHING if descending else _NOTHING
     key = func.coalesce(column, nothing) if kind is float else column
     if cursor is not None:

@@ -1,0 +1,59 @@
+"""The application in this process, on a database of each engine and an artifact folder of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from api.main import create_app
+from store.artifacts import get_artifacts
+from store.broker import get_celery
+from store.database import get_engine
+from store.settings import get_settings
+from tests.unit.api.rows import Rows
+
+
+def forget_settings() -> None:
+    """What was made from the settings is made anew."""
+    for cached in (get_settings, get_engine, get_artifacts, get_celery):
+        cached.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    return create_app(dashboard=Path("/nowhere"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The data folder of a service whose settings are the defaults, but for the database."""
+    monkeypatch.setenv("COLT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLT_DATABASE_URL", database_url)
+    monkeypatch.setenv("COLT_DATA_ROOTS", str(tmp_path / "allowed"))
+    (tmp_path / "allowed").mkdir()
+    forget_settings()
+    yield get_settings().home
+    get_engine().dispose()
+    forget_settings()
+
+
+@pytest.fixture
+def client(home: Path, app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app, base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.fixture
+def rows(home: Path) -> Rows:
+    """Makes what a worker would have left."""
+    return Rows()
+
+
+@pytest.fixture
+def service_engine(home: Path) -> Engine:
+    return get_engine()

@@ -1,0 +1,158 @@
+"""Rows and artifacts as a worker leaves them, small enough to check by hand."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.config import PretrainConfig
+from store.artifacts import get_artifacts
+from store.database import writing
+from store.models import Checkpoint, Dataset, Job, Metric, OodPool, SamplingRound, TailnessEpoch, Worker, new_id
+from store.repositories import events
+
+# 3 classes; the training part comes first and is long-tailed: 6, 3 and 1 images.
+TRAIN_LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 2])
+PROBE_LABELS = np.repeat([0, 1, 2], [5, 5, 4])
+TEST_LABELS = np.repeat([0, 1, 2], 4)
+NAMES = ["cat", "dog", "owl"]
+POOL_SIZE = 8
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+class Rows:
+    def pixels(self, count: int, size: int = 8) -> NDArray[np.uint8]:
+        """Image i is of the colour (i, 2i, 3i)."""
+        colours = np.arange(count)[:, None] * np.array([1, 2, 3])
+        return np.broadcast_to(colours[:, :, None, None], (count, 3, size, size)).astype(np.uint8)
+
+    def dataset(self, name: str = "animals", status: str = "ready", image_size: int = 8) -> Dataset:
+        labels = np.concatenate([TRAIN_LABELS, PROBE_LABELS, TEST_LABELS]).astype(np.int64)
+        # One training image of the rarest class serves the probe part too.
+        probe = np.concatenate([[9], np.arange(10, 24)])
+        parts = {"train": np.arange(10), "probe": probe, "test": np.arange(24, 36)}
+        row = Dataset(
+            id=new_id(),
+            name=name,
+            status=status,
+            spec={"source": {"kind": "sample", "name": "digits"}},
+            problem=None,
+        )
+        if status == "ready":
+            row.progress, row.image_size, row.num_samples, row.num_classes = 1.0, image_size, len(labels), 3
+            row.class_names, row.class_counts = NAMES, [6, 3, 1]
+            row.split_sizes = {"train": 10, "probe": 15, "val": 0, "test": 12}
+            row.groups = {"many": [0], "medium": [1], "few": [2]}
+            packed = io.BytesIO()
+            np.savez(packed, **parts)
+            for file, content in (
+                ("images.npy", _npy(self.pixels(len(labels), image_size))),
+                ("labels.npy", _npy(labels)),
+                ("parts.npz", packed.getvalue()),
+            ):
+                get_artifacts().write(f"{row.artifact}/{file}", [content])
+        if status == "failed":
+            row.problem = {"type": "about:blank", "title": "Registration failed", "status": 422, "detail": "no images"}
+        with writing() as session:
+            session.add(row)
+        return row
+
+    def pool(self, name: str = "glyphs", status: str = "ready", image_size: int = 8) -> OodPool:
+        row = OodPool(id=new_id(), name=name, status=status, spec={"source": {"kind": "sample"}})
+        if status == "ready":
+            row.progress, row.image_size, row.num_samples = 1.0, image_size, POOL_SIZE
+            images = self.pixels(POOL_SIZE, image_size)
+            get_artifacts().write(f"{row.artifact}/images.npy", [_npy(images)])
+        with writing() as session:
+            session.add(row)
+        return row
+
+    def job(self, dataset: Dataset | None = None, pool: OodPool | None = None, **values: Any) -> Job:
+        config = PretrainConfig.resolve({"preset": "digits", "sampler": "none", "batch_size": 4})
+        defaults: dict[str, Any] = {
+            "name": "a run",
+            "dataset_id": (dataset or self.dataset()).id,
+            "ood_pool_id": None if pool is None else pool.id,
+            "config": config.model_dump(mode="json"),
+            "framework": "simclr",
+            "sampler": "none",
+            "evaluations": ["linear"],
+            "epochs": config.epochs,
+            "status": "succeeded",
+        }
+        row = Job(id=new_id(), **{**defaults, **values})
+        with writing() as session:
+            session.add(row)
+            session.flush()
+            events.append(session, row.id, "status", {"status": "queued"})
+        return row
+
+    def event(self, job: Job, kind: str, **data: Any) -> None:
+        with writing() as session:
+            events.append(session, job.id, kind, data)
+
+    def metric(self, job: Job, name: str, values: list[float]) -> None:
+        with writing() as session:
+            session.add_all(
+                Metric(job_id=job.id, name=name, step=step, value=value) for step, value in enumerate(values, 1)
+            )
+
+    def tailness(self, job: Job, epoch: int, scores: list[float]) -> None:
+        values = np.array(scores, "<f4")
+        means = [float(values[label == TRAIN_LABELS].mean()) for label in range(3)]
+        with writing() as session:
+            session.add(TailnessEpoch(job_id=job.id, epoch=epoch, class_means=means, scores=values.tobytes()))
+
+    def sampling_round(
+        self, job: Job, number: int, tailness: list[float], cluster: list[int], selected: list[int]
+    ) -> None:
+        with writing() as session:
+            session.add(
+                SamplingRound(
+                    job_id=job.id,
+                    round=number,
+                    epoch=10 * number,
+                    step=100 * number,
+                    clusters=[
+                        {"size": 7, "tailness": -0.5, "weight": 0.3, "budget": 1, "class_counts": [6, 1, 0]},
+                        {"size": 3, "tailness": -0.1, "weight": 0.7, "budget": 2, "class_counts": [0, 2, 1]},
+                    ],
+                    num_selected=sum(selected),
+                    overlap=None if number == 1 else 0.5,
+                    seconds=0.25,
+                    ood_tailness=np.array(tailness, "<f4").tobytes(),
+                    ood_cluster=np.array(cluster, "<u2").tobytes(),
+                    ood_similarity=np.linspace(0, 0.875, POOL_SIZE).astype("<f4").tobytes(),
+                    ood_selected=np.array(selected, "u1").tobytes(),
+                    id_cluster=np.zeros(10, "<u2").tobytes(),
+                )
+            )
+
+    def checkpoint(self, job: Job, epoch: int, state: bytes = b"state", backbone: bytes = b"backbone") -> Checkpoint:
+        folder = f"jobs/{job.id}/checkpoints/{epoch}-{epoch}"
+        stored = get_artifacts().write(f"{folder}/checkpoint.pt", [state])
+        get_artifacts().write(f"{folder}/backbone.safetensors", [backbone])
+        row = Checkpoint(
+            id=new_id(),
+            job_id=job.id,
+            epoch=epoch,
+            step=epoch,
+            artifact=folder,
+            bytes=stored.bytes,
+            sha256=stored.sha256,
+        )
+        with writing() as session:
+            session.add(row)
+        return row
+
+    def worker(self) -> None:
+        with writing() as session:
+            session.add(Worker(id=new_id()))
