@@ -37,6 +37,7 @@ def decode(content: bytes, name: str, size: int | None = None, limits: Limits | 
     limits = limits or Limits()
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, of which only the pixels are wanted
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > limits.max_pixels:

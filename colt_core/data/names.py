@@ -23,12 +23,12 @@ def safe_name(name: str) -> str:
     """The member name in one spelling (`/` between parts, no `.` parts).
 
     Raises:
-        DataError: an absolute name, a drive, a `..` part, a control character, or nothing left.
+        DataError: an absolute name, a drive, a `..` part, or nothing left.
     """
     slashed = name.replace("\\", "/")
     parts = [part for part in slashed.split("/") if part not in ("", ".")]
     escapes = slashed.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", slashed)
-    if escapes or not parts or any(ord(character) < 32 for character in name):
+    if escapes or not parts or "\0" in name:
         raise DataError(f"{name!r} is not a name inside the archive; use plain relative names without '..' or drives")
     return "/".join(parts)
 
@@ -39,7 +39,7 @@ def image_names(names: Iterable[str]) -> list[str]:
     Hidden files, what operating systems leave behind, and notes such as README or a .csv are passed over.
 
     Raises:
-        DataError: an archive within, or a file that is neither image nor note; or no image at all.
+        DataError: an archive within, or a file that is neither image nor note; a name that cannot be shown; no image.
     """
     images = []
     for name in sorted(names):
@@ -47,6 +47,10 @@ def image_names(names: Iterable[str]) -> list[str]:
         suffix = path.suffix.lower()
         if any(part.startswith(".") or part.lower() in _LITTER for part in path.parts):
             continue
+        if any(ord(character) < 32 or "\ud800" <= character <= "\udfff" for character in name):
+            raise DataError(
+                f"{name!r} has control characters or is not UTF-8, so it cannot be shown or stored; rename it"
+            )
         if suffix in IMAGE_SUFFIXES:
             images.append(name)
         elif suffix in ARCHIVE_SUFFIXES:

@@ -106,7 +106,9 @@ def _layout(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _sorted_classes(names: set[str]) -> list[str]:
     """By name; by number where all are numbers, so that '10' follows '9'."""
-    return sorted(names, key=int) if all(name.isdecimal() for name in names) else sorted(names)
+    if all(name.isdecimal() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
 
 
 def _labelled_npz(arrays: dict[str, NDArray[Any]]) -> LabelledSource:

@@ -8,12 +8,15 @@ import struct
 import tarfile
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from colt_core.data import DataError, Limits
+from colt_core.data import DataError, Limits, open_labelled
 from colt_core.data.archives import open_archive
+from colt_core.data.images import decode
 from colt_core.data.names import image_names, safe_name
 from tests.unit.colt_core.data_files import png, write_tar, write_zip
 
@@ -51,7 +54,7 @@ def test_tar_of_a_whole_folder_begins_with_a_dot(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../x.png", "a/../../x.png", "/etc/x.png", "C:/x.png", "c:x.png", "..\\x.png", "\\\\host\\x.png", "a\nb.png", ""],
+    ["../x.png", "a/../../x.png", "/etc/x.png", "C:/x.png", "c:x.png", "..\\x.png", "\\\\host\\x.png", ""],
 )
 def test_escaping_names_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="name inside the archive"):
@@ -217,9 +220,47 @@ def test_nested_archives_are_refused(inner: str) -> None:
         image_names(["cat/1.png", inner])
 
 
-def test_a_zip_inside_a_png_name_is_no_image(tmp_path: Path) -> None:
-    from colt_core.data.images import decode
+@pytest.mark.parametrize("name", ["cat/1\n.png", "cat/\udcff.png"])
+def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
+    with pytest.raises(DataError, match="rename it"):
+        image_names([name])
 
+
+def _mutations(content: bytes, count: int) -> Iterator[bytes]:
+    """The content cut short, or with some bytes changed; at its ends, where headers are, more often."""
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        if i % 4 == 0:
+            yield content[: rng.integers(len(content))]
+            continue
+        changed = bytearray(content)
+        for _ in range(rng.integers(1, 5)):
+            near_an_end = rng.integers(-min(1000, len(content)), min(600, len(content)))
+            changed[near_an_end if rng.random() < 0.7 else rng.integers(len(content))] = rng.integers(256)
+        yield bytes(changed)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "npz"])
+def test_whatever_is_broken_the_error_is_one_for_the_user(tmp_path: Path, kind: str) -> None:
+    whole = tmp_path / "whole"
+    if kind == "npz":
+        with whole.open("wb") as file:
+            np.savez_compressed(file, images=np.zeros((6, 8, 8), dtype=np.uint8), labels=np.arange(6) % 2)
+    else:
+        {"zip": _zip, "tar": _tar, "tar.gz": _tar_gz}[kind](whole)
+    refused = 0
+    for content in _mutations(whole.read_bytes(), 60):
+        (tmp_path / "broken").write_bytes(content)
+        try:
+            source = open_labelled(tmp_path / "broken")
+            dict(source.images.read(np.arange(len(source.labels)), 16))
+        except DataError as error:
+            assert str(tmp_path) not in str(error)
+            refused += 1
+    assert refused > 20
+
+
+def test_a_zip_inside_a_png_name_is_no_image(tmp_path: Path) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as file:
         file.writestr("x", b"x")

@@ -18,7 +18,7 @@ from colt_core.data import (
     open_labelled,
     open_unlabelled,
 )
-from tests.unit.colt_core.data_files import labelled_files, pixels, png, write_folder, write_tar, write_zip
+from tests.unit.colt_core.data_files import hash_of, labelled_files, pixels, png, write_folder, write_tar, write_zip
 
 TWO = labelled_files({"cat": 6, "dog": 4})
 
@@ -43,8 +43,6 @@ def test_pixels_reach_their_place(tmp_path: Path) -> None:
     source = open_labelled(write_zip(tmp_path / "a.zip", labelled_files({"a": 3, "b": 3}).items()))
     dataset = build_dataset(source, DatasetSpec())
     stored = {image.tobytes(): int(label) for image, label in zip(dataset.images, dataset.labels, strict=True)}
-    from tests.unit.colt_core.data_files import hash_of
-
     for label, name in enumerate("ab"):
         for i in range(3):
             assert stored[pixels(hash_of("", name, i)).transpose(2, 0, 1).tobytes()] == label
