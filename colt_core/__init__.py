@@ -59,6 +59,22 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "Backbone",
         "ProjectionHead",
     ),
+    "colt_core.probes.config": (
+        "EvaluationConfig",
+        "GroupThresholds",
+    ),
+    "colt_core.probes.evaluate": ("evaluate",),
+    "colt_core.probes.few_shot": ("few_shot_probe",),
+    "colt_core.probes.knn": ("knn_probe",),
+    "colt_core.probes.linear": (
+        "choose_strength",
+        "linear_probe",
+    ),
+    "colt_core.probes.linear_sgd": ("linear_probe_sgd",),
+    "colt_core.probes.metrics": (
+        "Evaluation",
+        "summarize",
+    ),
     "colt_core.samplers": (
         "ColtSampler",
         "RandomSampler",

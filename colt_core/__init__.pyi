@@ -24,6 +24,13 @@ from colt_core.events import CheckpointReady, Cluster, EpochDone, Event, Finishe
 from colt_core.frameworks import Framework, SimCLR, build_framework
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent
 from colt_core.models import Backbone, ProjectionHead
+from colt_core.probes.config import EvaluationConfig, GroupThresholds
+from colt_core.probes.evaluate import evaluate
+from colt_core.probes.few_shot import few_shot_probe
+from colt_core.probes.knn import knn_probe
+from colt_core.probes.linear import choose_strength, linear_probe
+from colt_core.probes.linear_sgd import linear_probe_sgd
+from colt_core.probes.metrics import Evaluation, summarize
 from colt_core.samplers import (
     ColtSampler,
     RandomSampler,
@@ -49,9 +56,12 @@ __all__ = [
     "DataError",
     "DatasetSpec",
     "EpochDone",
+    "Evaluation",
+    "EvaluationConfig",
     "Event",
     "Finished",
     "Framework",
+    "GroupThresholds",
     "ImageDataset",
     "ImagePool",
     "Limits",
@@ -72,12 +82,18 @@ __all__ = [
     "build_dataset",
     "build_framework",
     "build_pool",
+    "choose_strength",
     "class_groups",
     "cluster_embeddings",
     "distribution_contrastive",
     "embed",
+    "evaluate",
     "export_backbone",
     "extract_features",
+    "few_shot_probe",
+    "knn_probe",
+    "linear_probe",
+    "linear_probe_sgd",
     "load_backbone",
     "load_checkpoint",
     "log_norm",
@@ -92,6 +108,7 @@ __all__ = [
     "sampling_round",
     "save_checkpoint",
     "score_ood",
+    "summarize",
     "torchvision_labelled",
     "torchvision_unlabelled",
 ]
