@@ -73,7 +73,8 @@ class TrainingState:
         """
         check_resumable(snapshot, self.config, self.data)
         self.framework.load_state_dict(snapshot["framework"])
-        self.optimizer.load_state_dict(snapshot["optimizer"])
+        # A copy: the optimiser keeps the tensors it is given, and would train on inside the caller's snapshot.
+        self.optimizer.load_state_dict(_on_host(snapshot["optimizer"]))
         self.tailness.load_state_dict(snapshot["tailness"])
         self.selected = snapshot["selected"].numpy().copy()
         self.rounds, self.epoch, self.step = snapshot["rounds"], snapshot["epoch"], snapshot["step"]

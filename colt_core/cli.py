@@ -1,0 +1,163 @@
+"""Train without the service: `python -m colt_core train CONFIG.yaml --data PATH --pool PATH`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from colt_core.config import PretrainConfig
+from colt_core.data import (
+    DataError,
+    DatasetSpec,
+    ImageDataset,
+    ImagePool,
+    LongTail,
+    PoolSpec,
+    build_dataset,
+    build_pool,
+    is_artifact,
+    open_labelled,
+    open_unlabelled,
+    sample_labelled,
+    sample_unlabelled,
+)
+
+_INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
+
+
+class _Unusable(Exception):
+    """What the user gave cannot be used; the message is all they see."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns the exit status: 0 done, 1 unusable input, 130 interrupted with a checkpoint."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _train(arguments)
+    except (_Unusable, DataError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m colt_core",
+        description="COLT: self-supervised learning on long-tailed images with the help of out-of-distribution ones.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    train = commands.add_parser(
+        "train",
+        help="pretrain an encoder, then test it with a linear probe",
+        description="Pretrain an encoder, then print its accuracy class by class. Ctrl-C saves a checkpoint first.",
+        epilog="A start: write 'preset: digits' to digits.yaml, then "
+        "'python -m colt_core train digits.yaml --data digits --imbalance-ratio 20 --pool glyphs-and-patches'.",
+    )
+    train.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings by name; a preset fills the rest")
+    train.add_argument(
+        "--data",
+        required=True,
+        help="labelled images: a folder or archive of [train|val|test/]CLASS/IMAGE, an .npz, a saved data set, or the "
+        "sample 'digits'",
+    )
+    train.add_argument(
+        "--pool", help="OOD images: any folder or archive, an .npz, a saved pool, or 'glyphs-and-patches'"
+    )
+    train.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
+    train.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
+    train.add_argument("--out", type=Path, default=Path("colt-run"), metavar="DIR", help="results (default: colt-run)")
+    train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="go on from here")
+    return parser
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    config = read_config(arguments.config)
+    if arguments.resume is None and (arguments.out / "checkpoint.pt").exists():
+        raise _Unusable(f"{arguments.out} holds a run already: give another --out, or --resume its checkpoint.pt")
+    dataset = _dataset(arguments)
+    pool = None if arguments.pool is None else _pool(arguments)
+
+    from colt_core.run import (  # torch: not for --help, nor to be told of a misspelt setting
+        per_class_table,
+        run_to_folder,
+    )
+    from colt_core.training.checkpoint import load_checkpoint
+
+    stop = _Interrupt()
+    try:
+        state = None if arguments.resume is None else load_checkpoint(arguments.resume)
+        evaluation = run_to_folder(config, dataset, pool, arguments.out, resume_from=state, should_stop=stop.asked)
+    except (ValueError, OSError) as error:
+        raise _Unusable(str(error)) from error
+    finally:
+        stop.forget()
+    if evaluation is None:
+        print(f"Interrupted. Go on with --resume {arguments.out / 'checkpoint.pt'}")
+        return _INTERRUPTED
+    print(per_class_table(evaluation, dataset.class_names))
+    return 0
+
+
+class _Interrupt:
+    """Turns the first Ctrl-C into a wish that the training loop sees; a second one ends the process as usual."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._before = signal.signal(signal.SIGINT, self._note)
+
+    def asked(self) -> bool:
+        return self._asked
+
+    def forget(self) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, *_: Any) -> None:
+        self._asked = True
+        self.forget()
+
+
+def read_config(path: Path) -> PretrainConfig:
+    """The configuration in a YAML file."""
+    try:
+        settings = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise _Unusable(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _Unusable(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise _Unusable(f"{path} must hold settings by name, such as 'epochs: 100'")
+    try:
+        return PretrainConfig.resolve(settings)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
+        raise _Unusable(f"{path} cannot be used:\n" + "\n".join(lines)) from error
+
+
+def _dataset(arguments: argparse.Namespace) -> ImageDataset:
+    path = Path(arguments.data)
+    if is_artifact(path):
+        if arguments.image_size is not None or arguments.imbalance_ratio is not None:
+            raise _Unusable("a saved data set is cut and sized already: leave out --image-size and --imbalance-ratio")
+        return ImageDataset.load(path)
+    try:
+        ratio = arguments.imbalance_ratio
+        long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio)
+        spec = DatasetSpec(image_size=arguments.image_size, long_tail=long_tail)
+    except ValidationError as error:
+        raise _Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
+    return build_dataset(sample_labelled("digits") if arguments.data == "digits" else open_labelled(path), spec)
+
+
+def _pool(arguments: argparse.Namespace) -> ImagePool:
+    path = Path(arguments.pool)
+    if is_artifact(path):
+        return ImagePool.load(path)
+    named = arguments.pool == "glyphs-and-patches"
+    source = sample_unlabelled("glyphs-and-patches") if named else open_unlabelled(path)
+    return build_pool(source, PoolSpec(image_size=arguments.image_size))

@@ -1,0 +1,117 @@
+"""One run from images to a folder of results, with a progress bar: what `python -m colt_core train` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from colt_core.config import PretrainConfig
+from colt_core.data import ImageDataset, ImagePool
+from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, StepDone, Stopped
+from colt_core.probes.evaluate import evaluate
+from colt_core.probes.metrics import Evaluation
+from colt_core.training.checkpoint import load_backbone, save_checkpoint
+from colt_core.training.device import Compute
+from colt_core.training.pretrain import pretrain
+
+
+def run_to_folder(
+    config: PretrainConfig,
+    dataset: ImageDataset,
+    pool: ImagePool | None,
+    folder: Path,
+    *,
+    resume_from: dict[str, Any] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Evaluation | None:
+    """Pretrain and evaluate.
+
+    Writes to `folder`: checkpoint.pt (the latest), metrics.jsonl (a line a step, epoch and round; a resumed run goes on
+    with it) and evaluation.json (the linear probe).
+
+    Returns:
+        The linear probe's result; None where `should_stop` ended the run.
+
+    Raises:
+        ValueError: the configuration cannot run on the data, the data set is too small for the probe, or the
+            checkpoint is of another run.
+    """
+    images, _ = dataset.part("train")
+    events = pretrain(
+        config, images, None if pool is None else pool.images, resume_from=resume_from, should_stop=should_stop
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    state = resume_from
+    _forget_after(state, folder / "metrics.jsonl")
+    with (folder / "metrics.jsonl").open("a") as metrics, tqdm(unit="step", disable=None) as bar:
+        for event in events:
+            if (record := _record(event)) is not None:
+                metrics.write(json.dumps(record) + "\n")
+            match event:
+                case StepDone():
+                    bar.total, bar.n = event.steps, event.step
+                    bar.set_description(f"epoch {event.epoch}/{config.epochs}", refresh=False)
+                    bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
+                    bar.update(0)
+                case CheckpointReady():
+                    state = event.state
+                    metrics.flush()
+                    save_checkpoint(state, folder / "checkpoint.pt")
+                case Stopped():
+                    return None
+    assert state is not None  # a run ends with a checkpoint, or began from its last one
+    backbone, _ = load_backbone(state)
+    Compute.of(config).module(backbone)
+    evaluation = evaluate(backbone, dataset, precision=config.precision)
+    (folder / "evaluation.json").write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
+    return evaluation
+
+
+def _forget_after(state: dict[str, Any] | None, path: Path) -> None:
+    """Drop the lines that the run is about to write again: a killed run got further than its last checkpoint."""
+    if not path.exists():
+        return
+    lines = []
+    if state is not None:
+        for line in path.read_text().splitlines(keepends=True):
+            record = json.loads(line) if line.endswith("\n") else {"step": state["step"] + 1}
+            if record["step"] <= state["step"] and record.get("round", 0) <= state["rounds"]:
+                lines.append(line)
+    path.write_text("".join(lines))
+
+
+def _record(event: Event) -> dict[str, Any] | None:
+    """The scalars of an event, for a line of metrics.jsonl."""
+    match event:
+        case StepDone():
+            return {"event": "step", **asdict(event)}
+        case EpochDone():
+            tailness = {"tailness_mean": float(event.tailness.mean()), "tailness_std": float(event.tailness.std())}
+            scalars = {name: getattr(event, name) for name in ("epoch", "step", "loss", "images", "seconds")}
+            return {"event": "epoch", **scalars, **tailness}
+        case RoundDone():
+            scalars = {name: getattr(event, name) for name in ("round", "epoch", "step", "seconds")}
+            clusters = [asdict(cluster) for cluster in event.clusters]
+            return {"event": "round", **scalars, "selected": len(event.selected), "clusters": clusters}
+    return None
+
+
+def per_class_table(evaluation: Evaluation, class_names: tuple[str, ...]) -> str:
+    """Accuracies by class, the class with most training images first, and the group means below."""
+    wide = max(5, *(len(name) for name in class_names))
+    lines = [f"{'class':<{wide}}  train  accuracy"]
+    counts = evaluation.class_counts
+    for c in sorted(range(len(counts)), key=lambda c: (-counts[c], c)):
+        lines.append(f"{class_names[c]:<{wide}}  {counts[c]:>5}  {_percent(evaluation.per_class_accuracy[c])}")
+    groups = "   ".join(f"{name.capitalize()} {_percent(value)}" for name, value in evaluation.group_accuracy.items())
+    lines.append(f"All {_percent(evaluation.balanced_accuracy)}   {groups}   Std {100 * evaluation.group_std:.2f}")
+    return "\n".join(lines)
+
+
+def _percent(share: float | None) -> str:
+    return "    -" if share is None else f"{100 * share:5.1f}"

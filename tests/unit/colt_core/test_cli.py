@@ -1,0 +1,170 @@
+"""`python -m colt_core train`, from images on disk to the per-class table."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from colt_core.cli import main
+from colt_core.events import CheckpointReady
+from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
+
+SETTINGS = {
+    "backbone": "resnet10",
+    "width": 4,
+    "stem": "cifar-stride2",
+    "projection_dim": 8,
+    "epochs": 3,
+    "batch_size": 16,
+    "lr_warmup_epochs": 1,
+    "warmup_epochs": 1,
+    "sample_budget": 8,
+    "num_clusters": 2,
+    "checkpoint_interval": 1,
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data.npz (two classes, bright and dark), pool.npz and config.yaml, to work in."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    images = (rng.integers(0, 100, (60, 16, 16, 3)) + 150 * labels[:, None, None, None]).astype(np.uint8)
+    np.savez(tmp_path / "data.npz", images=images, labels=labels)
+    np.savez(tmp_path / "pool.npz", images=rng.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8))
+    write_config(tmp_path / "config.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_config(path: Path, **settings: Any) -> None:
+    path.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in {**SETTINGS, **settings}.items()))
+
+
+TRAIN = ["train", "config.yaml", "--data", "data.npz", "--pool", "pool.npz", "--out", "run"]
+
+
+def records() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_leaves_checkpoint_metrics_evaluation_and_a_table(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*TRAIN, "--imbalance-ratio", "4"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["class", "train", "accuracy"]
+    evaluation = json.loads(Path("run/evaluation.json").read_text())
+    shown = [line.split() for line in table[1:3]]
+    assert [int(line[1]) for line in shown] == sorted(evaluation["class_counts"], reverse=True)
+    assert [float(line[2]) for line in shown] == [round(100 * a, 1) for a in evaluation["per_class_accuracy"]]
+    assert table[3].startswith("All") and "Std" in table[3]
+    assert evaluation["accuracy"] > 0.9  # bright against dark
+
+    state = load_checkpoint("run/checkpoint.pt")
+    assert (state["epoch"], state["config"]["width"]) == (3, 4)
+    written = records()
+    assert [record["epoch"] for record in written if record["event"] == "epoch"] == [1, 2, 3]
+    assert [record["selected"] for record in written if record["event"] == "round"] == [8, 8]
+    steps = [record for record in written if record["event"] == "step"]
+    assert [record["step"] for record in steps] == list(range(1, steps[-1]["steps"] + 1))
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_end(files: Path) -> None:
+    assert main(TRAIN) == 0
+    whole, weights = records(), load_checkpoint("run/checkpoint.pt")["framework"]
+
+    from colt_core import open_labelled, open_unlabelled, pretrain  # what the command does, up to the first epoch
+    from colt_core.cli import read_config
+    from colt_core.data import DatasetSpec, PoolSpec, build_dataset, build_pool
+
+    images, _ = build_dataset(open_labelled(files / "data.npz"), DatasetSpec()).part("train")
+    pool = build_pool(open_unlabelled(files / "pool.npz"), PoolSpec()).images
+    events = pretrain(read_config(files / "config.yaml"), images, pool)
+    save_checkpoint(next(e.state for e in events if isinstance(e, CheckpointReady)), "run/checkpoint.pt")
+
+    assert main([*TRAIN, "--resume", "run/checkpoint.pt"]) == 0
+    assert all(torch.equal(weights[name], value) for name, value in load_checkpoint("run/checkpoint.pt")["framework"].items())
+    assert [{**record, "seconds": 0} for record in records()] == [{**record, "seconds": 0} for record in whole]
+
+
+def test_ctrl_c_saves_a_checkpoint_and_says_how_to_go_on(files: Path) -> None:
+    write_config(files / "config.yaml", epochs=100_000, warmup_epochs=50_000, checkpoint_interval=100_000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "colt_core", *TRAIN],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    metrics = files / "run" / "metrics.jsonl"
+    try:
+        while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+            pass
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130, err
+    assert "--resume run/checkpoint.pt" in out and "Traceback" not in err
+    assert load_checkpoint("run/checkpoint.pt")["step"] == records()[-1]["step"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "words"),
+    [
+        ({"learning_rte": 1}, [], ["config.yaml cannot be used", "learning_rte"]),
+        ({"temperature": -1}, [], ["temperature"]),
+        ({"batch_size": 1000}, [], ["batch_size: 1000"]),
+        ({}, ["--data", "missing"], ["missing"]),
+        ({}, ["--data", "config.yaml"], ["config.yaml"]),
+        ({}, ["--image-size", "2"], ["image_size"]),
+        ({}, ["--resume", "data.npz"], ["data.npz"]),
+        ({}, ["--resume", "missing.pt"], ["missing.pt"]),
+    ],
+)
+def test_bad_input_is_one_error_without_a_traceback(
+    settings: Any, arguments: list[str], words: list[str], files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(files / "config.yaml", **settings)
+    assert main([*TRAIN, *arguments]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ") and "Traceback" not in shown
+    assert all(word in shown for word in words)
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("content", ["- a list", "a: b: c", "\x00"])
+def test_a_file_that_holds_no_settings_is_named(
+    content: str, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files / "config.yaml").write_text(content)
+    assert main(TRAIN) == 1
+    assert "config.yaml" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_overwritten(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "run").mkdir()
+    (files / "run" / "checkpoint.pt").write_bytes(b"precious")
+    assert main(TRAIN) == 1
+    assert "holds a run already" in capsys.readouterr().err
+    assert (files / "run" / "checkpoint.pt").read_bytes() == b"precious"
+
+
+def test_help_comes_without_torch() -> None:
+    code = (
+        "import sys\nfrom colt_core.cli import main\n"
+        "try: main(['train', '--help'])\nfinally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--resume" in done.stdout and "digits" in done.stdout

@@ -1,0 +1,322 @@
+"""The training loop: its events, its determinism, exact resume, and that it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from colt_core.config import PretrainConfig
+from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
+from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
+from colt_core.training.embed import embed, extract_features
+from colt_core.training.pretrain import TrainingDiverged, pretrain
+
+SAMPLERS = ("none", "random", "colt")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def images(count: int, seed: int, side: int = 16) -> np.ndarray:
+    """A few blurred prototypes with noise, so that there is something to cluster and to learn."""
+    rng = np.random.default_rng(seed)
+    prototypes = rng.integers(0, 256, (4, 3, 4, 4)).repeat(side // 4, axis=2).repeat(side // 4, axis=3)
+    noise = rng.integers(-30, 31, (count, 3, side, side))
+    return np.clip(prototypes[rng.integers(0, 4, count)] + noise, 0, 255).astype(np.uint8)
+
+
+TRAIN, POOL = images(50, seed=1), images(30, seed=2)
+
+
+def config(**settings: Any) -> PretrainConfig:
+    """Four epochs: 7, 7, 10, 10 steps of 8 images (50 ID; from epoch 3 on with 24 OOD), rounds before 3 and 4."""
+    small = {
+        "backbone": "resnet10",
+        "width": 4,
+        "stem": "cifar-stride2",
+        "projection_dim": 8,
+        "epochs": 4,
+        "batch_size": 8,
+        "learning_rate": 0.05,
+        "lr_warmup_epochs": 1,
+        "warmup_epochs": 2,
+        "sample_interval": 1,
+        "sample_budget": 24,
+        "num_clusters": 3,
+        "kmeans_restarts": 1,
+        "tailness_momentum": 0.5,
+        "checkpoint_interval": 2,
+    }
+    return PretrainConfig.model_validate({**small, **settings})
+
+
+def run(made: PretrainConfig, **options: Any) -> list[Event]:
+    return list(pretrain(made, TRAIN, POOL, **options))
+
+
+def stop_after(calls: int) -> Any:
+    """A `should_stop` that says yes the n-th time it is asked."""
+    asked = count(1)
+    return lambda: next(asked) >= calls
+
+
+def difference(first: Any, second: Any, place: str = "") -> str | None:
+    """Where two events or states differ in as much as a bit, durations aside; None if nowhere."""
+    if type(first) is not type(second):
+        return f"{place}: {type(first).__name__}, {type(second).__name__}"
+    if isinstance(first, torch.Tensor):
+        return None if torch.equal(first, second) else f"{place}: {first}, {second}"
+    if isinstance(first, np.ndarray):
+        return None if np.array_equal(first, second) else f"{place}: {first}, {second}"
+    if hasattr(first, "__slots__"):
+        first, second = ({k: getattr(e, k) for k in e.__slots__ if k != "seconds"} for e in (first, second))
+    elif isinstance(first, list | tuple):
+        first, second = (dict(enumerate(items)) for items in (first, second))
+    if isinstance(first, dict):
+        if first.keys() != second.keys():
+            return f"{place}: {list(first)}, {list(second)}"
+        found = (difference(first[key], second[key], f"{place}/{key}") for key in first)
+        return next((text for text in found if text), None)
+    return None if first == second else f"{place}: {first}, {second}"
+
+
+def kinds(events: list[Event], *wanted: type) -> list[Event]:
+    return [event for event in events if isinstance(event, wanted)]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> dict[str, list[Event]]:
+    return {sampler: run(config(sampler=sampler)) for sampler in SAMPLERS}
+
+
+def test_the_events_of_a_colt_run(uninterrupted: dict[str, list[Event]]) -> None:
+    events = uninterrupted["colt"]
+    steps = kinds(events, StepDone)
+    assert [event.step for event in steps] == list(range(1, 35))
+    assert {event.steps for event in steps} == {34}
+    assert [event.epoch for event in steps] == [1] * 7 + [2] * 7 + [3] * 10 + [4] * 10
+
+    shape = [type(event).__name__ for event in events if not isinstance(event, StepDone)]
+    assert shape == [
+        "EpochDone",
+        "EpochDone",
+        "CheckpointReady",
+        "RoundDone",
+        "EpochDone",
+        "RoundDone",
+        "EpochDone",
+        "CheckpointReady",
+        "Finished",
+    ]
+    epochs = kinds(events, EpochDone)
+    assert [(event.epoch, event.step, event.images) for event in epochs] == [
+        (1, 7, 50),
+        (2, 14, 50),
+        (3, 24, 74),
+        (4, 34, 74),
+    ]
+    for event in epochs:
+        losses = [step.loss for step in steps if step.epoch == event.epoch]
+        assert event.loss == pytest.approx(np.mean(losses))
+        assert event.tailness.shape == (50,) and event.tailness.dtype == np.float32
+    assert events[-1] == Finished(4, 34)
+
+
+def test_the_distribution_term_counts_only_with_ood_images(uninterrupted: dict[str, list[Event]]) -> None:
+    for step in kinds(uninterrupted["colt"], StepDone):
+        if step.epoch < 3:
+            assert step.distribution_loss is None and step.loss == step.contrastive_loss
+        elif step.distribution_loss is not None:
+            assert step.loss == pytest.approx(step.contrastive_loss + 0.2 * step.distribution_loss, rel=1e-5)
+    assert any(step.distribution_loss is not None for step in kinds(uninterrupted["colt"], StepDone))
+    without = run(config(distribution_loss_weight=0))
+    assert all(step.distribution_loss is None for step in kinds(without, StepDone))
+
+
+def test_rounds_pick_from_the_whole_pool(uninterrupted: dict[str, list[Event]]) -> None:
+    for sampler in ("random", "colt"):
+        rounds = kinds(uninterrupted[sampler], RoundDone)
+        assert [(event.round, event.epoch, event.step) for event in rounds] == [(1, 3, 14), (2, 4, 24)]
+        for event in rounds:
+            assert len(set(event.selected.tolist())) == 24 and set(event.selected) <= set(range(30))
+            assert event.id_cluster.shape == (50,) and event.ood_tailness.shape == (30,)
+            assert sum(cluster.budget for cluster in event.clusters) == 24
+    assert not kinds(uninterrupted["none"], RoundDone)
+
+
+def test_the_short_last_batch_leaves_tailness_alone() -> None:
+    # 7 steps of 8 images, the last of 2: those two have no score yet after one epoch, and stand at the mean.
+    epoch = kinds(run(config(sampler="none", epochs=1)), EpochDone)[0]
+    values, counts = np.unique(epoch.tailness, return_counts=True)
+    assert counts.max() == 2
+    others = epoch.tailness[epoch.tailness != values[counts.argmax()]]
+    assert values[counts.argmax()] == pytest.approx(others.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_same_seed_gives_the_same_run(sampler: str, uninterrupted: dict[str, list[Event]]) -> None:
+    torch.manual_seed(99)  # nothing may hang on torch's own random state
+    np.random.seed(99)  # noqa: NPY002
+    assert difference(run(config(sampler=sampler)), uninterrupted[sampler]) is None
+
+
+def test_another_seed_gives_another_run(uninterrupted: dict[str, list[Event]]) -> None:
+    other = run(config(seed=1, sampler="none"))
+    assert difference(other[0], uninterrupted["none"][0])
+
+
+# Stops: first step; inside epoch 2; its last step; and, for the samplers (which are asked after a round too), right
+# after round 1, after the first step that has OOD images, in the last epoch, and after the very last step.
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("asked", [1, 10, 14, 15, 16, 28])
+def test_resumed_at_any_step_it_ends_bit_for_bit_the_same(
+    sampler: str, asked: int, uninterrupted: dict[str, list[Event]], tmp_path: Any
+) -> None:
+    before = run(config(sampler=sampler), should_stop=stop_after(asked))
+    checkpoint, stopped = before[-2:]
+    assert isinstance(checkpoint, CheckpointReady) and isinstance(stopped, Stopped)
+    save_checkpoint(checkpoint.state, tmp_path / "checkpoint.pt")
+    after = run(config(sampler=sampler), resume_from=load_checkpoint(tmp_path / "checkpoint.pt"))
+    assert difference(before[:-2] + after, uninterrupted[sampler]) is None
+
+
+def test_stopped_again_and_again_it_still_ends_the_same(uninterrupted: dict[str, list[Event]]) -> None:
+    state, seen = None, []
+    while True:
+        events = run(config(), resume_from=state, should_stop=stop_after(5))
+        if isinstance(events[-1], Finished):
+            break
+        assert isinstance(events[-2], CheckpointReady)
+        state = events[-2].state
+        seen += events[:-2]
+    regular = [event for event in uninterrupted["colt"] if isinstance(event, StepDone | EpochDone | RoundDone)]
+    assert difference([event for event in seen + events if isinstance(event, StepDone | EpochDone | RoundDone)], regular) is None
+
+
+def test_stopped_after_the_last_step_of_all_only_the_end_is_left(uninterrupted: dict[str, list[Event]]) -> None:
+    before = run(config(sampler="none"), should_stop=stop_after(28))
+    assert isinstance(before[-3], StepDone) and before[-3].step == before[-3].steps
+    after = run(config(sampler="none"), resume_from=before[-2].state)
+    assert difference(after, uninterrupted["none"][-3:]) is None
+
+
+def test_resuming_leaves_the_state_that_it_starts_from_as_it_was(uninterrupted: dict[str, list[Event]]) -> None:
+    state = kinds(uninterrupted["colt"], CheckpointReady)[0].state
+    before = deepcopy(state)
+    run(config(), resume_from=state)
+    assert difference(state, before) is None
+
+
+def test_a_finished_run_resumes_to_its_end(uninterrupted: dict[str, list[Event]]) -> None:
+    state = kinds(uninterrupted["colt"], CheckpointReady)[-1].state
+    assert run(config(), resume_from=state) == [Finished(4, 34)]
+
+
+def test_a_checkpoint_does_not_change_while_training_goes_on() -> None:
+    events = pretrain(config(sampler="none", checkpoint_interval=1), TRAIN)
+    state = next(event.state for event in events if isinstance(event, CheckpointReady))
+    weights = state["framework"]["backbone.conv1.weight"].clone()
+    score = state["tailness"]["score"].clone()
+    assert isinstance(list(events)[-1], Finished)
+    assert torch.equal(state["framework"]["backbone.conv1.weight"], weights)
+    assert torch.equal(state["tailness"]["score"], score)
+
+
+@pytest.mark.parametrize(
+    ("changed", "train", "pool", "words"),
+    [
+        ({"temperature": 0.3, "seed": 5}, TRAIN, POOL, ["temperature was 0.2 and is 0.3", "seed was 0 and is 5"]),
+        ({}, TRAIN[:40], POOL, ["num_train was 50 and is 40"]),
+        ({}, TRAIN, POOL[:25], ["num_pool was 30 and is 25"]),
+        ({}, images(50, 1, side=20), images(30, 2, side=20), ["image_size was 16 and is 20"]),
+    ],
+)
+def test_another_runs_checkpoint_is_refused(
+    changed: dict[str, Any], train: Any, pool: Any, words: list[str], uninterrupted: dict[str, list[Event]]
+) -> None:
+    state = kinds(uninterrupted["colt"], CheckpointReady)[0].state
+    with pytest.raises(ValueError) as error:
+        pretrain(config(**changed), train, pool, resume_from=state)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_what_does_not_change_the_result_may_change_on_resume(uninterrupted: dict[str, list[Event]]) -> None:
+    state = kinds(uninterrupted["none"], CheckpointReady)[0].state
+    events = run(config(sampler="none", checkpoint_interval=1, device="cpu"), resume_from=state)
+    assert len(kinds(events, CheckpointReady)) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "train", "pool", "words"),
+    [
+        ({"batch_size": 99, "sample_budget": 99}, TRAIN, POOL, ["batch_size: 99", "sample_budget: 99"]),
+        ({}, TRAIN, None, ["needs an OOD pool"]),
+        ({}, TRAIN.astype(np.float32), POOL, ["images must be uint8", "float32"]),
+        ({}, TRAIN, POOL[:, :1], ["pool must be (N, 3, S, S)", "(30, 1, 16, 16)"]),
+        ({}, TRAIN[:, :, :8], POOL, ["images must be (N, 3, S, S)"]),
+        ({}, TRAIN, images(30, 2, side=20), ["20 px", "16 px"]),
+    ],
+)
+def test_what_cannot_run_is_said_at_once(settings: Any, train: Any, pool: Any, words: list[str]) -> None:
+    with pytest.raises(ValueError) as error:
+        pretrain(config(**settings), train, pool)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_arrays_tensors_and_memory_maps_train_alike(uninterrupted: dict[str, list[Event]], tmp_path: Any) -> None:
+    np.save(tmp_path / "images.npy", TRAIN)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    assert difference(list(pretrain(config(sampler="none"), mapped)), uninterrupted["none"]) is None
+    assert difference(list(pretrain(config(), torch.from_numpy(TRAIN), torch.from_numpy(POOL))), uninterrupted["colt"]) is None
+
+
+def test_a_loss_that_is_not_finite_stops_with_place_and_learning_rate() -> None:
+    with pytest.raises(TrainingDiverged, match=r"the loss is nan in epoch 1, step \d+, at learning rate 9\d\.\d+"):
+        run(config(sampler="none", learning_rate=100, weight_decay=1, momentum=0.99, lr_warmup_epochs=0, epochs=100))
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.1), ("adamw", 3e-3)])
+def test_colt_learns(optimizer: str, rate: float) -> None:
+    made = config(
+        optimizer=optimizer, learning_rate=rate, epochs=14, warmup_epochs=7, sample_interval=3, batch_size=16, width=8
+    )
+    epochs = kinds(run(made), EpochDone)
+    # Within a phase: with the OOD images comes a second term.
+    assert epochs[6].loss < epochs[0].loss - 0.1
+    assert epochs[13].loss < epochs[7].loss
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_both_precisions_resume_exactly(precision: str) -> None:
+    made = config(precision=precision)
+    before = run(made, should_stop=stop_after(18))
+    after = run(made, resume_from=before[-2].state)
+    assert difference(before[:-2] + after, run(made)) is None
+
+
+def test_embedding_is_in_eval_mode_batch_by_batch(uninterrupted: dict[str, list[Event]]) -> None:
+    from colt_core.frameworks import build_framework
+
+    framework = build_framework(config())
+    framework.load_state_dict(kinds(uninterrupted["colt"], CheckpointReady)[-1].state["framework"])
+    framework.train()
+    z = embed(framework, TRAIN, precision="fp32")
+    assert framework.training
+    np.testing.assert_allclose(embed(framework, TRAIN[:7], batch_size=3, precision="fp32"), z[:7], atol=1e-5)
+    assert z.shape == (50, 8) and z.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-5)
+    features = extract_features(framework.backbone, TRAIN)
+    assert features.shape == (50, framework.backbone.num_features) and (features >= 0).all()
+    with pytest.raises(ValueError, match="no images"):
+        embed(framework, TRAIN[:0])
