@@ -54,7 +54,13 @@ def build_celery(settings: Settings) -> Celery:
     else:
         app.conf.update(
             broker_url=url,
-            broker_transport_options={"socket_connect_timeout": CONNECT_SECONDS},
+            broker_transport_options={
+                "socket_connect_timeout": CONNECT_SECONDS,
+                # How often a *sender* tries: whoever rings has others waiting, and a bell may be lost.
+                "max_retries": 1,
+                "interval_start": 0,
+                "interval_step": 0,
+            },
             # Else a worker takes messages out of Redis that an idle one could act upon; files are taken one by one.
             worker_disable_prefetch=True,
         )

@@ -7,6 +7,7 @@ from threading import Thread
 from typing import Any
 
 from celery import shared_task, signals
+from sqlalchemy.exc import DBAPIError
 
 from store.broker import PREPARE, TRAIN, get_celery
 from store.leases import LeasedModel
@@ -43,7 +44,11 @@ def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
     mine = get_folder()
     with mine.lock(lock) as free:
         while free and not mine.stopping:
-            lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
+            try:
+                lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
+            except DBAPIError:
+                log.warning("the database does not answer; the reconciler will ring again")
+                return
             if lease is None:
                 return
             log.info("took %s %s", lease.model.__tablename__, lease.id)

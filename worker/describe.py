@@ -7,7 +7,7 @@ import re
 from sqlalchemy.exc import DBAPIError
 
 LONGEST = 500
-_PATH = re.compile(r"(?:file://)?(?:/[^\s/'\",:;()<>]+)+/([^\s/'\",:;()<>]*)")
+_PATH = re.compile(r"(?<![\w.-])(?:file://)?(?:/[^\s/'\",:;()<>]+)+/([^\s/'\",:;()<>]*)")
 _STACK = re.compile(r"^(\s|Traceback \(most recent call last\)|During handling of the above|The above exception was)")
 
 

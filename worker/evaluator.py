@@ -22,7 +22,6 @@ from worker.child import Interrupt, WorkFailed, run
 from worker.evaluating import probe
 from worker.handover import SCRATCH
 from worker.patience import persist
-from worker.threads import set_torch_threads
 
 
 def evaluate(lease: Lease, _interrupt: Interrupt) -> None:
@@ -33,7 +32,6 @@ def evaluate(lease: Lease, _interrupt: Interrupt) -> None:
         LeaseLost: when another worker has the evaluation.
         StopRequested: after SIGTERM.
     """
-    set_torch_threads()
     artifacts = get_artifacts()
     with reading() as session:
         evaluation = session.get_one(Evaluation, lease.id)

@@ -36,6 +36,7 @@ class Recorder:
 
     Args:
         labels: (N,) classes of the training images, 0..C-1. They serve the record alone; training sees none.
+        epoch: epochs that are finished already.
         previous: indices of the OOD images that the last round before this attempt picked; empty without one.
     """
 
@@ -46,12 +47,15 @@ class Recorder:
         labels: NDArray[np.int64],
         num_classes: int,
         checkpoints: CheckpointFolder,
+        *,
+        epoch: int,
         previous: NDArray[np.int64],
     ) -> None:
         self._lease = lease
         self._labels = labels
         self._num_classes = num_classes
         self._epochs = config.epochs
+        self._epoch = epoch
         self._checkpoints = checkpoints
         self._selected = previous
         self._pace = Pace(config.batch_size)
@@ -70,7 +74,7 @@ class Recorder:
             case StepDone():
                 self._step(event)
             case EpochDone():
-                self._epoch(event)
+                self._epoch_done(event)
             case RoundDone():
                 self._round(event)
             case CheckpointReady():
@@ -121,7 +125,8 @@ class Recorder:
         if full or time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self.flush()
 
-    def _epoch(self, event: EpochDone) -> None:
+    def _epoch_done(self, event: EpochDone) -> None:
+        self._epoch = event.epoch
         self._points.append(("epoch_loss", event.step, event.loss))
         row = TailnessEpoch(
             job_id=self._lease.id,
@@ -202,7 +207,7 @@ class Recorder:
         }
 
     def _progress_event(self, last: StepDone) -> dict[str, Any]:
-        return {"epoch": last.epoch, "epochs": self._epochs, **self._progress(last)}
+        return {"epoch": self._epoch, "epochs": self._epochs, **self._progress(last)}
 
 
 def _adding(row: TailnessEpoch | SamplingRound) -> Callable[[Session], None]:

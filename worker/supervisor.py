@@ -47,13 +47,11 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
         stopped = _watch(process, lease, folder, settings)
         _settle(lease, process.returncode, stopped, log_path, settings)
     except LeaseLost:
-        # Most often because the process ended its row itself, as it should.
-        log.info("%s %s is not ours any more", lease.model.__tablename__, lease.id)
+        pass  # the process ended its row itself, as it should; or the row is another worker's now, or deleted
     finally:
         _kill_group(process)
         shutil.rmtree(scratch, ignore_errors=True)
-        if lease.model in (Dataset, OodPool):
-            _remove_unless_wanted(lease)
+    _look_back(lease)
 
 
 def _start(
@@ -152,13 +150,14 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _remove_unless_wanted(lease: Lease) -> None:
-    """A registration that failed, or whose row was deleted meanwhile, leaves no files."""
+def _look_back(lease: Lease) -> None:
+    """Say how it ended. A registration that failed, or whose row was deleted meanwhile, leaves no files."""
+    table = lease.model.__tablename__
     try:
         with reading() as session:
             status = session.scalar(select(lease.model.status).where(lease.model.id == lease.id))
-        wanted = status not in (None, outcome.FAILED)
-        if not wanted:
-            get_artifacts().delete(f"{lease.model.__tablename__}/{lease.id}")
+        log.info("%s %s is %s", table, lease.id, status or "deleted")
+        if lease.model in (Dataset, OodPool) and status in (None, outcome.FAILED):
+            get_artifacts().delete(f"{table}/{lease.id}")
     except Exception:
-        log.exception("could not look after the files of %s", lease.id)
+        log.exception("could not look after %s %s", table, lease.id)

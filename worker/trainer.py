@@ -26,7 +26,6 @@ from worker.evaluating import probe
 from worker.handover import SCRATCH
 from worker.patience import persist
 from worker.recorder import Recorder
-from worker.threads import set_torch_threads
 
 
 def train(lease: Lease, interrupt: Interrupt) -> None:
@@ -39,7 +38,6 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     """
     from colt_core.training.pretrain import TrainingDiverged, pretrain
 
-    set_torch_threads()
     with reading() as session:
         job = session.get_one(Job, lease.id)
         dataset, pool = _load(session, job)
@@ -94,6 +92,7 @@ def _begin(
         labels,
         num_classes,
         checkpoints,
+        epoch=epoch,
         previous=state["selected"].numpy() if state else np.empty(0, dtype=np.int64),
     )
     recorder.say(f"attempt {job.attempts} goes on from epoch {epoch}, step {step}" if row else "training begins")

@@ -1,0 +1,190 @@
+"""Small real jobs on a running stack, and everything that one of them left in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from sqlalchemy import Engine, select
+
+from store.database import build_engine, reading
+from store.models import Checkpoint, Evaluation, Job, Metric, SamplingRound, TailnessEpoch
+from tests.services.processes import Process, marked, wait_until
+from tests.services.stack import Stack
+
+EPOCHS = 12
+CONFIG = {
+    "preset": "digits",
+    "width": 8,
+    "batch_size": 32,
+    "epochs": EPOCHS,
+    "warmup_epochs": 3,
+    "sample_interval": 3,
+    "sample_budget": 60,
+    "checkpoint_interval": 1,
+    "seed": 3,
+}
+EVALUATIONS = ["linear", "knn"]
+PATIENCE = 120.0
+
+
+@dataclass
+class Service:
+    """A stack with a data set and a pool, and what an undisturbed run on them leaves."""
+
+    stack: Stack
+    dataset_id: str
+    ood_pool_id: str
+    undisturbed: dict[str, Any]
+
+    def submit(self, **config: Any) -> str:
+        return submit(self.stack, self.dataset_id, self.ood_pool_id, **config)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        answer = self.stack.client.get(f"/api/v1/jobs/{job_id}")
+        answer.raise_for_status()
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def wait_status(self, job_id: str, *statuses: str) -> dict[str, Any]:
+        return wait_status(self.stack, f"jobs/{job_id}", *statuses)
+
+    def wait_training(self, job_id: str) -> psutil.Process:
+        """Wait until a few epochs are done and more are to come.
+
+        Returns:
+            The trainer's process.
+        """
+        wait_until(lambda: self.job(job_id)["progress"]["epoch"] >= 2, PATIENCE, f"job {job_id} trains")
+        trainer = self.trainer(job_id)
+        assert trainer is not None, f"the training was too quick to be disturbed: {self.job(job_id)}"
+        return trainer
+
+    def trainer(self, job_id: str) -> psutil.Process | None:
+        found = (process for process in marked(self.stack.mark) if process.cmdline()[-1:] == [job_id])
+        return next(found, None)
+
+    def worker_of(self, trainer: psutil.Process) -> Process:
+        """The worker that a trainer belongs to."""
+        ancestors = {process.pid for process in trainer.parents()}
+        return next(worker for worker in self.stack.workers if worker.running and worker.pid in ancestors)
+
+    def assert_as_undisturbed(self, job_id: str) -> None:
+        """The job ended, and all that it recorded is what the undisturbed run recorded, bit for bit."""
+        job = self.wait_status(job_id, "succeeded", "failed", "cancelled")
+        assert job["status"] == "succeeded", job
+        with engine_of(self.stack) as engine:
+            assert_equal(recorded(engine, job_id), self.undisturbed)
+
+
+@contextmanager
+def engine_of(stack: Stack) -> Iterator[Engine]:
+    """The stack's own database."""
+    url = stack.env.get("COLT_DATABASE_URL") or f"sqlite:///{stack.home / 'colt.db'}"
+    engine = build_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def begin(stack: Stack) -> Service:
+    """Register the samples and run a job that nothing disturbs."""
+    dataset_id = post(
+        stack,
+        "datasets",
+        {
+            "name": "digits-lt",
+            "source": {"kind": "sample", "name": "digits"},
+            "long_tail": {"profile": "exp", "imbalance_ratio": 10, "max_per_class": 30},
+        },
+    )
+    pool_id = post(stack, "ood-pools", {"name": "glyphs", "source": {"kind": "sample", "name": "glyphs-and-patches"}})
+    for path in (f"datasets/{dataset_id}", f"ood-pools/{pool_id}"):
+        assert wait_status(stack, path, "ready", "failed")["status"] == "ready"
+    job_id = submit(stack, dataset_id, pool_id)
+    job = wait_status(stack, f"jobs/{job_id}", "succeeded", "failed", "cancelled")
+    assert job["status"] == "succeeded", job
+    with engine_of(stack) as engine:
+        service = Service(stack, dataset_id, pool_id, recorded(engine, job_id))
+    assert len(service.undisturbed["tailness"]) == EPOCHS and len(service.undisturbed["rounds"]) == 3
+    return service
+
+
+def submit(stack: Stack, dataset_id: str, pool_id: str, **config: Any) -> str:
+    body = {"dataset_id": dataset_id, "ood_pool_id": pool_id, "config": CONFIG | config, "evaluations": EVALUATIONS}
+    return post(stack, "jobs", body)
+
+
+def post(stack: Stack, path: str, body: dict[str, Any]) -> str:
+    answer = stack.client.post(f"/api/v1/{path}", json=body)
+    assert answer.status_code == 202, answer.text
+    row_id: str = answer.json()["id"]
+    return row_id
+
+
+def wait_status(stack: Stack, path: str, *statuses: str) -> dict[str, Any]:
+    last: dict[str, Any] = {}
+
+    def reached() -> bool:
+        nonlocal last
+        answer = stack.client.get(f"/api/v1/{path}")
+        answer.raise_for_status()
+        last = answer.json()
+        return last["status"] in statuses
+
+    try:
+        wait_until(reached, PATIENCE, f"{path} is {' or '.join(statuses)}")
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; it is {last}") from error
+    return last
+
+
+def recorded(engine: Engine, job_id: str) -> dict[str, Any]:
+    """All that a job recorded, but for names and clocks."""
+    with reading(engine) as session:
+        job = session.get_one(Job, job_id)
+        metrics = session.execute(
+            select(Metric.name, Metric.step, Metric.value)
+            .where(Metric.job_id == job_id)
+            .order_by(Metric.name, Metric.step)
+        )
+        tailness = session.scalars(
+            select(TailnessEpoch).where(TailnessEpoch.job_id == job_id).order_by(TailnessEpoch.epoch)
+        )
+        rounds = session.scalars(
+            select(SamplingRound).where(SamplingRound.job_id == job_id).order_by(SamplingRound.round)
+        )
+        evaluations = session.scalars(select(Evaluation).where(Evaluation.job_id == job_id).order_by(Evaluation.kind))
+        last = session.scalars(
+            select(Checkpoint).where(Checkpoint.job_id == job_id).order_by(Checkpoint.step.desc()).limit(1)
+        ).one()
+        return {
+            "job": (job.epoch, job.step, job.steps, job.loss, job.accuracy, job.error),
+            "metrics": [tuple(row) for row in metrics],
+            "tailness": [(row.epoch, row.class_means, row.scores) for row in tailness],
+            "rounds": [
+                (
+                    *(row.round, row.epoch, row.step, row.clusters, row.num_selected, row.overlap),
+                    *(row.ood_tailness, row.ood_cluster, row.ood_similarity, row.ood_selected, row.id_cluster),
+                )
+                for row in rounds
+            ],
+            "evaluations": [
+                (row.kind, row.status, row.epoch, row.accuracy, row.per_class_accuracy, row.group_accuracy)
+                for row in evaluations
+            ],
+            "checkpoint": (last.epoch, last.step, last.bytes, last.sha256),
+        }
+
+
+def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Equal, or the first difference, in few words: arrays are long."""
+    for name in expected:
+        if found[name] != expected[name]:
+            pairs = zip(found[name], expected[name], strict=False)
+            first = next(((str(a)[:300], str(b)[:300]) for a, b in pairs if a != b), "one is longer")
+            raise AssertionError(
+                f"{name}: {len(found[name])} and {len(expected[name])} long, first difference: {first}"
+            )

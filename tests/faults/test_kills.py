@@ -1,0 +1,130 @@
+"""Whatever is killed in mid-training, the job ends with the very numbers of a run that nothing disturbed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import STACKS, StartStack
+from tests.faults.runs import Service, begin, engine_of, recorded
+from tests.services.processes import marked, wait_until
+
+QUICK_STOP_SECONDS = 15.0  # of a worker that trains; a second or two on an idle machine
+
+
+@pytest.fixture(scope="module", params=STACKS)
+def service(request: pytest.FixtureRequest, start_module_stack: StartStack) -> Service:
+    return begin(start_module_stack(request.param))
+
+
+@pytest.fixture(autouse=True)
+def _everything_runs_again_afterwards(service: Service) -> Iterator[None]:
+    yield
+    for process in service.stack.processes:
+        if not process.running:
+            process.start()
+    service.stack.wait_ready()
+
+
+def test_two_runs_that_nothing_disturbs_are_the_same(service: Service) -> None:
+    job_id = service.submit()
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 1
+
+
+def test_another_seed_is_another_run(service: Service) -> None:
+    """Or else the other tests would compare nothing."""
+    job_id = service.submit(seed=4)
+    service.wait_status(job_id, "succeeded", "failed")
+    with engine_of(service.stack) as engine:
+        found = recorded(engine, job_id)
+    assert all(found[name] != service.undisturbed[name] for name in ("metrics", "tailness", "rounds", "checkpoint"))
+
+
+def test_killing_the_trainer(service: Service) -> None:
+    job_id = service.submit()
+    service.wait_training(job_id).kill()
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 2
+
+
+def test_killing_the_supervising_child_of_the_worker(service: Service) -> None:
+    job_id = service.submit()
+    trainer = service.wait_training(job_id)
+    supervisor = trainer.parent()
+    assert supervisor is not None
+    supervisor.kill()
+    trainer.wait(5)  # it does not live on as an orphan
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 2
+
+
+def test_killing_the_worker(service: Service) -> None:
+    job_id = service.submit()
+    trainer = service.wait_training(job_id)
+    worker = service.worker_of(trainer)
+    worker.kill()
+    trainer.wait(5)
+    others = [other for other in service.stack.workers if other is not worker]
+    if not others:  # with more than one worker, another one takes the job over
+        worker.start()
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 2
+
+
+def test_killing_the_api(service: Service) -> None:
+    job_id = service.submit()
+    service.wait_training(job_id)
+    service.stack.api.kill()
+    time.sleep(0.5)
+    service.stack.api.start()
+    service.stack.wait_ready()
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 1
+
+
+def test_stopping_every_worker_and_starting_them_again(service: Service) -> None:
+    job_id = service.submit()
+    trainer = service.wait_training(job_id)
+    began = time.monotonic()
+    for worker in service.stack.workers:
+        worker.send(signal.SIGTERM)
+    assert [worker.wait(60) for worker in service.stack.workers] == [0] * len(service.stack.workers)
+    assert time.monotonic() - began < QUICK_STOP_SECONDS
+    assert not trainer.is_running()
+    job = service.job(job_id)
+    assert (job["status"], job["attempts"]) == ("queued", 0), job
+    assert 2 <= job["progress"]["epoch"] and job["progress"]["step"] < job["progress"]["steps"]
+    for worker in service.stack.workers:
+        worker.start()
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 1
+
+
+def test_cancelling_and_resuming(service: Service) -> None:
+    job_id = service.submit()
+    service.wait_training(job_id)
+    client = service.stack.client
+    assert client.post(f"/api/v1/jobs/{job_id}/cancel").json()["status"] == "cancelling"
+    job = service.wait_status(job_id, "cancelled", "succeeded")
+    assert job["status"] == "cancelled" and job["progress"]["step"] < job["progress"]["steps"]
+    checkpoint = client.get(f"/api/v1/jobs/{job_id}/checkpoints").json()["items"][0]
+    assert checkpoint["step"] == job["progress"]["step"]  # nothing trained was lost
+    assert client.post(f"/api/v1/jobs/{job_id}/resume").status_code < 300
+    service.assert_as_undisturbed(job_id)
+
+
+def test_no_process_is_left_of_all_these_jobs(service: Service) -> None:
+    def working() -> list[str]:
+        return [
+            line for process in marked(service.stack.mark) if "worker.trainer" in (line := _line(process.cmdline()))
+        ]
+
+    wait_until(lambda: not working(), 10, "no trainer is left")
+
+
+def _line(words: list[str]) -> str:
+    return " ".join(words)

@@ -1,0 +1,26 @@
+"""The worker's settings, on SQLite; the engines differ in claims and outcomes, which tests/unit holds to both."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.worker_settings import worker_settings
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def configured(sqlite_template: Path, home: Path) -> Iterator[Engine]:
+    """An engine on the worker's migrated database."""
+    home.mkdir()
+    shutil.copy(sqlite_template, home / "colt.db")
+    with worker_settings(home, f"sqlite:///{home / 'colt.db'}") as engine:
+        yield engine

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store.artifacts import ArtifactStore
+from store.models import new_id
+
+
+@pytest.fixture(params=["folder", "elsewhere"])
+def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    """A store in a folder, and one that is no folder (as S3 is none), whose files must be fetched."""
+    url = str(tmp_path / "artifacts") if request.param == "folder" else f"memory://colt-{new_id()}"
+    return ArtifactStore(url, tmp_path / "cache")
+
+
+def read(artifacts: ArtifactStore, key: str) -> bytes:
+    with artifacts.open(key) as file:
+        return file.read()
+
+
+def test_what_is_written_is_read(artifacts: ArtifactStore) -> None:
+    stored = artifacts.write("uploads/a/data.bin", [b"one", b"", b"two"])
+    assert (stored.bytes, stored.sha256) == (6, hashlib.sha256(b"onetwo").hexdigest())
+    assert read(artifacts, "uploads/a/data.bin") == b"onetwo"
+    assert artifacts.size("uploads/a/data.bin") == 6
+    with artifacts.open("uploads/a/data.bin") as file:
+        file.seek(3)
+        assert file.read() == b"two"
+
+
+def test_a_second_write_takes_the_place_of_the_first(artifacts: ArtifactStore) -> None:
+    artifacts.write("a/b", [b"old and long"])
+    artifacts.write("a/b", [b"new"])
+    assert read(artifacts, "a/b") == b"new"
+
+
+def test_a_write_that_breaks_off_leaves_nothing(artifacts: ArtifactStore) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"half"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        artifacts.write("uploads/a/data.bin", chunks())
+    with pytest.raises(FileNotFoundError), artifacts.open("uploads/a/data.bin"):
+        pass
+    assert artifacts._fs.find(artifacts._root) == []
+
+
+def test_files_and_folders_have_local_paths(artifacts: ArtifactStore, tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "images.npy").write_bytes(b"images")
+    (folder / "meta.json").write_bytes(b"{}")
+    artifacts.put_folder(folder, "datasets/d")
+    for _ in range(2):  # fetched, then from the cache
+        local = artifacts.local_path("datasets/d")
+        assert {path.name: path.read_bytes() for path in local.iterdir()} == {
+            "images.npy": b"images",
+            "meta.json": b"{}",
+        }
+        assert artifacts.local_path("datasets/d/meta.json").read_bytes() == b"{}"
+
+
+def test_deleted_is_gone_from_store_and_cache(artifacts: ArtifactStore) -> None:
+    artifacts.write("datasets/d/meta.json", [b"{}"])
+    artifacts.write("uploads/u/x.zip", [b"zip"])
+    artifacts.local_path("datasets/d")
+    artifacts.local_path("uploads/u/x.zip")
+    artifacts.delete("datasets/d")
+    artifacts.delete("uploads/u/x.zip")
+    artifacts.delete("datasets/d")  # no error
+    for key in ("datasets/d", "datasets/d/meta.json", "uploads/u/x.zip"):
+        with pytest.raises(FileNotFoundError):
+            artifacts.local_path(key)
+
+
+def test_the_check_leaves_nothing(artifacts: ArtifactStore) -> None:
+    artifacts.check()
+    assert artifacts._fs.find(artifacts._root) == []
+
+
+def test_a_store_that_cannot_be_written_fails_its_check(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError):
+        ArtifactStore(str(tmp_path / "file" / "below"), tmp_path / "cache").check()
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a/../../b", "a//b", "a/./b"])
+def test_keys_stay_inside(artifacts: ArtifactStore, key: str) -> None:
+    with pytest.raises(ValueError, match="artifact key"):
+        artifacts.write(key, [b"x"])
+    with pytest.raises(ValueError, match="artifact key"):
+        artifacts.delete(key)

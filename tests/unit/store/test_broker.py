@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from store import broker
+from store.broker import PREPARE, TRAIN, build_celery, get_celery, ring
+from store.settings import Settings, get_settings
+from tests.services.processes import free_port
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """The process's settings, read anew from variables that the test sets."""
+    monkeypatch.setenv("COLT_HOME", str(tmp_path))
+    get_settings.cache_clear()
+    get_celery.cache_clear()
+    yield monkeypatch
+    get_settings.cache_clear()
+    get_celery.cache_clear()
+
+
+def test_a_bell_is_a_message_without_arguments_in_the_data_folder(
+    configure: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert ring(TRAIN) and ring(PREPARE)
+    messages = [json.loads(path.read_text()) for path in (tmp_path / "broker").glob("*.msg")]
+    assert sorted(message["headers"]["task"] for message in messages) == [PREPARE, TRAIN]
+    assert {message["headers"]["argsrepr"] for message in messages} == {"()"}
+    assert {message["content-type"] for message in messages} == {"application/json"}
+
+
+def test_a_bell_reaches_redis(configure: pytest.MonkeyPatch, redis_url: str) -> None:
+    configure.setenv("COLT_BROKER_URL", redis_url)
+    assert ring(TRAIN)
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.llen("colt") == 1
+
+
+def test_a_broker_that_is_away_costs_little_time_and_no_error(
+    configure: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure.setenv("COLT_BROKER_URL", f"redis://:secret@127.0.0.1:{free_port()}/0")
+    began = time.monotonic()
+    assert not ring(TRAIN)
+    assert time.monotonic() - began < broker.CONNECT_SECONDS
+    assert "does not answer" in caplog.text and "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["", "redis://127.0.0.1/0"])
+def test_messages_are_json_acknowledged_early_and_never_hoarded(url: str, tmp_path: Path) -> None:
+    conf = build_celery(Settings(home=tmp_path, broker_url=url)).conf  # type: ignore[arg-type]
+    assert conf.accept_content == ["json"] and conf.task_serializer == "json"
+    assert not conf.task_acks_late and conf.task_ignore_result and conf.result_backend is None
+    assert conf.worker_prefetch_multiplier == 1
+    assert conf.worker_pool_start_method == "spawn"
+    assert conf.worker_disable_prefetch == url.startswith("redis")

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from worker.folder import PREPARE, TRAIN, WorkerFolder, new_worker_id
+
+
+def worker(home: Path) -> WorkerFolder:
+    return WorkerFolder(home, new_worker_id())
+
+
+def test_a_lock_is_held_once_and_ends_with_its_holder(tmp_path: Path) -> None:
+    folder = worker(tmp_path)
+    with folder.create():
+        with folder.lock(TRAIN) as first, folder.lock(TRAIN) as second, folder.lock(PREPARE) as other:
+            assert (first, second, other) == (True, False, True)
+        with folder.lock(TRAIN) as again:
+            assert again
+
+
+def test_a_new_worker_sweeps_up_after_dead_ones_only(tmp_path: Path) -> None:
+    dead, living, orphaned = worker(tmp_path), worker(tmp_path), worker(tmp_path)
+    with living.create():
+        dead.create().close()
+        (dead.scratch("token") / "half.npy").write_bytes(b"half")
+        orphan = orphaned.create()
+        with orphaned.lock(TRAIN) as held:  # its parent died, a child of it still works
+            assert held
+            orphan.close()
+            with worker(tmp_path).create():
+                assert not dead.path.exists()
+                assert living.path.exists() and orphaned.path.exists()
+
+
+def test_the_word_to_stop_is_heard_by_every_process_of_the_worker(tmp_path: Path) -> None:
+    folder = worker(tmp_path)
+    with folder.create():
+        child = WorkerFolder(tmp_path, folder.worker_id)
+        assert not child.stopping
+        folder.ask_to_stop()
+        assert child.stopping
+    folder.remove()
+    assert not folder.path.exists()

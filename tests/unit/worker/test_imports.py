@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.services.processes import REPOSITORY, clean_environment
+
+
+def test_the_celery_side_loads_no_torch() -> None:
+    """A pool child that computed with torch could hang in its next life, and the parent would only hold the memory."""
+    program = """
+import sys
+import worker.app, worker.__main__, worker.supervisor, worker.reconciler
+print(sorted({"torch", "torchvision", "faiss", "sklearn", "api"} & set(sys.modules)))
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env=clean_environment(COLT_HOME="unused"),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert told.stdout.strip() == "[]"

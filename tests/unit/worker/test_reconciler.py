@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from store import leases
+from store.broker import PREPARE, TRAIN
+from store.database import reading, writing
+from store.leases import Lease
+from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Worker, utc_now
+from tests.unit.store.rows import add_dataset, add_job
+from worker.folder import WorkerFolder
+from worker.reconciler import FORGET_WORKERS_AFTER, LOST, Reconciler, recover
+
+
+@pytest.fixture
+def reconciler(configured: Engine, home: Path) -> Reconciler:
+    return Reconciler(WorkerFolder(home, "me"))
+
+
+@pytest.fixture
+def lost_job(configured: Engine) -> Job:
+    """A job whose worker fell silent."""
+    job = add_job(configured, add_dataset(configured, status="ready"))
+    with writing(configured) as session:
+        assert leases.claim(session, Job, "silent", -1) is not None
+    return job
+
+
+def bells(home: Path) -> list[str]:
+    return sorted(json.loads(path.read_text())["headers"]["task"] for path in (home / "broker").glob("*.msg"))
+
+
+def job_of(engine: Engine) -> Job:
+    with reading(engine) as session:
+        return session.scalars(select(Job)).one()
+
+
+def test_a_lost_job_is_queued_again_and_rung_for(
+    configured: Engine, reconciler: Reconciler, lost_job: Job, home: Path
+) -> None:
+    reconciler.once()
+    job = job_of(configured)
+    assert (job.status, job.lease_token, job.attempts, job.error) == ("queued", None, 1, None)
+    assert bells(home) == [TRAIN]
+    with reading(configured) as session:
+        told = [(event.kind, event.data) for event in session.scalars(select(JobEvent).order_by(JobEvent.id))]
+    assert told == [
+        ("log", {"lines": [f"attempt 1 broke off: {LOST}"]}),
+        ("status", {"status": "queued"}),
+    ]
+
+
+def test_a_job_lost_too_often_fails_with_the_reason(
+    configured: Engine, reconciler: Reconciler, lost_job: Job, home: Path
+) -> None:
+    with writing(configured) as session:
+        session.execute(update(Job).values(attempts=2))
+    reconciler.once()
+    job = job_of(configured)
+    assert job.status == "failed" and job.error is not None and job.error.startswith(LOST)
+    assert bells(home) == []
+
+
+def test_a_lost_job_that_was_being_cancelled_is_cancelled(
+    configured: Engine, reconciler: Reconciler, lost_job: Job
+) -> None:
+    with writing(configured) as session:
+        session.execute(update(Job).values(status="cancelling", attempts=2))
+    reconciler.once()
+    assert (job_of(configured).status, job_of(configured).error) == ("cancelled", None)
+
+
+def test_a_job_that_is_held_is_left_alone(configured: Engine, reconciler: Reconciler, home: Path) -> None:
+    add_job(configured, add_dataset(configured, status="ready"))
+    with writing(configured) as session:
+        lease = leases.claim(session, Job, "busy", 60)
+    reconciler.once()
+    assert lease is not None and job_of(configured).lease_token == lease.token
+    assert bells(home) == []
+
+
+def test_a_lost_registration_waits_again_then_fails_without_files(
+    configured: Engine, reconciler: Reconciler, home: Path
+) -> None:
+    dataset = add_dataset(configured)
+    files = home / "artifacts" / dataset.artifact
+    files.mkdir(parents=True)
+    for status in ("registering", "failed"):
+        with writing(configured) as session:
+            assert leases.claim(session, Dataset, "silent", -1) is not None
+        reconciler.once()
+        with reading(configured) as session:
+            row = session.get_one(Dataset, dataset.id)
+        assert (row.status, row.lease_token) == (status, None)
+    assert row.problem is not None and row.problem["detail"].startswith(LOST)
+    assert not files.exists()
+    assert bells(home) == [PREPARE]
+
+
+def test_a_lost_evaluation_waits_again(configured: Engine, reconciler: Reconciler, home: Path) -> None:
+    job = add_job(configured, add_dataset(configured, status="ready"), status="succeeded")
+    checkpoint = Checkpoint(id="c", job_id=job.id, epoch=1, step=1, artifact="a", bytes=1, sha256="s")
+    evaluation = Evaluation(job_id=job.id, checkpoint_id="c", kind="knn", config={}, epoch=1)
+    with writing(configured) as session:
+        session.add(checkpoint)
+        session.flush()
+        session.add(evaluation)
+        session.flush()
+        assert leases.claim(session, Evaluation, "silent", -1) is not None
+    reconciler.once()
+    with reading(configured) as session:
+        row = session.get_one(Evaluation, evaluation.id)
+    assert (row.status, row.lease_token) == ("queued", None)
+    assert bells(home) == [PREPARE]
+
+
+def test_what_was_recovered_is_not_recovered_again(configured: Engine, lost_job: Job) -> None:
+    with writing(configured) as session:
+        recover(session)
+    with writing(configured) as session:
+        recover(session)
+    with reading(configured) as session:
+        assert len(list(session.scalars(select(JobEvent).where(JobEvent.kind == "status")))) == 1
+    with writing(configured) as session:
+        assert isinstance(leases.claim(session, Job, "next", 60), Lease)
+
+
+def test_the_heartbeat_moves_and_the_long_silent_are_forgotten(configured: Engine, reconciler: Reconciler) -> None:
+    now = utc_now()
+    with writing(configured) as session:
+        session.add(Worker(id="gone", heartbeat_at=now - FORGET_WORKERS_AFTER - dt.timedelta(seconds=1)))
+        session.add(Worker(id="late", heartbeat_at=now - dt.timedelta(minutes=1)))
+    reconciler.once()
+    with reading(configured) as session:
+        first = session.get_one(Worker, "me")
+    reconciler.once()
+    with reading(configured) as session:
+        second = session.get_one(Worker, "me")
+        assert set(session.scalars(select(Worker.id))) == {"me", "late"}
+    assert first.heartbeat_at < second.heartbeat_at and first.started_at == second.started_at
