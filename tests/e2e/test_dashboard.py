@@ -184,10 +184,36 @@ def test_the_data_set_shows_its_long_tail(page: Page, service: Stack, job: dict[
     dataset = service.client.get(f"/api/v1/datasets/{job['dataset_id']}").json()
     page.goto("/datasets")
     page.get_by_role("link", name=dataset["name"]).click()
+    expect(page.locator("rect[data-class]")).to_have_count(len(dataset["class_counts"]))
     counts = page.locator("rect[data-class]").evaluate_all("bars => bars.map(bar => +bar.dataset.count)")
     assert counts == sorted(dataset["class_counts"], reverse=True)
     page.get_by_label("Class", exact=True).select_option("9")
     expect(page.get_by_role("group", name="Images of 9").locator("img")).to_have_count(dataset["class_counts"][9])
+
+
+def test_nothing_is_wider_than_a_phone(page: Page, job: dict[str, Any]) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    for path in (
+        "/jobs",
+        "/jobs/new",
+        f"/jobs/{job['id']}",
+        "/datasets",
+        f"/datasets/{job['dataset_id']}",
+        "/pools",
+        f"/pools/{job['ood_pool_id']}",
+    ):
+        page.goto(path, wait_until="networkidle" if path.count("/") == 1 else "load")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        if path == f"/jobs/{job['id']}":
+            expect(bars(page)).to_have_count(10)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_an_unknown_address_and_a_job_that_is_gone_say_so(page: Page, job: dict[str, Any]) -> None:
+    page.goto("/nothing/here")
+    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+    page.goto("/jobs/0123456789abcdef")
+    expect(page.get_by_role("alert").first).to_contain_text("Not Found")
 
 
 def test_a_restart_of_the_server_is_survived_and_a_job_is_cancelled_and_resumed(
@@ -215,7 +241,11 @@ def test_a_restart_of_the_server_is_survived_and_a_job_is_cancelled_and_resumed(
     expect(page.locator("[data-live=ended]")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("[data-live=live]")).to_be_visible()
-    expect(page.locator("h1 ~ [data-status=running]")).to_be_visible(timeout=40_000)
+
+    # The list keeps up by itself too.
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.locator(f"tr[data-job='{job_id}'] [data-status=running]")).to_be_visible(timeout=40_000)
+    page.get_by_role("link", name="long run").click()
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=40_000)
     page.get_by_role("button", name="Delete").first.click()
