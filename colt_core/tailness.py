@@ -47,11 +47,7 @@ def negative_tailness(
             raise ValueError("ood_in_negatives=False needs is_ood_B")
         is_ood_2B = checked_ood_mask(is_ood_B, z_2BD)
         num_negatives = max(0, len(z_2BD) - int(is_ood_2B.sum()) - 2)
-        # An OOD anchor keeps its own partner, so that its norm is never empty.
-        positive_2B = torch.cat([p_ij.diagonal(batch_size), p_ij.diagonal(-batch_size)])
         p_ij.masked_fill_(is_ood_2B, -torch.inf)
-        p_ij.diagonal(batch_size).copy_(positive_2B[:batch_size])
-        p_ij.diagonal(-batch_size).copy_(positive_2B[batch_size:])
     p_ij = p_ij.softmax(dim=1)
     p_B2B = p_ij[:batch_size].add_(p_ij[batch_size:]).mul_(0.5)
     p_B2B.diagonal().zero_()  # own column of view 1

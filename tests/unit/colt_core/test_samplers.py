@@ -12,6 +12,7 @@ from colt_core.config import PretrainConfig
 from colt_core.events import Cluster, Float32, RoundDone
 from colt_core.samplers import ColtSampler, RandomSampler, RoundInputs, cluster_embeddings, sampler_for, sampling_round
 from colt_core.samplers import colt as colt_module
+from colt_core.samplers import ood_tailness as ood_tailness_module
 from colt_core.samplers.colt import nearest_unpicked
 from colt_core.samplers.ood_tailness import neighborhood_tailness, score_ood
 from colt_core.samplers.search import faiss, most_similar
@@ -63,6 +64,16 @@ def test_kmeans_is_a_function_of_its_seed() -> None:
     assert np.array_equal(first.labels, again.labels)
     assert np.array_equal(first.centers, again.centers)
     assert not np.array_equal(first.centers, other.centers)
+
+
+def test_kmeans_keeps_the_best_of_its_restarts() -> None:
+    z = unit_rows(120)
+    inertia = []
+    for restarts in (1, 3, 20):
+        labels = cluster_embeddings(z, 8, restarts).labels
+        inertia.append(sum(((z[labels == c] - z[labels == c].mean(axis=0)) ** 2).sum() for c in range(8)))
+    assert inertia[0] > inertia[2]
+    assert inertia[0] >= inertia[1] >= inertia[2]
 
 
 def test_kmeans_trains_on_every_embedding(capfd: pytest.CaptureFixture[str]) -> None:
@@ -197,11 +208,26 @@ def test_more_neighbours_than_id_images() -> None:
     assert scores.tailness.tolist() == pytest.approx([-0.5] * 4)
 
 
+def test_scoring_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = unit_rows(50), unit_rows(9, seed=1), -np.arange(9, dtype=np.float32), unit_rows(3, seed=2), 4
+    whole = score_ood(*inputs)
+    monkeypatch.setattr(ood_tailness_module, "CHUNK", 7)
+    parts = score_ood(*inputs)
+    np.testing.assert_allclose(parts.tailness, whole.tailness, rtol=1e-5)
+    np.testing.assert_array_equal(parts.cluster, whole.cluster)
+    np.testing.assert_allclose(parts.similarity, whole.similarity, rtol=1e-5)
+
+
 def test_search_takes_as_many_threads_as_torch() -> None:
     """faiss would take every core, beside a training that was given one."""
-    faiss.omp_set_num_threads(torch.get_num_threads() + 1)
-    similarity, index = most_similar(unit_rows(2), unit_rows(5, seed=1), 9)
-    assert faiss.omp_get_max_threads() == torch.get_num_threads()
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            similarity, index = most_similar(unit_rows(2), unit_rows(5, seed=1), 9)
+            assert faiss.omp_get_max_threads() == threads
+    finally:
+        torch.set_num_threads(before)
     assert similarity.shape == index.shape == (2, 5)
     assert (np.diff(similarity) <= 0).all()
 

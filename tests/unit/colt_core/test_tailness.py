@@ -156,7 +156,9 @@ def test_tracker_goes_on_from_its_state() -> None:
     for each in (tracker, other):
         each.update(torch.tensor([0, 1]), torch.tensor([-0.3, -0.2]))
     assert torch.equal(tracker.scores(), other.scores())
-    assert state["seen"].tolist() == [True, False, False, True]  # a copy: later updates do not reach it
+    # A copy: later updates do not reach it.
+    assert state["seen"].tolist() == [True, False, False, True]
+    assert state["score"].tolist() == pytest.approx([-0.5, 0, 0, -0.1])
     with pytest.raises(ValueError, match="4 samples, the tracker of 5"):
         TailnessTracker(5, 0.9).load_state_dict(state)
 
