@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from colt_core.presets import PRESETS, PresetName, scaled_schedule
 
@@ -62,7 +62,7 @@ class PretrainConfig(BaseModel):
     sample_interval: int = Field(25, ge=1, description="r: epochs between two rounds.")
     sample_budget: int = Field(10_000, ge=1, description="K: OOD images picked a round.")
     redraw: bool = Field(True, description="Sampler 'random': draw anew each round, or keep the first draw.")
-    top_k: int | Share = Field(
+    top_k: PositiveInt | Share = Field(
         10, description="Largest negative probabilities summed: a number of them, or a share of the negatives."
     )
     tailness_momentum: float = Field(0.97, ge=0, lt=1, description="m")
