@@ -1,0 +1,314 @@
+"""Jobs over HTTP: submission, lists, steering, curves."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+
+from store import leases
+from store.database import reading, writing
+from store.models import Dataset, Job, JobEvent, OodPool
+from store.repositories import jobs
+from tests.unit.api.problems import pointers, problem
+from tests.unit.api.rows import Rows
+
+API = "/api/v1"
+SMALL = {"preset": "digits", "sampler": "none", "batch_size": 4}
+SMALL_COLT = {"preset": "digits", "batch_size": 4, "sample_budget": 2, "num_clusters": 2}
+
+
+def statuses_told(job_id: str) -> list[str]:
+    with reading() as session:
+        told = session.query(JobEvent).filter_by(job_id=job_id, kind="status").order_by(JobEvent.id)
+        return [event.data["status"] for event in told]
+
+
+def test_only_the_dataset_is_required(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    answer = client.post(f"{API}/jobs", json={"dataset_id": dataset.id, "config": SMALL})
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["status"] == "queued"
+    shown = client.get(answer.headers["location"]).json()
+    assert shown["id"] == answer.json()["id"]
+    assert shown["name"] == "simclr-none on animals"
+    assert shown["evaluations"] == ["linear"]
+    assert (shown["config"]["preset"], shown["config"]["epochs"], shown["config"]["temperature"]) == ("digits", 60, 0.2)
+    assert shown["progress"] == {
+        "epoch": 0,
+        "epochs": 60,
+        "step": 0,
+        "steps": 0,
+        "images_per_second": None,
+        "eta_seconds": None,
+    }
+    assert (shown["attempts"], shown["error"], shown["started_at"], shown["finished_at"]) == (0, None, None, None)
+    assert statuses_told(shown["id"]) == ["queued"]
+    refused = client.post(f"{API}/jobs", json={"dataset_id": dataset.id})  # batch 512, 10 images, and no pool
+    assert pointers(refused) == ["/config/batch_size", "/config/sampler"]
+
+
+WRONG_CONFIGS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"unknown": 1}, ["/config/unknown"]),
+    ({"epochs": 0}, ["/config/epochs"]),
+    ({"epochs": "many"}, ["/config/epochs"]),
+    ({"preset": "imagenet"}, ["/config/preset"]),
+    ({"top_k": 0.0}, ["/config/top_k", "/config/top_k"]),
+    ({"temperature": -1}, ["/config/temperature"]),
+    ({"epochs": 0, "width": 0}, ["/config/width", "/config/epochs"]),
+    ({"warmup_epochs": 60}, ["/config"]),
+    ({"batch_size": 11}, ["/config/batch_size"]),
+    ({"sample_budget": 9}, ["/config/sample_budget"]),
+    ({"num_clusters": 11}, ["/config/num_clusters"]),
+]
+
+
+def test_configs_that_cannot_run_are_refused(client: TestClient, rows: Rows) -> None:
+    dataset, pool = rows.dataset(), rows.pool()
+    for change, where in WRONG_CONFIGS:
+        body = {"dataset_id": dataset.id, "ood_pool_id": pool.id, "config": {**SMALL_COLT, **change}}
+        found = pointers(client.post(f"{API}/jobs", json=body))
+        assert sorted(set(found)) == sorted(set(where)), change
+    assert client.get(f"{API}/jobs").json()["items"] == []
+
+
+WRONG_BODIES: list[tuple[dict[str, Any], list[str]]] = [
+    ({"dataset_id": "nothing"}, ["/dataset_id"]),
+    ({"dataset_id": None}, ["/dataset_id"]),
+    ({"ood_pool_id": "nothing"}, ["/ood_pool_id"]),
+    ({"evaluations": ["quadratic"]}, ["/evaluations/0"]),
+    ({"tags": ["a", ""]}, ["/tags/1"]),
+    ({"name": ""}, ["/name"]),
+    ({"config": 3}, ["/config"]),
+    ({"sampler": "colt"}, ["/sampler"]),
+]
+
+
+def test_bodies_are_checked(client: TestClient, rows: Rows) -> None:
+    right = {"dataset_id": rows.dataset().id, "config": SMALL}
+    for change, where in WRONG_BODIES:
+        assert pointers(client.post(f"{API}/jobs", json={**right, **change})) == where, change
+    assert pointers(client.post(f"{API}/jobs", content="{", headers={"Content-Type": "application/json"})) == [""]
+    assert pointers(client.post(f"{API}/jobs", json=[])) == [""]
+    assert pointers(client.post(f"{API}/jobs")) == [""]
+    assert "Content-Type" in str(problem(client.post(f"{API}/jobs", data={"dataset_id": "x"}), 415)["detail"])
+
+
+def test_probes_that_the_data_cannot_give_are_refused(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    with writing() as session:
+        session.execute(update(Dataset).where(Dataset.id == dataset.id).values(class_counts=[900, 3, 1]))
+    body = {"dataset_id": dataset.id, "config": SMALL, "evaluations": ["linear", "few_shot"]}
+    answer = client.post(f"{API}/jobs", json=body)  # 9 shots, 5 probe images a class
+    assert pointers(answer) == ["/evaluations/1"]
+
+
+def test_data_must_be_ready_and_of_one_size(client: TestClient, rows: Rows) -> None:
+    ready, pool = rows.dataset(), rows.pool()
+
+    def submit(dataset: Dataset, pool: OodPool) -> Any:
+        body = {"dataset_id": dataset.id, "ood_pool_id": pool.id, "config": SMALL_COLT}
+        return client.post(f"{API}/jobs", json=body)
+
+    assert "ready" in str(problem(submit(rows.dataset(status="registering"), pool), 409)["detail"])
+    assert "ready" in str(problem(submit(ready, rows.pool(status="registering")), 409)["detail"])
+    assert pointers(submit(rows.dataset(status="failed"), pool)) == ["/dataset_id"]
+    assert pointers(submit(ready, rows.pool(status="failed"))) == ["/ood_pool_id"]
+    assert pointers(submit(ready, rows.pool(image_size=16))) == ["/ood_pool_id"]
+    assert submit(ready, pool).status_code == 202
+
+
+def test_same_key_and_body_give_the_same_job(client: TestClient, rows: Rows) -> None:
+    body = {"dataset_id": rows.dataset().id, "config": SMALL}
+    first = client.post(f"{API}/jobs", json=body, headers={"Idempotency-Key": "k"})
+    again = client.post(f"{API}/jobs", json=body, headers={"Idempotency-Key": "k"})
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert again.headers["location"] == first.headers["location"]
+    other = client.post(f"{API}/jobs", json={**body, "name": "x"}, headers={"Idempotency-Key": "k"})
+    assert "Idempotency-Key" in str(problem(other, 409)["detail"])
+    new = client.post(f"{API}/jobs", json=body, headers={"Idempotency-Key": "l"})
+    assert new.json()["id"] != first.json()["id"]
+    assert pointers(client.post(f"{API}/jobs", json=body, headers={"Idempotency-Key": "k" * 201})) == [
+        "idempotency-key:"
+    ]
+
+
+def test_one_key_used_at_once_gives_one_job(client: TestClient, rows: Rows) -> None:
+    body = {"dataset_id": rows.dataset().id, "config": SMALL}
+
+    def submit(_: int) -> str:
+        answer = client.post(f"{API}/jobs", json=body, headers={"Idempotency-Key": "k"})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(submit, range(16)))) == 1
+    assert len(client.get(f"{API}/jobs").json()["items"]) == 1
+
+
+def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    a = rows.job(dataset, name="a", tags=["x", "grün"], accuracy=0.5)
+    b = rows.job(dataset, name="b", tags=["xy"], accuracy=0.9, status="failed")
+    c = rows.job(name="c", sampler="colt", accuracy=None, status="queued")
+
+    def names(**query: object) -> str:
+        answer = client.get(f"{API}/jobs", params=query)
+        assert answer.status_code == 200, answer.text
+        return "".join(item["name"] for item in answer.json()["items"])
+
+    assert names() == "cba"
+    assert names(order="created_at") == "abc"
+    assert names(order="-name") == "cba"
+    assert names(order="-accuracy") == "bac"
+    assert names(order="accuracy") == "abc"
+    assert names(status="failed") == "b"
+    assert names(dataset_id=dataset.id) == "ba"
+    assert names(sampler="colt") == "c"
+    assert names(framework="bcl") == ""
+    assert names(tag="x") == "a"
+    assert names(tag="grün") == "a"
+    assert names(tag='x" OR 1') == ""
+    assert names(status="failed", tag="x") == ""
+    assert pointers(client.get(f"{API}/jobs", params={"order": "config"})) == ["?order"]
+    assert pointers(client.get(f"{API}/jobs", params={"status": "done"})) == ["?status"]
+    assert {a.id, b.id, c.id} == {item["id"] for item in client.get(f"{API}/jobs").json()["items"]}
+
+
+@pytest.mark.parametrize("order", ["-created_at", "name", "-accuracy", "accuracy"])
+def test_pages_of_every_order_meet(client: TestClient, rows: Rows, order: str) -> None:
+    dataset = rows.dataset()
+    for number in range(7):
+        # Equal names and accuracies, and some without.
+        rows.job(dataset, name=f"n{number // 3}", accuracy=None if number % 3 == 0 else number // 3 / 4)
+    everything = [item["id"] for item in client.get(f"{API}/jobs", params={"order": order}).json()["items"]]
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(4):
+        query = {"order": order, "limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = client.get(f"{API}/jobs", params=query).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert cursor is None
+    assert seen == everything
+    assert len(set(seen)) == 7
+    first = client.get(f"{API}/jobs", params={"order": order, "limit": 2}).json()["next_cursor"]
+    other = "-name" if order != "-name" else "name"
+    assert pointers(client.get(f"{API}/jobs", params={"order": other, "cursor": first})) == ["?cursor"]
+
+
+@pytest.mark.parametrize(
+    ("status", "cancelled", "resumed", "deletable"),
+    [
+        ("queued", "cancelled", None, True),
+        ("running", "cancelling", None, False),
+        ("cancelling", None, None, False),
+        ("cancelled", None, "queued", True),
+        ("failed", None, "queued", True),
+        ("succeeded", None, None, True),
+    ],
+)
+def test_steering_follows_the_status(
+    client: TestClient, rows: Rows, status: str, cancelled: str | None, resumed: str | None, deletable: bool
+) -> None:
+    dataset = rows.dataset()
+    for action, outcome in (("cancel", cancelled), ("resume", resumed)):
+        job = rows.job(dataset, status=status, attempts=3, error="broken")
+        url = f"{API}/jobs/{job.id}"
+        answer = client.post(f"{url}/{action}")
+        if outcome is None:
+            assert status in str(problem(answer, 409)["detail"])
+            assert client.get(url).json()["status"] == status
+            assert statuses_told(job.id) == ["queued"]
+        else:
+            assert (answer.status_code, answer.json()) == (202, {"id": job.id, "status": outcome})
+            shown = client.get(url).json()
+            assert shown["status"] == outcome
+            assert statuses_told(job.id) == ["queued", outcome]
+            if action == "resume":
+                assert (shown["attempts"], shown["error"], shown["finished_at"]) == (0, None, None)
+    job = rows.job(dataset, status=status)
+    answer = client.delete(f"{API}/jobs/{job.id}")
+    if deletable:
+        assert answer.status_code == 204
+        problem(client.get(f"{API}/jobs/{job.id}"), 404)
+    else:
+        problem(answer, 409)
+        assert client.get(f"{API}/jobs/{job.id}").status_code == 200
+
+
+def test_a_cancelled_job_is_claimed_by_nobody(client: TestClient, rows: Rows) -> None:
+    job = rows.job(status="queued")
+    client.post(f"{API}/jobs/{job.id}/cancel")
+    with writing() as session:
+        assert leases.claim(session, Job, "worker", 30) is None
+
+
+def test_deleting_takes_all_that_was_recorded(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    checkpoint = rows.checkpoint(job, 1)
+    rows.metric(job, "loss", [1.0])
+    rows.tailness(job, 1, [0.0] * 10)
+    rows.sampling_round(job, 1, [0.0] * 8, [0] * 8, [0] * 8)
+    assert client.delete(f"{API}/jobs/{job.id}").status_code == 204
+    problem(client.get(f"{API}/checkpoints/{checkpoint.id}/download"), 404)
+    problem(client.get(f"{API}/jobs/{job.id}/metrics"), 404)
+    with reading() as session:
+        assert session.query(JobEvent).count() == 0
+
+
+def test_every_call_on_a_missing_job_is_a_404(client: TestClient) -> None:
+    for method, path in (
+        ("GET", ""),
+        ("DELETE", ""),
+        ("POST", "/cancel"),
+        ("POST", "/resume"),
+        ("GET", "/events"),
+        ("GET", "/metrics"),
+        ("GET", "/evaluations"),
+        ("GET", "/checkpoints"),
+        ("GET", "/rounds"),
+        ("GET", "/rounds/1"),
+        ("GET", "/tailness/samples"),
+        ("GET", "/tailness/samples/0"),
+        ("GET", "/tailness/classes"),
+        ("GET", "/ood-tailness"),
+        ("GET", "/ood-tailness/0"),
+        ("GET", "/ood-tailness/export"),
+    ):
+        problem(client.request(method, f"{API}/jobs/nothing{path}"), 404)
+    problem(client.post(f"{API}/jobs/nothing/evaluations", json={"kind": "knn"}), 404)
+
+
+def test_curves_are_thinned_without_losing_extremes(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    loss = [float(step % 7) for step in range(5000)]
+    loss[1234], loss[4321] = 99.0, -99.0
+    rows.metric(job, "loss", loss)
+    rows.metric(job, "learning_rate", [0.5, 0.25, 0.125])
+    url = f"{API}/jobs/{job.id}/metrics"
+    whole = client.get(url, params={"max_points": 5000}).json()
+    assert whole["loss"] == {"step": list(range(1, 5001)), "value": loss}
+    for max_points in (4, 10, 101, 1000):
+        thin = client.get(url, params={"max_points": max_points}).json()
+        steps, values = thin["loss"]["step"], thin["loss"]["value"]
+        assert len(steps) <= max_points
+        assert steps == sorted(set(steps))
+        assert values == [loss[step - 1] for step in steps]
+        assert (max(values), min(values)) == (99.0, -99.0)
+        assert (steps[0], steps[-1]) == (1, 5000)
+        assert thin["learning_rate"] == {"step": [1, 2, 3], "value": [0.5, 0.25, 0.125]}
+    assert list(client.get(url, params={"name": "loss"}).json()) == ["loss"]
+    assert sorted(client.get(url, params={"name": ["loss", "learning_rate"]}).json()) == ["learning_rate", "loss"]
+    assert client.get(url, params={"name": "nothing"}).json() == {}
+    assert pointers(client.get(url, params={"max_points": 3})) == ["?max_points"]
+
+
+def test_a_lost_race_for_a_transition_changes_nothing(rows: Rows) -> None:
+    job = rows.job(status="succeeded")
+    with writing() as session:
+        assert not jobs.transition(session, job.id, {"running"}, "cancelling")
+    assert statuses_told(job.id) == ["queued"]

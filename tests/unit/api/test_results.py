@@ -1,0 +1,167 @@
+"""Evaluations and checkpoints over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from fastapi.testclient import TestClient
+
+from store import leases
+from store.artifacts import get_artifacts
+from store.database import writing
+from store.models import Evaluation
+from tests.unit.api.conftest import forget_settings
+from tests.unit.api.problems import pointers, problem
+from tests.unit.api.rows import Rows
+
+API = "/api/v1"
+STATE = bytes(range(256)) * 40  # 10,240 bytes
+
+
+def test_another_probe_of_the_last_checkpoint(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    url = f"{API}/jobs/{job.id}/evaluations"
+    assert "checkpoint" in str(problem(client.post(url, json={"kind": "knn"}), 409)["detail"])
+    rows.checkpoint(job, 1)
+    last = rows.checkpoint(job, 2)
+    answer = client.post(url, json={"kind": "knn", "neighbors": 3})
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    shown = client.get(answer.headers["location"]).json()
+    assert (shown["kind"], shown["checkpoint_id"], shown["epoch"], shown["accuracy"]) == ("knn", last.id, 2, None)
+    assert shown["config"]["neighbors"] == 3
+    assert client.get(url).json()["items"] == [shown]
+    with writing() as session:
+        assert leases.claim(session, Evaluation, "worker", 30) == leases.Lease(
+            Evaluation, shown["id"], session.get(Evaluation, shown["id"]).lease_token
+        )
+    problem(client.get(f"{API}/evaluations/nothing"), 404)
+
+
+def test_probes_are_checked(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    job, other = rows.job(dataset), rows.job(dataset)
+    rows.checkpoint(job, 1)
+    foreign = rows.checkpoint(other, 1)
+    url = f"{API}/jobs/{job.id}/evaluations"
+    for body, where in (
+        ({"kind": "quadratic"}, "/kind"),
+        ({"kind": "knn", "neighbors": 0}, "/neighbors"),
+        ({"kind": "knn", "k": 3}, "/k"),
+        ({"kind": "few_shot", "shots": 50}, "/kind"),
+        ({"kind": "knn", "checkpoint_id": foreign.id}, "/checkpoint_id"),
+        ({"kind": "knn", "checkpoint_id": "nothing"}, "/checkpoint_id"),
+    ):
+        assert pointers(client.post(url, json=body)) == [where], body
+    assert client.get(url).json()["items"] == []
+
+
+def test_a_finished_probe_shows_what_it_found(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    checkpoint = rows.checkpoint(job, 5)
+    found = {
+        "accuracy": 0.7,
+        "balanced_accuracy": 0.6,
+        "per_class_accuracy": [0.9, 0.7, 0.2],
+        "group_accuracy": {"many": 0.9, "medium": 0.7, "few": 0.2},
+        "group_std": 0.294,
+        "class_counts": [6, 3, 1],
+        "test_counts": [4, 4, 4],
+    }
+    with writing() as session:
+        session.add(
+            Evaluation(
+                job_id=job.id,
+                checkpoint_id=checkpoint.id,
+                kind="linear",
+                config={"kind": "linear"},
+                status="succeeded",
+                epoch=5,
+                **found,
+            )
+        )
+    shown = client.get(f"{API}/jobs/{job.id}/evaluations").json()["items"][0]
+    assert {key: shown[key] for key in found} == found
+    assert (shown["kind"], shown["checkpoint_id"], shown["epoch"]) == ("linear", checkpoint.id, 5)
+
+
+def test_checkpoints_are_listed_newest_first(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    made = [rows.checkpoint(job, epoch).id for epoch in (1, 2, 3)]
+    page = client.get(f"{API}/jobs/{job.id}/checkpoints", params={"limit": 2}).json()
+    assert [item["id"] for item in page["items"]] == [made[2], made[1]]
+    assert page["items"][0]["sha256"] == hashlib.sha256(b"state").hexdigest()
+
+
+@pytest.fixture(params=["folder", "memory"])
+def download(request: pytest.FixtureRequest, client: TestClient, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A stored checkpoint's address, with its files in a folder, and in a store that is no file system."""
+    if request.param == "memory":
+        monkeypatch.setenv("COLT_ARTIFACTS_URL", "memory://downloads")
+        forget_settings()
+    job = rows.job(name='My "run" / 1\n')
+    return f"{API}/checkpoints/{rows.checkpoint(job, 5, STATE, b'safe').id}/download"
+
+
+def test_download_whole(client: TestClient, download: str) -> None:
+    answer = client.get(download)
+    assert answer.content == STATE
+    assert answer.headers["content-length"] == str(len(STATE))
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["etag"] == f'"{hashlib.sha256(STATE).hexdigest()}"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="My-run-1-epoch5.pt"'
+    backbone = client.get(download, params={"format": "backbone"})
+    assert backbone.content == b"safe"
+    assert backbone.headers["content-disposition"].endswith('epoch5.safetensors"')
+    assert backbone.headers["etag"] != answer.headers["etag"]
+    assert pointers(client.get(download, params={"format": "onnx"})) == ["?format"]
+
+
+def test_download_in_parts(client: TestClient, download: str) -> None:
+    size = len(STATE)
+    for asked, start, end in (
+        ("bytes=0-0", 0, 1),
+        ("bytes=100-199", 100, 200),
+        ("bytes=10000-", 10_000, size),
+        ("bytes=-40", size - 40, size),
+        ("bytes=-99999", 0, size),
+        ("bytes=10239-99999", size - 1, size),
+    ):
+        answer = client.get(download, headers={"Range": asked})
+        assert answer.status_code == 206, asked
+        assert answer.content == STATE[start:end]
+        assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
+        assert answer.headers["content-length"] == str(end - start)
+    for asked in ("bytes=10240-", "bytes=99999-", "bytes=-0"):
+        answer = client.get(download, headers={"Range": asked})
+        problem(answer, 416)
+        assert answer.headers["content-range"] == f"bytes */{size}"
+    for asked in ("bytes=5-1", "lines=1-2", "bytes=0-1,4-5", "bytes=-"):
+        answer = client.get(download, headers={"Range": asked})
+        assert (answer.status_code, len(answer.content)) == (200, size), asked
+
+
+def test_download_on_condition(client: TestClient, download: str) -> None:
+    etag = client.get(download).headers["etag"]
+    for tags in (etag, f'"x", W/{etag}', "*"):
+        answer = client.get(download, headers={"If-None-Match": tags})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+    assert client.get(download, headers={"If-None-Match": '"x"'}).status_code == 200
+    assert client.get(download, headers={"Range": "bytes=0-1", "If-Range": etag}).status_code == 206
+    assert client.get(download, headers={"Range": "bytes=0-1", "If-Range": '"x"'}).status_code == 200
+
+
+def test_download_head(client: TestClient, download: str) -> None:
+    answer = client.head(download)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(len(STATE))
+    assert "etag" in answer.headers
+    part = client.head(download, headers={"Range": "bytes=0-9"})
+    assert (part.status_code, part.headers["content-length"]) == (206, "10")
+
+
+def test_a_file_that_is_gone_is_a_404(client: TestClient, rows: Rows) -> None:
+    checkpoint = rows.checkpoint(rows.job(), 1)
+    get_artifacts().delete(checkpoint.artifact)
+    problem(client.get(f"{API}/checkpoints/{checkpoint.id}/download"), 404)
+    problem(client.get(f"{API}/checkpoints/nothing/download"), 404)

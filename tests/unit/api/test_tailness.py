@@ -1,0 +1,203 @@
+"""Tailness and sampling rounds over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from fastapi.testclient import TestClient
+
+from store.models import Job
+from tests.unit.api.problems import pointers, problem
+from tests.unit.api.rows import Rows
+
+API = "/api/v1"
+EPOCH_1 = [-0.9, -0.8, -0.7, -0.6, -0.5, -0.4, -0.3, -0.2, -0.1, -0.05]
+EPOCH_2 = [-0.5, -0.5, -0.25, -0.5, -0.75, -0.5, -0.125, -0.5, -0.5, 0.0]
+ROUND_1 = ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], [0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 0, 0, 0, 1])
+ROUND_2 = ([0.5, 0.25, 0.75, 0.25, 0.5, 1.0, 0.0, 0.25], [0, 1, 0, 1, 0, 1, 0, 1], [0, 0, 1, 1, 0, 1, 0, 0])
+
+
+@pytest.fixture
+def job(rows: Rows) -> Job:
+    return rows.job(rows.dataset(), rows.pool())
+
+
+@pytest.fixture
+def measured(rows: Rows, job: Job) -> Job:
+    rows.tailness(job, 1, EPOCH_1)
+    rows.tailness(job, 2, EPOCH_2)
+    rows.sampling_round(job, 1, *ROUND_1)
+    rows.sampling_round(job, 2, *ROUND_2)
+    return job
+
+
+def test_before_anything_is_measured(client: TestClient, job: Job) -> None:
+    url = f"{API}/jobs/{job.id}"
+    assert client.get(f"{url}/tailness/samples").json() == {"items": [], "next_cursor": None, "epoch": None}
+    assert client.get(f"{url}/tailness/samples/0").json()["history"] == {"epoch": [], "tailness": []}
+    classes = client.get(f"{url}/tailness/classes").json()
+    assert classes["epochs"] == []
+    assert classes["items"][2]["mean_tailness"] is None
+    assert client.get(f"{url}/rounds").json() == {"items": [], "next_cursor": None}
+    empty = {"items": [], "next_cursor": None, "round": None, "epoch": None, "total": 0}
+    assert client.get(f"{url}/ood-tailness").json() == empty
+    for path in (
+        "rounds/1",
+        "ood-tailness?round=1",
+        "ood-tailness/0",
+        "ood-tailness/export",
+        "tailness/classes?epoch=1",
+    ):
+        problem(client.get(f"{url}/{path}"), 404)
+
+
+def test_id_samples_by_latest_tailness(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/tailness/samples"
+    page = client.get(url, params={"limit": 3}).json()
+    assert page["epoch"] == 2
+    assert [(item["index"], item["tailness"]) for item in page["items"]] == [(9, 0.0), (6, -0.125), (2, -0.25)]
+    assert page["items"][0] == {"index": 9, "label": 2, "class_name": "owl", "tailness": 0.0}
+
+    def indices(**query: object) -> list[int]:
+        return [item["index"] for item in client.get(url, params=query).json()["items"]]
+
+    assert indices(order="tailness") == [4, 0, 1, 3, 5, 7, 8, 2, 6, 9]
+    assert indices(order="-index", label=1) == [8, 7, 6]
+    assert indices(order="index") == list(range(10))
+    assert indices(order="-label") == [9, 6, 7, 8, 0, 1, 2, 3, 4, 5]
+    assert pointers(client.get(url, params={"label": 3})) == ["?label"]
+    assert pointers(client.get(url, params={"order": "size"})) == ["?order"]
+
+
+def test_id_pages_stay_with_their_epoch(client: TestClient, measured: Job, rows: Rows) -> None:
+    url = f"{API}/jobs/{measured.id}/tailness/samples"
+    first = client.get(url, params={"limit": 6}).json()
+    rows.tailness(measured, 3, EPOCH_1[::-1])  # the run goes on between two pages
+    second = client.get(url, params={"limit": 6, "cursor": first["next_cursor"]}).json()
+    assert (second["epoch"], second["next_cursor"]) == (2, None)
+    assert sorted(item["index"] for page in (first, second) for item in page["items"]) == list(range(10))
+    changed = client.get(url, params={"limit": 6, "cursor": first["next_cursor"], "label": 1})
+    assert pointers(changed) == ["?cursor"]
+
+
+def test_one_id_sample_over_epochs(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/tailness/samples"
+    shown = client.get(f"{url}/6").json()
+    assert (shown["label"], shown["class_name"], shown["tailness"]) == (1, "dog", -0.125)
+    assert shown["history"]["epoch"] == [1, 2]
+    assert shown["history"]["tailness"] == pytest.approx([-0.3, -0.125])
+    problem(client.get(f"{url}/10"), 404)
+    assert pointers(client.get(f"{url}/first")) == ["{index}"]
+
+
+def test_classes_over_epochs(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/tailness/classes"
+    whole = client.get(url).json()
+    assert whole["epochs"] == [1, 2]
+    assert [(item["class_name"], item["count"]) for item in whole["items"]] == [("cat", 6), ("dog", 3), ("owl", 1)]
+    assert whole["items"][1]["history"] == pytest.approx([-0.2, -0.375])
+    assert whole["items"][1]["mean_tailness"] == pytest.approx(-0.375)
+    one = client.get(url, params={"epoch": 1}).json()
+    assert (one["epochs"], one["items"][2]["history"]) == ([1], [pytest.approx(-0.05)])
+    problem(client.get(url, params={"epoch": 3}), 404)
+
+
+def test_rounds(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/rounds"
+    first = client.get(url, params={"limit": 1}).json()
+    second = client.get(url, params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert second["next_cursor"] is None
+    one, two = first["items"][0], second["items"][0]
+    assert (one["round"], one["epoch"], one["num_selected"], one["overlap"]) == (1, 10, 2, None)
+    assert (two["round"], two["overlap"], two["seconds"]) == (2, 0.5, 0.25)
+    assert two["clusters"][1] == {"size": 3, "tailness": -0.1, "weight": 0.7, "budget": 2, "class_counts": [0, 2, 1]}
+    assert client.get(f"{url}/2").json() == two
+    problem(client.get(f"{url}/3"), 404)
+    assert pointers(client.get(f"{url}/0")) == ["{number}"]
+
+
+def test_ood_samples_of_the_last_round(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    page = client.get(url).json()
+    assert (page["round"], page["epoch"], page["total"]) == (2, 20, 8)
+    assert [item["index"] for item in page["items"]] == [5, 2, 0, 4, 1, 3, 7, 6]
+    assert page["items"][0] == {
+        "index": 5,
+        "tailness": 1.0,
+        "cluster": 1,
+        "similarity": 0.625,
+        "selected": True,
+        "selected_rounds": [2],
+    }
+    assert page["items"][5]["selected_rounds"] == [1, 2]
+    assert page["items"][6]["selected_rounds"] == [1]
+
+
+def test_ood_filters_and_orders(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+
+    def indices(**query: object) -> list[int]:
+        answer = client.get(url, params=query)
+        assert answer.status_code == 200, answer.text
+        return [item["index"] for item in answer.json()["items"]]
+
+    assert indices(round=1) == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert indices(selected=True) == [5, 2, 3]
+    assert indices(selected=False, cluster=1) == [1, 7]
+    assert indices(cluster=0, order="index") == [0, 2, 4, 6]
+    assert indices(min=0.5) == [5, 2, 0, 4]
+    assert indices(min=0.25, max=0.5, order="-similarity") == [7, 4, 3, 1, 0]
+    assert indices(order="tailness", limit=2) == [6, 1]
+    assert indices(order="-index", limit=1) == [7]
+    assert indices(cluster=9) == []
+    assert pointers(client.get(url, params={"min": 2, "max": 1})) == ["?min"]
+    for query in ({"min": "nan"}, {"round": 0}, {"cluster": -1}, {"selected": "maybe"}, {"order": "size"}):
+        assert pointers(client.get(url, params=query)) == [f"?{next(iter(query))}"]
+
+
+def test_ood_pages_stay_with_their_round(client: TestClient, measured: Job, rows: Rows) -> None:
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    seen, cursor = [], None
+    for _ in range(3):
+        page = client.get(url, params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
+        if cursor is None:
+            rows.sampling_round(measured, 3, *ROUND_1)  # the run goes on between two pages
+        assert page["round"] == 2
+        seen += [item["index"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert (seen, cursor) == ([5, 2, 0, 4, 1, 3, 7, 6], None)
+
+
+def test_one_ood_sample_over_rounds(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    shown = client.get(f"{url}/7").json()
+    assert (shown["tailness"], shown["cluster"], shown["similarity"], shown["selected"]) == (0.25, 1, 0.875, False)
+    assert (shown["round"], shown["selected_rounds"]) == (2, [1])
+    assert [(seen["round"], seen["epoch"], seen["cluster"], seen["selected"]) for seen in shown["rounds"]] == [
+        (1, 10, 1, True),
+        (2, 20, 1, False),
+    ]
+    assert shown["rounds"][0]["tailness"] == pytest.approx(0.8)
+    problem(client.get(f"{url}/8"), 404)
+
+
+def test_export_is_the_list_as_a_file(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    answer = client.get(f"{url}/export", params={"format": "csv", "selected": True})
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [int(line["index"]) for line in lines] == [5, 2, 3]
+    assert lines[2] == {
+        "index": "3",
+        "tailness": "0.25",
+        "cluster": "1",
+        "similarity": "0.375",
+        "selected": "true",
+        "selected_rounds": "1 2",
+    }
+    assert len(client.get(f"{url}/export").text.splitlines()) == 9
+    assert pointers(client.get(f"{url}/export", params={"format": "parquet"})) == ["?format"]
+    problem(client.get(f"{url}/export", params={"round": 3}), 404)
