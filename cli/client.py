@@ -24,6 +24,9 @@ class Client:
         self.url = url.rstrip("/")
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
+    def close(self) -> None:
+        self._http.close()
+
     def check_ready(self) -> None:
         """Raises:
         Refused: when nothing answers, or something the service needs is missing.

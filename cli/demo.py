@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import closing
+from typing import Any
 
 from tqdm import tqdm
 
@@ -26,14 +29,20 @@ POOL: Json = {
 JOBS = {"SimCLR": "none", "COLT": "colt"}  # the column's title: the sampler
 
 
-def demo(url: str | None) -> int:
+def demo(url: str | None, epochs: int | None) -> int:
     """Run the demonstration against a running service.
 
     Raises:
         Refused: when there is none, or a registration or job fails.
     """
-    client = Client(url or service_url(get_settings()))
-    client.check_ready()
+    with closing(Client(url or service_url(get_settings()))) as client:
+        client.check_ready()
+        compare(client, {} if epochs is None else {"epochs": epochs})
+    return 0
+
+
+def compare(client: Client, settings: Json) -> None:
+    """Register what is missing, train both, and print what came out."""
     began = time.monotonic()
     dataset = _registered(client, "/datasets", DATASET)
     pool = _registered(client, "/ood-pools", POOL)
@@ -49,7 +58,7 @@ def demo(url: str | None) -> int:
                 "tags": ["demo"],
                 "dataset_id": dataset["id"],
                 "ood_pool_id": pool["id"] if sampler != "none" else None,
-                "config": {"preset": "digits", "sampler": sampler, "seed": 0},
+                "config": {"preset": "digits", "sampler": sampler, "seed": 0, **settings},
                 "evaluations": ["linear"],
             },
         )
@@ -64,7 +73,11 @@ def demo(url: str | None) -> int:
     for title, job in jobs.items():
         print(f"{title:>6} in the dashboard: {client.url}/jobs/{job['id']}")
     print(f"\nDone in {time.monotonic() - began:.0f} s.")
-    return 0
+
+
+def _bar(description: str, **options: Any) -> tqdm[Any]:
+    # Where the output is a file or a pipe, a line every few seconds will do.
+    return tqdm(desc=description, mininterval=0.1 if sys.stderr.isatty() else 15, **options)
 
 
 def _registered(client: Client, path: str, body: Json) -> Json:
@@ -73,11 +86,11 @@ def _registered(client: Client, path: str, body: Json) -> Json:
     if found is not None:
         return found
     started = client.post(path, body)
-    with tqdm(total=1.0, desc=f"Registering {body['name']}", bar_format="{desc}: {percentage:3.0f}%|{bar}|") as bar:
+    with _bar(f"Registering {body['name']}", total=1.0, bar_format="{desc}: {percentage:3.0f}%|{bar}|") as bar:
 
         def show(item: Json) -> None:
-            bar.n = 1.0 if item["status"] == "ready" else min(1.0, item.get("progress") or 0.0)
-            bar.refresh()
+            done = 1.0 if item["status"] == "ready" else min(1.0, item.get("progress") or 0.0)
+            bar.update(done - bar.n)
 
         item = client.follow(f"{path}/{started['id']}", {"registering"}, show)
     if item["status"] != "ready":
@@ -86,21 +99,18 @@ def _registered(client: Client, path: str, body: Json) -> Json:
 
 
 def _follow_job(client: Client, title: str, job_id: str) -> None:
-    with tqdm(desc=f"{title:>6}", unit="epoch", total=1) as bar:
+    with _bar(f"{title:>6}", unit="epoch", total=client.get(f"/jobs/{job_id}")["progress"]["epochs"]) as bar:
 
         def show(job: Json) -> None:
-            progress = job["progress"]
-            if bar.total != progress["epochs"]:
-                bar.reset(total=progress["epochs"])
-            bar.n = progress["epoch"]
-            loss = job.get("loss")
-            bar.set_postfix_str(f"{job['status']}" + ("" if loss is None else f", loss {loss:.3f}"))
+            loss = "" if job["loss"] is None else f", loss {job['loss']:.3f}"
+            bar.set_postfix_str(f"{job['status']}{loss}", refresh=False)
+            bar.update(job["progress"]["epoch"] - bar.n)
 
         job = client.follow(f"/jobs/{job_id}", {"queued", "running", "cancelling"}, show)
     if job["status"] != "succeeded":
-        raise Refused(f"the {title} job {job['status']}: {job['error'] or client.url + '/jobs/' + job_id}")
+        raise Refused(f"the {title} job {job['status']}: {job['error'] or f'{client.url}/jobs/{job_id}'}")
 
 
 def _linear(client: Client, job_id: str) -> Json:
     items = client.get(f"/jobs/{job_id}/evaluations")["items"]
-    return next(item for item in items if item["kind"] == "linear" and item.get("status", "succeeded") == "succeeded")
+    return next(item for item in items if item["kind"] == "linear" and item["status"] == "succeeded")

@@ -40,7 +40,7 @@ def _health(_args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from cli.demo import demo
 
-    return demo(args.url)
+    return demo(args.url, args.epochs)
 
 
 def _token_create(args: argparse.Namespace) -> int:
@@ -66,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="compare SimCLR and COLT on bundled digits, on a running service")
     demo.add_argument("--url", help="address of the service (default: from COLT_HOST and COLT_PORT)")
+    demo.add_argument("--epochs", type=int, help="epochs of each job, for a shorter look (default: the preset's)")
     demo.set_defaults(run=_demo)
 
     token = commands.add_parser("token", help="make a token for clients of the API")
