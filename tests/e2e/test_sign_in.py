@@ -13,7 +13,7 @@ from tests.services.stack import Stack
 def test_a_token_opens_the_dashboard(page: Page, service: Stack) -> None:
     page.goto("/jobs")
     expect(page.get_by_text("Nothing has run yet")).to_be_visible()
-    create = [sys.executable, "-m", "cli", "token", "create", "--name", "reader"]
+    create = [sys.executable, "-m", "cli", "token", "create", "reader"]
     made = subprocess.run(create, env=service.env, cwd=service.folder, capture_output=True, text=True, check=True)
     token = made.stdout.split()[-1]
 

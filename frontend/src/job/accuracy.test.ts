@@ -33,3 +33,10 @@ test('groups carry their means, and none where there is none', () => {
     ['few', 0.25, 'few 25.0 %'],
   ]);
 });
+
+test('a class without test images keeps its place, without a bar', () => {
+  const unmeasured = { ...evaluation, per_class_accuracy: [0.25, 0.9, null] };
+  const bar = toBar(classResults(unmeasured, dataset)[1]!);
+  expect(bar).toMatchObject({ id: 2, count: 20, value: null, story: 'owl, 20 training images: no test images' });
+  expect(bar).not.toHaveProperty('low');
+});

@@ -11,7 +11,8 @@ export interface ClassResult {
   group: string;
   trainCount: number;
   testCount: number | null;
-  accuracy: number;
+  /** Null for a class without test images. */
+  accuracy: number | null;
   low: number | null;
   high: number | null;
 }
@@ -23,15 +24,16 @@ export function classResults(evaluation: Measured, dataset: Named): ClassResult[
   const accuracy = evaluation.per_class_accuracy ?? [];
   const trainCounts = evaluation.class_counts ?? accuracy.map(() => 0);
   return headToTail(trainCounts).map((index) => {
+    const own = accuracy[index] ?? null;
     const testCount = evaluation.test_counts?.[index] ?? null;
-    const interval = testCount === null ? null : wilson(accuracy[index]!, testCount);
+    const interval = testCount === null || own === null ? null : wilson(own, testCount);
     return {
       index,
       name: dataset.class_names?.[index] ?? String(index),
       group: Object.entries(dataset.groups ?? {}).find(([, members]) => members.includes(index))?.[0] ?? '',
       trainCount: trainCounts[index]!,
       testCount,
-      accuracy: accuracy[index]!,
+      accuracy: own,
       low: interval?.low ?? null,
       high: interval?.high ?? null,
     };
@@ -40,15 +42,15 @@ export function classResults(evaluation: Measured, dataset: Named): ClassResult[
 
 export function toBar(result: ClassResult): Bar {
   const { index, name, trainCount, testCount, accuracy, low, high } = result;
-  const measured =
-    testCount === null ? '' : ` of ${integer(testCount)} test images (95 %: ${percent(low)} to ${percent(high)})`;
+  const sure = low === null ? '' : ` of ${integer(testCount)} test images (95 %: ${percent(low)} to ${percent(high)})`;
+  const measured = accuracy === null ? 'no test images' : percent(accuracy) + sure;
   return {
     id: index,
     name,
     count: trainCount,
     value: accuracy,
     ...(low !== null && high !== null && { low, high }),
-    story: `${name}, ${integer(trainCount)} training images: ${percent(accuracy)}${measured}`,
+    story: `${name}, ${integer(trainCount)} training images: ${measured}`,
   };
 }
 

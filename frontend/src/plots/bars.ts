@@ -7,7 +7,8 @@ export interface Bar {
   name: string;
   /** Training images. */
   count: number;
-  value: number;
+  /** Null where there is nothing to measure: no bar, but still a place. */
+  value: number | null;
   /** Ends of the whisker, where the value is an estimate. */
   low?: number;
   high?: number;
