@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,8 @@ def _dataset(arguments: argparse.Namespace) -> ImageDataset:
         spec = DatasetSpec(image_size=arguments.image_size, long_tail=long_tail)
     except ValidationError as error:
         raise _Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
-    return build_dataset(sample_labelled("digits") if arguments.data == "digits" else open_labelled(path), spec)
+    with _naming("--data", arguments.data):
+        return build_dataset(sample_labelled("digits") if arguments.data == "digits" else open_labelled(path), spec)
 
 
 def _pool(arguments: argparse.Namespace) -> ImagePool:
@@ -159,5 +161,15 @@ def _pool(arguments: argparse.Namespace) -> ImagePool:
     if is_artifact(path):
         return ImagePool.load(path)
     named = arguments.pool == "glyphs-and-patches"
-    source = sample_unlabelled("glyphs-and-patches") if named else open_unlabelled(path)
-    return build_pool(source, PoolSpec(image_size=arguments.image_size))
+    with _naming("--pool", arguments.pool):
+        source = sample_unlabelled("glyphs-and-patches") if named else open_unlabelled(path)
+        return build_pool(source, PoolSpec(image_size=arguments.image_size))
+
+
+@contextmanager
+def _naming(option: str, value: str) -> Iterator[None]:
+    """Say with a DataError, which speaks of what is inside, which of the user's two sources it is about."""
+    try:
+        yield
+    except DataError as error:
+        raise _Unusable(f"{option} {value}: {error}") from error

@@ -48,7 +48,7 @@ def run_to_folder(
     folder.mkdir(parents=True, exist_ok=True)
     state = resume_from
     _forget_after(state, folder / "metrics.jsonl")
-    with (folder / "metrics.jsonl").open("a") as metrics, tqdm(unit="step", disable=None) as bar:
+    with (folder / "metrics.jsonl").open("a", buffering=1) as metrics, tqdm(unit="step", disable=None) as bar:
         for event in events:
             if (record := _record(event)) is not None:
                 metrics.write(json.dumps(record) + "\n")
@@ -60,7 +60,6 @@ def run_to_folder(
                     bar.update(0)
                 case CheckpointReady():
                     state = event.state
-                    metrics.flush()
                     save_checkpoint(state, folder / "checkpoint.pt")
                 case Stopped():
                     return None

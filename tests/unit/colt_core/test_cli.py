@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,9 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_end(files: Path) -
     save_checkpoint(next(e.state for e in events if isinstance(e, CheckpointReady)), "run/checkpoint.pt")
 
     assert main([*TRAIN, "--resume", "run/checkpoint.pt"]) == 0
-    assert all(torch.equal(weights[name], value) for name, value in load_checkpoint("run/checkpoint.pt")["framework"].items())
+    assert all(
+        torch.equal(weights[name], value) for name, value in load_checkpoint("run/checkpoint.pt")["framework"].items()
+    )
     assert [{**record, "seconds": 0} for record in records()] == [{**record, "seconds": 0} for record in whole]
 
 
@@ -109,7 +112,7 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_go_on(files: Path) -> None:
     metrics = files / "run" / "metrics.jsonl"
     try:
         while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
-            pass
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     finally:
@@ -145,9 +148,7 @@ def test_bad_input_is_one_error_without_a_traceback(
 
 
 @pytest.mark.parametrize("content", ["- a list", "a: b: c", "\x00"])
-def test_a_file_that_holds_no_settings_is_named(
-    content: str, files: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_holds_no_settings_is_named(content: str, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (files / "config.yaml").write_text(content)
     assert main(TRAIN) == 1
     assert "config.yaml" in capsys.readouterr().err

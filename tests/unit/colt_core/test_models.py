@@ -40,7 +40,7 @@ def test_width_scales_every_stage(name: str, features: int) -> None:
 
 
 def test_an_unknown_backbone_is_named() -> None:
-    with pytest.raises(ValueError, match="resnet19.*resnet18"):
+    with pytest.raises(ValueError, match=r"resnet19.*resnet18"):
         Backbone("resnet19")
 
 
