@@ -259,6 +259,26 @@ def test_a_round_fills_the_event(sampler: str) -> None:
         assert (array.shape, array.dtype) == ((size,), kind)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "changed"),
+    [
+        ("num_clusters", 5, "id_cluster"),
+        ("kmeans_restarts", 1, "id_cluster"),
+        ("seed", 9, "id_cluster"),
+        ("cluster_temperature", 0.3, "selected"),
+        ("sample_budget", 19, "selected"),
+        ("budget_remainder", "last", "selected"),
+        ("ood_neighbors", 3, "ood_tailness"),
+    ],
+)
+def test_a_round_reads_every_setting(setting: str, value: object, changed: str) -> None:
+    id_z, ood_z = unit_rows(80), unit_rows(100, seed=1)
+    tailness = -np.random.default_rng(0).random(80, dtype=np.float32)
+    default = sampling_round(id_z, ood_z, tailness, ColtSampler(), config(), 1)
+    other = sampling_round(id_z, ood_z, tailness, ColtSampler(), config(**{setting: value}), 1)
+    assert default[changed].tolist() != other[changed].tolist()
+
+
 def test_colt_picks_around_the_tail() -> None:
     """The cluster of least-crowded images gets most of the budget, and its OOD neighbours the highest tailness."""
     id_z, ood_z = blobs([60, 30, 8]), blobs([40, 40, 40], seed=1)
