@@ -19,6 +19,7 @@ help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 18
 
 setup: .venv/.service $(DASHBOARD)  ## Create .venv, install, build the dashboard
+	@:
 
 up: setup  ## Run API, worker and dashboard until Ctrl-C
 	@$(BIN)/colt up
@@ -63,8 +64,8 @@ clean:  ## Remove what was installed and built; data in .colt stays
 	@rm -rf .venv frontend/node_modules api/dashboard build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "COLT Studio needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)."; \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "COLT Studio needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo missing)."; \
 		echo "Install one, and name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv .venv
 
@@ -90,5 +91,5 @@ frontend/node_modules/.installed: frontend/package.json frontend/package-lock.js
 
 $(DASHBOARD): $(FRONTEND_SOURCES) | frontend/node_modules/.installed
 	@echo "Building the dashboard ..."
-	@cd frontend && $(NPM) run --silent build -- --logLevel warn
+	@cd frontend && $(NPM) run --silent build -- --logLevel error
 	@touch $@
