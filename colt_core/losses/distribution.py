@@ -19,7 +19,7 @@ def distribution_contrastive(
     denominator: Literal["all", "cross_domain"] = "all",
     log_norm_2B: Tensor | None = None,
 ) -> Tensor:
-    """L_SCL of COLT (Bai et al. 2023, section 3.3), phi being the distribution, ID or OOD, and P(i) all others of i's.
+    """L_SCL of COLT (Bai et al. 2023, section 3), phi being the distribution, ID or OOD, and P(i) all others of i's.
 
     "all" (released code):  mean_i 1/|P(i)| sum_{p in P(i)} -log( exp(s_ip/tau) / norm_i )
     "cross_domain" (paper): mean_i 1/|P(i)| sum_{p in P(i)} -log( exp(s_ip/tau) / (exp(s_ip/tau) + sum_{n of other phi}

@@ -1,4 +1,4 @@
-"""One sampling round, from embeddings to the OOD images picked (COLT, section 3.2)."""
+"""One sampling round, from embeddings to the OOD images picked (COLT, section 3)."""
 
 from __future__ import annotations
 
