@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from api.pointers import pointer
+from api.templates import route_template
 from store.repositories.pages import BadCursor
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,12 @@ def _of_http_exception(request: Request, error: Exception) -> JSONResponse:
         405: f"{request.method} is not offered here; the Allow header names what is.",
     }
     detail = details.get(error.status_code, str(error.detail))
-    return problem_response(request.url.path, error.status_code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # The router names the methods of one route; an address may have several.
+        operations = request.app.openapi()["paths"].get(route_template(request.scope), {})
+        headers |= {"Allow": ", ".join(sorted(method.upper() for method in operations))} if operations else {}
+    return problem_response(request.url.path, error.status_code, detail, headers=headers)
 
 
 def _of_validation(request: Request, error: Exception) -> JSONResponse:

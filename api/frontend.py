@@ -26,8 +26,8 @@ def install(app: FastAPI, build: Path = BUILD) -> None:
         return HTMLResponse(_NOT_BUILT, 503, headers={"Retry-After": "60"})
 
 
-class CacheRules:
-    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew."""
+class PageRules:
+    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew, and no API address is a page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,4 +42,10 @@ class CacheRules:
                     headers["Cache-Control"] = "no-cache"
             await send(message)
 
-        await self._app(scope, receive, send_with_rule if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith("/api/"):
+            # A browser that is given a wrong API address should see the problem, not the dashboard.
+            scope["headers"] = [header for header in scope["headers"] if header[0] != b"accept"]
+        await self._app(scope, receive, send_with_rule)

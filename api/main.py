@@ -16,7 +16,7 @@ from api.datasets import routes as datasets
 from api.docs import routes as docs
 from api.evaluations import routes as evaluations
 from api.events import EventFeed
-from api.frontend import CacheRules
+from api.frontend import PageRules
 from api.jobs import routes as jobs
 from api.metrics import RequestMetrics
 from api.ood_pools import routes as ood_pools
@@ -57,7 +57,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     errors.install(app)
     openapi.install(app)
     settings = get_settings()
-    app.add_middleware(CacheRules)
+    app.add_middleware(PageRules)
     app.add_middleware(RequestMetrics)
     app.add_middleware(
         Security,

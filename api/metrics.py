@@ -7,6 +7,7 @@ import time
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.templates import route_template
 from store.database import reading
 from store.repositories import jobs, workers
 from store.settings import get_settings
@@ -48,14 +49,9 @@ class RequestMetrics:
         async def count(message: Message) -> None:
             if message["type"] == "http.response.start":
                 method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-                route = _template(scope)
+                route = route_template(scope) or "other"
                 _requests.labels(method, route, message["status"]).inc()
                 _seconds.labels(method, route).observe(time.perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, count)
-
-
-def _template(scope: Scope) -> str:
-    path = getattr(scope.get("route"), "path", None)
-    return path if isinstance(path, str) else "other"

@@ -69,9 +69,9 @@ def _describe_errors(path: str, operation: dict[str, Any]) -> None:
             {"description": response["description"], "content": response["content"]}
         )
     for status, response in responses.items():
-        # FastAPI adds the JSON form of a declared model beside ours; only ours is sent.
-        if status >= "400" and MEDIA_TYPE in response.get("content", {}):
-            response["content"].pop("application/json", None)
+        # FastAPI adds the media type of a success to a declared model; only ours is sent.
+        if status >= "400":
+            response["content"] = {MEDIA_TYPE: response["content"][MEDIA_TYPE]}
     operation["responses"] = dict(sorted(responses.items()))
 
 

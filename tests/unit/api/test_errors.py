@@ -1,0 +1,87 @@
+"""Errors are problem documents, whatever goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
+
+from api.pointers import pointer
+from store.repositories import jobs
+from tests.unit.api.problems import problem
+from tests.unit.api.rows import Rows
+
+API = "/api/v1"
+
+
+def test_unknown_addresses_and_methods(client: TestClient) -> None:
+    for path in ("/api/v1", f"{API}/nothing", "/api/v2/jobs", "/nothing.txt", f"{API}/jobs/x/compare"):
+        problem(client.get(path), 404)
+    answer = client.put(f"{API}/jobs")
+    assert "PUT" in str(problem(answer, 405)["detail"])
+    assert answer.headers["allow"] == "GET, POST"
+    problem(client.post("/healthz"), 405)
+
+
+def test_a_bug_shows_nothing_of_itself(app: FastAPI, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("/secret/path")
+
+    monkeypatch.setattr(jobs, "page", broken)
+    quiet = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+    answer = quiet.get(f"{API}/jobs")
+    problem(answer, 500)
+    assert "secret" not in answer.text
+
+
+def test_a_database_that_is_away_is_a_503(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT secret", {}, Exception("connection refused"))
+
+    monkeypatch.setattr(jobs, "page", away)
+    answer = client.get(f"{API}/jobs")
+    problem(answer, 503)
+    assert answer.headers["retry-after"] == "2"
+    assert "secret" not in answer.text
+
+
+def test_values_that_no_database_takes(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    for path in ("/jobs/%00", "/datasets/%00", "/checkpoints/%00/download", "/jobs?tag=%00", "/jobs?dataset_id=%00"):
+        assert client.get(f"{API}{path}").status_code in {200, 404, 422}, path
+    huge = "9" * 20
+    for path in (f"rounds/{huge}", f"tailness/samples/{huge}", f"ood-tailness?round={huge}"):
+        problem(client.get(f"{API}/jobs/{job.id}/{path}"), 422)
+    problem(client.get(f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": "9" * 30}), 422)
+    problem(client.get(f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": "x"}), 422)
+
+
+def test_every_answer_has_its_security_headers(client: TestClient) -> None:
+    for path in ("/", "/docs", f"{API}/jobs", f"{API}/nothing"):
+        headers = client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'self'")
+        assert "script" not in headers["content-security-policy"]  # so scripts come from 'self' alone
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize(
+    ("location", "body", "expected"),
+    [
+        (("body", "config", "epochs"), {"config": {"epochs": 0}}, "/config/epochs"),
+        (("body", "source", "upload", "upload_id"), {"source": {"kind": "upload"}}, "/source/upload_id"),
+        (("body", "source", "upload"), {"source": {"upload": 1}}, "/source/upload"),
+        (("body", "tags", 1), {"tags": ["a", ""]}, "/tags/1"),
+        (("body", "top_k", "int"), {"top_k": "x"}, "/top_k"),
+        (("body", "a/b~c"), {"a/b~c": 1}, "/a~1b~0c"),
+        (("body",), None, ""),
+        (("body", 17), None, ""),
+        (("query", "limit"), None, "?limit"),
+        (("path", "index"), None, "{index}"),
+        (("header", "idempotency-key"), None, "idempotency-key:"),
+    ],
+)
+def test_pointers_lead_to_the_value(location: tuple[int | str, ...], body: object, expected: str) -> None:
+    assert pointer(location, body) == expected
