@@ -52,10 +52,11 @@ def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
             if lease is None:
                 return
             log.info("took %s %s", lease.model.__tablename__, lease.id)
-            supervise(lease, *_command(lease.model, lease.id), mine)
+            supervise(lease, *command(lease.model, lease.id), mine)
 
 
-def _command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
+def command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
+    """The module that works on such a row, and its arguments."""
     if model is Job:
         return "worker.trainer", [row_id]
     if model is Evaluation:

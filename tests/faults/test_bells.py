@@ -1,0 +1,63 @@
+"""The queue only wakes workers: messages that come twice, or never, change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import redis
+
+from store.broker import TRAIN, build_celery
+from store.settings import Settings
+from tests.faults.runs import Service
+from tests.services.servers import Redis
+
+
+def settings_of(service: Service) -> Settings:
+    env = service.stack.env
+    return Settings(home=service.stack.home, broker_url=env.get("COLT_BROKER_URL", ""))  # type: ignore[arg-type]
+
+
+def test_bells_that_ring_too_often_start_a_job_once(service: Service) -> None:
+    jobs = [service.submit() for _ in range(2)]
+    celery = build_celery(settings_of(service))
+    for _ in range(20):
+        celery.send_task(TRAIN)
+    celery.close()
+    for job_id in jobs:
+        service.assert_as_undisturbed(job_id)
+        assert service.job(job_id)["attempts"] == 1
+
+
+def test_a_bell_that_nobody_hears_is_rung_again(service: Service) -> None:
+    for worker in service.stack.workers:  # nobody is there to hear it
+        worker.stop(60)
+    job_id = service.submit()
+    lose_messages(service)
+    for worker in service.stack.workers:
+        worker.start()
+    service.assert_as_undisturbed(job_id)
+
+
+def test_a_broker_that_fails_loses_no_job(service: Service, redis_server: Redis) -> None:
+    if "COLT_BROKER_URL" not in service.stack.env:
+        broken = service.stack.home / "broker"
+        hidden = broken.rename(broken.with_name("broker-away"))  # as a disk that is not mounted
+        job_id = service.submit()
+        hidden.rename(broken)
+    else:
+        redis_server.stop()
+        job_id = service.submit()
+        redis_server.start()
+    service.assert_as_undisturbed(job_id)
+    assert all(worker.running for worker in service.stack.workers)
+
+
+def lose_messages(service: Service) -> None:
+    """Empty the broker."""
+    url = service.stack.env.get("COLT_BROKER_URL")
+    if url is None:
+        for message in Path(service.stack.home / "broker").glob("*.msg"):
+            message.unlink()
+        return
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()

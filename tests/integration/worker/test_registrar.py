@@ -1,0 +1,142 @@
+"""Registrations by the real process: what comes of good data, and what is left of bad data."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sqlalchemy import Engine, select
+
+from colt_core.data import ImageDataset, ImagePool
+from store.artifacts import get_artifacts
+from store.database import reading, writing
+from store.models import Dataset, OodPool, Upload
+from tests.integration.worker.claims import work_off
+from tests.unit.store.rows import add_dataset
+from worker.claiming import take
+from worker.folder import WorkerFolder
+from worker.supervisor import supervise
+
+
+def png(seed: int, side: int = 16) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(files: dict[str, bytes], filename: str = "data.zip") -> str:
+    """An upload as the API leaves it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    row = Upload(filename=filename, bytes=buffer.tell(), sha256="", artifact="")
+    with writing() as session:
+        session.add(row)
+        session.flush()
+        row.artifact = f"uploads/{row.id}/{filename}"
+        get_artifacts().write(row.artifact, [buffer.getvalue()])
+    return row.id
+
+
+IMAGES = {f"{name}/{number}.png": png(number) for name in ("cat", "dog") for number in range(10)}
+
+
+def dataset_of(source: dict[str, object], **spec: object) -> Dataset:
+    return Dataset(name="animals", spec={"source": source, "image_size": None, "long_tail": None, "seed": 0, **spec})
+
+
+def add(row: Dataset | OodPool) -> None:
+    with writing() as session:
+        session.add(row)
+
+
+def artifacts_under(home: Path, folder: str) -> list[str]:
+    root = home / "artifacts" / folder
+    return sorted(path.name for path in root.rglob("*") if path.is_file())
+
+
+def test_an_upload_becomes_a_data_set(configured: Engine, home: Path) -> None:
+    long_tail = {"profile": "exp", "imbalance_ratio": 4, "max_per_class": 8}
+    source = {"kind": "upload", "upload_id": upload(IMAGES)}
+    add(dataset_of(source, long_tail=long_tail, test_fraction=0.2))
+    work_off(home, Dataset)
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert (row.status, row.progress, row.problem, row.lease_token) == ("ready", 1.0, None, None)
+    assert (row.num_classes, row.class_names, row.class_counts) == (2, ["cat", "dog"], [8, 2])
+    assert row.image_size == 16 and row.split_sizes is not None and row.split_sizes["test"] == 4
+    assert row.groups == {"many": [0], "medium": [], "few": [1]}
+    stored = ImageDataset.load(home / "artifacts" / row.artifact)
+    assert stored.class_counts == [8, 2] and len(stored.images) == row.num_samples
+
+
+def test_an_uploaded_list_of_indices_is_the_training_part(configured: Engine, home: Path) -> None:
+    indices = Upload(filename="kept.txt", bytes=0, sha256="", artifact="uploads/i/kept.txt")
+    add_upload = get_artifacts().write(indices.artifact, [b"0\n1\n2\n9\n"])
+    assert add_upload.bytes == 8
+    with writing() as session:
+        session.add(indices)
+    source = {"kind": "upload", "upload_id": upload(IMAGES)}
+    add(dataset_of(source, long_tail={"profile": "indices", "upload_id": indices.id}))
+    work_off(home, Dataset)
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert row.status == "ready", row.problem
+    assert row.split_sizes is not None and row.split_sizes["train"] == 4
+
+
+def test_a_folder_on_the_server_becomes_a_pool(configured: Engine, home: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    (root / "pool" / "deep").mkdir(parents=True)
+    for number in range(3):
+        (root / "pool" / "deep" / f"{number}.png").write_bytes(png(number))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLT_DATA_ROOTS", os.pathsep.join([str(root)]))
+        add(OodPool(name="pool", spec={"source": {"kind": "path", "path": str(root / "pool")}, "image_size": 8}))
+        work_off(home, OodPool)
+    with reading() as session:
+        row = session.scalars(select(OodPool)).one()
+    assert (row.status, row.num_samples, row.image_size) == ("ready", 3, 8), row.problem
+    assert len(ImagePool.load(home / "artifacts" / row.artifact)) == 3
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({**IMAGES, "cat/bad.png": b"no image"}, "cat/bad.png"),
+        ({**IMAGES, "../evil.png": png(1)}, "evil.png"),
+        ({name: content for name, content in IMAGES.items() if name.startswith("cat")}, "one class"),
+    ],
+)
+def test_bad_data_fail_with_a_clear_problem_and_leave_nothing(
+    configured: Engine, home: Path, files: dict[str, bytes], words: str
+) -> None:
+    add(dataset_of({"kind": "upload", "upload_id": upload(files)}))
+    work_off(home, Dataset)
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert row.status == "failed" and row.problem is not None
+    assert set(row.problem) == {"type", "title", "status", "detail"}
+    assert words in row.problem["detail"] and str(home) not in row.problem["detail"]
+    assert artifacts_under(home, "datasets") == []
+    assert artifacts_under(home, "uploads") == ["data.zip"]
+
+
+def test_a_data_set_deleted_while_it_is_registered_leaves_nothing(configured: Engine, home: Path) -> None:
+    row = add_dataset(configured)
+    folder = WorkerFolder(home, "me")
+    with folder.create():
+        lease = take(Dataset, "me")
+        assert lease is not None
+        with writing() as session:
+            session.delete(session.get_one(Dataset, row.id))
+        supervise(lease, "worker.registrar", ["datasets", row.id], folder)
+        assert list((folder.path / "scratch").iterdir()) == []
+    assert artifacts_under(home, "datasets") == []

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, select, update
+
+from colt_core.config import PretrainConfig
+from colt_core.events import Cluster, EpochDone, Finished, RoundDone, StepDone
+from store import leases
+from store.artifacts import get_artifacts
+from store.database import reading, writing
+from store.leases import Lease, LeaseLost
+from store.models import Job, JobEvent, Metric, SamplingRound, TailnessEpoch
+from store.repositories import recording
+from tests.unit.store.rows import add_dataset, add_job
+from worker.checkpoints import CheckpointFolder
+from worker.recorder import FLUSH_STEPS, Recorder
+
+LABELS = np.array([0, 0, 1, 3], dtype=np.int64)  # no image of class 2
+FINISHED = Finished(epoch=9, step=99)
+
+
+@pytest.fixture
+def lease(configured: Engine) -> Lease:
+    add_job(configured, add_dataset(configured, status="ready"))
+    with writing(configured) as session:
+        lease = leases.claim(session, Job, "me", 60)
+    assert lease is not None
+    return lease
+
+
+@pytest.fixture
+def recorder(lease: Lease, tmp_path: Path) -> Recorder:
+    return make_recorder(lease, tmp_path)
+
+
+def make_recorder(lease: Lease, scratch: Path, previous: tuple[int, ...] = ()) -> Recorder:
+    config = PretrainConfig(sampler="none", epochs=4, batch_size=2)
+    folder = CheckpointFolder(get_artifacts(), lease.id, scratch)
+    return Recorder(lease, config, LABELS, 4, folder, epoch=0, previous=np.array(previous, dtype=np.int64))
+
+
+def step(number: int, distribution_loss: float | None = None) -> StepDone:
+    return StepDone(1, number, 20, 3.0 + number, 2.0, distribution_loss, 0.5, 0.25)
+
+
+def epoch(number: int, at_step: int, tailness: list[float]) -> EpochDone:
+    return EpochDone(number, at_step, 2.5, np.array(tailness, dtype=np.float32), 4, 1.0)
+
+
+def sampling_round(number: int, at_epoch: int, at_step: int, selected: list[int]) -> RoundDone:
+    return RoundDone(
+        round=number,
+        epoch=at_epoch,
+        step=at_step,
+        clusters=(Cluster(3, -0.5, 0.25, 1), Cluster(1, -0.25, 0.75, 1)),
+        id_cluster=np.array([0, 0, 0, 1]),
+        selected=np.array(selected),
+        ood_tailness=np.array([-0.1, -0.2, -0.3], dtype=np.float32),
+        ood_cluster=np.array([0, 1, 1]),
+        ood_similarity=np.array([0.9, 0.8, 0.7], dtype=np.float32),
+        seconds=0.5,
+    )
+
+
+def metrics(engine: Engine) -> dict[tuple[str, int], float]:
+    with reading(engine) as session:
+        return {(row.name, row.step): row.value for row in session.scalars(select(Metric))}
+
+
+def told(engine: Engine, kind: str) -> list[dict[str, Any]]:
+    with reading(engine) as session:
+        return list(session.scalars(select(JobEvent.data).where(JobEvent.kind == kind).order_by(JobEvent.id)))
+
+
+def test_steps_become_points_and_progress(configured: Engine, recorder: Recorder) -> None:
+    recorder.record(step(1))
+    recorder.record(step(2, distribution_loss=7.0))
+    recorder.record(FINISHED)
+    points = metrics(configured)
+    assert {name for name, at in points if at == 1} == {"loss", "contrastive_loss", "learning_rate"}
+    assert points["loss", 2] == 5.0 and points["distribution_loss", 2] == 7.0
+    with reading(configured) as session:
+        job = session.scalars(select(Job)).one()
+    assert (job.step, job.steps, job.images_per_second, job.eta_seconds) == (2, 20, 8.0, 4.5)
+    assert told(configured, "progress") == [
+        {"epoch": 0, "epochs": 4, "step": 2, "steps": 20, "images_per_second": 8.0, "eta_seconds": 4.5}
+    ]
+    assert told(configured, "metric")[0]["step"] == 2
+
+
+def test_quick_steps_are_written_in_batches(configured: Engine, recorder: Recorder) -> None:
+    for number in range(1, 2 * FLUSH_STEPS + 1):
+        recorder.record(step(number, distribution_loss=1.0))
+    recorder.record(FINISHED)
+    assert len(metrics(configured)) == 4 * 2 * FLUSH_STEPS
+    assert len(told(configured, "metric")) <= 4  # two batches; on a slow machine a second passes now and then
+
+
+def test_an_epoch_is_recorded_with_means_by_class(configured: Engine, recorder: Recorder) -> None:
+    recorder.record(epoch(1, 2, [-1.0, -3.0, -4.0, -5.0]))
+    with reading(configured) as session:
+        row = session.scalars(select(TailnessEpoch)).one()
+        assert row.class_means == [-2.0, -4.0, None, -5.0]
+        assert np.frombuffer(row.scores, "<f4").tolist() == [-1.0, -3.0, -4.0, -5.0]
+        job = session.scalars(select(Job)).one()
+        assert (job.epoch, job.loss) == (1, 2.5)
+    assert metrics(configured) == {("epoch_loss", 2): 2.5}
+
+
+def test_a_round_is_recorded_with_its_overlap_with_the_one_before(
+    configured: Engine, lease: Lease, tmp_path: Path
+) -> None:
+    recorder = make_recorder(lease, tmp_path, previous=(1, 2))  # picked by an earlier attempt
+    recorder.record(sampling_round(2, 2, 4, selected=[2, 0]))
+    recorder.record(sampling_round(3, 3, 6, selected=[0, 2]))
+    with reading(configured) as session:
+        second, third = session.scalars(select(SamplingRound).order_by(SamplingRound.round))
+        assert (second.overlap, third.overlap) == (0.5, 1.0)
+        assert second.clusters[0] == {
+            "size": 3,
+            "tailness": -0.5,
+            "weight": 0.25,
+            "budget": 1,
+            "class_counts": [2, 1, 0, 0],
+        }
+        assert np.frombuffer(second.ood_selected, "u1").tolist() == [1, 0, 1]
+        assert np.frombuffer(second.ood_cluster, "<u2").tolist() == [0, 1, 1]
+        assert np.frombuffer(second.id_cluster, "<u2").tolist() == [0, 0, 0, 1]
+    assert [event["round"] for event in told(configured, "round")] == [2, 3]
+
+
+def test_the_first_round_overlaps_with_none(configured: Engine, recorder: Recorder) -> None:
+    recorder.record(sampling_round(1, 2, 4, selected=[1]))
+    with reading(configured) as session:
+        assert session.scalars(select(SamplingRound)).one().overlap is None
+
+
+def test_who_lost_the_job_records_nothing_more(configured: Engine, recorder: Recorder) -> None:
+    with writing(configured) as session:
+        session.execute(update(Job).values(lease_token="another's"))
+    for event in (epoch(1, 2, [0, 0, 0, 0]), sampling_round(1, 2, 4, [0])):
+        with pytest.raises(LeaseLost):
+            recorder.record(event)
+    with reading(configured) as session:
+        assert session.scalars(select(TailnessEpoch)).all() == session.scalars(select(SamplingRound)).all() == []
+
+
+def test_a_new_attempt_drops_what_lies_behind_its_checkpoint(
+    configured: Engine, lease: Lease, recorder: Recorder
+) -> None:
+    for number in (1, 2):
+        recorder.record(step(2 * number - 1))
+        recorder.record(step(2 * number))
+        recorder.record(epoch(number, 2 * number, [0, 0, 0, 0]))
+        recorder.record(sampling_round(number, number + 1, 2 * number, [0]))
+    with writing(configured) as session:
+        recording.discard_after(session, lease.id, epoch=1, step=2, rounds=0)
+    assert {at for _, at in metrics(configured)} == {1, 2}
+    with reading(configured) as session:
+        assert [row.epoch for row in session.scalars(select(TailnessEpoch))] == [1]
+        assert session.scalars(select(SamplingRound)).all() == []
