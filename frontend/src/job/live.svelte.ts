@@ -75,7 +75,7 @@ export function liveJob(id: string) {
     },
     /** Follow a job again that was over and has been resumed. */
     listenAgain() {
-      listening += 1;
+      if (liveness === 'ended') listening += 1;
     },
   };
 }

@@ -23,4 +23,6 @@ test('what was cancelled does not come', () => {
   cancel();
   vi.advanceTimersByTime(1000);
   expect(action).toHaveBeenCalledTimes(1);
+  call();
+  expect(action, 'it can be called again').toHaveBeenCalledTimes(2);
 });

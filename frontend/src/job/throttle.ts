@@ -15,6 +15,10 @@ export function throttle(action: () => unknown, milliseconds: number): { call: (
   }
   return {
     call: () => (timer === undefined ? run() : void (again = true)),
-    cancel: () => clearTimeout(timer),
+    cancel: () => {
+      clearTimeout(timer);
+      timer = undefined;
+      again = false;
+    },
   };
 }
