@@ -44,7 +44,7 @@ class EventFeed:
         follower = _Follower(job_id, after)
         self._followers.add(follower)
         self._wake.set()
-        if self._poller is None or self._poller.done():
+        if self.resting:
             self._poller = asyncio.create_task(self._poll(), name="job events")
         try:
             while True:
@@ -59,6 +59,11 @@ class EventFeed:
                     yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)
         finally:
             self._followers.discard(follower)
+
+    @property
+    def resting(self) -> bool:
+        """Whether nobody follows, so that the database is left alone."""
+        return self._poller is None or self._poller.done()
 
     async def close(self) -> None:
         """Stop polling; open streams end with their connections."""
