@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -189,6 +190,38 @@ def test_the_data_set_shows_its_long_tail(page: Page, service: Stack, job: dict[
     assert counts == sorted(dataset["class_counts"], reverse=True)
     page.get_by_label("Class", exact=True).select_option("9")
     expect(page.get_by_role("group", name="Images of 9").locator("img")).to_have_count(dataset["class_counts"][9])
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def test_a_file_is_uploaded_and_registered_or_its_problem_shown(page: Page, service: Stack) -> None:
+    images = np.arange(12 * 16 * 16, dtype=np.uint8).reshape(12, 16, 16)
+
+    page.goto("/pools")
+    page.get_by_label("Name").fill("twelve")
+    page.get_by_label("File").set_input_files({"name": "a b.npz", "mimeType": "", "buffer": npz(images=images)})
+    page.get_by_label("Image size").fill("")
+    page.get_by_role("button", name="Register", exact=True).click()
+    expect(page.locator("h1 ~ [data-status=ready]")).to_be_visible(timeout=40_000)
+    expect(page.get_by_role("group", name="Images of the pool").locator("img")).to_have_count(12)
+    expect(page.locator("[data-fact='Image size']")).to_have_text("16 px")
+
+    wrong = npz(images=images.astype(np.float64), labels=np.arange(12) % 2)
+    page.goto("/datasets")
+    page.get_by_label("Name").fill("wrong")
+    page.get_by_label("File").set_input_files({"name": "wrong.npz", "mimeType": "", "buffer": wrong})
+    page.get_by_role("button", name="Register", exact=True).click()
+    expect(page.locator("h1 ~ [data-status=failed]")).to_be_visible(timeout=40_000)
+    expect(page.get_by_role("alert")).to_contain_text("uint8")
+
+
+def test_the_apis_documentation_needs_no_other_host(page: Page) -> None:
+    page.goto("/docs")
+    expect(page.get_by_text("/api/v1/datasets", exact=True).first).to_be_visible()
 
 
 def test_nothing_is_wider_than_a_phone(page: Page, job: dict[str, Any]) -> None:
