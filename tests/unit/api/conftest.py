@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -16,6 +17,7 @@ from store.broker import get_celery
 from store.database import get_engine
 from store.settings import get_settings
 from tests.unit.api.rows import Rows
+from tests.unit.api.server import serving
 
 
 def forget_settings() -> None:
@@ -57,3 +59,10 @@ def rows(home: Path) -> Rows:
 @pytest.fixture
 def service_engine(home: Path) -> Engine:
     return get_engine()
+
+
+@pytest.fixture
+def server(home: Path, app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of the application behind a real socket."""
+    with serving(app) as client:
+        yield client

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import update
 
@@ -25,32 +22,10 @@ from store.repositories import jobs
 from tests.unit.api.conftest import forget_settings
 from tests.unit.api.problems import problem
 from tests.unit.api.rows import Rows
+from tests.unit.api.server import serving
 
 API = "/api/v1"
 Told = tuple[str | None, str, dict[str, Any]]  # id, event, data
-
-
-@contextmanager
-def serving(app: FastAPI) -> Iterator[httpx.Client]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            limits = httpx.Limits(max_connections=100)
-            with httpx.Client(base_url=url, timeout=20, limits=limits) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join(20)
-    assert not thread.is_alive()
-
-
-@pytest.fixture
-def server(home: Path, app: FastAPI) -> Iterator[httpx.Client]:
-    with serving(app) as client:
-        yield client
 
 
 def told(response: httpx.Response) -> Iterator[Told]:

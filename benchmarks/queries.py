@@ -1,0 +1,182 @@
+"""How long the API takes to answer, with a big run in the database: a pool of 50,000 images over 76 sampling rounds.
+
+python -m benchmarks.queries [--database-url URL] [--pool 50000] [--rounds 76]
+
+Requests go through the whole application in this process; a row is the median and the slowest of `--repeat` requests.
+The database must be empty, or absent: without a URL a temporary SQLite file is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def main() -> None:
+    """Fill the database, then print one line a query."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database-url", default="")
+    parser.add_argument("--pool", type=int, default=50_000)
+    parser.add_argument("--train", type=int, default=11_165)
+    parser.add_argument("--rounds", type=int, default=76)
+    parser.add_argument("--epochs", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=44_000)
+    parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--repeat", type=int, default=15)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        # Before anything reads the settings.
+        os.environ["COLT_HOME"] = home
+        if arguments.database_url:
+            os.environ["COLT_DATABASE_URL"] = arguments.database_url
+        began = time.perf_counter()
+        job_id, dataset_id = fill(arguments)
+        print(f"filled in {time.perf_counter() - began:.1f} s")
+        measure(arguments, job_id, dataset_id)
+
+
+def fill(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Rows and artifacts of one big run, and many small ones beside it.
+
+    Returns:
+        The ids of the big run and its data set.
+    """
+    from sqlalchemy import insert
+
+    from colt_core.config import PretrainConfig
+    from store.artifacts import get_artifacts
+    from store.database import get_engine, writing
+    from store.migrate import upgrade
+    from store.models import Dataset, Job, Metric, OodPool, SamplingRound, TailnessEpoch, new_id
+
+    upgrade(get_engine())
+    generator = np.random.default_rng(0)
+    classes = 10
+    labels = np.sort(generator.integers(classes, size=arguments.train))
+    dataset = Dataset(
+        id=new_id(),
+        name="bench",
+        status="ready",
+        spec={},
+        image_size=32,
+        num_samples=arguments.train,
+        num_classes=classes,
+        class_names=[f"class {label}" for label in range(classes)],
+        class_counts=np.bincount(labels, minlength=classes).tolist(),
+    )
+    pool = OodPool(id=new_id(), name="bench", status="ready", spec={}, image_size=32, num_samples=arguments.pool)
+    images, label_file, parts = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(images, generator.integers(256, size=(arguments.train, 3, 32, 32), dtype=np.uint8))
+    np.save(label_file, labels)
+    np.savez(parts, train=np.arange(arguments.train))
+    for name, file in (("images.npy", images), ("labels.npy", label_file), ("parts.npz", parts)):
+        get_artifacts().write(f"{dataset.artifact}/{name}", [file.getvalue()])
+    config = PretrainConfig.resolve({"preset": "cifar10-lt"})
+    jobs = [
+        Job(
+            id=new_id(),
+            name=f"run {number}",
+            dataset_id=dataset.id,
+            ood_pool_id=pool.id,
+            config=config.model_dump(mode="json"),
+            framework="simclr",
+            sampler="colt",
+            evaluations=["linear"],
+            epochs=config.epochs,
+            status="succeeded",
+            accuracy=number / arguments.jobs,
+            tags=["bench"] if number % 2 else [],
+        )
+        for number in range(arguments.jobs)
+    ]
+    big = jobs[0].id
+    with writing() as session:
+        session.add_all([dataset, pool])
+        session.flush()
+        session.add_all(jobs)
+    budget = min(10_000, arguments.pool)
+    for number in range(1, arguments.rounds + 1):
+        selected = np.zeros(arguments.pool, np.uint8)
+        selected[generator.choice(arguments.pool, budget, replace=False)] = 1
+        with writing() as session:
+            session.add(
+                SamplingRound(
+                    job_id=big,
+                    round=number,
+                    epoch=number,
+                    step=number,
+                    clusters=[{"size": 1, "tailness": 0.0, "weight": 0.1, "budget": 1, "class_counts": [0] * classes}]
+                    * 10,
+                    num_selected=budget,
+                    overlap=0.5,
+                    seconds=1.0,
+                    ood_tailness=generator.random(arguments.pool, np.float32).tobytes(),
+                    ood_cluster=generator.integers(10, size=arguments.pool).astype("<u2").tobytes(),
+                    ood_similarity=generator.random(arguments.pool, np.float32).tobytes(),
+                    ood_selected=selected.tobytes(),
+                    id_cluster=np.zeros(arguments.train, "<u2").tobytes(),
+                )
+            )
+    for epoch in range(1, arguments.epochs + 1):
+        scores = generator.random(arguments.train, np.float32)
+        with writing() as session:
+            session.add(TailnessEpoch(job_id=big, epoch=epoch, class_means=[0.0] * classes, scores=scores.tobytes()))
+    for name in ("loss", "contrastive_loss", "distribution_loss", "learning_rate"):
+        values = generator.random(arguments.steps)
+        with writing() as session:
+            points = [
+                {"job_id": big, "name": name, "step": step, "value": float(value)}
+                for step, value in enumerate(values, 1)
+            ]
+            session.execute(insert(Metric), points)
+    return big, dataset.id
+
+
+def measure(arguments: argparse.Namespace, job_id: str, dataset_id: str) -> None:
+    """Print the median and the slowest of several requests, one line a query."""
+    from fastapi.testclient import TestClient
+
+    from api.main import create_app
+
+    job, middle = f"/jobs/{job_id}", arguments.pool // 2
+    queries = [
+        "/jobs?limit=50",
+        "/jobs?order=-accuracy&tag=bench&limit=50",
+        job,
+        f"{job}/metrics?max_points=1000",
+        f"{job}/metrics?name=loss&max_points=500",
+        f"{job}/tailness/samples?limit=100",
+        f"{job}/tailness/samples/17",
+        f"{job}/tailness/classes",
+        f"{job}/rounds?limit=1000",
+        f"{job}/ood-tailness?limit=100",
+        f"{job}/ood-tailness?selected=true&cluster=3&min=0.5&order=-similarity&limit=100",
+        f"{job}/ood-tailness?round=1&limit=1000",
+        f"{job}/ood-tailness/{middle}",
+        f"{job}/ood-tailness/export?format=csv",
+        f"/datasets/{dataset_id}/samples?split=train&label=9&limit=100",
+        f"/datasets/{dataset_id}/samples/17/image",
+    ]
+    print(f"{'median ms':>10}{'slowest':>10}{'bytes':>12}  query")
+    with TestClient(create_app(dashboard=Path("/nowhere")), base_url="http://localhost") as client:
+        for query in queries:
+            seconds = []
+            for _ in range(arguments.repeat):
+                began = time.perf_counter()
+                answer = client.get(f"/api/v1{query}")
+                seconds.append(time.perf_counter() - began)
+                assert answer.status_code == 200, answer.text
+            shown = query.replace(job_id, "{id}").replace(dataset_id, "{id}")
+            median, slowest = statistics.median(seconds) * 1000, max(seconds) * 1000
+            print(f"{median:>10.1f}{slowest:>10.1f}{len(answer.content):>12,}  {shown}")
+
+
+if __name__ == "__main__":
+    main()
