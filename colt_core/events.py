@@ -70,7 +70,7 @@ class RoundDone:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointReady:
-    """A state from which `pretrain(resume_from=state)` goes on bit for bit. Save it with `colt_core.save_checkpoint`."""
+    """A state that `pretrain(resume_from=state)` goes on from bit for bit. Save it with `colt_core.save_checkpoint`."""
 
     epoch: int  # finished epochs
     step: int

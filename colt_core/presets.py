@@ -39,7 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tailness_momentum": 0.9,
         "checkpoint_interval": 5,
     },
-    # scikit-learn's 8x8 digits at 32 px: a demonstration in a minute or two. A mirrored digit is another sign, so no flip.
+    # scikit-learn's 8x8 digits at 32 px: a demonstration in a minute or two. No flip: a mirrored digit is another sign.
     "digits": {
         **_CIFAR,
         "backbone": "resnet10",
