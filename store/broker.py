@@ -37,6 +37,9 @@ def build_celery(settings: Settings) -> Celery:
         worker_enable_remote_control=False,
         # torch hangs in a forked child; and a pool of fresh processes gives memory back.
         worker_pool_start_method="spawn",
+        # Such a process imports everything anew: on a busy machine that takes longer than the default 4 s, after
+        # which it would be taken for dead and started again, for ever.
+        worker_proc_alive_timeout=120,
     )
     if url.startswith("filesystem://"):
         folder = Path(url.removeprefix("filesystem://"))
@@ -44,6 +47,7 @@ def build_celery(settings: Settings) -> Celery:
         queue = str(folder)
         app.conf.update(
             broker_url="filesystem://localhost",
+            broker_transport="store.file_broker:Transport",
             broker_transport_options={
                 "data_folder_in": queue,
                 "data_folder_out": queue,

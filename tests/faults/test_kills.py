@@ -4,44 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 
-import pytest
-
-from tests.conftest import STACKS, StartStack
-from tests.faults.runs import Service, begin, engine_of, recorded
+from tests.faults.runs import Service
 from tests.services.processes import marked, wait_until
 
-QUICK_STOP_SECONDS = 15.0  # of a worker that trains; a second or two on an idle machine
-
-
-@pytest.fixture(scope="module", params=STACKS)
-def service(request: pytest.FixtureRequest, start_module_stack: StartStack) -> Service:
-    return begin(start_module_stack(request.param))
-
-
-@pytest.fixture(autouse=True)
-def _everything_runs_again_afterwards(service: Service) -> Iterator[None]:
-    yield
-    for process in service.stack.processes:
-        if not process.running:
-            process.start()
-    service.stack.wait_ready()
-
-
-def test_two_runs_that_nothing_disturbs_are_the_same(service: Service) -> None:
-    job_id = service.submit()
-    service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 1
-
-
-def test_another_seed_is_another_run(service: Service) -> None:
-    """Or else the other tests would compare nothing."""
-    job_id = service.submit(seed=4)
-    service.wait_status(job_id, "succeeded", "failed")
-    with engine_of(service.stack) as engine:
-        found = recorded(engine, job_id)
-    assert all(found[name] != service.undisturbed[name] for name in ("metrics", "tailness", "rounds", "checkpoint"))
+QUICK_STOP_SECONDS = 20.0  # of a worker that trains; a second or two on an idle machine
 
 
 def test_killing_the_trainer(service: Service) -> None:
@@ -97,7 +64,7 @@ def test_stopping_every_worker_and_starting_them_again(service: Service) -> None
     assert not trainer.is_running()
     job = service.job(job_id)
     assert (job["status"], job["attempts"]) == ("queued", 0), job
-    assert 2 <= job["progress"]["epoch"] and job["progress"]["step"] < job["progress"]["steps"]
+    assert job["progress"]["epoch"] >= 2 and job["progress"]["step"] < job["progress"]["steps"]
     for worker in service.stack.workers:
         worker.start()
     service.assert_as_undisturbed(job_id)

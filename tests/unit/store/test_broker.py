@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,34 @@ def test_a_bell_is_a_message_without_arguments_in_the_data_folder(
     assert sorted(message["headers"]["task"] for message in messages) == [PREPARE, TRAIN]
     assert {message["headers"]["argsrepr"] for message in messages} == {"()"}
     assert {message["content-type"] for message in messages} == {"application/json"}
+
+
+def test_a_message_in_a_file_is_seen_only_whole(configure: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A reader that met a half-written one would end its worker."""
+    stop, seen = threading.Event(), []
+
+    def look() -> None:
+        while not stop.is_set():
+            for path in (tmp_path / "broker").glob("*.msg"):
+                seen.append(path.read_text())
+
+    get_celery()  # makes the folder
+    thread = threading.Thread(target=look)
+    thread.start()
+    for _ in range(50):
+        ring(TRAIN)
+    stop.set()
+    thread.join(10)
+    assert seen and all(json.loads(text)["headers"]["task"] == TRAIN for text in seen)
+    assert list((tmp_path / "broker").glob("*.partial")) == []
+
+
+def test_a_worker_receives_what_was_rung(configure: pytest.MonkeyPatch) -> None:
+    assert ring(PREPARE)
+    with get_celery().connection_for_read() as connection, connection.SimpleQueue("colt") as queue:
+        message = queue.get(timeout=5)
+        assert message.headers["task"] == PREPARE
+        message.ack()
 
 
 def test_a_bell_reaches_redis(configure: pytest.MonkeyPatch, redis_url: str) -> None:

@@ -1,0 +1,32 @@
+"""One service for all tests of faults, on each pair of back ends in turn: starting it takes longer than a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import STACKS
+from tests.faults.runs import Service, begin
+from tests.services.stack import running_stack
+
+
+@pytest.fixture(scope="session", params=STACKS)
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Registered data and the record of an undisturbed run; `embedded` has one worker, `distributed` two."""
+    servers = (
+        (request.getfixturevalue("postgres"), request.getfixturevalue("redis_server"))
+        if request.param == "distributed"
+        else (None, None)
+    )
+    with running_stack(tmp_path_factory.mktemp("stack"), request.param, *servers) as stack:
+        yield begin(stack)
+
+
+@pytest.fixture(autouse=True)
+def _everything_runs_again_afterwards(service: Service) -> Iterator[None]:
+    yield
+    for process in service.stack.processes:
+        if not process.running:
+            process.start()
+    service.stack.wait_ready()
