@@ -38,7 +38,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    # What torch raises depends on where a file is cut off; OSError too, from a seek to before its beginning.
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise ValueError(f"{path.name} is not a COLT checkpoint, or it is damaged") from error
     if not isinstance(state, dict) or "format" not in state:
         raise ValueError(f"{path.name} is not a COLT checkpoint")

@@ -38,9 +38,7 @@ def test_it_comes_back_as_it_was_saved(state: dict[str, Any], tmp_path: Path) ->
     save_checkpoint(state, tmp_path / "a.pt")
     loaded = load_checkpoint(tmp_path / "a.pt")
     assert loaded.keys() == state.keys()
-    assert (
-        loaded["config"] == state["config"] and PretrainConfig.model_validate(loaded["config"]).backbone == "resnet18"
-    )
+    assert PretrainConfig.model_validate(loaded["config"]) == PretrainConfig.model_validate(state["config"])
     assert all(torch.equal(loaded["framework"][name], value) for name, value in state["framework"].items())
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
 
@@ -76,9 +74,11 @@ def test_damaged_files_are_named(content: bytes, tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "broken.pt")
 
 
-def test_truncated_checkpoints_are_named(state: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [0.001, 0.1, 0.5, 0.999])
+def test_truncated_checkpoints_are_named(kept: float, state: dict[str, Any], tmp_path: Path) -> None:
     save_checkpoint(state, tmp_path / "cut.pt")
-    (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:20_000])
+    whole = (tmp_path / "cut.pt").read_bytes()
+    (tmp_path / "cut.pt").write_bytes(whole[: int(kept * len(whole))])
     with pytest.raises(ValueError, match=r"cut\.pt"):
         load_checkpoint(tmp_path / "cut.pt")
 
