@@ -4084,7 +4084,6 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
-                    "text/event-stream": components["schemas"]["Problem"];
                 };
             };
             /** @description Unprocessable Entity */
