@@ -66,11 +66,12 @@ class Child:
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def plan_restart(self) -> float:
-        """Decide when to start it again: each early death doubles the pause.
+        """Clear away what a dead one left, and decide when to start it again: each early death doubles the pause.
 
         Returns:
             The pause in seconds.
         """
+        self.kill()
         now = time.monotonic()
         if now - self._started > STEADY_SECONDS:
             self._pause = 1.0

@@ -9,10 +9,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from cli.address import service_url
 from cli.client import Client, Json
 from cli.errors import Refused
 from cli.tables import comparison_table, tail_table
-from cli.up import service_url
 from store.settings import get_settings
 
 DATASET: Json = {

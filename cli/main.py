@@ -19,7 +19,7 @@ def _up(_args: argparse.Namespace) -> int:
 
 
 def _migrate(_args: argparse.Namespace) -> int:
-    from cli.up import migrate
+    from cli.preflight import migrate
 
     migrate()
     print("The database is at the newest schema.")

@@ -2,94 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import ipaddress
-import os
 import signal
-import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
-from sqlalchemy.exc import SQLAlchemyError
 
+from cli.address import service_url
 from cli.children import Child
-from cli.errors import Refused
-from store.database import get_engine
-from store.migrate import upgrade
+from cli.preflight import check_access, check_port, migrate, sole_user
 from store.settings import Settings, get_settings
 
 TICK = 0.1
 SLOW_START = 20.0  # after so many seconds without being ready, say what is missing
 EARLY_DEATHS = 3  # a child that dies so often before the service was ever ready will not come up by itself
-
-
-def service_url(settings: Settings) -> str:
-    """Where a client on this machine reaches the API."""
-    host = settings.host
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"http://{host}:{settings.port}"
-    if address.is_unspecified:
-        host = "127.0.0.1"
-    elif address.version == 6:
-        host = f"[{host}]"
-    return f"http://{host}:{settings.port}"
-
-
-def migrate() -> None:
-    """Bring the configured database to the newest schema.
-
-    Raises:
-        Refused: when it cannot be reached.
-    """
-    try:
-        upgrade(get_engine())
-    except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error).strip()
-        raise Refused(f"the database cannot be migrated: {cause}. Check COLT_DATABASE_URL.") from error
-    finally:
-        get_engine().dispose()
-
-
-@contextmanager
-def _sole_user(home: Path) -> Iterator[None]:
-    """Hold the data folder; the lock goes with the process, however it ends."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        file = (home / "up.lock").open("a+")
-    except OSError as error:
-        raise Refused(f"cannot use the data folder {home}: {error.strerror}. Set COLT_HOME to another.") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip()
-            raise Refused(
-                f"another `colt up` (process {holder}) uses the data folder {home}. "
-                "Stop it, or set COLT_HOME and COLT_PORT for a second one."
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def _check_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise Refused(
-                f"cannot listen on port {settings.port} of {settings.host}: {error.strerror}. "
-                "Stop the program that uses it, or set COLT_PORT to another."
-            ) from error
 
 
 class _Stopping:
@@ -114,9 +39,10 @@ def up() -> int:
         Refused: when something is in the way from the start.
     """
     settings = get_settings()
-    with _sole_user(settings.home):
-        _check_port(settings)
+    with sole_user(settings.home):
+        check_port(settings)
         migrate()
+        check_access(settings)
         logs = settings.home / "logs"
         logs.mkdir(exist_ok=True)
         stopping = _Stopping()
@@ -144,7 +70,7 @@ def _supervise(children: list[Child], stopping: _Stopping, settings: Settings) -
                 continue
             outcome, pause = child.outcome, child.plan_restart()
             early_deaths += not ready
-            if early_deaths >= EARLY_DEATHS or outcome == "ended with exit code 2":
+            if early_deaths >= EARLY_DEATHS:
                 print(f"The {child.name} {outcome} before the service was ready. Its last lines ({child.log}):")
                 print("\n".join(f"  {line}" for line in child.last_lines(20)), flush=True)
                 return 1
@@ -157,7 +83,7 @@ def _supervise(children: list[Child], stopping: _Stopping, settings: Settings) -
             elif not explained and time.monotonic() - started > SLOW_START:
                 explained = True
                 print(f"Still waiting: {missing}. Logs: {settings.home / 'logs'}", flush=True)
-        time.sleep(TICK)
+        time.sleep(TICK if ready else 4 * TICK)
     return 0
 
 

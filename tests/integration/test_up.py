@@ -132,5 +132,14 @@ def test_an_open_address_without_a_token_is_refused_with_the_reason(tmp_path: Pa
     service = Up(tmp_path, COLT_HOST="0.0.0.0")
     service.process.start()
     assert service.process.wait(60) == 1
-    assert "token" in service.process.output()
+    assert "colt token create" in service.process.output()
+    assert "Starting" not in service.process.output()
+
+
+def test_a_worker_that_cannot_start_ends_it_with_the_last_lines_of_its_log(tmp_path: Path) -> None:
+    service = Up(tmp_path, COLT_BROKER_URL="carrier-pigeon://loft")
+    service.process.start()
+    assert service.process.wait(120) == 1
+    assert "The worker ended with exit code 1 before the service was ready. Its last lines" in service.process.output()
+    assert "carrier-pigeon" in service.process.output()
     assert end_marked(service.mark) == []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.address import service_url
 from cli.main import build_parser, main
-from cli.up import service_url
 from store.settings import Settings
 from tests.services.processes import REPOSITORY, clean_environment
 
@@ -72,6 +72,13 @@ def test_a_token_is_shown_once_and_kept_only_as_a_hash(tmp_path: Path) -> None:
     token = answer.stdout.strip()
     assert len(token) >= 43  # 256 bits in base64
     assert all(token.encode() not in file.read_bytes() for file in tmp_path.glob("colt.db*"))
+
+
+def test_a_token_for_a_database_without_tables_is_a_message(tmp_path: Path) -> None:
+    answer = colt("token", "create", "me", cwd=tmp_path, COLT_HOME=str(tmp_path))
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "colt migrate" in answer.stderr
+    assert "Traceback" not in answer.stderr
 
 
 def test_a_demo_without_a_service_says_how_to_start_one(tmp_path: Path) -> None:

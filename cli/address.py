@@ -1,0 +1,21 @@
+"""Where the service is."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from store.settings import Settings
+
+
+def service_url(settings: Settings) -> str:
+    """Where a client on this machine reaches the API."""
+    host = settings.host
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{settings.port}"
+    if address.is_unspecified:
+        host = "127.0.0.1"
+    elif address.version == 6:
+        host = f"[{host}]"
+    return f"http://{host}:{settings.port}"

@@ -1,0 +1,99 @@
+"""What `colt up` makes sure of before it starts anything, so that a mistake is one clear line."""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.errors import Refused
+from store.database import get_engine, reading
+from store.migrate import upgrade
+from store.repositories import tokens
+from store.settings import Settings
+
+
+def migrate() -> None:
+    """Bring the configured database to the newest schema.
+
+    Raises:
+        Refused: when it cannot be reached.
+    """
+    try:
+        upgrade(get_engine())
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).strip()
+        raise Refused(f"the database cannot be migrated: {cause}. Check COLT_DATABASE_URL.") from error
+    finally:
+        get_engine().dispose()
+
+
+@contextmanager
+def sole_user(home: Path) -> Iterator[None]:
+    """Hold the data folder; the lock goes with the process, however it ends.
+
+    Raises:
+        Refused: when another holds it, or it cannot be made.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = (home / "up.lock").open("a+")
+    except OSError as error:
+        raise Refused(f"cannot use the data folder {home}: {error.strerror}. Set COLT_HOME to another.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip()
+            raise Refused(
+                f"another `colt up` (process {holder}) uses the data folder {home}. "
+                "Stop it, or set COLT_HOME and COLT_PORT for a second one."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def check_port(settings: Settings) -> None:
+    """Raises:
+    Refused: when the API could not listen there.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise Refused(
+                f"cannot listen on port {settings.port} of {settings.host}: {error.strerror}. "
+                "Stop the program that uses it, or set COLT_PORT to another."
+            ) from error
+
+
+def check_access(settings: Settings) -> None:
+    """The API refuses by itself too; asking first spares the user three starts and a log.
+
+    Raises:
+        Refused: when other machines could reach the API and no token exists.
+    """
+    try:
+        loopback = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        loopback = settings.host == "localhost"
+    if loopback:
+        return
+    with reading() as session:
+        guarded = tokens.any_exist(session)
+    if not guarded:
+        raise Refused(
+            f"other machines could reach {settings.host}, and no token exists. "
+            "Make one with `colt token create NAME`, or set COLT_HOST=127.0.0.1."
+        )
