@@ -75,6 +75,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "Evaluation",
         "summarize",
     ),
+    "colt_core.run": ("run_to_folder",),
     "colt_core.samplers": (
         "ColtSampler",
         "RandomSampler",

@@ -31,6 +31,7 @@ from colt_core.probes.knn import knn_probe
 from colt_core.probes.linear import choose_strength, linear_probe
 from colt_core.probes.linear_sgd import linear_probe_sgd
 from colt_core.probes.metrics import Evaluation, summarize
+from colt_core.run import run_to_folder
 from colt_core.samplers import (
     ColtSampler,
     RandomSampler,
@@ -103,6 +104,7 @@ __all__ = [
     "open_labelled",
     "open_unlabelled",
     "pretrain",
+    "run_to_folder",
     "sample_labelled",
     "sample_unlabelled",
     "sampling_round",
