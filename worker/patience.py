@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from store.database import writing
@@ -15,6 +16,7 @@ from store.database import writing
 T = TypeVar("T")
 PATIENCE_SECONDS = 120.0
 LONGEST_PAUSE = 5.0
+SQLITE_OUTAGES = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN")
 
 log = logging.getLogger(__name__)
 
@@ -43,4 +45,6 @@ def persist(action: Callable[[Session], T], patience: float = PATIENCE_SECONDS) 
 
 def is_outage(error: DBAPIError) -> bool:
     """Whether the database was away or busy, rather than unwilling."""
-    return error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
+    if isinstance(error.orig, sqlite3.OperationalError):  # SQLite calls a missing column so too
+        return error.orig.sqlite_errorname.startswith(SQLITE_OUTAGES)
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)

@@ -7,6 +7,7 @@ before anything is written, and the ids of its events are in the order in which 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,8 @@ from worker.patience import persist
 
 FLUSH_STEPS = 50
 FLUSH_SECONDS = 1.0
+# A page that opens replays all events: a long run tells of its progress less often.
+TELL_SECONDS, TELL_SECONDS_AT_MOST, TELL_SHARE = 1.0, 10.0, 0.01
 
 log = logging.getLogger("worker")
 
@@ -59,10 +62,12 @@ class Recorder:
         self._checkpoints = checkpoints
         self._selected = previous
         self._pace = Pace(config.batch_size)
-        self._points: list[recording.Point] = []
+        self._points: list[recording.Point] = []  # not written yet
+        self._untold: list[recording.Point] = []  # not in an event yet
         self._lines: list[str] = []
         self._last: StepDone | None = None
-        self._flushed = time.monotonic()
+        self._flushed = self._began = time.monotonic()
+        self._told = -math.inf
 
     def record(self, event: Event) -> None:
         """Write an event, at once or with the next ones.
@@ -80,6 +85,7 @@ class Recorder:
             case CheckpointReady():
                 self._checkpoint(event)
             case _:
+                self._told = -math.inf  # the last word
                 self.flush()
 
     def say(self, line: str) -> None:
@@ -90,6 +96,8 @@ class Recorder:
     def flush(self, also: Callable[[Session], None] | None = None, **values: Any) -> None:
         """Write what has gathered, the job's columns in `values`, and what `also` adds, in one transaction."""
         points, lines, last = self._points, self._lines, self._last
+        self._untold += points
+        told = self._untold if last is not None and self._is_time_to_tell() else []
         values |= self._progress(last)
 
         def write(session: Session) -> None:
@@ -102,14 +110,22 @@ class Recorder:
                 also(session)
             if lines:
                 events.append(session, self._lease.id, "log", {"lines": lines})
-            if last is not None:
-                events.append(session, self._lease.id, "progress", self._progress_event(last))
-            if points:
-                events.append(session, self._lease.id, "metric", _latest(points))
+            if told and last is not None:
+                progress = {"epoch": self._epoch, "epochs": self._epochs, **self._progress(last)}
+                events.append(session, self._lease.id, "progress", progress)
+                events.append(session, self._lease.id, "metric", _latest(told))
 
         persist(write)
-        self._points, self._lines, self._last = [], [], None
+        self._points, self._lines = [], []
         self._flushed = time.monotonic()
+        if told:
+            self._untold = []
+            self._told = self._flushed
+
+    def _is_time_to_tell(self) -> bool:
+        now = time.monotonic()
+        pause = min(max((now - self._began) * TELL_SHARE, TELL_SECONDS), TELL_SECONDS_AT_MOST)
+        return now - self._told >= pause
 
     def _step(self, event: StepDone) -> None:
         self._pace.step(event.seconds)
@@ -205,9 +221,6 @@ class Recorder:
             "images_per_second": self._pace.images_per_second,
             "eta_seconds": self._pace.eta_seconds(last.steps - last.step),
         }
-
-    def _progress_event(self, last: StepDone) -> dict[str, Any]:
-        return {"epoch": self._epoch, "epochs": self._epochs, **self._progress(last)}
 
 
 def _adding(row: TailnessEpoch | SamplingRound) -> Callable[[Session], None]:

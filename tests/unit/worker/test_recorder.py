@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,21 @@ def test_quick_steps_are_written_in_batches(configured: Engine, recorder: Record
         recorder.record(step(number, distribution_loss=1.0))
     recorder.record(FINISHED)
     assert len(metrics(configured)) == 4 * 2 * FLUSH_STEPS
-    assert len(told(configured, "metric")) <= 4  # two batches; on a slow machine a second passes now and then
+
+
+def test_quick_epochs_are_told_of_about_once_a_second(configured: Engine, recorder: Recorder) -> None:
+    began = time.monotonic()
+    for number in range(1, 21):
+        recorder.record(step(number))
+        recorder.record(epoch(number, number, [0, 0, 0, 0]))
+    recorder.record(step(21))
+    recorder.flush()
+    recorder.record(FINISHED)  # nothing new, but something untold
+    seconds = time.monotonic() - began
+    events = told(configured, "progress")
+    assert 2 <= len(events) <= 3 + seconds  # the first, the last, and one a second
+    assert events[-1]["step"] == 21 and events[-1]["epoch"] == 20
+    assert {at for name, at in metrics(configured) if name == "loss"} == set(range(1, 22))
 
 
 def test_an_epoch_is_recorded_with_means_by_class(configured: Engine, recorder: Recorder) -> None:
