@@ -37,7 +37,8 @@ def series(session: Session, job_id: str, names: Sequence[str], max_points: int)
     )
     buckets = (max_points - 2) // 2
     bucket = (points.c.step - extents.c.first) * buckets // (extents.c.last - extents.c.first + 1)
-    part = (points.c.name, bucket)
+    # One window, so that the database sorts once: a bucket begins with its lowest point and ends with its highest.
+    bucket_of_curve, by_value = (points.c.name, bucket), (points.c.value, points.c.step)
     ranked = (
         select(
             points.c.name,
@@ -46,8 +47,8 @@ def series(session: Session, job_id: str, names: Sequence[str], max_points: int)
             extents.c.points,
             extents.c.first,
             extents.c.last,
-            func.row_number().over(partition_by=part, order_by=(points.c.value, points.c.step)).label("lowest"),
-            func.row_number().over(partition_by=part, order_by=(points.c.value.desc(), points.c.step)).label("highest"),
+            func.row_number().over(partition_by=bucket_of_curve, order_by=by_value).label("rank"),
+            func.lead(points.c.step).over(partition_by=bucket_of_curve, order_by=by_value).label("next_step"),
         )
         .join(extents, extents.c.name == points.c.name)
         .subquery()
@@ -56,8 +57,8 @@ def series(session: Session, job_id: str, names: Sequence[str], max_points: int)
         ranked.c.points <= max_points,
         ranked.c.step == ranked.c.first,
         ranked.c.step == ranked.c.last,
-        ranked.c.lowest == 1,
-        ranked.c.highest == 1,
+        ranked.c.rank == 1,
+        ranked.c.next_step.is_(None),
     )
     rows = session.execute(
         select(ranked.c.name, ranked.c.step, ranked.c.value).where(kept).order_by(ranked.c.name, ranked.c.step)
