@@ -42,7 +42,7 @@ class Reconciler:
                 away = False
             except DBAPIError:
                 if not away:  # once an outage
-                    log.warning("the database does not answer; trying on")
+                    log.warning("the database does not answer, or has no tables yet; trying on")
                 away = True
             except Exception:
                 log.exception("could not reconcile")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,11 @@ CONFIG = {
     "sample_budget": 60,
     "checkpoint_interval": 1,
     "seed": 3,
+}
+DATASET = {
+    "name": "digits-lt",
+    "source": {"kind": "sample", "name": "digits"},
+    "long_tail": {"profile": "exp", "imbalance_ratio": 10, "max_per_class": 30},
 }
 EVALUATIONS = ["linear", "knn"]
 PATIENCE = 240.0
@@ -63,17 +68,17 @@ class Service:
             The trainer's process.
         """
         wait_until(lambda: self.job(job_id)["progress"]["epoch"] >= 2, PATIENCE, f"job {job_id} trains")
-        trainer = self.trainer(job_id)
+        trainer = self.process_of(job_id)
         assert trainer is not None, f"the training was too quick to be disturbed: {self.job(job_id)}"
         return trainer
 
-    def trainer(self, job_id: str) -> psutil.Process | None:
-        found = (process for process in marked(self.stack.mark) if process.cmdline()[-1:] == [job_id])
-        return next(found, None)
+    def process_of(self, row_id: str) -> psutil.Process | None:
+        """The process that works on a job or a registration at the moment."""
+        return next((process for process, line in working(self.stack) if line[-1:] == [row_id]), None)
 
-    def worker_of(self, trainer: psutil.Process) -> Process:
-        """The worker that a trainer belongs to."""
-        ancestors = {process.pid for process in trainer.parents()}
+    def worker_of(self, process: psutil.Process) -> Process:
+        """The worker that a working process belongs to."""
+        ancestors = {ancestor.pid for ancestor in process.parents()}
         return next(worker for worker in self.stack.workers if worker.running and worker.pid in ancestors)
 
     def assert_as_undisturbed(self, job_id: str) -> None:
@@ -81,6 +86,14 @@ class Service:
         job = self.wait_status(job_id, "succeeded", "failed", "cancelled")
         assert job["status"] == "succeeded", job
         assert_equal(recorded(self.stack, job_id), self.undisturbed)
+
+
+def working(stack: Stack) -> Iterator[tuple[psutil.Process, list[str]]]:
+    """Every living process of the stack, with its command line."""
+    for process in marked(stack.mark):
+        with suppress(psutil.Error):  # it may end while it is looked at
+            line = process.cmdline()
+            yield process, line
 
 
 @contextmanager
@@ -94,15 +107,7 @@ def engine_of(stack: Stack) -> Iterator[Engine]:
 
 def begin(stack: Stack) -> Service:
     """Register the samples and run a job that nothing disturbs."""
-    dataset_id = post(
-        stack,
-        "datasets",
-        {
-            "name": "digits-lt",
-            "source": {"kind": "sample", "name": "digits"},
-            "long_tail": {"profile": "exp", "imbalance_ratio": 10, "max_per_class": 30},
-        },
-    )
+    dataset_id = post(stack, "datasets", DATASET)
     pool_id = post(stack, "ood-pools", {"name": "glyphs", "source": {"kind": "sample", "name": "glyphs-and-patches"}})
     for path in (f"datasets/{dataset_id}", f"ood-pools/{pool_id}"):
         assert wait_status(stack, path, "ready", "failed")["status"] == "ready"

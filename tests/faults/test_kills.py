@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
-from tests.faults.runs import Service
-from tests.services.processes import marked, wait_until
+from tests.faults.runs import DATASET, PATIENCE, Service, post, wait_status, working
+from tests.services.processes import wait_until
 
 QUICK_STOP_SECONDS = 20.0  # of a worker that trains; a second or two on an idle machine
 
@@ -40,6 +40,20 @@ def test_killing_the_worker(service: Service) -> None:
         worker.start()
     service.assert_as_undisturbed(job_id)
     assert service.job(job_id)["attempts"] == 2
+
+
+def test_killing_the_worker_while_it_registers(service: Service) -> None:
+    dataset_id = post(service.stack, "datasets", DATASET)
+    wait_until(lambda: service.process_of(dataset_id) is not None, PATIENCE, "the registration runs")
+    registrar = service.process_of(dataset_id)
+    assert registrar is not None
+    worker = service.worker_of(registrar)
+    worker.kill()
+    registrar.wait(5)
+    worker.start()
+    again = wait_status(service.stack, f"datasets/{dataset_id}", "ready", "failed")
+    first = service.stack.client.get(f"/api/v1/datasets/{service.dataset_id}").json()
+    assert {**again, "id": "", "created_at": ""} == {**first, "id": "", "created_at": ""}
 
 
 def test_killing_the_api(service: Service) -> None:
@@ -85,13 +99,7 @@ def test_cancelling_and_resuming(service: Service) -> None:
 
 
 def test_no_process_is_left_of_all_these_jobs(service: Service) -> None:
-    def working() -> list[str]:
-        return [
-            line for process in marked(service.stack.mark) if "worker.trainer" in (line := _line(process.cmdline()))
-        ]
+    def trainers() -> list[list[str]]:
+        return [line for _, line in working(service.stack) if "worker.trainer" in line]
 
-    wait_until(lambda: not working(), 10, "no trainer is left")
-
-
-def _line(words: list[str]) -> str:
-    return " ".join(words)
+    wait_until(lambda: not trainers(), 10, "no trainer is left")
