@@ -1,0 +1,130 @@
+"""One job's way through the house over HTTP alone: real API, real worker, on either pair of back ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from safetensors.numpy import load
+
+from tests.services.stack import Stack
+
+API = "/api/v1"
+CONFIG = {
+    "preset": "digits",
+    "epochs": 3,
+    "width": 8,
+    "batch_size": 128,
+    "warmup_epochs": 1,
+    "sample_interval": 1,
+    "sample_budget": 50,
+    "num_clusters": 4,
+    "seed": 1,
+}
+
+
+def until(client: httpx.Client, path: str, *statuses: str, seconds: float = 120) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    while True:
+        shown: dict[str, Any] = client.get(path).json()
+        if shown["status"] in statuses:
+            return shown
+        assert shown["status"] != "failed", shown
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.2)
+
+
+def register(client: httpx.Client, noun: str, body: dict[str, Any]) -> dict[str, Any]:
+    created = client.post(f"{API}/{noun}", json={"image_size": 32, **body})
+    assert created.status_code == 202, created.text
+    return until(client, created.headers["location"], "ready")
+
+
+def events(client: httpx.Client, job: str) -> list[tuple[str, dict[str, Any]]]:
+    found, kind = [], ""
+    with client.stream("GET", f"{job}/events", timeout=120) as response:
+        for line in response.iter_lines():
+            if line.startswith("event: "):
+                kind = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                found.append((kind, json.loads(line.removeprefix("data: "))))
+    return found
+
+
+@pytest.mark.timeout(400)
+def test_from_registration_to_the_most_tail_like_images(stack: Stack) -> None:
+    client = stack.client
+    tail = {"profile": "exp", "imbalance_ratio": 20, "seed": 1}
+    dataset = register(
+        client, "datasets", {"name": "d", "source": {"kind": "sample", "name": "digits"}, "long_tail": tail}
+    )
+    assert dataset["num_classes"] == 10
+    assert sum(dataset["class_counts"]) == dataset["split_sizes"]["train"]
+    pool = register(client, "ood-pools", {"name": "p", "source": {"kind": "sample", "name": "glyphs-and-patches"}})
+
+    body = {"dataset_id": dataset["id"], "ood_pool_id": pool["id"], "config": CONFIG, "evaluations": ["linear", "knn"]}
+    created = client.post(f"{API}/jobs", json=body)
+    assert created.status_code == 202, created.text
+    job = created.headers["location"]
+    told = events(client, job)
+    assert told[-1] == ("end", {"status": "succeeded"})
+    assert [data["status"] for kind, data in told if kind == "status"] == ["queued", "running", "succeeded"]
+    assert {"status", "progress", "metric", "round", "evaluation"} <= {kind for kind, _ in told}
+
+    shown = client.get(job).json()
+    assert shown["progress"]["epoch"] == 3
+    assert shown["progress"]["step"] == shown["progress"]["steps"] > 0
+    curves = client.get(f"{job}/metrics").json()
+    assert curves["loss"]["step"] == list(range(1, shown["progress"]["steps"] + 1))
+
+    probes = {item["kind"]: item for item in client.get(f"{job}/evaluations").json()["items"]}
+    assert set(probes) == {"linear", "knn"}
+    for probe in probes.values():
+        assert probe["status"] == "succeeded"
+        assert len(probe["per_class_accuracy"]) == 10
+        assert set(probe["group_accuracy"]) == {"many", "medium", "few"}
+        assert probe["class_counts"] == dataset["class_counts"]
+
+    rounds = client.get(f"{job}/rounds").json()["items"]
+    assert [(item["round"], item["epoch"]) for item in rounds] == [(1, 2), (2, 3)]
+    for item in rounds:
+        assert item["num_selected"] == 50 == sum(cluster["budget"] for cluster in item["clusters"])
+        assert sum(cluster["size"] for cluster in item["clusters"]) == dataset["split_sizes"]["train"]
+
+    worst = client.get(f"{job}/ood-tailness", params={"order": "-tailness", "limit": 100}).json()
+    assert (worst["round"], worst["total"], len(worst["items"])) == (2, pool["num_samples"], 100)
+    values = [item["tailness"] for item in worst["items"]]
+    assert values == sorted(values, reverse=True)
+    chosen = client.get(f"{job}/ood-tailness", params={"selected": True, "limit": 1000}).json()
+    assert chosen["total"] == 50
+    assert all(2 in item["selected_rounds"] for item in chosen["items"])
+    index = worst["items"][0]["index"]
+    assert len(client.get(f"{job}/ood-tailness/{index}").json()["rounds"]) == 2
+    picture = client.get(f"{API}/ood-pools/{pool['id']}/samples/{index}/image")
+    assert Image.open(io.BytesIO(picture.content)).size == (32, 32)
+
+    samples = client.get(f"{job}/tailness/samples", params={"limit": 1000}).json()
+    assert samples["epoch"] == 3
+    history = client.get(f"{job}/tailness/samples/{samples['items'][0]['index']}").json()["history"]
+    assert history["epoch"] == [1, 2, 3]
+    classes = client.get(f"{job}/tailness/classes").json()
+    assert [item["count"] for item in classes["items"]] == dataset["class_counts"]
+
+    checkpoint = client.get(f"{job}/checkpoints").json()["items"][0]
+    whole = client.get(f"{API}/checkpoints/{checkpoint['id']}/download")
+    assert len(whole.content) == checkpoint["bytes"]
+    backbone = client.get(f"{API}/checkpoints/{checkpoint['id']}/download", params={"format": "backbone"})
+    assert "conv1.weight" in load(backbone.content)
+
+    asked = client.post(f"{job}/evaluations", json={"kind": "few_shot", "shots": 1})
+    assert asked.status_code == 202, asked.text
+    assert until(client, asked.headers["location"], "succeeded")["config"]["shots"] == 1
+
+    assert client.delete(job).status_code == 204
+    assert client.delete(f"{API}/datasets/{dataset['id']}").status_code == 204
+    assert client.delete(f"{API}/ood-pools/{pool['id']}").status_code == 204
