@@ -1,0 +1,195 @@
+"""What the API's tests do not reach through HTTP: cursors of any text, ties, and races on real engines."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError
+
+from store.database import reading, writing
+from store.models import Dataset, Job, OodPool, SamplingRound, new_id
+from store.repositories import jobs, registrations, rounds
+from store.repositories.json_lists import json_list_has
+from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
+
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, dt.UTC)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.text(max_size=50))
+def test_any_text_is_a_cursor_or_refused(text: str) -> None:
+    with contextlib.suppress(BadCursor):
+        assert isinstance(decode_cursor(text, str, int)[1], int)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.text(max_size=20), st.integers(-(2**31), 2**31 - 1), st.floats(allow_nan=False))
+def test_cursors_keep_their_values(text: str, number: int, share: float) -> None:
+    cursor = encode_cursor(text, number, share)
+    assert decode_cursor(cursor, str, int, float) == [text, number, share]
+    with pytest.raises(BadCursor):
+        decode_cursor(cursor, str, str, float)
+    with pytest.raises(BadCursor):
+        decode_cursor(cursor, str, int)
+
+
+def dataset(name: str = "d") -> Dataset:
+    return Dataset(id=new_id(), name=name, spec={}, created_at=NOW)
+
+
+def job(rests_on: Dataset, key: str | None = None, tags: list[str] | None = None) -> Job:
+    return Job(
+        id=new_id(),
+        name="j",
+        tags=tags or [],
+        dataset_id=rests_on.id,
+        config={},
+        framework="simclr",
+        sampler="none",
+        evaluations=[],
+        epochs=1,
+        idempotency_key=key,
+    )
+
+
+def test_rows_of_the_same_instant_are_paged_once_each(engine: Engine) -> None:
+    with writing(engine) as session:
+        session.add_all(dataset() for _ in range(23))
+    seen: list[str] = []
+    cursor = None
+    with reading(engine) as session:
+        while True:
+            page = keyset_page(session, select(Dataset), Dataset, "-created_at", 5, cursor)
+            seen += [row.id for row in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert seen == list(session.scalars(select(Dataset.id).order_by(Dataset.id.desc())))
+
+
+def test_lists_of_strings_are_searched_whole(engine: Engine) -> None:
+    data = dataset()
+    tags = ['a"b', "a", "é", "[]", "", "a%"]
+    with writing(engine) as session:
+        session.add(data)
+        session.flush()
+        session.add_all([job(data, tags=[tag, "other"]) for tag in tags])
+    with reading(engine) as session:
+        for tag in tags:
+            found = session.scalars(select(Job).where(json_list_has(Job.tags, tag))).all()  # type: ignore[arg-type]
+            assert [row.tags[0] for row in found] == [tag]
+        assert not session.scalars(select(Job).where(json_list_has(Job.tags, "b"))).all()  # type: ignore[arg-type]
+
+
+def test_one_key_makes_one_job_under_concurrency(engine: Engine) -> None:
+    data = dataset()
+    with writing(engine) as session:
+        registrations.add(session, data)
+    start = threading.Barrier(6)
+
+    def add(_: int) -> bool:
+        start.wait()
+        with writing(engine) as session:
+            return jobs.add(session, job(data, key="k"))
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(add, range(6))) == [False] * 5 + [True]
+    with reading(engine) as session:
+        assert jobs.with_key(session, "k") is not None
+        assert jobs.counts_by_status(session) == {"queued": 1}
+
+
+def test_a_data_set_is_deleted_or_used_but_not_both(engine: Engine) -> None:
+    for _ in range(5):
+        data = dataset()
+        with writing(engine) as session:
+            registrations.add(session, data)
+        start = threading.Barrier(2)
+
+        def use(data: Dataset = data, start: threading.Barrier = start) -> bool:
+            start.wait()
+            with writing(engine) as session:
+                return jobs.add(session, job(data))
+
+        def delete(data: Dataset = data, start: threading.Barrier = start) -> bool:
+            start.wait()
+            with writing(engine) as session:
+                try:
+                    return registrations.remove(session, Dataset, data.id)
+                except registrations.InUse:
+                    return False
+
+        with ThreadPoolExecutor(2) as pool:
+            used, deleted = pool.submit(use), pool.submit(delete)
+            assert used.result() != deleted.result()
+
+
+def test_a_pool_in_use_is_kept_by_the_database_itself(engine: Engine) -> None:
+    data, pool = dataset(), OodPool(id=new_id(), name="p", spec={})
+    with writing(engine) as session:
+        session.add_all([data, pool])
+        session.flush()
+        row = job(data)
+        row.ood_pool_id = pool.id
+        session.add(row)
+    with writing(engine) as session, pytest.raises(registrations.InUse):
+        registrations.remove(session, OodPool, pool.id)
+    with pytest.raises(IntegrityError), writing(engine) as session:
+        session.delete(session.get_one(OodPool, pool.id))
+
+
+def test_arrays_come_back_as_they_were_packed(engine: Engine) -> None:
+    generator = np.random.default_rng(0)
+    tailness, similarity = generator.random((2, 300), np.float32)
+    cluster = generator.integers(2**16, size=300).astype(np.uint16)
+    selected = generator.random(300) < 0.3
+    data = dataset()
+    row = job(data)
+    with writing(engine) as session:
+        session.add(data)
+        session.flush()
+        session.add(row)
+        session.flush()
+        for number in (1, 2):
+            session.add(
+                SamplingRound(
+                    job_id=row.id,
+                    round=number,
+                    epoch=number,
+                    step=number,
+                    clusters=[],
+                    num_selected=int(selected.sum()),
+                    seconds=0.0,
+                    ood_tailness=tailness.astype("<f4").tobytes(),
+                    ood_cluster=cluster.astype("<u2").tobytes(),
+                    ood_similarity=similarity.astype("<f4").tobytes(),
+                    ood_selected=(selected if number == 1 else ~selected).astype("u1").tobytes(),
+                    id_cluster=b"",
+                )
+            )
+    with reading(engine) as session:
+        scores = rounds.pool_scores(session, row.id, 1)
+        assert scores is not None
+        np.testing.assert_array_equal(scores.tailness, tailness)
+        np.testing.assert_array_equal(scores.cluster, cluster)
+        np.testing.assert_array_equal(scores.similarity, similarity)
+        np.testing.assert_array_equal(scores.selected, selected)
+        for index in (0, 1, 157, 299):
+            first, second = rounds.sample_history(session, row.id, index)
+            assert (first.tailness, first.similarity) == (float(tailness[index]), float(similarity[index]))
+            assert (first.cluster, first.selected) == (int(cluster[index]), bool(selected[index]))
+            assert second.selected != first.selected
+        assert rounds.sample_history(session, row.id, 300) == []
+        numbers, picked = rounds.selections(session, row.id, np.array([5, 250]))
+        assert numbers == [1, 2]
+        np.testing.assert_array_equal(picked, [selected[[5, 250]], ~selected[[5, 250]]])
+        numbers, picked = rounds.selections(session, "nothing", np.array([5, 250]))
+        assert (numbers, picked.shape) == ([], (0, 2))
