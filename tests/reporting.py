@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.services.missing import in_ci
-from tests.services.stack import LIVE
+from tests.services.processes import WATCHED
 
 
 def _skipped(reporter: pytest.TerminalReporter) -> list[tuple[str, str]]:
@@ -38,7 +38,6 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        for stack in LIVE:
-            for process in stack.processes:
-                report.sections.append((f"last lines of {process.name}", process.tail()))
+        for process in WATCHED:
+            report.sections.append((f"last lines of {process.name}", process.tail()))
     return report

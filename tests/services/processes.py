@@ -128,6 +128,9 @@ class Process:
         return "\n".join(self.output().splitlines()[-lines:])
 
 
+WATCHED: list[Process] = []  # whose last lines belong into a failure's report
+
+
 def marked(mark: str) -> Iterator[psutil.Process]:
     """Every living process whose environment carries this mark."""
     for process in psutil.process_iter():

@@ -11,7 +11,7 @@ from typing import Literal
 
 import httpx
 
-from tests.services.processes import MARK, Process, clean_environment, end_marked, free_port, wait_until
+from tests.services.processes import MARK, WATCHED, Process, clean_environment, end_marked, free_port, wait_until
 from tests.services.servers import Postgres, Redis
 
 Kind = Literal["embedded", "distributed"]
@@ -26,8 +26,6 @@ QUICK = {
     "CUDA_VISIBLE_DEVICES": "",
     "PYTHONUNBUFFERED": "1",
 }
-
-LIVE: list[Stack] = []  # whose logs belong into a failure's report
 
 
 class Stack:
@@ -122,10 +120,11 @@ def running_stack(
             shared["COLT_ARTIFACTS_URL"] = str(folder / "artifacts")
         count = workers if workers is not None else (1 if kind == "embedded" else 2)
         stack = Stack(folder, workers=count, shared=shared, one_home=kind == "embedded")
-        LIVE.append(stack)
+        WATCHED.extend(stack.processes)
         try:
             stack.start()
             yield stack
         finally:
-            LIVE.remove(stack)
+            for process in stack.processes:
+                WATCHED.remove(process)
             stack.stop()
