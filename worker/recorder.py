@@ -25,6 +25,7 @@ from store.repositories import events, recording
 from worker.checkpoints import CheckpointFolder
 from worker.pace import Pace
 from worker.patience import persist
+from worker.rows import round_row, tailness_row
 
 FLUSH_STEPS = 50
 FLUSH_SECONDS = 1.0
@@ -144,50 +145,17 @@ class Recorder:
     def _epoch_done(self, event: EpochDone) -> None:
         self._epoch = event.epoch
         self._points.append(("epoch_loss", event.step, event.loss))
-        row = TailnessEpoch(
-            job_id=self._lease.id,
-            epoch=event.epoch,
-            class_means=_means_by_class(event.tailness, self._labels, self._num_classes),
-            scores=event.tailness.astype("<f4").tobytes(),
-        )
+        row = tailness_row(self._lease.id, event, self._labels, self._num_classes)
         self.flush(_adding(row), epoch=event.epoch, loss=event.loss)
 
     def _round(self, event: RoundDone) -> None:
-        picked = np.zeros(len(event.ood_tailness), dtype=np.uint8)
-        picked[event.selected] = 1
-        overlap = float(picked[self._selected].sum() / len(event.selected)) if len(self._selected) else None
-        counts = np.zeros((len(event.clusters), self._num_classes), dtype=np.int64)
-        np.add.at(counts, (event.id_cluster, self._labels), 1)
-        row = SamplingRound(
-            job_id=self._lease.id,
-            round=event.round,
-            epoch=event.epoch,
-            step=event.step,
-            clusters=[
-                {
-                    "size": cluster.size,
-                    "tailness": cluster.tailness,
-                    "weight": cluster.weight,
-                    "budget": cluster.budget,
-                    "class_counts": of_class.tolist(),
-                }
-                for cluster, of_class in zip(event.clusters, counts, strict=True)
-            ],
-            num_selected=len(event.selected),
-            overlap=overlap,
-            seconds=event.seconds,
-            ood_tailness=event.ood_tailness.astype("<f4").tobytes(),
-            ood_cluster=event.ood_cluster.astype("<u2").tobytes(),
-            ood_similarity=event.ood_similarity.astype("<f4").tobytes(),
-            ood_selected=picked.tobytes(),
-            id_cluster=event.id_cluster.astype("<u2").tobytes(),
-        )
+        row = round_row(self._lease.id, event, self._labels, self._num_classes, self._selected)
         told = {
             "round": event.round,
             "epoch": event.epoch,
             "step": event.step,
             "num_selected": row.num_selected,
-            "overlap": overlap,
+            "overlap": row.overlap,
             "seconds": event.seconds,
         }
         self.say(f"round {event.round} before epoch {event.epoch}: {row.num_selected} OOD images picked")
@@ -236,9 +204,3 @@ def _adding(row: TailnessEpoch | SamplingRound) -> Callable[[Session], None]:
 def _latest(points: list[recording.Point]) -> dict[str, Any]:
     """The last value of each curve: `{"step": ..., "values": {name: value}}`."""
     return {"step": points[-1][1], "values": {name: value for name, _, value in points}}
-
-
-def _means_by_class(scores: NDArray[np.float32], labels: NDArray[np.int64], num_classes: int) -> list[float | None]:
-    counts = np.bincount(labels, minlength=num_classes)
-    sums = np.bincount(labels, weights=scores, minlength=num_classes)
-    return [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]

@@ -1,0 +1,60 @@
+"""The rows that an epoch and a sampling round become: arrays packed, little-endian, and counts by class."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.events import EpochDone, RoundDone
+from store.models import SamplingRound, TailnessEpoch
+
+Int64 = NDArray[np.int64]
+
+
+def tailness_row(job_id: str, event: EpochDone, labels: Int64, num_classes: int) -> TailnessEpoch:
+    """Tailness of the (N,) training images, whose classes are `labels`, and its mean by class."""
+    counts = np.bincount(labels, minlength=num_classes)
+    sums = np.bincount(labels, weights=event.tailness, minlength=num_classes)
+    return TailnessEpoch(
+        job_id=job_id,
+        epoch=event.epoch,
+        class_means=[float(total / count) if count else None for total, count in zip(sums, counts, strict=True)],
+        scores=event.tailness.astype("<f4").tobytes(),
+    )
+
+
+def round_row(job_id: str, event: RoundDone, labels: Int64, num_classes: int, previous: Int64) -> SamplingRound:
+    """A round, with the classes in each cluster, and how many of its picks the round before had picked too.
+
+    Args:
+        labels: (N,) classes of the training images.
+        previous: pool indices that the round before picked; empty without one.
+    """
+    picked = np.zeros(len(event.ood_tailness), dtype=np.uint8)
+    picked[event.selected] = 1
+    counts = np.zeros((len(event.clusters), num_classes), dtype=np.int64)
+    np.add.at(counts, (event.id_cluster, labels), 1)
+    return SamplingRound(
+        job_id=job_id,
+        round=event.round,
+        epoch=event.epoch,
+        step=event.step,
+        clusters=[
+            {
+                "size": cluster.size,
+                "tailness": cluster.tailness,
+                "weight": cluster.weight,
+                "budget": cluster.budget,
+                "class_counts": of_class.tolist(),
+            }
+            for cluster, of_class in zip(event.clusters, counts, strict=True)
+        ],
+        num_selected=len(event.selected),
+        overlap=float(picked[previous].sum() / len(event.selected)) if len(previous) else None,
+        seconds=event.seconds,
+        ood_tailness=event.ood_tailness.astype("<f4").tobytes(),
+        ood_cluster=event.ood_cluster.astype("<u2").tobytes(),
+        ood_similarity=event.ood_similarity.astype("<f4").tobytes(),
+        ood_selected=picked.tobytes(),
+        id_cluster=event.id_cluster.astype("<u2").tobytes(),
+    )
