@@ -1,7 +1,8 @@
-"""The application in this process, on a database of each engine and an artifact folder of the test's own."""
+"""The application in this process, on a database and an artifact folder of the test's own."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def forget_settings() -> None:
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
     return create_app(dashboard=Path("/nowhere"))
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A migrated SQLite database of the test's own.
+
+    Modules whose queries the engines could answer differently import `tests.conftest.database_url` over this one.
+    """
+    shutil.copy(sqlite_template, tmp_path / "colt.db")
+    return f"sqlite:///{tmp_path / 'colt.db'}"
 
 
 @pytest.fixture

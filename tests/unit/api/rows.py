@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from colt_core.config import PretrainConfig
 from store.artifacts import get_artifacts
 from store.database import writing
-from store.models import Checkpoint, Dataset, Job, Metric, OodPool, SamplingRound, TailnessEpoch, Worker, new_id
-from store.repositories import events
+from store.models import Checkpoint, Dataset, Job, OodPool, SamplingRound, TailnessEpoch, Worker, new_id
+from store.repositories import events, recording
 
 # 3 classes; the training part comes first and is long-tailed: 6, 3 and 1 images.
 TRAIN_LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 2])
@@ -101,9 +101,7 @@ class Rows:
 
     def metric(self, job: Job, name: str, values: list[float]) -> None:
         with writing() as session:
-            session.add_all(
-                Metric(job_id=job.id, name=name, step=step, value=value) for step, value in enumerate(values, 1)
-            )
+            recording.add_metrics(session, job.id, [(name, step, value) for step, value in enumerate(values, 1)])
 
     def tailness(self, job: Job, epoch: int, scores: list[float]) -> None:
         values = np.array(scores, "<f4")

@@ -12,6 +12,7 @@ import httpx
 from store import leases
 from store.database import reading, writing
 from store.models import Job, Upload
+from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.unit.api.rows import Rows
 
 API = "/api/v1"

@@ -10,7 +10,6 @@ from sqlalchemy.exc import OperationalError
 from api.pointers import pointer
 from store.repositories import jobs
 from tests.unit.api.problems import problem
-from tests.unit.api.rows import Rows
 
 API = "/api/v1"
 
@@ -44,17 +43,6 @@ def test_a_database_that_is_away_is_a_503(client: TestClient, monkeypatch: pytes
     problem(answer, 503)
     assert answer.headers["retry-after"] == "2"
     assert "secret" not in answer.text
-
-
-def test_values_that_no_database_takes(client: TestClient, rows: Rows) -> None:
-    job = rows.job()
-    for path in ("/jobs/%00", "/datasets/%00", "/checkpoints/%00/download", "/jobs?tag=%00", "/jobs?dataset_id=%00"):
-        assert client.get(f"{API}{path}").status_code in {200, 404, 422}, path
-    huge = "9" * 20
-    for path in (f"rounds/{huge}", f"tailness/samples/{huge}", f"ood-tailness?round={huge}"):
-        problem(client.get(f"{API}/jobs/{job.id}/{path}"), 422)
-    problem(client.get(f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": "9" * 30}), 422)
-    problem(client.get(f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": "x"}), 422)
 
 
 def test_every_answer_has_its_security_headers(client: TestClient) -> None:

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from store.models import Job
+from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.unit.api.problems import pointers, problem
 from tests.unit.api.rows import Rows
 
