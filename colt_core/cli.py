@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from tqdm import tqdm
 
 from colt_core.config import PretrainConfig
 from colt_core.data import (
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
     train.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
+    train.add_argument("--max-per-class", type=int, metavar="N", help="that cut: images of the head class")
     train.add_argument("--out", type=Path, default=Path("colt-run"), metavar="DIR", help="results (default: colt-run)")
     train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="go on from here")
     return parser
@@ -79,8 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
-    if arguments.resume is None and (arguments.out / "checkpoint.pt").exists():
-        raise _Unusable(f"{arguments.out} holds a run already: give another --out, or --resume its checkpoint.pt")
+    _refuse_to_overwrite(arguments.out / "checkpoint.pt", arguments.resume)
     dataset = _dataset(arguments)
     pool = None if arguments.pool is None else _pool(arguments)
 
@@ -89,12 +90,13 @@ def _train(arguments: argparse.Namespace) -> int:
         run_to_folder,
     )
     from colt_core.training.checkpoint import load_checkpoint
+    from colt_core.training.pretrain import TrainingDiverged
 
     stop = _Interrupt()
     try:
         state = None if arguments.resume is None else load_checkpoint(arguments.resume)
         evaluation = run_to_folder(config, dataset, pool, arguments.out, resume_from=state, should_stop=stop.asked)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, TrainingDiverged) as error:
         raise _Unusable(str(error)) from error
     finally:
         stop.forget()
@@ -102,7 +104,14 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"Interrupted. Go on with --resume {arguments.out / 'checkpoint.pt'}")
         return _INTERRUPTED
     print(per_class_table(evaluation, dataset.class_names))
+    print(f"Saved in {arguments.out}: checkpoint.pt, metrics.jsonl, evaluation.json")
     return 0
+
+
+def _refuse_to_overwrite(held: Path, resumed: Path | None) -> None:
+    """A run in the output folder is only ever gone on with, never replaced by another."""
+    if held.exists() and (resumed is None or not resumed.exists() or not held.samefile(resumed)):
+        raise _Unusable(f"{held.parent} holds a run already: give another --out, or --resume its checkpoint.pt")
 
 
 class _Interrupt:
@@ -143,27 +152,42 @@ def read_config(path: Path) -> PretrainConfig:
 def _dataset(arguments: argparse.Namespace) -> ImageDataset:
     path = Path(arguments.data)
     if is_artifact(path):
-        if arguments.image_size is not None or arguments.imbalance_ratio is not None:
-            raise _Unusable("a saved data set is cut and sized already: leave out --image-size and --imbalance-ratio")
+        if (arguments.image_size, arguments.imbalance_ratio, arguments.max_per_class) != (None, None, None):
+            raise _Unusable("a saved data set is cut and sized already: give neither size nor cut")
         return ImageDataset.load(path)
+    ratio, head = arguments.imbalance_ratio, arguments.max_per_class
+    if head is not None and ratio is None:
+        raise _Unusable("--max-per-class is part of a long-tail cut: give --imbalance-ratio too")
     try:
-        ratio = arguments.imbalance_ratio
-        long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio)
+        long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio, max_per_class=head)
         spec = DatasetSpec(image_size=arguments.image_size, long_tail=long_tail)
     except ValidationError as error:
         raise _Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
-    with _naming("--data", arguments.data):
-        return build_dataset(sample_labelled("digits") if arguments.data == "digits" else open_labelled(path), spec)
+    named = arguments.data == "digits" and not path.exists()
+    with _naming("--data", arguments.data), _reading("data") as progress:
+        return build_dataset(sample_labelled("digits") if named else open_labelled(path), spec, progress=progress)
 
 
 def _pool(arguments: argparse.Namespace) -> ImagePool:
     path = Path(arguments.pool)
     if is_artifact(path):
         return ImagePool.load(path)
-    named = arguments.pool == "glyphs-and-patches"
-    with _naming("--pool", arguments.pool):
+    named = arguments.pool == "glyphs-and-patches" and not path.exists()
+    with _naming("--pool", arguments.pool), _reading("pool") as progress:
         source = sample_unlabelled("glyphs-and-patches") if named else open_unlabelled(path)
-        return build_pool(source, PoolSpec(image_size=arguments.image_size))
+        return build_pool(source, PoolSpec(image_size=arguments.image_size), progress=progress)
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar over the images of one source."""
+    with tqdm(desc=f"reading {what}", unit="image", disable=None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        yield progress
 
 
 @contextmanager

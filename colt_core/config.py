@@ -16,7 +16,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class PretrainConfig(BaseModel):
-    """Every switch of a run, resolved. Defaults are those of the released CIFAR code (method.md, sections 1 to 4).
+    """Every switch of a run, resolved. Defaults are those of the released CIFAR code.
 
     Build one from a user's partial settings with :meth:`resolve`, which fills what is missing from a preset.
     """
@@ -152,7 +152,7 @@ class PretrainConfig(BaseModel):
         return problems
 
     def round_epochs(self) -> range:
-        """The 1-based epochs that open with a sampling round (method.md, section 3)."""
+        """The 1-based epochs that open with a sampling round."""
         if self.sampler == "none":
             return range(0)
         return range(self.warmup_epochs + 1, self.epochs + 1, self.sample_interval)

@@ -40,7 +40,7 @@ class EpochDone:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One k-means cluster of a sampling round (method.md, section 3)."""
+    """One k-means cluster of a sampling round."""
 
     size: int  # ID members
     tailness: float  # mean over its members

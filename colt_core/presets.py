@@ -1,4 +1,4 @@
-"""Named starting points for a configuration. Values are those of method.md, or measured here (docs/use.md)."""
+"""Named starting points for a configuration. Values are those of the released code, or measured here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CIFAR: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # As published (method.md, section 1): days on a CPU, meant for a GPU.
+    # As published: days on a CPU, meant for a GPU.
     "cifar10-lt": _CIFAR,
     "cifar100-lt": _CIFAR,
     # CIFAR-10-LT on two CPU cores in well under an hour.

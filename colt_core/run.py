@@ -66,7 +66,7 @@ def run_to_folder(
     assert state is not None  # a run ends with a checkpoint, or began from its last one
     backbone, _ = load_backbone(state)
     Compute.of(config).module(backbone)
-    evaluation = evaluate(backbone, dataset, precision=config.precision)
+    evaluation = evaluate(backbone, dataset, flip_probability=config.flip_probability, precision=config.precision)
     (folder / "evaluation.json").write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
     return evaluation
 
@@ -78,10 +78,16 @@ def _forget_after(state: dict[str, Any] | None, path: Path) -> None:
     lines = []
     if state is not None:
         for line in path.read_text().splitlines(keepends=True):
-            record = json.loads(line) if line.endswith("\n") else {"step": state["step"] + 1}
-            if record["step"] <= state["step"] and record.get("round", 0) <= state["rounds"]:
+            if line.endswith("\n") and _is_behind(json.loads(line), state):  # the last line may be cut off
                 lines.append(line)
     path.write_text("".join(lines))
+
+
+def _is_behind(record: dict[str, Any], state: dict[str, Any]) -> bool:
+    """Whether what a line of metrics.jsonl tells of came before the checkpoint."""
+    kind = record["event"]
+    reached: int = state["rounds" if kind == "round" else kind]
+    return int(record[kind]) <= reached
 
 
 def _record(event: Event) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Tailness of ID samples: how few near neighbours an image has among a batch's negatives (COLT, section 3)."""
+"""Tailness of ID samples: how few near neighbours an image has among a batch's negatives (COLT, Bai et al. 2023)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from colt_core.augment.color import grayscale
 from colt_core.augment.crop import IntervalResize, crop_resize, draw_boxes
 from colt_core.augment.jitter import draw_jitter, jitter_
-from colt_core.augment.normalize import standardize
+from colt_core.augment.normalize import checked_pixels, standardize
 from colt_core.config import PretrainConfig
 
 # Temporaries of a part then are 2 MB: on a CPU they stay in cache and in malloc's free lists, where those of
@@ -70,7 +70,7 @@ class BatchAugmenter:
 
     def __call__(self, images_B3HW: Tensor, generator: torch.Generator) -> Tensor:
         """uint8 (B, 3, H, W) -> one view of each, float32 (B, 3, S, S), standardised, channels-last in memory."""
-        count, _, height, width = images_B3HW.shape
+        count, _, height, width = checked_pixels(images_B3HW).shape
         device = images_B3HW.device
         size = self.size or height
 

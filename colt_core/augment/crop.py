@@ -69,15 +69,22 @@ def bicubic_weights(length: int, size: int) -> Tensor:
     return weight / weight.sum(dim=1, keepdim=True)
 
 
+MAX_TABLE_FLOATS = 2**26  # 256 MiB; the table of a 224-pixel axis takes two thirds of it
+
+
 class IntervalResize:
     """Resize matrices of every interval of an axis: start i, length h of `side` pixels -> `size` pixels.
 
     One padded row of weights serves every start of a length, as a window that slides over it: all 528 intervals of a
-    32-pixel axis take 260 kB instead of 2 MB, and stay in cache.
+    32-pixel axis take 260 kB instead of 2 MB, and stay in cache. The table grows with the cube of the side; where it
+    would be too large, each matrix is computed when it is asked for.
     """
 
     def __init__(self, side: int, size: int) -> None:
         self.side, self.size = side, size
+        self._table: Tensor | None = None
+        if 2 * (side + 1) * size * (2 * side - 1) > MAX_TABLE_FLOATS:
+            return
         table = torch.zeros(2, side + 1, size, 2 * side - 1)
         for length in range(1, side + 1):
             table[0, length, :, side - 1 : side - 1 + length] = bicubic_weights(length, size)
@@ -86,6 +93,11 @@ class IntervalResize:
 
     def __call__(self, start: Tensor, length: Tensor, mirrored: Tensor | None = None) -> Tensor:
         """The matrices (B, size, side) of B intervals; those `mirrored` (bool) give the pixels from last to first."""
+        if self._table is None:
+            matrices = torch.zeros(len(start), self.size, self.side)
+            for matrix, first, count in zip(matrices, start.tolist(), length.tolist(), strict=True):
+                matrix[:, first : first + count] = bicubic_weights(count, self.size)
+            return matrices if mirrored is None else torch.where(mirrored[:, None, None], matrices.flip(1), matrices)
         windows = self._table.unfold(3, self.side, 1).transpose(2, 3)  # a view: (mirrored, length, shift, size, side)
         flipped = torch.zeros_like(start) if mirrored is None else mirrored.long()
         return windows[flipped, length, self.side - 1 - start]

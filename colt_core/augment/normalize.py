@@ -18,6 +18,17 @@ def standardize(images_B3HW: Tensor) -> Tensor:
     return torch.sub(images_B3HW, mean, out=out).div_(std)
 
 
+def checked_pixels(images_B3HW: Tensor) -> Tensor:
+    """The images as they are. Floats in 0..1, divided by 255 once more, would pass as a model that learns nothing.
+
+    Raises:
+        ValueError: another type than uint8, or another shape than (B, 3, H, W).
+    """
+    if images_B3HW.dtype != torch.uint8 or images_B3HW.ndim != 4 or images_B3HW.shape[1] != 3:
+        raise ValueError(f"images must be uint8 (B, 3, H, W), not {images_B3HW.dtype} {tuple(images_B3HW.shape)}")
+    return images_B3HW
+
+
 def normalize(images_B3HW: Tensor) -> Tensor:
     """uint8 (B, 3, H, W) -> float32, standardised: the transform of evaluation and of sampling rounds."""
-    return standardize(images_B3HW.to(torch.float32).mul_(1 / 255))
+    return standardize(checked_pixels(images_B3HW).to(torch.float32).mul_(1 / 255))

@@ -1,4 +1,4 @@
-"""Many, Medium and Few: the classes by how many training images they have (paper, section 4; Liu et al. 2019)."""
+"""Many, Medium and Few: the classes by how many training images they have (Liu et al. 2019)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _CLASS_ORDER, _IMAGES_OF_CLASS = 1, 2  # purposes of random draws: the same seed
 def rank_counts(profile: str, num_classes: int, max_per_class: int, imbalance_ratio: float) -> list[int]:
     """Images kept by class rank; rank 0 is the head. n_max and IR are the last two arguments, t = rank / (C - 1).
 
-    `exp`: floor(n_max * IR^-t) (Cui et al. 2019; paper, section 4). `step`: n_max for the first half of the classes
+    `exp`: floor(n_max * IR^-t) (Cui et al. 2019). `step`: n_max for the first half of the classes
     (the middle one included), floor(n_max / IR) for the rest (Buda et al. 2018). `pareto`:
     floor(n_max * (1 + t * (IR^(1/a) - 1))^-a) with a = PARETO_POWER. `balanced`: as many images in all as `exp`, equal
     classes (the first ones hold one more where it does not divide).

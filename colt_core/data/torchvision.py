@@ -54,7 +54,7 @@ def _load(name: TorchvisionName, split: str, folder: Path, download: bool) -> An
             raise DataError(
                 f"torchvision could not download {name}; is there a network? Upload the images instead"
             ) from error
-        raise DataError(f"{name} is not on this server; set download to fetch it") from error
+        raise DataError(f"{name} is not on this server, or damaged there; set download to fetch it") from error
 
 
 def _images(name: TorchvisionName, parts: tuple[tuple[str, Any], ...]) -> ArrayImages:

@@ -19,7 +19,7 @@ def distribution_contrastive(
     denominator: Literal["all", "cross_domain"] = "all",
     log_norm_2B: Tensor | None = None,
 ) -> Tensor:
-    """L_SCL of COLT (Bai et al. 2023, section 3), phi being the distribution, ID or OOD, and P(i) all others of i's.
+    """L_SCL of COLT (Bai et al. 2023), phi being the distribution, ID or OOD, and P(i) all others of i's.
 
     "all" (released code):  mean_i 1/|P(i)| sum_{p in P(i)} -log( exp(s_ip/tau) / norm_i )
     "cross_domain" (paper): mean_i 1/|P(i)| sum_{p in P(i)} -log( exp(s_ip/tau) / (exp(s_ip/tau) + sum_{n of other phi}
@@ -49,7 +49,8 @@ def distribution_contrastive(
     if not is_ood_B.any():
         return z_2BD.sum() * 0.0
     if denominator == "cross_domain":
-        loss: Tensor = _CrossDomain.apply(z_2BD, is_ood_2B, temperature)
+        with torch.autocast(z_2BD.device.type, enabled=False):
+            loss: Tensor = _CrossDomain.apply(z_2BD, is_ood_2B, temperature)
         return loss
     if log_norm_2B is None:
         log_norm_2B = log_norm(z_2BD, temperature)
@@ -58,10 +59,11 @@ def distribution_contrastive(
 
 def _mean_positive_logit(z_2BD: Tensor, is_ood_2B: Tensor, temperature: float) -> Tensor:
     """(2B,) mean over p in P(i) of s_ip / tau, from each distribution's sum of embeddings: it takes no 2B x 2B mask."""
-    sums_2D = torch.stack([(z_2BD * mask.unsqueeze(1)).sum(dim=0) for mask in (~is_ood_2B, is_ood_2B)])
+    is_ood_2B1 = is_ood_2B.unsqueeze(1)
+    id_sum_D, ood_sum_D = ((z_2BD * mask_2B1).sum(dim=0) for mask_2B1 in (~is_ood_2B1, is_ood_2B1))
     num_ood = is_ood_2B.sum()
     num_positives_2B = torch.where(is_ood_2B, num_ood, is_ood_2B.numel() - num_ood) - 1
-    others_2BD = sums_2D[is_ood_2B.long()] - z_2BD
+    others_2BD = torch.where(is_ood_2B1, ood_sum_D, id_sum_D) - z_2BD
     return (z_2BD * others_2BD).sum(dim=1) / (num_positives_2B * temperature)
 
 
@@ -77,8 +79,7 @@ class _CrossDomain(torch.autograd.Function):
         order_2B = is_ood_2B.long().argsort(stable=True)
         num_ood = int(is_ood_2B.sum())
         z_sorted = z_2BD[order_2B]
-        with torch.autocast(z_2BD.device.type, enabled=False):
-            logits = (z_sorted / temperature) @ z_sorted.T
+        logits = (z_sorted / temperature) @ z_sorted.T
         num_id = len(logits) - num_ood
         id_rows, ood_rows = slice(0, num_id), slice(num_id, None)
         total = z_2BD.new_zeros(())

@@ -12,7 +12,7 @@ from colt_core.losses.inputs import checked_embeddings
 
 
 def log_norm(z_2BD: Tensor, temperature: float) -> Tensor:
-    """log of norm_i = sum over a != i of exp(z_i . z_a / tau)   (COLT, Bai et al. 2023, section 3: 2B - 1 terms).
+    """log of norm_i = sum over a != i of exp(z_i . z_a / tau)   (2B - 1 terms, the positive included).
 
     It holds the only 2B x 2B matrix of either loss; compute it once and hand it to both `nt_xent` and
     `distribution_contrastive` where a batch needs both.
@@ -50,4 +50,5 @@ class _LogNorm(torch.autograd.Function):
         z_2BD, p_ij = ctx.saved_tensors
         grad_2B1 = (grad_2B / ctx.temperature).unsqueeze(1)
         # s_ij moves with z_i and with z_j: row i's softmax pulls on both.
-        return grad_2B1 * (p_ij @ z_2BD) + p_ij.T @ (grad_2B1 * z_2BD), None
+        with torch.autocast(z_2BD.device.type, enabled=False):
+            return grad_2B1 * (p_ij @ z_2BD) + p_ij.T @ (grad_2B1 * z_2BD), None

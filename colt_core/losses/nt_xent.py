@@ -9,7 +9,7 @@ from colt_core.losses.log_norm import log_norm
 
 
 def nt_xent(z_2BD: Tensor, temperature: float, log_norm_2B: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """L_CL = mean over the 2B anchors of -s_i,partner(i) / tau + log norm_i   (SimCLR, Chen et al. 2020, eq. 1).
+    """L_CL = mean over the 2B anchors of -s_i,partner(i) / tau + log norm_i   (SimCLR, Chen et al. 2020).
 
     Args:
         z_2BD: L2-normalised embeddings, two stacked views: row i and row B + i are partners. Computed in float32

@@ -96,6 +96,7 @@ def _sgd(
         test=dataset.parts["test"],
         epochs=epochs,
         drops=drops,
+        batch_size=512 if dataset.image_size >= 224 else 128,
         flip_probability=flip_probability,
         precision=precision,
         seed=config.seed,

@@ -36,7 +36,7 @@ def linear_probe_sgd(
     precision: str = "auto",
     seed: int = 0,
 ) -> Int64:
-    """Train a linear layer on the frozen backbone (released code; paper, section 4).
+    """Train a linear layer on the frozen backbone (released code).
 
     SGD with momentum 0.9 and no weight decay, on the features of randomly cropped and mirrored images, batch norm in
     eval mode; the learning rate drops to a tenth after each epoch of `drops`. The layer of the epoch with the best
@@ -77,7 +77,7 @@ def linear_probe_sgd(
                 views = augment(
                     compute.images(torch.from_numpy(images[chosen])), generator(seed, "probe-augment", epoch, start)
                 )
-                with torch.no_grad(), compute.autocast():
+                with torch.no_grad(), compute.deterministic(), compute.autocast():
                     features = backbone(views)
                 loss = cross_entropy(layer(features.float()), torch.from_numpy(labels[chosen]).to(device))
                 optimizer.zero_grad()

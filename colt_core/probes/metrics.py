@@ -1,4 +1,4 @@
-"""From predictions to the numbers that are reported: All, Many, Medium, Few and Std (paper, section 4)."""
+"""From predictions to the numbers that are reported: All, Many, Medium, Few and Std."""
 
 from __future__ import annotations
 

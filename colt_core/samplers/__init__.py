@@ -1,4 +1,4 @@
-"""Samplers: which OOD images the next epochs train on beside the ID images (COLT, Bai et al. 2023, section 3)."""
+"""Samplers: which OOD images the next epochs train on beside the ID images (COLT, Bai et al. 2023)."""
 
 from colt_core.config import PretrainConfig
 from colt_core.samplers.clustering import Clustering, cluster_embeddings

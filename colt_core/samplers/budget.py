@@ -1,4 +1,4 @@
-"""How many OOD images each cluster is granted (COLT, section 3): the more tail-like, the more."""
+"""How many OOD images each cluster is granted: the more tail-like, the more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K-means of the ID embeddings (COLT, section 3): regions of the feature space, to be told head from tail."""
+"""K-means of the ID embeddings: regions of the feature space, to be told head from tail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""COLT's own sampler: each cluster takes its budget of the OOD images nearest to its centre (section 3)."""
+"""COLT's own sampler: each cluster takes its budget of the OOD images nearest to its centre."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One sampling round, from embeddings to the OOD images picked (COLT, section 3)."""
+"""One sampling round, from embeddings to the OOD images picked (COLT, Bai et al. 2023)."""
 
 from __future__ import annotations
 

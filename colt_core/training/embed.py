@@ -48,8 +48,6 @@ def extract_features(backbone: Backbone, images: Images, *, batch_size: int = 51
 def _in_batches(
     module: nn.Module, function: Callable[[Tensor], Tensor], images: Images, batch_size: int, precision: str
 ) -> Float32:
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"images must be (N, 3, H, W), not {tuple(images.shape)}")
     compute = Compute.choose(next(module.parameters()).device.type, precision)
     was_training = module.training
     module.eval()

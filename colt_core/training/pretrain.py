@@ -1,4 +1,4 @@
-"""The training loop, top to bottom: COLT (Bai et al. 2023), section 3, or its baselines without OOD images."""
+"""The training loop, top to bottom: COLT (Bai et al. 2023), or its baselines without OOD images."""
 
 from __future__ import annotations
 

@@ -162,6 +162,51 @@ def test_a_finished_run_is_not_overwritten(files: Path, capsys: pytest.CaptureFi
     assert (files / "run" / "checkpoint.pt").read_bytes() == b"precious"
 
 
+def test_another_runs_folder_is_not_resumed_into(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(TRAIN) == 0
+    before = Path("run/metrics.jsonl").read_bytes()
+    Path("other.pt").write_bytes(Path("run/checkpoint.pt").read_bytes())
+    assert main([*TRAIN, "--resume", "other.pt"]) == 1
+    assert "holds a run already" in capsys.readouterr().err
+    assert Path("run/metrics.jsonl").read_bytes() == before
+
+
+def test_a_diverged_run_is_one_error_without_a_traceback(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_config(files / "config.yaml", learning_rate=100, weight_decay=1, momentum=0.99, sampler="none", epochs=100)
+    assert main(TRAIN) == 1
+    assert "error: the loss is nan" in capsys.readouterr().err
+
+
+def test_a_file_of_the_users_comes_before_a_sample_of_that_name(files: Path) -> None:
+    (files / "data.npz").rename("digits")
+    (files / "pool.npz").rename("glyphs-and-patches")
+    assert main(["train", "config.yaml", "--data", "digits", "--pool", "glyphs-and-patches", "--out", "run"]) == 0
+    assert len(json.loads(Path("run/evaluation.json").read_text())["class_counts"]) == 2
+
+
+def test_the_head_of_the_cut_can_be_given(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_config(files / "config.yaml", batch_size=8)
+    assert main([*TRAIN, "--max-per-class", "12"]) == 1
+    assert "--imbalance-ratio" in capsys.readouterr().err
+    assert main([*TRAIN, "--imbalance-ratio", "4", "--max-per-class", "12"]) == 0
+    assert json.loads(Path("run/evaluation.json").read_text())["class_counts"] == [12, 3]
+
+
+def test_no_line_is_told_twice_where_a_run_stopped_between_an_epochs_last_step_and_its_end(files: Path) -> None:
+    from colt_core.run import _forget_after
+
+    lines = [
+        {"event": "step", "epoch": 1, "step": 3},
+        {"event": "epoch", "epoch": 1, "step": 3},
+        {"event": "round", "round": 1, "epoch": 2, "step": 3},
+        {"event": "step", "epoch": 2, "step": 4},
+    ]
+    path = files / "metrics.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "st')
+    _forget_after({"epoch": 0, "step": 3, "rounds": 0}, path)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == lines[:1]
+
+
 def test_help_comes_without_torch() -> None:
     code = (
         "import sys\nfrom colt_core.cli import main\n"

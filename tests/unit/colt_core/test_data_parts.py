@@ -51,7 +51,7 @@ def test_cifar10_lt_has_the_parts_of_the_paper() -> None:
     assert not np.intersect1d(parts["probe"], parts["train"]).size  # 500 a class are left of each, so none is shared
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     counts=st.lists(st.integers(3, 90), min_size=2, max_size=6),
     test=st.integers(0, 2),

@@ -196,12 +196,15 @@ def test_more_shots_than_images_is_said_before_anything_runs(backbone: Backbone)
 
 
 def test_the_sgd_probe_keeps_the_layer_that_validated_best(backbone: Backbone) -> None:
-    # Validation labels are those of no learning at all: whichever epoch is kept, it is the first of the equals.
-    dataset = _colours()
-    arguments = {"train": dataset.parts["probe"], "val": dataset.parts["probe"], "test": dataset.parts["test"]}
-    short, long = (
-        linear_probe_sgd(backbone, dataset.images, dataset.labels, **arguments, epochs=epochs, precision="fp32")
-        for epochs in (12, 20)
-    )
-    right = [float(np.mean(p == dataset.labels[dataset.parts["test"]])) for p in (short, long)]
-    assert right[1] >= right[0] > 0.9
+    # On labels without meaning accuracy goes up and down from epoch to epoch; the best so far can only rise.
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (60, 3, 16, 16), dtype=np.uint8), rng.integers(0, 3, 60)
+    learn, val = np.arange(30), np.arange(30, 60)
+    right = [
+        np.count_nonzero(
+            linear_probe_sgd(backbone, images, labels, train=learn, val=val, test=val, epochs=epochs, precision="fp32")
+            == labels[val]
+        )
+        for epochs in range(1, 8)
+    ]
+    assert right == sorted(right) and right[0] < right[-1]

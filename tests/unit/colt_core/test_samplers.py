@@ -111,7 +111,7 @@ def test_an_impossible_number_of_clusters_is_named(num_clusters: int) -> None:
 # --- selection
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(budgets=st.lists(st.integers(0, 12), min_size=1, max_size=8), spare=st.integers(0, 40), seed=st.integers(0, 999))
 def test_selection_is_greedy_and_picks_none_twice(budgets: list[int], spare: int, seed: int) -> None:
     budgets = [*budgets, 1]

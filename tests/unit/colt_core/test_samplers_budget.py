@@ -59,7 +59,7 @@ def test_where_the_remainder_goes(remainder: str, budgets: list[int]) -> None:
     assert integer_budgets(weights, 10, remainder).tolist() == budgets
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(
     raw=st.lists(st.floats(0, 1e6), min_size=1, max_size=40).filter(lambda raw: sum(raw) > 1e-3),
     budget=st.integers(1, 10**7),
@@ -75,7 +75,7 @@ def test_budgets_always_sum_to_k(raw: list[float], budget: int, remainder: str) 
         assert (np.abs(budgets - weights * budget) < 1 + 1e-6).all()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(
     tailness=st.lists(st.floats(-1, 0, width=32), min_size=1, max_size=60),
     num_clusters=st.integers(1, 12),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from itertools import count
 from typing import Any
@@ -19,14 +18,6 @@ from colt_core.training.embed import embed, extract_features
 from colt_core.training.pretrain import TrainingDiverged, pretrain
 
 SAMPLERS = ("none", "random", "colt")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def images(count: int, seed: int, side: int = 16) -> np.ndarray:
