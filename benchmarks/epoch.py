@@ -62,7 +62,8 @@ def phases(config: PretrainConfig, images: np.ndarray, repeats: int) -> list[lis
 
     def forward() -> torch.Tensor:
         with compute.autocast():
-            return framework(views)
+            z_2BD: torch.Tensor = framework(views)
+        return z_2BD
 
     def forward_and_backward() -> None:
         nt_xent(forward(), config.temperature)[0].backward()  # type: ignore[no-untyped-call]

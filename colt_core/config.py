@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
 
-from colt_core.presets import PRESETS, PresetName, scaled_schedule
+from colt_core.presets import MOST_EPOCHS, PRESETS, PresetName, scaled_schedule
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -36,12 +36,12 @@ class PretrainConfig(BaseModel):
     projection_dim: int = Field(128, ge=2, le=4096)
 
     # Optimisation
-    epochs: int = Field(2000, ge=1, le=100_000)
+    epochs: int = Field(2000, ge=1, le=MOST_EPOCHS)
     batch_size: int = Field(512, ge=2, le=65_536, description="Images a step; each gives two views.")
-    temperature: float = Field(0.2, gt=0, le=10, description="tau")
+    temperature: float = Field(0.2, ge=1e-4, le=10, description="tau")
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.5, gt=0, le=100)
-    final_learning_rate: float = Field(1e-6, ge=0, description="Where the cosine ends.")
+    final_learning_rate: float = Field(1e-6, ge=0, le=100, description="Where the cosine ends.")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum, or AdamW's first beta.")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="On every parameter.")
     lr_warmup_epochs: int = Field(
@@ -58,7 +58,9 @@ class PretrainConfig(BaseModel):
     grayscale_probability: float = Field(0.2, ge=0, le=1)
 
     # Sampling rounds
-    warmup_epochs: int = Field(100, ge=1, description="w: the first sampling round opens epoch w + 1.")
+    warmup_epochs: int = Field(
+        100, ge=1, validate_default=True, description="w: the first sampling round opens epoch w + 1."
+    )
     sample_interval: int = Field(25, ge=1, description="r: epochs between two rounds.")
     sample_budget: int = Field(10_000, ge=1, description="K: OOD images picked a round.")
     redraw: bool = Field(True, description="Sampler 'random': draw anew each round, or keep the first draw.")
@@ -82,7 +84,7 @@ class PretrainConfig(BaseModel):
     )
 
     # Distribution-level loss
-    distribution_loss_weight: float = Field(0.2, ge=0, description="alpha; 0 leaves the term out.")
+    distribution_loss_weight: float = Field(0.2, ge=0, le=1000, description="alpha; 0 leaves the term out.")
     distribution_denominator: Literal["all", "cross_domain"] = Field(
         "all", description="Released: every other embedding; paper: the other distribution's."
     )
@@ -118,14 +120,15 @@ class PretrainConfig(BaseModel):
         """The value of every field that is given neither by the user nor by a preset."""
         return {name: field.default for name, field in cls.model_fields.items()}
 
-    @model_validator(mode="after")
-    def _combination_can_run(self) -> Self:
-        if self.sampler != "none" and self.warmup_epochs >= self.epochs:
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _leaves_an_epoch_for_a_round(cls, warmup_epochs: int, info: ValidationInfo) -> int:
+        epochs = info.data.get("epochs")  # missing where it is wrong itself
+        if epochs is not None and info.data.get("sampler", "none") != "none" and warmup_epochs >= epochs:
             raise ValueError(
-                f"warmup_epochs {self.warmup_epochs} leaves no epoch for a sampling round: "
-                f"it must be below epochs {self.epochs}"
+                f"warmup_epochs {warmup_epochs} leaves no epoch for a sampling round: it must be below epochs {epochs}"
             )
-        return self
+        return warmup_epochs
 
     def data_problems(self, num_train: int, num_pool: int | None) -> list[tuple[str, str]]:
         """What keeps this configuration from running on data of these sizes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 PresetName = Literal["cifar10-lt", "cifar100-lt", "cpu-small", "digits"]
+MOST_EPOCHS = 100_000
 
 _CIFAR: dict[str, Any] = {
     "backbone": "resnet18",
@@ -73,7 +74,9 @@ def scaled_schedule(base: dict[str, Any], settings: dict[str, Any]) -> dict[str,
         The scaled keys; empty when the user does not set `epochs` to another integer.
     """
     epochs = settings.get("epochs")
-    if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1 or epochs == base["epochs"]:
+    if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs == base["epochs"]:
+        return {}
+    if not 1 <= epochs <= MOST_EPOCHS:  # will be refused
         return {}
     share = epochs / base["epochs"]
     scaled: dict[str, Any] = {

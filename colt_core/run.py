@@ -40,6 +40,7 @@ def run_to_folder(
     Raises:
         ValueError: the configuration cannot run on the data, the data set is too small for the probe, or the
             checkpoint is of another run.
+        TrainingDiverged: the loss is not finite.
     """
     images, _ = dataset.part("train")
     events = pretrain(

@@ -57,10 +57,9 @@ class BatchAugmenter:
         self._resizes: dict[tuple[int, int], IntervalResize] = {}
 
     @classmethod
-    def of(cls, config: PretrainConfig, size: int | None = None) -> Self:
+    def of(cls, config: PretrainConfig) -> Self:
         """The augmentation of a pretraining run."""
         return cls(
-            size,
             min_crop_scale=config.min_crop_scale,
             flip_probability=config.flip_probability,
             color_jitter=config.color_jitter,
@@ -69,7 +68,11 @@ class BatchAugmenter:
         )
 
     def __call__(self, images_B3HW: Tensor, generator: torch.Generator) -> Tensor:
-        """uint8 (B, 3, H, W) -> one view of each, float32 (B, 3, S, S), standardised, channels-last in memory."""
+        """uint8 (B, 3, H, W) -> one view of each, float32 (B, 3, S, S), standardised, channels-last in memory.
+
+        Raises:
+            ValueError: for images of another type or shape.
+        """
         count, _, height, width = checked_pixels(images_B3HW).shape
         device = images_B3HW.device
         size = self.size or height

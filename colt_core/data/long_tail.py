@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 from colt_core.data.npz import read_npy
-from colt_core.data.spec import LongTail
+from colt_core.data.spec import MOST_INDICES, LongTail
 
 Int64 = NDArray[np.int64]
 
@@ -110,13 +110,22 @@ def read_indices(path: Path, limits: Limits | None = None) -> tuple[int, ...]:
             raise DataError(
                 f"indices must be integers in one dimension; these are {array.dtype} of shape {array.shape}"
             )
-        return tuple(int(index) for index in array)
+        return _in_range(tuple(array.tolist()))
     if path.stat().st_size > limits.max_file_bytes:
         raise DataError(f"the list of indices is larger than {limits.max_file_bytes:,} bytes")
     try:
-        return tuple(int(word) for word in path.read_text("utf-8").split())
+        return _in_range(tuple(int(word) for word in path.read_text("utf-8").split()))
+    except DataError:
+        raise
     except ValueError as error:
         raise DataError("indices must be an .npy of integers, or a text of one whole number a line") from error
+
+
+def _in_range(indices: tuple[int, ...]) -> tuple[int, ...]:
+    for index in indices:
+        if not 0 <= index < MOST_INDICES:
+            raise DataError(f"{str(index)[:20]} is no index of a training image; they count from 0")
+    return indices
 
 
 def _checked_indices(indices: Int64, labels: Int64, class_names: Sequence[str]) -> Int64:

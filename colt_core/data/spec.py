@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MOST_INDICES = 2**31
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 ImageSize = Annotated[int, Field(ge=8, le=1024, description="Side of the square images, in pixels.")]
 TorchvisionName = Literal["CIFAR10", "CIFAR100", "STL10", "SVHN", "MNIST", "FashionMNIST"]
@@ -68,11 +69,11 @@ class LongTail(_Model):
     profile: Literal["exp", "step", "pareto", "balanced", "indices"]
     imbalance_ratio: float = Field(100, ge=1, le=1e6, description="Images of the head class over those of the rarest.")
     max_per_class: int | None = Field(
-        None, ge=1, description="Images of the head class; as many as the rarest class has, where it is not given."
+        None, ge=1, lt=MOST_INDICES, description="Images of the head class; as many as the rarest class has, where it is not given."
     )
     order: Literal["index", "random"] = Field("index", description="index: class 0 is the head; random: seeded.")
     seed: Seed = 0
-    indices: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+    indices: tuple[Annotated[int, Field(ge=0, lt=MOST_INDICES)], ...] | None = Field(
         None, description="Profile `indices`: positions in the training part that are kept."
     )
     upload_id: str | None = Field(

@@ -121,11 +121,15 @@ def test_indices_are_read_from_npy_and_text(tmp_path: Path) -> None:
     np.save(tmp_path / "floats.npy", np.array([1.0]))
     (tmp_path / "words.txt").write_text("one two")
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "negative.txt").write_text("1 -1")
+    (tmp_path / "vast.txt").write_text("9" * 400)
     for name, message in [
         ("objects.npy", "Python objects"),
         ("floats.npy", "integers"),
         ("words.txt", "whole number"),
         ("bytes.txt", "whole number"),
+        ("negative.txt", "-1 is no index"),
+        ("vast.txt", "999 is no index"),
     ]:
         with pytest.raises(DataError, match=message):
             read_indices(tmp_path / name)
