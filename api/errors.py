@@ -20,6 +20,9 @@ from store.repositories.pages import BadCursor
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+# What the client sent may come back in a message; an answer is not to grow with it.
+_MOST_PROBLEMS = 50
+_LONGEST_PROBLEM = 300
 
 
 class FieldProblem(BaseModel):
@@ -106,8 +109,16 @@ class Unprocessable(ApiError):
 
     def __init__(self, *problems: tuple[str, str]) -> None:
         """problems: (pointer, what to change) pairs."""
-        super().__init__("; ".join(f"{where.strip('/?') or 'body'}: {what}" for where, what in problems))
-        self.errors = [FieldProblem(pointer=where, detail=what) for where, what in problems]
+        named = [(_short(where), _short(what)) for where, what in problems[:_MOST_PROBLEMS]]
+        told = [f"{where.strip('/?:') or 'body'}: {what}" for where, what in named]
+        if (more := len(problems) - len(named)) > 0:
+            told.append(f"and {more} more")
+        super().__init__("; ".join(told))
+        self.errors = [FieldProblem(pointer=where, detail=what) for where, what in named]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
 
 
 def problem_response(

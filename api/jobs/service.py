@@ -37,10 +37,10 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         Unprocessable: for all that would make it fail later.
         Conflict: when its data are not ready, or the key belongs to another request.
     """
+    config = resolve(wanted.config)  # first, as it lets nothing nested pass, which could be too deep to take apart
     fingerprint = _fingerprint(wanted)
     if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
         return _same_request(earlier, fingerprint)
-    config = resolve(wanted.config)
     dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
     pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
     _check_fit(config, wanted, dataset, pool)
@@ -119,7 +119,8 @@ def remove(session: Session, job_id: str) -> str:
     job = find(session, job_id)
     if not jobs.remove(session, job_id):
         session.refresh(job)
-        raise Conflict(f"The job is {job.status}; cancel it first, then delete it.")
+        advice = "delete it once it is cancelled" if job.status == "cancelling" else "cancel it first, then delete it"
+        raise Conflict(f"The job is {job.status}; {advice}.")
     return f"jobs/{job_id}"
 
 

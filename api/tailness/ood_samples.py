@@ -33,6 +33,11 @@ class OodFilter:
     min: float | None = None
     max: float | None = None
 
+    @property
+    def narrowing(self) -> str:
+        """What the pages of one list have in common, apart from round and order."""
+        return f"{self.cluster} {self.selected} {self.min} {self.max}"
+
     def indices(self, scores: PoolScores) -> NDArray[np.int64]:
         """Pool indices that pass, ascending."""
         passing = np.ones(len(scores.tailness), bool)
@@ -58,8 +63,10 @@ def page(
     find(session, job_id)
     start, number = 0, wanted.round or rounds.last_number(session, job_id)
     if cursor is not None:
-        cursor_order, cursor_round, start = decode_cursor(cursor, str, int, int)
-        if cursor_order != order or wanted.round not in (None, cursor_round) or start < 0:
+        cursor_order, narrowing, cursor_round, start = decode_cursor(cursor, str, str, int, int)
+        if (cursor_order, narrowing) != (order, wanted.narrowing):
+            raise BadCursor
+        if wanted.round not in (None, cursor_round) or start < 0:
             raise BadCursor
         number = cursor_round
     if number is None:
@@ -70,7 +77,7 @@ def page(
     more = start + limit < len(indices)
     return OodSamplePage(
         items=_items(scores, shown, *rounds.selections(session, job_id, shown)),
-        next_cursor=encode_cursor(order, number, start + limit) if more else None,
+        next_cursor=encode_cursor(order, wanted.narrowing, number, start + limit) if more else None,
         round=number,
         epoch=scores.epoch,
         total=len(indices),

@@ -29,7 +29,7 @@ async def upload_file(
 
     With curl: `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
     """
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise UnsupportedMediaType("Send the file itself as the body, not a form: curl --data-binary @FILE.")
     length = request.headers.get("content-length", "")
     body = service.in_blocks(request.stream())

@@ -69,7 +69,10 @@ class LongTail(_Model):
     profile: Literal["exp", "step", "pareto", "balanced", "indices"]
     imbalance_ratio: float = Field(100, ge=1, le=1e6, description="Images of the head class over those of the rarest.")
     max_per_class: int | None = Field(
-        None, ge=1, lt=MOST_INDICES, description="Images of the head class; as many as the rarest class has, where it is not given."
+        None,
+        ge=1,
+        lt=MOST_INDICES,
+        description="Images of the head class; as many as the rarest class has, where it is not given.",
     )
     order: Literal["index", "random"] = Field("index", description="index: class 0 is the head; random: seeded.")
     seed: Seed = 0

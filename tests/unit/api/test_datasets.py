@@ -62,6 +62,8 @@ def test_upload_needs_a_name_and_a_body(client: TestClient, home: Path) -> None:
 def test_upload_refuses_forms(client: TestClient) -> None:
     answer = client.post(f"{API}/uploads?filename=a.zip", files={"file": b"x"})
     assert "curl" in str(problem(answer, 415)["detail"])
+    odd = {"Content-Type": "Multipart/Form-Data; boundary=x"}
+    problem(client.post(f"{API}/uploads?filename=a.zip", content=b"x", headers=odd), 415)
 
 
 def test_upload_is_capped_by_announcement_and_by_arrival(
@@ -124,6 +126,8 @@ WRONG_REGISTRATIONS: list[tuple[dict[str, Any], str]] = [
     ({"long_tail": {"profile": "exp", "imbalance_ratio": 0.5}}, "/long_tail/imbalance_ratio"),
     ({"long_tail": {"profile": "indices"}}, "/long_tail"),
     ({"long_tail": {"profile": "indices", "indices": [0, -1]}}, "/long_tail/indices/1"),
+    ({"long_tail": {"profile": "indices", "indices": [2**31]}}, "/long_tail/indices/0"),
+    ({"long_tail": {"profile": "exp", "max_per_class": 10**400}}, "/long_tail/max_per_class"),
     ({"long_tail": {"profile": "indices", "upload_id": "nothing"}}, "/long_tail/upload_id"),
     ({"test_fraction": 1}, "/test_fraction"),
 ]

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.pointers import pointer
 from store.repositories import jobs
-from tests.unit.api.problems import problem
+from tests.unit.api.problems import pointers, problem
 
 API = "/api/v1"
 
@@ -43,6 +43,15 @@ def test_a_database_that_is_away_is_a_503(client: TestClient, monkeypatch: pytes
     problem(answer, 503)
     assert answer.headers["retry-after"] == "2"
     assert "secret" not in answer.text
+
+
+def test_an_answer_does_not_grow_with_what_was_sent(client: TestClient) -> None:
+    many = client.post(f"{API}/jobs", json={"dataset_id": "x", "config": {f"key{number}": 0 for number in range(999)}})
+    assert len(pointers(many)) == 50
+    assert str(problem(many, 422)["detail"]).endswith("; and 949 more")
+    long = client.post(f"{API}/datasets", json={"name": "x", "source": {"kind": "k" * 100_000}})
+    assert pointers(long) == ["/source"]
+    assert len(long.content) < 2000
 
 
 def test_every_answer_has_its_security_headers(client: TestClient) -> None:

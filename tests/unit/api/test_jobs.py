@@ -60,7 +60,12 @@ WRONG_CONFIGS: list[tuple[dict[str, Any], list[str]]] = [
     ({"top_k": 0.0}, ["/config/top_k", "/config/top_k"]),
     ({"temperature": -1}, ["/config/temperature"]),
     ({"epochs": 0, "width": 0}, ["/config/width", "/config/epochs"]),
-    ({"warmup_epochs": 60}, ["/config"]),
+    ({"warmup_epochs": 60}, ["/config/warmup_epochs"]),
+    ({"epochs": 10**400}, ["/config/epochs"]),
+    # What float32 cannot hold would end the run at its first step.
+    ({"temperature": 1e-320}, ["/config/temperature"]),
+    ({"final_learning_rate": 1e300}, ["/config/final_learning_rate"]),
+    ({"distribution_loss_weight": 1e308}, ["/config/distribution_loss_weight"]),
     ({"batch_size": 11}, ["/config/batch_size"]),
     ({"sample_budget": 9}, ["/config/sample_budget"]),
     ({"num_clusters": 11}, ["/config/num_clusters"]),
@@ -95,6 +100,10 @@ def test_bodies_are_checked(client: TestClient, rows: Rows) -> None:
     assert pointers(client.post(f"{API}/jobs", content="{", headers={"Content-Type": "application/json"})) == [""]
     assert pointers(client.post(f"{API}/jobs", json=[])) == [""]
     assert pointers(client.post(f"{API}/jobs")) == [""]
+    deep = f'{{"dataset_id": "x", "config": {{"epochs": {"[" * 450}{"]" * 450}}}}}'
+    assert pointers(client.post(f"{API}/jobs", content=deep, headers={"Content-Type": "application/json"})) == [
+        "/config/epochs"
+    ]
     assert "Content-Type" in str(problem(client.post(f"{API}/jobs", data={"dataset_id": "x"}), 415)["detail"])
 
 

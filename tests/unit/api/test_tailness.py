@@ -171,6 +171,15 @@ def test_ood_pages_stay_with_their_round(client: TestClient, measured: Job, rows
     assert (seen, cursor) == ([5, 2, 0, 4, 1, 3, 7, 6], None)
 
 
+def test_ood_pages_stay_with_their_filters(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    query = {"cluster": 1, "min": 0.1, "limit": 1}
+    cursor = client.get(url, params=query).json()["next_cursor"]
+    assert [item["index"] for item in client.get(url, params=query | {"cursor": cursor}).json()["items"]] == [1]
+    for changed in ({"cluster": 0}, {"min": 0.2}, {"selected": True}, {"max": 3}, {"order": "index"}, {"round": 1}):
+        assert pointers(client.get(url, params=query | changed | {"cursor": cursor})) == ["?cursor"]
+
+
 def test_one_ood_sample_over_rounds(client: TestClient, measured: Job) -> None:
     url = f"{API}/jobs/{measured.id}/ood-tailness"
     shown = client.get(f"{url}/7").json()
