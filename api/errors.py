@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.pointers import pointer
 from api.templates import route_template
@@ -175,6 +176,11 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
     return _of_api_error(request, Unprocessable(*problems))
 
 
+def _of_disconnect(request: Request, _error: Exception) -> JSONResponse:
+    # Nobody is there to read it; but it is the client's doing, and no stack for the log.
+    return problem_response(request.url.path, 400, "The connection was closed before the body had arrived.")
+
+
 def _of_bad_cursor(request: Request, error: Exception) -> JSONResponse:
     return _of_api_error(request, Unprocessable(("?cursor", str(error))))
 
@@ -201,6 +207,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _of_api_error)
     app.add_exception_handler(HTTPException, _of_http_exception)
     app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(ClientDisconnect, _of_disconnect)
     app.add_exception_handler(BadCursor, _of_bad_cursor)
     app.add_exception_handler(sqlalchemy.exc.DataError, _of_bad_value)
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _of_database)

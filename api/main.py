@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from api import auth, errors, frontend, health, openapi
 from api.auth import authorize
+from api.body_limit import BodyLimit
 from api.checkpoints import routes as checkpoints
 from api.datasets import routes as datasets
 from api.docs import routes as docs
@@ -57,6 +58,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     errors.install(app)
     openapi.install(app)
     settings = get_settings()
+    app.add_middleware(BodyLimit, streamed="/api/v1/uploads")
     app.add_middleware(PageRules)
     app.add_middleware(RequestMetrics)
     app.add_middleware(

@@ -62,6 +62,8 @@ def _describe_errors(path: str, operation: dict[str, Any]) -> None:
     always = [400, 500, 503]
     if path.startswith("/api/v1"):
         always += [401, 403]
+    if "requestBody" in operation:
+        always.append(413)
     if "422" in responses:
         always.append(422)
     for status, response in problems(*always).items():

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
+from api.body_limit import MOST_BYTES
 from api.pointers import pointer
 from store.repositories import jobs
 from tests.unit.api.problems import pointers, problem
@@ -52,6 +53,17 @@ def test_an_answer_does_not_grow_with_what_was_sent(client: TestClient) -> None:
     long = client.post(f"{API}/datasets", json={"name": "x", "source": {"kind": "k" * 100_000}})
     assert pointers(long) == ["/source"]
     assert len(long.content) < 2000
+
+
+def test_bodies_that_are_kept_in_memory_are_bounded(client: TestClient) -> None:
+    json = {"Content-Type": "application/json"}
+    large = b'{"dataset_id": "' + b"x" * MOST_BYTES + b'"}'
+    assert "upload" in str(problem(client.post(f"{API}/jobs", content=large, headers=json), 413)["detail"])
+    unannounced = client.post(
+        f"{API}/jobs", content=(large[i : i + 2**20] for i in range(0, len(large), 2**20)), headers=json
+    )
+    problem(unannounced, 413)
+    assert client.post(f"{API}/uploads?filename=a.zip", content=large).status_code == 201
 
 
 def test_every_answer_has_its_security_headers(client: TestClient) -> None:
