@@ -13,6 +13,7 @@ from colt_core.presets import MOST_EPOCHS, PRESETS, PresetName, scaled_schedule
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
 Share = Annotated[float, Field(gt=0, lt=1)]
+_LARGE = 2**31  # nothing is counted that far, and a number that no float holds would end the run
 
 
 class PretrainConfig(BaseModel):
@@ -45,7 +46,7 @@ class PretrainConfig(BaseModel):
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum, or AdamW's first beta.")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="On every parameter.")
     lr_warmup_epochs: int = Field(
-        10, ge=0, description="Linear warm-up of the learning rate, counted in epochs of steps."
+        10, ge=0, lt=_LARGE, description="Linear warm-up of the learning rate, counted in epochs of steps."
     )
 
     # Augmentation
@@ -59,10 +60,10 @@ class PretrainConfig(BaseModel):
 
     # Sampling rounds
     warmup_epochs: int = Field(
-        100, ge=1, validate_default=True, description="w: the first sampling round opens epoch w + 1."
+        100, ge=1, lt=_LARGE, validate_default=True, description="w: the first sampling round opens epoch w + 1."
     )
-    sample_interval: int = Field(25, ge=1, description="r: epochs between two rounds.")
-    sample_budget: int = Field(10_000, ge=1, description="K: OOD images picked a round.")
+    sample_interval: int = Field(25, ge=1, lt=_LARGE, description="r: epochs between two rounds.")
+    sample_budget: int = Field(10_000, ge=1, lt=_LARGE, description="K: OOD images picked a round.")
     redraw: bool = Field(True, description="Sampler 'random': draw anew each round, or keep the first draw.")
     top_k: PositiveInt | Share = Field(
         10, description="Largest negative probabilities summed: a number of them, or a share of the negatives."
@@ -97,7 +98,7 @@ class PretrainConfig(BaseModel):
     )
     num_processes: int = Field(1, ge=1, le=1, description="Data-parallel ranks.")
     checkpoint_interval: int = Field(
-        10, ge=1, description="Epochs between two checkpoints; the last epoch always has one."
+        10, ge=1, lt=_LARGE, description="Epochs between two checkpoints; the last epoch always has one."
     )
 
     @classmethod

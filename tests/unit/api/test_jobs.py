@@ -62,6 +62,8 @@ WRONG_CONFIGS: list[tuple[dict[str, Any], list[str]]] = [
     ({"epochs": 0, "width": 0}, ["/config/width", "/config/epochs"]),
     ({"warmup_epochs": 60}, ["/config/warmup_epochs"]),
     ({"epochs": 10**400}, ["/config/epochs"]),
+    ({"lr_warmup_epochs": 10**400}, ["/config/lr_warmup_epochs"]),
+    ({"sample_interval": 10**400}, ["/config/sample_interval"]),
     # What float32 cannot hold would end the run at its first step.
     ({"temperature": 1e-320}, ["/config/temperature"]),
     ({"final_learning_rate": 1e300}, ["/config/final_learning_rate"]),
