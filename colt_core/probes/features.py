@@ -15,9 +15,19 @@ _BLOCK = 4096  # images copied from the memory map at a time
 
 
 def features_of(backbone: Backbone, images: NDArray[np.uint8], indices: Int64, *, precision: str = "auto") -> Float32:
-    """(len(indices), d) float32 backbone features of `images[indices]`, which must not be empty."""
+    """(len(indices), d) float32 backbone features of `images[indices]`, which must not be empty.
+
+    Raises:
+        ValueError: if they are not finite.
+    """
     blocks = [
         extract_features(backbone, images[indices[start : start + _BLOCK]], precision=precision)
         for start in range(0, len(indices), _BLOCK)
     ]
-    return np.concatenate(blocks)
+    features = np.concatenate(blocks)
+    if not np.isfinite(features).all():
+        raise ValueError(
+            "the backbone's features are not finite, since its training diverged: evaluate an earlier checkpoint, or "
+            "train with a lower learning_rate"
+        )
+    return features

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,7 @@ from colt_core.training.state import TrainingState
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is not finite; the weights are still those before the step."""
+    """The loss is not finite, and the weights are still those before the step; or a round's embeddings are not."""
 
 
 def pretrain(
@@ -52,7 +53,7 @@ def pretrain(
 
     Raises:
         ValueError: at once, if the configuration cannot run on the data, or `resume_from` is of another run.
-        TrainingDiverged: while running, if the loss is not finite.
+        TrainingDiverged: while running, if the loss or an embedding is not finite.
     """
     train_images, pool_images, data = checked_data(config, images, pool)
     compute = Compute.of(config)
@@ -78,6 +79,12 @@ def _run(
 
         if sampler and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
             id_z, ood_z = (embed(framework, part, precision=config.precision) for part in (images, pool))
+            # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
+            if not (np.isfinite(id_z).all() and np.isfinite(ood_z).all()):
+                raise TrainingDiverged(
+                    f"the embeddings before epoch {epoch}, which sampling round {state.rounds + 1} is to compare, are "
+                    "not finite: try a lower learning_rate or a longer lr_warmup_epochs"
+                )
             found = sampling_round(id_z, ood_z, tailness.scores(), sampler, config, state.rounds + 1)
             state.rounds, state.selected = state.rounds + 1, found["selected"]
             yield RoundDone(state.rounds, epoch, state.step, **found, seconds=perf_counter() - epoch_began)

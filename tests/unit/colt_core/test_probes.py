@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -186,6 +188,14 @@ def test_a_single_probe_image_a_class_still_works(backbone: Backbone) -> None:
     for fields in ({}, {"kind": "few_shot"}, {"protocol": "sgd"}):
         result = evaluate(backbone, _colours(per_class=1), EvaluationConfig(**fields), precision="fp32")
         assert result.balanced_accuracy > 0.6
+
+
+def test_a_diverged_backbone_is_called_by_its_name(backbone: Backbone) -> None:
+    broken = copy.deepcopy(backbone)
+    broken.bn1.running_mean.fill_(torch.nan)
+    for kind in ("linear", "few_shot", "knn"):
+        with pytest.raises(ValueError, match="features are not finite"):
+            evaluate(broken, _colours(), EvaluationConfig(kind=kind))
 
 
 def test_more_shots_than_images_is_said_before_anything_runs(backbone: Backbone) -> None:

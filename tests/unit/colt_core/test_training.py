@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from copy import deepcopy
 from itertools import count
 from typing import Any
@@ -163,6 +164,30 @@ def test_the_same_seed_gives_the_same_run(sampler: str, uninterrupted: dict[str,
     assert difference(run(config(sampler=sampler)), uninterrupted[sampler]) is None
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("min_crop_scale", 0.9),
+        ("flip_probability", 0.0),
+        ("color_jitter", 0.0),
+        ("color_jitter_probability", 0.1),
+        ("grayscale_probability", 1.0),
+        ("top_k", 3),
+        ("ood_in_negatives", False),
+        ("distribution_denominator", "cross_domain"),
+        ("weight_decay", 0.1),
+    ],
+)
+def test_the_loop_reads_every_setting(setting: str, value: object, uninterrupted: dict[str, list[Event]]) -> None:
+    told = [kinds(events, StepDone, EpochDone) for events in (run(config(**{setting: value})), uninterrupted["colt"])]
+    assert difference(*told)
+
+
+def test_adamw_decays_the_weights_too() -> None:
+    runs = [run(config(optimizer="adamw", sampler="none", epochs=2, weight_decay=decay)) for decay in (0, 0.5)]
+    assert difference(*(kinds(events, StepDone) for events in runs))
+
+
 def test_another_seed_gives_another_run(uninterrupted: dict[str, list[Event]]) -> None:
     other = run(config(seed=1, sampler="none"))
     assert difference(other[0], uninterrupted["none"][0])
@@ -293,6 +318,13 @@ def test_arrays_tensors_and_memory_maps_train_alike(uninterrupted: dict[str, lis
 def test_a_loss_that_is_not_finite_stops_with_place_and_learning_rate() -> None:
     with pytest.raises(TrainingDiverged, match=r"the loss is nan in epoch \d, step \d+, at learning rate 9\d\.\d+"):
         run(config(sampler="none", learning_rate=100, weight_decay=1, momentum=0.99, lr_warmup_epochs=0, epochs=100))
+
+
+def test_embeddings_that_are_not_finite_stop_a_round(uninterrupted: dict[str, list[Event]]) -> None:
+    state = copy.deepcopy(kinds(uninterrupted["colt"], CheckpointReady)[0].state)
+    state["framework"]["backbone.bn1.running_mean"].fill_(torch.nan)  # batch statistics would still give a loss
+    with pytest.raises(TrainingDiverged, match=r"before epoch 3, which sampling round 1 .* not finite"):
+        run(config(), resume_from=state)
 
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.1), ("adamw", 3e-3)])
