@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 Stem = Literal["cifar", "cifar-stride2", "imagenet"]
@@ -15,6 +16,22 @@ _STAGES: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int
     "resnet34": (BasicBlock, (3, 4, 6, 3)),
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
 }
+
+
+_SAFE_CHANNELS = 16
+
+
+class _SubsampledConv2d(nn.Conv2d):
+    """A strided 1x1 convolution as a stride-1 one of every other pixel: the same function and state dict.
+
+    oneDNN's backward pass of the strided one writes past its workspace on channels-last images of fewer channels than
+    a vector register holds (8 with AVX2, 16 with AVX-512; uxlfoundation/oneDNN#6035, PyTorch 2.14): the heap is
+    corrupted, and with large images the process ends.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        down, right = self.stride
+        return nn.functional.conv2d(input[:, :, ::down, ::right], self.weight)
 
 
 class Backbone(ResNet):  # type: ignore[misc]
@@ -51,6 +68,12 @@ class Backbone(ResNet):  # type: ignore[misc]
         self.layer2 = self._make_layer(block, 2 * width, blocks[1], stride=2)
         self.layer3 = self._make_layer(block, 4 * width, blocks[2], stride=2)
         self.layer4 = self._make_layer(block, 8 * width, blocks[3], stride=2)
+        for shortcut in [m.downsample for m in self.modules() if getattr(m, "downsample", None) is not None]:
+            conv = shortcut[0]
+            if conv.stride != (1, 1) and conv.in_channels < _SAFE_CHANNELS:
+                # Initialised below, as all others.
+                sizes = (conv.in_channels, conv.out_channels, 1, conv.stride)
+                shortcut[0] = skip_init(_SubsampledConv2d, *sizes, bias=False)  # type: ignore[no-untyped-call]
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Identity()
         self.num_features: int = 8 * width * block.expansion

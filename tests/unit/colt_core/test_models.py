@@ -39,6 +39,20 @@ def test_width_scales_every_stage(name: str, features: int) -> None:
     assert backbone(torch.randn(2, 3, 16, 16)).shape == (2, features)
 
 
+@pytest.mark.parametrize("name", ["resnet10", "resnet50"])
+def test_narrow_shortcuts_keep_clear_of_strided_1x1_convolutions(name: str) -> None:
+    backbone = Backbone(name, width=4)
+    for module in backbone.modules():
+        if type(module) is nn.Conv2d and module.kernel_size == (1, 1) and module.stride != (1, 1):
+            assert module.in_channels >= 16  # below, oneDNN writes past its workspace
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    shortcut = backbone.double().layer2[0].downsample[0]
+    inputs = torch.randn(2, shortcut.in_channels, 9, 9, dtype=torch.float64)
+    assert torch.allclose(shortcut(inputs), nn.functional.conv2d(inputs, shortcut.weight, stride=2))
+    assert backbone(images).shape == (2, backbone.num_features)
+    assert "layer2.0.downsample.0.weight" in backbone.state_dict()
+
+
 def test_an_unknown_backbone_is_named() -> None:
     with pytest.raises(ValueError, match=r"resnet19.*resnet18"):
         Backbone("resnet19")
