@@ -40,9 +40,8 @@ class Stack:
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.home = folder / "home"  # of the API, and of everything in an embedded stack
-        self.env = clean_environment(
-            **QUICK, **{MARK: self.mark, "COLT_PORT": str(self.port), "COLT_HOME": str(self.home)}, **shared
-        )
+        mine = {MARK: self.mark, "COLT_PORT": str(self.port), "COLT_HOME": str(self.home)}
+        self.env = clean_environment(**{**QUICK, **mine, **shared})
         self.client = httpx.Client(base_url=self.url, timeout=30)
         self.api = Process("api", [sys.executable, "-m", "api"], env=self.env, folder=folder)
         self.workers = [
