@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Query, Request
 
+from api.after_commit import delete_later
 from api.errors import UnsupportedMediaType, problems
+from api.sessions import WriteSession
 from api.uploads import service
 from api.uploads.schemas import UploadInfo
 
@@ -35,3 +37,9 @@ async def upload_file(
     body = service.in_blocks(request.stream())
     upload = await service.receive(filename, int(length) if length.isdigit() else None, body)
     return UploadInfo.model_validate(upload)
+
+
+@router.delete("/{upload_id}", status_code=204, responses=problems(404, 409))
+def delete_upload(upload_id: str, session: WriteSession, background: BackgroundTasks) -> None:
+    """Delete a file that was sent. What was registered from it stays; an upload that nobody deletes is kept."""
+    delete_later(background, service.remove(session, upload_id))

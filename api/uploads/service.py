@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import anyio.from_thread
 import anyio.to_thread
+from sqlalchemy.orm import Session
 
-from api.errors import TooLarge, Unprocessable
+from api.errors import Conflict, NotFound, TooLarge, Unprocessable
 from store.artifacts import get_artifacts
 from store.database import writing
 from store.models import Upload, new_id
@@ -78,6 +79,25 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
         return upload
 
     return await anyio.to_thread.run_sync(store, limiter=_THREADS)
+
+
+def remove(session: Session, upload_id: str) -> str:
+    """Delete the row of an upload.
+
+    Returns:
+        The key of its folder, to be deleted after the commit.
+
+    Raises:
+        NotFound: when there is no such upload.
+        Conflict: while a registration reads it.
+    """
+    upload = uploads.get(session, upload_id)
+    if upload is None:
+        raise NotFound(f"There is no upload {upload_id[:64]}.")
+    if uploads.is_awaited(session, upload_id):
+        raise Conflict("A registration is reading this upload; delete it when that is over.")
+    uploads.remove(session, upload)
+    return f"uploads/{upload_id}"
 
 
 async def in_blocks(body: AsyncIterator[bytes], size: int = 2**20) -> AsyncIterator[bytes]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store.models import Upload
+from store.models import Dataset, OodPool, Upload
 
 
 def add(session: Session, upload: Upload) -> None:
@@ -14,3 +15,18 @@ def add(session: Session, upload: Upload) -> None:
 
 def get(session: Session, upload_id: str) -> Upload | None:
     return session.get(Upload, upload_id)
+
+
+def remove(session: Session, upload: Upload) -> None:
+    session.delete(upload)
+    session.flush()
+
+
+def is_awaited(session: Session, upload_id: str) -> bool:
+    """Whether a registration that is under way reads this upload."""
+    for model in (Dataset, OodPool):
+        for spec in session.scalars(select(model.spec).where(model.status == model.waiting)):
+            parts = (spec["source"], spec.get("long_tail") or {})
+            if any(part.get("upload_id") == upload_id for part in parts):
+                return True
+    return False

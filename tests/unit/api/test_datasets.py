@@ -47,6 +47,18 @@ def test_upload_keeps_odd_names_out_of_keys(client: TestClient, home: Path) -> N
     assert stored_files(home) == [f"uploads/{answer.json()['id']}/mes_images____.tar.gz"]
 
 
+def test_an_upload_is_deleted_when_no_registration_reads_it(client: TestClient, home: Path) -> None:
+    upload_id = client.post(f"{API}/uploads?filename=a.zip", content=b"x").json()["id"]
+    source = {"kind": "upload", "upload_id": upload_id}
+    pool_id = client.post(f"{API}/ood-pools", json={"name": "p", "source": source}).json()["id"]
+    problem(client.delete(f"{API}/uploads/{upload_id}"), 409)
+    assert stored_files(home) == [f"uploads/{upload_id}/a.zip"]
+    assert client.delete(f"{API}/ood-pools/{pool_id}").status_code == 204
+    assert client.delete(f"{API}/uploads/{upload_id}").status_code == 204
+    assert stored_files(home) == []
+    problem(client.delete(f"{API}/uploads/{upload_id}"), 404)
+
+
 def test_upload_refuses_names(client: TestClient, home: Path) -> None:
     for name in ("../a.zip", "a/b.zip", "C:a.zip", "a\\b.zip", ".zip", "a.exe", "a", "", "x" * 201 + ".npz"):
         assert pointers(client.post(f"{API}/uploads", params={"filename": name}, content=b"x")) == ["?filename"]
