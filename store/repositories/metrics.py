@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import BigInteger, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from store.models import Metric
@@ -36,7 +36,9 @@ def series(session: Session, job_id: str, names: Sequence[str], max_points: int)
         .subquery()
     )
     buckets = (max_points - 2) // 2
-    bucket = (points.c.step - extents.c.first) * buckets // (extents.c.last - extents.c.first + 1)
+    # Wide: a long curve's steps times its buckets do not fit Postgres' integer.
+    offset = cast(points.c.step - extents.c.first, BigInteger)
+    bucket = offset * buckets // (extents.c.last - extents.c.first + 1)
     # One window, so that the database sorts once: a bucket begins with its lowest point and ends with its highest.
     bucket_of_curve, by_value = (points.c.name, bucket), (points.c.value, points.c.step)
     ranked = (

@@ -15,8 +15,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from store.database import reading, writing
-from store.models import Dataset, Job, OodPool, SamplingRound, new_id
-from store.repositories import jobs, registrations, rounds
+from store.models import Dataset, Job, Metric, OodPool, SamplingRound, new_id
+from store.repositories import jobs, metrics, registrations, rounds
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
 
@@ -193,3 +193,20 @@ def test_arrays_come_back_as_they_were_packed(engine: Engine) -> None:
         np.testing.assert_array_equal(picked, [selected[[5, 250]], ~selected[[5, 250]]])
         numbers, picked = rounds.selections(session, "nothing", np.array([5, 250]))
         assert (numbers, picked.shape) == ([], (0, 2))
+
+
+def test_a_curve_of_very_many_steps_is_thinned_on_both_engines(engine: Engine) -> None:
+    mine = dataset()
+    run = job(mine)
+    with writing(engine) as session:
+        session.add(mine)
+        session.flush()
+        session.add(run)
+        session.flush()
+        session.add_all(
+            Metric(job_id=run.id, name="loss", step=step, value=float(step)) for step in (1, 500_000, 1_000_000)
+        )
+    with reading(engine) as session:
+        assert metrics.series(session, run.id, [], 100_000) == {
+            "loss": ([1, 500_000, 1_000_000], [1.0, 500_000.0, 1_000_000.0])
+        }
