@@ -11,11 +11,12 @@ GROUPS = ("many", "medium", "few")
 
 
 def comparison_table(dataset: Json, results: Mapping[str, Json]) -> str:
-    """Accuracy in per cent by class (largest training count first), by group, over all, and the groups' Std.
+    """Accuracy in per cent by class (largest training count first), its mean by group and over all, the groups' Std.
 
     Args:
         dataset: has `class_names`, `class_counts` (training part) and `groups`.
-        results: by column title, an evaluation with `per_class_accuracy`, `group_accuracy`, `accuracy`, `group_std`.
+        results: by column title, an evaluation with `per_class_accuracy`, `group_accuracy`,
+            `balanced_accuracy`, `group_std`.
     """
     counts = dataset["class_counts"]
     group_of = {label: group for group in GROUPS for label in dataset["groups"][group]}
@@ -36,7 +37,7 @@ def comparison_table(dataset: Json, results: Mapping[str, Json]) -> str:
         for group in GROUPS
     ]
     totals = [
-        ["All", "", "", *(percent(result["accuracy"]) for result in results.values())],
+        ["All", "", "", *(percent(result["balanced_accuracy"]) for result in results.values())],
         ["Std", "", "", *(percent(result["group_std"]) for result in results.values())],
     ]
     return render(header, classes, groups, totals)

@@ -41,7 +41,7 @@ def test_it_prints_both_columns_and_the_addresses(service: Stack) -> None:
         job = jobs[name]
         assert f"{service.url}/jobs/{job['id']}" in output
         (result,) = service.client.get(f"/api/v1/jobs/{job['id']}/evaluations").json()["items"]
-        assert totals["All"][column] == f"{100 * result['accuracy']:.1f}"
+        assert totals["All"][column] == f"{100 * result['balanced_accuracy']:.1f}"
         assert totals["Std"][column] == f"{100 * result['group_std']:.1f}"
         assert [row[3 + column] for row in classes] == [
             f"{100 * result['per_class_accuracy'][int(row[0])]:.1f}" for row in classes

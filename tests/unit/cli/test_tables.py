@@ -17,7 +17,8 @@ def evaluation(zero: float, one: float, two: float) -> dict[str, Any]:
     return {
         "per_class_accuracy": [zero, one, two],
         "group_accuracy": {"many": one, "medium": two, "few": zero},
-        "accuracy": (zero + one + two) / 3,
+        "accuracy": 0.9,  # over all images, unlike the mean over the classes
+        "balanced_accuracy": (zero + one + two) / 3,
         "group_std": 0.1,
     }
 
