@@ -23,7 +23,7 @@ def check_worker() -> int:
     try:
         with reading() as session:
             beats = session.scalars(
-                select(Worker.heartbeat_at).where(Worker.id.startswith(host, autoescape=True))
+                select(Worker.heartbeat_at).where(Worker.id.startswith(f"{host}-", autoescape=True))
             ).all()
     except SQLAlchemyError as error:
         raise Refused(f"the database does not answer: {getattr(error, 'orig', None) or error}") from error
