@@ -80,8 +80,6 @@ export function liveJob(id: string) {
   };
 }
 
-export type LiveJob = ReturnType<typeof liveJob>;
-
 /** A log event's text; its data is JSON with the text in it. */
 function logLines(data: string): string[] {
   const parsed: unknown = JSON.parse(data);
