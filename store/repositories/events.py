@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from store.models import Job, JobEvent
@@ -23,11 +23,6 @@ def after(session: Session, job_id: str, event_id: int, limit: int) -> list[JobE
     """The job's next events behind `event_id`, oldest first."""
     later = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > event_id)
     return list(session.scalars(later.order_by(JobEvent.id).limit(limit)))
-
-
-def last_id(session: Session, job_id: str) -> int:
-    """The id of the job's latest event; 0 when there is none."""
-    return session.scalar(select(func.max(JobEvent.id)).where(JobEvent.job_id == job_id)) or 0
 
 
 def statuses(session: Session, job_ids: set[str]) -> dict[str, str]:
