@@ -44,12 +44,16 @@ def test_a_broker_that_fails_loses_no_job(service: Service, redis_server: Redis)
     if "COLT_BROKER_URL" not in service.stack.env:
         broken = service.stack.home / "broker"
         hidden = broken.rename(broken.with_name("broker-away"))  # as a disk that is not mounted
-        job_id = service.submit()
-        hidden.rename(broken)
+        try:
+            job_id = service.submit()
+        finally:
+            hidden.rename(broken)
     else:
         redis_server.stop()
-        job_id = service.submit()
-        redis_server.start()
+        try:
+            job_id = service.submit()
+        finally:  # other tests need it too
+            redis_server.start()
     service.assert_as_undisturbed(job_id)
     assert all(worker.running for worker in service.stack.workers)
 
