@@ -49,6 +49,18 @@ def _token_create(args: argparse.Namespace) -> int:
     return create(args.name, args.scope or ["read", "write"])
 
 
+def _token_list(_args: argparse.Namespace) -> int:
+    from cli.tokens import show
+
+    return show()
+
+
+def _token_revoke(args: argparse.Namespace) -> int:
+    from cli.tokens import revoke
+
+    return revoke(args.id)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="colt",
@@ -69,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--epochs", type=int, help="epochs of each job, for a shorter look (default: the preset's)")
     demo.set_defaults(run=_demo)
 
-    token = commands.add_parser("token", help="make a token for clients of the API")
+    token = commands.add_parser("token", help="make, list or revoke tokens for clients of the API")
     actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="make a token and show it, once")
     create.add_argument("name", help="whose it is, or what for")
@@ -77,6 +89,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--scope", action="append", choices=["read", "write"], help="may be given twice (default: read and write)"
     )
     create.set_defaults(run=_token_create)
+    actions.add_parser("list", help="list tokens by id and name").set_defaults(run=_token_list)
+    revoke = actions.add_parser("revoke", help="take a token back")
+    revoke.add_argument("id", help="as `colt token list` shows it")
+    revoke.set_defaults(run=_token_revoke)
     return parser
 
 

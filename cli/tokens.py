@@ -1,25 +1,61 @@
-"""`colt token create`."""
+"""`colt token create`, `list` and `revoke`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from cli.errors import Refused
 from store.database import writing
-from store.repositories.tokens import create_token
+from store.repositories import tokens
 
 
-def create(name: str, scopes: list[str]) -> int:
-    """Make a token and print it; only its hash is kept.
+@contextmanager
+def _database() -> Iterator[Session]:
+    """A writing session.
 
     Raises:
         Refused: when the database cannot be reached, or was never migrated.
     """
     try:
         with writing() as session:
-            token = create_token(session, name, scopes)
+            yield session
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip()
-        raise Refused(f"no token could be kept: {cause}. Has `colt migrate` been run?") from error
+        raise Refused(f"tokens are out of reach: {cause}. Has `colt migrate` been run?") from error
+
+
+def create(name: str, scopes: list[str]) -> int:
+    """Make a token and print it; only its hash is kept."""
+    with _database() as session:
+        token = tokens.create_token(session, name, scopes)
     print(token)
+    return 0
+
+
+def show() -> int:
+    """Print each token's id, date, scopes and name; a token itself cannot be shown again."""
+    with _database() as session:
+        rows = tokens.every(session)
+    for row in rows:
+        print(f"{row.id}  {row.created_at:%Y-%m-%d %H:%M}  {' '.join(row.scopes):<10}  {row.name}")
+    if not rows:
+        print("There is no token.")
+    return 0
+
+
+def revoke(token_id: str) -> int:
+    """Take a token back.
+
+    Raises:
+        Refused: when there is no token of this id.
+    """
+    with _database() as session:
+        found = tokens.revoke(session, token_id)
+    if not found:
+        raise Refused(f"there is no token with the id {token_id}; `colt token list` shows them.")
+    print("Revoked.")
     return 0

@@ -105,13 +105,13 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
         raise WorkFailed("the last checkpoint is gone, so there is nothing to evaluate")
     checkpoint, state = found
     with reading() as session:
-        done = recording.evaluated_kinds(session, checkpoint.id)
+        done = recording.finished_probes(session, checkpoint.id)
     for kind in job.evaluations:
-        if kind in done:
+        config = EvaluationConfig(kind=kind)
+        if config.model_dump(mode="json") in done:
             continue
         recorder.say(f"evaluation: {kind}")
         recorder.flush()
-        config = EvaluationConfig(kind=kind)
         _record_evaluation(lease, checkpoint, config, probe(state, dataset, config))
 
 
@@ -126,7 +126,7 @@ def _record_evaluation(lease: Lease, checkpoint: Checkpoint, config: EvaluationC
             checkpoint_id=checkpoint.id,
             epoch=checkpoint.epoch,
             kind=config.kind,
-            config=config.model_dump(),
+            config=config.model_dump(mode="json"),
             status="succeeded",
             finished_at=utc_now(),
             **columns,

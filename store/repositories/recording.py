@@ -56,10 +56,10 @@ def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
     return [row.artifact for row in old]
 
 
-def evaluated_kinds(session: Session, checkpoint_id: str) -> set[str]:
-    """Kinds of probes that this checkpoint has results of."""
-    done = select(Evaluation.kind).where(Evaluation.checkpoint_id == checkpoint_id, Evaluation.status == "succeeded")
-    return set(session.scalars(done))
+def finished_probes(session: Session, checkpoint_id: str) -> list[dict[str, Any]]:
+    """Configurations of the probes that this checkpoint has results of."""
+    done = select(Evaluation.config).where(Evaluation.checkpoint_id == checkpoint_id, Evaluation.status == "succeeded")
+    return list(session.scalars(done))
 
 
 def evaluation_event(row: Evaluation) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from store.models import ApiToken
@@ -30,6 +30,20 @@ def create_token(session: Session, name: str, scopes: Collection[str]) -> str:
     session.add(ApiToken(name=name, sha256=_hash(token), scopes=sorted(set(scopes))))
     session.flush()
     return token
+
+
+def every(session: Session) -> list[ApiToken]:
+    """All tokens' rows, oldest first."""
+    return list(session.scalars(select(ApiToken).order_by(ApiToken.created_at, ApiToken.id)))
+
+
+def revoke(session: Session, token_id: str) -> bool:
+    """Delete a token's row; whoever holds the token is refused from then on.
+
+    Returns:
+        False when there is no such row.
+    """
+    return session.execute(delete(ApiToken).where(ApiToken.id == token_id).returning(ApiToken.id)).first() is not None
 
 
 def find(session: Session, token: str) -> ApiToken | None:

@@ -74,6 +74,21 @@ def test_a_token_is_shown_once_and_kept_only_as_a_hash(tmp_path: Path) -> None:
     assert all(token.encode() not in file.read_bytes() for file in tmp_path.glob("colt.db*"))
 
 
+def test_a_token_is_listed_without_being_shown_and_can_be_revoked(tmp_path: Path) -> None:
+    home = {"COLT_HOME": str(tmp_path)}
+    colt("migrate", cwd=tmp_path, **home)
+    token = colt("token", "create", "alice", "--scope", "read", cwd=tmp_path, **home).stdout.strip()
+    listed = colt("token", "list", cwd=tmp_path, **home).stdout
+    assert listed.split()[-2:] == ["read", "alice"]
+    assert token not in listed
+    revoked = colt("token", "revoke", listed.split()[0], cwd=tmp_path, **home)
+    assert (revoked.returncode, revoked.stdout) == (0, "Revoked.\n")
+    assert colt("token", "list", cwd=tmp_path, **home).stdout == "There is no token.\n"
+    again = colt("token", "revoke", listed.split()[0], cwd=tmp_path, **home)
+    assert again.returncode == 1
+    assert "colt token list" in again.stderr
+
+
 def test_a_token_for_a_database_without_tables_is_a_message(tmp_path: Path) -> None:
     answer = colt("token", "create", "me", cwd=tmp_path, COLT_HOME=str(tmp_path))
     assert (answer.returncode, answer.stdout) == (1, "")

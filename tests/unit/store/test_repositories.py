@@ -15,8 +15,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from store.database import reading, writing
-from store.models import Dataset, Job, Metric, OodPool, SamplingRound, new_id
-from store.repositories import jobs, metrics, registrations, rounds
+from store.models import Checkpoint, Dataset, Evaluation, Job, Metric, OodPool, SamplingRound, new_id
+from store.repositories import jobs, metrics, recording, registrations, rounds
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
 
@@ -210,3 +210,26 @@ def test_a_curve_of_very_many_steps_is_thinned_on_both_engines(engine: Engine) -
         assert metrics.series(session, run.id, [], 100_000) == {
             "loss": ([1, 500_000, 1_000_000], [1.0, 500_000.0, 1_000_000.0])
         }
+
+
+def test_a_finished_probe_is_known_by_all_of_its_configuration(engine: Engine) -> None:
+    rests_on = dataset()
+    trained = job(rests_on)
+    asked = {"kind": "linear", "protocol": "sgd", "shots": None}
+    with writing(engine) as session:
+        session.add(rests_on)
+        session.flush()
+        session.add(trained)
+        session.flush()
+        checkpoint = Checkpoint(job_id=trained.id, epoch=1, step=4, artifact="a", bytes=1, sha256="0")
+        session.add(checkpoint)
+        session.flush()
+        for status in ("succeeded", "failed"):
+            config = asked | {"seed": 0 if status == "succeeded" else 1}
+            session.add(
+                Evaluation(
+                    job_id=trained.id, checkpoint_id=checkpoint.id, kind="linear", config=config, status=status, epoch=1
+                )
+            )
+    with reading(engine) as session:
+        assert recording.finished_probes(session, checkpoint.id) == [asked | {"seed": 0}]
