@@ -9,13 +9,13 @@ from concurrent.futures import TimeoutError as FutureTimeout
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import text
 
 from api import metrics
 from api.errors import Problem, problem_response, problems
+from store import migrate
 from store.artifacts import get_artifacts
 from store.broker import get_celery
-from store.database import reading
+from store.database import get_engine, reading
 from store.repositories import workers
 from store.settings import get_settings
 
@@ -74,8 +74,8 @@ def read_metrics() -> Response:
 
 
 def _check_database() -> None:
-    with reading() as session:
-        session.execute(text("SELECT count(*) FROM jobs WHERE id = ''"))  # fails without the tables
+    if (found := migrate.current(get_engine())) != (needed := migrate.head()):
+        raise LookupError(f"the database's schema is {found}, this version needs {needed}: run `colt migrate`")
 
 
 def _check_broker() -> None:

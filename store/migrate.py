@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -60,6 +61,7 @@ def _upgrade_sqlite(connection: Connection) -> None:
         driver.execute("PRAGMA foreign_keys=ON")
 
 
+@cache
 def head() -> str:
     """The newest revision that this code knows."""
     revision = ScriptDirectory.from_config(alembic_config()).get_current_head()

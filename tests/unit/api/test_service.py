@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from api import health
 from api.main import create_app
+from store.database import writing
 from tests.unit.api.problems import problem
 from tests.unit.api.rows import Rows
 
@@ -36,6 +38,13 @@ def test_readiness_names_what_is_missing(client: TestClient, rows: Rows, monkeyp
     assert "password" not in answer.text
 
 
+def test_a_schema_of_another_version_is_not_ready(client: TestClient, rows: Rows) -> None:
+    rows.worker()
+    with writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    assert problem(client.get("/readyz"), 503)["missing"] == ["database"]
+
+
 def test_a_check_that_hangs_does_not_hang_the_answer(
     client: TestClient, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,13 +61,13 @@ def test_metrics_count_by_route_and_status(client: TestClient, rows: Rows) -> No
     rows.worker()
     for number in range(3):
         client.get(f"{API}/jobs/missing{number}")
-    text = client.get("/metrics").text
+    exposed = client.get("/metrics").text
     counted = 'colt_http_requests_total{method="GET",route="/api/v1/jobs/{job_id}",status="404"}'
-    assert any(line.startswith(counted) for line in text.splitlines()), text
-    assert "missing1" not in text
-    assert 'colt_jobs{status="failed"} 1.0' in text
-    assert 'colt_jobs{status="queued"} 0.0' in text
-    assert "colt_workers_live 1.0" in text
+    assert any(line.startswith(counted) for line in exposed.splitlines()), exposed
+    assert "missing1" not in exposed
+    assert 'colt_jobs{status="failed"} 1.0' in exposed
+    assert 'colt_jobs{status="queued"} 0.0' in exposed
+    assert "colt_workers_live 1.0" in exposed
 
 
 def test_every_operation_is_described(app: FastAPI) -> None:
@@ -85,9 +94,9 @@ def test_every_operation_is_described(app: FastAPI) -> None:
                     assert body["content"] == JSON_PROBLEM, (place, status)
     assert len(set(names)) == len(names)
     assert set(names) >= {"submit_job", "get_job", "list_ood_tailness", "stream_job_events", "upload_file"}
-    text = json.dumps(document)
-    assert "HTTPValidationError" not in text
-    for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
+    whole = json.dumps(document)
+    assert "HTTPValidationError" not in whole
+    for reference in {part.split('"')[0] for part in whole.split("#/components/schemas/")[1:]}:
         assert reference in document["components"]["schemas"]
     for schema in ("NewJob", "NewDataset", "NewOodPool", "NewEvaluation"):
         assert document["components"]["schemas"][schema]["example"]
