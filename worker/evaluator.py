@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from colt_core.data.dataset import ImageDataset
@@ -45,7 +45,9 @@ def evaluate(lease: Lease, _interrupt: Interrupt) -> None:
     columns = probe(state, ImageDataset.load(folder), config)
 
     def write(session: Session) -> None:
-        session.execute(update(Job).where(Job.id == job.id).values(accuracy=columns["accuracy"]))
+        # The job's own first probe counts, so that jobs are compared by one kind; this one where there was none.
+        shown = func.coalesce(Job.accuracy, columns["accuracy"])
+        session.execute(update(Job).where(Job.id == job.id).values(accuracy=shown))
         leases.finish(session, lease, "succeeded", error=None, finished_at=utc_now(), **columns)
         row = session.get_one(Evaluation, lease.id)
         events.append(session, job.id, "evaluation", recording.evaluation_event(row))

@@ -112,14 +112,19 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
             continue
         recorder.say(f"evaluation: {kind}")
         recorder.flush()
-        _record_evaluation(lease, checkpoint, config, probe(state, dataset, config))
+        _record_evaluation(lease, job, checkpoint, config, probe(state, dataset, config))
 
 
-def _record_evaluation(lease: Lease, checkpoint: Checkpoint, config: EvaluationConfig, columns: dict[str, Any]) -> None:
+def _record_evaluation(
+    lease: Lease, job: Job, checkpoint: Checkpoint, config: EvaluationConfig, columns: dict[str, Any]
+) -> None:
     row_id = new_id()
 
     def write(session: Session) -> None:
-        leases.write(session, lease, accuracy=columns["accuracy"])
+        if config.kind == job.evaluations[0]:
+            leases.write(session, lease, accuracy=columns["accuracy"])
+        else:
+            leases.held(session, lease)
         row = Evaluation(
             id=row_id,
             job_id=lease.id,

@@ -94,7 +94,7 @@ class JobInfo(BaseModel):
     attempts: int = Field(description="Starts since it was queued or resumed.")
     error: str | None
     loss: float | None = Field(description="Mean of the last finished epoch.")
-    accuracy: float | None = Field(description="Of the latest evaluation, 0..1.")
+    accuracy: float | None = Field(description="Of the first of its `evaluations`, 0..1.")
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None

@@ -45,7 +45,7 @@ class Job(Identified, Leased, Base):
     images_per_second: Mapped[float | None]
     eta_seconds: Mapped[float | None]
     loss: Mapped[float | None]  # mean of the last finished epoch
-    accuracy: Mapped[float | None]  # of the latest evaluation
+    accuracy: Mapped[float | None]  # of the first kind in `evaluations`
 
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[str | None]

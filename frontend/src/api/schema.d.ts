@@ -1338,7 +1338,7 @@ export interface components {
             loss: number | null;
             /**
              * Accuracy
-             * @description Of the latest evaluation, 0..1.
+             * @description Of the first of its `evaluations`, 0..1.
              */
             accuracy: number | null;
             /**
