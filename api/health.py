@@ -85,7 +85,7 @@ def _check_broker() -> None:
 
 def _check_worker() -> None:
     with reading() as session:
-        if not workers.count_live(session, max(30.0, 3 * get_settings().reconcile_seconds)):
+        if not workers.count_live(session, get_settings().worker_silence_seconds):
             raise LookupError("no worker has moved its heartbeat lately")
 
 

@@ -28,7 +28,7 @@ def exposition() -> tuple[bytes, str]:
     """All metrics in Prometheus' text format, and its media type."""
     with reading() as session:
         counts = jobs.counts_by_status(session)
-        _workers.set(workers.count_live(session, max(30.0, 3 * get_settings().reconcile_seconds)))
+        _workers.set(workers.count_live(session, get_settings().worker_silence_seconds))
     for status in STATUSES:
         _jobs.labels(status).set(counts.get(status, 0))
     return generate_latest(_registry), CONTENT_TYPE_LATEST

@@ -19,7 +19,7 @@ def check_worker() -> int:
     Raises:
         Refused: when there is none.
     """
-    host, silence = socket.gethostname(), get_settings().lease_seconds
+    host, silence = socket.gethostname(), get_settings().worker_silence_seconds
     try:
         with reading() as session:
             beats = session.scalars(

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     stop_grace_seconds: float = Field(60, gt=0, description="Time a cancelled training has to write its checkpoint.")
     max_attempts: int = Field(3, ge=1, description="Starts of one piece of work before it fails for good.")
 
+    @property
+    def worker_silence_seconds(self) -> float:
+        """A worker whose heartbeat is older than this counts as gone; it beats every `reconcile_seconds`."""
+        return max(30.0, 3 * self.reconcile_seconds)
+
     @field_validator("data_roots", mode="before")
     @classmethod
     def _split_paths(cls, value: object) -> object:
