@@ -42,7 +42,7 @@ def our_epochs(config: PretrainConfig, images: np.ndarray, pool: np.ndarray) -> 
 
 def plain_epochs(config: PretrainConfig, images: np.ndarray, repeats: int, loader_workers: int) -> float:
     """Median seconds of the plain loop over as many images, with the same encoder in float32."""
-    framework = build_framework(config)
+    framework = build_framework(config, len(images))
     encoder = nn.Sequential(framework.backbone, framework.projector)
     train_epoch(encoder, images[: 2 * config.batch_size], config.batch_size, loader_workers)
     samples = []
@@ -55,7 +55,7 @@ def plain_epochs(config: PretrainConfig, images: np.ndarray, repeats: int, loade
 
 def phases(config: PretrainConfig, images: np.ndarray, repeats: int) -> list[list[str]]:
     """Milliseconds of each part of one of our steps."""
-    compute, framework, augment = Compute.of(config), build_framework(config), BatchAugmenter.of(config)
+    compute, framework, augment = Compute.of(config), build_framework(config, len(images)), BatchAugmenter.of(config)
     compute.module(framework)
     batch = compute.images(torch.from_numpy(images[: config.batch_size])).repeat(2, 1, 1, 1)
     views = augment(batch, generator(0, "augment", 1))

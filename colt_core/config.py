@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
 
-from colt_core.presets import MOST_EPOCHS, PRESETS, PresetName, scaled_schedule
+from colt_core.presets import MOST_EPOCHS, PresetName, preset_settings, scaled_schedule
+from colt_core.probes.config import GroupThresholds
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -25,8 +26,8 @@ class PretrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: PresetName | None = Field(None, description="Where the values that were not given came from.")
-    framework: Literal["simclr"] = "simclr"
-    sampler: Literal["none", "random", "colt"] = "colt"
+    framework: Literal["simclr", "sdclr", "bcl"] = "simclr"
+    sampler: Literal["none", "random", "mak", "colt"] = "colt"
 
     # Encoder
     backbone: Backbone = Field("resnet18", description="resnet10 has one basic block a stage.")
@@ -49,6 +50,15 @@ class PretrainConfig(BaseModel):
         10, ge=0, lt=_LARGE, description="Linear warm-up of the learning rate, counted in epochs of steps."
     )
 
+    # SDCLR and BCL
+    prune_share: float = Field(
+        0.9, gt=0, lt=1, description="SDCLR: share of all convolution weights that its pruned branch goes without."
+    )
+    bcl_variant: Literal["I", "D"] = Field(
+        "I", description="BCL: on SimCLR with one RandAugment operation a view, or on SDCLR with two."
+    )
+    loss_momentum: float = Field(0.97, ge=0, lt=1, description="beta: BCL's average of a sample's loss over epochs.")
+
     # Augmentation
     min_crop_scale: float = Field(0.1, gt=0, le=1, description="RandomResizedCrop takes this share of the area, to 1.")
     flip_probability: float = Field(0.5, ge=0, le=1, description="Horizontal flip.")
@@ -57,6 +67,7 @@ class PretrainConfig(BaseModel):
     )
     color_jitter_probability: float = Field(0.8, ge=0, le=1)
     grayscale_probability: float = Field(0.2, ge=0, le=1)
+    blur_probability: float = Field(0.0, ge=0, le=1, description="Gaussian blur of sigma 0.1 to 2 pixels.")
 
     # Sampling rounds
     warmup_epochs: int = Field(
@@ -64,6 +75,11 @@ class PretrainConfig(BaseModel):
     )
     sample_interval: int = Field(25, ge=1, lt=_LARGE, description="r: epochs between two rounds.")
     sample_budget: int = Field(10_000, ge=1, lt=_LARGE, description="K: OOD images picked a round.")
+    match_steps: bool = Field(
+        False,
+        description="Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD "
+        "images, so that a gain can be told from more training. The other samplers take these steps anyway.",
+    )
     redraw: bool = Field(True, description="Sampler 'random': draw anew each round, or keep the first draw.")
     top_k: PositiveInt | Share = Field(
         10, description="Largest negative probabilities summed: a number of them, or a share of the negatives."
@@ -80,6 +96,9 @@ class PretrainConfig(BaseModel):
     cluster_order: Literal["index", "tail_first"] = Field(
         "index", description="Which cluster picks first: 0..C-1 (released), or the most tail-like."
     )
+    mak_passes: int = Field(10, ge=2, le=100, description="R: augmented passes that MAK averages a loss over.")
+    mak_loss_weight: float = Field(0.5, ge=0, le=1, description="w: of the loss in MAK's score; the rest is proximity.")
+    mak_candidates: float = Field(1.5, ge=1, le=100, description="MAK's candidates, as a multiple of K.")
     ood_neighbors: int = Field(
         20, ge=1, le=1000, description="ID neighbours that an OOD sample's tailness averages over."
     )
@@ -88,6 +107,11 @@ class PretrainConfig(BaseModel):
     distribution_loss_weight: float = Field(0.2, ge=0, le=1000, description="alpha; 0 leaves the term out.")
     distribution_denominator: Literal["all", "cross_domain"] = Field(
         "all", description="Released: every other embedding; paper: the other distribution's."
+    )
+
+    # Evaluation
+    group_thresholds: GroupThresholds | None = Field(
+        None, description="Many, Medium and Few by training counts; by thirds of the rank where not given."
     )
 
     # Running
@@ -111,9 +135,7 @@ class PretrainConfig(BaseModel):
         Raises:
             pydantic.ValidationError: for an unknown key or preset, or a value out of range.
         """
-        name = settings.get("preset")
-        preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
-        base = {**cls.defaults(), **preset}
+        base = {**cls.defaults(), **preset_settings(settings)}
         return cls.model_validate({**base, **scaled_schedule(base, settings), **settings})
 
     @classmethod
@@ -159,4 +181,6 @@ class PretrainConfig(BaseModel):
         """The 1-based epochs that open with a sampling round."""
         if self.sampler == "none":
             return range(0)
+        if self.sampler == "mak":  # picks once, with the model that the warm-up gave
+            return range(self.warmup_epochs + 1, self.warmup_epochs + 2)
         return range(self.warmup_epochs + 1, self.epochs + 1, self.sample_interval)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-PresetName = Literal["cifar10-lt", "cifar100-lt", "cpu-small", "digits"]
+PresetName = Literal["cifar10-lt", "cifar100-lt", "imagenet100-lt", "places-lt", "cpu-small", "digits"]
 MOST_EPOCHS = 100_000
 
 _CIFAR: dict[str, Any] = {
@@ -22,10 +22,25 @@ _CIFAR: dict[str, Any] = {
     "distribution_loss_weight": 0.2,
 }
 
+# Of 224 px images. Groups by the counts that ImageNet-LT set.
+_LARGE_IMAGES: dict[str, Any] = {
+    **_CIFAR,
+    "backbone": "resnet50",
+    "stem": "imagenet",
+    "epochs": 500,
+    "batch_size": 256,
+    "min_crop_scale": 0.08,
+    "blur_probability": 0.5,
+    "distribution_loss_weight": 0.01,
+    "group_thresholds": {"low": 20, "high": 100},
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # As published: days on a CPU, meant for a GPU.
     "cifar10-lt": _CIFAR,
     "cifar100-lt": _CIFAR,
+    "imagenet100-lt": _LARGE_IMAGES,
+    "places-lt": _LARGE_IMAGES,
     # CIFAR-10-LT on two CPU cores in well under an hour.
     "cpu-small": {
         **_CIFAR,
@@ -58,6 +73,22 @@ PRESETS: dict[str, dict[str, Any]] = {
         "checkpoint_interval": 5,
     },
 }
+
+
+# What a framework's authors changed of the preset's values.
+_SDCLR_LARGE: dict[str, Any] = {"prune_share": 0.3, "temperature": 0.3}
+
+
+def preset_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The values of the preset that a user's settings name, for the framework that they name."""
+    name, framework = settings.get("preset"), settings.get("framework")
+    preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    on_sdclr = framework == "sdclr" or (framework == "bcl" and settings.get("bcl_variant") == "D")
+    return {
+        **preset,
+        **(_SDCLR_LARGE if on_sdclr and preset.get("stem") == "imagenet" else {}),
+        **({"weight_decay": 5e-4} if framework == "bcl" and not on_sdclr else {}),
+    }
 
 
 def scaled_schedule(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:

@@ -67,8 +67,11 @@ class BatchAugmenter:
             grayscale_probability=config.grayscale_probability,
         )
 
-    def __call__(self, images_B3HW: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, images_B3HW: Tensor, generator: torch.Generator, strength_B: Tensor | None = None) -> Tensor:
         """uint8 (B, 3, H, W) -> one view of each, float32 (B, 3, S, S), standardised, channels-last in memory.
+
+        Args:
+            strength_B: of RandAugment, by image in 0..1; needed where the augmenter has such operations.
 
         Raises:
             ValueError: for images of another type or shape.

@@ -13,8 +13,12 @@ from colt_core.seeding import stream_seed
 FRAMEWORKS: dict[str, type[Framework]] = {"simclr": SimCLR}
 
 
-def build_framework(config: PretrainConfig) -> Framework:
-    """The configured framework on the CPU. Initial weights are a function of the seed; torch's own state is kept."""
+def build_framework(config: PretrainConfig, num_train: int) -> Framework:
+    """The configured framework on the CPU. Initial weights are a function of the seed; torch's own state is kept.
+
+    Args:
+        num_train: images of the training part; BCL keeps a loss of each.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(config.seed, "weights"))
         backbone = Backbone(config.backbone, config.width, config.stem)

@@ -21,9 +21,19 @@ class Framework(nn.Module, ABC):
         self.backbone = backbone
         self.projector = projector
 
-    @abstractmethod
     def begin_epoch(self, epoch: int) -> None:
         """Called before the first step of an epoch (1-based), but not when a run resumes inside it."""
+
+    def augmentation_strength(self, index_B: Tensor, is_ood_B: Tensor) -> Tensor | None:
+        """How strongly RandAugment is to work on each sample of a batch, (B,) in 0..1 on the host; None for not at all.
+
+        Args:
+            index_B: int64, position in the training part, or in the pool where `is_ood_B`.
+        """
+        return None
+
+    def observe(self, index_B: Tensor, is_ood_B: Tensor, loss_B: Tensor) -> None:
+        """Take in each sample's own contrastive loss (B,), after a full batch's step."""
 
     @abstractmethod
     def forward(self, views_2B3SS: Tensor) -> Tensor:

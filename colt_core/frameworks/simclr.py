@@ -10,9 +10,6 @@ from colt_core.frameworks.framework import Framework
 class SimCLR(Framework):
     """Batch-norm statistics are taken over the two views together, as in the released COLT code."""
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Nothing changes from epoch to epoch."""
-
     def forward(self, views_2B3SS: Tensor) -> Tensor:
         """Stacked views -> z (2B, D), float32, L2-normalised."""
         return self.embed(views_2B3SS)

@@ -14,12 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from colt_core.config import PretrainConfig
+from colt_core.frameworks import Framework, build_framework
 from colt_core.models import Backbone
 
 FORMAT = 1
 
 # A run may go on with these changed: they name or place it, but are not part of what it computes.
-_FREE = {"preset", "checkpoint_interval", "device", "num_processes"}
+_FREE = {"preset", "group_thresholds", "checkpoint_interval", "device", "num_processes"}
 
 
 def save_checkpoint(state: dict[str, Any], path: str | Path) -> None:
@@ -54,11 +55,12 @@ def check_resumable(state: dict[str, Any], config: PretrainConfig, data: dict[st
     """Raise ValueError, naming what differs, unless a run with this configuration and data can go on from `state`."""
     if state.get("format") != FORMAT:
         raise ValueError(f"the state has checkpoint format {state.get('format')}; this version reads format {FORMAT}")
-    now = config.model_dump()
+    # What an older version did not write has its default, which is what it did.
+    before = PretrainConfig.model_validate(state["config"]).model_dump()
     differences = [
-        f"{name} was {state['config'].get(name)!r} and is {value!r}"
-        for name, value in now.items()
-        if name not in _FREE and state["config"].get(name) != value
+        f"{name} was {before[name]!r} and is {value!r}"
+        for name, value in config.model_dump().items()
+        if name not in _FREE and before[name] != value
     ]
     differences += [
         f"{name} was {state['data'].get(name)} and is {value}"
@@ -77,6 +79,16 @@ def load_backbone(state_or_path: dict[str, Any] | str | Path) -> tuple[Backbone,
     backbone.load_state_dict(_backbone_weights(state))
     backbone.requires_grad_(False).eval()
     return backbone, config
+
+
+def load_framework(state_or_path: dict[str, Any] | str | Path) -> tuple[Framework, PretrainConfig]:
+    """Backbone and projection head, in eval mode on the CPU, and the configuration that they were trained with."""
+    state = state_or_path if isinstance(state_or_path, dict) else load_checkpoint(state_or_path)
+    config = PretrainConfig.model_validate(state["config"])
+    framework = build_framework(config, state["data"]["num_train"])
+    framework.load_state_dict(state["framework"])
+    framework.requires_grad_(False).eval()
+    return framework, config
 
 
 def export_backbone(state: dict[str, Any], path: str | Path) -> None:

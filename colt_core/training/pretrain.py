@@ -99,9 +99,11 @@ def _run(
             step_began = perf_counter()
             step, learning_rate = state.step + 1, schedule.learning_rate(state.step + 1)
             two_of_each = compute.images(batch.images).repeat(2, 1, 1, 1)
+            strength_B = framework.augmentation_strength(batch.index, batch.is_ood)
+            strength_2B = None if strength_B is None else strength_B.repeat(2)
             with compute.deterministic(), compute.autocast():
-                z_2BD = framework(augment(two_of_each, generator(config.seed, "augment", step)))
-            contrastive, distribution = _losses(z_2BD, batch.is_ood, config)
+                z_2BD = framework(augment(two_of_each, generator(config.seed, "augment", step), strength_2B))
+            contrastive, per_sample_B, distribution = _losses(z_2BD, batch.is_ood, config)
             loss = contrastive if distribution is None else contrastive + config.distribution_loss_weight * distribution
             if not torch.isfinite(loss):
                 raise TrainingDiverged(
@@ -114,12 +116,13 @@ def _run(
             set_learning_rate(state.optimizer, learning_rate)
             state.optimizer.step()
 
-            # A short batch has fewer negatives, so its scores are not comparable: its samples keep their last ones.
+            # A short batch has fewer negatives, so its scores and losses are not comparable: the last ones are kept.
             if len(batch.index) == config.batch_size:
                 raw_B = negative_tailness(
                     z_2BD.detach(), config.temperature, config.top_k, batch.is_ood, config.ood_in_negatives
                 )
                 tailness.update(batch.index[~batch.is_ood], raw_B.cpu()[~batch.is_ood])
+                framework.observe(batch.index, batch.is_ood, per_sample_B.detach())
 
             state.step, state.loss_sum = step, state.loss_sum + loss.item()
             yield StepDone(
@@ -157,12 +160,13 @@ def _stop(state: TrainingState) -> Iterator[Event]:
     yield Stopped(state.epoch, state.step)
 
 
-def _losses(z_2BD: Tensor, is_ood_B: Tensor, config: PretrainConfig) -> tuple[Tensor, Tensor | None]:
-    """L_CL, and L_SCL (not weighted yet) where the batch holds an OOD sample and alpha is not 0."""
+def _losses(z_2BD: Tensor, is_ood_B: Tensor, config: PretrainConfig) -> tuple[Tensor, Tensor, Tensor | None]:
+    """L_CL and each sample's own, and L_SCL (not weighted yet) where the batch holds OOD samples and alpha is not 0."""
     norm_2B = log_norm(z_2BD, config.temperature)
-    contrastive, _ = nt_xent(z_2BD, config.temperature, norm_2B)
+    contrastive, per_sample_B = nt_xent(z_2BD, config.temperature, norm_2B)
     if config.distribution_loss_weight == 0 or not is_ood_B.any():
-        return contrastive, None
-    return contrastive, distribution_contrastive(
+        return contrastive, per_sample_B, None
+    distribution = distribution_contrastive(
         z_2BD, is_ood_B, config.temperature, config.distribution_denominator, norm_2B
     )
+    return contrastive, per_sample_B, distribution

@@ -37,10 +37,10 @@ class TrainingState:
     @classmethod
     def start(cls, config: PretrainConfig, data: dict[str, int | None], compute: Compute) -> Self:
         """The state before the first step; the model is on its device."""
-        framework = build_framework(config)
-        compute.module(framework)
         num_train = data["num_train"]
         assert num_train is not None
+        framework = build_framework(config, num_train)
+        compute.module(framework)
         return cls(
             config,
             data,

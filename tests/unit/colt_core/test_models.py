@@ -69,7 +69,7 @@ CONFIG = PretrainConfig(backbone="resnet10", width=8, projection_dim=16)
 
 
 def test_embeddings_are_float32_and_normalised_also_under_autocast() -> None:
-    framework = build_framework(CONFIG)
+    framework = build_framework(CONFIG, 100)
     assert isinstance(framework, SimCLR)
     views = torch.randn(6, 3, 16, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -80,8 +80,8 @@ def test_embeddings_are_float32_and_normalised_also_under_autocast() -> None:
 
 def test_initial_weights_are_a_function_of_the_seed_and_leave_torchs_randomness_alone() -> None:
     before = torch.random.get_rng_state()
-    first, again = (build_framework(CONFIG).state_dict() for _ in range(2))
-    other = build_framework(CONFIG.model_copy(update={"seed": 1})).state_dict()
+    first, again = (build_framework(CONFIG, 100).state_dict() for _ in range(2))
+    other = build_framework(CONFIG.model_copy(update={"seed": 1}), 100).state_dict()
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["backbone.conv1.weight"], other["backbone.conv1.weight"])

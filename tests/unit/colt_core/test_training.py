@@ -347,7 +347,7 @@ def test_both_precisions_resume_exactly(precision: str) -> None:
 
 
 def test_embedding_is_in_eval_mode_batch_by_batch(uninterrupted: dict[str, list[Event]]) -> None:
-    framework = build_framework(config())
+    framework = build_framework(config(), 100)
     framework.load_state_dict(kinds(uninterrupted["colt"], CheckpointReady)[-1].state["framework"])
     framework.train()
     z = embed(framework, TRAIN, precision="fp32")
