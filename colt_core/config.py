@@ -70,16 +70,16 @@ class PretrainConfig(BaseModel):
     blur_probability: float = Field(0.0, ge=0, le=1, description="Gaussian blur of sigma 0.1 to 2 pixels.")
 
     # Sampling rounds
-    warmup_epochs: int = Field(
-        100, ge=1, lt=_LARGE, validate_default=True, description="w: the first sampling round opens epoch w + 1."
-    )
-    sample_interval: int = Field(25, ge=1, lt=_LARGE, description="r: epochs between two rounds.")
-    sample_budget: int = Field(10_000, ge=1, lt=_LARGE, description="K: OOD images picked a round.")
     match_steps: bool = Field(
         False,
         description="Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD "
         "images, so that a gain can be told from more training. The other samplers take these steps anyway.",
     )
+    warmup_epochs: int = Field(
+        100, ge=1, lt=_LARGE, validate_default=True, description="w: the first sampling round opens epoch w + 1."
+    )
+    sample_interval: int = Field(25, ge=1, lt=_LARGE, description="r: epochs between two rounds.")
+    sample_budget: int = Field(10_000, ge=1, lt=_LARGE, description="K: OOD images picked a round.")
     redraw: bool = Field(True, description="Sampler 'random': draw anew each round, or keep the first draw.")
     top_k: PositiveInt | Share = Field(
         10, description="Largest negative probabilities summed: a number of them, or a share of the negatives."
@@ -147,9 +147,11 @@ class PretrainConfig(BaseModel):
     @classmethod
     def _leaves_an_epoch_for_a_round(cls, warmup_epochs: int, info: ValidationInfo) -> int:
         epochs = info.data.get("epochs")  # missing where it is wrong itself
-        if epochs is not None and info.data.get("sampler", "none") != "none" and warmup_epochs >= epochs:
+        rounds = info.data.get("sampler", "none") != "none" or info.data.get("match_steps")
+        if epochs is not None and rounds and warmup_epochs >= epochs:
             raise ValueError(
-                f"warmup_epochs {warmup_epochs} leaves no epoch for a sampling round: it must be below epochs {epochs}"
+                f"warmup_epochs {warmup_epochs} leaves no epoch for a sampling round, or the steps that would follow "
+                f"one: it must be below epochs {epochs}"
             )
         return warmup_epochs
 

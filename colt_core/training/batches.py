@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colt_core.seeding import generator
+from colt_core.training.schedule import steps_per_epoch
 
 Images = NDArray[np.uint8]  # (N, 3, H, W), C-contiguous, possibly a memory map
 Indices = NDArray[np.int64]
@@ -23,6 +24,7 @@ class Batch:
     images: Tensor  # (B, 3, H, W) uint8
     is_ood: Tensor  # (B,) bool
     index: Tensor  # (B,) int64: position in the training part, or in the pool where is_ood
+    first_pass: bool  # whether the epoch has not been through these images before
 
 
 def epoch_batches(
@@ -32,25 +34,35 @@ def epoch_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    steps: int,
     first: int = 0,
 ) -> Iterator[Batch]:
-    """Cut the epoch's permutation of ID + selected OOD images into batches.
+    """Cut permutations of ID + selected OOD images into an epoch's batches.
+
+    One pass is through all images, without a single image that would be left for a batch of its own. An epoch of more
+    steps goes on with further passes, each in its own order; the last one ends where the steps do. So no batch holds
+    an image twice.
 
     Args:
         images: ID training images, (N, 3, H, W) uint8.
         pool: OOD images, (M, 3, H, W) uint8; None when `selected` is empty.
         selected: (K,) pool indices of the last sampling round.
         batch_size: images of a batch, B.
-        seed, epoch: what the permutation is a function of; epochs count from 1.
+        seed, epoch: what the permutations are a function of; epochs count from 1.
+        steps: batches of the epoch, `Schedule.steps_in(epoch)`.
         first: batches to skip, those a resumed run has already trained on.
 
     Yields:
-        Batches of `batch_size`; the last one may be shorter, and is left out when it is a single image.
+        Batches of `batch_size`; a pass's last one may be shorter.
     """
     num_train = len(images)
-    order = torch.randperm(num_train + len(selected), generator=generator(seed, "shuffle", epoch)).numpy()
-    for start in range(first * batch_size, len(order) - 1, batch_size):
-        index = order[start : start + batch_size]
+    in_a_pass = steps_per_epoch(num_train + len(selected), batch_size)
+    for step in range(first, steps):
+        number, batch_number = divmod(step, in_a_pass)
+        if step == first or batch_number == 0:
+            position = (epoch, number) if number else (epoch,)
+            order = torch.randperm(num_train + len(selected), generator=generator(seed, "shuffle", *position)).numpy()
+        index = order[batch_number * batch_size : (batch_number + 1) * batch_size]
         is_ood = index >= num_train
         source = index.copy()
         batch = np.empty((len(index), *images.shape[1:]), dtype=np.uint8)
@@ -58,4 +70,4 @@ def epoch_batches(
         if is_ood.any() and pool is not None:
             source[is_ood] = selected[index[is_ood] - num_train]
             batch[is_ood] = pool[source[is_ood]]
-        yield Batch(torch.from_numpy(batch), torch.from_numpy(is_ood), torch.from_numpy(source))
+        yield Batch(torch.from_numpy(batch), torch.from_numpy(is_ood), torch.from_numpy(source), number == 0)

@@ -95,7 +95,8 @@ def _run(
         framework.train()
         if batches_done == 0:
             framework.begin_epoch(epoch)
-        for batch in epoch_batches(images, pool, state.selected, config.batch_size, config.seed, epoch, batches_done):
+        position = (config.seed, epoch, schedule.steps_in(epoch), batches_done)
+        for batch in epoch_batches(images, pool, state.selected, config.batch_size, *position):
             step_began = perf_counter()
             step, learning_rate = state.step + 1, schedule.learning_rate(state.step + 1)
             two_of_each = compute.images(batch.images).repeat(2, 1, 1, 1)
@@ -117,7 +118,8 @@ def _run(
             state.optimizer.step()
 
             # A short batch has fewer negatives, so its scores and losses are not comparable: the last ones are kept.
-            if len(batch.index) == config.batch_size:
+            # Further passes of an epoch (match_steps) add none either: one value a sample and epoch.
+            if batch.first_pass and len(batch.index) == config.batch_size:
                 raw_B = negative_tailness(
                     z_2BD.detach(), config.temperature, config.top_k, batch.is_ood, config.ood_in_negatives
                 )

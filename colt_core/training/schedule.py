@@ -22,21 +22,35 @@ class Schedule:
     config: PretrainConfig
     num_train: int
 
-    def images(self, epoch: int) -> int:
-        """ID and OOD images of an epoch: every sampling round picks exactly K, and they stay until the next."""
+    @cached_property
+    def _first_long_epoch(self) -> int:
+        """From here on an epoch has the steps of N + K images: with K OOD images, or by `match_steps` without them."""
+        if self.config.match_steps and self.config.sampler == "none":
+            return self.config.warmup_epochs + 1
         rounds = self.config.round_epochs()
-        return self.num_train + (self.config.sample_budget if len(rounds) and epoch >= rounds[0] else 0)
+        return rounds[0] if len(rounds) else self.config.epochs + 1
+
+    def images(self, epoch: int) -> int:
+        """Images an epoch trains on, ID and OOD; one that it goes through twice counts twice.
+
+        Every sampling round picks exactly K, and they stay until the next.
+        """
+        num_images, batch_size = self.num_train, self.config.batch_size
+        if epoch >= self._first_long_epoch and self.config.sampler != "none":
+            num_images += self.config.sample_budget
+        passes, more_batches = divmod(self.steps_in(epoch), steps_per_epoch(num_images, batch_size))
+        left_out = num_images % batch_size == 1
+        return passes * (num_images - left_out) + more_batches * batch_size
 
     def steps_in(self, epoch: int) -> int:
         """Optimiser steps of an epoch."""
-        return steps_per_epoch(self.images(epoch), self.config.batch_size)
+        more = self.config.sample_budget if epoch >= self._first_long_epoch else 0
+        return steps_per_epoch(self.num_train + more, self.config.batch_size)
 
     def steps_before(self, epoch: int) -> int:
         """Optimiser steps of all earlier epochs together."""
-        rounds = self.config.round_epochs()
-        first_round = rounds[0] if len(rounds) else self.config.epochs + 1
-        alone = min(epoch, first_round) - 1
-        return alone * self.steps_in(1) + (epoch - 1 - alone) * self.steps_in(first_round)
+        alone = min(epoch, self._first_long_epoch) - 1
+        return alone * self.steps_in(1) + (epoch - 1 - alone) * self.steps_in(self._first_long_epoch)
 
     @cached_property
     def steps(self) -> int:

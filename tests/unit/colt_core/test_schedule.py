@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from colt_core.config import PretrainConfig
 from colt_core.seeding import generator, stream_seed
@@ -33,12 +35,13 @@ def test_the_published_cifar_run() -> None:
     assert schedule.steps == 100 * 22 + 1900 * 42
 
 
+@settings(max_examples=40)
 @given(
     num_train=st.integers(8, 60),
     budget=st.integers(1, 40),
     warmup=st.integers(1, 9),
     interval=st.integers(1, 5),
-    sampler=st.sampled_from(["none", "random", "colt"]),
+    sampler=st.sampled_from(["none", "random", "mak", "colt"]),
 )
 def test_steps_are_those_that_the_batches_make(
     num_train: int, budget: int, warmup: int, interval: int, sampler: str
@@ -50,11 +53,13 @@ def test_steps_are_those_that_the_batches_make(
     for epoch in range(1, 11):
         if epoch in made.round_epochs():
             selected = np.arange(budget)
-        assert schedule.images(epoch) == num_train + len(selected)
         assert schedule.steps_before(epoch) == steps
-        count = sum(1 for _ in epoch_batches(images, pool, selected, 8, 0, epoch))
-        assert count == schedule.steps_in(epoch)
-        steps += count
+        batches = list(epoch_batches(images, pool, selected, 8, 0, epoch, schedule.steps_in(epoch)))
+        assert len(batches) == schedule.steps_in(epoch)
+        assert all(batch.first_pass and len(batch.index) >= 2 for batch in batches)
+        assert sum(len(batch.index) for batch in batches) == schedule.images(epoch)
+        assert num_train + len(selected) - schedule.images(epoch) in {0, 1}  # but for one left on its own
+        steps += len(batches)
     assert schedule.steps == steps
 
 
@@ -84,7 +89,7 @@ def test_an_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
     selected = np.array([7, 3, 11], dtype=np.int64)
     orders = []
     for epoch in (1, 2):
-        batches = list(epoch_batches(images, pool, selected, 5, 0, epoch))
+        batches = list(epoch_batches(images, pool, selected, 5, 0, epoch, steps=5))
         assert [len(batch.index) for batch in batches] == [5, 5, 5, 5, 3]
         for batch in batches:
             expected = np.where(batch.is_ood, batch.index + 100, batch.index)
@@ -99,10 +104,82 @@ def test_an_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
 def test_skipping_batches_changes_none_of_the_rest() -> None:
     images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
     none = np.empty(0, dtype=np.int64)
-    whole = list(epoch_batches(images, None, none, 6, 3, 4))
-    rest = list(epoch_batches(images, None, none, 6, 3, 4, first=2))
-    assert [batch.index.tolist() for batch in rest] == [batch.index.tolist() for batch in whole[2:]]
-    assert not list(epoch_batches(images, None, none, 6, 3, 4, first=4))
+    whole = list(epoch_batches(images, None, none, 6, 3, 4, steps=11))  # three passes of 4, the last without its end
+    for first in range(12):
+        rest = list(epoch_batches(images, None, none, 6, 3, 4, steps=11, first=first))
+        assert [(b.index.tolist(), b.first_pass) for b in rest] == [
+            (b.index.tolist(), b.first_pass) for b in whole[first:]
+        ]
+
+
+# --- matched steps
+
+
+@settings(max_examples=40)
+@given(
+    num_train=st.integers(8, 60),
+    budget=st.integers(1, 200),
+    warmup=st.integers(1, 9),
+    interval=st.integers(1, 5),
+    batch_size=st.integers(2, 8),
+)
+def test_matched_steps_are_those_of_every_sampler(
+    num_train: int, budget: int, warmup: int, interval: int, batch_size: int
+) -> None:
+    made = {"warmup_epochs": warmup, "sample_interval": interval, "sample_budget": budget, "batch_size": batch_size}
+    matched = Schedule(config(match_steps=True, **made), num_train)
+    for sampler in ("random", "mak", "colt"):
+        other = Schedule(config(sampler=sampler, **made), num_train)
+        assert [matched.steps_before(epoch) for epoch in range(1, 12)] == [
+            other.steps_before(epoch) for epoch in range(1, 12)
+        ]
+        assert matched.steps == other.steps
+        assert matched.learning_rate(matched.steps) == other.learning_rate(other.steps)
+        assert Schedule(config(sampler=sampler, match_steps=True, **made), num_train).images(10) == other.images(10)
+
+    images, none = np.zeros((num_train, 3, 1, 1), dtype=np.uint8), np.empty(0, dtype=np.int64)
+    for epoch in (warmup, warmup + 1):
+        batches = list(epoch_batches(images, None, none, batch_size, 0, epoch, matched.steps_in(epoch)))
+        assert len(batches) == matched.steps_in(epoch)
+        assert sum(len(batch.index) for batch in batches) == matched.images(epoch)
+        for batch in batches:
+            assert len(set(batch.index.tolist())) == len(batch.index) >= 2
+        assert [batch.first_pass for batch in batches] == [
+            number < steps_per_epoch(num_train, batch_size) for number in range(len(batches))
+        ]
+
+
+def test_a_matched_epoch_goes_through_the_images_again_in_another_order() -> None:
+    images, none = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1), np.empty(0, dtype=np.int64)
+    matched = config(match_steps=True, sample_budget=25, warmup_epochs=1)
+    schedule = Schedule(matched, 20)
+    assert (schedule.steps_in(1), schedule.steps_in(2)) == (3, 6)
+    assert (schedule.images(1), schedule.images(2)) == (20, 40)
+    batches = list(epoch_batches(images, None, none, 8, 0, 2, 6))
+    assert [len(batch.index) for batch in batches] == [8, 8, 4, 8, 8, 4]
+    orders = [np.concatenate([batch.index for batch in part]) for part in (batches[:3], batches[3:])]
+    assert [sorted(order) for order in orders] == [list(range(20))] * 2
+    # The first order is that of an epoch without further passes; pinned, as checkpoints rest on it.
+    assert orders[0].tolist() == torch.randperm(20, generator=generator(0, "shuffle", 2)).tolist()
+    assert orders[1].tolist() == torch.randperm(20, generator=generator(0, "shuffle", 2, 1)).tolist()
+
+
+def test_without_match_steps_sampler_none_takes_no_more_steps() -> None:
+    schedule = Schedule(config(sample_budget=25, warmup_epochs=1), 20)
+    assert (schedule.steps_in(10), schedule.images(10)) == (3, 20)
+
+
+@pytest.mark.parametrize("settings", [{"match_steps": True}, {"sampler": "mak"}, {"sampler": "random"}])
+def test_a_warm_up_that_leaves_no_epoch_is_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=r"warmup_epochs 10 leaves no epoch .* below epochs 10") as error:
+        config(warmup_epochs=10, **settings)
+    assert error.value.errors()[0]["loc"] == ("warmup_epochs",)
+    assert config(warmup_epochs=10).warmup_epochs == 10
+
+
+def test_matched_steps_need_no_pool() -> None:
+    made = config(match_steps=True, warmup_epochs=1, sample_budget=1000)
+    assert made.data_problems(20, None) == []
 
 
 def test_random_streams_are_told_apart_by_seed_purpose_and_position() -> None:
