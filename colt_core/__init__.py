@@ -78,6 +78,8 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "colt_core.run": ("run_to_folder",),
     "colt_core.samplers": (
         "ColtSampler",
+        "MakSampler",
+        "PoolMeasures",
         "RandomSampler",
         "RoundInputs",
         "Sampler",
@@ -99,6 +101,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "embed",
         "extract_features",
     ),
+    "colt_core.training.measure": ("measure_pool",),
     "colt_core.training.pretrain": (
         "TrainingDiverged",
         "pretrain",

@@ -34,6 +34,8 @@ from colt_core.probes.metrics import Evaluation, summarize
 from colt_core.run import run_to_folder
 from colt_core.samplers import (
     ColtSampler,
+    MakSampler,
+    PoolMeasures,
     RandomSampler,
     RoundInputs,
     Sampler,
@@ -44,6 +46,7 @@ from colt_core.samplers import (
 from colt_core.tailness import TailnessTracker, negative_tailness
 from colt_core.training.checkpoint import export_backbone, load_backbone, load_checkpoint, save_checkpoint
 from colt_core.training.embed import embed, extract_features
+from colt_core.training.measure import measure_pool
 from colt_core.training.pretrain import TrainingDiverged, pretrain
 from colt_core.training.schedule import Schedule
 
@@ -67,6 +70,8 @@ __all__ = [
     "ImagePool",
     "Limits",
     "LongTail",
+    "MakSampler",
+    "PoolMeasures",
     "PoolSpec",
     "PretrainConfig",
     "ProjectionHead",
@@ -98,6 +103,7 @@ __all__ = [
     "load_backbone",
     "load_checkpoint",
     "log_norm",
+    "measure_pool",
     "negative_tailness",
     "normalize",
     "nt_xent",

@@ -21,6 +21,8 @@ class ColtSampler:
             tail-like ("tail_first").
     """
 
+    needs_measures = False
+
     def __init__(self, order: Literal["index", "tail_first"] = "index") -> None:
         self.order = order
 

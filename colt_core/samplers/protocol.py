@@ -9,6 +9,18 @@ from colt_core.events import Cluster, Float32, Int64
 
 
 @dataclass(frozen=True, slots=True)
+class PoolMeasures:
+    """What MAK asks of the model beside its embeddings. `colt_core.measure_pool` makes it.
+
+    Features are the backbone's, L2-normalised (a row of zeros, which has no direction, stays one).
+    """
+
+    id_features: Float32  # (N, F)
+    ood_features: Float32  # (M, F)
+    ood_loss: Float32  # (M,) contrastive loss of each pool image, averaged over pairs of augmented views
+
+
+@dataclass(frozen=True, slots=True)
 class RoundInputs:
     """What a sampling round found out, for a sampler to choose by. Embeddings and centres are L2-normalised."""
 
@@ -19,10 +31,13 @@ class RoundInputs:
     ood_z: Float32  # (M, D)
     centers: Float32  # (C, D)
     clusters: tuple[Cluster, ...]  # C of them; their budgets sum to K
+    measures: PoolMeasures | None = None  # where the sampler needs them
 
 
 class Sampler(Protocol):
     """Picks OOD images for the epochs until the next round."""
+
+    needs_measures: bool  # whether `select` reads `RoundInputs.measures`, which take many forward passes
 
     def select(self, inputs: RoundInputs) -> Int64:
         """(K,) pool indices in the order picked, none twice. A function of its inputs: it keeps no random state."""

@@ -16,6 +16,8 @@ class RandomSampler:
         redraw: draw anew each round, or keep the first round's draw.
     """
 
+    needs_measures = False
+
     def __init__(self, redraw: bool = True) -> None:
         self.redraw = redraw
 

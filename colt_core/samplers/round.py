@@ -12,7 +12,7 @@ from colt_core.events import Cluster, Float32, Int64
 from colt_core.samplers.budget import budgeted_clusters
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.ood_tailness import score_ood
-from colt_core.samplers.protocol import RoundInputs, Sampler
+from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
 from colt_core.samplers.search import as_embeddings
 
 
@@ -34,6 +34,7 @@ def sampling_round(
     sampler: Sampler,
     config: PretrainConfig,
     round_number: int,
+    measures: PoolMeasures | None = None,
 ) -> RoundFields:
     """Cluster the ID embeddings, budget the clusters by tailness, let the sampler pick, and score the whole pool.
 
@@ -45,13 +46,14 @@ def sampling_round(
         config: num_clusters, kmeans_restarts, cluster_temperature, sample_budget, budget_remainder, ood_neighbors and
             seed are read. K-means starts from the same seed in every round.
         round_number: 1-based.
+        measures: `measure_pool(...)` for a sampler that `needs_measures`.
 
     Returns:
         The fields that a `RoundDone` event takes beside its place in the run and its duration.
 
     Raises:
         ValueError: for embeddings that are not normalised or do not fit together, tailness that is not finite, fewer
-            ID images than clusters, or a budget larger than the pool.
+            ID images than clusters, a budget larger than the pool, or missing measures that the sampler needs.
     """
     id_z, ood_z = as_embeddings(id_z, "id_z"), as_embeddings(ood_z, "ood_z")
     tailness = np.asarray(tailness, dtype=np.float32)
@@ -72,7 +74,9 @@ def sampling_round(
         config.budget_remainder,
     )
     selected = sampler.select(
-        RoundInputs(round_number, config.seed, config.sample_budget, id_z, ood_z, clustering.centers, clusters)
+        RoundInputs(
+            round_number, config.seed, config.sample_budget, id_z, ood_z, clustering.centers, clusters, measures
+        )
     )
     scores = score_ood(ood_z, id_z, tailness, clustering.centers, config.ood_neighbors)
     return RoundFields(

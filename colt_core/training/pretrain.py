@@ -21,6 +21,7 @@ from colt_core.training.batches import epoch_batches
 from colt_core.training.device import Compute
 from colt_core.training.embed import Images, embed
 from colt_core.training.inputs import checked_data
+from colt_core.training.measure import measure_pool
 from colt_core.training.optimizer import set_learning_rate
 from colt_core.training.schedule import Schedule
 from colt_core.training.state import TrainingState
@@ -85,7 +86,8 @@ def _run(
                     f"the embeddings before epoch {epoch}, which sampling round {state.rounds + 1} is to compare, are "
                     "not finite: try a lower learning_rate or a longer lr_warmup_epochs"
                 )
-            found = sampling_round(id_z, ood_z, tailness.scores(), sampler, config, state.rounds + 1)
+            measures = measure_pool(framework, images, pool, augment, config) if sampler.needs_measures else None
+            found = sampling_round(id_z, ood_z, tailness.scores(), sampler, config, state.rounds + 1, measures)
             state.rounds, state.selected = state.rounds + 1, found["selected"]
             yield RoundDone(state.rounds, epoch, state.step, **found, seconds=perf_counter() - epoch_began)
             if should_stop():

@@ -1,0 +1,101 @@
+"""MAK (Jiang et al., NeurIPS 2021): pool images that the model finds hard, near the ID set, and unlike each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colt_core.events import Float32, Int64
+from colt_core.samplers.clustering import cluster_embeddings
+from colt_core.samplers.protocol import PoolMeasures, RoundInputs
+from colt_core.samplers.search import most_similar
+
+Float64 = NDArray[np.float64]
+
+
+class MakSampler:
+    """Candidates by loss and proximity, and of them the ones farthest from the ID images and from each other.
+
+    score = w Z(E) - (1 - w) Z(D): E is a pool image's loss (`PoolMeasures.ood_loss`), D = 1 - its largest cosine to the
+    k-means centres of the ID set's backbone features, Z the z-score over the pool.
+
+    Args:
+        loss_weight: w, 0..1.
+        candidates: how many candidates, as a multiple of the budget, at least 1. All of the pool where it has fewer.
+        num_clusters, kmeans_restarts: of the ID features, as in `cluster_embeddings`.
+    """
+
+    needs_measures = True
+
+    def __init__(
+        self, loss_weight: float = 0.5, candidates: float = 1.5, num_clusters: int = 10, kmeans_restarts: int = 10
+    ) -> None:
+        if not 0 <= loss_weight <= 1:
+            raise ValueError(f"loss_weight must be in 0..1, not {loss_weight}")
+        if not candidates >= 1:
+            raise ValueError(f"candidates must be at least 1, not {candidates}")
+        self.loss_weight = loss_weight
+        self.candidates = candidates
+        self.num_clusters = num_clusters
+        self.kmeans_restarts = kmeans_restarts
+
+    def select(self, inputs: RoundInputs) -> Int64:
+        """(K,) pool indices, farthest first; of equal ones the first in the pool.
+
+        Raises:
+            ValueError: if the measures are missing, of other sizes than the embeddings, or not finite.
+        """
+        measures = _checked(inputs)
+        num_candidates = min(len(inputs.ood_z), round(self.candidates * inputs.budget))
+        best_M = np.argsort(-self._scores(measures, inputs.seed), kind="stable")
+        candidates = np.sort(best_M[:num_candidates])
+        return candidates[farthest_first(measures.ood_features[candidates], measures.id_features, inputs.budget)]
+
+    def _scores(self, measures: PoolMeasures, seed: int) -> Float64:
+        centers = cluster_embeddings(measures.id_features, self.num_clusters, self.kmeans_restarts, seed).centers
+        similarity_M1, _ = most_similar(measures.ood_features, centers, 1)
+        loss_M, distance_M = z_score(measures.ood_loss), z_score(1 - similarity_M1[:, 0])
+        return self.loss_weight * loss_M - (1 - self.loss_weight) * distance_M
+
+
+def z_score(values_M: Float32) -> Float64:
+    """Values less their mean, over their (population) deviation; all 0 where they differ by no more than rounding."""
+    centered_M = values_M - values_M.mean(dtype=np.float64)
+    deviation = centered_M.std()
+    rounding = np.finfo(np.float32).eps * np.abs(values_M).max()
+    return centered_M / deviation if deviation > rounding else np.zeros_like(centered_M)
+
+
+def farthest_first(features_QF: Float32, others_NF: Float32, count: int) -> Int64:
+    """Row numbers in the order picked (k-center greedy): always the row whose nearest of others and picks is farthest.
+
+    Nearness is the inner product. A running vector holds each row's largest one so far, so a pick costs one
+    matrix-vector product, and memory holds no matrix of pairs.
+    """
+    features = torch.from_numpy(features_QF)
+    nearest_Q = torch.from_numpy(most_similar(features_QF, others_NF, 1)[0]).squeeze(1)
+    picks = np.empty(count, dtype=np.int64)
+    for n in range(count):
+        picks[n] = pick = int(nearest_Q.argmin())  # the first of equal ones
+        torch.maximum(nearest_Q, features @ features[pick], out=nearest_Q)
+        nearest_Q[pick] = torch.inf
+    return picks
+
+
+def _checked(inputs: RoundInputs) -> PoolMeasures:
+    measures = inputs.measures
+    if measures is None:
+        raise ValueError("MakSampler needs the round's measures: make them with measure_pool")
+    dim = measures.id_features.shape[-1]
+    for name, shape in (
+        ("id_features", (len(inputs.id_z), dim)),
+        ("ood_features", (len(inputs.ood_z), dim)),
+        ("ood_loss", (len(inputs.ood_z),)),
+    ):
+        array = getattr(measures, name)
+        if array.shape != shape:
+            raise ValueError(f"{name} must be of shape {shape}, not {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
+    return measures

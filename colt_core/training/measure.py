@@ -1,0 +1,104 @@
+"""What MAK (Jiang et al., NeurIPS 2021) measures of a pool: backbone features, and each image's contrastive loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colt_core.augment import BatchAugmenter
+from colt_core.config import PretrainConfig
+from colt_core.events import Float32, Int64
+from colt_core.frameworks import Framework
+from colt_core.models import Backbone
+from colt_core.samplers import PoolMeasures
+from colt_core.seeding import generator
+from colt_core.training.device import Compute
+from colt_core.training.embed import Images, extract_features
+
+
+def measure_pool(
+    framework: Framework, images: Images, pool: Images, augment: BatchAugmenter, config: PretrainConfig
+) -> PoolMeasures:
+    """What a `MakSampler` chooses by, in evaluation mode; a function of (model, images, config).
+
+    It takes a forward pass over images and pool, and `mak_passes` augmented ones over the pool. Beside the results,
+    memory holds one batch's views at a time.
+
+    Args:
+        framework: on any device; its training mode is restored afterwards.
+        images: the ID training images, (N, 3, H, W) uint8, array, memory map or tensor.
+        pool: the OOD images, (M, 3, H, W) uint8.
+        augment: makes the views; that of the training.
+        config: mak_passes, batch_size, temperature, seed and precision are read.
+
+    Raises:
+        ValueError: if there are no images, or an empty pool.
+    """
+    id_features, ood_features = (_directions(framework.backbone, part, config.precision) for part in (images, pool))
+    loss_M = np.empty(len(pool), dtype=np.float32)
+    was_training = framework.training
+    framework.eval()
+    try:
+        for number, index_B in enumerate(pool_batches(len(pool), config.batch_size, config.seed)):
+            loss_M[index_B] = batch_loss(framework, pool, index_B, number, augment, config).cpu().numpy()
+    finally:
+        framework.train(was_training)
+    return PoolMeasures(id_features, ood_features, loss_M)
+
+
+def pool_batches(num_pool: int, batch_size: int, seed: int) -> list[Int64]:
+    """Random batches of at most `batch_size` pool indices, of sizes that differ by one at most.
+
+    A loss grows with its number of negatives: a short last batch would rank its images below all others.
+    """
+    # Never so many that one holds a single image, which has no negatives.
+    count = max(1, min(-(-num_pool // batch_size), num_pool // 2))
+    order = torch.randperm(num_pool, generator=generator(seed, "mak batches")).numpy()
+    return [np.sort(part) for part in np.array_split(order, count)]
+
+
+@torch.no_grad()
+def batch_loss(
+    framework: Framework, pool: Images, index_B: Int64, number: int, augment: BatchAugmenter, config: PretrainConfig
+) -> Tensor:
+    """(B,) the loss of the `number`-th batch's images, pool indices `index_B`; a function of its arguments alone."""
+    compute = Compute.choose(next(framework.parameters()).device.type, config.precision)
+    batch = pool[index_B]
+    pixels = compute.images(batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch)))
+    index, is_ood = torch.from_numpy(index_B), torch.ones(len(index_B), dtype=torch.bool)
+    strength_B = framework.augmentation_strength(index, is_ood)
+    z = []
+    for n in range(config.mak_passes):
+        with compute.deterministic(), compute.autocast():
+            z.append(framework.embed(augment(pixels, generator(config.seed, "mak views", number, n), strength_B)))
+    return pairwise_loss(torch.stack(z), config.temperature)
+
+
+def pairwise_loss(z_RBD: Tensor, temperature: float) -> Tensor:
+    """Each sample's contrastive loss, averaged over all pairs of R >= 2 views of a batch; L2-normalised embeddings.
+
+    In the pair (r, q) an anchor (i, r) has norm = sum over a != i of exp(z_ir . z_ar / tau) + sum over a of
+    exp(z_ir . z_aq / tau). Either sum is one of R a view has with the views of all passes, so every product is formed
+    once, not once a pair.
+
+    Returns:
+        (B,) float32.
+    """
+    passes, batch_size, dim = z_RBD.shape
+    every_view = z_RBD.reshape(passes * batch_size, dim)
+    total_B = z_RBD.new_zeros(batch_size)
+    for r, z_BD in enumerate(z_RBD):
+        s_BRB = ((z_BD / temperature) @ every_view.T).view(batch_size, passes, batch_size)
+        positive_BR = s_BRB.diagonal(dim1=0, dim2=2).T.clone()
+        s_BRB[:, r].fill_diagonal_(-torch.inf)  # an anchor is not its own negative
+        log_sum_BR = s_BRB.logsumexp(dim=2)
+        loss_BR = torch.logaddexp(log_sum_BR[:, r : r + 1], log_sum_BR) - positive_BR
+        total_B += loss_BR[:, torch.arange(passes, device=z_RBD.device) != r].sum(dim=1)
+    return total_B / (passes * (passes - 1))
+
+
+def _directions(backbone: Backbone, images: Images, precision: str) -> Float32:
+    features = torch.from_numpy(extract_features(backbone, images, precision=precision))
+    normalised: Float32 = torch.nn.functional.normalize(features, dim=1).numpy()
+    return normalised
