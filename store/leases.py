@@ -10,10 +10,10 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, and_, select, update
 from sqlalchemy.orm import Session
 
-from store.models import Dataset, Evaluation, Job, OodPool, utc_now
+from store.models import Analysis, Dataset, Evaluation, Job, OodPool, utc_now
 
-LeasedRow = Job | Dataset | OodPool | Evaluation
-LeasedModel = type[Job] | type[Dataset] | type[OodPool] | type[Evaluation]
+LeasedRow = Job | Dataset | OodPool | Evaluation | Analysis
+LeasedModel = type[Job] | type[Dataset] | type[OodPool] | type[Evaluation] | type[Analysis]
 
 
 class LeaseLost(Exception):

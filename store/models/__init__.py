@@ -2,12 +2,13 @@
 
 from store.models.base import Base, new_id, utc_now
 from store.models.data import Dataset, OodPool, Upload
-from store.models.jobs import Checkpoint, Evaluation, Job, JobEvent, Metric
+from store.models.jobs import Analysis, Checkpoint, Evaluation, Job, JobEvent, Metric
 from store.models.leased import Leased
 from store.models.service import ApiToken, Worker
 from store.models.tailness import SamplingRound, TailnessEpoch
 
 __all__ = [
+    "Analysis",
     "ApiToken",
     "Base",
     "Checkpoint",

@@ -88,6 +88,27 @@ class Evaluation(Identified, Leased, Base):
     finished_at: Mapped[dt.datetime | None]
 
 
+class Analysis(Identified, Leased, Base):
+    """`queued`, `running`, `succeeded` or `failed`. Of one kind (colt_core/analyses/config.py), of one checkpoint."""
+
+    __tablename__ = "analyses"
+    __table_args__ = (Index("ix_analyses_status", "status"),)
+
+    waiting = "queued"
+    running = "running"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(default="queued")
+    error: Mapped[str | None]
+    epoch: Mapped[int]
+    # A map of 10,000 points is half a megabyte, which a list of analyses does not read.
+    result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    finished_at: Mapped[dt.datetime | None]
+
+
 class Metric(Base):
     """One point of a curve. A resumed run writes the steps after its checkpoint again, to the same values."""
 
@@ -107,6 +128,6 @@ class JobEvent(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    kind: Mapped[str]  # status, progress, metric, round, evaluation, log
+    kind: Mapped[str]  # status, progress, metric, round, evaluation, analysis, log
     data: Mapped[dict[str, Any]]
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, union
 from sqlalchemy.orm import Session
 
-from store.models import Checkpoint, Evaluation, Metric, SamplingRound, TailnessEpoch
+from store.models import Analysis, Checkpoint, Evaluation, Metric, SamplingRound, TailnessEpoch
 
 Point = tuple[str, int, float]  # name, step, value
 
@@ -44,13 +44,18 @@ def checkpoints(session: Session, job_id: str) -> list[Checkpoint]:
 
 
 def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
-    """Drop all but the last `keep` checkpoints; one that was evaluated stays, or its results would go with it.
+    """Drop all but the last `keep` checkpoints.
+
+    One that was evaluated or analysed stays, or its results would go with it.
 
     Returns:
         The artifact keys to delete once the transaction has committed.
     """
-    evaluated = set(session.scalars(select(Evaluation.checkpoint_id).where(Evaluation.job_id == job_id)))
-    old = [row for row in checkpoints(session, job_id)[keep:] if row.id not in evaluated]
+    has_results = union(
+        *(select(result.checkpoint_id).where(result.job_id == job_id) for result in (Evaluation, Analysis))
+    )
+    kept = set(session.scalars(has_results))
+    old = [row for row in checkpoints(session, job_id)[keep:] if row.id not in kept]
     for row in old:
         session.delete(row)
     return [row.artifact for row in old]
@@ -74,4 +79,15 @@ def evaluation_event(row: Evaluation) -> dict[str, Any]:
         "balanced_accuracy": row.balanced_accuracy,
         "group_accuracy": row.group_accuracy,
         "group_std": row.group_std,
+    }
+
+
+def analysis_event(row: Analysis) -> dict[str, Any]:
+    """What the `analysis` event tells of a finished analysis; the result itself is asked for."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "status": row.status,
+        "checkpoint_id": row.checkpoint_id,
+        "epoch": row.epoch,
     }
