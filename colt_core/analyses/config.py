@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -96,3 +97,19 @@ AnalysisKind = Literal[
     "uniformity", "alignment", "tail_share", "cluster_minority", "misclassification", "connectivity", "feature_map"
 ]
 analysis_config: TypeAdapter[AnalysisConfig] = TypeAdapter(AnalysisConfig)
+
+
+def analysis_problem(config: AnalysisConfig, class_counts: Sequence[int], num_probe: int, num_val: int) -> str | None:
+    """What keeps this analysis from being made on data of these sizes, or None.
+
+    Args:
+        class_counts: training images of each class.
+        num_probe, num_val: images of the two parts.
+    """
+    if isinstance(config, MisclassificationConfig):
+        return config.probe.problem(class_counts, num_probe, num_val)
+    if isinstance(config, ClusterMinorityConfig):
+        num_train = sum(class_counts)
+        if config.num_clusters is not None and config.num_clusters > num_train:
+            return f"num_clusters {config.num_clusters} is more than the {num_train} training images"
+    return None
