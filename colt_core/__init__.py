@@ -46,6 +46,10 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "Stopped",
     ),
     "colt_core.frameworks": (
+        "BCL",
+        "BCLD",
+        "BCLI",
+        "SDCLR",
         "Framework",
         "SimCLR",
         "build_framework",

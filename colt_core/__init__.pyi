@@ -21,7 +21,7 @@ from colt_core.data import (
     torchvision_unlabelled,
 )
 from colt_core.events import CheckpointReady, Cluster, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
-from colt_core.frameworks import Framework, SimCLR, build_framework
+from colt_core.frameworks import BCL, BCLD, BCLI, SDCLR, Framework, SimCLR, build_framework
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent
 from colt_core.models import Backbone, ProjectionHead
 from colt_core.probes.config import EvaluationConfig, GroupThresholds
@@ -51,6 +51,10 @@ from colt_core.training.pretrain import TrainingDiverged, pretrain
 from colt_core.training.schedule import Schedule
 
 __all__ = [
+    "BCL",
+    "BCLD",
+    "BCLI",
+    "SDCLR",
     "Backbone",
     "BatchAugmenter",
     "CheckpointReady",

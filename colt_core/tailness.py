@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colt_core.averages import averages, update_averages_
 from colt_core.losses.inputs import checked_embeddings, checked_ood_mask
 
 
@@ -85,27 +86,11 @@ class TailnessTracker:
             ValueError: if the shapes differ, an index repeats, or a score is not finite.
             IndexError: if an index is outside 0..N-1.
         """
-        index_B, raw_B = index_B.cpu(), raw_B.detach().cpu().float()
-        if index_B.ndim != 1 or index_B.shape != raw_B.shape:
-            raise ValueError(f"index and scores must be vectors of one length, not {index_B.shape} and {raw_B.shape}")
-        if index_B.numel() == 0:
-            return
-        low, high = int(index_B.min()), int(index_B.max())
-        if low < 0 or high >= len(self._score_N):
-            raise IndexError(f"sample index {low if low < 0 else high} is outside 0..{len(self._score_N) - 1}")
-        if (index_B.sort().values.diff() == 0).any():
-            raise ValueError("a sample index repeats within one update")
-        if not raw_B.isfinite().all():
-            raise ValueError("a tailness score is not finite")
-        averaged_B = self.momentum * self._score_N[index_B] + (1 - self.momentum) * raw_B
-        self._score_N[index_B] = torch.where(self._seen_N[index_B], averaged_B, raw_B)
-        self._seen_N[index_B] = True
+        update_averages_(self._score_N, self._seen_N, index_B, raw_B, self.momentum)
 
     def scores(self) -> Tensor:
         """(N,) float32, a copy. A sample never seen counts as the mean of the seen: neither head nor tail."""
-        if not self._seen_N.any():
-            return torch.zeros_like(self._score_N)
-        return torch.where(self._seen_N, self._score_N, self._score_N[self._seen_N].double().mean().float())
+        return averages(self._score_N, self._seen_N)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of what `load_state_dict` needs; the momentum belongs to the configuration."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from colt_core.config import PretrainConfig
+from colt_core.frameworks.bcl import BCLD, BCLI
 from colt_core.frameworks.framework import Framework
+from colt_core.frameworks.sdclr import SDCLR
 from colt_core.frameworks.simclr import SimCLR
 from colt_core.models import Backbone, ProjectionHead
 from colt_core.seeding import stream_seed
-
-FRAMEWORKS: dict[str, type[Framework]] = {"simclr": SimCLR}
 
 
 def build_framework(config: PretrainConfig, num_train: int) -> Framework:
@@ -23,4 +23,16 @@ def build_framework(config: PretrainConfig, num_train: int) -> Framework:
         torch.manual_seed(stream_seed(config.seed, "weights"))
         backbone = Backbone(config.backbone, config.width, config.stem)
         projector = ProjectionHead(backbone.num_features, config.projection_dim)
-        return FRAMEWORKS[config.framework](backbone, projector)
+    if config.framework == "simclr":
+        return SimCLR(backbone, projector)
+    if config.framework == "sdclr":
+        return SDCLR(backbone, projector, config.prune_share)
+    if config.bcl_variant == "I":
+        return BCLI(backbone, projector, num_train=num_train, loss_momentum=config.loss_momentum)
+    return BCLD(
+        backbone,
+        projector,
+        num_train=num_train,
+        loss_momentum=config.loss_momentum,
+        prune_share=config.prune_share,
+    )

@@ -1,0 +1,75 @@
+"""BCL (Zhou et al., ICML 2022): the worse a sample is remembered, the more strongly its views are augmented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colt_core.averages import averages, update_averages_
+from colt_core.frameworks.framework import Framework
+from colt_core.frameworks.sdclr import SDCLR
+from colt_core.frameworks.simclr import SimCLR
+from colt_core.models import Backbone
+
+
+class BCL(Framework):
+    """What boosted memorization adds to a framework; :class:`BCLI` and :class:`BCLD` name which.
+
+    Every training sample's loss is averaged over epochs (m_k: first value as it is, then beta * m + (1 - beta) * l).
+    Each epoch begins with the strengths M_k = ((m_k - mean m) / max_j |m_j - mean m| + 1) / 2; in the first they
+    are 0. OOD samples have no history, and M = 0.
+
+    Args:
+        num_train: images of the training part.
+        loss_momentum: beta.
+        base: what the framework beside it takes.
+    """
+
+    def __init__(
+        self, backbone: Backbone, projector: nn.Module, *, num_train: int, loss_momentum: float = 0.97, **base: Any
+    ) -> None:
+        super().__init__(backbone, projector, **base)
+        self.loss_momentum = loss_momentum
+        self.loss_N = nn.Buffer(torch.zeros(num_train))
+        self.seen_N = nn.Buffer(torch.zeros(num_train, dtype=torch.bool))
+        self.strength_N = nn.Buffer(torch.zeros(num_train))
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Renew the strengths."""
+        super().begin_epoch(epoch)
+        if self.seen_N.any():
+            self.strength_N.copy_(memorization_strength(averages(self.loss_N, self.seen_N)))
+
+    def augmentation_strength(self, index_B: Tensor, is_ood_B: Tensor) -> Tensor:
+        """M of each sample of a batch, (B,) float32 on the host."""
+        strength_B = torch.zeros(len(index_B))
+        strength_B[~is_ood_B] = self.strength_N[index_B[~is_ood_B].to(self.strength_N.device)].cpu()
+        return strength_B
+
+    def observe(self, index_B: Tensor, is_ood_B: Tensor, loss_B: Tensor) -> None:
+        """Average in the losses of a batch's ID samples (the mean of a sample's two views)."""
+        is_id_B = ~is_ood_B
+        update_averages_(self.loss_N, self.seen_N, index_B[is_id_B], loss_B.cpu()[is_id_B], self.loss_momentum)
+
+
+class BCLI(BCL, SimCLR):
+    """BCL-I: on SimCLR, with one RandAugment operation a view."""
+
+
+class BCLD(BCL, SDCLR):
+    """BCL-D: on SDCLR, with two RandAugment operations a view. `prune_share` as there."""
+
+
+def memorization_strength(loss_N: Tensor) -> Tensor:
+    """M_k = ((m_k - mean m) / max_j |m_j - mean m| + 1) / 2 of averaged losses m (N,), in 0..1.
+
+    Losses that differ by no more than float32's rounding count as equal, and all have M = 1/2.
+    """
+    loss_N = loss_N.double()
+    deviation_N = loss_N - loss_N.mean()
+    largest = deviation_N.abs().max()
+    if largest <= torch.finfo(torch.float32).eps * loss_N.abs().max():
+        return torch.full_like(loss_N, 0.5).float()
+    return ((deviation_N / largest + 1) / 2).float()
