@@ -1,0 +1,145 @@
+"""What MAK measures of a pool, against slow, obvious loops; and runs with it, from configuration to resume."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from colt_core.augment import BatchAugmenter
+from colt_core.config import PretrainConfig
+from colt_core.events import CheckpointReady, Event, Finished, RoundDone
+from colt_core.frameworks import Framework, build_framework
+from colt_core.seeding import generator
+from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
+from colt_core.training.embed import extract_features
+from colt_core.training.measure import measure_pool, pairwise_loss, pool_batches
+from tests.unit.colt_core.test_training import POOL, TRAIN, config, difference, kinds, run, stop_after
+
+
+def slow_pairwise_loss(z: list[list[list[float]]], temperature: float) -> list[float]:
+    """By the definition: every pair of passes a batch of 2B views, every anchor a sum over its 2B - 1 others."""
+    passes, batch = len(z), len(z[0])
+    losses = [0.0] * batch
+    pairs = list(combinations(range(passes), 2))
+    for pair in pairs:
+        views = [(r, a) for r in pair for a in range(batch)]
+        similarity = {
+            (i, j): sum(x * y for x, y in zip(z[i[0]][i[1]], z[j[0]][j[1]], strict=True)) / temperature
+            for i in views
+            for j in views
+        }
+        for r, i in views:
+            partner = (sum(pair) - r, i)
+            norm = sum(math.exp(similarity[(r, i), other]) for other in views if other != (r, i))
+            losses[i] += 0.5 * (math.log(norm) - similarity[(r, i), partner])
+    return [loss / len(pairs) for loss in losses]
+
+
+def unit_views(passes: int, batch: int, dim: int = 6, seed: int = 0) -> Tensor:
+    drawn = torch.randn(passes, batch, dim, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(drawn, dim=2)
+
+
+@pytest.mark.parametrize(("passes", "batch"), [(2, 5), (4, 3), (3, 1), (5, 2)])
+@pytest.mark.parametrize("temperature", [0.2, 1.0])
+def test_the_loss_over_pairs_is_the_slow_one(passes: int, batch: int, temperature: float) -> None:
+    z = unit_views(passes, batch)
+    expected = slow_pairwise_loss(z.tolist(), temperature)
+    assert pairwise_loss(z, temperature).tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_a_tiny_temperature_neither_overflows_nor_vanishes() -> None:
+    assert pairwise_loss(unit_views(3, 4), 1e-4).isfinite().all()
+
+
+@given(num_pool=st.integers(1, 300), batch_size=st.integers(2, 40))
+def test_pool_batches_hold_every_image_once_and_are_alike_in_size(num_pool: int, batch_size: int) -> None:
+    batches = pool_batches(num_pool, batch_size, seed=0)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(num_pool))
+    sizes = {len(batch) for batch in batches}
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) >= min(2, num_pool)
+    assert max(sizes) <= max(3, batch_size)
+    assert [batch.tolist() for batch in batches] == [b.tolist() for b in pool_batches(num_pool, batch_size, seed=0)]
+
+
+def measured() -> tuple[Framework, BatchAugmenter, PretrainConfig]:
+    made = config(sampler="mak", mak_passes=3, precision="fp32")
+    return build_framework(made, len(TRAIN)), BatchAugmenter.of(made), made
+
+
+def test_a_pool_is_measured_as_by_hand() -> None:
+    framework, augment, made = measured()
+    framework.train()
+    before = {name: value.clone() for name, value in framework.state_dict().items()}
+    measures = measure_pool(framework, TRAIN, POOL, augment, made)
+    assert framework.training
+    assert all(torch.equal(value, before[name]) for name, value in framework.state_dict().items())
+
+    expected = np.empty(len(POOL))
+    framework.eval()
+    for number, index in enumerate(pool_batches(len(POOL), made.batch_size, made.seed)):
+        pixels = torch.from_numpy(POOL[index])
+        views = [augment(pixels, generator(made.seed, "mak views", number, n)) for n in range(3)]
+        with torch.no_grad():
+            z = torch.stack([framework.embed(view) for view in views])
+        expected[index] = slow_pairwise_loss(z.tolist(), made.temperature)
+    np.testing.assert_allclose(measures.ood_loss, expected, rtol=1e-5)
+    for features, images in ((measures.id_features, TRAIN), (measures.ood_features, POOL)):
+        raw = extract_features(framework.backbone, images, precision="fp32")
+        np.testing.assert_allclose(features, raw / np.linalg.norm(raw, axis=1, keepdims=True), rtol=1e-5)
+
+
+def test_memory_maps_and_tensors_are_measured_alike(tmp_path: Any) -> None:
+    framework, augment, made = measured()
+    np.save(tmp_path / "pool.npy", POOL)
+    mapped = np.load(tmp_path / "pool.npy", mmap_mode="r")
+    arrays = measure_pool(framework, TRAIN, POOL, augment, made)
+    maps = measure_pool(framework, TRAIN, mapped, augment, made)
+    tensors = measure_pool(framework, torch.from_numpy(TRAIN), torch.from_numpy(POOL), augment, made)
+    assert difference(arrays, maps) is None
+    assert difference(arrays, tensors) is None
+    with pytest.raises(ValueError, match="no images"):
+        measure_pool(framework, TRAIN, POOL[:0], augment, made)
+
+
+def test_seed_and_passes_count() -> None:
+    framework, augment, made = measured()
+    losses = [
+        measure_pool(framework, TRAIN, POOL, augment, made.model_copy(update=change)).ood_loss.tolist()
+        for change in ({}, {"seed": 1}, {"mak_passes": 4})
+    ]
+    assert losses[0] != losses[1]
+    assert losses[0] != losses[2]
+
+
+@pytest.fixture(scope="module")
+def whole() -> list[Event]:
+    return run(config(sampler="mak", mak_passes=2))
+
+
+def test_a_run_picks_once(whole: list[Event]) -> None:
+    (event,) = kinds(whole, RoundDone)
+    assert isinstance(event, RoundDone)
+    assert (event.round, event.epoch, event.step) == (1, 3, 8)
+    assert len(set(event.selected.tolist())) == 24
+    assert isinstance(whole[-1], Finished) and whole[-1].step == 22
+
+
+# `should_stop` is asked after steps 1..8, after the round, then after each step.
+@pytest.mark.parametrize("asked", [8, 9, 13])
+def test_a_run_resumes_exactly_before_and_after_its_round(asked: int, whole: list[Event], tmp_path: Any) -> None:
+    made = config(sampler="mak", mak_passes=2)
+    before = run(made, should_stop=stop_after(asked))
+    assert isinstance(before[-2], CheckpointReady)
+    save_checkpoint(before[-2].state, tmp_path / "checkpoint.pt")
+    after = run(made, resume_from=load_checkpoint(tmp_path / "checkpoint.pt"))
+    assert difference(before[:-2] + after, whole) is None
