@@ -1,0 +1,44 @@
+"""Laying jobs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from api.compare.schemas import Comparison
+from api.evaluations.schemas import EvaluationInfo
+from api.jobs.schemas import Curve, JobInfo
+from api.jobs.service import find
+from store.repositories import evaluations, metrics
+
+
+def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Comparison:
+    """What differs between jobs: settings, results, curves.
+
+    Raises:
+        NotFound: when there is no such job.
+    """
+    jobs = [find(session, job_id) for job_id in job_ids]
+    probes = [evaluations.latest_by_kind(session, job.id) for job in jobs]
+    curves = [metrics.series(session, job.id, [], max_points) for job in jobs]
+    return Comparison(
+        jobs=[JobInfo.of(job) for job in jobs],
+        differences=differences([job.config for job in jobs]),
+        evaluations={
+            kind: [EvaluationInfo.model_validate(found[kind]) if kind in found else None for found in probes]
+            for kind in sorted(set().union(*probes))
+        },
+        curves={
+            name: [Curve(step=found[name][0], value=found[name][1]) if name in found else None for found in curves]
+            for name in sorted(set().union(*curves))
+        },
+    )
+
+
+def differences(configs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The values of every setting that is not the same in all. A setting that an older version lacked is None."""
+    names = dict.fromkeys(name for config in configs for name in config)
+    values = {name: [config.get(name) for config in configs] for name in names}
+    return {name: of for name, of in values.items() if any(value != of[0] for value in of)}

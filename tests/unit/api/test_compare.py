@@ -1,0 +1,67 @@
+"""Jobs side by side over HTTP."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from fastapi.testclient import TestClient
+
+from colt_core.config import PretrainConfig
+from store.database import writing
+from store.models import Evaluation, Job, utc_now
+from tests.unit.api.problems import pointers, problem
+from tests.unit.api.rows import Rows
+
+COMPARE = "/api/v1/compare"
+
+
+def evaluation(rows: Rows, job: Job, epoch: int, accuracy: float | None, kind: str = "linear", age: int = 0) -> None:
+    checkpoint = rows.checkpoint(job, epoch)
+    with writing() as session:
+        session.add(
+            Evaluation(
+                job_id=job.id,
+                checkpoint_id=checkpoint.id,
+                kind=kind,
+                config={"kind": kind},
+                status="queued" if accuracy is None else "succeeded",
+                epoch=epoch,
+                accuracy=accuracy,
+                per_class_accuracy=None if accuracy is None else [accuracy] * 3,
+                created_at=utc_now() - dt.timedelta(minutes=age),
+            )
+        )
+
+
+def test_settings_results_and_curves_stand_side_by_side(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    config = PretrainConfig.resolve({"preset": "digits", "sampler": "none", "batch_size": 4}).model_dump(mode="json")
+    first = rows.job(dataset, config=config)
+    older = {key: value for key, value in config.items() if key != "blur_probability"}
+    second = rows.job(dataset, config={**older, "seed": 7})
+    evaluation(rows, first, 2, 0.5)
+    evaluation(rows, first, 9, 0.7)
+    evaluation(rows, first, 9, None)  # not done yet
+    evaluation(rows, first, 3, 0.9, age=1)  # of an earlier checkpoint, though better
+    evaluation(rows, second, 4, 0.25, kind="knn")
+    rows.metric(first, "loss", [3.0, 2.0])
+    rows.metric(second, "loss", [4.0])
+    rows.metric(second, "distribution_loss", [1.0])
+
+    found = client.get(COMPARE, params={"job_id": [second.id, first.id]}).json()
+    assert [job["id"] for job in found["jobs"]] == [second.id, first.id]
+    assert found["differences"] == {"seed": [7, 0], "blur_probability": [None, 0.0]}
+    assert set(found["evaluations"]) == {"knn", "linear"}
+    nothing, linear = found["evaluations"]["linear"]
+    assert nothing is None
+    assert (linear["epoch"], linear["accuracy"], linear["per_class_accuracy"]) == (9, 0.7, [0.7] * 3)
+    assert found["curves"] == {
+        "distribution_loss": [{"step": [1], "value": [1.0]}, None],
+        "loss": [{"step": [1], "value": [4.0]}, {"step": [1, 2], "value": [3.0, 2.0]}],
+    }
+
+
+def test_it_takes_two_jobs_that_exist(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    assert pointers(client.get(COMPARE, params={"job_id": job.id})) == ["?job_id"]
+    problem(client.get(COMPARE, params={"job_id": [job.id, "nothing"]}), 404)
