@@ -172,6 +172,8 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
     problems = []
     for item in error.errors():
         where = pointer(item["loc"], None if item["type"] == "json_invalid" else error.body)
+        if not where and item["type"].startswith("union_tag"):  # of no known kind; the body as a whole has no pointer
+            where = "/" + item["ctx"]["discriminator"].strip("'")
         problems.append((where, told.get(item["type"], item["msg"].removeprefix("Value error, "))))
     return _of_api_error(request, Unprocessable(*problems))
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from fastapi import APIRouter, Depends, FastAPI
 
 from api import auth, errors, frontend, health, openapi
+from api.analyses import routes as analyses
 from api.auth import authorize
 from api.body_limit import BodyLimit
 from api.checkpoints import routes as checkpoints
+from api.compare import routes as compare
 from api.datasets import routes as datasets
 from api.docs import routes as docs
 from api.evaluations import routes as evaluations
@@ -27,7 +29,7 @@ from api.tailness import routes as tailness
 from api.uploads import routes as uploads
 from store.settings import get_settings
 
-_NOUNS = (uploads, datasets, ood_pools, jobs, evaluations, checkpoints, rounds, tailness)
+_NOUNS = (uploads, datasets, ood_pools, jobs, evaluations, analyses, checkpoints, rounds, tailness, compare)
 
 
 @asynccontextmanager

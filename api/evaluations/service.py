@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from api.errors import Conflict, Unprocessable
+from api.errors import Unprocessable
 from api.evaluations.schemas import NewEvaluation
-from api.jobs.service import find
+from api.jobs.service import find, find_checkpoint
 from colt_core.probes.config import EvaluationConfig
 from store.models import Dataset, Evaluation
-from store.repositories import checkpoints, evaluations, registrations
+from store.repositories import evaluations, registrations
 
 
 def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
@@ -21,14 +21,7 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
         Unprocessable: for a checkpoint of another job, or data that are too few for the probe.
     """
     job = find(session, job_id)
-    if wanted.checkpoint_id is None:
-        checkpoint = checkpoints.latest(session, job_id)
-        if checkpoint is None:
-            raise Conflict("This job has no checkpoint yet.")
-    else:
-        checkpoint = checkpoints.get(session, wanted.checkpoint_id)
-        if checkpoint is None or checkpoint.job_id != job_id:
-            raise Unprocessable(("/checkpoint_id", "this job has no such checkpoint"))
+    checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
     config = EvaluationConfig.model_validate(wanted.model_dump(exclude={"checkpoint_id"}))
     dataset = registrations.get(session, Dataset, job.dataset_id)
     assert dataset is not None  # a foreign key says so

@@ -106,7 +106,7 @@ async def stream_job_events(
     request: Request,
     last_event_id: Annotated[int | None, Header(ge=0, lt=2**63, description="Resume behind this event.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Follow a job: `status`, `progress`, `metric`, `round`, `evaluation` and `log` events, all from the first on.
+    """Follow a job: `status`, `progress`, `metric`, `round`, `evaluation`, `analysis` and `log` events, from the first.
 
     When the job is in a final status and everything was told, an `end` event closes the stream; then do not reconnect.
     """

@@ -13,8 +13,8 @@ from api.jobs.schemas import NewJob
 from api.pointers import pointer
 from colt_core.config import PretrainConfig
 from colt_core.probes.config import EvaluationConfig
-from store.models import Dataset, Job, OodPool, utc_now
-from store.repositories import jobs, registrations
+from store.models import Checkpoint, Dataset, Job, OodPool, utc_now
+from store.repositories import checkpoints, jobs, registrations
 from store.repositories.registrations import R
 
 
@@ -28,6 +28,24 @@ def find(session: Session, job_id: str) -> Job:
     if job is None:
         raise NotFound(f"There is no job {job_id[:64]}.")
     return job
+
+
+def find_checkpoint(session: Session, job_id: str, checkpoint_id: str | None) -> Checkpoint:
+    """One of the job's checkpoints; the last where none is named.
+
+    Raises:
+        Conflict: when it has none yet.
+        Unprocessable: for a checkpoint of another job.
+    """
+    if checkpoint_id is None:
+        latest = checkpoints.latest(session, job_id)
+        if latest is None:
+            raise Conflict("This job has no checkpoint yet.")
+        return latest
+    named = checkpoints.get(session, checkpoint_id)
+    if named is None or named.job_id != job_id:
+        raise Unprocessable(("/checkpoint_id", "this job has no such checkpoint"))
+    return named
 
 
 def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job:

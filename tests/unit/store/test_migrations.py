@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, MetaData, Table, insert, inspect, select
 
-from store.database import build_engine
-from store.migrate import current, head, upgrade
-from store.models import Base
+from store.database import build_engine, reading, writing
+from store.migrate import alembic_config, current, head, upgrade
+from store.models import Analysis, Base, Checkpoint, Evaluation, Job
+from store.repositories import jobs
 from tests.services.processes import REPOSITORY, clean_environment
 
 
@@ -74,3 +78,58 @@ def test_processes_may_upgrade_at_once(empty_engine: Engine, empty_database_url:
     outcomes = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
     assert [code for _, code in outcomes] == [0, 0, 0], outcomes
     assert current(empty_engine) == head()
+
+
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+# Rows that revision 0001 could hold, those that others refer to first.
+FIRST_RELEASE: dict[str, dict[str, Any]] = {
+    "datasets": {"id": "d", "name": "digits", "status": "ready", "spec": {}, "progress": 1.0, "attempts": 1},
+    "jobs": {
+        "id": "j",
+        "name": "old",
+        "tags": ["a"],
+        "dataset_id": "d",
+        "config": {"epochs": 3},
+        "framework": "simclr",
+        "sampler": "none",
+        "evaluations": ["knn"],
+        "status": "succeeded",
+        "epoch": 3,
+        "epochs": 3,
+        "step": 30,
+        "steps": 30,
+        "attempts": 1,
+    },
+    "checkpoints": {"id": "c", "job_id": "j", "epoch": 3, "step": 30, "artifact": "a", "bytes": 1, "sha256": "0"},
+    "evaluations": {
+        "id": "e",
+        "job_id": "j",
+        "checkpoint_id": "c",
+        "kind": "knn",
+        "config": {},
+        "status": "succeeded",
+        "epoch": 3,
+        "group_accuracy": {"many": 0.5},
+        "attempts": 1,
+    },
+}
+
+
+def test_rows_of_the_first_release_outlive_an_upgrade(empty_engine: Engine) -> None:
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        for name, values in FIRST_RELEASE.items():
+            table = Table(name, MetaData(), autoload_with=connection)
+            connection.execute(insert(table).values(created_at=NOW, **values))
+    assert current(empty_engine) == "0001"
+    upgrade(empty_engine)
+    with reading(empty_engine) as session:
+        job, checkpoint = session.get_one(Job, "j"), session.get_one(Checkpoint, "c")
+        assert (job.name, job.config, job.tags, job.created_at) == ("old", {"epochs": 3}, ["a"], NOW)
+        assert (checkpoint.job_id, checkpoint.step) == ("j", 30)
+        assert session.get_one(Evaluation, "e").group_accuracy == {"many": 0.5}
+    with writing(empty_engine) as session:
+        session.add(Analysis(job_id="j", checkpoint_id="c", kind="tail_share", config={}, epoch=3))
+    with writing(empty_engine) as session:
+        assert jobs.remove(session, "j")
+        assert session.scalars(select(Analysis)).all() == [], "an analysis goes with its job"
