@@ -15,18 +15,21 @@ from sklearn.cluster import KMeans
 
 from benchmarks.timing import median_ms, peak_mib, print_table
 from colt_core.events import Float32, Int64
+from colt_core.samplers import MakSampler, PoolMeasures, RoundInputs
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.colt import nearest_unpicked
 from colt_core.samplers.ood_tailness import score_ood
+from colt_core.training.measure import pairwise_loss
 
 CLUSTERS, DIM, NEIGHBORS = 10, 128, 20
+PASSES, BATCH, TEMPERATURE, FEATURES = 10, 512, 0.2, 512  # of MAK: ResNet-18's features
 
 
-def unit_rows(count: int, seed: int) -> Float32:
-    """(count, DIM) embeddings in loose groups, made without a second copy of their size."""
+def unit_rows(count: int, seed: int, dim: int = DIM) -> Float32:
+    """(count, dim) embeddings in loose groups, made without a second copy of their size."""
     rng = np.random.default_rng(seed)
-    rows = rng.standard_normal((count, DIM), dtype=np.float32)
-    rows += 2 * rng.standard_normal((CLUSTERS, DIM), dtype=np.float32)[rng.integers(CLUSTERS, size=count)]
+    rows = rng.standard_normal((count, dim), dtype=np.float32)
+    rows += 2 * rng.standard_normal((CLUSTERS, dim), dtype=np.float32)[rng.integers(CLUSTERS, size=count)]
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return rows
 
@@ -48,12 +51,30 @@ def compared(name: str, plain: Callable[[], object], ours: Callable[[], object],
     return [name, f"{slow:.0f}", f"{fast:.0f}", f"{slow / fast:.1f}x", f"{peak_mib(plain):.0f} / {peak_mib(ours):.0f}"]
 
 
+def mak_rows(num_id: int, num_pool: int, budget: int) -> list[list[str]]:
+    """MAK's parts, each once: the losses from embeddings that are there, and the choice by them."""
+    views = torch.from_numpy(unit_rows(PASSES * BATCH, seed=3)).view(PASSES, BATCH, DIM)
+    loss_ms = median_ms(partial(pairwise_loss, views, TEMPERATURE), 3) * num_pool / BATCH
+    loss = np.random.default_rng(0).random(num_pool, dtype=np.float32)
+    measures = PoolMeasures(unit_rows(num_id, 4, FEATURES), unit_rows(num_pool, 5, FEATURES), loss)
+    embeddings = (measures.id_features, measures.ood_features)  # MAK reads their sizes alone
+    inputs = RoundInputs(1, 0, budget, *embeddings, np.empty((0, FEATURES), np.float32), (), measures)
+    choice = partial(MakSampler(num_clusters=CLUSTERS).select, inputs)
+    name = f"{num_pool:,} OOD, K = {budget:,}, {num_id:,} ID, {FEATURES} features"
+    return [
+        [f"MAK's losses, {num_pool:,} OOD, {PASSES} passes, batch {BATCH}", "", f"{loss_ms:.0f}", "", ""],
+        [f"MAK's choice, {name}", "", f"{median_ms(choice, 1):.0f}", "", f"{peak_mib(choice):.0f}"],
+    ]
+
+
 def main() -> None:
     """Print one table: milliseconds, the ratio, and the peak memory of either way."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sampling", description=__doc__.split("\n")[0])
     parser.add_argument("--id-sizes", type=int, nargs="+", default=[12_400, 100_000])
     parser.add_argument("--pool-sizes", type=int, nargs="+", default=[50_000, 300_000, 1_000_000])
     parser.add_argument("--budget", type=int, default=10_000)
+    parser.add_argument("--mak-pool-size", type=int, default=50_000)
+    parser.add_argument("--mak-budget", type=int, default=5_000)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     rows = []
@@ -75,6 +96,7 @@ def main() -> None:
         rows.append(compared(f"selection, {size:,} OOD, K = {sum(budgets):,}", plain, ours, options.repeats))
         scoring = median_ms(partial(score_ood, ood_z, id_z, tailness, centers, NEIGHBORS), 1)
         rows.append([f"tailness of {size:,} OOD, k = {NEIGHBORS}, {len(id_z):,} ID", "", f"{scoring:.0f}", "", ""])
+    rows += mak_rows(options.id_sizes[0], options.mak_pool_size, options.mak_budget)
     head = ["what", "plain, ms", "ours, ms", "ratio", "peak MiB, plain / ours"]
     print_table("A sampling round without the forward passes", head, rows)
 
