@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
+from pydantic.json_schema import JsonSchemaMode
 
 from api.registration import Name
 from colt_core.config import PretrainConfig
@@ -18,24 +19,22 @@ Order = Literal[
 ]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
+
+def _config_schema(title: str, description: str, mode: JsonSchemaMode) -> WithJsonSchema:
+    # The models that it refers to are the document's own: analyses and evaluations name them too.
+    schema = PretrainConfig.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)
+    schema.pop("$defs")
+    return WithJsonSchema(schema | {"title": title, "description": description})
+
+
 # A client gives any part of it; what is missing comes from the preset, so defaults cannot be filled in here.
 PartialConfig = Annotated[
     dict[str, Any],
-    WithJsonSchema(
-        PretrainConfig.model_json_schema()
-        | {
-            "title": "PartialConfig",
-            "description": "Every value is optional: a `preset` fills the rest, then the defaults.",
-        }
+    _config_schema(
+        "PartialConfig", "Every value is optional: a `preset` fills the rest, then the defaults.", "validation"
     ),
 ]
-ResolvedConfig = Annotated[
-    dict[str, Any],
-    WithJsonSchema(
-        PretrainConfig.model_json_schema(mode="serialization")
-        | {"title": "ResolvedConfig", "description": "Every value of the run."}
-    ),
-]
+ResolvedConfig = Annotated[dict[str, Any], _config_schema("ResolvedConfig", "Every value of the run.", "serialization")]
 
 
 class NewJob(BaseModel):

@@ -322,7 +322,7 @@ export interface paths {
         };
         /**
          * Stream Job Events
-         * @description Follow a job: `status`, `progress`, `metric`, `round`, `evaluation` and `log` events, all from the first on.
+         * @description Follow a job: `status`, `progress`, `metric`, `round`, `evaluation`, `analysis` and `log` events, from the first.
          *
          *     When the job is in a final status and everything was told, an `end` event closes the stream; then do not reconnect.
          */
@@ -391,6 +391,50 @@ export interface paths {
          * @description One probe.
          */
         get: operations["get_evaluation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/analyses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Analyses
+         * @description Analyses of a job's checkpoints, the newest first; each without its result.
+         */
+        get: operations["list_analyses"];
+        put?: never;
+        /**
+         * Request Analysis
+         * @description Ask for an analysis of a checkpoint. Asking for the same again answers the one that there is.
+         */
+        post: operations["request_analysis"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analyses/{analysis_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Analysis
+         * @description One analysis, and what it found.
+         */
+        get: operations["get_analysis"];
         put?: never;
         post?: never;
         delete?: never;
@@ -599,6 +643,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Jobs
+         * @description What differs between jobs: their settings, accuracy by class and group, and curves.
+         */
+        get: operations["compare_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -697,6 +761,56 @@ export interface components {
             /** Status */
             status: string;
         };
+        /** Alignment */
+        Alignment: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "alignment";
+            /**
+             * Alignment
+             * @description Mean over the classes that have images; 0 is perfect, 4 the worst.
+             */
+            alignment: number;
+            /** By Class */
+            by_class: (number | null)[];
+            /**
+             * Group
+             * @description Mean over the classes of many, medium and few.
+             */
+            group: {
+                [key: string]: number | null;
+            };
+        };
+        /**
+         * AlignmentConfig
+         * @description Mean |z_view1 - z_view2|^2 of two augmented views, by class (Wang & Isola 2020).
+         */
+        AlignmentConfig: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "alignment";
+            /**
+             * Per Class
+             * @description ID images of each class, drawn where there are more.
+             * @default 200
+             */
+            per_class?: number;
+            /**
+             * Num Pairs
+             * @description Pairs of views of each image.
+             * @default 4
+             */
+            num_pairs?: number;
+        };
         /** Alive */
         Alive: {
             /**
@@ -704,6 +818,81 @@ export interface components {
              * @default ok
              */
             status?: string;
+        };
+        /**
+         * AnalysisInfo
+         * @description An analysis of one checkpoint.
+         */
+        AnalysisInfo: {
+            /** Id */
+            id: string;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "uniformity" | "alignment" | "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "succeeded" | "failed";
+            /** Error */
+            error: string | null;
+            /** Epoch */
+            epoch: number;
+            /** Config */
+            config: components["schemas"]["UniformityConfig"] | components["schemas"]["AlignmentConfig"] | components["schemas"]["TailShareConfig"] | components["schemas"]["ClusterMinorityConfig"] | components["schemas"]["MisclassificationConfig"] | components["schemas"]["ConnectivityConfig"] | components["schemas"]["FeatureMapConfig"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * AnalysisWithResult
+         * @description An analysis and what it found.
+         */
+        AnalysisWithResult: {
+            /** Id */
+            id: string;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "uniformity" | "alignment" | "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "succeeded" | "failed";
+            /** Error */
+            error: string | null;
+            /** Epoch */
+            epoch: number;
+            /** Config */
+            config: components["schemas"]["UniformityConfig"] | components["schemas"]["AlignmentConfig"] | components["schemas"]["TailShareConfig"] | components["schemas"]["ClusterMinorityConfig"] | components["schemas"]["MisclassificationConfig"] | components["schemas"]["ConnectivityConfig"] | components["schemas"]["FeatureMapConfig"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Result
+             * @description Null until it `succeeded`.
+             */
+            result: (components["schemas"]["Uniformity"] | components["schemas"]["Alignment"] | components["schemas"]["TailShare"] | components["schemas"]["ClusterMinority"] | components["schemas"]["Misclassification"] | components["schemas"]["Connectivity"] | components["schemas"]["FeatureMap"]) | null;
         };
         /**
          * CheckpointInfo
@@ -790,6 +979,170 @@ export interface components {
              * @description Its members by class.
              */
             class_counts: number[];
+        };
+        /** ClusterMinority */
+        ClusterMinority: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "cluster_minority";
+            /** Size */
+            size: number[];
+            /**
+             * Minority Share
+             * @description Share of a cluster's images of the Few classes, 0..1.
+             */
+            minority_share: number[];
+            /**
+             * Tailness
+             * @description Mean over the cluster's images.
+             */
+            tailness: number[];
+            /**
+             * Slope
+             * @description Of tailness over minority share, least squares; null where no share differs.
+             */
+            slope: number | null;
+            /** Intercept */
+            intercept: number | null;
+            /**
+             * R
+             * @description Pearson's; null where shares or tailness do not vary.
+             */
+            r: number | null;
+        };
+        /**
+         * ClusterMinorityConfig
+         * @description Tailness of k-means clusters against their share of images of the Few classes, with a linear fit.
+         */
+        ClusterMinorityConfig: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "cluster_minority";
+            /**
+             * Num Clusters
+             * @description Default: the run's own C.
+             */
+            num_clusters?: number | null;
+        };
+        /**
+         * Comparison
+         * @description Jobs side by side. Every list has one entry a job, in the order of `jobs`.
+         */
+        Comparison: {
+            /** Jobs */
+            jobs: components["schemas"]["JobInfo"][];
+            /**
+             * Differences
+             * @description Settings that are not the same in all, and their values.
+             */
+            differences: {
+                [key: string]: unknown[];
+            };
+            /**
+             * Evaluations
+             * @description By kind of probe: each job's latest that succeeded; null where it has none.
+             */
+            evaluations: {
+                [key: string]: (components["schemas"]["EvaluationInfo"] | null)[];
+            };
+            /**
+             * Curves
+             * @description By name; null where a job has no such curve.
+             */
+            curves: {
+                [key: string]: (components["schemas"]["Curve"] | null)[];
+            };
+        };
+        /** Connectivity */
+        Connectivity: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "connectivity";
+            /** Thresholds */
+            thresholds: number[];
+            /** @description Pairs within the Many classes. */
+            majority: components["schemas"]["ConnectivityOf"];
+            /** @description Pairs within the Few classes. */
+            minority: components["schemas"]["ConnectivityOf"];
+            /**
+             * Num Ood
+             * @description OOD images that could bridge; 0 where the run has picked none.
+             */
+            num_ood: number;
+        };
+        /**
+         * ConnectivityConfig
+         * @description Share of same-class pairs that the augmentation graph connects, without and with OOD images as bridges.
+         */
+        ConnectivityConfig: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "connectivity";
+            /**
+             * Per Class
+             * @description ID images of each class, drawn where there are more.
+             * @default 50
+             */
+            per_class?: number;
+            /**
+             * Num Ood
+             * @description Picked OOD images that may bridge, drawn likewise.
+             * @default 1000
+             */
+            num_ood?: number;
+            /**
+             * Num Views
+             * @description Augmented views of each image.
+             * @default 8
+             */
+            num_views?: number;
+            /**
+             * Thresholds
+             * @description Distances between normalised embeddings (0..2) up to which two views are connected.
+             * @default [
+             *       0.1,
+             *       0.2,
+             *       0.3,
+             *       0.4,
+             *       0.5,
+             *       0.6,
+             *       0.7,
+             *       0.8,
+             *       0.9,
+             *       1
+             *     ]
+             */
+            thresholds?: number[];
+        };
+        /**
+         * ConnectivityOf
+         * @description One group of classes; null where it holds no pair.
+         */
+        ConnectivityOf: {
+            /** Without Ood */
+            without_ood: (number | null)[];
+            /** With Ood */
+            with_ood: (number | null)[];
+            /** Num Pairs */
+            num_pairs: number;
         };
         /**
          * Curve
@@ -883,6 +1236,43 @@ export interface components {
             name: "digits";
         };
         /**
+         * EvaluationConfig
+         * @description One probe. `linear` learns from the whole balanced probe part, `few_shot` from about 1 % of it.
+         */
+        EvaluationConfig: {
+            /**
+             * Kind
+             * @default linear
+             * @enum {string}
+             */
+            kind?: "linear" | "few_shot" | "knn";
+            /**
+             * Protocol
+             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @default fast
+             * @enum {string}
+             */
+            protocol?: "fast" | "sgd";
+            /**
+             * Shots
+             * @description few_shot: images a class; 1 % of the largest class's training images where not given.
+             */
+            shots?: number | null;
+            /**
+             * Neighbors
+             * @description knn: how many vote.
+             * @default 20
+             */
+            neighbors?: number;
+            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+        };
+        /**
          * EvaluationInfo
          * @description A probe; what it found is null until it `succeeded`. Accuracies are in 0..1.
          */
@@ -946,6 +1336,67 @@ export interface components {
             created_at: string;
             /** Finished At */
             finished_at: string | null;
+        };
+        /** FeatureMap */
+        FeatureMap: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "feature_map";
+            /**
+             * Index
+             * @description ID images first, by place in the training part; then OOD, in the pool.
+             */
+            index: number[];
+            /** X */
+            x: number[];
+            /** Y */
+            y: number[];
+            /**
+             * Label
+             * @description Class of an ID image; -1 for an OOD image.
+             */
+            label: number[];
+            /**
+             * Tailness
+             * @description Of an ID image; null for an OOD image.
+             */
+            tailness: (number | null)[];
+        };
+        /**
+         * FeatureMapConfig
+         * @description The feature space in two dimensions: ID images and the OOD images last picked.
+         */
+        FeatureMapConfig: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "feature_map";
+            /**
+             * Method
+             * @default tsne
+             * @enum {string}
+             */
+            method?: "tsne" | "pca";
+            /**
+             * Num Samples
+             * @description ID images, drawn where there are more.
+             * @default 1000
+             */
+            num_samples?: number;
+            /**
+             * Num Ood
+             * @description Picked OOD images, drawn likewise.
+             * @default 500
+             */
+            num_ood?: number;
         };
         /**
          * FieldProblem
@@ -1080,19 +1531,19 @@ export interface components {
                  * Preset
                  * @description Where the values that were not given came from.
                  */
-                preset?: ("cifar10-lt" | "cifar100-lt" | "cpu-small" | "digits") | null;
+                preset?: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
                 /**
                  * Framework
                  * @default simclr
-                 * @constant
+                 * @enum {string}
                  */
-                framework?: "simclr";
+                framework?: "simclr" | "sdclr" | "bcl";
                 /**
                  * Sampler
                  * @default colt
                  * @enum {string}
                  */
-                sampler?: "none" | "random" | "colt";
+                sampler?: "none" | "random" | "mak" | "colt";
                 /**
                  * Backbone
                  * @description resnet10 has one basic block a stage.
@@ -1171,6 +1622,25 @@ export interface components {
                  */
                 lr_warmup_epochs?: number;
                 /**
+                 * Prune Share
+                 * @description SDCLR: share of all convolution weights that its pruned branch goes without.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description BCL: on SimCLR with one RandAugment operation a view, or on SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description beta: BCL's average of a sample's loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
                  * Min Crop Scale
                  * @description RandomResizedCrop takes this share of the area, to 1.
                  * @default 0.1
@@ -1198,6 +1668,18 @@ export interface components {
                  * @default 0.2
                  */
                 grayscale_probability?: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability?: number;
+                /**
+                 * Match Steps
+                 * @description Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD images, so that a gain can be told from more training. The other samplers take these steps anyway.
+                 * @default false
+                 */
+                match_steps?: boolean;
                 /**
                  * Warmup Epochs
                  * @description w: the first sampling round opens epoch w + 1.
@@ -1272,6 +1754,24 @@ export interface components {
                  */
                 cluster_order?: "index" | "tail_first";
                 /**
+                 * Mak Passes
+                 * @description R: augmented passes that MAK averages a loss over.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description w: of the loss in MAK's score; the rest is proximity.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description MAK's candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
                  * Ood Neighbors
                  * @description ID neighbours that an OOD sample's tailness averages over.
                  * @default 20
@@ -1290,6 +1790,8 @@ export interface components {
                  * @enum {string}
                  */
                 distribution_denominator?: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+                group_thresholds?: components["schemas"]["GroupThresholds"] | null;
                 /**
                  * Seed
                  * @default 0
@@ -1395,6 +1897,169 @@ export interface components {
              */
             upload_id?: string | null;
         };
+        /** Misclassification */
+        Misclassification: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "misclassification";
+            /**
+             * Counts
+             * @description C x C: test images by true and predicted class.
+             */
+            counts: number[][];
+            /**
+             * Normalized
+             * @description C x C: wrong predictions over what balanced confusion gives; null on the diagonal.
+             */
+            normalized: (number | null)[][];
+            /**
+             * Order
+             * @description Classes by training images, the head first.
+             */
+            order: number[];
+        };
+        /**
+         * MisclassificationConfig
+         * @description Where the wrong predictions of a probe go, relative to balanced confusion.
+         */
+        MisclassificationConfig: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "misclassification";
+            /**
+             * @default {
+             *       "kind": "linear",
+             *       "protocol": "fast",
+             *       "neighbors": 20,
+             *       "seed": 0
+             *     }
+             */
+            probe?: components["schemas"]["EvaluationConfig"];
+        };
+        /**
+         * NewAlignment
+         * @description How near two augmented views of an image come, by class.
+         */
+        NewAlignment: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "alignment";
+            /**
+             * Per Class
+             * @description ID images of each class, drawn where there are more.
+             * @default 200
+             */
+            per_class?: number;
+            /**
+             * Num Pairs
+             * @description Pairs of views of each image.
+             * @default 4
+             */
+            num_pairs?: number;
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
+         * NewClusterMinority
+         * @description Whether clusters of high tailness are those that hold the tail classes.
+         */
+        NewClusterMinority: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "cluster_minority";
+            /**
+             * Num Clusters
+             * @description Default: the run's own C.
+             */
+            num_clusters?: number | null;
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
+         * NewConnectivity
+         * @description How many same-class pairs augmentation connects, without and with OOD images as bridges.
+         */
+        NewConnectivity: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "connectivity";
+            /**
+             * Per Class
+             * @description ID images of each class, drawn where there are more.
+             * @default 50
+             */
+            per_class?: number;
+            /**
+             * Num Ood
+             * @description Picked OOD images that may bridge, drawn likewise.
+             * @default 1000
+             */
+            num_ood?: number;
+            /**
+             * Num Views
+             * @description Augmented views of each image.
+             * @default 8
+             */
+            num_views?: number;
+            /**
+             * Thresholds
+             * @description Distances between normalised embeddings (0..2) up to which two views are connected.
+             * @default [
+             *       0.1,
+             *       0.2,
+             *       0.3,
+             *       0.4,
+             *       0.5,
+             *       0.6,
+             *       0.7,
+             *       0.8,
+             *       0.9,
+             *       1
+             *     ]
+             */
+            thresholds?: number[];
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
         /**
          * NewDataset
          * @description A labelled image data set to register, and how to cut it.
@@ -1485,6 +2150,45 @@ export interface components {
             checkpoint_id?: string | null;
         };
         /**
+         * NewFeatureMap
+         * @description The feature space in two dimensions.
+         */
+        NewFeatureMap: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "feature_map";
+            /**
+             * Method
+             * @default tsne
+             * @enum {string}
+             */
+            method?: "tsne" | "pca";
+            /**
+             * Num Samples
+             * @description ID images, drawn where there are more.
+             * @default 1000
+             */
+            num_samples?: number;
+            /**
+             * Num Ood
+             * @description Picked OOD images, drawn likewise.
+             * @default 500
+             */
+            num_ood?: number;
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
          * NewJob
          * @description A pretraining run to queue. Only `dataset_id` is required.
          * @example {
@@ -1529,19 +2233,19 @@ export interface components {
                  * Preset
                  * @description Where the values that were not given came from.
                  */
-                preset?: ("cifar10-lt" | "cifar100-lt" | "cpu-small" | "digits") | null;
+                preset?: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
                 /**
                  * Framework
                  * @default simclr
-                 * @constant
+                 * @enum {string}
                  */
-                framework?: "simclr";
+                framework?: "simclr" | "sdclr" | "bcl";
                 /**
                  * Sampler
                  * @default colt
                  * @enum {string}
                  */
-                sampler?: "none" | "random" | "colt";
+                sampler?: "none" | "random" | "mak" | "colt";
                 /**
                  * Backbone
                  * @description resnet10 has one basic block a stage.
@@ -1620,6 +2324,25 @@ export interface components {
                  */
                 lr_warmup_epochs?: number;
                 /**
+                 * Prune Share
+                 * @description SDCLR: share of all convolution weights that its pruned branch goes without.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description BCL: on SimCLR with one RandAugment operation a view, or on SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description beta: BCL's average of a sample's loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
                  * Min Crop Scale
                  * @description RandomResizedCrop takes this share of the area, to 1.
                  * @default 0.1
@@ -1647,6 +2370,18 @@ export interface components {
                  * @default 0.2
                  */
                 grayscale_probability?: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability?: number;
+                /**
+                 * Match Steps
+                 * @description Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD images, so that a gain can be told from more training. The other samplers take these steps anyway.
+                 * @default false
+                 */
+                match_steps?: boolean;
                 /**
                  * Warmup Epochs
                  * @description w: the first sampling round opens epoch w + 1.
@@ -1721,6 +2456,24 @@ export interface components {
                  */
                 cluster_order?: "index" | "tail_first";
                 /**
+                 * Mak Passes
+                 * @description R: augmented passes that MAK averages a loss over.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description w: of the loss in MAK's score; the rest is proximity.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description MAK's candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
                  * Ood Neighbors
                  * @description ID neighbours that an OOD sample's tailness averages over.
                  * @default 20
@@ -1739,6 +2492,8 @@ export interface components {
                  * @enum {string}
                  */
                 distribution_denominator?: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+                group_thresholds?: components["schemas"]["GroupThresholds"] | null;
                 /**
                  * Seed
                  * @default 0
@@ -1780,6 +2535,36 @@ export interface components {
             evaluations?: ("linear" | "few_shot" | "knn")[];
         };
         /**
+         * NewMisclassification
+         * @description Which classes a probe mistakes for which.
+         */
+        NewMisclassification: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "misclassification";
+            /**
+             * @default {
+             *       "kind": "linear",
+             *       "protocol": "fast",
+             *       "neighbors": 20,
+             *       "seed": 0
+             *     }
+             */
+            probe?: components["schemas"]["EvaluationConfig"];
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
          * NewOodPool
          * @description Unlabelled images from outside the distribution, to register.
          * @example {
@@ -1809,6 +2594,74 @@ export interface components {
         NewSession: {
             /** Token */
             token: string;
+        };
+        /**
+         * NewTailShare
+         * @description Whether the images of highest tailness are those of the tail classes.
+         */
+        NewTailShare: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "tail_share";
+            /**
+             * Gammas
+             * @description Percent of the training images, those of highest tailness.
+             * @default [
+             *       1,
+             *       2,
+             *       5,
+             *       10,
+             *       20,
+             *       30,
+             *       40,
+             *       50,
+             *       60,
+             *       70,
+             *       80,
+             *       90,
+             *       100
+             *     ]
+             */
+            gammas?: number[];
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
+         * NewUniformity
+         * @description How evenly the ID images spread over the feature space.
+         */
+        NewUniformity: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "uniformity";
+            /**
+             * Num Samples
+             * @description ID images, drawn where there are more.
+             * @default 5000
+             */
+            num_samples?: number;
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
         };
         /**
          * NotReady
@@ -1988,6 +2841,16 @@ export interface components {
             similarity: number;
             /** Selected */
             selected: boolean;
+        };
+        /** Page[AnalysisInfo] */
+        Page_AnalysisInfo_: {
+            /** Items */
+            items: components["schemas"]["AnalysisInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page; null on the last.
+             */
+            next_cursor: string | null;
         };
         /** Page[CheckpointInfo] */
         Page_CheckpointInfo_: {
@@ -2243,6 +3106,65 @@ export interface components {
              */
             test?: number;
         };
+        /** TailShare */
+        TailShare: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "tail_share";
+            /**
+             * Gamma
+             * @description Percent.
+             */
+            gamma: number[];
+            /**
+             * Phi Tail
+             * @description Null where there is no Few class; 1 is what chance gives.
+             */
+            phi_tail: (number | null)[];
+            /**
+             * Phi Head
+             * @description Null where there is no Many class; 1 is what chance gives.
+             */
+            phi_head: (number | null)[];
+        };
+        /**
+         * TailShareConfig
+         * @description phi_tail and phi_head: how much of the highest tailness the true tail and head make up.
+         */
+        TailShareConfig: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "tail_share";
+            /**
+             * Gammas
+             * @description Percent of the training images, those of highest tailness.
+             * @default [
+             *       1,
+             *       2,
+             *       5,
+             *       10,
+             *       20,
+             *       30,
+             *       40,
+             *       50,
+             *       60,
+             *       70,
+             *       80,
+             *       90,
+             *       100
+             *     ]
+             */
+            gammas?: number[];
+        };
         /**
          * TorchvisionSource
          * @description A data set that torchvision knows by name.
@@ -2264,6 +3186,48 @@ export interface components {
              * @default false
              */
             download?: boolean;
+        };
+        /** Uniformity */
+        Uniformity: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "uniformity";
+            /**
+             * Uniformity
+             * @description Over all pairs: 0 for one point, near -4 when spread over a sphere.
+             */
+            uniformity: number;
+            /**
+             * By Class
+             * @description Over the pairs within each class; null below two images.
+             */
+            by_class: (number | null)[];
+            /** Num Samples */
+            num_samples: number;
+        };
+        /**
+         * UniformityConfig
+         * @description log mean exp(-2 |z_a - z_b|^2) over pairs of ID embeddings (Wang & Isola 2020).
+         */
+        UniformityConfig: {
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "uniformity";
+            /**
+             * Num Samples
+             * @description ID images, drawn where there are more.
+             * @default 5000
+             */
+            num_samples?: number;
         };
         /**
          * UploadInfo
@@ -4637,6 +5601,298 @@ export interface operations {
             };
         };
     };
+    list_analyses: {
+        parameters: {
+            query?: {
+                kind?: ("uniformity" | "alignment" | "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map") | null;
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; leave out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AnalysisInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_analysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUniformity"] | components["schemas"]["NewAlignment"] | components["schemas"]["NewTailShare"] | components["schemas"]["NewClusterMinority"] | components["schemas"]["NewMisclassification"] | components["schemas"]["NewConnectivity"] | components["schemas"]["NewFeatureMap"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                analysis_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnalysisWithResult"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_checkpoints: {
         parameters: {
             query?: {
@@ -5501,6 +6757,94 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OodSampleDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_jobs: {
+        parameters: {
+            query: {
+                /** @description Give it once for each job. */
+                job_id: string[];
+                /** @description Points a curve; highs and lows are kept. */
+                max_points?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
                 };
             };
             /** @description Bad Request */
