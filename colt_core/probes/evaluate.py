@@ -27,12 +27,38 @@ def evaluate(
     flip_probability: float = 0.5,
     precision: str = "auto",
 ) -> Evaluation:
-    """Learn from the probe part with the backbone frozen, and test on the test part.
+    """:func:`predict` on the test part, and count what was right.
+
+    Raises:
+        ValueError: the data set is too small for the probe, see :meth:`EvaluationConfig.problem`.
+    """
+    config = config or EvaluationConfig()
+    thresholds = config.group_thresholds
+    return summarize(
+        predict(backbone, dataset, config, flip_probability=flip_probability, precision=precision),
+        dataset.labels[dataset.parts["test"]],
+        dataset.class_counts,
+        None if thresholds is None else (thresholds.low, thresholds.high),
+    )
+
+
+def predict(
+    backbone: Backbone,
+    dataset: ImageDataset,
+    config: EvaluationConfig | None = None,
+    *,
+    flip_probability: float = 0.5,
+    precision: str = "auto",
+) -> Int64:
+    """Learn from the probe part with the backbone frozen, and predict the classes of the test part.
 
     Args:
         backbone: on any device; its training mode is restored afterwards.
         config: which probe; the fast linear one by default.
         flip_probability: of the `sgd` protocol's augmentation; what pretraining used.
+
+    Returns:
+        One class for each test image.
 
     Raises:
         ValueError: the data set is too small for the probe, see :meth:`EvaluationConfig.problem`.
@@ -42,16 +68,8 @@ def evaluate(
     if problem := config.problem(dataset.class_counts, sizes["probe"], sizes["val"]):
         raise ValueError(problem)
     if config.protocol == "sgd":
-        predictions = _sgd(backbone, dataset, config, flip_probability, precision)
-    else:
-        predictions = _fast(backbone, dataset, config, precision)
-    thresholds = config.group_thresholds
-    return summarize(
-        predictions,
-        dataset.labels[dataset.parts["test"]],
-        dataset.class_counts,
-        None if thresholds is None else (thresholds.low, thresholds.high),
-    )
+        return _sgd(backbone, dataset, config, flip_probability, precision)
+    return _fast(backbone, dataset, config, precision)
 
 
 def _fast(backbone: Backbone, dataset: ImageDataset, config: EvaluationConfig, precision: str) -> Int64:
