@@ -132,13 +132,6 @@ def test_a_first_score_of_zero_counts_as_seen() -> None:
     assert tracker.scores().tolist() == [-0.5]
 
 
-def test_a_sample_missed_in_an_epoch_keeps_its_value_instead_of_looking_tail() -> None:
-    tracker = TailnessTracker(2, momentum=0.97)
-    tracker.update(torch.tensor([0, 1]), torch.tensor([-0.5, -0.25]))
-    tracker.update(torch.tensor([1]), torch.tensor([-0.25]))
-    assert tracker.scores().tolist() == [-0.5, -0.25]
-
-
 def test_never_seen_samples_are_neither_head_nor_tail() -> None:
     tracker = TailnessTracker(3, momentum=0.97)
     assert tracker.scores().tolist() == [0, 0, 0]

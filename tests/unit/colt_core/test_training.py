@@ -80,15 +80,6 @@ def test_rounds_pick_from_the_whole_pool(uninterrupted: dict[str, list[Event]]) 
     assert not kinds(uninterrupted["none"], RoundDone)
 
 
-def test_the_short_last_batch_leaves_tailness_alone() -> None:
-    # 4 steps of 8 images, the last of 2: those two have no score yet after one epoch, and stand at the mean.
-    epoch = kinds(run(config(sampler="none", epochs=1)), EpochDone)[0]
-    values, counts = np.unique(epoch.tailness, return_counts=True)
-    assert counts.max() == 2
-    others = epoch.tailness[epoch.tailness != values[counts.argmax()]]
-    assert values[counts.argmax()] == pytest.approx(others.mean(), rel=1e-5)
-
-
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_same_seed_gives_the_same_run(sampler: str, uninterrupted: dict[str, list[Event]]) -> None:
     torch.manual_seed(99)  # nothing may hang on torch's own random state
