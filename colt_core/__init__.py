@@ -11,6 +11,24 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS: dict[str, tuple[str, ...]] = {
+    "colt_core.analyses.alignment": ("alignment",),
+    "colt_core.analyses.cluster_minority": ("cluster_minority",),
+    "colt_core.analyses.config": (
+        "AlignmentConfig",
+        "AnalysisConfig",
+        "ClusterMinorityConfig",
+        "ConnectivityConfig",
+        "FeatureMapConfig",
+        "MisclassificationConfig",
+        "TailShareConfig",
+        "UniformityConfig",
+    ),
+    "colt_core.analyses.connectivity": ("connectivity",),
+    "colt_core.analyses.feature_map": ("feature_map",),
+    "colt_core.analyses.misclassification": ("misclassification_matrix",),
+    "colt_core.analyses.run": ("analyze",),
+    "colt_core.analyses.tail_share": ("tail_share",),
+    "colt_core.analyses.uniformity": ("uniformity",),
     "colt_core.augment": (
         "BatchAugmenter",
         "normalize",

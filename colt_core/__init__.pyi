@@ -1,4 +1,22 @@
 # What colt_core/__init__.py exports, for type checkers; tests/unit/colt_core/test_exports.py holds the two together.
+from colt_core.analyses.alignment import alignment
+from colt_core.analyses.cluster_minority import cluster_minority
+from colt_core.analyses.config import (
+    AlignmentConfig,
+    AnalysisConfig,
+    ClusterMinorityConfig,
+    ConnectivityConfig,
+    FeatureMapConfig,
+    MisclassificationConfig,
+    TailShareConfig,
+    UniformityConfig,
+)
+from colt_core.analyses.connectivity import connectivity
+from colt_core.analyses.feature_map import feature_map
+from colt_core.analyses.misclassification import misclassification_matrix
+from colt_core.analyses.run import analyze
+from colt_core.analyses.tail_share import tail_share
+from colt_core.analyses.uniformity import uniformity
 from colt_core.augment import BatchAugmenter, normalize
 from colt_core.config import PretrainConfig
 from colt_core.data import (
@@ -55,18 +73,23 @@ __all__ = [
     "BCLD",
     "BCLI",
     "SDCLR",
+    "AlignmentConfig",
+    "AnalysisConfig",
     "Backbone",
     "BatchAugmenter",
     "CheckpointReady",
     "ClassGroups",
     "Cluster",
+    "ClusterMinorityConfig",
     "ColtSampler",
+    "ConnectivityConfig",
     "DataError",
     "DatasetSpec",
     "EpochDone",
     "Evaluation",
     "EvaluationConfig",
     "Event",
+    "FeatureMapConfig",
     "Finished",
     "Framework",
     "GroupThresholds",
@@ -75,6 +98,7 @@ __all__ = [
     "Limits",
     "LongTail",
     "MakSampler",
+    "MisclassificationConfig",
     "PoolMeasures",
     "PoolSpec",
     "PretrainConfig",
@@ -87,19 +111,26 @@ __all__ = [
     "SimCLR",
     "StepDone",
     "Stopped",
+    "TailShareConfig",
     "TailnessTracker",
     "TrainingDiverged",
+    "UniformityConfig",
+    "alignment",
+    "analyze",
     "build_dataset",
     "build_framework",
     "build_pool",
     "choose_strength",
     "class_groups",
     "cluster_embeddings",
+    "cluster_minority",
+    "connectivity",
     "distribution_contrastive",
     "embed",
     "evaluate",
     "export_backbone",
     "extract_features",
+    "feature_map",
     "few_shot_probe",
     "knn_probe",
     "linear_probe",
@@ -108,6 +139,7 @@ __all__ = [
     "load_checkpoint",
     "log_norm",
     "measure_pool",
+    "misclassification_matrix",
     "negative_tailness",
     "normalize",
     "nt_xent",
@@ -121,6 +153,8 @@ __all__ = [
     "save_checkpoint",
     "score_ood",
     "summarize",
+    "tail_share",
     "torchvision_labelled",
     "torchvision_unlabelled",
+    "uniformity",
 ]

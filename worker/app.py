@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from store.broker import PREPARE, TRAIN, get_celery
 from store.leases import LeasedModel
-from store.models import Dataset, Evaluation, Job, OodPool
+from store.models import Analysis, Dataset, Evaluation, Job, OodPool
 from worker import folder
 from worker.claiming import take
 from worker.folder import get_folder
@@ -25,7 +25,7 @@ app.conf.update(imports=[__name__])
 log = logging.getLogger(__name__)
 
 # One training and one preparation at a time: a registration never waits behind a training, nor the other way round.
-PREPARED: tuple[LeasedModel, ...] = (Dataset, OodPool, Evaluation)
+PREPARED: tuple[LeasedModel, ...] = (Dataset, OodPool, Evaluation, Analysis)
 
 
 @shared_task(name=TRAIN)  # type: ignore[untyped-decorator]
@@ -36,7 +36,7 @@ def train() -> None:
 
 @shared_task(name=PREPARE)  # type: ignore[untyped-decorator]
 def prepare() -> None:
-    """Work on registrations and evaluations until none waits."""
+    """Work on registrations, evaluations and analyses until none waits."""
     _work_off(folder.PREPARE, PREPARED)
 
 
@@ -61,6 +61,8 @@ def command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
         return "worker.trainer", [row_id]
     if model is Evaluation:
         return "worker.evaluator", [row_id]
+    if model is Analysis:
+        return "worker.analyst", [row_id]
     return "worker.registrar", [model.__tablename__, row_id]
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from store import leases
 from store.leases import Lease, LeasedRow
-from store.models import Evaluation, Job, utc_now
+from store.models import Analysis, Evaluation, Job, utc_now
 from store.repositories import events
 
 FAILED = "failed"
@@ -77,7 +77,7 @@ def _put_back(session: Session, row: LeasedRow) -> str:
 def _end(session: Session, row: LeasedRow, status: str, error: str | None = None) -> str:
     row.status = status
     _release(row)
-    if isinstance(row, Job | Evaluation):
+    if isinstance(row, Job | Evaluation | Analysis):
         row.error = error
         row.finished_at = utc_now()
     elif error is not None:

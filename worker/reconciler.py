@@ -15,12 +15,12 @@ from store.artifacts import get_artifacts
 from store.broker import PREPARE, TRAIN, ring
 from store.database import reading, writing
 from store.leases import Lease, LeasedModel
-from store.models import Dataset, Evaluation, Job, OodPool, Worker, utc_now
+from store.models import Analysis, Dataset, Evaluation, Job, OodPool, Worker, utc_now
 from store.settings import get_settings
 from worker import outcome
 from worker.folder import WorkerFolder
 
-LEASED: tuple[LeasedModel, ...] = (Job, Dataset, OodPool, Evaluation)
+LEASED: tuple[LeasedModel, ...] = (Job, Dataset, OodPool, Evaluation, Analysis)
 FORGET_WORKERS_AFTER = dt.timedelta(hours=1)
 LOST = "Its worker fell silent: it was killed, or its machine was"
 
@@ -58,7 +58,7 @@ class Reconciler:
         with reading() as session:
             bells = [
                 bell
-                for bell, models in ((TRAIN, (Job,)), (PREPARE, (Dataset, OodPool, Evaluation)))
+                for bell, models in ((TRAIN, (Job,)), (PREPARE, (Dataset, OodPool, Evaluation, Analysis)))
                 if leases.has_waiting(session, *models)
             ]
         for bell in bells:

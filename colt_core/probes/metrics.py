@@ -51,17 +51,14 @@ def summarize(
         ValueError: no prediction, not as many predictions as labels, or a class outside 0..C-1.
     """
     num_classes = len(class_counts)
-    if predictions.shape != labels.shape or labels.ndim != 1 or labels.size == 0:
-        raise ValueError(f"one prediction for each label is needed, got {predictions.shape} for {labels.shape}")
-    for name, classes in (("predictions", predictions), ("labels", labels)):
-        if classes.min() < 0 or classes.max() >= num_classes:
-            raise ValueError(f"{name} must lie in 0..{num_classes - 1}, got {classes.min()}..{classes.max()}")
+    check_predictions(predictions, labels, num_classes)
     right = predictions == labels
     test_counts = np.bincount(labels, minlength=num_classes)
     right_counts = np.bincount(labels[right], minlength=num_classes)
     per_class = tuple(float(r / n) if n else None for r, n in zip(right_counts, test_counts, strict=True))
     groups = {
-        name: _mean([per_class[c] for c in classes]) for name, classes in class_groups(class_counts, thresholds).items()
+        name: mean_of_known([per_class[c] for c in classes])
+        for name, classes in class_groups(class_counts, thresholds).items()
     }
     return Evaluation(
         accuracy=float(right.mean()),
@@ -74,6 +71,16 @@ def summarize(
     )
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def check_predictions(predictions: Int64, labels: Int64, num_classes: int) -> None:
+    """Raise ValueError unless there is one prediction for each label, at least one, and all lie in 0..C-1."""
+    if predictions.shape != labels.shape or labels.ndim != 1 or labels.size == 0:
+        raise ValueError(f"one prediction for each label is needed, got {predictions.shape} for {labels.shape}")
+    for name, classes in (("predictions", predictions), ("labels", labels)):
+        if classes.min() < 0 or classes.max() >= num_classes:
+            raise ValueError(f"{name} must lie in 0..{num_classes - 1}, got {classes.min()}..{classes.max()}")
+
+
+def mean_of_known(values: Sequence[float | None]) -> float | None:
+    """The mean without the Nones; None where nothing else is left."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None

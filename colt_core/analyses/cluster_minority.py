@@ -1,0 +1,55 @@
+"""Whether tail-like clusters hold the tail: cluster tailness against minority share (COLT, Bai et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.analyses.results import ClusterMinority
+from colt_core.events import Float32, Int64
+
+Float64 = NDArray[np.float64]
+
+
+def cluster_minority(
+    tailness_N: Float32, cluster_N: Int64, labels_N: Int64, minority: Sequence[int]
+) -> ClusterMinority:
+    """One point a cluster, x its share of minority images and y its mean tailness; a least-squares line, Pearson's r.
+
+    Args:
+        tailness_N: of every training image.
+        cluster_N: the cluster of each, from 0; see `colt_core.cluster_embeddings`. Empty clusters are left out.
+        labels_N: the class of each.
+        minority: the classes that count as such.
+
+    Raises:
+        ValueError: if there is no image, or the arrays are not of one length.
+    """
+    if not tailness_N.shape == cluster_N.shape == labels_N.shape or tailness_N.size == 0:
+        raise ValueError(
+            f"tailness {tailness_N.shape}, clusters {cluster_N.shape} and labels {labels_N.shape} must be of one length"
+        )
+    sizes = np.bincount(cluster_N)
+    occupied = sizes > 0
+    sizes = sizes[occupied]
+    share = np.bincount(cluster_N, weights=np.isin(labels_N, list(minority)))[occupied] / sizes
+    tailness = np.bincount(cluster_N, weights=tailness_N)[occupied] / sizes
+    slope = intercept = r = None
+    if _varies(share):
+        slope, intercept = (float(value) for value in np.polyfit(share, tailness, deg=1))
+        r = float(np.corrcoef(share, tailness)[0, 1]) if _varies(tailness) else None
+    return ClusterMinority(
+        size=sizes.tolist(),
+        minority_share=share.tolist(),
+        tailness=tailness.tolist(),
+        slope=slope,
+        intercept=intercept,
+        r=r,
+    )
+
+
+def _varies(values: Float64) -> bool:
+    """By more than the rounding of float32, which is what scores are kept in."""
+    return bool(np.ptp(values) > np.finfo(np.float32).eps * np.abs(values).max())

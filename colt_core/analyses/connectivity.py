@@ -1,0 +1,73 @@
+"""The augmentation graph: which images of a class their augmented views connect (COLT, Bai et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colt_core.analyses.results import ConnectivityOf
+from colt_core.events import Float32, Int64
+
+_BLOCK = 2**22  # products of views held at a time
+
+
+@torch.no_grad()
+def connectivity(
+    z_NVD: Float32, labels_N: Int64, thresholds: Sequence[float], ood_z_MVD: Float32 | None = None
+) -> ConnectivityOf:
+    """Share of the same-class pairs that are connected, without and with OOD images as bridges.
+
+    Two images are connected at threshold t when their nearest augmented views lie within t of each other (Euclidean
+    distance); with OOD images also when both are, in the same sense, within t of one and the same OOD image.
+
+    Args:
+        z_NVD: L2-normalised embeddings of V views of each image.
+        labels_N: the classes of the images; all pairs within each class count alike.
+        thresholds: distances, 0..2.
+        ood_z_MVD: likewise of the OOD images; without any, both shares are the same.
+
+    Returns:
+        One share for each threshold; None where no class has two images.
+
+    Raises:
+        ValueError: if there are not as many labels as images.
+    """
+    if len(z_NVD) != len(labels_N):
+        raise ValueError(f"{len(z_NVD)} images need as many labels, not {len(labels_N)}")
+    num_pairs = 0
+    without_T, with_T = (np.zeros(len(thresholds), dtype=np.int64) for _ in range(2))
+    for c in np.unique(labels_N):
+        z_nVD = torch.from_numpy(z_NVD[labels_N == c])
+        pairs = torch.ones(len(z_nVD), len(z_nVD), dtype=torch.bool).triu(diagonal=1)
+        num_pairs += int(pairs.sum())
+        near_nn = nearest_views(z_nVD, z_nVD)
+        near_nM = None if ood_z_MVD is None else nearest_views(z_nVD, torch.from_numpy(ood_z_MVD))
+        for n, threshold in enumerate(thresholds):
+            connected_nn = near_nn <= threshold
+            without_T[n] += int(connected_nn[pairs].sum())
+            if near_nM is not None:
+                reached_nM = (near_nM <= threshold).float()
+                connected_nn |= reached_nM @ reached_nM.T > 0  # how many OOD images both of a pair reach
+            with_T[n] += int(connected_nn[pairs].sum())
+    return ConnectivityOf(
+        without_ood=_shares(without_T, num_pairs), with_ood=_shares(with_T, num_pairs), num_pairs=num_pairs
+    )
+
+
+def nearest_views(a_NVD: Tensor, b_MWD: Tensor) -> Tensor:
+    """(N, M) Euclidean distance of the nearest two views of each pair of images; L2-normalised embeddings."""
+    (_, num_views, dim), num_b = a_NVD.shape, len(b_MWD)
+    b_DX = b_MWD.reshape(-1, dim).T
+    rows = max(1, _BLOCK // (num_views * b_DX.shape[1]))
+    largest = [
+        (part.reshape(-1, dim) @ b_DX).view(len(part), num_views, num_b, -1).amax(dim=(1, 3))
+        for part in torch.split(a_NVD, rows)
+    ]
+    return (2 - 2 * torch.cat(largest)).clamp_(min=0).sqrt_()
+
+
+def _shares(counts_T: Int64, num_pairs: int) -> list[float | None]:
+    return [float(count / num_pairs) if num_pairs else None for count in counts_T]

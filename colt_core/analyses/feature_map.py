@@ -1,0 +1,36 @@
+"""The feature space in two dimensions, to look at."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from colt_core.events import Float32
+
+
+def feature_map(z_ND: Float32, method: Literal["tsne", "pca"] = "tsne", seed: int = 0) -> Float32:
+    """Lay embeddings out in a plane: t-SNE (van der Maaten & Hinton 2008), or the two principal components.
+
+    Args:
+        z_ND: embeddings, N >= 3.
+        method: t-SNE starts from the principal components, with perplexity 30, or (N - 1) / 3 where that is less.
+
+    Returns:
+        (N, 2); all 0 where all embeddings are one point.
+
+    Raises:
+        ValueError: for fewer than three embeddings.
+    """
+    if len(z_ND) < 3:
+        raise ValueError(f"a map needs at least 3 images, not {len(z_ND)}")
+    if (z_ND == z_ND[0]).all():
+        return np.zeros((len(z_ND), 2), dtype=np.float32)
+    if method == "pca":
+        layout = PCA(n_components=2, random_state=seed)
+    else:
+        layout = TSNE(perplexity=min(30.0, (len(z_ND) - 1) / 3), init="pca", random_state=seed)
+    points: Float32 = layout.fit_transform(z_ND).astype(np.float32)
+    return points

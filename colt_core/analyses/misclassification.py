@@ -1,0 +1,38 @@
+"""Where wrong predictions go, relative to balanced confusion (COLT, Bai et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from colt_core.analyses.results import Misclassification
+from colt_core.events import Int64
+from colt_core.probes.metrics import check_predictions
+
+
+def misclassification_matrix(predictions_N: Int64, labels_N: Int64, class_counts: Sequence[int]) -> Misclassification:
+    """Count predictions by (true, predicted) class, and divide the wrong ones by what balanced confusion would give.
+
+    Were the W wrong predictions spread evenly over all images and all other classes, class i with n_i of the n test
+    images would get W * n_i / n / (C - 1) of them in each other class: on a balanced test set W / (C (C - 1)). So 1
+    everywhere off the diagonal is balanced confusion, and columns of head classes above 1 show that they draw errors.
+
+    Args:
+        predictions_N, labels_N: test images' classes in 0..C-1.
+        class_counts: C training counts; they give the order of the classes, the head first.
+
+    Raises:
+        ValueError: no prediction, not as many predictions as labels, or a class outside 0..C-1.
+    """
+    num_classes = len(class_counts)
+    check_predictions(predictions_N, labels_N, num_classes)
+    counts_CC = np.bincount(labels_N * num_classes + predictions_N, minlength=num_classes**2).reshape(num_classes, -1)
+    num_wrong = counts_CC.sum() - counts_CC.trace()
+    expected_C = num_wrong * counts_CC.sum(axis=1) / labels_N.size / max(1, num_classes - 1)
+    normalized = [
+        [float(count / expected) if i != j and expected > 0 else None for j, count in enumerate(row)]
+        for i, (row, expected) in enumerate(zip(counts_CC, expected_C, strict=True))
+    ]
+    order: list[int] = np.argsort(-np.asarray(class_counts), kind="stable").tolist()
+    return Misclassification(counts=counts_CC.tolist(), normalized=normalized, order=order)

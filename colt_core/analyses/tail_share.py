@@ -1,0 +1,45 @@
+"""Whether high tailness finds the true tail: phi_tail and phi_head (COLT, Bai et al. 2023)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from colt_core.events import Float32, Int64
+
+
+def tail_share(
+    tailness_N: Float32, labels_N: Int64, classes: Sequence[int], gammas: Sequence[float]
+) -> list[float | None]:
+    """phi(gamma): share of `classes` among the gamma % of highest tailness, over their share of all images.
+
+    With the Few classes it is phi_tail, which a good tailness brings above 1; with the Many classes phi_head, which it
+    brings below 1. Chance gives 1, and gamma = 100 always does.
+
+    Args:
+        tailness_N: of every training image.
+        labels_N: their classes.
+        gammas: percent, each above 0 and at most 100. ceil(gamma % * N) images are taken, of equal tailness the first.
+
+    Returns:
+        One value for each gamma; None where no image is of `classes`.
+
+    Raises:
+        ValueError: if there is no image, not one label for each score, or a gamma is out of range.
+    """
+    if tailness_N.shape != labels_N.shape or tailness_N.ndim != 1 or tailness_N.size == 0:
+        raise ValueError(f"one score for each label is needed, got {tailness_N.shape} for {labels_N.shape}")
+    for gamma in gammas:
+        if not 0 < gamma <= 100:
+            raise ValueError(f"gamma must be a percentage in (0, 100], not {gamma}")
+    is_member_N = np.isin(labels_N, list(classes))
+    overall = is_member_N.mean()
+    if overall == 0:
+        return [None] * len(gammas)
+    found_N = np.cumsum(is_member_N[np.argsort(-tailness_N, kind="stable")])
+    # Of the decimal as written: in floats 7 % of 100 may be a little more than 7, whose ceiling is 8.
+    taken = [math.ceil(Fraction(str(gamma)) * len(labels_N) / 100) for gamma in gammas]
+    return [float(found_N[count - 1] / count / overall) for count in taken]

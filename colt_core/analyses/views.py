@@ -1,0 +1,78 @@
+"""Embeddings of a few images out of many: of the images as they are, or of augmented views of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colt_core.augment import BatchAugmenter
+from colt_core.config import PretrainConfig
+from colt_core.events import Float32, Int64
+from colt_core.frameworks import Framework
+from colt_core.seeding import generator
+from colt_core.training.device import Compute
+from colt_core.training.embed import embed
+
+UInt8 = NDArray[np.uint8]
+
+_BLOCK = 4096  # images copied from the memory map at a time
+_BATCH = 256
+
+
+def choose(count: int, wanted: int, seed: int, *position: int) -> Int64:
+    """`wanted` of 0..count-1, all where there are no more; seeded, ascending."""
+    drawn = torch.randperm(count, generator=generator(seed, "analysis images", *position))[:wanted]
+    return np.sort(drawn.numpy())
+
+
+def embed_images(framework: Framework, images: UInt8, index_N: Int64, precision: str) -> Float32:
+    """(N, D) embeddings of `images[index_N]`, of which there must be some; L2-normalised.
+
+    Raises:
+        ValueError: if they are not finite.
+    """
+    blocks = [
+        embed(framework, images[index_N[start : start + _BLOCK]], precision=precision)
+        for start in range(0, len(index_N), _BLOCK)
+    ]
+    return _finite(np.concatenate(blocks))
+
+
+@torch.no_grad()
+def embed_views(
+    framework: Framework,
+    images: UInt8,
+    index_N: Int64,
+    num_views: int,
+    config: PretrainConfig,
+    seed: int,
+    purpose: str = "analysis views",
+) -> Float32:
+    """(N, V, D) embeddings of V augmented views of each of `images[index_N]`; L2-normalised, in evaluation mode.
+
+    The augmentation is that of the run, of which RandAugment (BCL) has no part: its strength is a matter of training.
+
+    Args:
+        purpose: names the stream of randomness; views that are to be compared must not be drawn from the same one.
+
+    Raises:
+        ValueError: if they are not finite.
+    """
+    compute = Compute.choose(next(framework.parameters()).device.type, config.precision)
+    augment = BatchAugmenter.of(config)
+    z_NVD = np.empty((len(index_N), num_views, config.projection_dim), dtype=np.float32)
+    for start in range(0, len(index_N), _BATCH):
+        rows = slice(start, start + _BATCH)
+        pixels = compute.images(torch.from_numpy(np.array(images[index_N[rows]])))
+        for view in range(num_views):
+            views = augment(pixels, generator(seed, purpose, start, view), torch.zeros(len(pixels)))
+            with compute.deterministic(), compute.autocast():
+                z_NVD[rows, view] = framework.embed(views).cpu().numpy()
+    return _finite(z_NVD)
+
+
+def _finite(z: Float32) -> Float32:
+    if not np.isfinite(z).all():
+        raise ValueError("the embeddings are not finite, since training diverged: analyse an earlier checkpoint")
+    return z

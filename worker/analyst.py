@@ -1,0 +1,64 @@
+"""`python -m worker.analyst ANALYSIS_ID`: one analysis of one checkpoint."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from colt_core.analyses.config import analysis_config
+from colt_core.data.dataset import ImageDataset, ImagePool
+from store import leases
+from store.artifacts import get_artifacts
+from store.database import reading
+from store.leases import Lease
+from store.models import Analysis, Checkpoint, Dataset, Job, OodPool, utc_now
+from store.repositories import events, recording
+from worker.checkpoints import CheckpointFolder
+from worker.child import Interrupt, WorkFailed, run
+from worker.handover import SCRATCH
+from worker.patience import persist
+
+
+def analyse(lease: Lease, _interrupt: Interrupt) -> None:
+    """Make the analysis and fill its row.
+
+    Raises:
+        WorkFailed: when the checkpoint is gone or the analysis cannot be made of the data.
+        LeaseLost: when another worker has the analysis.
+        StopRequested: after SIGTERM.
+    """
+    from colt_core.analyses.run import analyze
+
+    artifacts = get_artifacts()
+    with reading() as session:
+        analysis = session.get_one(Analysis, lease.id)
+        job = session.get_one(Job, analysis.job_id)
+        checkpoint = session.get_one(Checkpoint, analysis.checkpoint_id)
+        dataset = ImageDataset.load(artifacts.local_path(session.get_one(Dataset, job.dataset_id).artifact))
+        pool = None
+        if job.ood_pool_id is not None:
+            pool = ImagePool.load(artifacts.local_path(session.get_one(OodPool, job.ood_pool_id).artifact))
+    state = CheckpointFolder(artifacts, job.id, Path(os.environ[SCRATCH])).load(checkpoint)
+    if state is None:
+        raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; analyse another one")
+    config = analysis_config.validate_python(analysis.config)
+    try:
+        result = analyze(config, state, dataset, pool)
+    except ValueError as error:
+        raise WorkFailed(f"analysis '{config.kind}': {error}") from error
+
+    def write(session: Session) -> None:
+        leases.finish(
+            session, lease, "succeeded", error=None, finished_at=utc_now(), result=result.model_dump(mode="json")
+        )
+        row = session.get_one(Analysis, lease.id)
+        events.append(session, job.id, "analysis", recording.analysis_event(row))
+
+    persist(write)
+
+
+if __name__ == "__main__":
+    sys.exit(run(Analysis, sys.argv[1], analyse))
