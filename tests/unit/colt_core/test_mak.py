@@ -108,11 +108,12 @@ def test_duplicates_are_picked_once_each_and_last() -> None:
 
 
 def test_equal_scores_go_by_index() -> None:
-    inputs = round_inputs(num_id=4, num_pool=20, budget=6)
+    inputs = round_inputs(num_id=4, num_pool=200, budget=40)
     axes = np.eye(9, dtype=np.float32)
-    same = PoolMeasures(axes[[0] * 4], axes[[1] * 20], np.full(20, 3.3, np.float32))
-    picks = MakSampler(num_clusters=1).select(dataclasses.replace(inputs, measures=same))
-    assert picks.tolist() == list(range(6))
+    for loss, expected in ((np.full(200, 3.3), range(40)), (np.arange(200) % 2, range(1, 81, 2))):
+        same = PoolMeasures(axes[[0] * 4], axes[[1] * 200], loss.astype(np.float32))
+        picks = MakSampler(num_clusters=1).select(dataclasses.replace(inputs, measures=same))
+        assert picks.tolist() == list(expected)
 
 
 def test_hard_near_and_varied_images_are_preferred() -> None:
@@ -133,8 +134,8 @@ def test_z_scores_have_mean_0_and_deviation_1_or_are_all_0(values: list[float]) 
 
 
 def test_rounding_noise_is_no_spread() -> None:
-    noise = np.float32(3.3) + np.array([0, 1e-7, -1e-7, 0], np.float32)
-    assert not z_score(noise).any()
+    above = np.nextafter(np.float32(3.3), np.float32(4))
+    assert not z_score(np.array([3.3, above, 3.3], np.float32)).any()
     assert not z_score(np.zeros(1, np.float32)).any()
 
 

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from colt_core.augment import BatchAugmenter
 from colt_core.config import PretrainConfig
-from colt_core.events import CheckpointReady, Event, Finished, RoundDone
-from colt_core.frameworks import Framework, build_framework
+from colt_core.events import Finished, RoundDone
+from colt_core.frameworks import BCL, Framework, build_framework
 from colt_core.seeding import generator
-from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
 from colt_core.training.embed import extract_features
 from colt_core.training.measure import measure_pool, pairwise_loss, pool_batches
-from tests.unit.colt_core.test_training import POOL, TRAIN, config, difference, kinds, run, stop_after
+from tests.unit.colt_core.tiny_runs import POOL, TRAIN, config, difference, kinds, run
 
 
 def slow_pairwise_loss(z: list[list[list[float]]], temperature: float) -> list[float]:
@@ -45,7 +45,7 @@ def slow_pairwise_loss(z: list[list[list[float]]], temperature: float) -> list[f
 
 def unit_views(passes: int, batch: int, dim: int = 6, seed: int = 0) -> Tensor:
     drawn = torch.randn(passes, batch, dim, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.normalize(drawn, dim=2)
+    return normalize(drawn, dim=2)
 
 
 @pytest.mark.parametrize(("passes", "batch"), [(2, 5), (4, 3), (3, 1), (5, 2)])
@@ -60,6 +60,7 @@ def test_a_tiny_temperature_neither_overflows_nor_vanishes() -> None:
     assert pairwise_loss(unit_views(3, 4), 1e-4).isfinite().all()
 
 
+@settings(max_examples=40)
 @given(num_pool=st.integers(1, 300), batch_size=st.integers(2, 40))
 def test_pool_batches_hold_every_image_once_and_are_alike_in_size(num_pool: int, batch_size: int) -> None:
     batches = pool_batches(num_pool, batch_size, seed=0)
@@ -71,13 +72,18 @@ def test_pool_batches_hold_every_image_once_and_are_alike_in_size(num_pool: int,
     assert [batch.tolist() for batch in batches] == [b.tolist() for b in pool_batches(num_pool, batch_size, seed=0)]
 
 
-def measured() -> tuple[Framework, BatchAugmenter, PretrainConfig]:
-    made = config(sampler="mak", mak_passes=3, precision="fp32")
+def measured(**settings: Any) -> tuple[Framework, BatchAugmenter, PretrainConfig]:
+    made = config(sampler="mak", mak_passes=3, precision="fp32", **settings)
     return build_framework(made, len(TRAIN)), BatchAugmenter.of(made), made
 
 
-def test_a_pool_is_measured_as_by_hand() -> None:
-    framework, augment, made = measured()
+@pytest.mark.parametrize("changed", [{}, {"framework": "bcl", "bcl_variant": "D"}])
+def test_a_pool_is_measured_as_by_hand(changed: dict[str, Any]) -> None:
+    """Through the dense branch, and by views without RandAugment, where a framework has a pruned one and operations."""
+    framework, augment, made = measured(**changed)
+    strength = torch.zeros(made.batch_size) if changed else None
+    if isinstance(framework, BCL):
+        framework.strength_N.fill_(1)  # of training images, which share their indices with the pool's
     framework.train()
     before = {name: value.clone() for name, value in framework.state_dict().items()}
     measures = measure_pool(framework, TRAIN, POOL, augment, made)
@@ -88,9 +94,10 @@ def test_a_pool_is_measured_as_by_hand() -> None:
     framework.eval()
     for number, index in enumerate(pool_batches(len(POOL), made.batch_size, made.seed)):
         pixels = torch.from_numpy(POOL[index])
-        views = [augment(pixels, generator(made.seed, "mak views", number, n)) for n in range(3)]
+        strengths = None if strength is None else strength[: len(index)]
+        views = [augment(pixels, generator(made.seed, "mak views", number, n), strengths) for n in range(3)]
         with torch.no_grad():
-            z = torch.stack([framework.embed(view) for view in views])
+            z = torch.stack([normalize(framework.projector(framework.backbone(view))) for view in views])
         expected[index] = slow_pairwise_loss(z.tolist(), made.temperature)
     np.testing.assert_allclose(measures.ood_loss, expected, rtol=1e-5)
     for features, images in ((measures.id_features, TRAIN), (measures.ood_features, POOL)):
@@ -121,25 +128,10 @@ def test_seed_and_passes_count() -> None:
     assert losses[0] != losses[2]
 
 
-@pytest.fixture(scope="module")
-def whole() -> list[Event]:
-    return run(config(sampler="mak", mak_passes=2))
-
-
-def test_a_run_picks_once(whole: list[Event]) -> None:
+def test_a_run_picks_once() -> None:
+    whole = run(config(sampler="mak", mak_passes=2))
     (event,) = kinds(whole, RoundDone)
     assert isinstance(event, RoundDone)
     assert (event.round, event.epoch, event.step) == (1, 3, 8)
     assert len(set(event.selected.tolist())) == 24
     assert isinstance(whole[-1], Finished) and whole[-1].step == 22
-
-
-# `should_stop` is asked after steps 1..8, after the round, then after each step.
-@pytest.mark.parametrize("asked", [8, 9, 13])
-def test_a_run_resumes_exactly_before_and_after_its_round(asked: int, whole: list[Event], tmp_path: Any) -> None:
-    made = config(sampler="mak", mak_passes=2)
-    before = run(made, should_stop=stop_after(asked))
-    assert isinstance(before[-2], CheckpointReady)
-    save_checkpoint(before[-2].state, tmp_path / "checkpoint.pt")
-    after = run(made, resume_from=load_checkpoint(tmp_path / "checkpoint.pt"))
-    assert difference(before[:-2] + after, whole) is None
