@@ -177,6 +177,9 @@ class PretrainConfig(BaseModel):
                 )
             if self.num_clusters > num_train:
                 problems.append(("num_clusters", f"{self.num_clusters} is more than the {num_train} training images"))
+        longest = num_train + (self.sample_budget if self.sampler != "none" or self.match_steps else 0)
+        if self.epochs * -(-longest // self.batch_size) >= _LARGE:
+            problems.append(("epochs", f"{self.epochs} of up to {longest} images are {_LARGE} steps or more"))
         return problems
 
     def round_epochs(self) -> range:

@@ -182,6 +182,15 @@ def test_matched_steps_need_no_pool() -> None:
     assert made.data_problems(20, None) == []
 
 
+def test_more_steps_than_are_counted_are_refused() -> None:
+    made = {"match_steps": True, "warmup_epochs": 1, "sample_budget": 2**31 - 1, "batch_size": 8}
+    assert config(**made, epochs=7).data_problems(20, None) == []
+    ((field, problem),) = config(**made, epochs=8).data_problems(20, None)
+    assert field == "epochs"
+    assert problem == "8 of up to 2147483667 images are 2147483648 steps or more"
+    assert config(**{**made, "match_steps": False}, epochs=8).data_problems(20, None) == []
+
+
 def test_random_streams_are_told_apart_by_seed_purpose_and_position() -> None:
     keys = [(0, "a"), (1, "a"), (0, "b"), (0, "a", 1), (0, "a", 1, 1), (0, "a", 11)]
     assert len({stream_seed(*key) for key in keys}) == len(keys)  # type: ignore[arg-type]
