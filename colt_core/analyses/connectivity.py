@@ -10,6 +10,7 @@ from torch import Tensor
 
 from colt_core.analyses.results import ConnectivityOf
 from colt_core.events import Float32, Int64
+from colt_core.samplers.search import as_embeddings
 
 _BLOCK = 2**22  # products of views held at a time
 
@@ -33,18 +34,19 @@ def connectivity(
         One share for each threshold; None where no class has two images.
 
     Raises:
-        ValueError: if there are not as many labels as images.
+        ValueError: if there are not as many labels as images, or embeddings that are not normalised.
     """
     if len(z_NVD) != len(labels_N):
         raise ValueError(f"{len(z_NVD)} images need as many labels, not {len(labels_N)}")
+    ood_z = None if ood_z_MVD is None or len(ood_z_MVD) == 0 else _views(ood_z_MVD, "ood_z_MVD")
     num_pairs = 0
     without_T, with_T = (np.zeros(len(thresholds), dtype=np.int64) for _ in range(2))
     for c in np.unique(labels_N):
-        z_nVD = torch.from_numpy(z_NVD[labels_N == c])
+        z_nVD = _views(z_NVD[labels_N == c], "z_NVD")
         pairs = torch.ones(len(z_nVD), len(z_nVD), dtype=torch.bool).triu(diagonal=1)
         num_pairs += int(pairs.sum())
         near_nn = nearest_views(z_nVD, z_nVD)
-        near_nM = None if ood_z_MVD is None else nearest_views(z_nVD, torch.from_numpy(ood_z_MVD))
+        near_nM = None if ood_z is None else nearest_views(z_nVD, ood_z)
         for n, threshold in enumerate(thresholds):
             connected_nn = near_nn <= threshold
             without_T[n] += int(connected_nn[pairs].sum())
@@ -67,6 +69,10 @@ def nearest_views(a_NVD: Tensor, b_MWD: Tensor) -> Tensor:
         for part in torch.split(a_NVD, rows)
     ]
     return (2 - 2 * torch.cat(largest)).clamp_(min=0).sqrt_()
+
+
+def _views(z_NVD: Float32, name: str) -> Tensor:
+    return torch.from_numpy(as_embeddings(z_NVD.reshape(-1, z_NVD.shape[-1]), name)).view(z_NVD.shape)
 
 
 def _shares(counts_T: Int64, num_pairs: int) -> list[float | None]:
