@@ -2,7 +2,7 @@ import createClient from 'openapi-fetch';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
-import type { NewDataset, NewJob, NewPool, OodOrder, Order, Sampler, Split, Status } from './types';
+import type { AnalysisKind, Framework, NewAnalysis, NewDataset, NewJob, NewPool, OodOrder, Order, Sampler, Split, Status } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
 const api = createClient<paths>();
@@ -65,10 +65,11 @@ export const upload = (file: File) =>
 
 // Jobs
 
-export function listJobs(wanted: { status: string; sampler: string; order: string; cursor: string }) {
+export function listJobs(wanted: { status: string; framework: string; sampler: string; order: string; cursor: string }) {
   const query = {
     order: wanted.order as Order,
     ...(wanted.status && { status: wanted.status as Status }),
+    ...(wanted.framework && { framework: wanted.framework as Framework }),
     ...(wanted.sampler && { sampler: wanted.sampler as Sampler }),
     ...page(wanted.cursor),
   };
@@ -93,6 +94,14 @@ export const listRounds = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000 } } }));
 export const listEvaluations = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id }, query: { limit: 200 } } }));
+export const listAnalyses = (job_id: string) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id }, query: { limit: 200 } } }));
+export const getAnalysis = (analysis_id: string) =>
+  answer(api.GET('/api/v1/analyses/{analysis_id}', { params: { path: { analysis_id } } }));
+/** Of the last checkpoint, with the default settings. */
+export const requestAnalysis = (job_id: string, kind: AnalysisKind) =>
+  answer(api.POST('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id } }, body: { kind } as NewAnalysis }));
+
 export const listCheckpoints = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/checkpoints', { params: { path: { job_id }, query: { limit: 200 } } }));
 export const checkpointUrl = (id: string, format: 'torch' | 'backbone') =>

@@ -1,5 +1,14 @@
 import { untrack } from 'svelte';
-import { eventsUrl, getDataset, getJob, getMetrics, listCheckpoints, listEvaluations, listRounds } from '../api/calls';
+import {
+  eventsUrl,
+  getDataset,
+  getJob,
+  getMetrics,
+  listAnalyses,
+  listCheckpoints,
+  listEvaluations,
+  listRounds,
+} from '../api/calls';
 import { resource } from '../api/resource.svelte';
 import type { ServerEvent } from '../api/sse';
 import { follow, type Liveness } from '../api/stream';
@@ -24,12 +33,19 @@ export function liveJob(id: string) {
   const rounds = resource(() => listRounds(id));
   const evaluations = resource(() => listEvaluations(id));
   const checkpoints = resource(() => listCheckpoints(id));
+  let asked = $state(0);
+  // Most are made when the job is over, and with it the stream: one that is under way is asked after.
+  const analyses = resource(
+    () => (void asked, listAnalyses(id)),
+    (page) => (page?.items.some(({ status }) => status === 'queued' || status === 'running') ? 1000 : null),
+  );
 
   const renew = {
     job: throttle(job.refresh, 700),
     metrics: throttle(metrics.refresh, 2000),
     rounds: throttle(rounds.refresh, 1000),
     evaluations: throttle(evaluations.refresh, 1000),
+    analyses: throttle(analyses.refresh, 1000),
     checkpoints: throttle(checkpoints.refresh, 3000),
   };
   const parts = Object.values(renew);
@@ -39,6 +55,7 @@ export function liveJob(id: string) {
     else if (event === 'metric') renew.metrics.call();
     else if (event === 'round') renew.rounds.call();
     else if (event === 'evaluation') renew.evaluations.call();
+    else if (event === 'analysis') renew.analyses.call();
     else if (event === 'progress') renew.checkpoints.call();
     if (event !== 'log' && event !== 'metric') renew.job.call();
   }
@@ -66,12 +83,17 @@ export function liveJob(id: string) {
     metrics,
     rounds,
     evaluations,
+    analyses,
     checkpoints,
     get liveness() {
       return liveness;
     },
     get log() {
       return log;
+    },
+    /** An analysis was asked for: look until it is there. */
+    lookForAnalysis() {
+      asked += 1;
     },
     /** Follow a job again that was over and has been resumed. */
     listenAgain() {

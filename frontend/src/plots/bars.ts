@@ -24,12 +24,3 @@ export interface Stretch {
   mean?: number;
   caption: string;
 }
-
-/** Round steps for an axis from 0 to `top`: about `wanted` of them, each 1, 2 or 5 times a power of ten. */
-export function ticks(top: number, wanted = 5): number[] {
-  if (!(top > 0)) return [0];
-  const rough = top / wanted;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999)!;
-  return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, i) => Number((i * step).toPrecision(12)));
-}

@@ -1,5 +1,11 @@
 export type Cell = string | number | boolean | null | undefined;
 
+/** The numbers of a plot: what its CSV and its table show. */
+export interface Table {
+  header: string[];
+  rows: Cell[][];
+}
+
 /** Rows as RFC 4180 text with a header line. Numbers keep every digit; a missing value is an empty field. */
 export function toCsv(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
   return [header, ...rows].map((row) => row.map(field).join(',')).join('\r\n') + '\r\n';

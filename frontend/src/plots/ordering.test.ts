@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { groupBands, headToTail } from './ordering';
+import { groupBands, groupsByCount, headToTail } from './ordering';
 
 test('most training images first, ties by class index', () => {
   expect(headToTail([5, 90, 5, 200, 90])).toEqual([3, 1, 4, 0, 2]);
@@ -16,4 +16,8 @@ test('bands follow the order, not the class indices', () => {
 
 test('a group of no class has no band', () => {
   expect(groupBands([0, 1], { many: [0], medium: [], few: [1] }).map(({ name }) => name)).toEqual(['many', 'few']);
+});
+
+test('thresholds themselves are medium', () => {
+  expect(groupsByCount([101, 100, 20, 19], { low: 20, high: 100 })).toEqual({ many: [0], medium: [1, 2], few: [3] });
 });

@@ -20,3 +20,9 @@ export function groupBands(order: readonly number[], groups: Groups): Band[] {
     return places.length ? [{ name, first: Math.min(...places), last: Math.max(...places) }] : [];
   });
 }
+
+/** Groups by training counts, as `colt_core.data.groups` makes them where thresholds are set. */
+export function groupsByCount(counts: readonly number[], { low = 20, high = 100 }: { low?: number; high?: number }): Groups {
+  const of = (belongs: (count: number) => boolean) => counts.flatMap((count, index) => (belongs(count) ? [index] : []));
+  return { many: of((n) => n > high), medium: of((n) => n >= low && n <= high), few: of((n) => n < low) };
+}

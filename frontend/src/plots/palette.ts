@@ -7,3 +7,25 @@ export function runColor(id: string): string {
   for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193) >>> 0;
   return RUN_COLORS[hash % RUN_COLORS.length]!;
 }
+
+/** Colours of the groups of classes, from the same set. */
+export const GROUP_COLORS = { many: '#0072b2', medium: '#009e73', few: '#d55e00' } as const;
+
+const [LOWEST, HIGHEST] = [
+  [0x56, 0xb4, 0xe9],
+  [0xd5, 0x5e, 0x00],
+] as const;
+
+/** A colour between sky blue (0) and vermilion (1), seen on light and dark ground alike. */
+export function rampColor(share: number): string {
+  const at = Math.min(1, Math.max(0, share));
+  return `rgb(${LOWEST.map((low, i) => Math.round(low + (HIGHEST[i]! - low) * at)).join(' ')})`;
+}
+
+/** Each value's rank among those that are there, in 0..1; ties share the lower one. Null stays null. */
+export function rankShares(values: readonly (number | null)[]): (number | null)[] {
+  const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
+  const ranks = new Map<number, number>();
+  sorted.forEach((value, rank) => ranks.has(value) || ranks.set(value, rank));
+  return values.map((value) => (value === null ? null : ranks.get(value)! / Math.max(1, sorted.length - 1)));
+}

@@ -1,0 +1,23 @@
+import type { AnalysisResult } from '../api/types';
+import { decimal } from '../format';
+import { GROUP_COLORS, rampColor, rankShares } from '../plots/palette';
+import type { Point } from '../plots/points';
+import { groupOf, type Classes } from './classes';
+
+type FeatureMap = Extract<AnalysisResult, { kind: 'feature_map' }>;
+export const OOD_COLOR = 'var(--ink-faint)';
+
+/** The marks of a feature map, rarest on top: OOD images, then training images from head to tail. */
+export function mapPoints(map: FeatureMap, classes: Classes, by: 'group' | 'tailness'): Point[] {
+  const ranks = rankShares(map.tailness);
+  const depth = (label: number) => (label < 0 ? -1 : classes.order.indexOf(label));
+  const places = map.label.map((_, place) => place).sort((a, b) => depth(map.label[a]!) - depth(map.label[b]!));
+  return places.map((place): Point => {
+    const [x, y, label, index] = [map.x[place]!, map.y[place]!, map.label[place]!, map.index[place]!];
+    if (label < 0) return { x, y, color: OOD_COLOR, radius: 3, shape: 'cross', story: `OOD image ${index}, picked` };
+    const group = groupOf(label, classes.groups);
+    const color = by === 'group' ? (group ? GROUP_COLORS[group] : OOD_COLOR) : rampColor(ranks[place] ?? 0);
+    const story = `Training image ${index}, ${classes.names[label] ?? label}${group ? ` (${group})` : ''}, tailness ${decimal(map.tailness[place])}`;
+    return { x, y, color, radius: 3.2, shape: 'dot', story };
+  });
+}

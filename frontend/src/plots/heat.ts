@@ -1,0 +1,25 @@
+/** Bounds between the colours of a ratio, symmetric about 1 when it is read as a factor. */
+const BOUNDS = [0.25, 0.5, 0.8, 1.25, 2, 4] as const;
+
+/** What each colour stands for, from far too little to far too much. */
+export const LEVELS = ['under ¼', '¼ – ½', '½ – 0.8', '0.8 – 1.25', '1.25 – 2', '2 – 4', 'over 4'] as const;
+
+/** Which colour a ratio has: 0 (far below 1) to 6 (far above), 3 in the middle. */
+export function levelOf(ratio: number): number {
+  const level = BOUNDS.findIndex((bound) => ratio < bound);
+  return level < 0 ? BOUNDS.length : level;
+}
+
+/**
+ * The cells of each colour as one SVG path, so that a map of 365 x 365 is seven elements and not 133,225.
+ * `rows[i][j]` is drawn as a unit square at (j, i); null is left out.
+ */
+export function levelPaths(rows: readonly (readonly (number | null)[])[]): string[] {
+  const paths: string[][] = LEVELS.map(() => []);
+  rows.forEach((row, i) =>
+    row.forEach((value, j) => {
+      if (value !== null) paths[levelOf(value)]!.push(`M${j} ${i}h1v1h-1z`);
+    }),
+  );
+  return paths.map((path) => path.join(''));
+}

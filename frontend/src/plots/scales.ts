@@ -1,0 +1,41 @@
+/** The ends of an axis. */
+export type Domain = readonly [low: number, high: number];
+
+/** What an axis must span to show all values with some room around them; a single value gets room of its own. */
+export function domainOf(values: readonly number[], room = 0.06): Domain {
+  if (values.length === 0) return [0, 1];
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const pad = (high - low) * room || Math.abs(high) * room || 1;
+  return [low - pad, high + pad];
+}
+
+/** Round steps for an axis: about `wanted` of them, each 1, 2 or 5 times a power of ten. */
+export function ticksWithin([low, high]: Domain, wanted = 5): number[] {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / wanted;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999)!;
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+/** A value's place between `from` and `to`, in proportion. */
+export function place(value: number, [low, high]: Domain, from: number, to: number): number {
+  return from + ((value - low) / (high - low)) * (to - from);
+}
+
+/** The part of the line y = slope x + intercept that lies within the axes; null where none does. */
+export function lineWithin(slope: number, intercept: number, x: Domain, y: Domain): { from: [number, number]; to: [number, number] } | null {
+  let [left, right] = [x[0], x[1]];
+  if (slope === 0) {
+    if (intercept < y[0] || intercept > y[1]) return null;
+  } else {
+    const [a, b] = [(y[0] - intercept) / slope, (y[1] - intercept) / slope];
+    left = Math.max(left, Math.min(a, b));
+    right = Math.min(right, Math.max(a, b));
+    if (left >= right) return null;
+  }
+  return { from: [left, slope * left + intercept], to: [right, slope * right + intercept] };
+}
