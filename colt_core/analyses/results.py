@@ -1,5 +1,6 @@
 """What each analysis found: plain numbers, ready for a plot. Lists of one result that belong together have one length.
 
+Embeddings are the projection head's outputs, L2-normalised: the space of tailness and of sampling rounds.
 This module imports no torch, so that the API can describe its answers.
 """
 
