@@ -39,20 +39,24 @@ class RegistrationProblem(BaseModel):
     detail: str
 
 
-def check_source(session: Session, source: DatasetSource | PoolSource) -> None:
-    """See that what is to be read exists.
+DATASET_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".npz")
+POOL_ENDINGS = (*DATASET_ENDINGS, ".npy")  # images without labels
+
+
+def check_source(session: Session, source: DatasetSource | PoolSource, endings: tuple[str, ...]) -> None:
+    """See that what is to be read exists, and that an upload's file name has one of the endings.
 
     Raises:
         Unprocessable: for an upload that is not there, or a path outside the allowed roots.
     """
     if isinstance(source, UploadSource):
-        _check_upload(session, source.upload_id, "/source/upload_id", (".zip", ".tar", ".tar.gz", ".tgz", ".npz"))
+        _check_upload(session, source.upload_id, "/source/upload_id", endings)
     elif isinstance(source, PathSource):
         _check_path(source.path)
 
 
 def check_long_tail(session: Session, long_tail: LongTail | None) -> None:
-    """See that uploaded indices exist.
+    """See that an uploaded list exists.
 
     Raises:
         Unprocessable: when they do not.

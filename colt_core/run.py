@@ -13,6 +13,7 @@ from tqdm import tqdm
 from colt_core.config import PretrainConfig
 from colt_core.data import ImageDataset, ImagePool
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, StepDone, Stopped
+from colt_core.probes.config import EvaluationConfig
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.metrics import Evaluation
 from colt_core.training.checkpoint import load_backbone, save_checkpoint
@@ -67,7 +68,10 @@ def run_to_folder(
     assert state is not None  # a run ends with a checkpoint, or began from its last one
     backbone, _ = load_backbone(state)
     Compute.of(config).module(backbone)
-    evaluation = evaluate(backbone, dataset, flip_probability=config.flip_probability, precision=config.precision)
+    probe = EvaluationConfig(group_thresholds=config.group_thresholds)
+    evaluation = evaluate(
+        backbone, dataset, probe, flip_probability=config.flip_probability, precision=config.precision
+    )
     (folder / "evaluation.json").write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
     return evaluation
 

@@ -20,10 +20,14 @@ from colt_core.data import (
     PoolSpec,
     build_dataset,
     build_pool,
+    is_split_list,
+    keep_listed,
+    read_split_list,
 )
 from colt_core.data.groups import class_groups
 from colt_core.data.limits import Limits
 from colt_core.data.long_tail import read_indices
+from colt_core.data.sources import LabelledSource
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
@@ -65,8 +69,11 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
 def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
     wanted = DatasetSpec.model_validate({name: spec[name] for name in DatasetSpec.model_fields if name in spec})
     source = TypeAdapter[Any](DatasetSource).validate_python(spec["source"])
-    wanted = wanted.model_copy(update={"long_tail": _with_indices(wanted.long_tail, limits)})
-    dataset = build_dataset(open_dataset_source(source, limits), wanted, into=into, limits=limits, progress=progress)
+    images = open_dataset_source(source, limits)
+    if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
+        images, long_tail = _with_upload(images, wanted.long_tail.upload_id, limits)
+        wanted = wanted.model_copy(update={"long_tail": long_tail})
+    dataset = build_dataset(images, wanted, into=into, limits=limits, progress=progress)
     groups = class_groups(dataset.class_counts)
     return {
         "image_size": dataset.image_size,
@@ -86,12 +93,12 @@ def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[
     return {"image_size": pool.image_size, "num_samples": len(pool)}
 
 
-def _with_indices(long_tail: LongTail | None, limits: Limits) -> LongTail | None:
-    """An uploaded list of indices, read."""
-    if long_tail is None or long_tail.upload_id is None:
-        return long_tail
-    indices = read_indices(uploaded_file(long_tail.upload_id), limits)
-    return LongTail.model_validate({**long_tail.model_dump(), "upload_id": None, "indices": indices})
+def _with_upload(source: LabelledSource, upload_id: str, limits: Limits) -> tuple[LabelledSource, LongTail | None]:
+    """An uploaded split list, which chooses among the source's images, or uploaded indices, which are the profile's."""
+    path = uploaded_file(upload_id)
+    if is_split_list(path):
+        return keep_listed(source, read_split_list(path, limits)), None
+    return source, LongTail(profile="indices", indices=read_indices(path, limits))
 
 
 def _progress(lease: Lease) -> Callable[[int, int], None]:

@@ -106,8 +106,9 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
     checkpoint, state = found
     with reading() as session:
         done = recording.finished_probes(session, checkpoint.id)
+    thresholds = PretrainConfig.model_validate(job.config).group_thresholds
     for kind in job.evaluations:
-        config = EvaluationConfig(kind=kind)
+        config = EvaluationConfig(kind=kind, group_thresholds=thresholds)
         if config.model_dump(mode="json") in done:
             continue
         recorder.say(f"evaluation: {kind}")

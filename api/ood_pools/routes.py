@@ -30,7 +30,7 @@ router = APIRouter(prefix="/ood-pools", tags=["data"])
 def register_ood_pool(
     wanted: NewOodPool, session: WriteSession, background: BackgroundTasks, response: Response
 ) -> Accepted:
-    """Register a pool of unlabelled images: any tree of images, or an npz with `images`."""
+    """Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy."""
     pool = service.register(session, wanted)
     ring_later(background, PREPARE)
     response.headers["Location"] = f"/api/v1/ood-pools/{pool.id}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
-from colt_core.data.npz import read_npy
+from colt_core.data.npz import is_npy, read_npy
 from colt_core.data.spec import MOST_INDICES, LongTail
 
 Int64 = NDArray[np.int64]
@@ -98,13 +98,13 @@ def cut(labels: Int64, class_names: Sequence[str], long_tail: LongTail) -> Int64
 def read_indices(path: Path, limits: Limits | None = None) -> tuple[int, ...]:
     """Training positions from an .npy (integers, one dimension) or a .txt (one number a line).
 
+    A text of `PATH LABEL` lines is read by :func:`colt_core.data.read_split_list`.
+
     Raises:
         DataError: neither, or not integers.
     """
     limits = limits or Limits()
-    with path.open("rb") as stream:
-        is_npy = stream.read(6) == b"\x93NUMPY"
-    if is_npy:
+    if is_npy(path):
         array = read_npy(path, limits)
         if array.ndim != 1 or array.dtype.kind not in "iu":
             raise DataError(
@@ -118,7 +118,9 @@ def read_indices(path: Path, limits: Limits | None = None) -> tuple[int, ...]:
     except DataError:
         raise
     except ValueError as error:
-        raise DataError("indices must be an .npy of integers, or a text of one whole number a line") from error
+        raise DataError(
+            "indices must be an .npy of integers, a text of one whole number a line, or one of PATH LABEL a line"
+        ) from error
 
 
 def _in_range(indices: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Reading arrays from an .npz that comes from a stranger: every header is checked before its data are read."""
+"""Reading arrays from an .npz or .npy that comes from a stranger: every header is checked before its data are read."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits, Meter
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
+_MAGIC = b"\x93NUMPY"
 
 
 def is_npz(path: Path) -> bool:
@@ -26,6 +27,12 @@ def is_npz(path: Path) -> bool:
     except (zipfile.BadZipFile, OSError, NotImplementedError):
         return False
     return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def is_npy(path: Path) -> bool:
+    """Whether the file begins as an .npy does."""
+    with path.open("rb") as stream:
+        return stream.read(len(_MAGIC)) == _MAGIC
 
 
 def read_npz(path: Path, wanted: Collection[str], limits: Limits | None = None) -> dict[str, NDArray[Any]]:
@@ -66,7 +73,34 @@ def read_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
         raise DataError("the .npy is damaged; save it again with numpy.save") from error
 
 
-def _read_array(stream: IO[bytes], name: str, size: int, meter: Meter) -> NDArray[Any]:
+def map_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
+    """The array of an .npy file as a read-only view of the file: larger than memory is fine. Nothing is unpickled.
+
+    Raises:
+        DataError: as for :func:`read_npz`.
+    """
+    limits = limits or Limits()
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as stream:
+            shape, fortran_order, dtype = _read_header(stream, "the array", size)
+            offset = stream.tell()
+        claimed = math.prod(shape) * dtype.itemsize
+        if claimed > limits.max_bytes:
+            raise DataError(f"the array takes {claimed:,} bytes, more than {limits.max_bytes:,}; split it up")
+        if offset + claimed > size:
+            raise DataError("the array is cut short; save it again with numpy.save")
+        if claimed == 0:
+            return np.empty(shape, dtype)
+        order = "F" if fortran_order else "C"
+        return np.asarray(np.memmap(path, dtype, "r", offset, shape, order))  # type: ignore[call-overload]
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError("the .npy is damaged; save it again with numpy.save") from error
+
+
+def _read_header(stream: IO[bytes], name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
         version
@@ -76,9 +110,14 @@ def _read_array(stream: IO[bytes], name: str, size: int, meter: Meter) -> NDArra
     shape, fortran_order, dtype = read_header(stream)
     if dtype.hasobject:
         raise DataError(f"'{name}' holds Python objects (dtype {dtype}); save plain numbers")
-    bytes_claimed = math.prod(shape) * dtype.itemsize
-    if any(side < 0 for side in shape) or bytes_claimed > size:
+    if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize > size:
         raise DataError(f"'{name}' claims the shape {shape} but holds fewer data; save it again with numpy.savez")
+    return shape, fortran_order, dtype
+
+
+def _read_array(stream: IO[bytes], name: str, size: int, meter: Meter) -> NDArray[Any]:
+    shape, fortran_order, dtype = _read_header(stream, name, size)
+    bytes_claimed = math.prod(shape) * dtype.itemsize
     meter.add(bytes_claimed)
     content = stream.read(bytes_claimed)
     if len(content) != bytes_claimed:

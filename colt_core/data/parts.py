@@ -20,18 +20,23 @@ _TEST, _PROBE = 11, 12  # purposes of random draws: the same seed gives each its
 def choose_parts(source: LabelledSource, spec: DatasetSpec) -> dict[str, Int64]:
     """Source positions of each part: `train`, `probe`, `test`, and `val` where the source has one.
 
-    Train, val and test share no image. The probe part may share images with train, see :func:`probe_part`.
+    Train, val and test share no image. The probe part may share images with train, see :func:`probe_part`. Where a
+    split list names the training images, the test part is cut from the others.
 
     Raises:
         DataError: the data do not carry the parts or the cut asked for.
+        ValueError: a split list and a long-tail profile at once.
     """
     labels, candidates = source.labels, source.parts["train"]
     parts: dict[str, Int64] = {name: source.parts[name] for name in ("val", "test") if name in source.parts}
     if "test" not in parts:
-        parts["test"] = stratified(labels, candidates, spec.test_fraction, (spec.seed, _TEST), source.class_names)
+        free = candidates if source.listed is None else np.setdiff1d(candidates, source.listed)
+        parts["test"] = stratified(labels, free, spec.test_fraction, (spec.seed, _TEST), source.class_names)
         candidates = np.setdiff1d(candidates, parts["test"])
-    train = candidates
+    train = candidates if source.listed is None else source.listed
     if spec.long_tail is not None:
+        if source.listed is not None:
+            raise ValueError("a split list says which images are kept; a long-tail profile beside it has no meaning")
         train = candidates[cut(labels[candidates], source.class_names, spec.long_tail)]
     probe = probe_part(labels, candidates, train, spec.seed)
     return {"train": train, "probe": probe, **parts}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 from colt_core.data.names import image_names
-from colt_core.data.npz import read_npz
+from colt_core.data.npz import is_npy, map_npy, read_npz
 from colt_core.data.sources import ArrayImages, FileImages, ImageSource, Int64, LabelledSource, open_files
 
 SPLITS = ("train", "val", "test")
@@ -35,6 +35,8 @@ def open_labelled(path: Path, *, root: Path | None = None, limits: Limits | None
     limits = limits or Limits()
     files = open_files(path, root, limits)
     if files is None:
+        if is_npy(path):
+            raise DataError("an .npy has no labels; save images and labels together with numpy.savez")
         return _labelled_npz(read_npz(path, ("images", "labels", "test_images", "test_labels"), limits))
     names = image_names(files.names)
     parts_of_name, class_of_name = _layout(names)
@@ -52,13 +54,17 @@ def open_labelled(path: Path, *, root: Path | None = None, limits: Limits | None
 
 
 def open_unlabelled(path: Path, *, root: Path | None = None, limits: Limits | None = None) -> ImageSource:
-    """Every image in a folder, zip, tar or tar.gz, however it is arranged; or `images` of an .npz.
+    """Every image in a folder, zip, tar or tar.gz, however it is arranged; `images` of an .npz; or an .npy of images.
+
+    The arrays are uint8, N x H x W, or N x H x W x 1 or 3; an .npy is not read into memory.
 
     Args and Raises: as for :func:`open_labelled`.
     """
     limits = limits or Limits()
     files = open_files(path, root, limits)
     if files is None:
+        if is_npy(path):
+            return ArrayImages([("images", map_npy(path, limits))])
         arrays = read_npz(path, ("images",), limits)
         return ArrayImages([("images", _required(arrays, "images"))])
     return FileImages(files, image_names(files.names), limits)

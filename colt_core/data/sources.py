@@ -15,7 +15,7 @@ from colt_core.data.errors import DataError
 from colt_core.data.folders import Folder, resolve_inside
 from colt_core.data.images import UInt8, decode, resize_array
 from colt_core.data.limits import Limits
-from colt_core.data.npz import is_npz
+from colt_core.data.npz import is_npy, is_npz
 
 Int64 = NDArray[np.int64]
 
@@ -125,19 +125,21 @@ class LabelledSource:
 
     Attributes:
         images: N images.
-        labels: (N,) in 0..C-1.
+        labels: (N,) in 0..C-1; -1 for images of no part, whose class a split list leaves out.
         class_names: C names.
         parts: source positions by part; `train` always, `val` and `test` where the source has them.
+        listed: source positions that a split list keeps of `train`, ascending (:func:`keep_listed`); None without one.
     """
 
     images: ImageSource
     labels: Int64
     class_names: tuple[str, ...]
     parts: dict[str, Int64]
+    listed: Int64 | None = None
 
 
 def open_files(path: Path, root: Path | None, limits: Limits) -> Files | None:
-    """The folder or archive at `path`; None where it is an .npz.
+    """The folder or archive at `path`; None where it is an .npz or .npy.
 
     Args:
         path: a folder or file.
@@ -151,4 +153,4 @@ def open_files(path: Path, root: Path | None, limits: Limits) -> Files | None:
         return Folder(real, root or real, limits)
     if not real.is_file():  # opening a pipe would wait for ever
         raise DataError(f"{path.name!r} is neither a folder nor a file")
-    return None if is_npz(real) else open_archive(real, limits)
+    return None if is_npz(real) or is_npy(real) else open_archive(real, limits)

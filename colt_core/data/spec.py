@@ -22,7 +22,7 @@ class _Model(BaseModel):
 
 
 class UploadSource(_Model):
-    """A zip, tar, tar.gz or npz that was uploaded before."""
+    """A zip, tar, tar.gz, npz or (for pools) npy that was uploaded before."""
 
     kind: Literal["upload"] = "upload"
     upload_id: str = Field(min_length=1, max_length=200)
@@ -80,7 +80,11 @@ class LongTail(_Model):
         None, description="Profile `indices`: positions in the training part that are kept."
     )
     upload_id: str | None = Field(
-        None, min_length=1, max_length=200, description="Profile `indices`: an uploaded .npy or .txt of such positions."
+        None,
+        min_length=1,
+        max_length=200,
+        description="Profile `indices`: an upload of such positions (.npy, .txt), or a split list: a .txt of "
+        "lines `CLASS/IMAGE LABEL`, which chooses the classes too.",
     )
 
     @model_validator(mode="after")

@@ -1,0 +1,138 @@
+"""Published splits: text files of `PATH LABEL` lines that name the training images a long tail keeps.
+
+ImageNet-LT, ImageNet-100-LT and Places-LT come as such lists (Liu et al. 2019; Jiang et al. 2021).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from colt_core.data.errors import DataError
+from colt_core.data.limits import Limits
+from colt_core.data.sources import LabelledSource
+
+_LONGEST_SHOWN = 200
+_LONGEST_LINE = 2**16  # bytes
+_LARGEST_LABEL = 2**31
+
+
+class ListedImage(NamedTuple):
+    """One line of a split list."""
+
+    line: int  # 1-based
+    path: str
+    label: int
+
+
+def is_split_list(path: Path) -> bool:
+    """Whether the file's first line that is not blank reads `PATH LABEL`, and not numbers alone."""
+    with path.open("rb") as stream:
+        for raw in iter(lambda: stream.readline(_LONGEST_LINE), b""):
+            if words := raw.decode("utf-8-sig", "replace").rsplit(maxsplit=1):
+                return len(words) == 2 and _is_number(words[1]) and not all(map(_is_number, words[0].split()))
+    return False
+
+
+def read_split_list(path: Path, limits: Limits | None = None) -> Iterator[ListedImage]:
+    """The lines of a split list, one after the other; blank ones are passed over. A path may hold blanks.
+
+    Raises:
+        DataError: a line of another form, named; a file that is too large or not UTF-8.
+    """
+    limits = limits or Limits()
+    if path.stat().st_size > limits.max_file_bytes:
+        raise DataError(f"the split list is larger than {limits.max_file_bytes:,} bytes")
+    with path.open("rb") as stream:
+        for line, raw in enumerate(stream, start=1):
+            try:
+                words = raw.decode("utf-8-sig").rsplit(maxsplit=1)
+            except UnicodeDecodeError as error:
+                raise DataError(f"line {line} of the split list is not UTF-8; save it as UTF-8 text") from error
+            if not words:
+                continue
+            if len(words) != 2 or not _is_number(words[1]) or int(words[1]) >= _LARGEST_LABEL:
+                raise DataError(
+                    f"line {line} of the split list is not a path and a label (a whole number): "
+                    f"{' '.join(words)[:_LONGEST_SHOWN]!r}"
+                )
+            yield ListedImage(line, words[0].strip(), int(words[1]))
+
+
+def keep_listed(source: LabelledSource, lines: Iterable[ListedImage]) -> LabelledSource:
+    """The source with only the classes that the list names, and the training images it names as `listed`.
+
+    A line means the training image with the same class folder and file name; what stands before them in either path
+    (`train/`, `data_256/`, a folder around everything) does not count. A path without a folder means the only training
+    image of that file name. Classes are numbered in the order of the list's labels. Training images of a named class
+    that the list leaves out stay candidates for the probe part.
+
+    Raises:
+        DataError: an image that is not there, not the only one of its name, or listed twice; a label of two classes,
+            or a class with two labels (each time the line is named); fewer than two classes.
+    """
+    position_of = _by_name(source)
+    class_of_label: dict[int, int] = {}
+    label_of_class: dict[int, int] = {}
+    line_of: dict[int, int] = {}
+    for line, path, label in lines:
+        position = _find(position_of, path, line)
+        if (first := line_of.setdefault(position, line)) != line:
+            raise DataError(f"line {line} of the split list names {path!r} again, after line {first}; list it once")
+        c = int(source.labels[position])
+        if class_of_label.setdefault(label, c) != c:
+            raise DataError(
+                f"line {line} of the split list gives label {label} to an image of class {source.class_names[c]!r}, "
+                f"but lines before it to class {source.class_names[class_of_label[label]]!r}"
+            )
+        if label_of_class.setdefault(c, label) != label:
+            raise DataError(
+                f"line {line} of the split list gives label {label} to an image of class {source.class_names[c]!r}, "
+                f"but lines before it gave that class label {label_of_class[c]}"
+            )
+    if len(class_of_label) < 2:
+        raise DataError(f"the split list names {len(class_of_label)} class; a data set needs at least two")
+    classes = [class_of_label[label] for label in sorted(class_of_label)]
+    number_of = np.full(len(source.class_names), -1, dtype=np.int64)
+    number_of[classes] = np.arange(len(classes))
+    labels = number_of[source.labels]
+    return replace(
+        source,
+        labels=labels,
+        class_names=tuple(source.class_names[c] for c in classes),
+        parts={name: positions[labels[positions] >= 0] for name, positions in source.parts.items()},
+        listed=np.sort(np.fromiter(line_of, dtype=np.int64, count=len(line_of))),
+    )
+
+
+def _by_name(source: LabelledSource) -> dict[str, list[int]]:
+    """Training positions by `CLASS/IMAGE`, and by `IMAGE`."""
+    position_of: dict[str, list[int]] = defaultdict(list)
+    for position in source.parts["train"].tolist():
+        image = source.images.name(position).rpartition("/")[2]
+        position_of[f"{source.class_names[source.labels[position]]}/{image}"].append(position)
+        position_of[image].append(position)
+    return position_of
+
+
+def _find(position_of: dict[str, list[int]], path: str, line: int) -> int:
+    name = "/".join([part for part in path.replace("\\", "/").split("/") if part not in ("", ".")][-2:])
+    found = position_of.get(name, [])
+    if len(found) == 1:
+        return found[0]
+    shown = path[:_LONGEST_SHOWN]
+    if not found:
+        raise DataError(f"line {line} of the split list names {shown!r}, which is not among the training images")
+    raise DataError(
+        f"line {line} of the split list names {shown!r}, but {len(found)} training images have that name; put the "
+        "class folder before it"
+    )
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) <= 10
