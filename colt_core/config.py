@@ -120,7 +120,9 @@ class PretrainConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the hardware computes in it."
     )
-    num_processes: int = Field(1, ge=1, le=1, description="Data-parallel ranks.")
+    num_processes: int = Field(
+        1, ge=1, le=1024, description="Data-parallel ranks: each trains on its share of every batch."
+    )
     checkpoint_interval: int = Field(
         10, ge=1, lt=_LARGE, description="Epochs between two checkpoints; the last epoch always has one."
     )
@@ -168,6 +170,13 @@ class PretrainConfig(BaseModel):
         problems = []
         if self.batch_size > num_train:
             problems.append(("batch_size", f"{self.batch_size} is more than the {num_train} training images"))
+        if self.batch_size < 2 * self.num_processes:
+            problems.append(
+                (
+                    "num_processes",
+                    f"{self.num_processes} processes get less than 2 images each of batch_size {self.batch_size}",
+                )
+            )
         if self.sampler != "none":
             if num_pool is None:
                 problems.append(("sampler", f"'{self.sampler}' needs an OOD pool; name one, or choose 'none'"))

@@ -1,0 +1,107 @@
+"""Batch norm with the statistics of the whole batch, whichever rank its rows are on."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class GlobalBatchNorm(_BatchNorm):
+    """nn.BatchNorm1d or 2d of the ranks' rows taken together (SimCLR, Chen et al. 2020: "global BN").
+
+    With statistics of its own rows alone, a rank could tell the positive of a pair by them, and a result would depend
+    on the number of ranks. torch.nn.SyncBatchNorm does the same on GPUs, and refuses tensors on a CPU.
+
+    Parameters, buffers and their names are those of nn.BatchNorm, so that checkpoints fit both; statistics are
+    updated in place. In evaluation mode it is nn.BatchNorm. Ranks may have different numbers of rows, or none;
+    together they need two values a channel.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(b, C, ...) rows of this rank -> the same shape and type."""
+        if not self.training:
+            return nn.functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        output, mean_C, var_C, count = _NormalizeTogether.apply(input, self.weight, self.bias, self.eps)
+        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean_C, self.momentum)
+        self.running_var.lerp_(var_C * (count / (count - 1)), self.momentum)
+        return output  # type: ignore[no-any-return]
+
+
+def with_global_statistics(module: nn.Module) -> None:
+    """Put a GlobalBatchNorm in the place of every nn.BatchNorm inside a module; parameters and buffers stay."""
+    for name, child in module.named_children():
+        if isinstance(child, _BatchNorm):
+            norm = GlobalBatchNorm(child.num_features, child.eps, child.momentum)
+            for key, tensor in chain(child.named_parameters(), child.named_buffers()):
+                setattr(norm, key, tensor)
+            module.add_module(name, norm.train(child.training))
+        else:
+            with_global_statistics(child)
+
+
+class _NormalizeTogether(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        mean_C, var_C, count = _statistics(x)
+        ctx.save_for_backward(x, weight_C, mean_C, (var_C + eps).rsqrt(), count)
+        output = nn.functional.batch_norm(x, mean_C, var_C, weight_C, bias_C, eps=eps)
+        ctx.mark_non_differentiable(mean_C, var_C, count)
+        return output, mean_C, var_C, count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight_C, mean_C, scale_C, count = ctx.saved_tensors
+        grad_float = grad.to(mean_C.dtype)
+        normalised = (x.to(mean_C.dtype) - _by_channel(mean_C, x)) * _by_channel(scale_C, x)
+        grad_bias_C = grad_float.sum(_all_but_channels(x))
+        grad_weight_C = (grad_float * normalised).sum(_all_but_channels(x))
+        # The parameters' gradients stay those of the own rows, as all others do until the step adds them up; the
+        # statistics that an input went into served every rank's rows.
+        sums_2C = torch.stack([grad_bias_C, grad_weight_C])
+        dist.all_reduce(sums_2C)
+        mean_bias_C, mean_weight_C = sums_2C / count
+        grad_x = grad_float - _by_channel(mean_bias_C, x) - normalised * _by_channel(mean_weight_C, x)
+        return (grad_x * _by_channel(scale_C * weight_C, x)).to(x.dtype), grad_weight_C, grad_bias_C, None
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and biased variance (C,) over all ranks, and the number of values a channel, in float32 or float64.
+
+    From each rank's own mean and squared deviations (Chan et al. 1979), as a sum of squares would lose digits.
+    """
+    channels = x.shape[1]
+    own_count = x.numel() // channels
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    own = x.new_zeros(2 * channels + 1, dtype=dtype)
+    if own_count:
+        own_var_C, own_mean_C = torch.var_mean(x.to(dtype), _all_but_channels(x), correction=0)
+        own = torch.cat([own_mean_C, own_var_C * own_count, own.new_tensor([own_count])])
+    everyones = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(everyones, own)
+    means_RC, squares_RC, counts_R1 = torch.stack(everyones).split([channels, channels, 1], dim=1)
+    count = counts_R1.sum()
+    mean_C = (counts_R1 * means_RC).sum(0) / count
+    var_C = (squares_RC + counts_R1 * (means_RC - mean_C).square()).sum(0) / count
+    return mean_C, var_C, count
+
+
+def _all_but_channels(x: Tensor) -> list[int]:
+    return [0, *range(2, x.ndim)]
+
+
+def _by_channel(values_C: Tensor, x: Tensor) -> Tensor:
+    return values_C.view(1, -1, *[1] * (x.ndim - 2))
