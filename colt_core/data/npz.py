@@ -74,7 +74,7 @@ def read_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
 
 
 def map_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
-    """The array of an .npy file as a read-only view of the file: larger than memory is fine. Nothing is unpickled.
+    """The images of an .npy file as a read-only view of the file: larger than memory is fine. Nothing is unpickled.
 
     Raises:
         DataError: as for :func:`read_npz`.
@@ -90,6 +90,8 @@ def map_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
             raise DataError(f"the array takes {claimed:,} bytes, more than {limits.max_bytes:,}; split it up")
         if offset + claimed > size:
             raise DataError("the array is cut short; save it again with numpy.save")
+        if shape and shape[0] > limits.max_files:
+            raise DataError(f"the array holds {shape[0]:,} images, more than {limits.max_files:,}; split it up")
         if claimed == 0:
             return np.empty(shape, dtype)
         order = "F" if fortran_order else "C"

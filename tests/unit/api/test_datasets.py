@@ -176,6 +176,8 @@ def test_uploads_must_fit_their_use(client: TestClient) -> None:
     assert client.post(f"{API}/datasets", json={"name": "d", "source": source, "long_tail": tail}).status_code == 202
     swapped = client.post(f"{API}/datasets", json={"name": "d", "source": {**source, "upload_id": indices}})
     assert pointers(swapped) == ["/source/upload_id"]
+    pool = client.post(f"{API}/ood-pools", json={"name": "300K", "source": {**source, "upload_id": indices}})
+    assert pool.status_code == 202  # images without labels may be one .npy
     swapped = client.post(
         f"{API}/datasets", json={"name": "d", "source": source, "long_tail": {**tail, "upload_id": archive}}
     )

@@ -6,7 +6,7 @@ import io
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from colt_core.data import (
     open_labelled,
     open_unlabelled,
 )
+from colt_core.data.npz import map_npy
 
 LABELS = np.array([0, 1] * 5)
 GRAY = np.random.default_rng(0).integers(0, 256, (10, 12, 12)).astype(np.uint8)
@@ -144,3 +145,42 @@ def test_damage(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match="damaged"):
         open_unlabelled(path)
+
+
+@pytest.mark.parametrize("shape", [(10, 12, 12), (10, 12, 12, 1), (10, 12, 12, 3)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_one_npy_is_a_pool_read_from_the_file(tmp_path: Path, shape: tuple[int, ...], order: Literal["C", "F"]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    np.save(tmp_path / "300K.npy", np.asarray(images, order=order))
+    source = open_unlabelled(tmp_path / "300K.npy")
+    pool = build_pool(source, PoolSpec(), into=tmp_path / "pool")
+    expected = np.broadcast_to(images.reshape(10, 12, 12, -1), (10, 12, 12, 3)).transpose(0, 3, 1, 2)
+    assert np.array_equal(pool.images, expected)
+    assert build_pool(source, PoolSpec(image_size=8)).images.shape == (10, 3, 8, 8)
+    assert isinstance(map_npy(tmp_path / "300K.npy").base, np.memmap)  # a pool of gigabytes is not read at once
+
+
+def test_an_npy_that_is_no_pool_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+
+    def refusal(limits: Limits | None = None) -> str:
+        with pytest.raises(DataError) as caught:
+            open_unlabelled(path, limits=limits)
+        return str(caught.value)
+
+    np.save(path, np.array([{}], dtype=object))
+    assert "Python objects" in refusal()
+    np.save(path, np.zeros((2, 12, 12), dtype=np.float32))
+    assert "must be uint8" in refusal()
+    np.save(path, np.zeros((0, 12, 12, 3), dtype=np.uint8))
+    assert "no images" in refusal()
+    np.save(path, GRAY)
+    assert "more than 100" in refusal(Limits(max_bytes=100))
+    assert "more than 9" in refusal(Limits(max_files=9))
+    with pytest.raises(DataError, match="no labels"):
+        open_labelled(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert "cut short" in refusal()
+    path.write_bytes(whole[:40])
+    assert "damaged" in refusal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -195,3 +196,19 @@ def test_progress_counts_to_the_end_and_may_stop_it(tmp_path: Path) -> None:
 
     with pytest.raises(InterruptedError):
         build_pool(open_unlabelled(tmp_path / "a.npz"), PoolSpec(), progress=stop)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_tar_of_nested_folders_is_a_pool(tmp_path: Path, mode: str) -> None:
+    # ImageNet-R has a folder a class and its README; Places-extra69 folders within folders.
+    folders = ["imagenet-r", "imagenet-r/n01443537", "places/a/amphitheater/outdoor"]
+    members: list[tuple[tarfile.TarInfo | str, bytes]] = []
+    for folder in folders:
+        info = tarfile.TarInfo(folder)
+        info.type = tarfile.DIRTYPE
+        members += [(info, b""), (f"{folder}/art_{len(folder)}.png", png(len(folder)))]
+    path = write_tar(tmp_path / "pool.tar", [*members, ("imagenet-r/README.txt", b"x")], mode)
+    pool = build_pool(open_unlabelled(path), PoolSpec())
+    assert {image.tobytes() for image in pool.images} == {
+        pixels(len(folder)).transpose(2, 0, 1).tobytes() for folder in folders
+    }

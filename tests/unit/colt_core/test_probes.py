@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from colt_core.data import ImageDataset
 from colt_core.models import Backbone
 from colt_core.probes.config import EvaluationConfig, GroupThresholds
-from colt_core.probes.evaluate import evaluate
+from colt_core.probes.evaluate import evaluate, predict, sgd_batch_size
+from colt_core.probes.features import features_of
 from colt_core.probes.few_shot import choose_shots, few_shot_probe
 from colt_core.probes.knn import knn_probe
 from colt_core.probes.linear import choose_strength, linear_probe
@@ -218,3 +220,53 @@ def test_the_sgd_probe_keeps_the_layer_that_validated_best(backbone: Backbone) -
         for epochs in range(1, 8)
     ]
     assert right == sorted(right) and right[0] < right[-1]
+
+
+def _noise(probe: int = 40, val: int = 0) -> ImageDataset:
+    """Labels without meaning: a classifier shows by its predictions which images it learned from."""
+    sizes = {"train": 10, "probe": probe, "val": val, "test": 60}
+    ends = np.cumsum([0, *sizes.values()])
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (ends[-1], 3, 16, 16), dtype=np.uint8)
+    parts = {name: np.arange(ends[i], ends[i + 1]) for i, name in enumerate(sizes)}
+    return ImageDataset(images, np.arange(ends[-1]) % 2, ("a", "b"), parts)
+
+
+def test_the_strength_comes_from_the_split_and_the_final_fit_from_all_of_the_probe_part(backbone: Backbone) -> None:
+    dataset = _noise()
+    learn, val = probe_split(dataset, seed=0)
+    probe, test = dataset.parts["probe"], dataset.parts["test"]
+    x, y = features_of(backbone, dataset.images, np.arange(len(dataset.images)), precision="fp32"), dataset.labels
+    strength = choose_strength(x[learn], y[learn], x[val], y[val])
+    predicted = predict(backbone, dataset, precision="fp32")
+    assert np.array_equal(predicted, linear_probe(x[probe], y[probe], x[test], strength=strength))
+    assert not np.array_equal(predicted, linear_probe(x[learn], y[learn], x[test], strength=strength))
+    # Few-shot keeps to its shots: learning from the validation images too would be more than 1 %.
+    shots = learn[choose_shots(y[learn], 3, seed=0)]
+    strength = choose_strength(x[shots], y[shots], x[val], y[val])
+    predicted = predict(backbone, dataset, EvaluationConfig(kind="few_shot", shots=3), precision="fp32")
+    assert np.array_equal(predicted, linear_probe(x[shots], y[shots], x[test], strength=strength))
+
+
+@pytest.mark.parametrize(
+    ("fields", "epochs_at"),
+    [({}, {30.0: 10, 3.0: 10, 0.3: 10}), ({"kind": "few_shot", "shots": 2}, {30.0: 40, 3.0: 20, 0.3: 40})],
+    ids=["linear", "few_shot"],
+)
+def test_sgd_takes_the_published_steps(backbone: Backbone, fields: dict, epochs_at: dict[float, int]) -> None:
+    settings = []
+
+    def note(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        (group,) = optimizer.param_groups
+        settings.append((round(group["lr"], 9), group["momentum"], group["weight_decay"], group["nesterov"]))
+
+    hook = register_optimizer_step_post_hook(note)
+    try:
+        predict(backbone, _noise(probe=10), EvaluationConfig(protocol="sgd", **fields), precision="fp32")
+    finally:
+        hook.remove()
+    assert settings == [(rate, 0.9, 0, False) for rate, epochs in epochs_at.items() for _ in range(epochs)]
+
+
+def test_sgd_batches_are_of_128_images_and_of_512_at_224_pixels() -> None:
+    assert [sgd_batch_size(side) for side in (32, 64, 223, 224, 256)] == [128, 128, 128, 512, 512]
