@@ -1,4 +1,4 @@
-"""Train without the service: `python -m colt_core train CONFIG.yaml --data PATH --pool PATH`."""
+"""Without the service: `python -m colt_core train CONFIG.yaml --data PATH --pool PATH`, and `analyze`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from colt_core.analyses.config import AnalysisKind, analysis_config
 from colt_core.config import PretrainConfig
 from colt_core.data import (
     DataError,
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0 done, 1 unusable input, 130 interrupted with a checkpoint."""
     arguments = _parser().parse_args(argv)
     try:
-        return _train(arguments)
+        status: int = arguments.command(arguments)
+        return status
     except (_Unusable, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -62,21 +64,37 @@ def _parser() -> argparse.ArgumentParser:
         "'python -m colt_core train digits.yaml --data digits --imbalance-ratio 20 --pool glyphs-and-patches'.",
     )
     train.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings by name; a preset fills the rest")
-    train.add_argument(
+    _add_data_options(train)
+    train.add_argument("--out", type=Path, default=Path("colt-run"), metavar="DIR", help="results (default: colt-run)")
+    train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="go on from here")
+    train.set_defaults(command=_train)
+
+    analyze = commands.add_parser(
+        "analyze",
+        help="look into the feature space of a checkpoint",
+        description="Make one analysis of a checkpoint, and print what it found as JSON. Give the data of the run.",
+    )
+    analyze.add_argument("checkpoint", type=Path, metavar="CHECKPOINT.pt")
+    analyze.add_argument("--kind", required=True, choices=get_args(AnalysisKind))
+    analyze.add_argument("--settings", default="{}", metavar="YAML", help="such as '{num_views: 4, seed: 1}'")
+    _add_data_options(analyze)
+    analyze.set_defaults(command=_analyze)
+    return parser
+
+
+def _add_data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--data",
         required=True,
         help="labelled images: a folder or archive of [train|val|test/]CLASS/IMAGE, an .npz, a saved data set, or the "
         "sample 'digits'",
     )
-    train.add_argument(
+    command.add_argument(
         "--pool", help="OOD images: any folder or archive, an .npz, a saved pool, or 'glyphs-and-patches'"
     )
-    train.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
-    train.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
-    train.add_argument("--max-per-class", type=int, metavar="N", help="that cut: images of the head class")
-    train.add_argument("--out", type=Path, default=Path("colt-run"), metavar="DIR", help="results (default: colt-run)")
-    train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="go on from here")
-    return parser
+    command.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
+    command.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
+    command.add_argument("--max-per-class", type=int, metavar="N", help="that cut: images of the head class")
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -105,6 +123,30 @@ def _train(arguments: argparse.Namespace) -> int:
         return _INTERRUPTED
     print(per_class_table(evaluation, dataset.class_names))
     print(f"Saved in {arguments.out}: checkpoint.pt, metrics.jsonl, evaluation.json")
+    return 0
+
+
+def _analyze(arguments: argparse.Namespace) -> int:
+    try:
+        settings = yaml.safe_load(arguments.settings)
+        if not isinstance(settings, dict):
+            raise _Unusable(f"--settings {arguments.settings}: settings by name are needed, such as '{{seed: 1}}'")
+        config = analysis_config.validate_python({**settings, "kind": arguments.kind})
+    except yaml.YAMLError as error:
+        raise _Unusable(f"--settings {arguments.settings} is not YAML") from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()]
+        raise _Unusable(f"--settings: {'; '.join(lines)}") from error
+    dataset = _dataset(arguments)
+    pool = None if arguments.pool is None else _pool(arguments)
+
+    from colt_core.analyses.run import analyze
+    from colt_core.training.checkpoint import load_checkpoint
+
+    try:
+        print(analyze(config, load_checkpoint(arguments.checkpoint), dataset, pool).model_dump_json())
+    except (ValueError, OSError) as error:
+        raise _Unusable(str(error)) from error
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`python -m colt_core train`, from images on disk to the per-class table."""
+"""`python -m colt_core train`, from images on disk to the per-class table; and `analyze`."""
 
 from __future__ import annotations
 
@@ -78,6 +78,24 @@ def test_a_run_leaves_checkpoint_metrics_evaluation_and_a_table(
     assert [record["selected"] for record in written if record["event"] == "round"] == [8, 8]
     steps = [record for record in written if record["event"] == "step"]
     assert [record["step"] for record in steps] == list(range(1, steps[-1]["steps"] + 1))
+
+
+def test_a_checkpoint_is_analysed(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_config(files / "config.yaml", epochs=2)
+    assert main(TRAIN) == 0
+    capsys.readouterr()
+    analyze = ["analyze", "run/checkpoint.pt", "--data", "data.npz", "--kind", "connectivity"]
+    assert main([*analyze, "--pool", "pool.npz", "--settings", "{num_views: 2, thresholds: [2]}"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["num_ood"], found["majority"]["with_ood"]) == ("connectivity", 8, [1])
+    for settings, told in (
+        ("{views: 2}", "views: Extra inputs"),
+        ("[", "is not YAML"),
+        ("3", "settings by name"),
+        ("{}", "needs its pool"),
+    ):
+        assert main([*analyze, "--settings", settings]) == 1
+        assert told in capsys.readouterr().err
 
 
 def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_end(files: Path) -> None:
