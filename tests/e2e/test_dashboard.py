@@ -168,6 +168,83 @@ def test_a_plot_leaves_as_csv_and_png(page: Page, service: Stack, job: dict[str,
         assert int.from_bytes(png[16:20]) > 600  # pixels across
 
 
+def finished_analysis(page: Page, service: Stack, job: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What the API found in an analysis that is asked for on the job's page, and shown there without a reload."""
+    page.locator(f"button[data-kind={kind}]").click()
+    page.get_by_role("button", name="Run on the last checkpoint").click()
+    expect(page.locator("#analyses > div > [data-status=succeeded]")).to_be_visible(timeout=60_000)
+    page.locator("#analyses").get_by_text("As a table").click()
+    expect(page.locator("#analyses td").first).to_be_visible()
+    analyses = service.client.get(f"/api/v1/jobs/{job['id']}/analyses", params={"kind": kind}).json()["items"]
+    assert [analysis["epoch"] for analysis in analyses] == [3]
+    result: dict[str, Any] = service.client.get(f"/api/v1/analyses/{analyses[0]['id']}").json()["result"]
+    return result
+
+
+def table(page: Page) -> list[list[float | None]]:
+    """The numbers of the table under an analysis."""
+    shown: list[list[float | None]] = page.locator("#analyses tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.dataset.value ? +cell.dataset.value : null))"
+    )
+    return shown
+
+
+def test_analyses_are_run_from_the_page_and_show_the_apis_numbers(
+    page: Page, service: Stack, job: dict[str, Any]
+) -> None:
+    page.goto(f"/jobs/{job['id']}")
+    share = finished_analysis(page, service, job, "tail_share")
+    assert table(page) == [list(row) for row in zip(share["gamma"], share["phi_tail"], share["phi_head"], strict=True)]
+    assert table(page)[-1] == [100, 1, 1], "of all images each group has its own share"
+
+    clusters = finished_analysis(page, service, job, "cluster_minority")
+    points = list(zip(clusters["minority_share"], clusters["tailness"], strict=True))
+    assert table(page) == [[size, *point] for size, point in zip(clusters["size"], points, strict=True)]
+    expect(page.locator("#analyses [data-fact=r]")).to_have_text(f"{clusters['r']:.3f}")
+    # What is drawn: the places are a linear function of the numbers, rightwards and upwards.
+    dots = page.locator("#analyses circle[data-x]")
+    drawn = dots.evaluate_all(
+        "dots => dots.map(({cx, cy, dataset: d}) => [+d.x, +d.y, cx.baseVal.value, cy.baseVal.value])"
+    )
+    assert [(x, y) for x, y, _, _ in drawn] == points
+    x, y, across, down = np.array(drawn).T
+    for values, places, sign in ((x, across, 1), (y, down, -1)):
+        slope, intercept = np.polyfit(values, places, 1)
+        assert slope * sign > 0
+        np.testing.assert_allclose(slope * values + intercept, places, atol=0.01)
+
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV of browser-run-cluster-minority").click()
+    rows = list(csv.DictReader(io.StringIO(Path(saved.value.path()).read_text())))
+    assert [float(row["tailness"]) for row in rows] == clusters["tailness"]
+    # The address keeps which one is shown; the keyboard reaches every point.
+    page.reload()
+    expect(dots).to_have_count(len(points))
+    page.get_by_role("img", name="Mean tailness of").focus()
+    page.keyboard.press("End")
+    expect(page.get_by_text(f"A cluster of {clusters['size'][-1]} images")).to_be_visible()
+
+
+def test_the_form_submits_each_framework_and_matched_steps(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    page.goto("/jobs/new")
+    page.get_by_label("Framework").select_option("bcl")
+    page.get_by_label("Variant of BCL").select_option("D")
+    page.get_by_label("Sampler").select_option("none")
+    page.get_by_label("as many steps").check()
+    page.get_by_label("Epochs").fill("3")
+    page.get_by_label("Name").fill("matched")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("heading", name="matched")).to_be_visible()
+    job_id = page.url.rsplit("/", 1)[1]
+    service.client.post(f"/api/v1/jobs/{job_id}/cancel")
+    config = service.client.get(f"/api/v1/jobs/{job_id}").json()["config"]
+    wanted = {"framework": "bcl", "bcl_variant": "D", "sampler": "none", "match_steps": True, "epochs": 3}
+    assert {key: config[key] for key in wanted} == wanted
+    page.goto("/jobs?framework=bcl")
+    expect(page.locator("tr[data-job]")).to_have_count(1)
+    expect(page.get_by_role("link", name="matched")).to_be_visible()
+
+
 def test_a_refused_job_says_what_to_change_beside_the_field(page: Page, job: dict[str, Any]) -> None:
     page.goto("/jobs/new")
     page.get_by_text("Further settings").click()

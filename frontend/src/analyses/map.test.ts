@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { GROUP_COLORS, rampColor } from '../plots/palette';
 import { classesOf } from './classes';
-import { mapPoints, OOD_COLOR } from './map';
+import { mapKeys, mapPoints, OOD_COLOR } from './map';
 
 const CLASSES = classesOf(
   { class_names: ['cat', 'dog'], class_counts: [1, 9], groups: { many: [1], medium: [], few: [0] } },
@@ -28,4 +28,10 @@ test('OOD images lie below, the tail on top, each at its own place', () => {
 
 test('by tailness the colour is its rank', () => {
   expect(mapPoints(MAP, CLASSES, 'tailness').map(({ color }) => color)).toEqual([OOD_COLOR, rampColor(0), rampColor(1)]);
+});
+
+test('the legend names what is drawn, and no more', () => {
+  expect(mapKeys(MAP, 'group').map(({ name }) => name)).toEqual(['many', 'medium', 'few', 'picked OOD image']);
+  const alone = { ...MAP, label: [0, 1, 1] };
+  expect(mapKeys(alone, 'tailness').map(({ name }) => name)).toEqual(['lowest tailness, -0.900', 'median', 'highest, -0.100']);
 });

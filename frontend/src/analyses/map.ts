@@ -1,11 +1,26 @@
 import type { AnalysisResult } from '../api/types';
 import { decimal } from '../format';
 import { GROUP_COLORS, rampColor, rankShares } from '../plots/palette';
-import type { Point } from '../plots/points';
+import type { Key, Point } from '../plots/points';
 import { groupOf, type Classes } from './classes';
 
 type FeatureMap = Extract<AnalysisResult, { kind: 'feature_map' }>;
 export const OOD_COLOR = 'var(--ink-faint)';
+
+/** What the marks stand for. */
+export function mapKeys(map: FeatureMap, by: 'group' | 'tailness'): Key[] {
+  const scores = map.tailness.filter((score) => score !== null);
+  const dots: [name: string, color: string][] =
+    by === 'group'
+      ? Object.entries(GROUP_COLORS)
+      : [
+          [`lowest tailness, ${decimal(Math.min(...scores))}`, rampColor(0)],
+          ['median', rampColor(0.5)],
+          [`highest, ${decimal(Math.max(...scores))}`, rampColor(1)],
+        ];
+  const ood: Key[] = map.label.some((label) => label < 0) ? [{ name: 'picked OOD image', color: OOD_COLOR, shape: 'cross' }] : [];
+  return [...dots.map(([name, color]): Key => ({ name, color, shape: 'dot' })), ...ood];
+}
 
 /** The marks of a feature map, rarest on top: OOD images, then training images from head to tail. */
 export function mapPoints(map: FeatureMap, classes: Classes, by: 'group' | 'tailness'): Point[] {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LEVELS, levelOf, levelPaths } from './heat';
+import { BOUND_NAMES, levelOf, levelPaths } from './heat';
 
 test.each([
   [0, 0],
@@ -13,7 +13,7 @@ test.each([
 ])('a ratio of %d has colour %d', (ratio, level) => expect(levelOf(ratio)).toBe(level));
 
 test('a factor and its inverse are equally far from the middle', () => {
-  for (const factor of [1.1, 1.3, 1.9, 2.5, 3.9, 5]) expect(levelOf(factor) + levelOf(1 / factor)).toBe(LEVELS.length - 1);
+  for (const factor of [1.1, 1.3, 1.9, 2.5, 3.9, 5]) expect(levelOf(factor) + levelOf(1 / factor)).toBe(BOUND_NAMES.length);
 });
 
 test('cells of one colour are one path, and a missing value is none', () => {

@@ -1,8 +1,9 @@
 /** Bounds between the colours of a ratio, symmetric about 1 when it is read as a factor. */
 const BOUNDS = [0.25, 0.5, 0.8, 1.25, 2, 4] as const;
 
-/** What each colour stands for, from far too little to far too much. */
-export const LEVELS = ['under ¼', '¼ – ½', '½ – 0.8', '0.8 – 1.25', '1.25 – 2', '2 – 4', 'over 4'] as const;
+/** The bounds as a legend writes them, between one colour and the next. */
+export const BOUND_NAMES = ['¼', '½', '0.8', '1.25', '2', '4'] as const;
+export const NUM_LEVELS = BOUNDS.length + 1;
 
 /** Which colour a ratio has: 0 (far below 1) to 6 (far above), 3 in the middle. */
 export function levelOf(ratio: number): number {
@@ -15,7 +16,7 @@ export function levelOf(ratio: number): number {
  * `rows[i][j]` is drawn as a unit square at (j, i); null is left out.
  */
 export function levelPaths(rows: readonly (readonly (number | null)[])[]): string[] {
-  const paths: string[][] = LEVELS.map(() => []);
+  const paths: string[][] = Array.from({ length: NUM_LEVELS }, () => []);
   rows.forEach((row, i) =>
     row.forEach((value, j) => {
       if (value !== null) paths[levelOf(value)]!.push(`M${j} ${i}h1v1h-1z`);

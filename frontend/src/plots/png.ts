@@ -1,3 +1,5 @@
+import type { Line } from './lines';
+
 /** Pixels of a PNG for each of the plot's own. */
 const SCALE = 2;
 
@@ -29,19 +31,47 @@ export async function svgToPng(svg: SVGSVGElement): Promise<Blob> {
   }
 }
 
-/** A canvas plot on the page's ground; alone it would be transparent. */
-export function canvasToPng(canvas: HTMLCanvasElement): Promise<Blob> {
-  return onGround(canvas, canvas.width, canvas.height, canvas);
+/** A canvas plot on the page's ground, with the names of its lines; alone it would be transparent, and have none. */
+export function canvasToPng(canvas: HTMLCanvasElement, lines: readonly Line[] = []): Promise<Blob> {
+  const scale = devicePixelRatio;
+  const below = lines.length ? 30 * scale : 0;
+  return onGround(canvas, canvas.width, canvas.height, canvas, below, (context, style) => {
+    context.font = `${12 * scale}px system-ui, sans-serif`;
+    context.lineWidth = 2 * scale;
+    let x = 16 * scale;
+    const y = canvas.height + below / 2;
+    for (const { label, color, dash } of lines) {
+      context.strokeStyle = color ?? style.getPropertyValue('--ink-faint');
+      context.setLineDash((dash ?? []).map((length) => length * scale));
+      context.beginPath();
+      context.moveTo(x, y);
+      context.lineTo(x + 24 * scale, y);
+      context.stroke();
+      context.fillStyle = style.getPropertyValue('--ink-soft');
+      context.fillText(label, x + 30 * scale, y + 4 * scale);
+      x += 48 * scale + context.measureText(label).width;
+    }
+  });
 }
 
-function onGround(image: CanvasImageSource, width: number, height: number, element: Element): Promise<Blob> {
+/** `draw` adds to the stretch of `below` pixels under the image. */
+function onGround(
+  image: CanvasImageSource,
+  width: number,
+  height: number,
+  element: Element,
+  below = 0,
+  draw?: (context: CanvasRenderingContext2D, style: CSSStyleDeclaration) => void,
+): Promise<Blob> {
   const canvas = document.createElement('canvas');
   canvas.width = width;
-  canvas.height = height;
+  canvas.height = height + below;
   const context = canvas.getContext('2d')!;
-  context.fillStyle = getComputedStyle(element).getPropertyValue('--surface');
-  context.fillRect(0, 0, width, height);
+  const style = getComputedStyle(element);
+  context.fillStyle = style.getPropertyValue('--surface');
+  context.fillRect(0, 0, width, height + below);
   context.drawImage(image, 0, 0, width, height);
+  draw?.(context, style);
   return new Promise((resolve, reject) => {
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('The browser could not make a PNG'))), 'image/png');
   });

@@ -10,6 +10,13 @@ export interface Point {
   story: string;
 }
 
+/** What a kind of mark stands for. */
+export interface Key {
+  name: string;
+  color: string;
+  shape: Point['shape'];
+}
+
 /** The place of the point that lies nearest to (x, y), all in pixels and no farther than `most`. */
 export function nearest(points: readonly { x: number; y: number }[], x: number, y: number, most: number): number | undefined {
   let found: number | undefined;
