@@ -92,7 +92,8 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         own = torch.cat([own_mean_C, own_var_C * own_count, own.new_tensor([own_count])])
     everyones = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(everyones, own)
-    means_RC, squares_RC, counts_R1 = torch.stack(everyones).split([channels, channels, 1], dim=1)
+    every = torch.stack(everyones)
+    means_RC, squares_RC, counts_R1 = every[:, :channels], every[:, channels:-1], every[:, -1:]
     count = counts_R1.sum()
     mean_C = (counts_R1 * means_RC).sum(0) / count
     var_C = (squares_RC + counts_R1 * (means_RC - mean_C).square()).sum(0) / count

@@ -1,10 +1,10 @@
-"""The whole batch's gradient out of each rank's part."""
+"""Sums over the ranks: the whole batch's gradient out of each rank's part."""
 
 from __future__ import annotations
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from colt_core.distributed.ranks import Ranks
 
@@ -20,6 +20,15 @@ def sum_gradients(module: nn.Module, ranks: Ranks) -> None:
         return
     gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    dist.all_reduce(flat)
-    for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(summed.view(gradient.shape))
+    sum_over(ranks, flat)
+    begin = 0
+    for gradient in gradients:
+        end = begin + gradient.numel()
+        gradient.copy_(flat[begin:end].view(gradient.shape))
+        begin = end
+
+
+def sum_over(ranks: Ranks, tensor: Tensor) -> None:
+    """Replace a tensor, in place, by its sum over the ranks."""
+    if ranks.size > 1:
+        dist.all_reduce(tensor)

@@ -31,8 +31,11 @@ class Launch:
     @classmethod
     def from_environment(cls) -> Launch:
         """What torchrun says. A process that it did not start is alone."""
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-        return cls(*(int(os.environ.get(name, default)) for name, default in zip(names, "0101", strict=True)))
+
+        def said(name: str, otherwise: int) -> int:
+            return int(os.environ.get(name, otherwise))
+
+        return cls(said("RANK", 0), said("WORLD_SIZE", 1), said("LOCAL_RANK", 0), said("LOCAL_WORLD_SIZE", 1))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colt_core.distributed import ALONE, Ranks
 from colt_core.seeding import generator
 from colt_core.training.schedule import steps_per_epoch
 
@@ -21,7 +22,7 @@ Indices = NDArray[np.int64]
 class Batch:
     """Images of one step, ID and OOD mixed."""
 
-    images: Tensor  # (B, 3, H, W) uint8
+    images: Tensor  # (B, 3, H, W) uint8; of several ranks, only the rows that are this one's
     is_ood: Tensor  # (B,) bool
     index: Tensor  # (B,) int64: position in the training part, or in the pool where is_ood
     first_pass: bool  # whether the epoch has not been through these images before
@@ -36,6 +37,7 @@ def epoch_batches(
     epoch: int,
     steps: int,
     first: int = 0,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Batch]:
     """Cut permutations of ID + selected OOD images into an epoch's batches.
 
@@ -51,6 +53,7 @@ def epoch_batches(
         seed, epoch: what the permutations are a function of; epochs count from 1.
         steps: batches of the epoch, `Schedule.steps_in(epoch)`.
         first: batches to skip, those a resumed run has already trained on.
+        ranks: all of them go through the same batches; each reads only the images of its `ranks.shard(B)`.
 
     Yields:
         Batches of `batch_size`; a pass's last one may be shorter.
@@ -65,9 +68,11 @@ def epoch_batches(
         index = order[batch_number * batch_size : (batch_number + 1) * batch_size]
         is_ood = index >= num_train
         source = index.copy()
-        batch = np.empty((len(index), *images.shape[1:]), dtype=np.uint8)
-        batch[~is_ood] = images[index[~is_ood]]
-        if is_ood.any() and pool is not None:
-            source[is_ood] = selected[index[is_ood] - num_train]
-            batch[is_ood] = pool[source[is_ood]]
+        source[is_ood] = selected[index[is_ood] - num_train]
+        own = ranks.shard(len(index))
+        own_source, own_ood = source[own], is_ood[own]
+        batch = np.empty((len(own_source), *images.shape[1:]), dtype=np.uint8)
+        batch[~own_ood] = images[own_source[~own_ood]]
+        if own_ood.any() and pool is not None:
+            batch[own_ood] = pool[own_source[own_ood]]
         yield Batch(torch.from_numpy(batch), torch.from_numpy(is_ood), torch.from_numpy(source), number == 0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from colt_core.augment import normalize
+from colt_core.distributed import ALONE, Ranks, gather_rows
 from colt_core.frameworks import Framework
 from colt_core.models import Backbone
 from colt_core.training.device import Compute
@@ -18,50 +19,63 @@ Float32 = NDArray[np.float32]
 Images = NDArray[np.uint8] | Tensor
 
 
-def embed(framework: Framework, images: Images, *, batch_size: int = 512, precision: str = "auto") -> Float32:
+def embed(
+    framework: Framework, images: Images, *, batch_size: int = 512, precision: str = "auto", ranks: Ranks = ALONE
+) -> Float32:
     """Projection-head outputs, L2-normalised: the space of tailness and of sampling rounds.
 
     Args:
         framework: on any device; its training mode is restored afterwards.
         images: (N, 3, H, W) uint8.
+        ranks: each embeds its share of the images, and all have the result.
 
     Returns:
         (N, projection_dim) float32.
     """
-    return _in_batches(framework, framework.embed, images, batch_size, precision)
+    return _in_batches(framework, framework.embed, images, batch_size, precision, ranks)
 
 
-def extract_features(backbone: Backbone, images: Images, *, batch_size: int = 512, precision: str = "auto") -> Float32:
+def extract_features(
+    backbone: Backbone, images: Images, *, batch_size: int = 512, precision: str = "auto", ranks: Ranks = ALONE
+) -> Float32:
     """Average-pooled backbone features, not normalised: what probes are trained on.
 
     Args:
         backbone: on any device; its training mode is restored afterwards.
         images: (N, 3, H, W) uint8.
+        ranks: as in `embed`.
 
     Returns:
         (N, backbone.num_features) float32.
     """
-    return _in_batches(backbone, backbone, images, batch_size, precision)
+    return _in_batches(backbone, backbone, images, batch_size, precision, ranks)
 
 
 @torch.no_grad()
 def _in_batches(
-    module: nn.Module, function: Callable[[Tensor], Tensor], images: Images, batch_size: int, precision: str
+    module: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    images: Images,
+    batch_size: int,
+    precision: str,
+    ranks: Ranks,
 ) -> Float32:
+    if len(images) == 0:
+        raise ValueError("there are no images to embed")
+    own = ranks.shard(len(images))
     compute = Compute.choose(next(module.parameters()).device.type, precision)
     was_training = module.training
     module.eval()
     try:
         outputs = []
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
+        # A rank without a share passes an empty batch, which tells it the width of what it gathers.
+        for start in range(own.start, max(own.stop, own.start + 1), batch_size):
+            batch = images[start : min(start + batch_size, own.stop)]
             # A copy, as a memory map cannot be wrapped: torch has no read-only tensors.
             pixels = batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))
             with compute.deterministic(), compute.autocast():
                 outputs.append(function(normalize(compute.images(pixels))).float().cpu())
     finally:
         module.train(was_training)
-    if not outputs:
-        raise ValueError("there are no images to embed")
-    result: Float32 = torch.cat(outputs).numpy()
+    result: Float32 = gather_rows(torch.cat(outputs), len(images), ranks).numpy()
     return result

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from colt_core.augment import BatchAugmenter
 from colt_core.config import PretrainConfig
+from colt_core.distributed import ALONE, Ranks, sum_over
 from colt_core.events import Float32, Int64
 from colt_core.frameworks import Framework
 from colt_core.models import Backbone
@@ -18,7 +19,12 @@ from colt_core.training.embed import Images, extract_features
 
 
 def measure_pool(
-    framework: Framework, images: Images, pool: Images, augment: BatchAugmenter, config: PretrainConfig
+    framework: Framework,
+    images: Images,
+    pool: Images,
+    augment: BatchAugmenter,
+    config: PretrainConfig,
+    ranks: Ranks = ALONE,
 ) -> PoolMeasures:
     """What a `MakSampler` chooses by, in evaluation mode; a function of (model, images, config).
 
@@ -31,19 +37,24 @@ def measure_pool(
         pool: the OOD images, (M, 3, H, W) uint8.
         augment: makes the views; that of the training.
         config: mak_passes, batch_size, temperature, seed and precision are read.
+        ranks: each takes some of the batches, and all have the result.
 
     Raises:
         ValueError: if there are no images, or an empty pool.
     """
-    id_features, ood_features = (_directions(framework.backbone, part, config.precision) for part in (images, pool))
-    loss_M = np.empty(len(pool), dtype=np.float32)
+    id_features, ood_features = (
+        _directions(framework.backbone, part, config.precision, ranks) for part in (images, pool)
+    )
+    loss_M = np.zeros(len(pool), dtype=np.float32)
     was_training = framework.training
     framework.eval()
     try:
-        for number, index_B in enumerate(pool_batches(len(pool), config.batch_size, config.seed)):
+        batches = list(enumerate(pool_batches(len(pool), config.batch_size, config.seed)))
+        for number, index_B in batches[ranks.rank :: ranks.size]:
             loss_M[index_B] = batch_loss(framework, pool, index_B, number, augment, config).cpu().numpy()
     finally:
         framework.train(was_training)
+    sum_over(ranks, torch.from_numpy(loss_M))
     return PoolMeasures(id_features, ood_features, loss_M)
 
 
@@ -98,7 +109,7 @@ def pairwise_loss(z_RBD: Tensor, temperature: float) -> Tensor:
     return total_B / (passes * (passes - 1))
 
 
-def _directions(backbone: Backbone, images: Images, precision: str) -> Float32:
-    features = torch.from_numpy(extract_features(backbone, images, precision=precision))
+def _directions(backbone: Backbone, images: Images, precision: str, ranks: Ranks) -> Float32:
+    features = torch.from_numpy(extract_features(backbone, images, precision=precision, ranks=ranks))
     normalised: Float32 = torch.nn.functional.normalize(features, dim=1).numpy()
     return normalised

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from colt_core.augment import BatchAugmenter
 from colt_core.config import PretrainConfig
+from colt_core.distributed import Ranks, gather_views, sum_gradients
+from colt_core.distributed.round import first_finds
 from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent
 from colt_core.samplers import sampler_for, sampling_round
@@ -25,6 +28,7 @@ from colt_core.training.measure import measure_pool
 from colt_core.training.optimizer import set_learning_rate
 from colt_core.training.schedule import Schedule
 from colt_core.training.state import TrainingState
+from colt_core.training.views import batch_views
 
 
 class TrainingDiverged(RuntimeError):
@@ -44,28 +48,34 @@ def pretrain(
     A run is a function of (config, images, pool) on one machine: resumed at any step, it ends bit for bit where it
     would have ended. A resumed run yields nothing of what the checkpoint has behind it.
 
+    With `num_processes` > 1 every process calls this inside of `process_group`, with the same arguments, and goes
+    through all events, which are the same in each; losses and gradients are those of one process, up to rounding.
+
     Args:
         config: what to train.
         images: the ID training images, (N, 3, S, S) uint8, array, memory map or tensor. Labels play no part.
         pool: the OOD images, (M, 3, S, S) uint8; needed by every sampler but "none".
         resume_from: the `state` of a CheckpointReady event, or what `load_checkpoint` gives.
         should_stop: asked after every step and every sampling round; once it says yes, the run yields
-            CheckpointReady and Stopped, and ends.
+            CheckpointReady and Stopped, and ends. Of several processes, the first one's answer counts.
 
     Raises:
-        ValueError: at once, if the configuration cannot run on the data, or `resume_from` is of another run.
+        ValueError: at once, if the configuration cannot run on the data, `resume_from` is of another run, or the
+            process is not one of `num_processes`.
+        RuntimeError: if another process has ended, or was given another checkpoint.
         TrainingDiverged: while running, if the loss or an embedding is not finite.
     """
     train_images, pool_images, data = checked_data(config, images, pool)
-    compute = Compute.of(config)
-    state = TrainingState.start(config, data, compute)
+    compute, ranks = Compute.of(config), Ranks.of(config)
+    state = TrainingState.start(config, data, compute, ranks)
     if resume_from is not None:
         state.restore(resume_from)
-    return _run(state, train_images, pool_images, compute, should_stop)
+    ranks.check_same(state.epoch, state.step, state.rounds)
+    return _run(state, train_images, pool_images, compute, ranks, should_stop)
 
 
 def _run(
-    state: TrainingState, images: Any, pool: Any, compute: Compute, should_stop: Callable[[], bool]
+    state: TrainingState, images: Any, pool: Any, compute: Compute, ranks: Ranks, should_stop: Callable[[], bool]
 ) -> Iterator[Event]:
     config, framework, tailness = state.config, state.framework, state.tailness
     schedule = Schedule(config, len(images))
@@ -79,18 +89,19 @@ def _run(
         batches_done = state.step - schedule.steps_before(epoch)
 
         if sampler and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
-            id_z, ood_z = (embed(framework, part, precision=config.precision) for part in (images, pool))
+            id_z, ood_z = (embed(framework, part, precision=config.precision, ranks=ranks) for part in (images, pool))
             # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
             if not (np.isfinite(id_z).all() and np.isfinite(ood_z).all()):
                 raise TrainingDiverged(
                     f"the embeddings before epoch {epoch}, which sampling round {state.rounds + 1} is to compare, are "
                     "not finite: try a lower learning_rate or a longer lr_warmup_epochs"
                 )
-            measures = measure_pool(framework, images, pool, augment, config) if sampler.needs_measures else None
-            found = sampling_round(id_z, ood_z, tailness.scores(), sampler, config, state.rounds + 1, measures)
+            measures = measure_pool(framework, images, pool, augment, config, ranks) if sampler.needs_measures else None
+            find = partial(sampling_round, id_z, ood_z, tailness.scores(), sampler, config, state.rounds + 1, measures)
+            found = first_finds(find, ranks, config, len(images), len(pool))
             state.rounds, state.selected = state.rounds + 1, found["selected"]
             yield RoundDone(state.rounds, epoch, state.step, **found, seconds=perf_counter() - epoch_began)
-            if should_stop():
+            if ranks.first_says(should_stop()):
                 yield from _stop(state)
                 return
 
@@ -98,14 +109,12 @@ def _run(
         if batches_done == 0:
             framework.begin_epoch(epoch)
         position = (config.seed, epoch, schedule.steps_in(epoch), batches_done)
-        for batch in epoch_batches(images, pool, state.selected, config.batch_size, *position):
+        for batch in epoch_batches(images, pool, state.selected, config.batch_size, *position, ranks=ranks):
             step_began = perf_counter()
             step, learning_rate = state.step + 1, schedule.learning_rate(state.step + 1)
-            two_of_each = compute.images(batch.images).repeat(2, 1, 1, 1)
-            strength_B = framework.augmentation_strength(batch.index, batch.is_ood)
-            strength_2B = None if strength_B is None else strength_B.repeat(2)
             with compute.deterministic(), compute.autocast():
-                z_2BD = framework(augment(two_of_each, generator(config.seed, "augment", step), strength_2B))
+                views = batch_views(batch, framework, augment, generator(config.seed, "augment", step), compute, ranks)
+                z_2BD = gather_views(framework(views), len(batch.index), ranks)
             contrastive, per_sample_B, distribution = _losses(z_2BD, batch.is_ood, config)
             loss = contrastive if distribution is None else contrastive + config.distribution_loss_weight * distribution
             if not torch.isfinite(loss):
@@ -116,6 +125,7 @@ def _run(
             state.optimizer.zero_grad()
             with compute.deterministic():
                 loss.backward()  # type: ignore[no-untyped-call]
+            sum_gradients(framework, ranks)
             set_learning_rate(state.optimizer, learning_rate)
             state.optimizer.step()
 
@@ -139,7 +149,7 @@ def _run(
                 learning_rate=learning_rate,
                 seconds=perf_counter() - step_began,
             )
-            if should_stop():
+            if ranks.first_says(should_stop()):
                 yield from _stop(state)
                 return
 

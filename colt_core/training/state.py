@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from colt_core.config import PretrainConfig
+from colt_core.distributed import ALONE, Ranks, with_global_statistics
 from colt_core.events import Int64
 from colt_core.frameworks import Framework, build_framework
 from colt_core.tailness import TailnessTracker
@@ -35,11 +36,13 @@ class TrainingState:
     loss_sum: float = 0.0  # over the steps of the unfinished epoch
 
     @classmethod
-    def start(cls, config: PretrainConfig, data: dict[str, int | None], compute: Compute) -> Self:
-        """The state before the first step; the model is on its device."""
+    def start(cls, config: PretrainConfig, data: dict[str, int | None], compute: Compute, ranks: Ranks = ALONE) -> Self:
+        """The state before the first step; the model is on its device. It is the same on every rank, and stays so."""
         num_train = data["num_train"]
         assert num_train is not None
         framework = build_framework(config, num_train)
+        if ranks.size > 1:
+            with_global_statistics(framework)
         compute.module(framework)
         return cls(
             config,

@@ -1,0 +1,55 @@
+"""A sampling round is found by rank 0 and told to all: clustering need not give the same bits in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+
+from colt_core.config import PretrainConfig
+from colt_core.distributed.ranks import Ranks
+from colt_core.events import Cluster
+from colt_core.samplers.round import RoundFields
+
+
+def first_finds(
+    find: Callable[[], RoundFields], ranks: Ranks, config: PretrainConfig, num_train: int, num_pool: int
+) -> RoundFields:
+    """What `find()` gives on rank 0, on every rank.
+
+    Args:
+        find: called on rank 0 alone.
+        config: num_clusters and sample_budget are read: they are the sizes of what is found.
+        num_train, num_pool: ID and OOD images.
+    """
+    if ranks.size == 1:
+        return find()
+    if ranks.rank == 0:
+        found = find()
+        clusters_C4 = np.array([(c.size, c.tailness, c.weight, c.budget) for c in found["clusters"]], dtype=np.float64)
+    else:
+        found = RoundFields(
+            clusters=(),
+            id_cluster=np.empty(num_train, dtype=np.int64),
+            selected=np.empty(config.sample_budget, dtype=np.int64),
+            ood_tailness=np.empty(num_pool, dtype=np.float32),
+            ood_cluster=np.empty(num_pool, dtype=np.int64),
+            ood_similarity=np.empty(num_pool, dtype=np.float32),
+        )
+        clusters_C4 = np.empty((config.num_clusters, 4), dtype=np.float64)
+    _tell(clusters_C4)
+    for name in ("id_cluster", "selected", "ood_tailness", "ood_cluster", "ood_similarity"):
+        _tell(found[name])
+    found["clusters"] = tuple(
+        Cluster(int(size), float(tailness), float(weight), int(budget))
+        for size, tailness, weight, budget in clusters_C4
+    )
+    return found
+
+
+def _tell(array: NDArray[np.generic]) -> None:
+    """Overwrite the array, contiguous but on rank 0, by rank 0's."""
+    dist.broadcast(torch.from_numpy(np.ascontiguousarray(array)), src=0)
