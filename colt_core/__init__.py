@@ -31,6 +31,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "colt_core.analyses.uniformity": ("uniformity",),
     "colt_core.augment": (
         "BatchAugmenter",
+        "ViewParameters",
         "normalize",
     ),
     "colt_core.config": ("PretrainConfig",),

@@ -17,7 +17,7 @@ from colt_core.analyses.misclassification import misclassification_matrix
 from colt_core.analyses.run import analyze
 from colt_core.analyses.tail_share import tail_share
 from colt_core.analyses.uniformity import uniformity
-from colt_core.augment import BatchAugmenter, normalize
+from colt_core.augment import BatchAugmenter, ViewParameters, normalize
 from colt_core.config import PretrainConfig
 from colt_core.data import (
     ClassGroups,
@@ -115,6 +115,7 @@ __all__ = [
     "TailnessTracker",
     "TrainingDiverged",
     "UniformityConfig",
+    "ViewParameters",
     "alignment",
     "analyze",
     "build_dataset",

@@ -1,4 +1,4 @@
-"""SimCLR's augmentation of a batch at a time."""
+"""The augmentation of a batch at a time: SimCLR's, and BCL's RandAugment after it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from colt_core.augment.blur import blur, draw_blur
 from colt_core.augment.color import grayscale
 from colt_core.augment.crop import IntervalResize, crop_resize, draw_boxes
 from colt_core.augment.jitter import draw_jitter, jitter_
 from colt_core.augment.normalize import checked_pixels, standardize
+from colt_core.augment.parameters import ViewParameters
+from colt_core.augment.rand_augment import draw_rand_augment, rand_augment_
 from colt_core.config import PretrainConfig
 
 # Temporaries of a part then are 2 MB: on a CPU they stay in cache and in malloc's free lists, where those of
@@ -24,7 +27,7 @@ def _parts(count: int, floats: int, device: torch.device) -> list[slice]:
 
 
 class BatchAugmenter:
-    """Random resized crop, flip, colour jitter, grayscale, normalise; parameters drawn for every image by itself.
+    """Random resized crop, flip, colour jitter, grayscale, blur, RandAugment, normalise; each view by its own draws.
 
     The distribution is that of the released COLT code (torchvision's transforms on PIL images), without its rounding
     to 8 bits after every operation. Random numbers come from a CPU generator alone, so a seed gives the same views
@@ -36,6 +39,11 @@ class BatchAugmenter:
         flip_probability: of a horizontal flip.
         color_jitter: strength of brightness, contrast and saturation; hue gets a quarter of it.
         color_jitter_probability, grayscale_probability: of each.
+        blur_probability: of a Gaussian blur of 0.1 to 2 pixels.
+        rand_augment: operations of RandAugment a view, 0 to 2 (BCL); their strength is given with the images.
+
+    Raises:
+        ValueError: for another number of operations.
     """
 
     def __init__(
@@ -47,13 +55,19 @@ class BatchAugmenter:
         color_jitter: float = 0.4,
         color_jitter_probability: float = 0.8,
         grayscale_probability: float = 0.2,
+        blur_probability: float = 0.0,
+        rand_augment: int = 0,
     ) -> None:
+        if rand_augment not in (0, 1, 2):
+            raise ValueError(f"rand_augment must be 0, 1 or 2 operations, not {rand_augment}")
         self.size = size
         self.min_crop_scale = min_crop_scale
         self.flip_probability = flip_probability
         self.color_jitter = color_jitter
         self.color_jitter_probability = color_jitter_probability
         self.grayscale_probability = grayscale_probability
+        self.blur_probability = blur_probability
+        self.rand_augment = rand_augment
         self._resizes: dict[tuple[int, int], IntervalResize] = {}
 
     @classmethod
@@ -65,6 +79,8 @@ class BatchAugmenter:
             color_jitter=config.color_jitter,
             color_jitter_probability=config.color_jitter_probability,
             grayscale_probability=config.grayscale_probability,
+            blur_probability=config.blur_probability,
+            rand_augment={"I": 1, "D": 2}[config.bcl_variant] if config.framework == "bcl" else 0,
         )
 
     def __call__(self, images_B3HW: Tensor, generator: torch.Generator, strength_B: Tensor | None = None) -> Tensor:
@@ -74,28 +90,78 @@ class BatchAugmenter:
             strength_B: of RandAugment, by image in 0..1; needed where the augmenter has such operations.
 
         Raises:
-            ValueError: for images of another type or shape.
+            ValueError: for images of another type or shape, or such a strength missing.
         """
         count, _, height, width = checked_pixels(images_B3HW).shape
+        return self.apply(images_B3HW, self.draw(count, height, width, generator, strength_B))
+
+    def draw(
+        self, count: int, height: int, width: int, generator: torch.Generator, strength_B: Tensor | None = None
+    ) -> ViewParameters:
+        """What `__call__` draws for `count` images of these sides; nothing for an operation that is switched off.
+
+        Raises:
+            ValueError: if the augmenter has RandAugment operations and no strength in 0..1 of each image is given.
+        """
+        box_B4 = torch.stack(draw_boxes(count, height, width, self.min_crop_scale, generator), dim=1)
+        mirrored_B = torch.rand(count, generator=generator) < self.flip_probability
+        jitter = sigma_B = rand_augment = None
+        if self.color_jitter > 0 and self.color_jitter_probability > 0:
+            jitter = draw_jitter(count, self.color_jitter, self.color_jitter_probability, generator)
+        gray_B = torch.rand(count, generator=generator) < self.grayscale_probability
+        if self.blur_probability > 0:
+            sigma_B = draw_blur(count, self.blur_probability, generator)
+        if self.rand_augment > 0:
+            rand_augment = draw_rand_augment(self.rand_augment, _checked_strength(strength_B, count), generator)
+        return ViewParameters(box_B4, mirrored_B, jitter, gray_B, sigma_B, rand_augment)
+
+    def apply(self, images_B3HW: Tensor, parameters: ViewParameters) -> Tensor:
+        """The views that the parameters make of the images, as `__call__` gives them.
+
+        A view is a function of its image and its own parameters: some rows of both give, bit for bit, those rows of
+        the whole batch's views.
+
+        Raises:
+            ValueError: for images of another type or shape, or of another number than the parameters.
+        """
+        count, _, height, width = checked_pixels(images_B3HW).shape
+        if count != len(parameters):
+            raise ValueError(f"parameters of {len(parameters)} views for {count} images")
         device = images_B3HW.device
         size = self.size or height
-
-        top, left, box_h, box_w = draw_boxes(count, height, width, self.min_crop_scale, generator)
-        mirrored = torch.rand(count, generator=generator) < self.flip_probability
+        top, left, box_h, box_w = parameters.box.unbind(1)
         views = torch.empty(count, 3, size, size, device=device)
         for part in _parts(count, 3 * height * width, device):
             rows = self._resize(height, size)(top[part], box_h[part]).to(device)
-            columns = self._resize(width, size)(left[part], box_w[part], mirrored[part]).to(device)
+            columns = self._resize(width, size)(left[part], box_w[part], parameters.mirrored[part]).to(device)
             views[part] = crop_resize(images_B3HW[part], rows, columns)
 
         pixels_B3P = views.view(count, 3, size * size)
-        if self.color_jitter > 0 and self.color_jitter_probability > 0:
-            jitter_(pixels_B3P, draw_jitter(count, self.color_jitter, self.color_jitter_probability, generator))
-        gray = (torch.rand(count, generator=generator) < self.grayscale_probability).nonzero().squeeze(1).to(device)
+        if parameters.jitter is not None:
+            jitter_(pixels_B3P, parameters.jitter)
+        gray = parameters.gray.nonzero().squeeze(1).to(device)
         pixels_B3P[gray] = grayscale(pixels_B3P[gray])[:, None].expand(-1, 3, -1)
+        if parameters.sigma is not None:
+            blurred = parameters.sigma.nonzero().squeeze(1)
+            for part in _parts(len(blurred), 3 * size * size, device):
+                here = blurred[part].to(device)
+                views[here] = blur(views[here], parameters.sigma[blurred[part]].to(device))
+        if parameters.rand_augment is not None:
+            rand_augment_(views, parameters.rand_augment)
         return standardize(views)
 
     def _resize(self, side: int, size: int) -> IntervalResize:
         if (side, size) not in self._resizes:
             self._resizes[side, size] = IntervalResize(side, size)
         return self._resizes[side, size]
+
+
+def _checked_strength(strength_B: Tensor | None, count: int) -> Tensor:
+    if strength_B is None:
+        raise ValueError("RandAugment needs a strength for every image")
+    if strength_B.shape != (count,):
+        raise ValueError(f"strength must be one number for each of {count} images, not {tuple(strength_B.shape)}")
+    wrong = strength_B[~((strength_B >= 0) & (strength_B <= 1))]
+    if len(wrong) > 0:
+        raise ValueError(f"strength must lie in 0..1, not {wrong[0].item()}")
+    return strength_B.cpu().float()

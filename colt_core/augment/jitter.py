@@ -21,6 +21,9 @@ class JitterParameters:
     factors: Tensor  # (4, B): brightness, contrast, saturation factor, hue shift
     order: Tensor  # (B,) index into the 24 orders of the four operations; -1 leaves the image as it is
 
+    def __getitem__(self, rows: Tensor | slice) -> JitterParameters:
+        return JitterParameters(self.factors[:, rows], self.order[rows])
+
 
 def draw_jitter(count: int, strength: float, probability: float, generator: torch.Generator) -> JitterParameters:
     """Parameters as torchvision's ColorJitter(strength, strength, strength, strength / 4) draws them."""

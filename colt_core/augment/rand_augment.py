@@ -1,0 +1,97 @@
+"""RandAugment of a batch, each view as strongly as its sample needs: BCL's augmentation (Zhou et al., ICML 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colt_core.augment import geometry, operations
+
+_LEVELS = 30  # a level of 30 is the upper end of an operation's range
+
+# Largest value at level 30; from 0, and either way with probability 1/2.
+_GEOMETRIC: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
+    "ShearX": (geometry.shear_x, 0.6),
+    "ShearY": (geometry.shear_y, 0.6),
+    "TranslateX": (geometry.translate_x, 0.66),
+    "TranslateY": (geometry.translate_y, 0.66),
+    "Rotate": (geometry.rotate, 60.0),
+}
+_WITHOUT_VALUE: dict[str, Callable[[Tensor], Tensor]] = {
+    "AutoContrast": operations.auto_contrast,
+    "Invert": operations.invert,
+    "Equalize": operations.equalize,
+}
+# Values at level 0 and level 30.
+_WITH_VALUE: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], float, float]] = {
+    "Solarize": (operations.solarize, 0, 110),
+    "Posterize": (operations.posterize, 4, 8),
+    "Contrast": (operations.contrast, 0.1, 1.9),
+    "Color": (operations.color, 0.1, 1.9),
+    "Brightness": (operations.brightness, 0.1, 1.9),
+    "Sharpness": (operations.sharpness, 0.1, 1.9),
+}
+_CUTOUT_SIDE = 0.4  # of the image's, at level 30
+OPERATIONS = (*_GEOMETRIC, *_WITHOUT_VALUE, *_WITH_VALUE, "Cutout")
+
+
+@dataclass(frozen=True, slots=True)
+class RandAugmentParameters:
+    """What `draw_rand_augment` drew for B views, n operations each."""
+
+    operation: Tensor  # (B, n) int64, index into OPERATIONS; -1 applies none
+    level: Tensor  # (B,) in 0..30
+    sign: Tensor  # (B, n) 1 or -1, of the geometric operations
+    center: Tensor  # (B, n, 2) x and y of Cutout's square in 0..1 of the side
+
+    def __getitem__(self, rows: Tensor | slice) -> RandAugmentParameters:
+        return RandAugmentParameters(self.operation[rows], self.level[rows], self.sign[rows], self.center[rows])
+
+
+def draw_rand_augment(num_operations: int, strength_B: Tensor, generator: torch.Generator) -> RandAugmentParameters:
+    """Draw operations with replacement, each then applied with probability `strength`.
+
+    The level is 10 + 20 * strength of one operation, 5 + 25 * strength * u of two. Released code draws u ~ U(0, 1) in
+    the transform that makes a view: so u is one for both operations of a view, and another for the sample's other view.
+
+    Args:
+        num_operations: n, 1 or 2.
+        strength_B: (B,) float32 on the CPU, M of BCL in 0..1.
+    """
+    shape = (len(strength_B), num_operations)
+    operation = torch.randint(len(OPERATIONS), shape, generator=generator)
+    applied = torch.rand(shape, generator=generator) < strength_B[:, None]
+    sign = torch.where(torch.rand(shape, generator=generator) < 0.5, -1.0, 1.0)
+    center = torch.rand(*shape, 2, generator=generator)
+    if num_operations == 1:
+        level = 10 + 20 * strength_B
+    else:
+        level = 5 + 25 * strength_B * torch.rand(len(strength_B), generator=generator)
+    return RandAugmentParameters(torch.where(applied, operation, -1), level, sign, center)
+
+
+def rand_augment_(images_B3SS: Tensor, parameters: RandAugmentParameters) -> None:
+    """Apply the parameters in place to square float32 images (B, 3, S, S) in 0..1, grouped by operation."""
+    for turn in range(parameters.operation.shape[1]):
+        for index, name in enumerate(OPERATIONS):
+            chosen = (parameters.operation[:, turn] == index).nonzero().squeeze(1)
+            if len(chosen) > 0:
+                here = chosen.to(images_B3SS.device)
+                images_B3SS[here] = _operate(name, images_B3SS[here], parameters[chosen], turn)
+
+
+def _operate(name: str, images_n3SS: Tensor, parameters: RandAugmentParameters, turn: int) -> Tensor:
+    device, share_n = images_n3SS.device, parameters.level / _LEVELS
+    if name in _WITHOUT_VALUE:
+        return _WITHOUT_VALUE[name](images_n3SS)
+    if name in _WITH_VALUE:
+        apply, low, high = _WITH_VALUE[name]
+        return apply(images_n3SS, (low + (high - low) * share_n).to(device))
+    if name in _GEOMETRIC:
+        maps, most = _GEOMETRIC[name]
+        return geometry.warp(images_n3SS, maps(share_n * most * parameters.sign[:, turn]))
+    center_2n = parameters.center[:, turn].T
+    return operations.cutout(images_n3SS, (_CUTOUT_SIDE * share_n).to(device), center_2n.to(device))
