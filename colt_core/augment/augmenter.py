@@ -124,9 +124,15 @@ class BatchAugmenter:
         Raises:
             ValueError: for images of another type or shape, or of another number than the parameters.
         """
-        count, _, height, width = checked_pixels(images_B3HW).shape
+        count = len(checked_pixels(images_B3HW))
         if count != len(parameters):
             raise ValueError(f"parameters of {len(parameters)} views for {count} images")
+        # Pixels have more digits than bfloat16, so a run's views do not depend on its precision.
+        with torch.autocast(images_B3HW.device.type, enabled=False):
+            return self._views(images_B3HW, parameters)
+
+    def _views(self, images_B3HW: Tensor, parameters: ViewParameters) -> Tensor:
+        count, _, height, width = images_B3HW.shape
         device = images_B3HW.device
         size = self.size or height
         top, left, box_h, box_w = parameters.box.unbind(1)

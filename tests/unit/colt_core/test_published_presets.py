@@ -6,14 +6,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from colt_core.augment import BatchAugmenter
 from colt_core.config import PretrainConfig
 from colt_core.events import CheckpointReady, Finished, RoundDone, StepDone
+from colt_core.seeding import generator
 from colt_core.training.checkpoint import load_backbone
 from colt_core.training.pretrain import pretrain
 from tests.unit.colt_core.tiny_runs import kinds
 
 IMAGES, POOL = (np.random.default_rng(seed).integers(0, 256, (2, 3, 224, 224), dtype=np.uint8) for seed in (1, 2))
+
+
+def test_views_do_not_depend_on_the_precision() -> None:
+    augment = BatchAugmenter.of(PretrainConfig.resolve({"preset": "places-lt", "framework": "bcl", "bcl_variant": "D"}))
+    images, strength = torch.from_numpy(IMAGES).repeat(2, 1, 1, 1), torch.ones(4)
+    exact = augment(images, generator(0, "augment", 1), strength)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(augment(images, generator(0, "augment", 1), strength), exact)
 
 
 @pytest.mark.parametrize(
