@@ -174,7 +174,7 @@ def finished_analysis(page: Page, service: Stack, job: dict[str, Any], kind: str
     page.get_by_role("button", name="Run on the last checkpoint").click()
     expect(page.locator("#analyses > div > [data-status=succeeded]")).to_be_visible(timeout=60_000)
     page.locator("#analyses").get_by_text("As a table").click()
-    expect(page.locator("#analyses td").first).to_be_visible()
+    expect(page.locator("#analyses .scroll-x td").first).to_be_visible()
     analyses = service.client.get(f"/api/v1/jobs/{job['id']}/analyses", params={"kind": kind}).json()["items"]
     assert [analysis["epoch"] for analysis in analyses] == [3]
     result: dict[str, Any] = service.client.get(f"/api/v1/analyses/{analyses[0]['id']}").json()["result"]
@@ -183,7 +183,7 @@ def finished_analysis(page: Page, service: Stack, job: dict[str, Any], kind: str
 
 def table(page: Page) -> list[list[float | None]]:
     """The numbers of the table under an analysis."""
-    shown: list[list[float | None]] = page.locator("#analyses tbody tr").evaluate_all(
+    shown: list[list[float | None]] = page.locator("#analyses .scroll-x tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.cells].map(cell => cell.dataset.value ? +cell.dataset.value : null))"
     )
     return shown
