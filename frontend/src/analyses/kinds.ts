@@ -18,7 +18,7 @@ export const KINDS: { kind: AnalysisKind; title: string; about: string }[] = [
     kind: 'misclassification',
     title: 'Confusion',
     about:
-      'Where the wrong predictions of a linear probe go, over what evenly spread errors would give: 1 is balanced. A column far above 1 is a class that swallows others; in a long tail that is mostly a head class.',
+      'Where the wrong predictions of a probe go, over what evenly spread errors would give: 1 is balanced. A column far above 1 is a class that swallows others; in a long tail that is mostly a head class.',
   },
   {
     kind: 'connectivity',
@@ -30,7 +30,7 @@ export const KINDS: { kind: AnalysisKind; title: string; about: string }[] = [
     kind: 'feature_map',
     title: 'Feature map',
     about:
-      'The feature space in two dimensions (t-SNE): dots are training images, crosses the OOD images last picked. Near is alike; the axes mean nothing by themselves.',
+      'The feature space in two dimensions: dots are training images, crosses the OOD images last picked. Near is alike; the axes mean nothing by themselves.',
   },
   {
     kind: 'uniformity',
