@@ -11,7 +11,7 @@ from worker.child import WorkFailed
 
 
 def probe(state: dict[str, Any], dataset: ImageDataset, config: EvaluationConfig) -> dict[str, Any]:
-    """Evaluate the backbone in `state`, a loaded checkpoint. Group thresholds that are not given are the run's.
+    """Evaluate the backbone in `state`, a loaded checkpoint.
 
     Returns:
         The result's columns of an `evaluations` row.
@@ -24,8 +24,6 @@ def probe(state: dict[str, Any], dataset: ImageDataset, config: EvaluationConfig
     from colt_core.training.device import Compute
 
     backbone, pretrained = load_backbone(state)
-    if config.group_thresholds is None:
-        config = config.model_copy(update={"group_thresholds": pretrained.group_thresholds})
     Compute.of(pretrained).module(backbone)
     try:
         result = evaluate(

@@ -7,13 +7,14 @@ from sqlalchemy.orm import Session
 from api.errors import Unprocessable
 from api.evaluations.schemas import NewEvaluation
 from api.jobs.service import find, find_checkpoint
+from colt_core.config import PretrainConfig
 from colt_core.probes.config import EvaluationConfig
 from store.models import Dataset, Evaluation
 from store.repositories import evaluations, registrations
 
 
 def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
-    """Queue a probe.
+    """Queue a probe. It groups the classes as the job does, where it does not say otherwise.
 
     Raises:
         NotFound: when there is no such job.
@@ -23,6 +24,10 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
     job = find(session, job_id)
     checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
     config = EvaluationConfig.model_validate(wanted.model_dump(exclude={"checkpoint_id"}))
+    if config.group_thresholds is None:
+        config = config.model_copy(
+            update={"group_thresholds": PretrainConfig.model_validate(job.config).group_thresholds}
+        )
     dataset = registrations.get(session, Dataset, job.dataset_id)
     assert dataset is not None  # a foreign key says so
     splits = dataset.split_sizes or {}

@@ -35,9 +35,7 @@ def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
     row = add_dataset(configured, status="ready")
     ImageDataset(images, labels, ("a", "b", "c"), parts).save(home / "artifacts" / row.artifact)
     job = add_job(configured, row, status="succeeded", accuracy=0.1)
-    config = PretrainConfig(
-        sampler="none", backbone="resnet10", width=4, epochs=1, batch_size=8, group_thresholds={"low": 20}
-    )
+    config = PretrainConfig(sampler="none", backbone="resnet10", width=4, epochs=1, batch_size=8)
     (event,) = [event for event in pretrain(config, images[:30]) if isinstance(event, CheckpointReady)]
     stored = CheckpointFolder(get_artifacts(), job.id, tmp_path).store(event)
     with writing() as session:
@@ -70,18 +68,6 @@ def test_a_probe_fills_its_row_and_is_told(configured: Engine, home: Path, check
     assert row.class_counts == [10] * CLASSES and row.test_counts == [5] * CLASSES
     assert row.accuracy is not None and 0 <= row.accuracy <= 1 and job.accuracy == 0.1  # its own probe counts
     assert event.data["id"] == asked and event.data["accuracy"] == row.accuracy
-
-
-def test_a_probe_groups_by_the_runs_thresholds_unless_it_has_its_own(
-    configured: Engine, home: Path, checkpoint: Checkpoint
-) -> None:
-    # Ten training images of each class: all Few below 20, which the run says; all Many above 5, which the probe says.
-    for own, expected in (({}, "few"), ({"group_thresholds": {"low": 1, "high": 5}}, "many")):
-        asked = ask(checkpoint, kind="knn", **own)
-        work_off(home, Evaluation)
-        with reading() as session:
-            groups = session.get_one(Evaluation, asked).group_accuracy
-        assert groups is not None and [name for name, value in groups.items() if value is not None] == [expected]
 
 
 def test_a_probe_that_cannot_be_done_says_why(configured: Engine, home: Path, checkpoint: Checkpoint) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 from fastapi.testclient import TestClient
 
+from colt_core.config import PretrainConfig
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import writing
@@ -36,6 +37,17 @@ def test_another_probe_of_the_last_checkpoint(client: TestClient, rows: Rows) ->
             Evaluation, shown["id"], session.get(Evaluation, shown["id"]).lease_token
         )
     problem(client.get(f"{API}/evaluations/nothing"), 404)
+
+
+def test_a_probe_groups_by_the_jobs_thresholds_unless_it_has_its_own(client: TestClient, rows: Rows) -> None:
+    thresholds = {"low": 20, "high": 100}
+    config = PretrainConfig.resolve({"preset": "digits", "sampler": "none", "group_thresholds": thresholds})
+    job = rows.job(config=config.model_dump(mode="json"))
+    rows.checkpoint(job, 1)
+    own = {"low": 2, "high": 5}
+    for body, expected in (({}, thresholds), ({"group_thresholds": own}, own)):
+        answer = client.post(f"{API}/jobs/{job.id}/evaluations", json={"kind": "knn", **body})
+        assert client.get(answer.headers["location"]).json()["config"]["group_thresholds"] == expected
 
 
 def test_probes_are_checked(client: TestClient, rows: Rows) -> None:
