@@ -152,7 +152,7 @@ export interface paths {
         put?: never;
         /**
          * Register Ood Pool
-         * @description Register a pool of unlabelled images: any tree of images, or an npz with `images`.
+         * @description Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy.
          */
         post: operations["register_ood_pool"];
         delete?: never;
@@ -1812,7 +1812,7 @@ export interface components {
                 precision?: "auto" | "fp32" | "bf16";
                 /**
                  * Num Processes
-                 * @description Data-parallel ranks.
+                 * @description Data-parallel ranks: each trains on its share of every batch.
                  * @default 1
                  */
                 num_processes?: number;
@@ -1893,7 +1893,7 @@ export interface components {
             indices?: number[] | null;
             /**
              * Upload Id
-             * @description Profile `indices`: an uploaded .npy or .txt of such positions.
+             * @description Profile `indices`: an upload of such positions (.npy, .txt), or a split list: a .txt of lines `CLASS/IMAGE LABEL`, which chooses the classes too.
              */
             upload_id?: string | null;
         };
@@ -2514,7 +2514,7 @@ export interface components {
                 precision?: "auto" | "fp32" | "bf16";
                 /**
                  * Num Processes
-                 * @description Data-parallel ranks.
+                 * @description Data-parallel ranks: each trains on its share of every batch.
                  * @default 1
                  */
                 num_processes?: number;
@@ -3250,7 +3250,7 @@ export interface components {
         };
         /**
          * UploadSource
-         * @description A zip, tar, tar.gz or npz that was uploaded before.
+         * @description A zip, tar, tar.gz, npz or (for pools) npy that was uploaded before.
          */
         UploadSource: {
             /**
