@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import hypothesis
 import pytest
 import torch
+
+from tests.unit.colt_core.rank_processes import OnRanks, rank_processes
 
 # A busy machine makes any single example slow, so none has a deadline.
 hypothesis.settings.register_profile("colt_core", deadline=None, derandomize=True)
@@ -20,3 +24,10 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="package")
+def ranks_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], OnRanks]]:
+    """`ranks_of(2)(function, ...)` calls it on each of two processes that form a group; its results, by rank."""
+    with ExitStack() as running:
+        yield cache(lambda size: running.enter_context(rank_processes(size, tmp_path_factory.mktemp("ranks"))))

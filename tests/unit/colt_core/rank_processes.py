@@ -1,4 +1,7 @@
-"""Real processes that form a gloo group, started once for many tests: starting them takes seconds."""
+"""Real processes that form a gloo group, started once for many tests: starting them takes seconds.
+
+A test hands them a function of its module, which is called with the process's `Ranks` and the test's arguments.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 
 import torch
 
-from colt_core.distributed import Launch, Ranks, process_group
+from colt_core.distributed import Launch, process_group
 from tests.unit.colt_core.tiny_runs import config
 
 PATIENCE = 120.0
@@ -23,7 +26,9 @@ OnRanks = Callable[..., list[Any]]
 @contextmanager
 def rank_processes(size: int, folder: Path) -> Iterator[OnRanks]:
     """`size` ranks. What is given calls `function(ranks, *arguments)` on all of them, and has their results."""
-    spawning = multiprocessing.get_context("spawn")
+    # Forked off a process that has imported torch, and never used it.
+    spawning = multiprocessing.get_context("forkserver")
+    spawning.set_forkserver_preload(["tests.unit.colt_core.tiny_runs"])
     ends, processes = [], []
     for rank in range(size):
         mine, theirs = spawning.Pipe()
@@ -74,8 +79,3 @@ def _serve(end: Connection, launch: Launch) -> None:
                 end.send((False, function(ranks, *arguments)))
             except BaseException:
                 end.send((True, traceback.format_exc()))
-
-
-def alone(ranks: Ranks) -> Ranks:
-    """The same process, as if it were the only one: what the ranks' result is compared with."""
-    return Ranks()
