@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -110,7 +111,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from colt_core.training.checkpoint import load_checkpoint
     from colt_core.training.pretrain import TrainingDiverged
 
-    stop = _Interrupt()
+    stop = _Interrupt(final=not _is_torchruns())
     try:
         state = None if arguments.resume is None else load_checkpoint(arguments.resume)
         evaluation = run_to_folder(config, dataset, pool, arguments.out, resume_from=state, should_stop=stop.asked)
@@ -118,6 +119,8 @@ def _train(arguments: argparse.Namespace) -> int:
         raise _Unusable(str(error)) from error
     finally:
         stop.forget()
+    if _is_follower():
+        return 0
     if evaluation is None:
         print(f"Interrupted. Go on with --resume {arguments.out / 'checkpoint.pt'}")
         return _INTERRUPTED
@@ -157,10 +160,15 @@ def _refuse_to_overwrite(held: Path, resumed: Path | None) -> None:
 
 
 class _Interrupt:
-    """Turns the first Ctrl-C into a wish that the training loop sees; a second one ends the process as usual."""
+    """Turns the first Ctrl-C into a wish that the training loop sees; a second one ends the process as usual.
 
-    def __init__(self) -> None:
+    Unless not `final`: torchrun passes on to its processes the Ctrl-C that they have had from the terminal already,
+    and ends them itself when they take longer than half a minute.
+    """
+
+    def __init__(self, final: bool) -> None:
         self._asked = False
+        self._final = final
         self._before = signal.signal(signal.SIGINT, self._note)
 
     def asked(self) -> bool:
@@ -171,7 +179,17 @@ class _Interrupt:
 
     def _note(self, *_: Any) -> None:
         self._asked = True
-        self.forget()
+        if self._final:
+            self.forget()
+
+
+def _is_torchruns() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _is_follower() -> bool:
+    """Whether another process of the run does the writing and the talking."""
+    return os.environ.get("RANK", "0") != "0"
 
 
 def read_config(path: Path) -> PretrainConfig:
@@ -223,7 +241,7 @@ def _pool(arguments: argparse.Namespace) -> ImagePool:
 @contextmanager
 def _reading(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar over the images of one source."""
-    with tqdm(desc=f"reading {what}", unit="image", disable=None, leave=False) as bar:
+    with tqdm(desc=f"reading {what}", unit="image", disable=_is_follower() or None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total, bar.n = total, done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from colt_core.config import PretrainConfig
 from colt_core.data import ImageDataset, ImagePool
+from colt_core.distributed import process_group
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, StepDone, Stopped
 from colt_core.probes.config import EvaluationConfig
 from colt_core.probes.evaluate import evaluate
@@ -36,19 +37,36 @@ def run_to_folder(
     with it) and evaluation.json (the linear probe).
 
     Returns:
-        The linear probe's result; None where `should_stop` ended the run.
+        The linear probe's result; None where `should_stop` ended the run. Of several processes (`num_processes`, under
+        torchrun) the first one writes and evaluates; the others train with it, and return None.
 
     Raises:
-        ValueError: the configuration cannot run on the data, the data set is too small for the probe, or the
-            checkpoint is of another run.
+        ValueError: the configuration cannot run on the data, the data set is too small for the probe, the checkpoint
+            is of another run, or the processes are not `num_processes`.
         TrainingDiverged: the loss is not finite.
     """
     images, _ = dataset.part("train")
-    events = pretrain(
-        config, images, None if pool is None else pool.images, resume_from=resume_from, should_stop=should_stop
+    pool_images = None if pool is None else pool.images
+    with process_group(config) as ranks:
+        events = pretrain(config, images, pool_images, resume_from=resume_from, should_stop=should_stop)
+        state = _record_events(events, config, folder, resume_from) if ranks.rank == 0 else _follow(events)
+    if state is None:
+        return None
+    backbone, _ = load_backbone(state)
+    Compute.of(config).module(backbone)
+    probe = EvaluationConfig(group_thresholds=config.group_thresholds)
+    evaluation = evaluate(
+        backbone, dataset, probe, flip_probability=config.flip_probability, precision=config.precision
     )
+    (folder / "evaluation.json").write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
+    return evaluation
+
+
+def _record_events(
+    events: Iterator[Event], config: PretrainConfig, folder: Path, state: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """Train, and write down how it goes. Returns the state at the end of the run; None where it was stopped."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = resume_from
     _forget_after(state, folder / "metrics.jsonl")
     with (folder / "metrics.jsonl").open("a", buffering=1) as metrics, tqdm(unit="step", disable=None) as bar:
         for event in events:
@@ -65,15 +83,13 @@ def run_to_folder(
                     save_checkpoint(state, folder / "checkpoint.pt")
                 case Stopped():
                     return None
-    assert state is not None  # a run ends with a checkpoint, or began from its last one
-    backbone, _ = load_backbone(state)
-    Compute.of(config).module(backbone)
-    probe = EvaluationConfig(group_thresholds=config.group_thresholds)
-    evaluation = evaluate(
-        backbone, dataset, probe, flip_probability=config.flip_probability, precision=config.precision
-    )
-    (folder / "evaluation.json").write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
-    return evaluation
+    return state  # a run ends with a checkpoint, or began from its last one
+
+
+def _follow(events: Iterator[Event]) -> None:
+    """Train, and leave the writing to the first process."""
+    for _ in events:
+        pass
 
 
 def _forget_after(state: dict[str, Any] | None, path: Path) -> None:
