@@ -49,7 +49,11 @@ def run_to_folder(
     pool_images = None if pool is None else pool.images
     with process_group(config) as ranks:
         events = pretrain(config, images, pool_images, resume_from=resume_from, should_stop=should_stop)
-        state = _record_events(events, config, folder, resume_from) if ranks.rank == 0 else _follow(events)
+        if ranks.rank > 0:
+            for _ in events:
+                pass
+            return None
+        state = _record_events(events, config, folder, resume_from)
     if state is None:
         return None
     backbone, _ = load_backbone(state)
@@ -84,12 +88,6 @@ def _record_events(
                 case Stopped():
                     return None
     return state  # a run ends with a checkpoint, or began from its last one
-
-
-def _follow(events: Iterator[Event]) -> None:
-    """Train, and leave the writing to the first process."""
-    for _ in events:
-        pass
 
 
 def _forget_after(state: dict[str, Any] | None, path: Path) -> None:

@@ -25,6 +25,7 @@ from worker.child import Interrupt, WorkFailed, run
 from worker.evaluating import probe
 from worker.handover import SCRATCH
 from worker.patience import persist
+from worker.ranks import joined_ranks
 from worker.recorder import Recorder
 
 
@@ -40,13 +41,14 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
 
     with reading() as session:
         job = session.get_one(Job, lease.id)
-        dataset, pool = _load(session, job)
+        dataset, pool = load_data(session, job)
     config = PretrainConfig.model_validate(job.config)
     images, labels = dataset.part("train")
     checkpoints = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH]))
-    recorder, state = _begin(lease, job, config, labels, dataset.num_classes, checkpoints)
+    row, state = checkpoints.last() or (None, None)
+    recorder = _begin(lease, job, config, labels, dataset.num_classes, checkpoints, row, state)
     pool_images = None if pool is None else pool.images
-    with interrupt.deferred():
+    with interrupt.deferred(), joined_ranks(config, job.id, None if row is None else row.id):
         try:
             for event in pretrain(
                 config, images, pool_images, resume_from=state, should_stop=lambda: interrupt.requested
@@ -59,7 +61,8 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     persist(lambda session: outcome.succeeded(session, lease))
 
 
-def _load(session: Session, job: Job) -> tuple[ImageDataset, ImagePool | None]:
+def load_data(session: Session, job: Job) -> tuple[ImageDataset, ImagePool | None]:
+    """What a job trains on."""
     artifacts = get_artifacts()
     dataset = ImageDataset.load(artifacts.local_path(session.get_one(Dataset, job.dataset_id).artifact))
     if job.ood_pool_id is None:
@@ -74,10 +77,10 @@ def _begin(
     labels: np.ndarray,
     num_classes: int,
     checkpoints: CheckpointFolder,
-) -> tuple[Recorder, dict[str, Any] | None]:
-    """Find where to go on from, and drop what an earlier attempt recorded behind it."""
-    found = checkpoints.last()
-    row, state = found if found else (None, None)
+    row: Checkpoint | None,
+    state: dict[str, Any] | None,
+) -> Recorder:
+    """Drop what an earlier attempt recorded behind the checkpoint that this one goes on from."""
     epoch, step = (row.epoch, row.step) if row else (0, 0)
     rounds = state["rounds"] if state else 0
 
@@ -96,7 +99,7 @@ def _begin(
         previous=state["selected"].numpy() if state else np.empty(0, dtype=np.int64),
     )
     recorder.say(f"attempt {job.attempts} goes on from epoch {epoch}, step {step}" if row else "training begins")
-    return recorder, state
+    return recorder
 
 
 def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: CheckpointFolder, recorder: Recorder) -> None:

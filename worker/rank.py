@@ -1,0 +1,49 @@
+"""`python -m worker.rank JOB_ID RANK CHECKPOINT_ID|-`: train one job beside its trainer, which keeps the records."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from colt_core.config import PretrainConfig
+from colt_core.distributed import process_group
+from colt_core.training.pretrain import TrainingDiverged, pretrain
+from store.artifacts import get_artifacts
+from store.database import reading
+from store.models import Checkpoint, Job
+from worker.checkpoints import CheckpointFolder
+from worker.child import DETERMINISTIC, die_with_parent
+from worker.handover import SCRATCH
+from worker.ranks import launch
+from worker.trainer import load_data
+
+log = logging.getLogger("worker")
+
+
+def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
+    """Go through the run's events. Exits with 0 also where the run cannot go on: the trainer meets the same and tells."""
+    die_with_parent()
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s rank {rank}: %(message)s"
+    )
+    with reading() as session:
+        job = session.get_one(Job, job_id)
+        dataset, pool = load_data(session, job)
+        row = session.get_one(Checkpoint, checkpoint_id) if checkpoint_id else None
+    config = PretrainConfig.model_validate(job.config)
+    images, _ = dataset.part("train")
+    pool_images = None if pool is None else pool.images
+    state = None if row is None else CheckpointFolder(get_artifacts(), job_id, Path(os.environ[SCRATCH])).load(row)
+    with process_group(config, launch(rank, config.num_processes)):
+        try:
+            for _ in pretrain(config, images, pool_images, resume_from=state):
+                pass
+        except (TrainingDiverged, *DETERMINISTIC):
+            log.exception("cannot go on")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), None if sys.argv[3] == "-" else sys.argv[3]))

@@ -1,0 +1,81 @@
+"""The further processes of a job with `num_processes` > 1: the trainer starts them, and none outlives it.
+
+They are of the trainer's process group and die with it; they hold no lease and write nothing. Once one of them fails,
+the trainer ends too, so that its supervisor puts the job back for another attempt from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import torch
+
+from colt_core.config import PretrainConfig
+from colt_core.distributed import Launch, process_group
+from worker.handover import PARENT, SCRATCH
+
+RANK_LOST = 70  # the trainer's exit code
+LOOK_SECONDS = 0.5
+
+log = logging.getLogger("worker")
+
+
+@contextmanager
+def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None) -> Iterator[None]:
+    """Be rank 0 of the job's processes, the others started and watched, until the context ends.
+
+    Args:
+        checkpoint_id: the row of the checkpoint that the job goes on from.
+    """
+    if config.num_processes == 1:
+        yield
+        return
+    threads = torch.get_num_threads()
+    share = max(1, threads // config.num_processes)
+    environment = {**os.environ, PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(share)}
+    if sys.platform == "linux":  # they are all on this machine, and need be heard nowhere else
+        environment["GLOO_SOCKET_IFNAME"] = os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-m", "worker.rank", job_id, str(rank), checkpoint_id or "-"], env=environment
+        )
+        for rank in range(1, config.num_processes)
+    ]
+    ended = Event()
+    watch = Thread(target=_end_with, args=(others, ended), name="ranks", daemon=True)
+    watch.start()
+    torch.set_num_threads(share)
+    try:
+        with process_group(config, launch(0, config.num_processes)):
+            try:
+                yield
+            finally:  # first of all: what happens to the others after this is not their fault
+                ended.set()
+                watch.join()
+    finally:
+        ended.set()
+        for process in others:
+            process.kill()
+            process.wait()
+        torch.set_num_threads(threads)
+
+
+def launch(rank: int, size: int) -> Launch:
+    """A rank's place; they find each other by a file in the trainer's scratch folder, which is new for each attempt."""
+    return Launch(rank, size, rank, size, rendezvous=f"file://{Path(os.environ[SCRATCH]).resolve() / 'ranks'}")
+
+
+def _end_with(others: list[subprocess.Popen[bytes]], ended: Event) -> None:
+    """End this process once another has failed: in a collective, it might wait for that one for a long time."""
+    while not ended.wait(LOOK_SECONDS):
+        for rank, process in enumerate(others, start=1):
+            if process.poll() not in (None, 0):
+                log.error("rank %d of this job's processes ended with code %s", rank, process.returncode)
+                os._exit(RANK_LOST)
