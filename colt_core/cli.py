@@ -111,7 +111,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from colt_core.training.checkpoint import load_checkpoint
     from colt_core.training.pretrain import TrainingDiverged
 
-    stop = _Interrupt(final=not _is_torchruns())
+    stop = _Interrupt()
     try:
         state = None if arguments.resume is None else load_checkpoint(arguments.resume)
         evaluation = run_to_folder(config, dataset, pool, arguments.out, resume_from=state, should_stop=stop.asked)
@@ -160,15 +160,10 @@ def _refuse_to_overwrite(held: Path, resumed: Path | None) -> None:
 
 
 class _Interrupt:
-    """Turns the first Ctrl-C into a wish that the training loop sees; a second one ends the process as usual.
+    """Turns the first Ctrl-C into a wish that the training loop sees; a second one ends the process as usual."""
 
-    Unless not `final`: torchrun passes on to its processes the Ctrl-C that they have had from the terminal already,
-    and ends them itself when they take longer than half a minute.
-    """
-
-    def __init__(self, final: bool) -> None:
+    def __init__(self) -> None:
         self._asked = False
-        self._final = final
         self._before = signal.signal(signal.SIGINT, self._note)
 
     def asked(self) -> bool:
@@ -179,12 +174,7 @@ class _Interrupt:
 
     def _note(self, *_: Any) -> None:
         self._asked = True
-        if self._final:
-            self.forget()
-
-
-def _is_torchruns() -> bool:
-    return "TORCHELASTIC_RUN_ID" in os.environ
+        self.forget()
 
 
 def _is_follower() -> bool:

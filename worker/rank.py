@@ -23,7 +23,7 @@ log = logging.getLogger("worker")
 
 
 def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
-    """Go through the run's events. Exits with 0 also where the run cannot go on: the trainer meets the same and tells."""
+    """Go through the run's events. Exits with 0 also where the run cannot go on: the trainer meets the same."""
     die_with_parent()
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s rank {rank}: %(message)s"
