@@ -56,6 +56,16 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "torchvision_labelled",
         "torchvision_unlabelled",
     ),
+    "colt_core.distributed": (
+        "GlobalBatchNorm",
+        "Launch",
+        "Ranks",
+        "gather_rows",
+        "gather_views",
+        "process_group",
+        "sum_gradients",
+        "with_global_statistics",
+    ),
     "colt_core.events": (
         "CheckpointReady",
         "Cluster",

@@ -40,6 +40,16 @@ from colt_core.data import (
     torchvision_labelled,
     torchvision_unlabelled,
 )
+from colt_core.distributed import (
+    GlobalBatchNorm,
+    Launch,
+    Ranks,
+    gather_rows,
+    gather_views,
+    process_group,
+    sum_gradients,
+    with_global_statistics,
+)
 from colt_core.events import CheckpointReady, Cluster, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
 from colt_core.frameworks import BCL, BCLD, BCLI, SDCLR, Framework, SimCLR, build_framework
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent
@@ -94,9 +104,11 @@ __all__ = [
     "FeatureMapConfig",
     "Finished",
     "Framework",
+    "GlobalBatchNorm",
     "GroupThresholds",
     "ImageDataset",
     "ImagePool",
+    "Launch",
     "Limits",
     "LongTail",
     "MakSampler",
@@ -106,6 +118,7 @@ __all__ = [
     "PretrainConfig",
     "ProjectionHead",
     "RandomSampler",
+    "Ranks",
     "RoundDone",
     "RoundInputs",
     "Sampler",
@@ -135,6 +148,8 @@ __all__ = [
     "extract_features",
     "feature_map",
     "few_shot_probe",
+    "gather_rows",
+    "gather_views",
     "keep_listed",
     "knn_probe",
     "linear_probe",
@@ -150,6 +165,7 @@ __all__ = [
     "open_labelled",
     "open_unlabelled",
     "pretrain",
+    "process_group",
     "read_split_list",
     "run_to_folder",
     "sample_labelled",
@@ -157,9 +173,11 @@ __all__ = [
     "sampling_round",
     "save_checkpoint",
     "score_ood",
+    "sum_gradients",
     "summarize",
     "tail_share",
     "torchvision_labelled",
     "torchvision_unlabelled",
     "uniformity",
+    "with_global_statistics",
 ]

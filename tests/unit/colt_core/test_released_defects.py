@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DistributedSampler
 
 from colt_core.config import PretrainConfig
+from colt_core.distributed import Ranks
 from colt_core.events import CheckpointReady, EpochDone, Float32, RoundDone
 from colt_core.samplers import sampler_for, sampling_round
 from colt_core.tailness import TailnessTracker, negative_tailness
+from colt_core.training.batches import epoch_batches
+from colt_core.training.schedule import steps_per_epoch
 from tests.unit.colt_core.tiny_runs import config, kinds, run
 
 
@@ -116,3 +122,24 @@ def test_equal_scores_share_the_budget_equally_instead_of_dividing_by_zero() -> 
 def test_the_guards_hold_in_a_run() -> None:
     for round_done in kinds(run(config(num_clusters=1, epochs=3)), RoundDone):
         assert len(set(round_done.selected.tolist())) == 24
+
+
+@pytest.mark.parametrize("num_ranks", [2, 3, 5])
+def test_several_processes_neither_lose_nor_double_a_sample_where_sizes_do_not_divide(num_ranks: int) -> None:
+    # The defect: a sampler that gives every process equally many samples repeats some of them, or leaves some out.
+    for drop_last, wrong in ((False, 30), (True, 25)):
+        parts = [DistributedSampler(range(26), num_ranks, rank, drop_last=drop_last) for rank in range(num_ranks)]
+        assert (sum(map(len, parts)) == 26) == (num_ranks == 2)
+        assert num_ranks != 5 or sum(map(len, parts)) == wrong
+    pixels = np.arange(60, dtype=np.uint8).repeat(3).reshape(60, 3, 1, 1)
+    for num_train, num_ood, batch_size in product((16, 17, 26), (0, 1, 9), (4, 5, 8)):
+        images, pool, selected = pixels[:num_train], pixels[30:], np.arange(num_ood)[::-1].copy()
+        steps = steps_per_epoch(num_train + num_ood, batch_size)
+        seen: list[int] = []
+        for rank in range(num_ranks):
+            ranks = Ranks(rank, num_ranks)
+            for batch in epoch_batches(images, pool, selected, batch_size, 0, 1, steps, ranks=ranks):
+                seen += batch.images[:, 0, 0, 0].tolist()
+        lone = (num_train + num_ood) % batch_size == 1  # has no negatives, and is left out of the epoch
+        assert len(seen) == len(set(seen)) == num_train + num_ood - lone
+        assert set(seen) <= {*range(num_train), *(30 + selected).tolist()}
