@@ -27,7 +27,6 @@ from colt_core.data import (
 from colt_core.data.groups import class_groups
 from colt_core.data.limits import Limits
 from colt_core.data.long_tail import read_indices
-from colt_core.data.sources import LabelledSource
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
@@ -69,10 +68,15 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
 def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
     wanted = DatasetSpec.model_validate({name: spec[name] for name in DatasetSpec.model_fields if name in spec})
     source = TypeAdapter[Any](DatasetSource).validate_python(spec["source"])
-    images = open_dataset_source(source, limits)
-    if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
-        images, long_tail = _with_upload(images, wanted.long_tail.upload_id, limits)
-        wanted = wanted.model_copy(update={"long_tail": long_tail})
+    if wanted.long_tail is None or wanted.long_tail.upload_id is None:
+        images = open_dataset_source(source, limits)
+    elif is_split_list(kept := uploaded_file(wanted.long_tail.upload_id)):
+        images = keep_listed(open_dataset_source(source, limits, nested=True), read_split_list(kept, limits))
+        wanted = wanted.model_copy(update={"long_tail": None})
+    else:
+        images = open_dataset_source(source, limits)
+        indices = LongTail(profile="indices", indices=read_indices(kept, limits))
+        wanted = wanted.model_copy(update={"long_tail": indices})
     dataset = build_dataset(images, wanted, into=into, limits=limits, progress=progress)
     groups = class_groups(dataset.class_counts)
     return {
@@ -91,14 +95,6 @@ def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[
     source = TypeAdapter[Any](PoolSource).validate_python(spec["source"])
     pool = build_pool(open_pool_source(source, limits), wanted, into=into, limits=limits, progress=progress)
     return {"image_size": pool.image_size, "num_samples": len(pool)}
-
-
-def _with_upload(source: LabelledSource, upload_id: str, limits: Limits) -> tuple[LabelledSource, LongTail | None]:
-    """An uploaded split list, which chooses among the source's images, or uploaded indices, which are the profile's."""
-    path = uploaded_file(upload_id)
-    if is_split_list(path):
-        return keep_listed(source, read_split_list(path, limits)), None
-    return source, LongTail(profile="indices", indices=read_indices(path, limits))
 
 
 def _progress(lease: Lease) -> Callable[[int, int], None]:

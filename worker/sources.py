@@ -23,15 +23,15 @@ from store.settings import get_settings
 
 
 def open_dataset_source(
-    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, limits: Limits
+    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, limits: Limits, *, nested: bool = False
 ) -> LabelledSource:
-    """Raises DataError when the source is gone, not allowed, or cannot be used."""
+    """`nested`: see `open_labelled`. Raises DataError when the source is gone, not allowed, or cannot be used."""
     match source:
         case UploadSource():
-            return open_labelled(uploaded_file(source.upload_id), limits=limits)
+            return open_labelled(uploaded_file(source.upload_id), nested=nested, limits=limits)
         case PathSource():
             path, root = allowed_path(source.path)
-            return open_labelled(path, root=root, limits=limits)
+            return open_labelled(path, nested=nested, root=root, limits=limits)
         case TorchvisionSource():
             return torchvision_labelled(source.name, _torchvision_folder(), download=source.download)
         case DatasetSampleSource():

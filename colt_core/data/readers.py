@@ -19,7 +19,9 @@ from colt_core.data.sources import ArrayImages, FileImages, ImageSource, Int64, 
 SPLITS = ("train", "val", "test")
 
 
-def open_labelled(path: Path, *, root: Path | None = None, limits: Limits | None = None) -> LabelledSource:
+def open_labelled(
+    path: Path, *, nested: bool = False, root: Path | None = None, limits: Limits | None = None
+) -> LabelledSource:
     """A labelled source: a folder, zip, tar or tar.gz of `[train|val|test/]CLASS/IMAGE`, or an .npz.
 
     An .npz holds `images` (uint8, N x H x W, or N x H x W x 1 or 3) and `labels` (integers, N), and optionally
@@ -27,6 +29,8 @@ def open_labelled(path: Path, *, root: Path | None = None, limits: Limits | None
 
     Args:
         path: the folder or file.
+        nested: CLASS may be folders within folders, as `a/airport/terminal` of Places, and is called by the whole path.
+            For a split list to choose from (`keep_listed`): without one it is not clear which folder is the class.
         root: the folder that nothing read may lie outside of, links followed; `path` itself by default.
 
     Raises:
@@ -39,7 +43,7 @@ def open_labelled(path: Path, *, root: Path | None = None, limits: Limits | None
             raise DataError("an .npy has no labels; save images and labels together with numpy.savez")
         return _labelled_npz(read_npz(path, ("images", "labels", "test_images", "test_labels"), limits))
     names = image_names(files.names)
-    parts_of_name, class_of_name = _layout(names)
+    parts_of_name, class_of_name = _layout(names, nested)
     class_names = _sorted_classes(set(class_of_name))
     index_of = {name: index for index, name in enumerate(class_names)}
     positions: dict[str, list[int]] = defaultdict(list)
@@ -93,21 +97,22 @@ def labelled(
     return LabelledSource(images, labels.astype(np.int64), tuple(class_names), parts)
 
 
-def _layout(names: Sequence[str]) -> tuple[list[str], list[str]]:
+def _layout(names: Sequence[str], nested: bool) -> tuple[list[str], list[str]]:
     """Part and class of each image name."""
     paths = [PurePosixPath(name).parts for name in names]
     # A folder around everything, as most archives have it.
     while min(map(len, paths)) > 2 and len({path[0] for path in paths}) == 1 and paths[0][0] not in SPLITS:
         paths = [path[1:] for path in paths]
-    with_parts = all(len(path) == 3 and path[0] in SPLITS for path in paths)
-    depth = 3 if with_parts else 2
+    with_parts = any(len(path) > 2 and path[0] in SPLITS for path in paths)
+    outside = 1 if with_parts else 0  # folders around CLASS/IMAGE
     for name, path in zip(names, paths, strict=True):
-        if len(path) != depth:
+        folders = len(path) - 1 - outside  # of the class
+        if folders < 1 or (folders > 1 and not nested) or (with_parts and path[0] not in SPLITS):
             raise DataError(
                 f"{name!r} does not fit: arrange the images as CLASS/IMAGE, or as train/CLASS/IMAGE with optional "
-                "val/ and test/"
+                "val/ and test/; CLASS may be folders within folders only where a split list names the images"
             )
-    return [path[0] if with_parts else "train" for path in paths], [path[-2] for path in paths]
+    return [path[0] if with_parts else "train" for path in paths], ["/".join(path[outside:-1]) for path in paths]
 
 
 def _sorted_classes(names: set[str]) -> list[str]:

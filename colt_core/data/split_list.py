@@ -67,21 +67,25 @@ def read_split_list(path: Path, limits: Limits | None = None) -> Iterator[Listed
 def keep_listed(source: LabelledSource, lines: Iterable[ListedImage]) -> LabelledSource:
     """The source with only the classes that the list names, and the training images it names as `listed`.
 
-    A line means the training image with the same class folder and file name; what stands before them in either path
-    (`train/`, `data_256/`, a folder around everything) does not count. A path without a folder means the only training
-    image of that file name. Classes are numbered in the order of the list's labels. Training images of a named class
-    that the list leaves out stay candidates for the probe part.
+    A line means the training image whose `CLASS/IMAGE` its path ends with, the longest such (what stands before, as
+    `train/` or `data_256/`, does not count), or else the only one whose `CLASS/IMAGE` ends with the path. Classes are
+    numbered in the order of the list's labels. Training images of a named class that the list leaves out stay
+    candidates for the probe part.
+
+    Args:
+        source: opened with `nested`, where class folders lie in others.
+        lines: from `read_split_list`.
 
     Raises:
         DataError: an image that is not there, not the only one of its name, or listed twice; a label of two classes,
             or a class with two labels (each time the line is named); fewer than two classes.
     """
-    position_of = _by_name(source)
+    images = _TrainingImages(source)
     class_of_label: dict[int, int] = {}
     label_of_class: dict[int, int] = {}
     line_of: dict[int, int] = {}
     for line, path, label in lines:
-        position = _find(position_of, path, line)
+        position = images.find(path, line)
         if (first := line_of.setdefault(position, line)) != line:
             raise DataError(f"line {line} of the split list names {path!r} again, after line {first}; list it once")
         c = int(source.labels[position])
@@ -110,28 +114,38 @@ def keep_listed(source: LabelledSource, lines: Iterable[ListedImage]) -> Labelle
     )
 
 
-def _by_name(source: LabelledSource) -> dict[str, list[int]]:
-    """Training positions by `CLASS/IMAGE`, and by `IMAGE`."""
-    position_of: dict[str, list[int]] = defaultdict(list)
-    for position in source.parts["train"].tolist():
-        image = source.images.name(position).rpartition("/")[2]
-        position_of[f"{source.class_names[source.labels[position]]}/{image}"].append(position)
-        position_of[image].append(position)
-    return position_of
+class _TrainingImages:
+    """Training positions by `CLASS/IMAGE`, where CLASS may hold `/` too."""
 
+    def __init__(self, source: LabelledSource) -> None:
+        self._position_of: dict[str, int] = {}
+        self._names_of: dict[str, list[str]] = defaultdict(list)  # CLASS/IMAGE by IMAGE
+        for position in source.parts["train"].tolist():
+            image = source.images.name(position).rpartition("/")[2]
+            name = f"{source.class_names[source.labels[position]]}/{image}"
+            self._position_of[name] = position
+            self._names_of[image].append(name)
+        self._deepest = max(name.count("/") for name in self._position_of) + 1
 
-def _find(position_of: dict[str, list[int]], path: str, line: int) -> int:
-    name = "/".join([part for part in path.replace("\\", "/").split("/") if part not in ("", ".")][-2:])
-    found = position_of.get(name, [])
-    if len(found) == 1:
-        return found[0]
-    shown = path[:_LONGEST_SHOWN]
-    if not found:
-        raise DataError(f"line {line} of the split list names {shown!r}, which is not among the training images")
-    raise DataError(
-        f"line {line} of the split list names {shown!r}, but {len(found)} training images have that name; put the "
-        "class folder before it"
-    )
+    def find(self, path: str, line: int) -> int:
+        parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
+        for start in range(max(0, len(parts) - self._deepest), len(parts)):
+            if (position := self._position_of.get("/".join(parts[start:]))) is not None:
+                return position
+        end = "/".join(["", *parts])
+        found = [name for name in self._names_of.get(end.rpartition("/")[2], ()) if name.endswith(end)]
+        if len(found) == 1:
+            return self._position_of[found[0]]
+        shown = path[:_LONGEST_SHOWN]
+        if not found:
+            raise DataError(
+                f"line {line} of the split list names {shown!r}, which is not among the training images, "
+                f"such as {next(iter(self._position_of))!r}"
+            )
+        raise DataError(
+            f"line {line} of the split list names {shown!r}, but {len(found)} training images have that name; put the "
+            "whole class folder before it"
+        )
 
 
 def _is_number(word: str) -> bool:

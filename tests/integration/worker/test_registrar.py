@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from sqlalchemy import Engine, select
 
 from colt_core.data import ImageDataset, ImagePool
@@ -17,17 +16,11 @@ from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.models import Dataset, OodPool, Upload
 from tests.integration.worker.claims import work_off
+from tests.unit.colt_core.data_files import hash_of, labelled_files, pixels, png
 from tests.unit.store.rows import add_dataset
 from worker.claiming import take
 from worker.folder import WorkerFolder
 from worker.supervisor import supervise
-
-
-def png(seed: int, side: int = 16) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def upload(files: dict[str, bytes], filename: str = "data.zip") -> str:
@@ -36,19 +29,23 @@ def upload(files: dict[str, bytes], filename: str = "data.zip") -> str:
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    row = Upload(filename=filename, bytes=buffer.tell(), sha256="", artifact="")
+    return upload_bytes(buffer.getvalue(), filename)
+
+
+def upload_bytes(content: bytes, filename: str) -> str:
+    row = Upload(filename=filename, bytes=len(content), sha256="", artifact="")
     with writing() as session:
         session.add(row)
         session.flush()
         row.artifact = f"uploads/{row.id}/{filename}"
-        get_artifacts().write(row.artifact, [buffer.getvalue()])
+        get_artifacts().write(row.artifact, [content])
     return row.id
 
 
 IMAGES = {f"{name}/{number}.png": png(number) for name in ("cat", "dog") for number in range(10)}
 
 
-def dataset_of(source: dict[str, object], **spec: object) -> Dataset:
+def dataset_of(source: Mapping[str, object], **spec: object) -> Dataset:
     return Dataset(name="animals", spec={"source": source, "image_size": None, "long_tail": None, "seed": 0, **spec})
 
 
@@ -78,18 +75,36 @@ def test_an_upload_becomes_a_data_set(configured: Engine, home: Path) -> None:
 
 
 def test_an_uploaded_list_of_indices_is_the_training_part(configured: Engine, home: Path) -> None:
-    indices = Upload(filename="kept.txt", bytes=0, sha256="", artifact="uploads/i/kept.txt")
-    add_upload = get_artifacts().write(indices.artifact, [b"0\n1\n2\n9\n"])
-    assert add_upload.bytes == 8
-    with writing() as session:
-        session.add(indices)
     source = {"kind": "upload", "upload_id": upload(IMAGES)}
-    add(dataset_of(source, long_tail={"profile": "indices", "upload_id": indices.id}))
+    add(dataset_of(source, long_tail={"profile": "indices", "upload_id": upload_bytes(b"0\n1\n2\n9\n", "kept.txt")}))
     work_off(home, Dataset)
     with reading() as session:
         row = session.scalars(select(Dataset)).one()
     assert row.status == "ready", row.problem
     assert row.split_sizes is not None and row.split_sizes["train"] == 4
+
+
+PLACES = {"a/airfield": 4, "a/apartment_building/outdoor": 5, "b/bar": 6}
+LISTED = [("b/bar", 2), ("a/apartment_building/outdoor", 0), ("b/bar", 0)]
+
+
+def test_an_uploaded_split_list_chooses_images_and_classes_of_nested_folders(configured: Engine, home: Path) -> None:
+    source = {"kind": "upload", "upload_id": upload(labelled_files(PLACES, "places/data_256/"))}
+    label = {"b/bar": 7, "a/apartment_building/outdoor": 2}
+    lines = "".join(f"data_large/{name}/{number}.png {label[name]}\n" for name, number in LISTED)
+    add(dataset_of(source, long_tail={"profile": "indices", "upload_id": upload_bytes(lines.encode(), "split.txt")}))
+    work_off(home, Dataset)
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert row.status == "ready", row.problem
+    assert (row.class_names, row.class_counts) == (["a/apartment_building/outdoor", "b/bar"], [1, 2])
+    assert row.split_sizes == {"train": 3, "probe": 8, "val": 0, "test": 2}
+    stored = ImageDataset.load(home / "artifacts" / row.artifact)
+    images, labels = stored.part("train")
+    kept = {
+        (stored.class_names[c], image.tobytes()) for image, c in zip(images.transpose(0, 2, 3, 1), labels, strict=True)
+    }
+    assert kept == {(name, pixels(hash_of("places/data_256/", name, number)).tobytes()) for name, number in LISTED}
 
 
 def test_a_folder_on_the_server_becomes_a_pool(configured: Engine, home: Path, tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def test_numbered_classes_count_on_and_train_can_be_a_class(tmp_path: Path) -> N
         ({"README.md": b"x"}, "no images found"),
         (labelled_files({"cat": 3}), r"only one class found \('cat'\)"),
         ({"1.png": png(), "cat/1.png": png()}, r"'1\.png' does not fit"),
-        ({**TWO, "deep/er/1.png": png()}, r"'deep/er/1\.png' does not fit"),
+        ({**TWO, "deep/er/1.png": png()}, r"'deep/er/1\.png' does not fit.* only where a split list names the images"),
+        ({**labelled_files({"cat": 2, "dog": 2}, "train/"), "val/1.png": png()}, r"'val/1\.png' does not fit"),
         (labelled_files({"cat": 2, "dog": 2}, "test/"), "no training part"),
         (
             {**labelled_files({"cat": 2, "dog": 2}, "train/"), "test/emu/1.png": png()},

@@ -82,6 +82,53 @@ def test_a_file_name_alone_will_do_where_there_is_one_of_it(tmp_path: Path) -> N
     )
 
 
+PLACES = {"a/airfield": 5, "a/apartment/outdoor": 5, "outdoor": 5, "b/bar": 5}
+
+
+@pytest.mark.parametrize("prefix", ["", "places/", "train/", "places/train/"])
+@pytest.mark.parametrize("before", ["data_large/", "/", ""])
+def test_a_list_chooses_among_folders_within_folders(tmp_path: Path, prefix: str, before: str) -> None:
+    test = labelled_files(PLACES, prefix.replace("train", "test")) if "train" in prefix else {}
+    path = write_zip(tmp_path / "a.zip", {**labelled_files(PLACES, prefix), **test}.items())
+    lines = ["a/apartment/outdoor/1.png 3", "a/airfield/2.png 0", "outdoor/1.png 9", "outdoor/3.png 9"]
+    listed = keep_listed(
+        open_labelled(path, nested=True), read_split_list(_text(tmp_path, "\n".join(before + line for line in lines)))
+    )
+    assert listed.class_names == ("a/airfield", "a/apartment/outdoor", "outdoor")
+    dataset = build_dataset(listed, DatasetSpec())
+    assert _train_images(dataset) == {
+        pixels(hash_of(prefix, name, i)).transpose(2, 0, 1).tobytes(): name
+        for name, i in [("a/airfield", 2), ("a/apartment/outdoor", 1), ("outdoor", 1), ("outdoor", 3)]
+    }
+    assert np.bincount(dataset.part("test")[1]).tolist() == ([5, 5, 5] if test else [1, 1, 1])
+
+
+def test_the_end_of_a_nested_name_will_do_where_one_image_has_it(tmp_path: Path) -> None:
+    source = open_labelled(write_folder(tmp_path / "d", labelled_files(PLACES)), nested=True)
+    assert keep_listed(source, read_split_list(_text(tmp_path, "airfield/2.png 0\nbar/0.png 1\n"))).class_names == (
+        "a/airfield",
+        "b/bar",
+    )
+    # An end that two paths share is no match: the image that is meant is not there.
+    with pytest.raises(DataError, match=r"line 1 .*'data/c/bar/0.png', which is not among"):
+        keep_listed(source, read_split_list(_text(tmp_path, "data/c/bar/0.png 0\nairfield/2.png 1\n")))
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (labelled_files({"a/bar": 1}, "train/") | labelled_files({"bar": 1}, "extra/"), "extra/bar/0.png"),
+        (labelled_files({"a/bar": 1}, "train/") | {"val/0.png": b""}, "val/0.png"),
+        (labelled_files(PLACES) | {"0.png": b""}, "0.png"),
+    ],
+)
+def test_a_tree_that_is_unclear_even_with_a_list_is_refused(
+    tmp_path: Path, files: dict[str, bytes], named: str
+) -> None:
+    with pytest.raises(DataError, match=f"^'{named}' does not fit"):
+        open_labelled(write_folder(tmp_path / "d", files), nested=True)
+
+
 def _text(folder: Path, text: str) -> Path:
     path = folder / "list.txt"
     path.write_text(text, "utf-8")
@@ -100,11 +147,16 @@ def test_names_may_hold_blanks_and_any_letters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("n01/0.png 0\nn02/9.png 1", r"line 2 .*'n02/9.png', which is not among the training images"),
+        (
+            "n01/0.png 0\nn02/9.png 1",
+            r"line 2 .*'n02/9.png', which is not among the training images, such as 'n01/0.png'",
+        ),
+        ("/ 0", r"line 1 .*'/', which is not among"),
+        ("n01/0.png 0\nx/n0/2.png 1", "line 2 .*'x/n0/2.png', which is not among"),
         ("n01/0.png 0\nn02/0.png 1\nval/n01/0.png 0", "line 3 .*again, after line 1"),
         ("n01/0.png 0\nn02/0.png 0", "line 2 .*label 0 to an image of class 'n02', but lines before it to class 'n01'"),
         ("n01/0.png 0\nn01/1.png 1", "line 2 .*label 1 to an image of class 'n01', but .*that class label 0"),
-        ("n01/0.png 0\n0.png 1", "line 2 .*4 training images have that name; put the class folder before it"),
+        ("n01/0.png 0\n0.png 1", "line 2 .*4 training images have that name; put the whole class folder before it"),
         ("n01/0.png 0\n\n17\n", "line 3 .*not a path and a label.*'17'"),
         ("n01/0.png 0\nn02/0.png -1", "line 2 .*not a path and a label"),
         ("n01/0.png 0\nn02/0.png 1.5", "line 2 .*not a path and a label"),
