@@ -22,7 +22,7 @@ _PART_FLOATS = 400_000
 
 
 def _parts(count: int, floats: int, device: torch.device) -> list[slice]:
-    size = max(1, _PART_FLOATS // floats) if device.type == "cpu" else count
+    size = max(1, _PART_FLOATS // floats) if device.type == "cpu" else max(1, count)
     return [slice(start, start + size) for start in range(0, count, size)]
 
 
@@ -96,9 +96,19 @@ class BatchAugmenter:
         return self.apply(images_B3HW, self.draw(count, height, width, generator, strength_B))
 
     def draw(
-        self, count: int, height: int, width: int, generator: torch.Generator, strength_B: Tensor | None = None
+        self,
+        count: int,
+        height: int,
+        width: int,
+        generator: torch.Generator,
+        strength_B: Tensor | None = None,
+        views: int = 1,
     ) -> ViewParameters:
         """What `__call__` draws for `count` images of these sides; nothing for an operation that is switched off.
+
+        Args:
+            views: where `count` is that of so many stacked views of the same images. All is drawn for each, but for
+                what is one for a sample's views, see `draw_rand_augment`.
 
         Raises:
             ValueError: if the augmenter has RandAugment operations and no strength in 0..1 of each image is given.
@@ -112,7 +122,7 @@ class BatchAugmenter:
         if self.blur_probability > 0:
             sigma_B = draw_blur(count, self.blur_probability, generator)
         if self.rand_augment > 0:
-            rand_augment = draw_rand_augment(self.rand_augment, _checked_strength(strength_B, count), generator)
+            rand_augment = draw_rand_augment(self.rand_augment, _checked_strength(strength_B, count), generator, views)
         return ViewParameters(box_B4, mirrored_B, jitter, gray_B, sigma_B, rand_augment)
 
     def apply(self, images_B3HW: Tensor, parameters: ViewParameters) -> Tensor:
