@@ -51,15 +51,18 @@ class RandAugmentParameters:
         return RandAugmentParameters(self.operation[rows], self.level[rows], self.sign[rows], self.center[rows])
 
 
-def draw_rand_augment(num_operations: int, strength_B: Tensor, generator: torch.Generator) -> RandAugmentParameters:
+def draw_rand_augment(
+    num_operations: int, strength_B: Tensor, generator: torch.Generator, views: int = 1
+) -> RandAugmentParameters:
     """Draw operations with replacement, each then applied with probability `strength`.
 
-    The level is 10 + 20 * strength of one operation, 5 + 25 * strength * u of two. Released code draws u ~ U(0, 1) in
-    the transform that makes a view: so u is one for both operations of a view, and another for the sample's other view.
+    The level is 10 + 20 * strength of one operation, 5 + 25 * strength * u of two, with u ~ U(0, 1) drawn once a sample:
+    both its views have one level, and their own operations (released code).
 
     Args:
         num_operations: n, 1 or 2.
         strength_B: (B,) float32 on the CPU, M of BCL in 0..1.
+        views: how many views of each sample are stacked in B.
     """
     shape = (len(strength_B), num_operations)
     operation = torch.randint(len(OPERATIONS), shape, generator=generator)
@@ -69,7 +72,7 @@ def draw_rand_augment(num_operations: int, strength_B: Tensor, generator: torch.
     if num_operations == 1:
         level = 10 + 20 * strength_B
     else:
-        level = 5 + 25 * strength_B * torch.rand(len(strength_B), generator=generator)
+        level = 5 + 25 * strength_B * torch.rand(len(strength_B) // views, generator=generator).repeat(views)
     return RandAugmentParameters(torch.where(applied, operation, -1), level, sign, center)
 
 

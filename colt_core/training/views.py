@@ -27,6 +27,6 @@ def batch_views(
     strength_B = framework.augmentation_strength(batch.index, batch.is_ood)
     strength_2B = None if strength_B is None else strength_B.repeat(2)
     batch_size, (height, width) = len(batch.index), batch.images.shape[2:]
-    drawn = augment.draw(2 * batch_size, height, width, generator, strength_2B)
+    drawn = augment.draw(2 * batch_size, height, width, generator, strength_2B, views=2)
     own_2b = torch.arange(2 * batch_size).view(2, batch_size)[:, ranks.shard(batch_size)].flatten()
     return augment.apply(compute.images(batch.images).repeat(2, 1, 1, 1), drawn[own_2b])

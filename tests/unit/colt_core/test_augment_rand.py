@@ -13,7 +13,13 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from colt_core.augment import BatchAugmenter
 from colt_core.augment.rand_augment import OPERATIONS, RandAugmentParameters, draw_rand_augment, rand_augment_
 from colt_core.config import PretrainConfig
+from colt_core.distributed import ALONE
+from colt_core.frameworks import build_framework
 from colt_core.seeding import generator
+from colt_core.training.batches import Batch
+from colt_core.training.device import Compute
+from colt_core.training.views import batch_views
+from tests.unit.colt_core.tiny_runs import config
 
 SIDE = 33  # odd, so that the centre is a pixel
 
@@ -130,6 +136,20 @@ def test_levels_follow_the_strength() -> None:
     assert 5 <= float(level.min()) < 5.1 and 24.9 < float(level.max()) <= 25
     assert abs(float(level.mean()) - 15) < 0.2
     assert abs(float(level.std()) - 20 / math.sqrt(12)) < 0.2
+
+
+def test_the_views_of_a_batch_share_a_samples_level_and_not_its_operations() -> None:
+    made = config(framework="bcl", bcl_variant="D")
+    framework, augment = build_framework(made, 40), BatchAugmenter.of(made)
+    framework.strength_N.fill_(0.8)
+    drawn = []
+    augment.apply = lambda images, parameters: drawn.append(parameters) or images  # type: ignore[method-assign]
+    no_ood = torch.zeros(40, dtype=torch.bool)
+    batch = Batch(photos(40, 8), no_ood, torch.arange(40), first_pass=True)
+    batch_views(batch, framework, augment, generator(4, "test"), Compute.of(made), ALONE)
+    first, second = drawn[0].rand_augment[:40], drawn[0].rand_augment[40:]
+    assert torch.equal(first.level, second.level) and len(first.level.unique()) == 40
+    assert 0.3 < float((first.operation != second.operation).float().mean()) < 1
 
 
 @pytest.mark.parametrize("operations", [1, 2])
