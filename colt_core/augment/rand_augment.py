@@ -56,8 +56,8 @@ def draw_rand_augment(
 ) -> RandAugmentParameters:
     """Draw operations with replacement, each then applied with probability `strength`.
 
-    The level is 10 + 20 * strength of one operation, 5 + 25 * strength * u of two, with u ~ U(0, 1) drawn once a sample:
-    both its views have one level, and their own operations (released code).
+    The level is 10 + 20 * strength of one operation, 5 + 25 * strength * u of two, with u ~ U(0, 1) drawn once a
+    sample: both its views have one level, and their own operations (released code).
 
     Args:
         num_operations: n, 1 or 2.
