@@ -86,6 +86,9 @@ export const deleteJob = (job_id: string) =>
   answer(api.DELETE('/api/v1/jobs/{job_id}', { params: { path: { job_id } } }));
 export const eventsUrl = (id: string) => `/api/v1/jobs/${id}/events`;
 
+export const compareJobs = (job_id: string[], max_points: number) =>
+  answer(api.GET('/api/v1/compare', { params: { query: { job_id, max_points } } }));
+
 // What a job left
 
 export const getMetrics = (job_id: string, max_points: number) =>

@@ -13,6 +13,7 @@ export type Analysis = Schemas['AnalysisInfo'];
 export type AnalysisKind = Analysis['kind'];
 export type AnalysisResult = NonNullable<Schemas['AnalysisWithResult']['result']>;
 export type Series = Record<string, Schemas['Curve']>;
+export type Comparison = Schemas['Comparison'];
 export type Status = Job['status'];
 export type Split = Schemas['DatasetSample']['split'];
 export type NewDataset = Schemas['NewDataset'];

@@ -4,6 +4,9 @@ import type { Bar, Stretch } from '../plots/bars';
 import { groupBands, headToTail, type Groups } from '../plots/ordering';
 import { wilson } from '../plots/wilson';
 
+/** Kinds of probe as readers know them. */
+export const PROBE_NAMES: Record<string, string> = { linear: 'linear probe', few_shot: 'few-shot probe', knn: 'nearest neighbours' };
+
 /** One class's line in the plot, the table and the CSV, from head to tail. */
 export interface ClassResult {
   index: number;

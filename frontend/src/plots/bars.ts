@@ -1,6 +1,6 @@
 import type { GroupName } from './ordering';
 
-/** One class's bar. Bars are drawn in the order given. */
+/** A class's bar. Bars are drawn in the order given. */
 export interface Bar {
   /** Class index; becomes `data-class`. */
   id: number;
@@ -12,6 +12,8 @@ export interface Bar {
   /** Ends of the whisker, where the value is an estimate. */
   low?: number;
   high?: number;
+  /** Where it is not the plot's. */
+  color?: string;
   /** The whole story in one sentence: title, detail line and screen reader. */
   story: string;
 }

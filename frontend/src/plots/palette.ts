@@ -2,10 +2,25 @@
 const RUN_COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9'] as const;
 
 /** A run keeps its colour on every page and after a reload: it follows from the run's id (FNV-1a). */
-export function runColor(id: string): string {
+export function runColor(id: string): (typeof RUN_COLORS)[number] {
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193) >>> 0;
   return RUN_COLORS[hash % RUN_COLORS.length]!;
+}
+
+const DASHES = [undefined, [7, 4], [2, 3], [10, 3, 2, 3]] as const;
+
+/** Looks of runs side by side, all different for up to 20: a run's own colour, or the next that is free; dashed when all are taken. */
+export function runLooks(ids: readonly string[]): { color: string; dash?: number[] }[] {
+  const taken = new Set<string>();
+  return ids.map((id, place) => {
+    if (place % RUN_COLORS.length === 0) taken.clear();
+    const first = RUN_COLORS.indexOf(runColor(id));
+    const color = [...RUN_COLORS.slice(first), ...RUN_COLORS.slice(0, first)].find((free) => !taken.has(free))!;
+    taken.add(color);
+    const dash = DASHES[Math.floor(place / RUN_COLORS.length) % DASHES.length];
+    return { color, ...(dash && { dash: [...dash] }) };
+  });
 }
 
 /** Colours of the groups of classes, from the same set. */

@@ -34,13 +34,13 @@ export async function svgToPng(svg: SVGSVGElement): Promise<Blob> {
 /** A canvas plot on the page's ground, with the names of its lines; alone it would be transparent, and have none. */
 export function canvasToPng(canvas: HTMLCanvasElement, lines: readonly Line[] = []): Promise<Blob> {
   const scale = devicePixelRatio;
-  const below = lines.length ? 30 * scale : 0;
+  const rows = legendRows(lines, canvas.width / scale);
+  const below = rows.length * 22 * scale;
   return onGround(canvas, canvas.width, canvas.height, canvas, below, (context, style) => {
     context.font = `${12 * scale}px system-ui, sans-serif`;
     context.lineWidth = 2 * scale;
-    let x = 16 * scale;
-    const y = canvas.height + below / 2;
-    for (const { label, color, dash } of lines) {
+    for (const { label, color, dash, at, row } of rows.flat()) {
+      const [x, y] = [at * scale, canvas.height + (row * 22 + 9) * scale];
       context.strokeStyle = color ?? style.getPropertyValue('--ink-faint');
       context.setLineDash((dash ?? []).map((length) => length * scale));
       context.beginPath();
@@ -49,9 +49,26 @@ export function canvasToPng(canvas: HTMLCanvasElement, lines: readonly Line[] = 
       context.stroke();
       context.fillStyle = style.getPropertyValue('--ink-soft');
       context.fillText(label, x + 30 * scale, y + 4 * scale);
-      x += 48 * scale + context.measureText(label).width;
     }
   });
+}
+
+type Placed = Line & { at: number; row: number };
+
+/** Names of lines in as many rows as they need; a letter is at most 8 pixels wide. */
+function legendRows(lines: readonly Line[], width: number): Placed[][] {
+  const rows: Placed[][] = [];
+  let at = Infinity;
+  for (const line of lines) {
+    const room = 48 + 8 * line.label.length;
+    if (at + room > width) {
+      rows.push([]);
+      at = 16;
+    }
+    rows.at(-1)!.push({ ...line, at, row: rows.length - 1 });
+    at += room;
+  }
+  return rows;
 }
 
 /** `draw` adds to the stretch of `below` pixels under the image. */

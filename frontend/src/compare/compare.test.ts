@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { Evaluation, Job } from '../api/types';
+import { runLooks } from '../plots/palette';
+import { joinCurves } from './curves';
+import { sameClasses, scoresOf, unlikeSettings } from './scores';
+import { stepGap } from './steps';
+
+function evaluation(all: number, few: number | null, std: number, config = {}): Evaluation {
+  return {
+    balanced_accuracy: all,
+    group_accuracy: { many: 0.9, medium: 0.8, few },
+    group_std: std,
+    class_counts: [10, 2],
+    config,
+  } as unknown as Evaluation;
+}
+
+describe('scores', () => {
+  it('marks the highest accuracy, the lowest spread and every one of a tie, and nothing where all are equal', () => {
+    const scores = scoresOf([evaluation(0.5, 0.2, 0.1), null, evaluation(0.5, null, 0.3), evaluation(0.4, 0.3, 0.2)]);
+    const best = Object.fromEntries(scores.map(({ name, best }) => [name, [...best]]));
+    expect(best).toEqual({ All: [0, 2], Many: [], Medium: [], Few: [3], Std: [0] });
+    expect(scores[3]!.values).toEqual([0.2, null, null, 0.3]);
+  });
+
+  it('has no best of one', () => {
+    expect(scoresOf([evaluation(0.5, 0.2, 0.1), null]).every(({ best }) => best.size === 0)).toBe(true);
+  });
+
+  it('tells what the probes were not set alike in', () => {
+    const probes = [evaluation(0, 0, 0, { protocol: 'fast', seed: 0 }), null, evaluation(0, 0, 0, { protocol: 'sgd', seed: 0 })];
+    expect(unlikeSettings(probes)).toEqual(['protocol: "fast", "sgd"']);
+    expect(sameClasses(probes)).toBe(true);
+    expect(sameClasses([...probes, { ...evaluation(0, 0, 0), class_counts: [10, 3] }])).toBe(false);
+  });
+});
+
+describe('steps', () => {
+  const job = (status: string, step: number, steps: number) => ({ status, progress: { step, steps } }) as Job;
+
+  it('compares what was taken, and of a job that runs what will be', () => {
+    expect(stepGap([job('succeeded', 80, 80), job('running', 3, 120), job('cancelled', 100, 900), job('queued', 0, 0)])).toEqual({ most: 1, fewest: 0, gap: 40 });
+  });
+
+  it('finds no gap between equal, or none begun', () => {
+    expect(stepGap([job('succeeded', 80, 80), job('running', 3, 80)])).toBeNull();
+    expect(stepGap([job('queued', 0, 0)])).toBeNull();
+  });
+});
+
+describe('curves', () => {
+  it('are laid over the steps of all, without a gap where only another has a point', () => {
+    const joined = joinCurves([{ step: [1, 3], value: [5, 7] }, { step: [2, 3], value: [0, 1] }]);
+    expect(joined).toEqual({ step: [1, 2, 3], values: [[5, undefined, 7], [undefined, 0, 1]] });
+    expect(joinCurves([])).toEqual({ step: [], values: [] });
+  });
+});
+
+describe('looks', () => {
+  it('tell twenty jobs apart, and leave the first its own colour', () => {
+    const ids = Array.from({ length: 20 }, (_, i) => `job${i}`);
+    const looks = runLooks(ids);
+    expect(new Set(looks.map(({ color, dash }) => `${color} ${dash}`)).size).toBe(20);
+    expect(new Set(looks.slice(0, 5).map(({ color }) => color)).size).toBe(5);
+    expect(looks[0]).toEqual(runLooks(['job0'])[0]);
+  });
+});

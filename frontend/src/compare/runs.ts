@@ -1,0 +1,20 @@
+import type { Job } from '../api/types';
+import { runLooks } from '../plots/palette';
+
+/** A job among others: what it is called and how it is drawn. */
+export interface Run {
+  id: string;
+  /** Its name; with the beginning of its id where another has the same name. */
+  label: string;
+  color: string;
+  dash?: number[];
+  job: Job;
+}
+
+export function runsOf(jobs: readonly Job[]): Run[] {
+  const looks = runLooks(jobs.map(({ id }) => id));
+  return jobs.map((job, place) => {
+    const alone = jobs.filter(({ name }) => name === job.name).length === 1;
+    return { id: job.id, label: alone ? job.name : `${job.name} (${job.id.slice(0, 6)})`, ...looks[place]!, job };
+  });
+}

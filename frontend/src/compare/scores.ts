@@ -1,0 +1,51 @@
+import type { Evaluation } from '../api/types';
+
+/** One measure of all jobs. */
+export interface Score {
+  name: string;
+  title: string;
+  /** One entry a job; null where it was not measured. */
+  values: (number | null)[];
+  /** Places of the best, none where all are the same or there is nothing to compare with. */
+  best: ReadonlySet<number>;
+}
+
+type Maybe = Evaluation | null;
+
+const MEASURES: [name: string, title: string, of: (evaluation: Evaluation) => number | null | undefined, higherIsBetter: boolean][] = [
+  ['All', 'Mean of the per-class accuracies', (e) => e.balanced_accuracy, true],
+  ['Many', 'Mean over the classes with most training images', (e) => e.group_accuracy?.many, true],
+  ['Medium', 'Mean over the classes between', (e) => e.group_accuracy?.medium, true],
+  ['Few', 'Mean over the classes with fewest training images', (e) => e.group_accuracy?.few, true],
+  ['Std', 'Population standard deviation of the three group means, in points: lower is more even', (e) => e.group_std, false],
+];
+
+export function scoresOf(evaluations: readonly Maybe[]): Score[] {
+  return MEASURES.map(([name, title, of, higherIsBetter]) => {
+    const values = evaluations.map((evaluation) => (evaluation && of(evaluation)) ?? null);
+    return { name, title, values, best: bestOf(values, higherIsBetter) };
+  });
+}
+
+function bestOf(values: readonly (number | null)[], higherIsBetter: boolean): Set<number> {
+  const known = values.filter((value) => value !== null);
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  if (known.length < 2 || low === high) return new Set();
+  const best = higherIsBetter ? high : low;
+  return new Set(values.flatMap((value, place) => (value === best ? [place] : [])));
+}
+
+/** Settings of the probes that are not the same in all that there are, with their values: `protocol: fast, sgd`. */
+export function unlikeSettings(evaluations: readonly Maybe[]): string[] {
+  const configs = evaluations.flatMap((evaluation) => (evaluation ? [evaluation.config as Record<string, unknown>] : []));
+  const names = [...new Set(configs.flatMap((config) => Object.keys(config)))];
+  return names.flatMap((name) => {
+    const values = new Set(configs.map((config) => JSON.stringify(config[name] ?? null)));
+    return values.size > 1 ? [`${name.replaceAll('_', ' ')}: ${[...values].join(', ')}`] : [];
+  });
+}
+
+/** Whether all that were measured have the same classes, of as many training images: else a class is not the same class. */
+export function sameClasses(evaluations: readonly Maybe[]): boolean {
+  return new Set(evaluations.flatMap((evaluation) => (evaluation ? [JSON.stringify(evaluation.class_counts)] : []))).size <= 1;
+}
