@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from colt_core.events import CheckpointReady, StepDone
 from colt_core.frameworks import BCL, BCLD, BCLI, SDCLR, SimCLR, build_framework
 from colt_core.frameworks.bcl import memorization_strength
-from tests.unit.colt_core.tiny_runs import config, difference, kinds, run
+from colt_core.training.batches import epoch_batches
+from tests.unit.colt_core.tiny_runs import TRAIN, config, difference, kinds, run
 
 
 def bcl(num_train: int, loss_momentum: float = 0.97, variant: str = "I") -> BCL:
@@ -119,6 +121,12 @@ def test_it_is_its_base_in_the_first_epoch_and_parts_from_it_in_the_second(varia
 
 
 def test_a_run_observes_the_full_batches_of_id_images() -> None:
-    state = kinds(run(config(framework="bcl", epochs=3, checkpoint_interval=1)), CheckpointReady)[0].state["framework"]
+    events = run(config(framework="bcl", epochs=3, checkpoint_interval=1))
+    state = kinds(events, CheckpointReady)[0].state["framework"]
     assert int(state["seen_N"].sum()) == 24  # 26 images in 3 batches of 8 and one of 2
-    assert (state["loss_N"][state["seen_N"]] > 0).all() and not state["loss_N"][~state["seen_N"]].any()
+    assert not state["loss_N"][~state["seen_N"]].any()
+    no_images = np.empty(0, dtype=np.int64)
+    for batch, step in zip(epoch_batches(TRAIN, None, no_images, 8, 0, 1, 3), kinds(events, StepDone), strict=False):
+        losses = state["loss_N"][batch.index]
+        assert float(losses.mean()) == pytest.approx(step.contrastive_loss, rel=1e-5)
+        assert len(losses.unique()) == 8  # each its own
