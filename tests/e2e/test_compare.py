@@ -1,0 +1,180 @@
+"""Jobs side by side, as a reader has them: ticked in the list, and laid out on a page with the API's numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.services.processes import wait_until
+from tests.services.stack import Stack
+
+TINY = {"preset": "digits", "sampler": "none", "width": 4, "checkpoint_interval": 1}
+
+
+def submit(service: Stack, dataset_id: str, name: str, **config: Any) -> str:
+    wanted = {"name": name, "dataset_id": dataset_id, "config": TINY | config, "evaluations": ["linear", "knn"]}
+    answer = service.client.post("/api/v1/jobs", json=wanted)
+    assert answer.status_code == 202, answer.text
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def status(service: Stack, job_id: str) -> str:
+    found: str = service.client.get(f"/api/v1/jobs/{job_id}").json()["status"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def dataset_id(service: Stack) -> str:
+    body = {"name": "digits", "source": {"kind": "sample", "name": "digits"}}
+    return str(service.client.post("/api/v1/datasets", json=body).json()["id"])
+
+
+@pytest.fixture(scope="module")
+def jobs(service: Stack, dataset_id: str) -> list[str]:
+    """Ids of two finished jobs of other seeds and lengths: `short`, then `long`."""
+    ready = f"/api/v1/datasets/{dataset_id}"
+    wait_until(lambda: service.client.get(ready).json()["status"] == "ready", 60, "the digits are ready")
+    ids = [
+        submit(service, dataset_id, "short", epochs=1, seed=3),
+        submit(service, dataset_id, "long", epochs=2, framework="sdclr"),
+    ]
+    wait_until(lambda: all(status(service, job_id) == "succeeded" for job_id in ids), 90, "both jobs are over")
+    return ids
+
+
+@pytest.fixture(scope="module")
+def comparison(service: Stack, jobs: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = service.client.get("/api/v1/compare", params={"job_id": jobs}).json()
+    return found
+
+
+def address(ids: list[str], **choice: str) -> str:
+    return "/compare?" + "&".join([*(f"job_id={job_id}" for job_id in ids), *(f"{k}={v}" for k, v in choice.items())])
+
+
+def as_written(page: Page, values: list[Any]) -> list[str]:
+    """Numbers and texts as a browser writes them."""
+    written: list[str] = page.evaluate("values => values.map(String)", values)
+    return written
+
+
+def downloaded(page: Page, button: str) -> Path:
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=button).click()
+    return Path(saved.value.path())
+
+
+def test_ticked_jobs_are_compared_and_the_address_can_be_shared(page: Page, jobs: list[str]) -> None:
+    page.goto("/jobs")
+    expect(page.get_by_role("button", name="Compare jobs")).to_be_disabled()
+    page.get_by_label("Compare short").check()
+    expect(page.get_by_text("Tick another one")).to_be_visible()
+    # Another filter keeps what is ticked.
+    page.get_by_label("Framework").select_option("sdclr")
+    expect(page.locator("tr[data-job]")).to_have_count(1)
+    page.get_by_label("Compare long").check()
+    page.get_by_role("link", name="Compare 2 jobs").click()
+    expect(page.get_by_role("heading", name="Compare 2 jobs")).to_be_visible()
+    assert page.url.endswith(address(jobs))
+    page.locator("#settings").get_by_role("link", name="long").click()
+    expect(page.get_by_role("heading", name="long")).to_be_visible()
+
+
+def test_settings_that_differ_and_more_steps_are_told(page: Page, jobs: list[str], comparison: dict[str, Any]) -> None:
+    page.goto(address(jobs))
+    for name, values in comparison["differences"].items():
+        cells = page.locator(f"#settings td[data-setting='{name}']")
+        expect(cells).to_have_text(as_written(page, values))
+    assert {"framework", "epochs", "seed"} <= comparison["differences"].keys()
+    steps = [job["progress"]["step"] for job in comparison["jobs"]]
+    shown = page.locator("#settings td[data-steps]").evaluate_all("cells => cells.map(cell => +cell.dataset.steps)")
+    assert shown == steps
+    assert steps[1] > steps[0]
+    expect(page.get_by_role("note")).to_contain_text(f"long took {steps[1] - steps[0]} more optimiser steps than short")
+
+
+def test_accuracy_is_the_apis_and_the_best_is_marked(page: Page, jobs: list[str], comparison: dict[str, Any]) -> None:
+    page.goto(address(jobs))
+    for kind in ("linear", "knn"):
+        page.get_by_label("Probe").select_option(kind)
+        probes = comparison["evaluations"][kind]
+        groups = [probe["group_accuracy"] for probe in probes]
+        wanted = {
+            "All": [probe["balanced_accuracy"] for probe in probes],
+            **{name.capitalize(): [group[name] for group in groups] for name in ("many", "medium", "few")},
+            "Std": [probe["group_std"] for probe in probes],
+        }
+        for name, values in wanted.items():
+            cells = page.locator(f"tr[data-score={name}] td")
+            expect(cells.nth(0)).to_have_attribute("data-value", as_written(page, values)[0])
+            shown = cells.evaluate_all("cells => cells.map(({dataset: d}) => [+d.value, d.best !== undefined])")
+            best = (min if name == "Std" else max)(values)
+            assert shown == [[value, value == best and values[0] != values[1]] for value in values], name
+            form = "{:.2f}" if name == "Std" else "{:.1f} %"
+            expect(cells.nth(1)).to_contain_text(form.format(100 * values[1]))
+
+        # Each class's bars stand side by side, from head to tail.
+        counts = probes[0]["class_counts"]
+        order = sorted(range(len(counts)), key=lambda index: (-counts[index], index))
+        bars = page.locator("#classes rect[data-class]")
+        drawn = bars.evaluate_all(
+            "bars => bars.map(({dataset: d, height}) => [+d.class, +d.value, height.baseVal.value])"
+        )
+        values = [(index, probe["per_class_accuracy"][index]) for index in order for probe in probes]
+        assert [(index, value) for index, value, _ in drawn] == values
+        assert [height for *_, height in drawn] == pytest.approx([max(1, 220 * value) for _, value in values], abs=0.01)
+    assert "kind=knn" in page.url
+    page.reload()
+    expect(page.get_by_label("Probe")).to_have_value("knn")
+
+
+def test_curves_lie_over_each_other_and_leave_as_csv_and_png(
+    page: Page, jobs: list[str], comparison: dict[str, Any]
+) -> None:
+    page.goto(address(jobs, metric="learning_rate"))
+    expect(page.get_by_role("img", name="learning rate over the steps of 2 jobs")).to_be_visible()
+    rows = list(csv.DictReader(io.StringIO(downloaded(page, "CSV of compare-learning-rate").read_text())))
+    for name, curve in zip(["short", "long"], comparison["curves"]["learning_rate"], strict=True):
+        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        assert points == list(zip(curve["step"], curve["value"], strict=True))
+    rows = list(csv.DictReader(io.StringIO(downloaded(page, "CSV of compare-linear-accuracy-by-class").read_text())))
+    accuracy = comparison["evaluations"]["linear"][1]["per_class_accuracy"]
+    assert {int(row["class"]): float(row["long"]) for row in rows} == dict(enumerate(accuracy))
+    for name in ("learning-rate", "linear-accuracy-by-class"):
+        png = downloaded(page, f"PNG of compare-{name}").read_bytes()
+        assert png.startswith(b"\x89PNG")
+        assert int.from_bytes(png[16:20]) > 600  # pixels across
+
+
+def test_a_job_that_runs_is_followed(page: Page, service: Stack, dataset_id: str, jobs: list[str]) -> None:
+    running = submit(service, dataset_id, "endless", epochs=5000)
+    page.goto(address([jobs[0], running]))
+    cell = page.locator("#settings td[data-steps]").nth(1)
+    expect(cell).to_contain_text(" of ", timeout=40_000)
+    expect(page.locator("tr[data-score=All] td").nth(1)).to_have_text("–")
+    before = cell.inner_text()
+    expect(cell).not_to_have_text(before)
+    service.client.post(f"/api/v1/jobs/{running}/cancel")
+    expect(page.locator("#settings [data-status=cancelled]")).to_be_visible(timeout=40_000)
+
+
+def test_what_cannot_be_compared_is_said(page: Page, jobs: list[str]) -> None:
+    page.goto(address(jobs[:1]))
+    expect(page.get_by_text("Nothing to compare yet")).to_be_visible()
+    page.goto(address([f"{number:032x}" for number in range(21)]))
+    expect(page.get_by_text("21 jobs are too many")).to_be_visible()
+    page.goto(address([jobs[0], "gone"]))
+    expect(page.get_by_role("alert")).to_contain_text("Not Found")
+
+
+def test_a_comparison_is_no_wider_than_a_phone(page: Page, jobs: list[str]) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(address(jobs))
+    expect(page.locator("#classes rect[data-class]")).to_have_count(20)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
