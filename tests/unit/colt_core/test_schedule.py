@@ -33,6 +33,10 @@ def test_the_published_cifar_run() -> None:
     assert len(schedule.config.round_epochs()) == 76
     assert (schedule.steps_in(100), schedule.steps_in(101)) == (22, 42)
     assert schedule.steps == 100 * 22 + 1900 * 42
+    # Ten epochs of ID images warm up, not of the longer ones that end the run.
+    rates = [schedule.learning_rate(step) for step in (22, 220, 221, schedule.steps)]
+    assert rates == pytest.approx([0.05, 0.5, 0.5, 1e-6], rel=1e-6)
+    assert rates[2] < rates[1]
 
 
 @settings(max_examples=40)
