@@ -19,3 +19,11 @@ export function nearestPoint(values: ArrayLike<number | null | undefined>, place
   }
   return place;
 }
+
+/** A stretch of a line as a CSS background, for a legend. */
+export function stretch({ color, dash = [] }: Pick<Line, 'color' | 'dash'>, faint: string): string {
+  const ink = color ?? faint;
+  let at = 0;
+  const stops = dash.map((length, part) => `${part % 2 ? 'transparent' : ink} ${at}px ${(at += length)}px`);
+  return stops.length ? `repeating-linear-gradient(90deg, ${stops.join(', ')})` : ink;
+}
