@@ -9,6 +9,7 @@ from api.errors import NotFound, Unprocessable
 from api.jobs.service import find as find_job
 from api.jobs.service import find_checkpoint
 from colt_core.analyses.config import analysis_config, analysis_problem
+from colt_core.config import PretrainConfig
 from store.models import Analysis, Dataset
 from store.repositories import analyses, registrations
 
@@ -31,7 +32,7 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
     Raises:
         NotFound: when there is no such job.
         Conflict: when it has no checkpoint yet.
-        Unprocessable: for a checkpoint of another job, or data that the analysis cannot be made of.
+        Unprocessable: for a checkpoint of another job, or a run or data that the analysis cannot be made of.
     """
     job = find_job(session, job_id)
     checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
@@ -39,9 +40,11 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
     dataset = registrations.get(session, Dataset, job.dataset_id)
     assert dataset is not None  # a foreign key says so
     splits = dataset.split_sizes or {}
-    problem = analysis_problem(config, dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
+    run = PretrainConfig.model_validate(job.config)
+    problem = analysis_problem(config, run, dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
     if problem is not None:
-        raise Unprocessable(("/kind", problem))
+        field, what = problem
+        raise Unprocessable((f"/{field}", what))
     document = config.model_dump(mode="json")
     earlier = analyses.same(session, checkpoint.id, document)
     if earlier is not None:

@@ -33,7 +33,7 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
     splits = dataset.split_sizes or {}
     problem = config.problem(dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
     if problem is not None:
-        raise Unprocessable(("/kind", problem))
+        raise Unprocessable(("/shots", problem))
     evaluation = Evaluation(
         job_id=job_id,
         checkpoint_id=checkpoint.id,

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from colt_core.config import PretrainConfig
+from colt_core.data.groups import class_groups
 from colt_core.probes.config import EvaluationConfig
 
 Percent = Annotated[float, Field(gt=0, le=100)]
@@ -99,17 +101,30 @@ AnalysisKind = Literal[
 analysis_config: TypeAdapter[AnalysisConfig] = TypeAdapter(AnalysisConfig)
 
 
-def analysis_problem(config: AnalysisConfig, class_counts: Sequence[int], num_probe: int, num_val: int) -> str | None:
-    """What keeps this analysis from being made on data of these sizes, or None.
+def analysis_problem(
+    config: AnalysisConfig, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+) -> tuple[str, str] | None:
+    """What keeps this analysis from being made of this run on data of these sizes.
 
     Args:
+        run: the configuration of the run.
         class_counts: training images of each class.
         num_probe, num_val: images of the two parts.
+
+    Returns:
+        (field of the analysis, what to change); a field within another after a slash. None when it is possible.
     """
+    num_train = sum(class_counts)
     if isinstance(config, MisclassificationConfig):
-        return config.probe.problem(class_counts, num_probe, num_val)
+        problem = config.probe.problem(class_counts, num_probe, num_val)
+        return None if problem is None else ("probe/shots", problem)
     if isinstance(config, ClusterMinorityConfig):
-        num_train = sum(class_counts)
-        if config.num_clusters is not None and config.num_clusters > num_train:
-            return f"num_clusters {config.num_clusters} is more than the {num_train} training images"
+        num_clusters = config.num_clusters or run.num_clusters
+        if num_clusters > num_train:
+            return "num_clusters", f"{num_clusters} is more than the {num_train} training images"
+        thresholds = run.group_thresholds
+        if not class_groups(class_counts, None if thresholds is None else (thresholds.low, thresholds.high)).few:
+            return "kind", "no class counts as Few, so no cluster has a minority: see the run's group_thresholds"
+    if isinstance(config, FeatureMapConfig) and num_train < 3:
+        return "kind", f"a map needs at least 3 training images, and there are {num_train}"
     return None

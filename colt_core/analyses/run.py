@@ -61,10 +61,10 @@ def analyze(
     Raises:
         ValueError: if the data are not the run's, or the analysis cannot be made of them; says why.
     """
-    sizes = dataset.split_sizes
-    if problem := analysis_problem(config, dataset.class_counts, sizes["probe"], sizes["val"]):
-        raise ValueError(problem)
     run = AnalysedRun.of(state, dataset, pool)
+    sizes = dataset.split_sizes
+    if problem := analysis_problem(config, run.config, dataset.class_counts, sizes["probe"], sizes["val"]):
+        raise ValueError(": ".join(problem))
     match config:
         case UniformityConfig():
             return _uniformity(config, run)
@@ -116,8 +116,6 @@ def _tail_share(config: TailShareConfig, run: AnalysedRun) -> TailShare:
 
 
 def _cluster_minority(config: ClusterMinorityConfig, run: AnalysedRun) -> ClusterMinority:
-    if not run.groups.few:
-        raise ValueError("no class counts as Few, so no cluster has a minority: see the run's group_thresholds")
     z_ND = embed_images(run.framework, run.images, np.arange(len(run.images)), run.config.precision)
     num_clusters = config.num_clusters or run.config.num_clusters
     clusters = cluster_embeddings(z_ND, num_clusters, run.config.kmeans_restarts, config.seed)

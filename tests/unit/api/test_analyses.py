@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from colt_core.analyses.config import analysis_config
+from colt_core.config import PretrainConfig
 from store import leases
 from store.database import writing
 from store.models import Analysis, Checkpoint, Job
@@ -146,14 +147,35 @@ def test_analyses_are_checked(client: TestClient, rows: Rows) -> None:
         ({"kind": "tail_share", "per_class": 3}, "/per_class"),
         ({"kind": "connectivity", "thresholds": [0.5, 0]}, "/thresholds/1"),
         ({"kind": "misclassification", "probe": {"kind": "quadratic"}}, "/probe/kind"),
-        ({"kind": "misclassification", "probe": {"kind": "few_shot", "shots": 50}}, "/kind"),
-        ({"kind": "cluster_minority", "num_clusters": 11}, "/kind"),
+        ({"kind": "misclassification", "probe": {"kind": "few_shot", "shots": 50}}, "/probe/shots"),
+        ({"kind": "cluster_minority", "num_clusters": 11}, "/num_clusters"),
         ({"kind": "uniformity", "checkpoint_id": foreign.id}, "/checkpoint_id"),
         ({"kind": "uniformity", "checkpoint_id": "nothing"}, "/checkpoint_id"),
     ):
         assert pointers(client.post(url, json=body)) == [where], body
     assert client.get(url).json()["items"] == []
     assert pointers(client.get(url, params={"kind": "horoscope"})) == ["?kind"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ({"num_clusters": 11}, "/num_clusters"),  # a run that clusters nothing may have any C
+        ({"group_thresholds": {"low": 1, "high": 1}}, "/kind"),  # no class is Few
+        ({"group_thresholds": {"low": 2, "high": 2}}, None),
+    ],
+)
+def test_clusters_are_checked_against_the_run(
+    client: TestClient, rows: Rows, settings: dict[str, Any], where: str | None
+) -> None:
+    config = PretrainConfig.resolve({"sampler": "none", "batch_size": 4, **settings})
+    job = rows.job(config=config.model_dump(mode="json"))
+    rows.checkpoint(job, 1)
+    answer = client.post(f"{API}/jobs/{job.id}/analyses", json={"kind": "cluster_minority"})
+    if where is None:
+        assert answer.status_code == 202
+    else:
+        assert pointers(answer) == [where]
 
 
 def test_what_was_found_comes_back_as_it_was_stored(client: TestClient, rows: Rows) -> None:

@@ -60,7 +60,7 @@ def test_probes_are_checked(client: TestClient, rows: Rows) -> None:
         ({"kind": "quadratic"}, "/kind"),
         ({"kind": "knn", "neighbors": 0}, "/neighbors"),
         ({"kind": "knn", "k": 3}, "/k"),
-        ({"kind": "few_shot", "shots": 50}, "/kind"),
+        ({"kind": "few_shot", "shots": 50}, "/shots"),
         ({"kind": "knn", "checkpoint_id": foreign.id}, "/checkpoint_id"),
         ({"kind": "knn", "checkpoint_id": "nothing"}, "/checkpoint_id"),
     ):

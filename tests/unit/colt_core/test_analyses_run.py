@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from colt_core.analyses.alignment import alignment
-from colt_core.analyses.config import analysis_config
+from colt_core.analyses.config import analysis_config, analysis_problem
 from colt_core.analyses.results import analysis_result
 from colt_core.analyses.run import analyze
 from colt_core.analyses.tail_share import tail_share
 from colt_core.analyses.uniformity import uniformity
 from colt_core.analyses.views import choose, embed_views
+from colt_core.config import PretrainConfig
 from colt_core.data import ImageDataset, ImagePool
 from colt_core.events import CheckpointReady
 from colt_core.probes.evaluate import evaluate
@@ -153,13 +154,22 @@ def test_what_cannot_be_made_says_why(state: dict[str, Any]) -> None:
         made(state, "feature_map", None)
     with pytest.raises(ValueError, match="num_pool was 30 and is 7"):
         made(state, "connectivity", ImagePool(tiny_runs.POOL[:7]))
-    with pytest.raises(ValueError, match="num_clusters 27 is more than the 26"):
+    with pytest.raises(ValueError, match="num_clusters: 27 is more than the 26"):
         made(state, "cluster_minority", num_clusters=27)
     with pytest.raises(ValueError, match="shots 9 is more"):
         made(state, "misclassification", probe={"kind": "few_shot", "shots": 9})
     other = ImageDataset(DATA.images[:5], DATA.labels[:5], DATA.class_names, dict.fromkeys(DATA.parts, np.arange(5)))
     with pytest.raises(ValueError, match="num_train was 26 and is 5"):
         analyze(analysis_config.validate_python({"kind": "uniformity"}), state, other)
+
+
+def test_two_images_make_no_map() -> None:
+    config, run = analysis_config.validate_python({"kind": "feature_map"}), PretrainConfig.resolve({})
+    assert analysis_problem(config, run, (2, 1), 0, 0) is None
+    assert analysis_problem(config, run, (1, 1), 0, 0) == (
+        "kind",
+        "a map needs at least 3 training images, and there are 2",
+    )
 
 
 def test_a_diverged_model_is_not_analysed(state: dict[str, Any]) -> None:
