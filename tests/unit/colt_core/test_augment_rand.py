@@ -14,7 +14,7 @@ from colt_core.augment import BatchAugmenter
 from colt_core.augment.rand_augment import OPERATIONS, RandAugmentParameters, draw_rand_augment, rand_augment_
 from colt_core.config import PretrainConfig
 from colt_core.distributed import ALONE
-from colt_core.frameworks import build_framework
+from colt_core.frameworks import BCL, build_framework
 from colt_core.seeding import generator
 from colt_core.training.batches import Batch
 from colt_core.training.device import Compute
@@ -138,18 +138,24 @@ def test_levels_follow_the_strength() -> None:
     assert abs(float(level.std()) - 20 / math.sqrt(12)) < 0.2
 
 
-def test_the_views_of_a_batch_share_a_samples_level_and_not_its_operations() -> None:
-    made = config(framework="bcl", bcl_variant="D")
-    framework, augment = build_framework(made, 40), BatchAugmenter.of(made)
-    framework.strength_N.fill_(0.8)
-    drawn = []
-    augment.apply = lambda images, parameters: drawn.append(parameters) or images  # type: ignore[method-assign]
-    no_ood = torch.zeros(40, dtype=torch.bool)
-    batch = Batch(photos(40, 8), no_ood, torch.arange(40), first_pass=True)
-    batch_views(batch, framework, augment, generator(4, "test"), Compute.of(made), ALONE)
-    first, second = drawn[0].rand_augment[:40], drawn[0].rand_augment[40:]
+def test_the_views_of_a_sample_have_one_level_but_operations_of_their_own() -> None:
+    drawn = draw_rand_augment(2, torch.full((80,), 0.8), generator(4, "test"), views=2)
+    first, second = drawn[:40], drawn[40:]
     assert torch.equal(first.level, second.level) and len(first.level.unique()) == 40
-    assert 0.3 < float((first.operation != second.operation).float().mean()) < 1
+    assert 0.5 < float((first.operation != second.operation).float().mean()) < 1
+
+
+def test_a_batch_gives_both_views_of_a_sample_its_strength() -> None:
+    made = config(framework="bcl", bcl_variant="D")
+    framework, augment = build_framework(made, 30), BatchAugmenter.of(made)
+    assert isinstance(framework, BCL)
+    framework.strength_N[20:] = 1
+    images, index, is_ood = photos(30, 8), torch.arange(30).roll(5), torch.arange(30) % 5 == 0
+    compute, batch = Compute.choose("cpu"), Batch(images, is_ood, index, first_pass=True)
+    views = batch_views(batch, framework, augment, generator(4, "test"), compute, ALONE)
+    strength = ((index >= 20) & ~is_ood).float().repeat(2)
+    drawn = augment.draw(60, 8, 8, generator(4, "test"), strength, views=2)
+    assert torch.equal(views, augment.apply(torch.cat([images, images]), drawn))
 
 
 @pytest.mark.parametrize("operations", [1, 2])
