@@ -12,7 +12,7 @@ from colt_core.events import Float32, Int64
 from colt_core.frameworks import Framework
 from colt_core.seeding import generator
 from colt_core.training.device import Compute
-from colt_core.training.embed import embed
+from colt_core.training.embed import are_directions, embed
 
 UInt8 = NDArray[np.uint8]
 
@@ -30,13 +30,13 @@ def embed_images(framework: Framework, images: UInt8, index_N: Int64, precision:
     """(N, D) embeddings of `images[index_N]`, of which there must be some; L2-normalised.
 
     Raises:
-        ValueError: if they are not finite.
+        ValueError: if they are not finite, or too large to be normalised.
     """
     blocks = [
         embed(framework, images[index_N[start : start + _BLOCK]], precision=precision)
         for start in range(0, len(index_N), _BLOCK)
     ]
-    return _finite(np.concatenate(blocks))
+    return _checked(np.concatenate(blocks))
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def embed_views(
         purpose: names the stream of randomness; views that are to be compared must not be drawn from the same one.
 
     Raises:
-        ValueError: if they are not finite.
+        ValueError: if they are not finite, or too large to be normalised.
     """
     compute = Compute.choose(next(framework.parameters()).device.type, config.precision)
     augment = BatchAugmenter.of(config)
@@ -69,10 +69,12 @@ def embed_views(
             views = augment(pixels, generator(seed, purpose, start, view), torch.zeros(len(pixels)))
             with compute.deterministic(), compute.autocast():
                 z_NVD[rows, view] = framework.embed(views).cpu().numpy()
-    return _finite(z_NVD)
+    return _checked(z_NVD)
 
 
-def _finite(z: Float32) -> Float32:
-    if not np.isfinite(z).all():
-        raise ValueError("the embeddings are not finite, since training diverged: analyse an earlier checkpoint")
+def _checked(z: Float32) -> Float32:
+    if not are_directions(z):
+        raise ValueError(
+            "the embeddings are not finite, or too large, since training diverged: analyse an earlier checkpoint"
+        )
     return z

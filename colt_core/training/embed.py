@@ -35,6 +35,12 @@ def embed(
     return _in_batches(framework, framework.embed, images, batch_size, precision, ranks)
 
 
+def are_directions(z: Float32) -> bool:
+    """Whether embeddings (..., D) all have length 1: no NaN, and nothing whose length was more than a float holds."""
+    squares = np.einsum("...d,...d->...", z, z)
+    return bool((np.abs(squares - 1) < 0.02).all())
+
+
 def extract_features(
     backbone: Backbone, images: Images, *, batch_size: int = 512, precision: str = "auto", ranks: Ranks = ALONE
 ) -> Float32:

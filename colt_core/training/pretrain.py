@@ -7,7 +7,6 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from colt_core.seeding import generator
 from colt_core.tailness import negative_tailness
 from colt_core.training.batches import epoch_batches
 from colt_core.training.device import Compute
-from colt_core.training.embed import Images, embed
+from colt_core.training.embed import Images, are_directions, embed
 from colt_core.training.inputs import checked_data
 from colt_core.training.measure import measure_pool
 from colt_core.training.optimizer import set_learning_rate
@@ -91,10 +90,10 @@ def _run(
         if sampler and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
             id_z, ood_z = (embed(framework, part, precision=config.precision, ranks=ranks) for part in (images, pool))
             # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
-            if not (np.isfinite(id_z).all() and np.isfinite(ood_z).all()):
+            if not (are_directions(id_z) and are_directions(ood_z)):
                 raise TrainingDiverged(
                     f"the embeddings before epoch {epoch}, which sampling round {state.rounds + 1} is to compare, are "
-                    "not finite: try a lower learning_rate or a longer lr_warmup_epochs"
+                    "not finite, or too large: try a lower learning_rate or a longer lr_warmup_epochs"
                 )
             measures = measure_pool(framework, images, pool, augment, config, ranks) if sampler.needs_measures else None
             find = partial(sampling_round, id_z, ood_z, tailness.scores(), sampler, config, state.rounds + 1, measures)

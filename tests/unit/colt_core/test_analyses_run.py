@@ -88,6 +88,13 @@ def test_tail_share_is_of_the_averaged_scores(state: dict[str, Any]) -> None:
     assert found.phi_head == tail_share(scores, LABELS[:26], [0], [10, 40, 100])
 
 
+def test_an_image_never_scored_has_the_mean_tailness_of_the_others(state: dict[str, Any]) -> None:
+    seen, score = state["tailness"]["seen"].clone(), state["tailness"]["score"]
+    seen[3] = False
+    found = made({**state, "tailness": {"score": score, "seen": seen}}, "feature_map", method="pca")
+    assert found.tailness[found.index.index(3)] == pytest.approx(float(score[seen].mean()), rel=1e-6)
+
+
 def test_clusters_are_those_of_the_run_or_as_many_as_asked_for(state: dict[str, Any]) -> None:
     found = made(state, "cluster_minority")
     assert len(found.size) <= 3 and sum(found.size) == 26  # config.num_clusters
@@ -174,7 +181,8 @@ def test_two_images_make_no_map() -> None:
 
 def test_a_diverged_model_is_not_analysed(state: dict[str, Any]) -> None:
     broken = copy.deepcopy(state)
-    broken["framework"]["backbone.conv1.weight"].fill_(float("nan"))
-    for kind in ("uniformity", "alignment"):
-        with pytest.raises(ValueError, match="not finite"):
-            made(broken, kind)
+    for value in (float("nan"), -1e30):  # the second has a finite output, but not the square of its length
+        broken["framework"]["backbone.bn1.running_mean"].fill_(value)
+        for kind in ("uniformity", "alignment"):
+            with pytest.raises(ValueError, match="not finite, or too large"):
+                made(broken, kind)

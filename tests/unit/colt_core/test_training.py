@@ -229,10 +229,11 @@ def test_a_loss_that_is_not_finite_stops_with_place_and_learning_rate() -> None:
         run(config(sampler="none", learning_rate=100, weight_decay=1, momentum=0.99, lr_warmup_epochs=0, epochs=100))
 
 
-def test_embeddings_that_are_not_finite_stop_a_round(uninterrupted: dict[str, list[Event]]) -> None:
+@pytest.mark.parametrize("mean", [torch.nan, -1e30])  # the second has a finite output, but not the square of its length
+def test_embeddings_without_a_direction_stop_a_round(uninterrupted: dict[str, list[Event]], mean: float) -> None:
     state = copy.deepcopy(kinds(uninterrupted["colt"], CheckpointReady)[0].state)
-    state["framework"]["backbone.bn1.running_mean"].fill_(torch.nan)  # batch statistics would still give a loss
-    with pytest.raises(TrainingDiverged, match=r"before epoch 3, which sampling round 1 .* not finite"):
+    state["framework"]["backbone.bn1.running_mean"].fill_(mean)  # batch statistics would still give a loss
+    with pytest.raises(TrainingDiverged, match=r"before epoch 3, which sampling round 1 .* not finite, or too large"):
         run(config(), resume_from=state)
 
 
