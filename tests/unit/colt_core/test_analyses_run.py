@@ -139,6 +139,11 @@ def test_other_frameworks_are_analysed_as_well(settings: dict[str, Any]) -> None
     if not found.num_ood:  # nothing picked, nothing bridged; nor mapped
         assert found.majority.with_ood == found.majority.without_ood
         assert len(made(state, "feature_map", None, method="pca").index) == 26
+    # Nor has RandAugment a part in the views.
+    framework, config = load_framework(state)
+    plain = config.model_copy(update={"framework": "simclr"})
+    views = [embed_views(framework, tiny_runs.TRAIN, np.arange(9), 2, each, seed=0) for each in (config, plain)]
+    assert np.array_equal(*views)
 
 
 def changed(state: dict[str, Any], **config: Any) -> dict[str, Any]:
