@@ -131,7 +131,7 @@ class PretrainConfig(BaseModel):
     def resolve(cls, settings: dict[str, Any]) -> Self:
         """Fill a user's partial settings from their preset (if they name one) and the defaults.
 
-        A preset's schedule (rounds, learning-rate warm-up, tailness momentum) was chosen for its number of epochs;
+        A preset's schedule (rounds, learning-rate warm-up, averages over epochs) was chosen for its number of epochs;
         where the user sets `epochs` alone, what depends on it is scaled along.
 
         Raises:

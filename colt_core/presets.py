@@ -53,6 +53,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sample_budget": 5_000,
         # 0.97 over 2000 epochs forgets the untrained scores; over 200 it would not.
         "tailness_momentum": 0.9,
+        "loss_momentum": 0.9,
         "checkpoint_interval": 5,
     },
     # scikit-learn's 8x8 digits at 32 px: a demonstration in a minute or two. No flip: a mirrored digit is another sign.
@@ -68,6 +69,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sample_interval": 10,
         "sample_budget": 300,
         "tailness_momentum": 0.8,
+        "loss_momentum": 0.8,
         "min_crop_scale": 0.4,
         "flip_probability": 0.0,
         "checkpoint_interval": 5,
@@ -94,8 +96,9 @@ def preset_settings(settings: dict[str, Any]) -> dict[str, Any]:
 def scaled_schedule(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """What of a preset's schedule changes when the user sets the number of epochs.
 
-    Lengths scale with the run, never below one epoch. The tailness momentum m becomes m ** (old / new), so that the
-    same share of a score is still its first value when the same share of the run is over.
+    Lengths scale with the run, never below one epoch. A momentum m of averages over epochs (tailness, BCL's losses)
+    becomes m ** (old / new), so that the same share of a score is still its first value when the same share of the run
+    is over.
 
     Args:
         base: the resolved values of the preset.
@@ -116,5 +119,6 @@ def scaled_schedule(base: dict[str, Any], settings: dict[str, Any]) -> dict[str,
     }
     if epochs == 1:
         scaled["lr_warmup_epochs"] = 0
-    scaled["tailness_momentum"] = round(base["tailness_momentum"] ** (1 / share), 6)
+    for momentum in ("tailness_momentum", "loss_momentum"):
+        scaled[momentum] = round(base[momentum] ** (1 / share), 6)
     return {key: value for key, value in scaled.items() if key not in settings}
