@@ -108,12 +108,15 @@ def _read_header(stream: IO[bytes], name: str, size: int) -> tuple[tuple[int, ..
         version
     )
     if read_header is None:
-        raise DataError(f"'{name}' has an unusual .npy version {version}; save it again with numpy.savez")
-    shape, fortran_order, dtype = read_header(stream)
+        raise DataError(f"'{name}' has an unusual .npy version {version}; save it again with numpy")
+    try:
+        shape, fortran_order, dtype = read_header(stream)
+    except (MemoryError, RecursionError) as error:  # Python's parser on a header that is nested without end
+        raise DataError(f"'{name}' has no readable header; save it again with numpy") from error
     if dtype.hasobject:
         raise DataError(f"'{name}' holds Python objects (dtype {dtype}); save plain numbers")
-    if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize > size:
-        raise DataError(f"'{name}' claims the shape {shape} but holds fewer data; save it again with numpy.savez")
+    if any(type(side) is not int or side < 0 for side in shape) or math.prod(shape) * dtype.itemsize > size:
+        raise DataError(f"'{name}' claims the shape {shape} but holds fewer data; save it again with numpy")
     return shape, fortran_order, dtype
 
 
@@ -123,5 +126,5 @@ def _read_array(stream: IO[bytes], name: str, size: int, meter: Meter) -> NDArra
     meter.add(bytes_claimed)
     content = stream.read(bytes_claimed)
     if len(content) != bytes_claimed:
-        raise DataError(f"'{name}' is cut short; save it again with numpy.savez")
+        raise DataError(f"'{name}' is cut short; save it again with numpy")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")

@@ -184,3 +184,14 @@ def test_an_npy_that_is_no_pool_is_refused(tmp_path: Path) -> None:
     assert "cut short" in refusal()
     path.write_bytes(whole[:40])
     assert "damaged" in refusal()
+
+
+@pytest.mark.parametrize(
+    "shape", ["(" + "-" * 9000 + "1,)", "(" * 300 + ")" * 300, "(True, 12, 12)", "(10.0, 12, 12)", "(10, -12, -12)"]
+)
+def test_a_header_that_only_python_could_love(tmp_path: Path, shape: str) -> None:
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(2000))
+    with pytest.raises(DataError, match="numpy"):
+        map_npy(path)
