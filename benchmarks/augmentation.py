@@ -31,7 +31,7 @@ def pil_blur(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2)))
 
 
-def pil_transform(size: int, blur: float) -> v1.Compose:
+def pil_transform(size: int, blur: float = 0.0) -> v1.Compose:
     """The released transform of one PIL image."""
     return v1.Compose(
         [

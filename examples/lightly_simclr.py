@@ -3,7 +3,7 @@
     pip install lightly
     python examples/lightly_simclr.py
 
-A minute or two on a CPU. The lines that make SimCLR into COLT are marked with "COLT". Data as in plain_simclr.py.
+Half a minute on two cores. The lines that make SimCLR into COLT are marked with "COLT". Data as in plain_simclr.py.
 """
 
 from __future__ import annotations

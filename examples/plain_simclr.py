@@ -2,7 +2,7 @@
 
     python examples/plain_simclr.py
 
-A minute or two on a CPU. The lines that make SimCLR into COLT are marked with "COLT". The long tail: handwritten
+Half a minute on two cores. The lines that make SimCLR into COLT are marked with "COLT". The long tail: handwritten
 digits, ten times as many zeros as nines. The pool to pick from: drawn letters and patches of photographs.
 """
 
