@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
-from tqdm import tqdm
 
 from colt_core.analyses.config import AnalysisKind, analysis_config
+from colt_core.cli_data import Unusable, add_data_options, is_follower, open_data
 from colt_core.config import PretrainConfig
-from colt_core.data import (
-    DataError,
-    DatasetSpec,
-    ImageDataset,
-    ImagePool,
-    LongTail,
-    PoolSpec,
-    build_dataset,
-    build_pool,
-    is_artifact,
-    open_labelled,
-    open_unlabelled,
-    sample_labelled,
-    sample_unlabelled,
-)
+from colt_core.data import DataError
 
 _INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
-
-
-class _Unusable(Exception):
-    """What the user gave cannot be used; the message is all they see."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = arguments.command(arguments)
         return status
-    except (_Unusable, DataError) as error:
+    except (Unusable, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -65,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         "'python -m colt_core train digits.yaml --data digits --imbalance-ratio 20 --pool glyphs-and-patches'.",
     )
     train.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings by name; a preset fills the rest")
-    _add_data_options(train)
+    add_data_options(train)
     train.add_argument("--out", type=Path, default=Path("colt-run"), metavar="DIR", help="results (default: colt-run)")
     train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="go on from here")
     train.set_defaults(command=_train)
@@ -78,31 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("checkpoint", type=Path, metavar="CHECKPOINT.pt")
     analyze.add_argument("--kind", required=True, choices=get_args(AnalysisKind))
     analyze.add_argument("--settings", default="{}", metavar="YAML", help="such as '{num_views: 4, seed: 1}'")
-    _add_data_options(analyze)
+    add_data_options(analyze)
     analyze.set_defaults(command=_analyze)
     return parser
-
-
-def _add_data_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--data",
-        required=True,
-        help="labelled images: a folder or archive of [train|val|test/]CLASS/IMAGE, an .npz, a saved data set, or the "
-        "sample 'digits'",
-    )
-    command.add_argument(
-        "--pool", help="OOD images: any folder or archive, an .npz, a saved pool, or 'glyphs-and-patches'"
-    )
-    command.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
-    command.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
-    command.add_argument("--max-per-class", type=int, metavar="N", help="that cut: images of the head class")
 
 
 def _train(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
     _refuse_to_overwrite(arguments.out / "checkpoint.pt", arguments.resume)
-    dataset = _dataset(arguments)
-    pool = None if arguments.pool is None else _pool(arguments)
+    dataset, pool = open_data(arguments)
 
     from colt_core.run import (  # torch: not for --help, nor to be told of a misspelt setting
         per_class_table,
@@ -116,10 +80,10 @@ def _train(arguments: argparse.Namespace) -> int:
         state = None if arguments.resume is None else load_checkpoint(arguments.resume)
         evaluation = run_to_folder(config, dataset, pool, arguments.out, resume_from=state, should_stop=stop.asked)
     except (ValueError, OSError, TrainingDiverged) as error:
-        raise _Unusable(str(error)) from error
+        raise Unusable(str(error)) from error
     finally:
         stop.forget()
-    if _is_follower():
+    if is_follower():
         return 0
     if evaluation is None:
         print(f"Interrupted. Go on with --resume {arguments.out / 'checkpoint.pt'}")
@@ -133,15 +97,14 @@ def _analyze(arguments: argparse.Namespace) -> int:
     try:
         settings = yaml.safe_load(arguments.settings)
         if not isinstance(settings, dict):
-            raise _Unusable(f"--settings {arguments.settings}: settings by name are needed, such as '{{seed: 1}}'")
+            raise Unusable(f"--settings {arguments.settings}: settings by name are needed, such as '{{seed: 1}}'")
         config = analysis_config.validate_python({**settings, "kind": arguments.kind})
     except yaml.YAMLError as error:
-        raise _Unusable(f"--settings {arguments.settings} is not YAML") from error
+        raise Unusable(f"--settings {arguments.settings} is not YAML") from error
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()]
-        raise _Unusable(f"--settings: {'; '.join(lines)}") from error
-    dataset = _dataset(arguments)
-    pool = None if arguments.pool is None else _pool(arguments)
+        raise Unusable(f"--settings: {'; '.join(lines)}") from error
+    dataset, pool = open_data(arguments)
 
     from colt_core.analyses.run import analyze
     from colt_core.training.checkpoint import load_checkpoint
@@ -149,14 +112,14 @@ def _analyze(arguments: argparse.Namespace) -> int:
     try:
         print(analyze(config, load_checkpoint(arguments.checkpoint), dataset, pool).model_dump_json())
     except (ValueError, OSError) as error:
-        raise _Unusable(str(error)) from error
+        raise Unusable(str(error)) from error
     return 0
 
 
 def _refuse_to_overwrite(held: Path, resumed: Path | None) -> None:
     """A run in the output folder is only ever gone on with, never replaced by another."""
     if held.exists() and (resumed is None or not resumed.exists() or not held.samefile(resumed)):
-        raise _Unusable(f"{held.parent} holds a run already: give another --out, or --resume its checkpoint.pt")
+        raise Unusable(f"{held.parent} holds a run already: give another --out, or --resume its checkpoint.pt")
 
 
 class _Interrupt:
@@ -177,73 +140,18 @@ class _Interrupt:
         self.forget()
 
 
-def _is_follower() -> bool:
-    """Whether another process of the run does the writing and the talking."""
-    return os.environ.get("RANK", "0") != "0"
-
-
 def read_config(path: Path) -> PretrainConfig:
     """The configuration in a YAML file."""
     try:
         settings = yaml.safe_load(path.read_text()) or {}
     except OSError as error:
-        raise _Unusable(f"cannot read {path}: {error.strerror}") from error
+        raise Unusable(f"cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _Unusable(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise Unusable(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
-        raise _Unusable(f"{path} must hold settings by name, such as 'epochs: 100'")
+        raise Unusable(f"{path} must hold settings by name, such as 'epochs: 100'")
     try:
         return PretrainConfig.resolve(settings)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
-        raise _Unusable(f"{path} cannot be used:\n" + "\n".join(lines)) from error
-
-
-def _dataset(arguments: argparse.Namespace) -> ImageDataset:
-    path = Path(arguments.data)
-    if is_artifact(path):
-        if (arguments.image_size, arguments.imbalance_ratio, arguments.max_per_class) != (None, None, None):
-            raise _Unusable("a saved data set is cut and sized already: give neither size nor cut")
-        return ImageDataset.load(path)
-    ratio, head = arguments.imbalance_ratio, arguments.max_per_class
-    if head is not None and ratio is None:
-        raise _Unusable("--max-per-class is part of a long-tail cut: give --imbalance-ratio too")
-    try:
-        long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio, max_per_class=head)
-        spec = DatasetSpec(image_size=arguments.image_size, long_tail=long_tail)
-    except ValidationError as error:
-        raise _Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
-    named = arguments.data == "digits" and not path.exists()
-    with _naming("--data", arguments.data), _reading("data") as progress:
-        return build_dataset(sample_labelled("digits") if named else open_labelled(path), spec, progress=progress)
-
-
-def _pool(arguments: argparse.Namespace) -> ImagePool:
-    path = Path(arguments.pool)
-    if is_artifact(path):
-        return ImagePool.load(path)
-    named = arguments.pool == "glyphs-and-patches" and not path.exists()
-    with _naming("--pool", arguments.pool), _reading("pool") as progress:
-        source = sample_unlabelled("glyphs-and-patches") if named else open_unlabelled(path)
-        return build_pool(source, PoolSpec(image_size=arguments.image_size), progress=progress)
-
-
-@contextmanager
-def _reading(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar over the images of one source."""
-    with tqdm(desc=f"reading {what}", unit="image", disable=_is_follower() or None, leave=False) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total, bar.n = total, done
-            bar.refresh()
-
-        yield progress
-
-
-@contextmanager
-def _naming(option: str, value: str) -> Iterator[None]:
-    """Say with a DataError, which speaks of what is inside, which of the user's two sources it is about."""
-    try:
-        yield
-    except DataError as error:
-        raise _Unusable(f"{option} {value}: {error}") from error
+        raise Unusable(f"{path} cannot be used:\n" + "\n".join(lines)) from error

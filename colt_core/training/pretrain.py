@@ -16,7 +16,7 @@ from colt_core.distributed import Ranks, gather_views, sum_gradients
 from colt_core.distributed.round import first_finds
 from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent
-from colt_core.samplers import sampler_for, sampling_round
+from colt_core.samplers import RoundFields, Sampler, sampler_for, sampling_round
 from colt_core.seeding import generator
 from colt_core.tailness import negative_tailness
 from colt_core.training.batches import epoch_batches
@@ -88,16 +88,7 @@ def _run(
         batches_done = state.step - schedule.steps_before(epoch)
 
         if sampler and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
-            id_z, ood_z = (embed(framework, part, precision=config.precision, ranks=ranks) for part in (images, pool))
-            # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
-            if not (are_directions(id_z) and are_directions(ood_z)):
-                raise TrainingDiverged(
-                    f"the embeddings before epoch {epoch}, which sampling round {state.rounds + 1} is to compare, are "
-                    "not finite, or too large: try a lower learning_rate or a longer lr_warmup_epochs"
-                )
-            measures = measure_pool(framework, images, pool, augment, config, ranks) if sampler.needs_measures else None
-            find = partial(sampling_round, id_z, ood_z, tailness.scores(), sampler, config, state.rounds + 1, measures)
-            found = first_finds(find, ranks, config, len(images), len(pool))
+            found = _find_round(state, images, pool, sampler, augment, ranks)
             state.rounds, state.selected = state.rounds + 1, found["selected"]
             yield RoundDone(state.rounds, epoch, state.step, **found, seconds=perf_counter() - epoch_began)
             if ranks.first_says(should_stop()):
@@ -166,6 +157,23 @@ def _run(
             yield CheckpointReady(state.epoch, state.step, state.snapshot())
 
     yield Finished(state.epoch, state.step)
+
+
+def _find_round(
+    state: TrainingState, images: Any, pool: Any, sampler: Sampler, augment: BatchAugmenter, ranks: Ranks
+) -> RoundFields:
+    """Embed everything with the weights as they are, and find the next sampling round."""
+    config, framework, number = state.config, state.framework, state.rounds + 1
+    id_z, ood_z = (embed(framework, part, precision=config.precision, ranks=ranks) for part in (images, pool))
+    # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
+    if not (are_directions(id_z) and are_directions(ood_z)):
+        raise TrainingDiverged(
+            f"the embeddings before epoch {state.epoch + 1}, which sampling round {number} is to compare, are not "
+            "finite, or too large: try a lower learning_rate or a longer lr_warmup_epochs"
+        )
+    measures = measure_pool(framework, images, pool, augment, config, ranks) if sampler.needs_measures else None
+    find = partial(sampling_round, id_z, ood_z, state.tailness.scores(), sampler, config, number, measures)
+    return first_finds(find, ranks, config, len(images), len(pool))
 
 
 def _stop(state: TrainingState) -> Iterator[Event]:

@@ -1,0 +1,112 @@
+"""The command line's data: `--data` and `--pool`, and how they are read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+from tqdm import tqdm
+
+from colt_core.data import (
+    DataError,
+    DatasetSpec,
+    ImageDataset,
+    ImagePool,
+    LongTail,
+    PoolSpec,
+    build_dataset,
+    build_pool,
+    is_artifact,
+    open_labelled,
+    open_unlabelled,
+    sample_labelled,
+    sample_unlabelled,
+)
+
+
+class Unusable(Exception):
+    """What the user gave cannot be used; the message is all they see."""
+
+
+def add_data_options(command: argparse.ArgumentParser) -> None:
+    """The options that `open_data` reads."""
+    command.add_argument(
+        "--data",
+        required=True,
+        help="labelled images: a folder or archive of [train|val|test/]CLASS/IMAGE, an .npz, a saved data set, or the "
+        "sample 'digits'",
+    )
+    command.add_argument(
+        "--pool", help="OOD images: any folder or archive, an .npz, a saved pool, or 'glyphs-and-patches'"
+    )
+    command.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
+    command.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
+    command.add_argument("--max-per-class", type=int, metavar="N", help="that cut: images of the head class")
+
+
+def open_data(arguments: argparse.Namespace) -> tuple[ImageDataset, ImagePool | None]:
+    """The data set, and the pool where one is named.
+
+    Raises:
+        Unusable: if they cannot be read, or do not go with the other options.
+    """
+    return _dataset(arguments), None if arguments.pool is None else _pool(arguments)
+
+
+def is_follower() -> bool:
+    """Whether another process of the run does the writing and the talking."""
+    return os.environ.get("RANK", "0") != "0"
+
+
+def _dataset(arguments: argparse.Namespace) -> ImageDataset:
+    path = Path(arguments.data)
+    if is_artifact(path):
+        if (arguments.image_size, arguments.imbalance_ratio, arguments.max_per_class) != (None, None, None):
+            raise Unusable("a saved data set is cut and sized already: give neither size nor cut")
+        return ImageDataset.load(path)
+    ratio, head = arguments.imbalance_ratio, arguments.max_per_class
+    if head is not None and ratio is None:
+        raise Unusable("--max-per-class is part of a long-tail cut: give --imbalance-ratio too")
+    try:
+        long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio, max_per_class=head)
+        spec = DatasetSpec(image_size=arguments.image_size, long_tail=long_tail)
+    except ValidationError as error:
+        raise Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
+    named = arguments.data == "digits" and not path.exists()
+    with _naming("--data", arguments.data), _reading("data") as progress:
+        return build_dataset(sample_labelled("digits") if named else open_labelled(path), spec, progress=progress)
+
+
+def _pool(arguments: argparse.Namespace) -> ImagePool:
+    path = Path(arguments.pool)
+    if is_artifact(path):
+        return ImagePool.load(path)
+    named = arguments.pool == "glyphs-and-patches" and not path.exists()
+    with _naming("--pool", arguments.pool), _reading("pool") as progress:
+        source = sample_unlabelled("glyphs-and-patches") if named else open_unlabelled(path)
+        return build_pool(source, PoolSpec(image_size=arguments.image_size), progress=progress)
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar over the images of one source."""
+    with tqdm(desc=f"reading {what}", unit="image", disable=is_follower() or None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        yield progress
+
+
+@contextmanager
+def _naming(option: str, value: str) -> Iterator[None]:
+    """Say with a DataError, which speaks of what is inside, which of the user's two sources it is about."""
+    try:
+        yield
+    except DataError as error:
+        raise Unusable(f"{option} {value}: {error}") from error
