@@ -92,7 +92,7 @@ def test_an_analysis_that_cannot_be_made_says_why(configured: Engine, home: Path
         row = session.get_one(Analysis, asked)
         assert session.scalars(select(Job)).one().status == "succeeded"
         assert not list(session.scalars(select(JobEvent).where(JobEvent.kind == "analysis")))
-    assert row.status == "failed" and row.error is not None and "num_clusters 31" in row.error
+    assert row.status == "failed" and row.error is not None and "num_clusters: 31" in row.error
     assert row.finished_at is not None
 
 
