@@ -9,16 +9,16 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from colt_core.analyses.config import analysis_config
-from colt_core.data.dataset import ImageDataset, ImagePool
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
-from store.models import Analysis, Checkpoint, Dataset, Job, OodPool, utc_now
+from store.models import Analysis, Checkpoint, Job, utc_now
 from store.repositories import events, recording
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed, run
 from worker.handover import SCRATCH
+from worker.job_data import load_data
 from worker.patience import persist
 
 
@@ -32,16 +32,12 @@ def analyse(lease: Lease, _interrupt: Interrupt) -> None:
     """
     from colt_core.analyses.run import analyze
 
-    artifacts = get_artifacts()
     with reading() as session:
         analysis = session.get_one(Analysis, lease.id)
         job = session.get_one(Job, analysis.job_id)
         checkpoint = session.get_one(Checkpoint, analysis.checkpoint_id)
-        dataset = ImageDataset.load(artifacts.local_path(session.get_one(Dataset, job.dataset_id).artifact))
-        pool = None
-        if job.ood_pool_id is not None:
-            pool = ImagePool.load(artifacts.local_path(session.get_one(OodPool, job.ood_pool_id).artifact))
-    state = CheckpointFolder(artifacts, job.id, Path(os.environ[SCRATCH])).load(checkpoint)
+        dataset, pool = load_data(session, job)
+    state = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH])).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; analyse another one")
     config = analysis_config.validate_python(analysis.config)

@@ -16,8 +16,8 @@ from store.models import Checkpoint, Job
 from worker.checkpoints import CheckpointFolder
 from worker.child import DETERMINISTIC, die_with_parent
 from worker.handover import SCRATCH
+from worker.job_data import load_data
 from worker.ranks import launch
-from worker.trainer import load_data
 
 log = logging.getLogger("worker")
 

@@ -11,19 +11,20 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
-from colt_core.data.dataset import ImageDataset, ImagePool
+from colt_core.data.dataset import ImageDataset
 from colt_core.probes.config import EvaluationConfig
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
-from store.models import Checkpoint, Dataset, Evaluation, Job, OodPool, new_id, utc_now
+from store.models import Checkpoint, Evaluation, Job, new_id, utc_now
 from store.repositories import events, recording
 from worker import outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed, run
 from worker.evaluating import probe
 from worker.handover import SCRATCH
+from worker.job_data import load_data
 from worker.patience import persist
 from worker.ranks import joined_ranks
 from worker.recorder import Recorder
@@ -59,15 +60,6 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
             raise WorkFailed(str(error)) from error
     _evaluate(lease, job, dataset, checkpoints, recorder)
     persist(lambda session: outcome.succeeded(session, lease))
-
-
-def load_data(session: Session, job: Job) -> tuple[ImageDataset, ImagePool | None]:
-    """What a job trains on."""
-    artifacts = get_artifacts()
-    dataset = ImageDataset.load(artifacts.local_path(session.get_one(Dataset, job.dataset_id).artifact))
-    if job.ood_pool_id is None:
-        return dataset, None
-    return dataset, ImagePool.load(artifacts.local_path(session.get_one(OodPool, job.ood_pool_id).artifact))
 
 
 def _begin(

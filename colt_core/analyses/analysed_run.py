@@ -49,14 +49,13 @@ class AnalysedRun:
         Compute.of(config).module(framework)
         tracker = TailnessTracker(len(images), config.tailness_momentum)
         tracker.load_state_dict(state["tailness"])
-        thresholds = config.group_thresholds
         return cls(
             config,
             framework,
             images,
             labels,
             dataset.num_classes,
-            class_groups(dataset.class_counts, None if thresholds is None else (thresholds.low, thresholds.high)),
+            class_groups(dataset.class_counts, config.group_thresholds),
             tracker.scores().numpy(),
             state["selected"].numpy(),
             pool,

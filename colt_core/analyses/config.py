@@ -122,8 +122,7 @@ def analysis_problem(
         num_clusters = config.num_clusters or run.num_clusters
         if num_clusters > num_train:
             return "num_clusters", f"{num_clusters} is more than the {num_train} training images"
-        thresholds = run.group_thresholds
-        if not class_groups(class_counts, None if thresholds is None else (thresholds.low, thresholds.high)).few:
+        if not class_groups(class_counts, run.group_thresholds).few:
             return "kind", "no class counts as Few, so no cluster has a minority: see the run's group_thresholds"
     if isinstance(config, FeatureMapConfig) and num_train < 3:
         return "kind", f"a map needs at least 3 training images, and there are {num_train}"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from colt_core.probes.config import GroupThresholds
+
 
 @dataclass(frozen=True, slots=True)
 class ClassGroups:
@@ -22,7 +24,7 @@ class ClassGroups:
         yield from (("many", self.many), ("medium", self.medium), ("few", self.few))
 
 
-def class_groups(class_counts: Sequence[int], thresholds: tuple[int, int] | None = None) -> ClassGroups:
+def class_groups(class_counts: Sequence[int], thresholds: GroupThresholds | None = None) -> ClassGroups:
     """Group classes by their training counts.
 
     Without thresholds by rank, in thirds, what does not divide going to Many: CIFAR-10-LT 4/3/3, CIFAR-100-LT 34/33/33.
@@ -30,19 +32,17 @@ def class_groups(class_counts: Sequence[int], thresholds: tuple[int, int] | None
 
     Args:
         class_counts: training images of class 0..C-1.
-        thresholds: (low, high): Few has fewer than `low` images, Many more than `high`; (20, 100) is the convention of
+        thresholds: Few has fewer than `low` images, Many more than `high`; 20 and 100 are the convention of
             ImageNet-LT and Places-LT.
 
     Raises:
-        ValueError: no class, or low > high.
+        ValueError: no class.
     """
     counts = np.asarray(class_counts, dtype=np.int64)
     if counts.ndim != 1 or counts.size == 0:
         raise ValueError(f"class_counts needs one number a class, got shape {counts.shape}")
     if thresholds is not None:
-        low, high = thresholds
-        if low > high:
-            raise ValueError(f"thresholds must be (low, high), got {thresholds}")
+        low, high = thresholds.low, thresholds.high
         medium = (counts >= low) & (counts <= high)
         return ClassGroups(*(_indices(np.flatnonzero(of)) for of in (counts > high, medium, counts < low)))
     ranked = np.argsort(-counts, kind="stable")

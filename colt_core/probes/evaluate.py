@@ -33,12 +33,11 @@ def evaluate(
         ValueError: the data set is too small for the probe, see :meth:`EvaluationConfig.problem`.
     """
     config = config or EvaluationConfig()
-    thresholds = config.group_thresholds
     return summarize(
         predict(backbone, dataset, config, flip_probability=flip_probability, precision=precision),
         dataset.labels[dataset.parts["test"]],
         dataset.class_counts,
-        None if thresholds is None else (thresholds.low, thresholds.high),
+        config.group_thresholds,
     )
 
 

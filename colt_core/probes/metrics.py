@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colt_core.data.groups import class_groups
+from colt_core.probes.config import GroupThresholds
 
 Int64 = NDArray[np.int64]
 
@@ -37,7 +38,7 @@ class Evaluation:
 
 
 def summarize(
-    predictions: Int64, labels: Int64, class_counts: Sequence[int], thresholds: tuple[int, int] | None = None
+    predictions: Int64, labels: Int64, class_counts: Sequence[int], thresholds: GroupThresholds | None = None
 ) -> Evaluation:
     """Count what was right.
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colt_core.data import class_groups, rank_counts
+from colt_core.probes.config import GroupThresholds
 
 
 def test_cifar10_lt() -> None:
@@ -44,9 +45,9 @@ def test_fewer_than_three_classes(counts: list[int], expected: tuple) -> None:
 
 
 def test_thresholds_of_imagenet_lt() -> None:
-    groups = class_groups([101, 100, 20, 19, 1280], thresholds=(20, 100))
+    groups = class_groups([101, 100, 20, 19, 1280], thresholds=GroupThresholds(low=20, high=100))
     assert (groups.many, groups.medium, groups.few) == ((0, 4), (1, 2), (3,))
-    assert class_groups([500, 600], thresholds=(20, 100)).few == ()
+    assert class_groups([500, 600], thresholds=GroupThresholds(low=20, high=100)).few == ()
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=40))
@@ -60,5 +61,5 @@ def test_every_class_is_in_one_group_and_groups_are_ordered(counts: list[int]) -
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match="one number a class"):
         class_groups([])
-    with pytest.raises(ValueError, match="low, high"):
-        class_groups([1, 2], thresholds=(100, 20))
+    with pytest.raises(ValueError, match="low 100 must not be above high 20"):
+        class_groups([1, 2], thresholds=GroupThresholds(low=100, high=20))

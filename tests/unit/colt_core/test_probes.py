@@ -40,7 +40,9 @@ def test_the_reported_numbers_by_hand() -> None:
 
 
 def test_classes_without_test_images_and_empty_groups_do_not_count() -> None:
-    result = summarize(np.array([0, 0]), np.array([0, 0]), class_counts=[500, 300], thresholds=(20, 100))
+    result = summarize(
+        np.array([0, 0]), np.array([0, 0]), class_counts=[500, 300], thresholds=GroupThresholds(low=20, high=100)
+    )
     assert result.per_class_accuracy == (1.0, None)
     assert result.balanced_accuracy == 1.0
     assert result.group_accuracy == {"many": 1.0, "medium": None, "few": None}
