@@ -73,6 +73,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "Event",
         "Finished",
         "RoundDone",
+        "RunStarted",
         "StepDone",
         "Stopped",
     ),
@@ -89,6 +90,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "distribution_contrastive",
         "log_norm",
         "nt_xent",
+        "similarity_softmax",
     ),
     "colt_core.models": (
         "Backbone",
@@ -137,10 +139,8 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "extract_features",
     ),
     "colt_core.training.measure": ("measure_pool",),
-    "colt_core.training.pretrain": (
-        "TrainingDiverged",
-        "pretrain",
-    ),
+    "colt_core.training.divergence": ("TrainingDiverged",),
+    "colt_core.training.pretrain": ("pretrain",),
     "colt_core.training.schedule": ("Schedule",),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}

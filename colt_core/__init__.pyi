@@ -50,9 +50,19 @@ from colt_core.distributed import (
     sum_gradients,
     with_global_statistics,
 )
-from colt_core.events import CheckpointReady, Cluster, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
+from colt_core.events import (
+    CheckpointReady,
+    Cluster,
+    EpochDone,
+    Event,
+    Finished,
+    RoundDone,
+    RunStarted,
+    StepDone,
+    Stopped,
+)
 from colt_core.frameworks import BCL, BCLD, BCLI, SDCLR, Framework, SimCLR, build_framework
-from colt_core.losses import distribution_contrastive, log_norm, nt_xent
+from colt_core.losses import distribution_contrastive, log_norm, nt_xent, similarity_softmax
 from colt_core.models import Backbone, ProjectionHead
 from colt_core.probes.config import EvaluationConfig, GroupThresholds
 from colt_core.probes.evaluate import evaluate
@@ -75,9 +85,10 @@ from colt_core.samplers import (
 )
 from colt_core.tailness import TailnessTracker, negative_tailness
 from colt_core.training.checkpoint import export_backbone, load_backbone, load_checkpoint, save_checkpoint
+from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import embed, extract_features
 from colt_core.training.measure import measure_pool
-from colt_core.training.pretrain import TrainingDiverged, pretrain
+from colt_core.training.pretrain import pretrain
 from colt_core.training.schedule import Schedule
 
 __all__ = [
@@ -121,6 +132,7 @@ __all__ = [
     "Ranks",
     "RoundDone",
     "RoundInputs",
+    "RunStarted",
     "Sampler",
     "Schedule",
     "SimCLR",
@@ -173,6 +185,7 @@ __all__ = [
     "sampling_round",
     "save_checkpoint",
     "score_ood",
+    "similarity_softmax",
     "sum_gradients",
     "summarize",
     "tail_share",

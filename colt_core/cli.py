@@ -73,7 +73,7 @@ def _train(arguments: argparse.Namespace) -> int:
         run_to_folder,
     )
     from colt_core.training.checkpoint import load_checkpoint
-    from colt_core.training.pretrain import TrainingDiverged
+    from colt_core.training.divergence import TrainingDiverged
 
     stop = _Interrupt()
     try:

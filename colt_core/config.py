@@ -68,6 +68,11 @@ class PretrainConfig(BaseModel):
     color_jitter_probability: float = Field(0.8, ge=0, le=1)
     grayscale_probability: float = Field(0.2, ge=0, le=1)
     blur_probability: float = Field(0.0, ge=0, le=1, description="Gaussian blur of sigma 0.1 to 2 pixels.")
+    augmentation: Literal["exact", "fused"] = Field(
+        "exact",
+        description="fused: colour jitter, grayscale and standardisation as one affine map of a pixel, clamped once at "
+        "the end; near the exact views, and cheaper.",
+    )
 
     # Sampling rounds
     match_steps: bool = Field(
@@ -101,6 +106,14 @@ class PretrainConfig(BaseModel):
     mak_candidates: float = Field(1.5, ge=1, le=100, description="MAK's candidates, as a multiple of K.")
     ood_neighbors: int = Field(
         20, ge=1, le=1000, description="ID neighbours that an OOD sample's tailness averages over."
+    )
+    neighbor_search: Literal["exact", "approximate"] = Field(
+        "exact", description="How these neighbours are found; approximate is for pools of many millions."
+    )
+    pool_refresh: Literal["full", "candidates"] = Field(
+        "full",
+        description="candidates: a round embeds anew only the best candidates of the round before, and a rotating "
+        "share of the other pool images; only these can be picked.",
     )
 
     # Distribution-level loss

@@ -13,6 +13,18 @@ Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The first event of every call: where and how it computes, and which step it goes on from."""
+
+    epoch: int  # finished epochs
+    step: int
+    device: str  # "cpu" or "cuda"
+    precision: str  # "bf16" or "fp32"
+    reason: str  # why this precision, for people
+    threads: int  # of a CPU's operations
+
+
+@dataclass(frozen=True, slots=True)
 class StepDone:
     """One optimiser step. `step` counts from 1 over the whole run, and `steps` is how many the run will take."""
 
@@ -36,6 +48,7 @@ class EpochDone:
     tailness: Float32  # (N,) of every ID training image, after this epoch
     images: int  # ID and OOD images seen in this epoch
     seconds: float
+    profile: dict[str, float]  # seconds of it by phase: data, forward_backward, tailness, round (of PHASES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,7 @@ class RoundDone:
     ood_tailness: Float32  # (M,)
     ood_cluster: Int64  # (M,) nearest centre
     ood_similarity: Float32  # (M,) cosine to that centre
+    ood_embedded: int  # pool images that went through the encoder for this round
     seconds: float
 
 
@@ -93,4 +107,4 @@ class Finished:
     step: int
 
 
-Event = StepDone | EpochDone | RoundDone | CheckpointReady | Stopped | Finished
+Event = RunStarted | StepDone | EpochDone | RoundDone | CheckpointReady | Stopped | Finished

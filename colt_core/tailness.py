@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from colt_core.averages import averages, update_averages_
+from colt_core.losses import similarity_softmax
 from colt_core.losses.inputs import checked_embeddings, checked_ood_mask
 
 
@@ -16,6 +17,7 @@ def negative_tailness(
     top_k: float,
     is_ood_B: Tensor | None = None,
     ood_in_negatives: bool = True,
+    probability_2B2B: Tensor | None = None,
 ) -> Tensor:
     """One batch's raw score s: minus the sum of a sample's `top_k` largest negative probabilities.
 
@@ -30,6 +32,8 @@ def negative_tailness(
         is_ood_B: bool, which samples are OOD; needed where OOD embeddings shall not count.
         ood_in_negatives: False leaves OOD embeddings out of both the sum and the norm of an ID sample, as if the batch
             were without them. (Then what the sampler added does not lower the score of what it was added for.)
+        probability_2B2B: the second result of `similarity_softmax(z_2BD, temperature)`, where it is at hand already;
+            it stays as it is, and has no use where OOD embeddings are left out.
 
     Returns:
         (B,) in -1..0, on the embeddings' device, of every sample, OOD ones too.
@@ -40,20 +44,26 @@ def negative_tailness(
     z_2BD = checked_embeddings(z_2BD, temperature)
     batch_size = len(z_2BD) // 2
     num_negatives = len(z_2BD) - 2
-    with torch.autocast(z_2BD.device.type, enabled=False):
-        p_ij = (z_2BD / temperature) @ z_2BD.T
-    p_ij.fill_diagonal_(-torch.inf)
-    if not ood_in_negatives:
-        if is_ood_B is None:
-            raise ValueError("ood_in_negatives=False needs is_ood_B")
-        is_ood_2B = checked_ood_mask(is_ood_B, z_2BD)
-        num_negatives = max(0, len(z_2BD) - int(is_ood_2B.sum()) - 2)
-        p_ij.masked_fill_(is_ood_2B, -torch.inf)
-    p_ij = p_ij.softmax(dim=1)
-    p_B2B = p_ij[:batch_size].add_(p_ij[batch_size:]).mul_(0.5)
+    if not ood_in_negatives and is_ood_B is None:
+        raise ValueError("ood_in_negatives=False needs is_ood_B")
+    if not ood_in_negatives and is_ood_B is not None and is_ood_B.any():
+        num_negatives = max(0, num_negatives - 2 * int(is_ood_B.sum()))
+        p_ij = _softmax_without(checked_ood_mask(is_ood_B, z_2BD), z_2BD, temperature)
+    elif probability_2B2B is None:
+        p_ij = similarity_softmax(z_2BD, temperature)[1]
+    else:
+        p_ij = probability_2B2B
+    p_B2B = torch.add(p_ij[:batch_size], p_ij[batch_size:]).mul_(0.5)
     p_B2B.diagonal().zero_()  # own column of view 1
     p_B2B.diagonal(batch_size).zero_()  # and of view 2: neither is a negative
     return -p_B2B.topk(_num_columns(top_k, num_negatives), dim=1, sorted=False).values.sum(dim=1)
+
+
+def _softmax_without(is_ood_2B: Tensor, z_2BD: Tensor, temperature: float) -> Tensor:
+    """p_ij of a batch without the OOD embeddings, whose columns are 0."""
+    with torch.autocast(z_2BD.device.type, enabled=False):
+        p_ij = (z_2BD / temperature) @ z_2BD.T
+    return p_ij.fill_diagonal_(-torch.inf).masked_fill_(is_ood_2B, -torch.inf).softmax(dim=1)
 
 
 def _num_columns(top_k: float, num_negatives: int) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from colt_core.config import PretrainConfig
 from colt_core.distributed import process_group
-from colt_core.training.pretrain import TrainingDiverged, pretrain
+from colt_core.training.divergence import TrainingDiverged
+from colt_core.training.pretrain import pretrain
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.models import Checkpoint, Job

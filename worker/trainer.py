@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from colt_core.config import PretrainConfig
 from colt_core.data.dataset import ImageDataset
 from colt_core.probes.config import EvaluationConfig
+from colt_core.training.divergence import TrainingDiverged
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
@@ -38,7 +39,7 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
         LeaseLost: when another worker has the job.
         StopRequested: after SIGTERM; in training, a checkpoint was written first.
     """
-    from colt_core.training.pretrain import TrainingDiverged, pretrain
+    from colt_core.training.pretrain import pretrain
 
     with reading() as session:
         job = session.get_one(Job, lease.id)

@@ -11,42 +11,53 @@ from torch.autograd.function import once_differentiable
 from colt_core.losses.inputs import checked_embeddings
 
 
-def log_norm(z_2BD: Tensor, temperature: float) -> Tensor:
-    """log of norm_i = sum over a != i of exp(z_i . z_a / tau)   (2B - 1 terms, the positive included).
+def similarity_softmax(z_2BD: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """log norm_i, where norm_i = sum over a != i of exp(z_i . z_a / tau)   (2B - 1 terms, the positive included).
 
-    It holds the only 2B x 2B matrix of either loss; compute it once and hand it to both `nt_xent` and
-    `distribution_contrastive` where a batch needs both.
+    The only 2B x 2B matrix of losses and tailness is made here, once: hand the first result to `nt_xent` and
+    `distribution_contrastive`, the second to `tailness_of_probabilities`.
 
     Args:
         z_2BD: L2-normalised embeddings, two stacked views.
         temperature: tau.
 
     Returns:
-        (2B,) in float32, or float64 for float64 embeddings; differentiable once.
+        log norm (2B,), differentiable once, and p_ij = exp(s_ij / tau) / norm_i, (2B, 2B) with a diagonal of 0, which
+        has no gradient; both float32, or float64 for float64 embeddings. Leave p as it is: the gradient needs it.
+
+    Raises:
+        ValueError: if the rows are not two stacked views, or the temperature is not positive.
     """
-    result: Tensor = _LogNorm.apply(checked_embeddings(z_2BD, temperature), temperature)
-    return result
+    norm_2B, p_ij = _LogNorm.apply(checked_embeddings(z_2BD, temperature), temperature)
+    return norm_2B, p_ij
+
+
+def log_norm(z_2BD: Tensor, temperature: float) -> Tensor:
+    """The first result of `similarity_softmax`, where the second is of no use."""
+    return similarity_softmax(z_2BD, temperature)[0]
 
 
 class _LogNorm(torch.autograd.Function):
     """Own backward, since autograd's log-sum-exp keeps and copies several 2B x 2B matrices, and this needs one."""
 
     @staticmethod
-    def forward(ctx: Any, z_2BD: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, z_2BD: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         with torch.autocast(z_2BD.device.type, enabled=False):
             p_ij = (z_2BD / temperature) @ z_2BD.T
         p_ij.fill_diagonal_(-torch.inf)
         largest_2B1 = p_ij.amax(dim=1, keepdim=True)
         p_ij.sub_(largest_2B1).exp_()
         total_2B1 = p_ij.sum(dim=1, keepdim=True)
+        p_ij.div_(total_2B1)
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(z_2BD, p_ij.div_(total_2B1))
+            ctx.save_for_backward(z_2BD, p_ij)
             ctx.temperature = temperature
-        return (largest_2B1 + total_2B1.log()).squeeze(1)
+        ctx.mark_non_differentiable(p_ij)
+        return (largest_2B1 + total_2B1.log()).squeeze(1), p_ij
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_2B: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad_2B: Tensor, _: Tensor) -> tuple[Tensor, None]:
         z_2BD, p_ij = ctx.saved_tensors
         grad_2B1 = (grad_2B / ctx.temperature).unsqueeze(1)
         # s_ij moves with z_i and with z_j: row i's softmax pulls on both.

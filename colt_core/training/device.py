@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from colt_core.config import PretrainConfig
+from colt_core.events import RunStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Compute:
 
     device: torch.device
     bf16: bool
+    reason: str  # why in this precision, for people
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto") -> Compute:
@@ -28,12 +30,27 @@ class Compute:
         if device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device 'cuda' is asked for, but no CUDA device is available: choose 'auto' or 'cpu'")
         name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        return cls(torch.device(name), _multiplies_in_bf16(name) if precision == "auto" else precision == "bf16")
+        if precision != "auto":
+            return cls(torch.device(name), precision == "bf16", "as configured")
+        hardware = _hardware_with_bf16(name)
+        if hardware is None:
+            return cls(torch.device(name), False, f"this {_NAMES[name]} does not multiply in bf16")
+        return cls(torch.device(name), True, f"this {_NAMES[name]} multiplies in bf16 ({hardware})")
 
     @classmethod
     def of(cls, config: PretrainConfig) -> Compute:
         """What a configuration asks for."""
         return cls.choose(config.device, config.precision)
+
+    @property
+    def reads_behind(self) -> int:
+        """By how many steps results are read late: on a GPU by one, so that the host never waits for a step."""
+        return 1 if self.device.type == "cuda" else 0
+
+    def started(self, epoch: int, step: int) -> RunStarted:
+        """The event that says so."""
+        precision = "bf16" if self.bf16 else "fp32"
+        return RunStarted(epoch, step, self.device.type, precision, self.reason, torch.get_num_threads())
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context for a forward pass."""
@@ -50,11 +67,19 @@ class Compute:
         module.to(self.device).to(memory_format=torch.channels_last)
 
     def images(self, images: Tensor) -> Tensor:
-        """Move images here."""
+        """Move images here; by way of pinned memory to a GPU, as the host would wait for it otherwise."""
+        if self.device.type == "cuda":
+            images = images.pin_memory()
         return images.to(self.device, non_blocking=True)
 
 
-def _multiplies_in_bf16(device: str) -> bool:
+_NAMES = {"cpu": "CPU", "cuda": "GPU"}
+
+
+def _hardware_with_bf16(device: str) -> str | None:
+    """What of the device multiplies in bf16; None where that would only be emulated."""
     if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        return torch.cuda.get_device_name() if torch.cuda.is_bf16_supported(including_emulation=False) else None
+    if torch.cpu._is_amx_tile_supported():
+        return "AMX"
+    return "AVX-512 BF16" if torch.cpu._is_avx512_bf16_supported() else None

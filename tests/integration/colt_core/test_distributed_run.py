@@ -15,7 +15,7 @@ import pytest
 from colt_core.config import PretrainConfig
 from colt_core.distributed import Ranks
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, StepDone, Stopped
-from colt_core.training.pretrain import TrainingDiverged
+from colt_core.training.divergence import TrainingDiverged
 from tests.unit.colt_core.rank_processes import OnRanks
 from tests.unit.colt_core.tiny_runs import config, difference, kinds, run, stop_after
 

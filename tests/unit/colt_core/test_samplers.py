@@ -243,7 +243,7 @@ def test_a_round_fills_the_event(sampler: str) -> None:
     picker = sampler_for(chosen)
     assert picker is not None
     fields = sampling_round(id_z, ood_z, tailness, picker, chosen, 2)
-    event = RoundDone(round=2, epoch=126, step=1, seconds=0.1, **fields)
+    event = RoundDone(round=2, epoch=126, step=1, ood_embedded=100, seconds=0.1, **fields)
     assert sum(cluster.size for cluster in event.clusters) == 80
     assert sum(cluster.budget for cluster in event.clusters) == len(set(event.selected.tolist())) == 20
     for c, cluster in enumerate(event.clusters):

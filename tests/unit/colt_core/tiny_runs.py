@@ -47,7 +47,8 @@ def config(**settings: Any) -> PretrainConfig:
 
 
 def run(made: PretrainConfig, **options: Any) -> list[Event]:
-    return list(pretrain(made, TRAIN, POOL, **options))
+    """All events after RunStarted, so that those of a stopped run and its resumption are those of one run."""
+    return list(pretrain(made, TRAIN, POOL, **options))[1:]
 
 
 def stop_after(calls: int) -> Any:
@@ -65,7 +66,9 @@ def difference(first: Any, second: Any, place: str = "") -> str | None:
     if isinstance(first, np.ndarray):
         return None if np.array_equal(first, second) else f"{place}: {first}, {second}"
     if hasattr(first, "__slots__"):
-        first, second = ({k: getattr(e, k) for k in e.__slots__ if k != "seconds"} for e in (first, second))
+        first, second = (
+            {k: getattr(e, k) for k in e.__slots__ if k not in ("seconds", "profile")} for e in (first, second)
+        )
     elif isinstance(first, list | tuple):
         first, second = (dict(enumerate(items)) for items in (first, second))
     if isinstance(first, dict):
