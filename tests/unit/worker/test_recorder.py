@@ -49,7 +49,7 @@ def step(number: int, distribution_loss: float | None = None) -> StepDone:
 
 
 def epoch(number: int, at_step: int, tailness: list[float]) -> EpochDone:
-    return EpochDone(number, at_step, 2.5, np.array(tailness, dtype=np.float32), 4, 1.0)
+    return EpochDone(number, at_step, 2.5, np.array(tailness, dtype=np.float32), 4, 1.0, {"data": 0.25})
 
 
 def sampling_round(number: int, at_epoch: int, at_step: int, selected: list[int]) -> RoundDone:
@@ -63,6 +63,7 @@ def sampling_round(number: int, at_epoch: int, at_step: int, selected: list[int]
         ood_tailness=np.array([-0.1, -0.2, -0.3], dtype=np.float32),
         ood_cluster=np.array([0, 1, 1]),
         ood_similarity=np.array([0.9, 0.8, 0.7], dtype=np.float32),
+        ood_embedded=2,
         seconds=0.5,
     )
 
