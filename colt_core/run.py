@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from colt_core.config import PretrainConfig
 from colt_core.data import ImageDataset, ImagePool
 from colt_core.distributed import process_group
-from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, StepDone, Stopped
+from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone, Stopped
 from colt_core.probes.config import EvaluationConfig
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.metrics import Evaluation
@@ -77,6 +78,8 @@ def _record_events(
             if (record := _record(event)) is not None:
                 metrics.write(json.dumps(record) + "\n")
             match event:
+                case RunStarted():
+                    bar.write(_computes_on(event), file=sys.stderr)
                 case StepDone():
                     bar.total, bar.n = event.steps, event.step
                     bar.set_description(f"epoch {event.epoch}/{config.epochs}", refresh=False)
@@ -109,6 +112,11 @@ def _is_behind(record: dict[str, Any], state: dict[str, Any]) -> bool:
     return int(record[kind]) <= reached
 
 
+def _computes_on(event: RunStarted) -> str:
+    where = f"{event.device}, {event.threads} threads" if event.device == "cpu" else event.device
+    return f"On {where}, in {event.precision}: {event.reason}"
+
+
 def _record(event: Event) -> dict[str, Any] | None:
     """The scalars of an event, for a line of metrics.jsonl."""
     match event:
@@ -116,10 +124,10 @@ def _record(event: Event) -> dict[str, Any] | None:
             return {"event": "step", **asdict(event)}
         case EpochDone():
             tailness = {"tailness_mean": float(event.tailness.mean()), "tailness_std": float(event.tailness.std())}
-            scalars = {name: getattr(event, name) for name in ("epoch", "step", "loss", "images", "seconds")}
+            scalars = {n: getattr(event, n) for n in ("epoch", "step", "loss", "images", "seconds", "profile")}
             return {"event": "epoch", **scalars, **tailness}
         case RoundDone():
-            scalars = {name: getattr(event, name) for name in ("round", "epoch", "step", "seconds")}
+            scalars = {name: getattr(event, name) for name in ("round", "epoch", "step", "seconds", "ood_embedded")}
             clusters = [asdict(cluster) for cluster in event.clusters]
             return {"event": "round", **scalars, "selected": len(event.selected), "clusters": clusters}
     return None

@@ -17,7 +17,7 @@ from colt_core.frameworks import Framework, build_framework
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import FORMAT, check_resumable
 from colt_core.training.device import Compute
-from colt_core.training.optimizer import build_optimizer
+from colt_core.training.optimizer import build_optimizer, load_optimizer
 
 
 @dataclass
@@ -77,7 +77,7 @@ class TrainingState:
         check_resumable(snapshot, self.config, self.data)
         self.framework.load_state_dict(snapshot["framework"])
         # A copy: the optimiser keeps the tensors it is given, and would train on inside the caller's snapshot.
-        self.optimizer.load_state_dict(_on_host(snapshot["optimizer"]))
+        load_optimizer(self.optimizer, _on_host(snapshot["optimizer"]))
         self.tailness.load_state_dict(snapshot["tailness"])
         self.selected = snapshot["selected"].numpy().copy()
         self.rounds, self.epoch, self.step = snapshot["rounds"], snapshot["epoch"], snapshot["step"]

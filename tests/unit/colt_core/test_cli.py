@@ -76,6 +76,7 @@ def test_a_run_leaves_checkpoint_metrics_evaluation_and_a_table(
     written = records()
     assert [record["epoch"] for record in written if record["event"] == "epoch"] == [1, 2, 3]
     assert [record["selected"] for record in written if record["event"] == "round"] == [8, 8]
+    assert all(record["profile"]["forward_backward"] > 0 for record in written if record["event"] == "epoch")
     steps = [record for record in written if record["event"] == "step"]
     assert [record["step"] for record in steps] == list(range(1, steps[-1]["steps"] + 1))
 
@@ -115,7 +116,8 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_end(files: Path) -
     assert all(
         torch.equal(weights[name], value) for name, value in load_checkpoint("run/checkpoint.pt")["framework"].items()
     )
-    assert [{**record, "seconds": 0} for record in records()] == [{**record, "seconds": 0} for record in whole]
+    timeless = {"seconds": 0, "profile": 0}
+    assert [record | timeless for record in records()] == [record | timeless for record in whole]
 
 
 def test_ctrl_c_saves_a_checkpoint_and_says_how_to_go_on(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
