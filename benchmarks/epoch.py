@@ -1,135 +1,194 @@
-"""Whole epochs of ours and of a plain SimCLR loop, in one run:  python -m benchmarks.epoch
+"""Where a whole epoch's time goes, and how near it comes to the bare step:  python -m benchmarks.epoch
 
-The images are noise: an epoch's cost does not depend on what they show. Our epochs include tailness and all events; one
-sampling round over images and pool is timed by itself.
+Epochs over ID and OOD images by `colt_core.pretrain`, with tailness and all events, in a process with the allocator
+that a worker gives its trainers; their phases are those of `EpochDone.profile`. "data" is from reading images to
+augmented views. A sampling round is timed by itself. The bare step (`benchmarks.step`) and the machine's rate of matrix
+products are taken before and after the epochs. The images are noise: what they show costs nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from benchmarks.plain_simclr import train_epoch
-from benchmarks.timing import median_ms, print_table
-from colt_core.augment import BatchAugmenter
+from benchmarks.bare_step import BareStep
+from benchmarks.processes import apart
+from benchmarks.report import Report, gemm_gflops
+from benchmarks.timing import median_ms
 from colt_core.config import PretrainConfig
 from colt_core.events import EpochDone, RoundDone
-from colt_core.frameworks import build_framework
-from colt_core.losses import nt_xent
-from colt_core.seeding import generator
-from colt_core.tailness import negative_tailness
 from colt_core.training.device import Compute
 from colt_core.training.pretrain import pretrain
 
 
-def our_epochs(config: PretrainConfig, images: np.ndarray, pool: np.ndarray) -> tuple[float, float]:
-    """Median seconds of an epoch over the images and `sample_budget` OOD images after the first such; of its round."""
-    epochs, rounds = [], []
+@dataclass(frozen=True, slots=True)
+class Epochs:
+    """An epoch without its sampling round, and the round."""
+
+    images: int  # ID and OOD
+    seconds: float  # median
+    profile: dict[str, float]  # median seconds by phase
+    round_seconds: float
+    embedded: int  # images that went through the encoder for the round
+
+    @property
+    def rate(self) -> float:
+        """Images a second."""
+        return self.images / self.seconds
+
+    def share(self, phase: str) -> float:
+        """Of the epoch, by a phase."""
+        return self.profile[phase] / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much an epoch is over; `ood` of the `pool` are chosen."""
+
+    images: int
+    ood: int
+    pool: int
+    batch_size: int
+    side: int = 32
+
+
+def run_epochs(settings: dict[str, Any], sizes: Sizes, repeats: int) -> Epochs:
+    """Train one epoch without OOD images, which warms up, then `repeats` with them."""
+    rng = np.random.default_rng(0)
+    images, pool = (
+        rng.integers(0, 256, (count, 3, sizes.side, sizes.side), dtype=np.uint8) for count in (sizes.images, sizes.pool)
+    )
+    config = resolved(
+        settings,
+        sizes,
+        epochs=1 + repeats,
+        warmup_epochs=1,
+        sample_interval=1 + repeats,
+        checkpoint_interval=1 + repeats,
+    )
+    epochs: list[EpochDone] = []
+    rounds: list[RoundDone] = []
     for event in pretrain(config, images, pool):
         match event:
             case EpochDone():
-                epochs.append(event.seconds)
+                epochs.append(event)
             case RoundDone():
-                rounds.append(event.seconds)
-    # The first epoch is without OOD images, the second has the round in it, and both warm up.
-    return statistics.median(epochs[2:]), rounds[0]
+                rounds.append(event)
+    measured = epochs[1:]
+    phases = measured[0].profile
+    return Epochs(
+        measured[0].images,
+        statistics.median(epoch.seconds - epoch.profile["round"] for epoch in measured),
+        {phase: statistics.median(epoch.profile[phase] for epoch in measured) for phase in phases if phase != "round"},
+        rounds[0].seconds,
+        len(images) + rounds[0].ood_embedded,
+    )
 
 
-def plain_epochs(config: PretrainConfig, images: np.ndarray, repeats: int, loader_workers: int) -> float:
-    """Median seconds of the plain loop over as many images, with the same encoder in float32."""
-    framework = build_framework(config, len(images))
-    encoder = nn.Sequential(framework.backbone, framework.projector)
-    train_epoch(encoder, images[: 2 * config.batch_size], config.batch_size, loader_workers)
-    samples = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        train_epoch(encoder, images, config.batch_size, loader_workers)
-        samples.append(time.perf_counter() - start)
-    return statistics.median(samples)
+def resolved(settings: dict[str, Any], sizes: Sizes, **more: Any) -> PretrainConfig:
+    """The configuration of such a run."""
+    fixed = {"batch_size": sizes.batch_size, "sample_budget": sizes.ood, "learning_rate": 0.05}
+    return PretrainConfig.resolve({**fixed, **more, **settings})
 
 
-def phases(config: PretrainConfig, images: np.ndarray, repeats: int) -> list[list[str]]:
-    """Milliseconds of each part of one of our steps."""
-    compute, framework, augment = Compute.of(config), build_framework(config, len(images)), BatchAugmenter.of(config)
-    compute.module(framework)
-    batch = compute.images(torch.from_numpy(images[: config.batch_size])).repeat(2, 1, 1, 1)
-    views = augment(batch, generator(0, "augment", 1))
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Epochs beside the bare step and the machine's rate of matrix products."""
 
-    def forward() -> torch.Tensor:
-        with compute.autocast():
-            z_2BD: torch.Tensor = framework(views)
-        return z_2BD
+    epochs: Epochs
+    bare_rate: float  # images a second
+    gflop_an_image: float
+    gemm_gflops: float
 
-    def forward_and_backward() -> None:
-        nt_xent(forward(), config.temperature)[0].backward()  # type: ignore[no-untyped-call]
+    @property
+    def of_gemm(self) -> float:
+        """The epoch's operations a second, as a share of the machine's own rate."""
+        return self.gflop_an_image * self.epochs.rate / self.gemm_gflops
 
-    z_2BD = forward().detach().requires_grad_()
-    times = {
-        "augmentation": median_ms(lambda: augment(batch, generator(0, "augment", 1)), repeats),
-        "forward": median_ms(forward, repeats),
-        "forward + loss + backward": median_ms(forward_and_backward, repeats),
-        "loss + its gradient": median_ms(
-            lambda: nt_xent(z_2BD, config.temperature)[0].backward(),  # type: ignore[no-untyped-call]
-            repeats,
-        ),
-        "tailness": median_ms(lambda: negative_tailness(z_2BD, config.temperature, config.top_k), repeats),
-    }
-    return [[name, f"{milliseconds:,.1f}"] for name, milliseconds in times.items()]
+
+def measure(settings: dict[str, Any], sizes: Sizes, repeats: int, steps: int) -> Compared:
+    """Epochs between two measurements of what they are compared with, `steps` bare steps each."""
+    config = resolved(settings, sizes)
+    dtype = torch.bfloat16 if Compute.of(config).bf16 else torch.float32
+    step = BareStep(config, sizes.side)
+    gflop = step.gflop()
+    step_ms, gemm = [median_ms(step, steps)], [gemm_gflops(dtype)]
+    epochs = run_epochs(settings, sizes, repeats)
+    step_ms.append(median_ms(step, steps))
+    gemm.append(gemm_gflops(dtype))
+    return Compared(
+        epochs, 1000 * sizes.batch_size / statistics.mean(step_ms), gflop / sizes.batch_size, statistics.mean(gemm)
+    )
+
+
+NETS = {"cpu_small": "cpu-small", "resnet18": "cifar10-lt"}
 
 
 def main() -> None:
+    """Print two tables: the epochs' parts, and the rounds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="cpu-small", choices=["cpu-small", "cifar10-lt", "digits"])
-    parser.add_argument("--width", type=int, help="channels of the first stage (default: the preset's)")
-    parser.add_argument("--images", type=int, default=12_400, help="ID images (default: 12400)")
-    parser.add_argument("--ood", type=int, default=5_000, help="OOD images beside them (default: 5000)")
-    parser.add_argument("--pool", type=int, default=50_000, help="pool of the sampling round (default: 50000)")
-    parser.add_argument("--size", type=int, default=32, help="side in pixels (default: 32)")
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--repeats", type=int, default=3, help="measured epochs of each (default: 3)")
-    parser.add_argument("--loader-workers", type=int, default=2, help="processes that augment for the plain loop")
+    parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS), help="presets' nets")
+    parser.add_argument("--augmentations", nargs="+", choices=["exact", "fused"], default=["exact", "fused"])
+    parser.add_argument("--repeats", type=int, default=5, help="measured epochs of cpu-small (default: 5)")
+    parser.add_argument("--quick", action="store_true", help="fewer images; ResNet-18 with 64 images a batch")
     arguments = parser.parse_args()
-
-    rng = np.random.default_rng(0)
-    images, pool = (
-        rng.integers(0, 256, (count, 3, arguments.size, arguments.size), dtype=np.uint8)
-        for count in (arguments.images, arguments.pool)
-    )
-    config = PretrainConfig.resolve(
-        {
-            "preset": arguments.preset,
-            **({} if arguments.width is None else {"width": arguments.width}),
-            "epochs": 2 + arguments.repeats,
-            "warmup_epochs": 1,
-            "sample_interval": 2 + arguments.repeats,
-            "sample_budget": arguments.ood,
-            "batch_size": arguments.batch_size,
-            "checkpoint_interval": 2 + arguments.repeats,
-            "learning_rate": 0.1,
-        }
-    )
-    ours, one_round = our_epochs(config, images, pool)
-    mixed = np.concatenate([images, pool[: arguments.ood]])
-    plain = plain_epochs(config, mixed, arguments.repeats, arguments.loader_workers)
-
-    net = f"{config.backbone} of width {config.width}, {arguments.size} px, batch {arguments.batch_size}"
-    print_table(
-        f"One epoch over {len(images):,} ID + {arguments.ood:,} OOD images, {net}, median of {arguments.repeats}",
-        ["", "seconds", "images/s", "times plain"],
+    report = Report("epoch")
+    rows, rounds = [], []
+    for net in arguments.nets:
+        if net == "cpu_small":
+            sizes = Sizes(4_096, 2_048, 5_000, 512) if arguments.quick else Sizes(12_400, 5_000, 50_000, 512)
+            repeats, steps = (2, 3) if arguments.quick else (arguments.repeats, 10)
+        else:
+            sizes = Sizes(192, 64, 512, 64) if arguments.quick else Sizes(1_024, 512, 2_048, 512)
+            repeats, steps = 1, 1
+        for augmentation in arguments.augmentations:
+            if arguments.quick and (net, augmentation) == ("resnet18", "fused"):
+                continue
+            found = apart(measure, {"preset": NETS[net], "augmentation": augmentation}, sizes, repeats, steps)
+            epochs = found.epochs
+            label, key = f"{net}, {augmentation}", f"epoch_{net}_{augmentation}"
+            rest = epochs.seconds - sum(epochs.profile.values())
+            rows.append(
+                [
+                    label,
+                    f"{epochs.images:,}",
+                    f"{epochs.seconds:.2f}",
+                    f"{epochs.rate:,.0f}",
+                    *(f"{100 * epochs.share(phase):.2f} %" for phase in epochs.profile),
+                    f"{100 * rest / epochs.seconds:.2f} %",
+                    f"{epochs.rate / found.bare_rate:.2f}",
+                    f"{100 * found.of_gemm:.0f} %",
+                ]
+            )
+            rounds.append([label, f"{epochs.embedded:,}", f"{epochs.round_seconds:.2f}"])
+            report.figure(f"{key}_seconds", epochs.seconds)
+            report.figure(f"{key}_images_per_second", epochs.rate)
+            report.ratio(f"{key}_images_over_bare_step_images", epochs.rate / found.bare_rate)
+            report.ratio(f"{key}_data_over_epoch_time", epochs.share("data"))
+            report.ratio(f"{key}_tailness_over_epoch_time", epochs.share("tailness"))
+            report.ratio(f"{key}_rate_over_gemm_rate", found.of_gemm)
+    phases = ["data", "forward_backward", "tailness"]
+    report.table(
+        "One epoch at 32 px, and where its time goes",
         [
-            [name, f"{seconds:.1f}", f"{len(mixed) / seconds:,.0f}", f"{plain / seconds:.1f}"]
-            for name, seconds in (("plain SimCLR, fp32, PIL loader", plain), ("ours, COLT", ours))
+            "net, augmentation",
+            "images",
+            "seconds",
+            "images/s",
+            *phases,
+            "rest",
+            "of the bare step's images/s",
+            "of GEMM",
         ],
+        rows,
     )
-    print_table(
-        f"One sampling round over {len(images):,} ID and {len(pool):,} pool images", ["seconds"], [[f"{one_round:.1f}"]]
-    )
-    print_table(f"Parts of our step, {net}", ["", "ms"], phases(config, images, 5))
+    report.table("Its sampling round", ["net, augmentation", "images embedded", "seconds"], rounds)
+    report.close()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Loss and tailness of one batch, against the same formulas written plainly:  python -m benchmarks.losses
+"""A batch's losses, forward and backward, against the same formulas written plainly:  python -m benchmarks.losses
 
-Plainly: similarities masked by copies (as in the common SimCLR and SupCon code), tailness sample by sample.
+Plainly: similarities masked by copies, as in the common SimCLR and SupCon code. The contrastive term alone also against
+LightlySSL's NTXentLoss. All in one process, with the allocator that a worker gives its trainers.
 """
 
 from __future__ import annotations
@@ -10,87 +11,138 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+from lightly.loss import NTXentLoss
 from torch import Tensor
 
-from benchmarks.timing import median_ms, print_table
-from colt_core.losses import distribution_contrastive, log_norm, nt_xent
-from colt_core.tailness import TailnessTracker, negative_tailness
+from benchmarks.processes import apart
+from benchmarks.report import Report
+from benchmarks.timing import median_ms
+from colt_core.config import PretrainConfig
+from colt_core.losses import nt_xent
+from colt_core.training.objective import step_losses
 
-TEMPERATURE, ALPHA, TOP_K, DIM, OOD_SHARE = 0.2, 0.2, 10, 128, 0.4
+DIM, OOD_SHARE = 128, 0.3
+CONFIG = PretrainConfig()
+TEMPERATURE, ALPHA = CONFIG.temperature, CONFIG.distribution_loss_weight
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def plain_loss(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
+def plain_contrastive(z_2BD: Tensor, _: Tensor) -> Tensor:
+    """L_CL through a masked copy of the exponentials."""
+    return _contrastive(z_2BD, _exponentials(z_2BD))
+
+
+def plain_all(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
     """L_CL + alpha * L_SCL ("all") through boolean masks and masked copies."""
-    size = len(z_2BD)
-    exponentials = torch.exp(z_2BD @ z_2BD.T / TEMPERATURE)
-    others = ~torch.eye(size, dtype=torch.bool)
-    norms = exponentials.masked_select(others).view(size, -1).sum(dim=1)
-    positives = torch.exp((z_2BD * z_2BD.roll(size // 2, 0)).sum(dim=1) / TEMPERATURE)
-    contrastive = -torch.log(positives / norms).mean()
-    is_ood_2B = is_ood_B.repeat(2)
-    same = (is_ood_2B[:, None] == is_ood_2B) & others
-    log_probability = torch.log(exponentials / norms[:, None])
+    exponentials = _exponentials(z_2BD)
+    same = _same_distribution(is_ood_B)
+    log_probability = torch.log(exponentials / _norms(exponentials)[:, None])
     distribution = -((log_probability * same).sum(dim=1) / same.sum(dim=1)).mean()
-    return contrastive + ALPHA * distribution
+    return _contrastive(z_2BD, exponentials) + ALPHA * distribution
 
 
-def our_loss(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
-    """The same, as the training loop computes it."""
-    shared = log_norm(z_2BD, TEMPERATURE)
-    distribution = distribution_contrastive(z_2BD, is_ood_B, TEMPERATURE, "all", shared)
-    return nt_xent(z_2BD, TEMPERATURE, shared)[0] + ALPHA * distribution
+def plain_cross_domain(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
+    """L_CL + alpha * L_SCL ("cross_domain") the same way."""
+    exponentials = _exponentials(z_2BD)
+    same = _same_distribution(is_ood_B)
+    negatives = (exponentials * (~same & _others(len(same)))).sum(dim=1, keepdim=True)
+    log_probability = torch.log(exponentials / (exponentials + negatives))
+    distribution = -((log_probability * same).sum(dim=1) / same.sum(dim=1)).mean()
+    return _contrastive(z_2BD, exponentials) + ALPHA * distribution
 
 
-def plain_tailness(z_2BD: Tensor, history: dict[int, float]) -> None:
-    """Sorted and averaged in a loop over the samples."""
-    batch_size = len(z_2BD) // 2
-    exponentials = torch.exp(z_2BD @ z_2BD.T / TEMPERATURE)
-    exponentials.fill_diagonal_(0)
-    p_ij = exponentials / exponentials.sum(dim=1, keepdim=True)
-    for sample in range(batch_size):
-        p_2B = (p_ij[sample] + p_ij[sample + batch_size]) / 2
-        p_2B[[sample, sample + batch_size]] = 0
-        score = -float(p_2B.sort(descending=True).values[:TOP_K].sum())
-        history[sample] = 0.97 * history[sample] + 0.03 * score if sample in history else score
+def _exponentials(z_2BD: Tensor) -> Tensor:
+    return torch.exp(z_2BD @ z_2BD.T / TEMPERATURE)
 
 
-def our_tailness(z_2BD: Tensor, tracker: TailnessTracker) -> None:
-    """One top-k and one index update."""
-    tracker.update(torch.arange(len(z_2BD) // 2), negative_tailness(z_2BD, TEMPERATURE, TOP_K))
+def _contrastive(z_2BD: Tensor, exponentials: Tensor) -> Tensor:
+    positives = torch.exp((z_2BD * z_2BD.roll(len(z_2BD) // 2, 0)).sum(dim=1) / TEMPERATURE)
+    return -torch.log(positives / _norms(exponentials)).mean()
 
 
-def forward_backward(loss: Callable[[Tensor, Tensor], Tensor], leaf: Tensor, is_ood_B: Tensor) -> None:
-    """One loss and its gradient."""
-    leaf.grad = None
-    loss(leaf, is_ood_B).backward()  # type: ignore[no-untyped-call]
+def _norms(exponentials: Tensor) -> Tensor:
+    size = len(exponentials)
+    return exponentials.masked_select(_others(size)).view(size, -1).sum(dim=1)
+
+
+def _others(size: int) -> Tensor:
+    return ~torch.eye(size, dtype=torch.bool)
+
+
+def _same_distribution(is_ood_B: Tensor) -> Tensor:
+    is_ood_2B = is_ood_B.repeat(2)
+    return (is_ood_2B[:, None] == is_ood_2B) & _others(len(is_ood_2B))
+
+
+def our_contrastive(z_2BD: Tensor, _: Tensor) -> Tensor:
+    """L_CL."""
+    return nt_xent(z_2BD, TEMPERATURE)[0]
+
+
+def ours(config: PretrainConfig) -> Loss:
+    """Both terms as the training loop computes them; what tailness needs comes along."""
+    return lambda z_2BD, is_ood_B: step_losses(z_2BD, is_ood_B, config).total
+
+
+def lightly_contrastive(z_2BD: Tensor, _: Tensor) -> Tensor:
+    """L_CL by LightlySSL."""
+    loss: Tensor = NTXentLoss(TEMPERATURE)(*z_2BD.chunk(2))
+    return loss
+
+
+LOSSES: dict[str, dict[str, Loss]] = {
+    "contrastive": {"plain": plain_contrastive, "lightly": lightly_contrastive, "ours": our_contrastive},
+    "domain_term": {"plain": plain_all, "ours": ours(CONFIG)},
+    "domain_term_cross_domain": {
+        "plain": plain_cross_domain,
+        "ours": ours(CONFIG.model_copy(update={"distribution_denominator": "cross_domain"})),
+    },
+}
+
+
+def measure(batch_size: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Median milliseconds of every loss with its gradient; all ways of one loss must give the same value."""
+    generator = torch.Generator().manual_seed(0)
+    z_2BD = torch.nn.functional.normalize(torch.randn(2 * batch_size, DIM, generator=generator), dim=1)
+    is_ood_B = torch.rand(batch_size, generator=generator) < OOD_SHARE
+    leaf = z_2BD.requires_grad_()
+
+    def forward_backward(loss: Loss) -> None:
+        leaf.grad = None
+        loss(leaf, is_ood_B).backward()  # type: ignore[no-untyped-call]
+
+    times: dict[str, dict[str, float]] = {}
+    for name, ways in LOSSES.items():
+        for way in ways.values():
+            torch.testing.assert_close(way(leaf, is_ood_B), ways["plain"](leaf, is_ood_B))
+        times[name] = {whose: median_ms(partial(forward_backward, way), repeats) for whose, way in ways.items()}
+    return times
 
 
 def main() -> None:
     """Print one table: milliseconds, and how many times faster ours is."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.losses", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--repeats", type=int, default=30)
-    options = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="512 images alone")
+    arguments = parser.parse_args()
+    report = Report("losses")
     rows = []
-    for batch_size in options.batch_sizes:
-        generator = torch.Generator().manual_seed(0)
-        z_2BD = torch.nn.functional.normalize(torch.randn(2 * batch_size, DIM, generator=generator), dim=1)
-        is_ood_B = torch.rand(batch_size, generator=generator) < OOD_SHARE
-        leaf = z_2BD.clone().requires_grad_()
-        torch.testing.assert_close(our_loss(leaf, is_ood_B), plain_loss(leaf, is_ood_B))
-        tracker = TailnessTracker(batch_size, 0.97)
-        history: dict[int, float] = {}
-        for name, plain, ours in (
-            (
-                "loss, forward + backward",
-                partial(forward_backward, plain_loss, leaf, is_ood_B),
-                partial(forward_backward, our_loss, leaf, is_ood_B),
-            ),
-            ("tailness", partial(plain_tailness, z_2BD, history), partial(our_tailness, z_2BD, tracker)),
-        ):
-            slow, fast = median_ms(plain, options.repeats), median_ms(ours, options.repeats)
-            rows.append([name, str(batch_size), f"{slow:.2f}", f"{fast:.2f}", f"{slow / fast:.1f}x"])
-    print_table("Loss with the domain term, and tailness", ["what", "B", "plain, ms", "ours, ms", "ratio"], rows)
+    for batch_size in [512] if arguments.quick else arguments.batch_sizes:
+        for name, times in apart(measure, batch_size, arguments.repeats).items():
+            ours_ms = times["ours"]
+            shown = [f"{times[whose]:.1f}" if whose in times else "" for whose in ("plain", "lightly", "ours")]
+            rows.append([name, str(batch_size), *shown, f"{times['plain'] / ours_ms:.1f}"])
+            report.figure(f"loss_{name}_b{batch_size}_ms", ours_ms)
+            for whose in times.keys() - {"ours"}:
+                report.ratio(f"loss_{name}_b{batch_size}_{whose}_over_ours_time", times[whose] / ours_ms)
+    report.table(
+        f"Losses, forward and backward, {DIM} dimensions, median of {arguments.repeats}",
+        ["what", "B", "plain, ms", "LightlySSL, ms", "ours, ms", "plain over ours"],
+        rows,
+    )
+    report.close()
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from dataclasses import dataclass, field
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,40 +36,59 @@ class Report:
 
     def figure(self, name: str, value: float) -> None:
         """Note a measured value; its name ends in its unit (`_ms`, `_seconds`, `_per_second`, `_mib`)."""
-        self.figures[name] = value
+        _note(self.figures, name, value)
 
     def ratio(self, name: str, value: float) -> None:
-        """Note a ratio of two values of this run."""
-        self.ratios[name] = value
+        """Note a ratio of two values of this run; its name says what over what, and is of this script alone."""
+        _note(self.ratios, name, value)
 
     def close(self) -> None:
-        """Print the line of JSON."""
+        """Measure the machine's own rate, say it, and print the line of JSON."""
+        on = machine()
+        print(
+            f"\n{on['processor']}, {on['threads']} threads, torch {on['torch']}; product of two {_SIDE} x {_SIDE} "
+            f"matrices: fp32 {on['gemm_fp32_gflops']}, bf16 {on['gemm_bf16_gflops']} GFLOP/s"
+        )
         content: dict[str, Any] = {
             "benchmark": self.name,
-            "machine": machine(),
+            "machine": on,
             "figures": _rounded(self.figures),
             "ratios": _rounded(self.ratios),
         }
-        print("\n" + json.dumps(content), flush=True)
+        print("\n" + json.dumps(content, allow_nan=False), flush=True)
 
 
-@cache
 def machine() -> dict[str, Any]:
-    """What it was measured on, with the machine's own rate of matrix products, in GFLOP/s."""
+    """What it was measured on, with the machine's own rate of matrix products as it is at this minute."""
     return {
-        "cores": torch.get_num_threads(),
-        "processor": platform.machine(),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "gemm_fp32_gflops": round(gemm_gflops(torch.float32)),
         "gemm_bf16_gflops": round(gemm_gflops(torch.bfloat16)),
     }
 
 
-@cache
-def gemm_gflops(dtype: torch.dtype, repeats: int = 5) -> float:
+def gemm_gflops(dtype: torch.dtype, repeats: int = 3) -> float:
     """10^9 floating-point operations a second in the product of two square matrices of side 4096; median."""
     left, right = (torch.randn(_SIDE, _SIDE).to(dtype) for _ in range(2))
     return 2 * _SIDE**3 / 1e6 / median_ms(lambda: left @ right, repeats)
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    for line in described.read_text().splitlines() if described.exists() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _note(values: dict[str, float], name: str, value: float) -> None:
+    if name in values:
+        raise ValueError(f"{name} is there already")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}")
+    values[name] = value
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

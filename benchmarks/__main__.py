@@ -1,0 +1,81 @@
+"""Every benchmark's quick run, and last one line of JSON with all of their ratios:  python -m benchmarks
+
+Each script runs in a process of its own, so that none has another's memory or threads. The machine's own rate is the
+median of what they found. The exit status is 1 when a script fails; the others run all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+SCRIPTS = (
+    "step",
+    "augmentation",
+    "losses",
+    "tailness",
+    "sampling",
+    "registration",
+    "epoch",
+    "lightly_simclr",
+    "devices",
+    "start",
+    "queries",
+)
+
+
+def main(scripts: Sequence[str] = SCRIPTS) -> int:
+    """Run them one after the other, and print what they print. Returns the exit status."""
+    answers, failed = [], []
+    for script in scripts:
+        print(f"\n== {script}", flush=True)
+        answer = run(script)
+        if answer is None:
+            failed.append(script)
+        else:
+            answers.append(answer)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    print("\n" + json.dumps(merged(answers)), flush=True)
+    return 1 if failed else 0
+
+
+def run(script: str) -> dict[str, Any] | None:
+    """What a script's last line says, the lines before it passed through; None where it failed."""
+    command = [sys.executable, "-m", f"benchmarks.{script}", "--quick"]
+    last = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(last, end="", flush=True)
+            last = line
+    if process.returncode != 0:
+        print(last, end="", flush=True)
+        return None
+    answer: dict[str, Any] = json.loads(last)
+    return answer
+
+
+def merged(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """One answer out of many.
+
+    Raises:
+        ValueError: if two scripts give a ratio of the same name.
+    """
+    ratios: dict[str, float] = {}
+    for answer in answers:
+        if twice := ratios.keys() & answer["ratios"].keys():
+            raise ValueError(f"{answer['benchmark']} names its ratios as another does: {', '.join(sorted(twice))}")
+        ratios |= answer["ratios"]
+    machine = dict(answers[0]["machine"]) if answers else {}
+    for rate in [key for key in machine if key.endswith("_gflops")]:
+        machine[rate] = statistics.median(answer["machine"][rate] for answer in answers)
+    return {"machine": machine, "ratios": ratios}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""A training step and nothing else: views that are there already, forward, losses, backward, optimiser."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.optim import SGD
+from torch.utils.flop_counter import FlopCounterMode
+
+from colt_core.config import PretrainConfig
+from colt_core.frameworks import build_framework
+from colt_core.training.device import Compute
+from colt_core.training.objective import StepLosses, step_losses
+from colt_core.training.optimizer import build_optimizer
+
+_OOD_SHARE = 0.3
+
+
+class BareStep:
+    """The training loop's step of a configuration, on noise, as often as it is called.
+
+    Args:
+        fused: SGD as one kernel a parameter instead of the configuration's optimiser.
+    """
+
+    def __init__(self, config: PretrainConfig, size: int = 32, *, fused: bool = False) -> None:
+        self.config = config
+        self.compute = Compute.of(config)
+        self.framework = build_framework(config, config.batch_size)
+        self.compute.module(self.framework)
+        self.optimizer = build_optimizer(config, self.framework)
+        if fused:
+            self.optimizer = SGD(self.framework.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True)
+        generator = torch.Generator().manual_seed(0)
+        views = torch.randn(2 * config.batch_size, 3, size, size, generator=generator)
+        self.views = views.to(self.compute.device, memory_format=torch.channels_last)
+        self.is_ood = torch.rand(config.batch_size, generator=generator) < _OOD_SHARE
+
+    def __call__(self) -> tuple[Tensor, StepLosses]:
+        """One step; gives what tailness would be found from."""
+        with self.compute.autocast():
+            z_2BD = self.framework(self.views)
+        losses = step_losses(z_2BD, self.is_ood, self.config)
+        self.optimizer.zero_grad()
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return z_2BD.detach(), losses
+
+    def gflop(self) -> float:
+        """10^9 floating-point operations of one step's convolutions and matrix products, as PyTorch's counter has it.
+
+        A multiplication with its addition counts as two, as in a rate of matrix products.
+        """
+        with FlopCounterMode(display=False) as counter:
+            self()
+        operations: int = counter.get_total_flops()
+        return operations / 1e9

@@ -1,0 +1,121 @@
+"""A bare training step's rate, beside the machine's own rate of matrix products:  python -m benchmarks.step
+
+Views are there already: forward, losses, backward and optimiser are measured, on channels-last tensors. The operations
+are those of convolutions and matrix products, as `torch.utils.flop_counter` counts them; all else that a step does
+(batch norm, activations, losses, the optimiser) counts as none, and takes its time. Each row is a process of its own:
+"keeps blocks" has the two MALLOC_* variables that a worker gives its trainers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmarks.bare_step import BareStep
+from benchmarks.processes import KEEPING_BLOCKS, apart
+from benchmarks.report import Report, gemm_gflops
+from benchmarks.timing import median_ms
+from colt_core.config import PretrainConfig
+
+NETS: dict[str, dict[str, Any]] = {
+    "resnet18": {"backbone": "resnet18", "width": 64, "stem": "cifar"},
+    "cpu_small": {"backbone": "resnet10", "width": 16, "stem": "cifar-stride2"},
+    "resnet10_width16_stride1": {"backbone": "resnet10", "width": 16, "stem": "cifar"},
+    "resnet10_width32": {"backbone": "resnet10", "width": 32, "stem": "cifar-stride2"},
+    "resnet18_width16": {"backbone": "resnet18", "width": 16, "stem": "cifar-stride2"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One net's step. Rates in 10^9 operations a second."""
+
+    step_ms: float
+    optimizer_ms: float
+    fused_optimizer_ms: float
+    gflop: float
+    gemm_gflops: float
+
+    @property
+    def gflops(self) -> float:
+        """The step's own rate."""
+        return 1000 * self.gflop / self.step_ms
+
+    @property
+    def share(self) -> float:
+        """Of the machine's own rate."""
+        return self.gflops / self.gemm_gflops
+
+
+def measure(settings: dict[str, Any], repeats: int) -> Measured:
+    """A configuration's step; the machine's rate is taken before and after it."""
+    config = PretrainConfig.resolve({"learning_rate": 0.01, **settings})
+    rate = partial(gemm_gflops, torch.bfloat16 if config.precision == "bf16" else torch.float32, repeats=1)
+    step = BareStep(config)
+    gflop, before = step.gflop(), rate()
+    step_ms, optimizer_ms = median_ms(step, repeats), median_ms(step.optimizer.step, 3 * repeats)
+    after = rate()
+    fused = BareStep(config.model_copy(update={"batch_size": 2}), fused=True)
+    fused()
+    return Measured(
+        step_ms, optimizer_ms, median_ms(fused.optimizer.step, 3 * repeats), gflop, statistics.mean((before, after))
+    )
+
+
+def main() -> None:
+    """Print one table: a row for each net, precision and allocator."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch-size", type=int, default=512, help="images; two views of each (default: 512)")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="two nets; ResNet-18 with 64 images a batch, once")
+    arguments = parser.parse_args()
+    report = Report("step")
+    rows = []
+    for net in ("resnet18", "cpu_small") if arguments.quick else NETS:
+        small = arguments.quick and net == "resnet18"
+        batch_size, repeats = (64, 1) if small else (arguments.batch_size, arguments.repeats)
+        found: dict[str, Measured] = {}
+        for precision in ("bf16", "fp32"):
+            for allocator, environment in (("keeps blocks", KEEPING_BLOCKS), ("as it is", {})):
+                if precision == "fp32" and not environment:
+                    continue
+                settings = {**NETS[net], "batch_size": batch_size, "precision": precision}
+                step = apart(measure, settings, repeats, environment=environment)
+                found[f"{precision}, {allocator}"] = step
+                rows.append(
+                    [
+                        net,
+                        str(batch_size),
+                        precision,
+                        allocator,
+                        f"{step.step_ms:,.1f}",
+                        f"{2000 * batch_size / step.step_ms:,.0f}",
+                        f"{step.gflops:.0f}",
+                        f"{step.gemm_gflops:.0f}",
+                        f"{100 * step.share:.0f} %",
+                        f"{step.optimizer_ms:.2f} / {step.fused_optimizer_ms:.2f}",
+                    ]
+                )
+        bf16, fp32 = found["bf16, keeps blocks"], found["fp32, keeps blocks"]
+        report.figure(f"step_{net}_bf16_ms", bf16.step_ms)
+        report.ratio(f"step_{net}_bf16_over_gemm_rate", bf16.share)
+        report.ratio(f"step_{net}_fp32_over_gemm_rate", fp32.share)
+        report.ratio(f"step_{net}_fp32_over_bf16_time", fp32.step_ms / bf16.step_ms)
+        report.ratio(
+            f"step_{net}_bf16_given_back_over_kept_blocks_time", found["bf16, as it is"].step_ms / bf16.step_ms
+        )
+    report.table(
+        "A bare step at 32 px",
+        ["net", "batch", "precision", "malloc", "ms", "views/s", "GFLOP/s", "GEMM", "share", "SGD ms, plain / fused"],
+        rows,
+    )
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
