@@ -1,9 +1,8 @@
-"""How long the API takes to answer, with a big run in the database: a pool of 50,000 images over 76 sampling rounds.
+"""How long the API takes to answer, with a big run in the database:  python -m benchmarks.queries
 
-python -m benchmarks.queries [--database-url URL] [--pool 50000] [--rounds 76]
-
-Requests go through the whole application in this process; a row is the median and the slowest of `--repeat` requests.
-The database must be empty, or absent: without a URL a temporary SQLite file is used.
+The run is one of 2,000 epochs, with a pool of 50,000 images over 76 sampling rounds. Requests go through the whole
+application in this process; a row is the median and the slowest of `--repeat` requests. The database must be empty, or
+absent: without a URL a temporary SQLite file is used.
 """
 
 from __future__ import annotations
@@ -18,9 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.report import Report
+
 
 def main() -> None:
-    """Fill the database, then print one line a query."""
+    """Fill the database, then print a table: a row a query."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database-url", default="")
     parser.add_argument("--pool", type=int, default=50_000)
@@ -30,7 +31,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=44_000)
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--repeat", type=int, default=15)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the epochs, rounds and steps")
     arguments = parser.parse_args()
+    if arguments.quick:
+        for name in ("rounds", "epochs", "steps"):
+            setattr(arguments, name, -(-getattr(arguments, name) // 10))
+    report = Report("queries")
     with tempfile.TemporaryDirectory() as home:
         # Before anything reads the settings.
         os.environ["COLT_HOME"] = home
@@ -38,8 +44,9 @@ def main() -> None:
             os.environ["COLT_DATABASE_URL"] = arguments.database_url
         began = time.perf_counter()
         job_id, dataset_id = fill(arguments)
-        print(f"filled in {time.perf_counter() - began:.1f} s")
-        measure(arguments, job_id, dataset_id)
+        report.figure("queries_filling_seconds", time.perf_counter() - began)
+        measure(arguments, job_id, dataset_id, report)
+    report.close()
 
 
 def fill(arguments: argparse.Namespace) -> tuple[str, str]:
@@ -139,43 +146,50 @@ def fill(arguments: argparse.Namespace) -> tuple[str, str]:
     return big, dataset.id
 
 
-def measure(arguments: argparse.Namespace, job_id: str, dataset_id: str) -> None:
-    """Print the median and the slowest of several requests, one line a query."""
+def measure(arguments: argparse.Namespace, job_id: str, dataset_id: str, report: Report) -> None:
+    """The median and the slowest of several requests, one row a query."""
     from fastapi.testclient import TestClient
 
     from api.main import create_app
 
     job, middle = f"/jobs/{job_id}", arguments.pool // 2
-    queries = [
-        "/jobs?limit=50",
-        "/jobs?order=-accuracy&tag=bench&limit=50",
-        job,
-        f"{job}/metrics?max_points=1000",
-        f"{job}/metrics?name=loss&max_points=500",
-        f"{job}/tailness/samples?limit=100",
-        f"{job}/tailness/samples/17",
-        f"{job}/tailness/classes",
-        f"{job}/rounds?limit=1000",
-        f"{job}/ood-tailness?limit=100",
-        f"{job}/ood-tailness?selected=true&cluster=3&min=0.5&order=-similarity&limit=100",
-        f"{job}/ood-tailness?round=1&limit=1000",
-        f"{job}/ood-tailness/{middle}",
-        f"{job}/ood-tailness/export?format=csv",
-        f"/datasets/{dataset_id}/samples?split=train&label=9&limit=100",
-        f"/datasets/{dataset_id}/samples/17/image",
-    ]
-    print(f"{'median ms':>10}{'slowest':>10}{'bytes':>12}  query")
+    queries = {
+        "jobs": "/jobs?limit=50",
+        "jobs_by_accuracy": "/jobs?order=-accuracy&tag=bench&limit=50",
+        "job": job,
+        "curves": f"{job}/metrics?max_points=1000",
+        "curve": f"{job}/metrics?name=loss&max_points=500",
+        "tailness_page": f"{job}/tailness/samples?limit=100",
+        "tailness_of_one_image": f"{job}/tailness/samples/17",
+        "tailness_of_classes": f"{job}/tailness/classes",
+        "rounds": f"{job}/rounds?limit=1000",
+        "ood_tailness_page": f"{job}/ood-tailness?limit=100",
+        "ood_tailness_filtered": f"{job}/ood-tailness?selected=true&cluster=3&min=0.5&order=-similarity&limit=100",
+        "ood_tailness_first_round": f"{job}/ood-tailness?round=1&limit=1000",
+        "ood_image_over_rounds": f"{job}/ood-tailness/{middle}",
+        "ood_export": f"{job}/ood-tailness/export?format=csv",
+        "samples_page": f"/datasets/{dataset_id}/samples?split=train&label=9&limit=100",
+        "sample_image": f"/datasets/{dataset_id}/samples/17/image",
+    }
+    rows = []
     with TestClient(create_app(dashboard=Path("/nowhere")), base_url="http://localhost") as client:
-        for query in queries:
-            seconds = []
+        for name, query in queries.items():
+            milliseconds = []
             for _ in range(arguments.repeat):
                 began = time.perf_counter()
                 answer = client.get(f"/api/v1{query}")
-                seconds.append(time.perf_counter() - began)
+                milliseconds.append(1000 * (time.perf_counter() - began))
                 assert answer.status_code == 200, answer.text
+            median = statistics.median(milliseconds)
+            report.figure(f"query_{name}_ms", median)
             shown = query.replace(job_id, "{id}").replace(dataset_id, "{id}")
-            median, slowest = statistics.median(seconds) * 1000, max(seconds) * 1000
-            print(f"{median:>10.1f}{slowest:>10.1f}{len(answer.content):>12,}  {shown}")
+            rows.append([f"`{shown}`", f"{median:.1f}", f"{max(milliseconds):.1f}", f"{len(answer.content):,}"])
+    report.table(
+        f"Requests, of a run of {arguments.epochs:,} epochs and {arguments.rounds} rounds beside "
+        f"{arguments.jobs - 1:,} others",
+        ["query", "median ms", "slowest", "bytes"],
+        rows,
+    )
 
 
 if __name__ == "__main__":
