@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
-from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, StepDone
+from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone
 from store import leases
 from store.leases import Lease
 from store.models import SamplingRound, TailnessEpoch
-from store.repositories import events, recording
+from store.repositories import events, profile, recording
 from worker.checkpoints import CheckpointFolder
 from worker.pace import Pace
 from worker.patience import persist
-from worker.rows import round_row, tailness_row
+from worker.rows import compute_column, round_row, tailness_row
 
 FLUSH_STEPS = 50
 FLUSH_SECONDS = 1.0
@@ -59,6 +59,7 @@ class Recorder:
         self._labels = labels
         self._num_classes = num_classes
         self._epochs = config.epochs
+        self._num_processes = config.num_processes
         self._epoch = epoch
         self._checkpoints = checkpoints
         self._selected = previous
@@ -77,6 +78,8 @@ class Recorder:
             LeaseLost: when the job is no longer ours.
         """
         match event:
+            case RunStarted():
+                self._started(event)
             case StepDone():
                 self._step(event)
             case EpochDone():
@@ -128,6 +131,10 @@ class Recorder:
         pause = min(max((now - self._began) * TELL_SHARE, TELL_SECONDS), TELL_SECONDS_AT_MOST)
         return now - self._told >= pause
 
+    def _started(self, event: RunStarted) -> None:
+        self.say(_told_of_compute(event, self._num_processes))
+        self.flush(compute=compute_column(event))
+
     def _step(self, event: StepDone) -> None:
         self._pace.step(event.seconds)
         named = {
@@ -145,6 +152,7 @@ class Recorder:
     def _epoch_done(self, event: EpochDone) -> None:
         self._epoch = event.epoch
         self._points.append(("epoch_loss", event.step, event.loss))
+        self._points += profile.epoch_points(event.step, event.seconds, event.profile)
         row = tailness_row(self._lease.id, event, self._labels, self._num_classes)
         self.flush(_adding(row), epoch=event.epoch, loss=event.loss)
 
@@ -156,6 +164,7 @@ class Recorder:
             "step": event.step,
             "num_selected": row.num_selected,
             "overlap": row.overlap,
+            "num_embedded": row.num_embedded,
             "seconds": event.seconds,
         }
         self.say(f"round {event.round} before epoch {event.epoch}: {row.num_selected} OOD images picked")
@@ -199,6 +208,15 @@ def _adding(row: TailnessEpoch | SamplingRound) -> Callable[[Session], None]:
         session.flush()
 
     return add
+
+
+def _told_of_compute(event: RunStarted, num_processes: int) -> str:
+    """Such as "on the CPU with 2 threads, bf16: this CPU multiplies in bf16 (AVX-512 BF16)"."""
+    where = "the GPU"
+    if event.device == "cpu":
+        where = f"the CPU with {event.threads} thread{'' if event.threads == 1 else 's'}"
+    each = "" if num_processes == 1 else f" in each of {num_processes} processes"
+    return f"on {where}{each}, {event.precision}: {event.reason}"
 
 
 def _latest(points: list[recording.Point]) -> dict[str, Any]:

@@ -1,14 +1,26 @@
-"""The rows that an epoch and a sampling round become: arrays packed, little-endian, and counts by class."""
+"""What events become in rows: of an epoch and a round arrays packed, little-endian, and counts by class."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colt_core.events import EpochDone, RoundDone
+from colt_core.events import EpochDone, RoundDone, RunStarted
 from store.models import SamplingRound, TailnessEpoch
 
 Int64 = NDArray[np.int64]
+
+
+def compute_column(event: RunStarted) -> dict[str, Any]:
+    """What the run computes on, and in which precision."""
+    return {
+        "device": event.device,
+        "precision": event.precision,
+        "reason": event.reason,
+        "threads": event.threads,
+    }
 
 
 def tailness_row(job_id: str, event: EpochDone, labels: Int64, num_classes: int) -> TailnessEpoch:
@@ -51,6 +63,7 @@ def round_row(job_id: str, event: RoundDone, labels: Int64, num_classes: int, pr
         ],
         num_selected=len(event.selected),
         overlap=float(picked[previous].sum() / len(event.selected)) if len(previous) else None,
+        num_embedded=event.ood_embedded,
         seconds=event.seconds,
         ood_tailness=event.ood_tailness.astype("<f4").tobytes(),
         ood_cluster=event.ood_cluster.astype("<u2").tobytes(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
 from store.models import Checkpoint, Evaluation, Job, new_id, utc_now
-from store.repositories import events, recording
+from store.repositories import events, profile, recording
 from worker import outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed, run
@@ -102,6 +103,7 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
     checkpoint, state = found
     with reading() as session:
         done = recording.finished_probes(session, checkpoint.id)
+        seconds = profile.spent(session, job.id).evaluation or 0.0  # of an earlier attempt
     thresholds = PretrainConfig.model_validate(job.config).group_thresholds
     for kind in job.evaluations:
         config = EvaluationConfig(kind=kind, group_thresholds=thresholds)
@@ -109,12 +111,21 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
             continue
         recorder.say(f"evaluation: {kind}")
         recorder.flush()
-        _record_evaluation(lease, job, checkpoint, config, probe(state, dataset, config))
+        began = perf_counter()
+        columns = probe(state, dataset, config)
+        seconds += perf_counter() - began
+        _record_evaluation(lease, job, checkpoint, config, columns, seconds)
 
 
 def _record_evaluation(
-    lease: Lease, job: Job, checkpoint: Checkpoint, config: EvaluationConfig, columns: dict[str, Any]
+    lease: Lease,
+    job: Job,
+    checkpoint: Checkpoint,
+    config: EvaluationConfig,
+    columns: dict[str, Any],
+    seconds: float,
 ) -> None:
+    """Write a result, and the seconds of all of the job's evaluations so far."""
     row_id = new_id()
 
     def write(session: Session) -> None:
@@ -134,6 +145,7 @@ def _record_evaluation(
             **columns,
         )
         session.merge(row)
+        session.merge(profile.evaluation_point(lease.id, checkpoint.step, seconds))
         session.flush()
         events.append(session, lease.id, "evaluation", recording.evaluation_event(row))
 

@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api.after_commit import delete_later, ring_later
 from api.errors import problems
 from api.jobs import service
-from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Status
+from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile, Status
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.registration import Accepted
 from api.responses import EVENT_STREAM
@@ -19,7 +19,7 @@ from api.sessions import ReadSession, WriteSession
 from store.broker import TRAIN
 from store.database import reading
 from store.models import Job
-from store.repositories import jobs, metrics
+from store.repositories import jobs, metrics, profile
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -123,7 +123,20 @@ def get_job_metrics(
         int, Query(ge=4, le=100_000, description="Points a curve; highs and lows are kept, and both ends.")
     ] = 1000,
 ) -> dict[str, Curve]:
-    """Curves by name."""
+    """Curves by name.
+
+    `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate` have a point a step, `epoch_loss` has one an
+    epoch; so have the seconds that an epoch took, `epoch_seconds`, and where they went: `data_seconds`,
+    `forward_backward_seconds`, `tailness_seconds`, `round_seconds`. `evaluation_seconds` is one point at the end.
+    """
     service.find(session, job_id)
     curves = metrics.series(session, job_id, name or [], max_points)
     return {name: Curve(step=steps, value=values) for name, (steps, values) in curves.items()}
+
+
+@router.get("/{job_id}/profile", responses=problems(404))
+def get_job_profile(job_id: str, session: ReadSession) -> Profile:
+    """Where the run's time went: the sums of its `*_seconds` curves."""
+    service.find(session, job_id)
+    spent = profile.spent(session, job_id)
+    return Profile(epochs=spent.epochs, **spent.phases, other=spent.other, evaluation=spent.evaluation)

@@ -78,6 +78,15 @@ class Progress(BaseModel):
     eta_seconds: float | None
 
 
+class Compute(BaseModel):
+    """What a run computes on. `precision: auto` and `device: auto` were decided when it started."""
+
+    device: Literal["cpu", "cuda"]
+    precision: Literal["bf16", "fp32"]
+    reason: str = Field(description="Why in this precision.")
+    threads: int = Field(description="Of a CPU's operations, in each process.")
+
+
 class JobInfo(BaseModel):
     """A job, with its latest values."""
 
@@ -90,6 +99,7 @@ class JobInfo(BaseModel):
     config: ResolvedConfig
     evaluations: list[ProbeKind]
     progress: Progress
+    compute: Compute | None = Field(description="As its last start found it; null before the first.")
     attempts: int = Field(description="Starts since it was queued or resumed.")
     error: str | None
     loss: float | None = Field(description="Mean of the last finished epoch.")
@@ -104,6 +114,21 @@ class JobInfo(BaseModel):
             {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
             | {"progress": {name: getattr(job, name) for name in Progress.model_fields}}
         )
+
+
+class Profile(BaseModel):
+    """Where a run's time went so far, in seconds.
+
+    What an interrupted attempt did after its last checkpoint is done again, and counts once.
+    """
+
+    epochs: int = Field(description="Finished epochs that `data` to `other` are summed over.")
+    data: float = Field(description="Reading images and augmenting them.")
+    forward_backward: float = Field(description="Encoder, losses, gradients and the optimiser.")
+    tailness: float = Field(description="Tracking the tailness of the training images.")
+    round: float = Field(description="Sampling rounds, the pool's forward passes included.")
+    other: float = Field(description="The rest of these epochs: recording, waiting, the loop.")
+    evaluation: float | None = Field(description="All `evaluations` of the job; null before the first is done.")
 
 
 class Curve(BaseModel):

@@ -26,4 +26,7 @@ class RoundInfo(BaseModel):
     clusters: list[ClusterInfo]
     num_selected: int
     overlap: float | None = Field(description="Share of the picks that the round before had picked too.")
+    num_embedded: int | None = Field(
+        description="Pool images that went through the encoder for it. Null in rounds of older versions."
+    )
     seconds: float

@@ -46,6 +46,7 @@ class Job(Identified, Leased, Base):
     eta_seconds: Mapped[float | None]
     loss: Mapped[float | None]  # mean of the last finished epoch
     accuracy: Mapped[float | None]  # of the first kind in `evaluations`
+    compute: Mapped[dict[str, Any] | None]  # of the last start: device, precision, reason, threads
 
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[str | None]
@@ -110,7 +111,10 @@ class Analysis(Identified, Leased, Base):
 
 
 class Metric(Base):
-    """One point of a curve. A resumed run writes the steps after its checkpoint again, to the same values."""
+    """One point of a curve.
+
+    A resumed run writes the steps after its checkpoint again, to the same values but for those that are seconds.
+    """
 
     __tablename__ = "metrics"
 

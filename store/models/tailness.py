@@ -31,6 +31,7 @@ class SamplingRound(Base):
     clusters: Mapped[list[Any]]  # size, tailness, weight, budget, class_counts
     num_selected: Mapped[int]
     overlap: Mapped[float | None]  # share of the picks that the round before had picked too
+    num_embedded: Mapped[int | None]  # pool images that went through the encoder; null in rounds before it was kept
     seconds: Mapped[float]
     # Over the pool (M,); deferred, since a list of rounds needs none of them.
     ood_tailness: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32

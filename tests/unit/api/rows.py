@@ -125,6 +125,7 @@ class Rows:
                     ],
                     num_selected=sum(selected),
                     overlap=None if number == 1 else 0.5,
+                    num_embedded=4 * number,
                     seconds=0.25,
                     ood_tailness=np.array(tailness, "<f4").tobytes(),
                     ood_cluster=np.array(cluster, "<u2").tobytes(),

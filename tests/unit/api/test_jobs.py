@@ -12,7 +12,7 @@ from sqlalchemy import update
 from store import leases
 from store.database import reading, writing
 from store.models import Dataset, Job, JobEvent, OodPool
-from store.repositories import jobs
+from store.repositories import jobs, profile
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.unit.api.problems import pointers, problem
 from tests.unit.api.rows import Rows
@@ -280,6 +280,7 @@ def test_every_call_on_a_missing_job_is_a_404(client: TestClient) -> None:
         ("POST", "/resume"),
         ("GET", "/events"),
         ("GET", "/metrics"),
+        ("GET", "/profile"),
         ("GET", "/evaluations"),
         ("GET", "/checkpoints"),
         ("GET", "/rounds"),
@@ -317,6 +318,39 @@ def test_curves_are_thinned_without_losing_extremes(client: TestClient, rows: Ro
     assert sorted(client.get(url, params={"name": ["loss", "learning_rate"]}).json()) == ["learning_rate", "loss"]
     assert client.get(url, params={"name": "nothing"}).json() == {}
     assert pointers(client.get(url, params={"max_points": 3})) == ["?max_points"]
+
+
+def test_the_profile_is_the_sum_of_curves_however_long_they_are(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    url = f"{API}/jobs/{job.id}/profile"
+    nothing = dict.fromkeys(("epochs", "data", "forward_backward", "tailness", "round", "other"), 0)
+    assert client.get(url).json() == {**nothing, "evaluation": None}
+    epochs = 3000  # more than a curve's thinned points
+    for phase, seconds in (("data", 0.25), ("forward_backward", 1.0), ("tailness", 0.125), ("round", 0.0)):
+        rows.metric(job, f"{phase}_seconds", [seconds] * epochs)
+    rows.metric(job, "epoch_seconds", [1.5] * epochs)
+    rows.metric(job, "learning_rate", [0.5] * epochs)
+    rows.metric(rows.job(), "data_seconds", [9.0])
+    assert client.get(url).json() == {
+        "epochs": epochs,
+        "data": 750.0,
+        "forward_backward": 3000.0,
+        "tailness": 375.0,
+        "round": 0.0,
+        "other": 375.0,
+        "evaluation": None,
+    }
+    for seconds in (2.0, 5.0):  # of the first probe, and of both
+        with writing() as session:
+            session.merge(profile.evaluation_point(job.id, epochs, seconds))
+    assert client.get(url).json()["evaluation"] == 5.0
+
+
+def test_a_job_says_what_it_computes_on_once_it_knows(client: TestClient, rows: Rows) -> None:
+    compute = {"device": "cpu", "precision": "fp32", "reason": "this CPU does not multiply in bf16", "threads": 4}
+    waiting, started = rows.job(status="queued"), rows.job(status="running", compute=compute)
+    assert client.get(f"{API}/jobs/{waiting.id}").json()["compute"] is None
+    assert client.get(f"{API}/jobs/{started.id}").json()["compute"] == compute
 
 
 def test_a_lost_race_for_a_transition_changes_nothing(rows: Rows) -> None:

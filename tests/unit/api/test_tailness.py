@@ -112,7 +112,7 @@ def test_rounds(client: TestClient, measured: Job) -> None:
     assert second["next_cursor"] is None
     one, two = first["items"][0], second["items"][0]
     assert (one["round"], one["epoch"], one["num_selected"], one["overlap"]) == (1, 10, 2, None)
-    assert (two["round"], two["overlap"], two["seconds"]) == (2, 0.5, 0.25)
+    assert (two["round"], two["overlap"], two["seconds"], two["num_embedded"]) == (2, 0.5, 0.25, 8)
     assert two["clusters"][1] == {"size": 3, "tailness": -0.1, "weight": 0.7, "budget": 2, "class_counts": [0, 2, 1]}
     assert client.get(f"{url}/2").json() == two
     problem(client.get(f"{url}/3"), 404)

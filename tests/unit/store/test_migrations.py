@@ -17,7 +17,7 @@ from sqlalchemy import Engine, MetaData, Table, insert, inspect, select
 
 from store.database import build_engine, reading, writing
 from store.migrate import alembic_config, current, head, upgrade
-from store.models import Analysis, Base, Checkpoint, Evaluation, Job
+from store.models import Analysis, Base, Checkpoint, Evaluation, Job, SamplingRound
 from store.repositories import jobs
 from tests.services.processes import REPOSITORY, clean_environment
 
@@ -112,6 +112,16 @@ FIRST_RELEASE: dict[str, dict[str, Any]] = {
         "group_accuracy": {"many": 0.5},
         "attempts": 1,
     },
+    "sampling_rounds": {
+        "job_id": "j",
+        "round": 1,
+        "epoch": 2,
+        "step": 10,
+        "clusters": [],
+        "num_selected": 5,
+        "seconds": 0.5,
+        **dict.fromkeys(("ood_tailness", "ood_cluster", "ood_similarity", "ood_selected", "id_cluster"), b""),
+    },
 }
 
 
@@ -120,7 +130,8 @@ def test_rows_of_the_first_release_outlive_an_upgrade(empty_engine: Engine) -> N
         command.upgrade(alembic_config(connection), "0001")
         for name, values in FIRST_RELEASE.items():
             table = Table(name, MetaData(), autoload_with=connection)
-            connection.execute(insert(table).values(created_at=NOW, **values))
+            dated = {"created_at": NOW} if "created_at" in table.columns else {}
+            connection.execute(insert(table).values(**dated, **values))
     assert current(empty_engine) == "0001"
     upgrade(empty_engine)
     with reading(empty_engine) as session:
@@ -128,6 +139,8 @@ def test_rows_of_the_first_release_outlive_an_upgrade(empty_engine: Engine) -> N
         assert (job.name, job.config, job.tags, job.created_at) == ("old", {"epochs": 3}, ["a"], NOW)
         assert (checkpoint.job_id, checkpoint.step) == ("j", 30)
         assert session.get_one(Evaluation, "e").group_accuracy == {"many": 0.5}
+        sampling_round = session.get_one(SamplingRound, ("j", 1))
+        assert (sampling_round.num_selected, sampling_round.num_embedded, job.compute) == (5, None, None)
     with writing(empty_engine) as session:
         session.add(Analysis(job_id="j", checkpoint_id="c", kind="tail_share", config={}, epoch=3))
     with writing(empty_engine) as session:

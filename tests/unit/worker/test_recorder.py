@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from colt_core.config import PretrainConfig
-from colt_core.events import Cluster, EpochDone, Finished, RoundDone, StepDone
+from colt_core.events import Cluster, EpochDone, Finished, RoundDone, RunStarted, StepDone
+from colt_core.training.profile import PHASES
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Job, JobEvent, Metric, SamplingRound, TailnessEpoch
-from store.repositories import recording
+from store.repositories import profile, recording
 from tests.unit.store.rows import add_dataset, add_job
 from worker.checkpoints import CheckpointFolder
 from worker.recorder import FLUSH_STEPS, Recorder
@@ -38,8 +39,8 @@ def recorder(lease: Lease, tmp_path: Path) -> Recorder:
     return make_recorder(lease, tmp_path)
 
 
-def make_recorder(lease: Lease, scratch: Path, previous: tuple[int, ...] = ()) -> Recorder:
-    config = PretrainConfig(sampler="none", epochs=4, batch_size=2)
+def make_recorder(lease: Lease, scratch: Path, previous: tuple[int, ...] = (), num_processes: int = 1) -> Recorder:
+    config = PretrainConfig(sampler="none", epochs=4, batch_size=2, num_processes=num_processes)
     folder = CheckpointFolder(get_artifacts(), lease.id, scratch)
     return Recorder(lease, config, LABELS, 4, folder, epoch=0, previous=np.array(previous, dtype=np.int64))
 
@@ -49,7 +50,8 @@ def step(number: int, distribution_loss: float | None = None) -> StepDone:
 
 
 def epoch(number: int, at_step: int, tailness: list[float]) -> EpochDone:
-    return EpochDone(number, at_step, 2.5, np.array(tailness, dtype=np.float32), 4, 1.0, {"data": 0.25})
+    profile = {"data": 0.25, "forward_backward": 0.5, "tailness": 0.0625, "round": 0.0}
+    return EpochDone(number, at_step, 2.5, np.array(tailness, dtype=np.float32), 4, 1.0, profile)
 
 
 def sampling_round(number: int, at_epoch: int, at_step: int, selected: list[int]) -> RoundDone:
@@ -124,7 +126,58 @@ def test_an_epoch_is_recorded_with_means_by_class(configured: Engine, recorder: 
         assert np.frombuffer(row.scores, "<f4").tolist() == [-1.0, -3.0, -4.0, -5.0]
         job = session.scalars(select(Job)).one()
         assert (job.epoch, job.loss) == (1, 2.5)
-    assert metrics(configured) == {("epoch_loss", 2): 2.5}
+    assert metrics(configured)["epoch_loss", 2] == 2.5
+
+
+def test_an_epoch_tells_where_its_time_went(configured: Engine, lease: Lease, recorder: Recorder) -> None:
+    recorder.record(epoch(1, 2, [0, 0, 0, 0]))
+    assert {(name, at): value for (name, at), value in metrics(configured).items() if name != "epoch_loss"} == {
+        ("epoch_seconds", 2): 1.0,
+        ("data_seconds", 2): 0.25,
+        ("forward_backward_seconds", 2): 0.5,
+        ("tailness_seconds", 2): 0.0625,
+        ("round_seconds", 2): 0.0,
+    }
+    recorder.record(epoch(2, 4, [0, 0, 0, 0]))
+    with reading(configured) as session:
+        spent = profile.spent(session, lease.id)
+    assert spent.phases == {"data": 0.5, "forward_backward": 1.0, "tailness": 0.125, "round": 0.0}
+    assert (spent.epochs, spent.other, spent.evaluation) == (2, 0.375, None)
+    assert profile.PHASES == PHASES, "the store keeps all that the library measures"
+
+
+@pytest.mark.parametrize(
+    ("started", "num_processes", "line"),
+    [
+        (
+            RunStarted(0, 0, "cpu", "bf16", "this CPU multiplies in bf16 (AVX-512 BF16)", 2),
+            1,
+            "on the CPU with 2 threads, bf16: this CPU multiplies in bf16 (AVX-512 BF16)",
+        ),
+        (
+            RunStarted(3, 12, "cpu", "fp32", "as configured", 1),
+            2,
+            "on the CPU with 1 thread in each of 2 processes, fp32: as configured",
+        ),
+        (
+            RunStarted(0, 0, "cuda", "bf16", "this GPU multiplies in bf16 (NVIDIA A100)", 8),
+            1,
+            "on the GPU, bf16: this GPU multiplies in bf16 (NVIDIA A100)",
+        ),
+    ],
+)
+def test_a_run_says_on_what_and_how_it_computes(
+    configured: Engine, lease: Lease, tmp_path: Path, started: RunStarted, num_processes: int, line: str
+) -> None:
+    make_recorder(lease, tmp_path, num_processes=num_processes).record(started)
+    assert told(configured, "log") == [{"lines": [line]}]
+    with reading(configured) as session:
+        assert session.scalars(select(Job)).one().compute == {
+            "device": started.device,
+            "precision": started.precision,
+            "reason": started.reason,
+            "threads": started.threads,
+        }
 
 
 def test_a_round_is_recorded_with_its_overlap_with_the_one_before(
@@ -136,6 +189,7 @@ def test_a_round_is_recorded_with_its_overlap_with_the_one_before(
     with reading(configured) as session:
         second, third = session.scalars(select(SamplingRound).order_by(SamplingRound.round))
         assert (second.overlap, third.overlap) == (0.5, 1.0)
+        assert (second.num_selected, second.num_embedded) == (2, 2)
         assert second.clusters[0] == {
             "size": 3,
             "tailness": -0.5,
@@ -146,7 +200,7 @@ def test_a_round_is_recorded_with_its_overlap_with_the_one_before(
         assert np.frombuffer(second.ood_selected, "u1").tolist() == [1, 0, 1]
         assert np.frombuffer(second.ood_cluster, "<u2").tolist() == [0, 1, 1]
         assert np.frombuffer(second.id_cluster, "<u2").tolist() == [0, 0, 0, 1]
-    assert [event["round"] for event in told(configured, "round")] == [2, 3]
+    assert [(event["round"], event["num_embedded"]) for event in told(configured, "round")] == [(2, 2), (3, 2)]
 
 
 def test_the_first_round_overlaps_with_none(configured: Engine, recorder: Recorder) -> None:
@@ -175,7 +229,11 @@ def test_a_new_attempt_drops_what_lies_behind_its_checkpoint(
         recorder.record(sampling_round(number, number + 1, 2 * number, [0]))
     with writing(configured) as session:
         recording.discard_after(session, lease.id, epoch=1, step=2, rounds=0)
-    assert {at for _, at in metrics(configured)} == {1, 2}
+    points = metrics(configured)
+    assert {at for _, at in points} == {1, 2}
+    assert [at for name, at in points if name == "data_seconds"] == [2]
+    recorder.record(epoch(2, 4, [0, 0, 0, 0]))  # done again
+    assert [at for name, at in metrics(configured) if name == "data_seconds"] == [2, 4]
     with reading(configured) as session:
-        assert [row.epoch for row in session.scalars(select(TailnessEpoch))] == [1]
+        assert [row.epoch for row in session.scalars(select(TailnessEpoch))] == [1, 2]
         assert session.scalars(select(SamplingRound)).all() == []
