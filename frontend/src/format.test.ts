@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ago, bytes, decimal, duration, integer, percent } from './format';
+import { ago, bytes, decimal, duration, integer, percent, seconds } from './format';
 
 test.each([
   [0.4, '< 1 s'],
@@ -10,6 +10,14 @@ test.each([
   [null, '–'],
   [Infinity, '–'],
 ])('duration of %s', (seconds, text) => expect(duration(seconds)).toBe(text));
+
+test.each([
+  [0.004, '0.00 s'],
+  [9.876, '9.88 s'],
+  [12.4, '12 s'],
+  [185, '3 min 05 s'],
+  [null, '–'],
+])('seconds of %s', (value, text) => expect(seconds(value)).toBe(text));
 
 test.each([
   [512, '512 B'],

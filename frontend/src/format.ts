@@ -26,6 +26,11 @@ export function duration(seconds: Maybe<number>): string {
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;
 }
 
+/** As `duration`, but with decimals where seconds are few. */
+export function seconds(value: Maybe<number>): string {
+  return value == null || value >= 10 ? duration(value) : `${value.toFixed(2)} s`;
+}
+
 export function bytes(value: Maybe<number>): string {
   if (value == null) return NOTHING;
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

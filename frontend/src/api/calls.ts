@@ -93,6 +93,8 @@ export const compareJobs = (job_id: string[], max_points: number) =>
 
 export const getMetrics = (job_id: string, max_points: number) =>
   answer(api.GET('/api/v1/jobs/{job_id}/metrics', { params: { path: { job_id }, query: { max_points } } }));
+export const getProfile = (job_id: string) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/profile', { params: { path: { job_id } } }));
 export const listRounds = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000 } } }));
 export const listEvaluations = (job_id: string) =>

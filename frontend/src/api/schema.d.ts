@@ -345,8 +345,32 @@ export interface paths {
         /**
          * Get Job Metrics
          * @description Curves by name.
+         *
+         *     `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate` have a point a step, `epoch_loss` has one an
+         *     epoch; so have the seconds that an epoch took, `epoch_seconds`, and where they went: `data_seconds`,
+         *     `forward_backward_seconds`, `tailness_seconds`, `round_seconds`. `evaluation_seconds` is one point at the end.
          */
         get: operations["get_job_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Profile
+         * @description Where the run's time went: the sums of its `*_seconds` curves.
+         */
+        get: operations["get_job_profile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1062,6 +1086,32 @@ export interface components {
                 [key: string]: (components["schemas"]["Curve"] | null)[];
             };
         };
+        /**
+         * Compute
+         * @description What a run computes on. `precision: auto` and `device: auto` were decided when it started.
+         */
+        Compute: {
+            /**
+             * Device
+             * @enum {string}
+             */
+            device: "cpu" | "cuda";
+            /**
+             * Precision
+             * @enum {string}
+             */
+            precision: "bf16" | "fp32";
+            /**
+             * Reason
+             * @description Why in this precision.
+             */
+            reason: string;
+            /**
+             * Threads
+             * @description Of a CPU's operations, in each process.
+             */
+            threads: number;
+        };
         /** Connectivity */
         Connectivity: {
             /**
@@ -1675,6 +1725,13 @@ export interface components {
                  */
                 blur_probability?: number;
                 /**
+                 * Augmentation
+                 * @description fused: colour jitter, grayscale and standardisation as one affine map of a pixel, clamped once at the end; near the exact views, and cheaper.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation?: "exact" | "fused";
+                /**
                  * Match Steps
                  * @description Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD images, so that a gain can be told from more training. The other samplers take these steps anyway.
                  * @default false
@@ -1778,6 +1835,20 @@ export interface components {
                  */
                 ood_neighbors?: number;
                 /**
+                 * Neighbor Search
+                 * @description How these neighbours are found; approximate is for pools of many millions.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Pool Refresh
+                 * @description candidates: a round embeds anew only the best candidates of the round before, and a rotating share of the other pool images; only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
+                /**
                  * Distribution Loss Weight
                  * @description alpha; 0 leaves the term out.
                  * @default 0.2
@@ -1826,6 +1897,8 @@ export interface components {
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
             progress: components["schemas"]["Progress"];
+            /** @description As its last start found it; null before the first. */
+            compute: components["schemas"]["Compute"] | null;
             /**
              * Attempts
              * @description Starts since it was queued or resumed.
@@ -2377,6 +2450,13 @@ export interface components {
                  */
                 blur_probability?: number;
                 /**
+                 * Augmentation
+                 * @description fused: colour jitter, grayscale and standardisation as one affine map of a pixel, clamped once at the end; near the exact views, and cheaper.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation?: "exact" | "fused";
+                /**
                  * Match Steps
                  * @description Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD images, so that a gain can be told from more training. The other samplers take these steps anyway.
                  * @default false
@@ -2479,6 +2559,20 @@ export interface components {
                  * @default 20
                  */
                 ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description How these neighbours are found; approximate is for pools of many millions.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Pool Refresh
+                 * @description candidates: a round embeds anew only the best candidates of the round before, and a rotating share of the other pool images; only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
                 /**
                  * Distribution Loss Weight
                  * @description alpha; 0 leaves the term out.
@@ -3005,6 +3099,49 @@ export interface components {
             errors?: components["schemas"]["FieldProblem"][] | null;
         };
         /**
+         * Profile
+         * @description Where a run's time went so far, in seconds.
+         *
+         *     What an interrupted attempt did after its last checkpoint is done again, and counts once.
+         */
+        Profile: {
+            /**
+             * Epochs
+             * @description Finished epochs that `data` to `other` are summed over.
+             */
+            epochs: number;
+            /**
+             * Data
+             * @description Reading images and augmenting them.
+             */
+            data: number;
+            /**
+             * Forward Backward
+             * @description Encoder, losses, gradients and the optimiser.
+             */
+            forward_backward: number;
+            /**
+             * Tailness
+             * @description Tracking the tailness of the training images.
+             */
+            tailness: number;
+            /**
+             * Round
+             * @description Sampling rounds, the pool's forward passes included.
+             */
+            round: number;
+            /**
+             * Other
+             * @description The rest of these epochs: recording, waiting, the loop.
+             */
+            other: number;
+            /**
+             * Evaluation
+             * @description All `evaluations` of the job; null before the first is done.
+             */
+            evaluation: number | null;
+        };
+        /**
          * Progress
          * @description How far the run is. `epoch` and `step` are finished ones; `steps` is 0 before it began.
          */
@@ -3077,6 +3214,11 @@ export interface components {
              * @description Share of the picks that the round before had picked too.
              */
             overlap: number | null;
+            /**
+             * Num Embedded
+             * @description Pool images that went through the encoder for it. Null in rounds of older versions.
+             */
+            num_embedded: number | null;
             /** Seconds */
             seconds: number;
         };
@@ -5243,6 +5385,91 @@ export interface operations {
                     "application/json": {
                         [key: string]: components["schemas"]["Curve"];
                     };
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
                 };
             };
             /** @description Bad Request */

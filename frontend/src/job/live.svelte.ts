@@ -4,6 +4,7 @@ import {
   getDataset,
   getJob,
   getMetrics,
+  getProfile,
   listAnalyses,
   listCheckpoints,
   listEvaluations,
@@ -30,6 +31,7 @@ export function liveJob(id: string) {
   const datasetId = $derived(job.data?.dataset_id);
   const dataset = resource(async () => (datasetId ? getDataset(datasetId) : undefined));
   const metrics = resource(() => getMetrics(id, MAX_POINTS));
+  const profile = resource(() => getProfile(id));
   const rounds = resource(() => listRounds(id));
   const evaluations = resource(() => listEvaluations(id));
   const checkpoints = resource(() => listCheckpoints(id));
@@ -43,6 +45,7 @@ export function liveJob(id: string) {
   const renew = {
     job: throttle(job.refresh, 700),
     metrics: throttle(metrics.refresh, 2000),
+    profile: throttle(profile.refresh, 2000),
     rounds: throttle(rounds.refresh, 1000),
     evaluations: throttle(evaluations.refresh, 1000),
     analyses: throttle(analyses.refresh, 1000),
@@ -52,11 +55,14 @@ export function liveJob(id: string) {
 
   function onEvent({ event, data }: ServerEvent) {
     if (event === 'log') log = [...log, ...logLines(data)].slice(-LOG_LINES);
-    else if (event === 'metric') renew.metrics.call();
     else if (event === 'round') renew.rounds.call();
     else if (event === 'evaluation') renew.evaluations.call();
     else if (event === 'analysis') renew.analyses.call();
     else if (event === 'progress') renew.checkpoints.call();
+    if (event === 'metric' || event === 'evaluation') {
+      renew.metrics.call();
+      renew.profile.call();
+    }
     if (event !== 'log' && event !== 'metric') renew.job.call();
   }
 
@@ -81,6 +87,7 @@ export function liveJob(id: string) {
     job,
     dataset,
     metrics,
+    profile,
     rounds,
     evaluations,
     analyses,
