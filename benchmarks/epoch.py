@@ -3,13 +3,14 @@
 Epochs over ID and OOD images by `colt_core.pretrain`, with tailness and all events, in a process with the allocator
 that a worker gives its trainers; their phases are those of `EpochDone.profile`. "data" is from reading images to
 augmented views. A sampling round is timed by itself. The bare step (`benchmarks.step`) and the machine's rate of matrix
-products are taken before and after the epochs. The images are noise: what they show costs nothing.
+products are taken in turn with the epochs. The images are noise: what they show costs nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +58,10 @@ class Sizes:
     side: int = 32
 
 
-def run_epochs(settings: dict[str, Any], sizes: Sizes, repeats: int) -> Epochs:
-    """Train one epoch without OOD images, which warms up, then `repeats` with them."""
+def run_epochs(
+    settings: dict[str, Any], sizes: Sizes, repeats: int, between: Callable[[], None] = lambda: None
+) -> Epochs:
+    """Train one epoch without OOD images, which warms up, then `repeats` with them; call `between` after each."""
     rng = np.random.default_rng(0)
     images, pool = (
         rng.integers(0, 256, (count, 3, sizes.side, sizes.side), dtype=np.uint8) for count in (sizes.images, sizes.pool)
@@ -77,6 +80,7 @@ def run_epochs(settings: dict[str, Any], sizes: Sizes, repeats: int) -> Epochs:
         match event:
             case EpochDone():
                 epochs.append(event)
+                between()
             case RoundDone():
                 rounds.append(event)
     measured = epochs[1:]
@@ -112,18 +116,20 @@ class Compared:
 
 
 def measure(settings: dict[str, Any], sizes: Sizes, repeats: int, steps: int) -> Compared:
-    """Epochs between two measurements of what they are compared with, `steps` bare steps each."""
+    """Epochs in turn with what they are compared with, `steps` bare steps and a matrix product."""
     config = resolved(settings, sizes)
     dtype = torch.bfloat16 if Compute.of(config).bf16 else torch.float32
     step = BareStep(config, sizes.side)
     gflop = step.gflop()
-    step_ms, gemm = [median_ms(step, steps)], [gemm_gflops(dtype)]
-    epochs = run_epochs(settings, sizes, repeats)
-    step_ms.append(median_ms(step, steps))
-    gemm.append(gemm_gflops(dtype))
-    return Compared(
-        epochs, 1000 * sizes.batch_size / statistics.mean(step_ms), gflop / sizes.batch_size, statistics.mean(gemm)
-    )
+    bare_rates: list[float] = []
+    gemm: list[float] = []
+
+    def between() -> None:
+        bare_rates.append(1000 * sizes.batch_size / median_ms(step, steps))
+        gemm.append(gemm_gflops(dtype, repeats=1))
+
+    epochs = run_epochs(settings, sizes, repeats, between)
+    return Compared(epochs, statistics.median(bare_rates), gflop / sizes.batch_size, statistics.median(gemm))
 
 
 NETS = {"cpu_small": "cpu-small", "resnet18": "cifar10-lt"}

@@ -125,7 +125,7 @@ def main() -> None:
             sizes = Sizes(3_072, 1_024, 2_048, 512) if arguments.quick else Sizes(7_168, 3_072, 4_096, 512)
             repeats = 1 if arguments.quick else arguments.repeats
         else:
-            sizes, repeats = (Sizes(128, 64, 128, 64) if arguments.quick else Sizes(1_024, 512, 1_024, 512)), 1
+            sizes, repeats = (Sizes(128, 64, 128, 64) if arguments.quick else Sizes(512, 512, 512, 512)), 1
         if not arguments.quick:
             sizes = replace(sizes, batch_size=arguments.batch_size)
         theirs: list[float] = []
