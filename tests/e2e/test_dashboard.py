@@ -47,6 +47,7 @@ def job(browser: Browser, service: Stack) -> dict[str, Any]:
     expect(page.locator("[data-live=ended]")).to_be_visible()
     expect(page.locator("rect[data-class]")).to_have_count(10)
     expect(page.locator("[data-fact=Epoch]")).to_have_text("3 of 3")
+    expect(page.locator("#profile [data-phase=evaluation]")).to_be_visible()
     assert page.evaluate("window.sameDocument"), "the page was loaded anew"
     assert (watch.foreign, watch.errors) == ([], [])
     job_id = page.url.rsplit("/", 1)[1]
@@ -97,6 +98,10 @@ def test_rounds_and_ood_images_are_the_apis(page: Page, service: Stack, job: dic
     top = service.client.get(f"/api/v1/jobs/{job['id']}/ood-tailness", params={"limit": 48}).json()["items"]
     page.goto(f"/jobs/{job['id']}")
     expect(page.locator("tr[data-round]")).to_have_count(len(rounds))
+    pool = service.client.get(f"/api/v1/ood-pools/{job['ood_pool_id']}").json()
+    assert [item["num_embedded"] for item in rounds] == [pool["num_samples"]] * len(rounds)
+    for item in rounds:
+        expect(page.locator(f"tr[data-round='{item['round']}'] td").nth(3)).to_have_text(f"{item['num_embedded']:,}")
     expect(page.locator("tr[data-cluster]")).to_have_count(TINY["num_clusters"])
     thumbnails = page.locator("#ood [data-ood]")
     expect(thumbnails).to_have_count(48)
@@ -108,6 +113,29 @@ def test_rounds_and_ood_images_are_the_apis(page: Page, service: Stack, job: dic
     first = page.locator("#ood img").first
     first.scroll_into_view_if_needed()
     page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=first.element_handle())
+
+
+def test_the_page_says_where_the_time_went_and_how_it_was_computed(
+    page: Page, service: Stack, job: dict[str, Any]
+) -> None:
+    profile = service.client.get(f"/api/v1/jobs/{job['id']}/profile").json()
+    page.goto(f"/jobs/{job['id']}")
+    expect(page.locator("#profile [data-phase=evaluation]")).to_be_visible()
+    phases = page.locator("#profile [data-phase]")
+    shown = phases.evaluate_all("all => all.map(({dataset: d}) => [d.phase, +d.seconds])")
+    assert dict(shown) == {phase: seconds for phase, seconds in profile.items() if phase != "epochs" and seconds}
+    assert {"data", "forward_backward", "tailness", "round", "evaluation"} <= {phase for phase, _ in shown}
+    # What is drawn: parts of the bar in the order of the legend, as wide as their shares.
+    widths = page.locator("#profile [data-part]").evaluate_all("all => all.map(part => part.offsetWidth)")
+    whole = sum(seconds for _, seconds in shown)
+    assert [width / sum(widths) for width in widths] == pytest.approx(
+        [seconds / whole for _, seconds in shown], abs=0.02
+    )
+
+    assert (job["compute"]["device"], job["compute"]["threads"]) == ("cpu", 1)
+    expect(page.locator("[data-fact=Device]")).to_have_text("CPU, 1 thread")
+    expect(page.locator("[data-fact=Precision]")).to_have_text(job["compute"]["precision"])
+    expect(page.get_by_text(f"Computed in {job['compute']['precision']}: {job['compute']['reason']}.")).to_be_visible()
 
 
 def test_a_reload_keeps_what_was_chosen(page: Page, job: dict[str, Any]) -> None:

@@ -82,6 +82,22 @@ def test_from_registration_to_the_most_tail_like_images(stack: Stack) -> None:
     curves = client.get(f"{job}/metrics").json()
     assert curves["loss"]["step"] == list(range(1, shown["progress"]["steps"] + 1))
 
+    # Where the time went: a point an epoch, at its last step, and one for the evaluations.
+    last_steps = curves["epoch_loss"]["step"]
+    assert len(last_steps) == 3 and last_steps[-1] == shown["progress"]["steps"]
+    for phase in ("epoch", "data", "forward_backward", "tailness", "round"):
+        assert curves[f"{phase}_seconds"]["step"] == last_steps
+    assert curves["evaluation_seconds"]["step"] == last_steps[-1:]
+    profile = client.get(f"{job}/profile").json()
+    assert profile["epochs"] == 3
+    parts = [profile[part] for part in ("data", "forward_backward", "tailness", "round", "other")]
+    assert sum(parts) == pytest.approx(sum(curves["epoch_seconds"]["value"]))
+    assert all(profile[part] > 0 for part in ("data", "forward_backward", "tailness", "round", "evaluation"))
+
+    assert (shown["compute"]["device"], shown["compute"]["threads"]) == ("cpu", 1)
+    lines = [line for kind, data in told if kind == "log" for line in data["lines"]]
+    assert f"on the CPU with 1 thread, {shown['compute']['precision']}: {shown['compute']['reason']}" in lines
+
     probes = {item["kind"]: item for item in client.get(f"{job}/evaluations").json()["items"]}
     assert set(probes) == {"linear", "knn"}
     for probe in probes.values():
@@ -93,6 +109,7 @@ def test_from_registration_to_the_most_tail_like_images(stack: Stack) -> None:
     rounds = client.get(f"{job}/rounds").json()["items"]
     assert [(item["round"], item["epoch"]) for item in rounds] == [(1, 2), (2, 3)]
     for item in rounds:
+        assert item["num_embedded"] == pool["num_samples"]
         assert item["num_selected"] == 50 == sum(cluster["budget"] for cluster in item["clusters"])
         assert sum(cluster["size"] for cluster in item["clusters"]) == dataset["split_sizes"]["train"]
 
