@@ -170,6 +170,16 @@ class PretrainConfig(BaseModel):
             )
         return warmup_epochs
 
+    @field_validator("pool_refresh")
+    @classmethod
+    def _of_rounds_that_compare(cls, pool_refresh: str, info: ValidationInfo) -> str:
+        if pool_refresh == "candidates" and info.data.get("sampler", "colt") != "colt":
+            raise ValueError(
+                "candidates are what sampler 'colt' would pick next; 'mak' picks once, and 'random' by chance: "
+                "choose 'full'"
+            )
+        return pool_refresh
+
     def data_problems(self, num_train: int, num_pool: int | None) -> list[tuple[str, str]]:
         """What keeps this configuration from running on data of these sizes.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from colt_core.config import PretrainConfig
 from colt_core.distributed.ranks import Ranks
-from colt_core.events import Cluster
+from colt_core.events import Cluster, Int64
 from colt_core.samplers.round import RoundFields
 
 
@@ -23,7 +23,7 @@ def first_finds(
     Args:
         find: called on rank 0 alone.
         config: num_clusters and sample_budget are read: they are the sizes of what is found.
-        num_train, num_pool: ID and OOD images.
+        num_train, num_pool: ID images, and the OOD images that the round embedded.
     """
     if ranks.size == 1:
         return find()
@@ -48,6 +48,15 @@ def first_finds(
         for size, tailness, weight, budget in clusters_C4
     )
     return found
+
+
+def first_chooses(choose: Callable[[], Int64], count: int, ranks: Ranks) -> Int64:
+    """The `count` numbers that `choose()` gives on rank 0, on every rank."""
+    if ranks.size == 1:
+        return choose()
+    chosen = choose() if ranks.rank == 0 else np.empty(count, dtype=np.int64)
+    _tell(chosen)
+    return chosen
 
 
 def _tell(array: NDArray[np.generic]) -> None:

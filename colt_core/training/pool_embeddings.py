@@ -1,0 +1,53 @@
+"""A round's embeddings of the pool: in memory, or half precision in a temporary file where they are too many for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from tempfile import TemporaryFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.distributed import Ranks
+from colt_core.events import Int64
+from colt_core.frameworks import Framework
+from colt_core.training.embed import BATCH_SIZE, Images, output_blocks
+
+LARGEST_IN_MEMORY = 2**30  # bytes: 2 M images of 128 dimensions
+
+
+def embed_pool(
+    framework: Framework, pool: Images, index_M: Int64 | None, dim: int, precision: str, ranks: Ranks
+) -> NDArray[np.floating]:
+    """Embed pool images for a sampling round, which rank 0 finds: it alone has them, the others help it.
+
+    Args:
+        framework: as in `embed`.
+        pool: (.., 3, H, W) uint8.
+        index_M: which of the pool's images, in this order; all of them where None.
+        dim: D, of an embedding.
+
+    Returns:
+        (M, D) L2-normalised; float32, or where that is more than LARGEST_IN_MEMORY, a float16 memory map. (0, D) on
+        other ranks than the first.
+
+    Raises:
+        OSError: if the temporary folder has no room for them.
+    """
+    count = (len(pool) if index_M is None else len(index_M)) if ranks.rank == 0 else 0
+    z_MD = _room(count, dim)
+    for rows, z_BD in output_blocks(framework, framework.embed, pool, BATCH_SIZE, precision, ranks, index_M):
+        if ranks.rank == 0:
+            z_MD[rows] = z_BD
+    return z_MD
+
+
+def _room(rows: int, dim: int) -> NDArray[np.floating]:
+    if 4 * rows * dim <= LARGEST_IN_MEMORY:
+        return np.empty((rows, dim), dtype=np.float32)
+    # The file has no name: the disk has it back with the last reference to the map, however the process ends.
+    with TemporaryFile(prefix="colt-embeddings-") as file:
+        if sys.platform == "linux":  # a full disk is an error now; in a write to the map it would be a SIGBUS
+            os.posix_fallocate(file.fileno(), 0, 2 * rows * dim)
+        return np.memmap(file, dtype=np.float16, mode="w+", shape=(rows, dim))
