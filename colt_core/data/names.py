@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from colt_core.data.errors import DataError
 
@@ -16,6 +16,7 @@ _NOTE_SUFFIXES = frozenset(
     {".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".toml"}
 )
 _NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "changelog", "copying", "authors"})
+_UNSHOWN = re.compile("[\0-\x1f\ud800-\udfff]")
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
@@ -43,11 +44,11 @@ def image_names(names: Iterable[str]) -> list[str]:
     """
     images = []
     for name in sorted(names):
-        path = PurePosixPath(name)
-        suffix = path.suffix.lower()
-        if any(part.startswith(".") or part.lower() in _LITTER for part in path.parts):
+        parts = name.split("/")
+        if any(part.startswith(".") or part.lower() in _LITTER for part in parts):
             continue
-        if any(ord(character) < 32 or "\ud800" <= character <= "\udfff" for character in name):
+        stem, suffix = splitext(parts[-1].lower())
+        if _UNSHOWN.search(name):
             raise DataError(
                 f"{name!r} has control characters or is not UTF-8, so it cannot be shown or stored; rename it"
             )
@@ -55,7 +56,7 @@ def image_names(names: Iterable[str]) -> list[str]:
             images.append(name)
         elif suffix in ARCHIVE_SUFFIXES:
             raise DataError(f"{name!r} is an archive within the data; unpack it first")
-        elif suffix not in _NOTE_SUFFIXES and path.stem.lower() not in _NOTE_STEMS:
+        elif suffix not in _NOTE_SUFFIXES and stem not in _NOTE_STEMS:
             raise DataError(f"{name!r} is not an image ({', '.join(sorted(IMAGE_SUFFIXES))}); remove it")
     if not images:
         raise DataError(f"no images found; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")

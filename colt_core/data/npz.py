@@ -22,11 +22,21 @@ _MAGIC = b"\x93NUMPY"
 def is_npz(path: Path) -> bool:
     """Whether the file is a zip of .npy arrays and nothing else."""
     try:
+        if not _may_begin_npz(path):
+            return False
         with zipfile.ZipFile(path) as file:
             names = file.namelist()
     except (zipfile.BadZipFile, OSError, NotImplementedError):
         return False
     return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def _may_begin_npz(path: Path) -> bool:
+    """Whether the first member's name, where the file begins with one, fits: spares reading a directory of millions."""
+    with path.open("rb") as stream:
+        header = stream.read(30)
+        name = stream.read(int.from_bytes(header[26:28], "little"))
+    return not header.startswith(b"PK\3\4") or name.endswith(b".npy")
 
 
 def is_npy(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colt_core.data.archives import open_archive
+from colt_core.data.decoding import decode_files
 from colt_core.data.errors import DataError
 from colt_core.data.folders import Folder, resolve_inside
-from colt_core.data.images import UInt8, decode, resize_array
+from colt_core.data.images import UInt8, resize_array
 from colt_core.data.limits import Limits
 from colt_core.data.npz import is_npy, is_npz
 
@@ -29,10 +30,11 @@ class ImageSource(Protocol):
         """What an error calls the image."""
         ...
 
-    def read(self, positions: Int64, size: int | None) -> Iterator[tuple[int, UInt8]]:
+    def read(self, positions: Int64, size: int | None) -> Generator[tuple[int, UInt8]]:
         """(position, (3, H, W) uint8) of each distinct position, in the order that reads fastest.
 
-        With `size`, H = W = size. Raises DataError for an image that cannot be used.
+        With `size`, H = W = size. Close the generator where it is not read to its end. Raises DataError for an image
+        that cannot be used.
         """
         ...
 
@@ -62,12 +64,12 @@ class FileImages:
         """The file's name in the archive or folder."""
         return self._names[position]
 
-    def read(self, positions: Int64, size: int | None) -> Iterator[tuple[int, UInt8]]:
+    def read(self, positions: Int64, size: int | None) -> Generator[tuple[int, UInt8]]:
         """See :class:`ImageSource`."""
-        # One thread: with small images the interpreter takes the time, not the decoder (two threads were slower).
         position_of = {self._names[position]: int(position) for position in positions}
-        for name, content in self._files.read(set(position_of)):
-            yield position_of[name], decode(content, name, size, self._limits)
+        files = self._files.read(set(position_of))
+        for name, pixels in decode_files(files, len(position_of), size, self._limits):
+            yield position_of[name], pixels
 
 
 class ArrayImages:
@@ -102,7 +104,7 @@ class ArrayImages:
         which, index = self._locate(position)
         return f"{self._arrays[which][0]}[{index}]"
 
-    def read(self, positions: Int64, size: int | None) -> Iterator[tuple[int, UInt8]]:
+    def read(self, positions: Int64, size: int | None) -> Generator[tuple[int, UInt8]]:
         """See :class:`ImageSource`."""
         for position in np.unique(positions):
             which, index = self._locate(position)

@@ -197,6 +197,60 @@ def test_damage_inside_a_zip_names_the_member(tmp_path: Path) -> None:
         dict(open_archive(path).read({"cat/1.png"}))
 
 
+def test_every_kind_of_zip_member_is_read_as_zipfile_reads_it(tmp_path: Path) -> None:
+    class Unseekable(io.RawIOBase):
+        """Written to by a stream: sizes follow the data, and the local headers hold none."""
+
+        def __init__(self) -> None:
+            self.content = bytearray()
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            self.content += data
+            return len(data)
+
+    stream = Unseekable()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("plain.png", png(1))
+        file.writestr(zipfile.ZipInfo("stored.png"), png(2))
+        file.writestr("müßig.png", png(3))
+        file.writestr("empty.png", b"")
+        file.writestr("large.png", np.random.default_rng(0).bytes(2**21))
+        with file.open("zip64.png", "w", force_zip64=True) as member:
+            member.write(png(4))
+        file.writestr("with/folder.png", bytes(5000))
+    (tmp_path / "a.zip").write_bytes(b"a program before it" + stream.content)
+    archive = open_archive(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as file:
+        assert dict(archive.read(set(archive.names))) == {name: file.read(name) for name in file.namelist()}
+
+
+@pytest.mark.parametrize(
+    ("signature", "offset", "value"),
+    [
+        (b"PK\x03\x04", 0, b"PK\x01\x02"),
+        (b"PK\x03\x04", 30, b"x"),
+        (b"PK\x01\x02", 8, b"\x20"),
+        (b"PK\x01\x02", 16, b"\0\0\0\0"),
+        (b"PK\x01\x02", 20, b"\xff\xff\xff"),
+        (b"PK\x01\x02", 42, b"\xff\xff\xff"),
+    ],
+    ids=["signature", "name", "patched", "checksum", "packed size", "place"],
+)
+def test_a_member_that_is_not_what_the_directory_says(
+    tmp_path: Path, signature: bytes, offset: int, value: bytes
+) -> None:
+    path = _zip(tmp_path / "a.zip")
+    content = bytearray(path.read_bytes())
+    start = content.index(signature) + offset
+    content[start : start + len(value)] = value
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"'cat/1\.png' is damaged"):
+        dict(open_archive(path).read({"cat/1.png"}))
+
+
 def test_image_names_pass_over_litter_and_notes_and_nothing_else() -> None:
     litter = [
         "__MACOSX/cat/._1.png",

@@ -1,0 +1,65 @@
+"""The program of a decoding process (colt_core/data/decoding.py): image files in by stdin, pixels out by stdout.
+
+Its end is that of its stdin, so that it never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import struct
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from colt_core.data.errors import DataError
+from colt_core.data.images import UInt8, decode
+from colt_core.data.limits import Limits
+
+COUNT = struct.Struct("<Q")  # how many images a reply holds; their pixels follow
+
+
+class Order(NamedTuple):
+    """What to decode. Arguments of `decode`, but for the shape (3, H, W) that every image must come out in."""
+
+    contents: Sequence[bytes]
+    shape: tuple[int, ...]
+    size: int | None
+    limits: Limits
+
+
+def main() -> None:
+    """Answer one order after the other, until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for the images
+    with os.fdopen(0, "rb") as orders, os.fdopen(os.dup(1), "wb") as replies:
+        os.dup2(2, 1)  # what a library prints must not come between the pixels
+        serve(orders, replies)
+
+
+def serve(orders: BinaryIO, replies: BinaryIO) -> None:
+    """Read pickled orders, and reply to each with what :func:`decode_alike` gives, until `orders` ends."""
+    while True:
+        try:
+            order: Order = pickle.load(orders)  # noqa: S301 (from our own parent)
+        except EOFError:
+            return
+        images = decode_alike(order)
+        replies.write(COUNT.pack(len(images)))
+        replies.write(images.data)
+        replies.flush()
+
+
+def decode_alike(order: Order) -> UInt8:
+    """(n, 3, H, W) uint8: the leading images that can be decoded and have the shape; the first that has not ends it."""
+    images = np.empty((len(order.contents), *order.shape), dtype=np.uint8)
+    for done, content in enumerate(order.contents):
+        try:
+            pixels = decode(content, "", order.size, order.limits)
+        except DataError:
+            return images[:done]
+        if pixels.shape != order.shape:
+            return images[:done]
+        images[done] = pixels
+    return images

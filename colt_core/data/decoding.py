@@ -1,0 +1,168 @@
+"""Decoding many image files on all cores, in their order.
+
+By processes: with images of some thousand pixels the interpreter takes as long as the decoder, and two threads are
+slower than one. The processes only ever do what went well; whatever did not is decoded once more in the calling
+process, so that errors are the same, and come in the same order, as without them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from math import prod
+from queue import SimpleQueue
+from typing import IO, cast
+
+import numpy as np
+
+from colt_core.data.decoder import COUNT, Order
+from colt_core.data.images import UInt8, decode
+from colt_core.data.limits import Limits
+
+FEW = 256  # so many images are decoded before the processes could start
+# Of one order; what is on its way is bounded by twice the number of processes.
+_MOST_IMAGES, _MOST_FILE_BYTES, _MOST_PIXEL_BYTES = 256, 2**20, 2**22
+
+Files = Iterator[tuple[str, bytes]]
+Decoded = Iterator[tuple[str, UInt8]]
+
+
+def decode_files(files: Files, count: int, size: int | None, limits: Limits) -> Decoded:
+    """(name, (3, H, W) uint8) of each of `count` files (name, content), in their order. See `decode`.
+
+    As many processes as cores may be used decode more than a few files; they end with the iterator. Their number is
+    that of `OMP_NUM_THREADS` where it is set, as for torch. Memory is bounded, however many files there are.
+
+    Raises:
+        DataError: for the first file that cannot be used, once the images before it were given; what `files` raises.
+        RuntimeError: a decoding process ended unexpectedly.
+    """
+    if count <= FEW or (processes := usable_cores()) == 1:
+        for name, content in files:
+            yield name, decode(content, name, size, limits)
+        return
+    for name, content in files:  # the first tells the shape of the others
+        first = decode(content, name, size, limits)
+        yield name, first
+        break
+    else:
+        return
+    with _Decoders(processes) as decoders:
+        pending: deque[tuple[_Batch, Future[UInt8]]] = deque()
+        for batch in _batches(files, _MOST_PIXEL_BYTES // first.nbytes):
+            pending.append((batch, decoders.submit(Order(batch.contents, first.shape, size, limits))))
+            while len(pending) > 2 * processes:
+                yield from _finished(*pending.popleft(), size, limits)
+        while pending:
+            yield from _finished(*pending.popleft(), size, limits)
+
+
+def usable_cores() -> int:
+    """How many processes may work side by side: `OMP_NUM_THREADS`, or else the cores that this process may run on."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(slots=True)
+class _Batch:
+    names: list[str] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    end: Exception | None = None  # what came instead of the next file
+
+
+def _batches(files: Files, most_images: int) -> Iterator[_Batch]:
+    batch, held = _Batch(), 0
+    try:
+        for name, content in files:
+            batch.names.append(name)
+            batch.contents.append(content)
+            held += len(content)
+            if held >= _MOST_FILE_BYTES or len(batch.names) >= min(most_images, _MOST_IMAGES):
+                yield batch
+                batch, held = _Batch(), 0
+    except Exception as error:  # its turn comes after the images before it
+        batch.end = error
+    yield batch
+
+
+def _finished(batch: _Batch, images: Future[UInt8], size: int | None, limits: Limits) -> Decoded:
+    alike = images.result()
+    yield from zip(batch.names, alike, strict=False)
+    for name, content in zip(batch.names[len(alike) :], batch.contents[len(alike) :], strict=True):
+        yield name, decode(content, name, size, limits)
+    if batch.end is not None:
+        raise batch.end
+
+
+class _Decoders:
+    """Decoding processes, each with a thread that waits for it."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._idle: SimpleQueue[_Process] = SimpleQueue()
+
+    def __enter__(self) -> _Decoders:
+        with ExitStack() as stack:
+            self._threads = ThreadPoolExecutor(self._count, "decoding")
+            stack.callback(self._threads.shutdown, cancel_futures=True)
+            for _ in range(self._count):
+                process = _Process()
+                stack.callback(process.end)  # before the threads, which wait for it
+                self._idle.put(process)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def submit(self, order: Order) -> Future[UInt8]:
+        return self._threads.submit(self._decode, order)
+
+    def _decode(self, order: Order) -> UInt8:
+        process = self._idle.get()
+        try:
+            return process.decode(order)
+        finally:
+            self._idle.put(process)
+
+
+class _Process:
+    def __init__(self) -> None:
+        # Not by multiprocessing, whose children run the caller's main module again.
+        program = f"import sys; sys.path = {sys.path!r}; from colt_core.data.decoder import main; main()"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
+        )
+        self._orders = cast(IO[bytes], self._process.stdin)
+        self._replies = cast(IO[bytes], self._process.stdout)
+
+    def decode(self, order: Order) -> UInt8:
+        try:
+            pickle.dump(order, self._orders, pickle.HIGHEST_PROTOCOL)
+            self._orders.flush()
+            count = COUNT.unpack(self._read(COUNT.size))[0]
+            return np.frombuffer(self._read(count * prod(order.shape)), np.uint8).reshape(count, *order.shape)
+        except (BrokenPipeError, EOFError) as error:
+            raise RuntimeError(f"a decoding process ended with code {self._process.wait()}") from error
+
+    def _read(self, size: int) -> bytes:
+        content = self._replies.read(size)
+        if len(content) < size:
+            raise EOFError
+        return content
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        with suppress(BrokenPipeError):  # of an order that was not wholly sent
+            self._orders.close()
+        self._replies.close()
