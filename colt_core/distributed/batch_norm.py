@@ -51,12 +51,16 @@ def with_global_statistics(module: nn.Module) -> None:
 
 
 class _NormalizeTogether(torch.autograd.Function):
+    """By the kernels of nn.BatchNorm in evaluation mode, which take statistics as given: written out in tensor
+    operations, a training step of two processes took 1.6 times as long on a CPU."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         mean_C, var_C, count = _statistics(x)
-        ctx.save_for_backward(x, weight_C, mean_C, (var_C + eps).rsqrt(), count)
+        ctx.save_for_backward(x, weight_C, mean_C, var_C, count)
+        ctx.eps = eps
         output = nn.functional.batch_norm(x, mean_C, var_C, weight_C, bias_C, eps=eps)
         ctx.mark_non_differentiable(mean_C, var_C, count)
         return output, mean_C, var_C, count
@@ -64,18 +68,20 @@ class _NormalizeTogether(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        x, weight_C, mean_C, scale_C, count = ctx.saved_tensors
-        grad_float = grad.to(mean_C.dtype)
-        normalised = (x.to(mean_C.dtype) - _by_channel(mean_C, x)) * _by_channel(scale_C, x)
-        grad_bias_C = grad_float.sum(_all_but_channels(x))
-        grad_weight_C = (grad_float * normalised).sum(_all_but_channels(x))
+        x, weight_C, mean_C, var_C, count = ctx.saved_tensors
+        if x.numel():
+            grad_x, grad_weight_C, grad_bias_C = torch.ops.aten.native_batch_norm_backward(
+                grad, x, weight_C, mean_C, var_C, None, None, False, ctx.eps, [True, True, True]
+            )
+        else:  # of which the kernel divides by zero
+            grad_x, grad_weight_C, grad_bias_C = map(torch.zeros_like, (x, weight_C, weight_C))
         # The parameters' gradients stay those of the own rows, as all others do until the step adds them up; the
         # statistics that an input went into served every rank's rows.
-        sums_2C = torch.stack([grad_bias_C, grad_weight_C])
+        sums_2C = torch.stack([grad_weight_C, grad_bias_C])
         dist.all_reduce(sums_2C)
-        mean_bias_C, mean_weight_C = sums_2C / count
-        grad_x = grad_float - _by_channel(mean_bias_C, x) - normalised * _by_channel(mean_weight_C, x)
-        return (grad_x * _by_channel(scale_C * weight_C, x)).to(x.dtype), grad_weight_C, grad_bias_C, None
+        slope_C, offset_C = sums_2C * (weight_C * (var_C + ctx.eps).rsqrt() / count)
+        grad_x -= nn.functional.batch_norm(x, mean_C, var_C, slope_C, offset_C, eps=ctx.eps)
+        return grad_x, grad_weight_C, grad_bias_C, None
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,7 +94,8 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     dtype = torch.promote_types(x.dtype, torch.float32)
     own = x.new_zeros(2 * channels + 1, dtype=dtype)
     if own_count:
-        own_var_C, own_mean_C = torch.var_mean(x.to(dtype), _all_but_channels(x), correction=0)
+        unused_C = own[:channels]  # running statistics, which stay; their type is that of the answer
+        own_mean_C, own_var_C = torch.batch_norm_update_stats(x, unused_C, unused_C, momentum=0.0)
         own = torch.cat([own_mean_C, own_var_C * own_count, own.new_tensor([own_count])])
     everyones = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(everyones, own)
@@ -98,11 +105,3 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mean_C = (counts_R1 * means_RC).sum(0) / count
     var_C = (squares_RC + counts_R1 * (means_RC - mean_C).square()).sum(0) / count
     return mean_C, var_C, count
-
-
-def _all_but_channels(x: Tensor) -> list[int]:
-    return [0, *range(2, x.ndim)]
-
-
-def _by_channel(values_C: Tensor, x: Tensor) -> Tensor:
-    return values_C.view(1, -1, *[1] * (x.ndim - 2))
