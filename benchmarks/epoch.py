@@ -150,7 +150,7 @@ def main() -> None:
             sizes = Sizes(4_096, 2_048, 5_000, 512) if arguments.quick else Sizes(12_400, 5_000, 50_000, 512)
             repeats, steps = (2, 3) if arguments.quick else (arguments.repeats, 10)
         else:
-            sizes = Sizes(192, 64, 512, 64) if arguments.quick else Sizes(1_024, 512, 2_048, 512)
+            sizes = Sizes(192, 64, 512, 64) if arguments.quick else Sizes(512, 256, 1_024, 256)
             repeats, steps = 1, 1
         for augmentation in arguments.augmentations:
             if arguments.quick and (net, augmentation) == ("resnet18", "fused"):

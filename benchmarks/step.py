@@ -70,15 +70,18 @@ def measure(settings: dict[str, Any], repeats: int) -> Measured:
 def main() -> None:
     """Print one table: a row for each net, precision and allocator."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch-size", type=int, default=512, help="images; two views of each (default: 512)")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
+    parser.add_argument("--batch-size", type=int, default=512, help="of narrow nets: images; two views of each")
+    parser.add_argument("--wide-batch-size", type=int, default=256, help="of ResNet-18 (default: 256)")
+    parser.add_argument("--repeats", type=int, default=7, help="of narrow nets; ResNet-18 has 2 (default: 7)")
     parser.add_argument("--quick", action="store_true", help="two nets; ResNet-18 with 64 images a batch, once")
     arguments = parser.parse_args()
     report = Report("step")
     rows = []
-    for net in ("resnet18", "cpu_small") if arguments.quick else NETS:
-        small = arguments.quick and net == "resnet18"
-        batch_size, repeats = (64, 1) if small else (arguments.batch_size, arguments.repeats)
+    for net in ("resnet18", "cpu_small") if arguments.quick else arguments.nets:
+        batch_size, repeats = arguments.batch_size, arguments.repeats
+        if net == "resnet18":
+            batch_size, repeats = (64, 1) if arguments.quick else (arguments.wide_batch_size, 2)
         found: dict[str, Measured] = {}
         for precision in ("bf16", "fp32"):
             for allocator, environment in (("keeps blocks", KEEPING_BLOCKS), ("as it is", {})):
