@@ -204,7 +204,8 @@ class TarArchive:
             if member.isreg() and (name := safe_name(member.name)) in wanted:
                 try:
                     stream = cast(IO[bytes], tar.extractfile(member))
-                    content = stream.read(self._limits.max_file_bytes + 1)  # the meter counts underneath
+                    # The meter counts underneath. As much memory is taken as may be read.
+                    content = stream.read(min(member.size, self._limits.max_file_bytes) + 1)
                 except _DAMAGE as error:
                     raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
                 _check_size(content, name, self._limits)

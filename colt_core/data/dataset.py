@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +18,6 @@ Int64 = NDArray[np.int64]
 PARTS = ("train", "probe", "val", "test")
 IMAGES, LABELS, PARTS_FILE, META = "images.npy", "labels.npy", "parts.npz", "meta.json"
 _FORMAT = 1
-_MAPPED_FROM_BYTES = 2**30  # smaller arrays are read at once: shuffled access to memory is quicker than to a map
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class ImageDataset:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote; large images stay on disk, memory-mapped.
+        """Read what :meth:`save` wrote; the images stay on disk, memory-mapped and read-only.
 
         Raises:
             DataError: no data set there, or a damaged one.
@@ -154,7 +152,7 @@ class ImagePool:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote, or the images alone of a data set.
+        """Map what :meth:`save` wrote, or the images alone of a data set.
 
         Raises:
             DataError: no pool there, or a damaged one.
@@ -177,11 +175,10 @@ def _check_images(images: UInt8) -> None:
 def _load_images(folder: Path) -> UInt8:
     path = folder / IMAGES
     try:
+        # Shared by all processes that use them. Once they have been touched, batches are gathered from the map at four
+        # fifths of the rate from memory of one's own: some milliseconds for 50,000 images of 32 pixels.
         mapped: UInt8 = np.load(path, mmap_mode="r", allow_pickle=False)
-        if math.prod(mapped.shape) >= _MAPPED_FROM_BYTES:
-            return mapped
-        loaded: UInt8 = np.load(path, allow_pickle=False)
-        return loaded
+        return mapped
     except (OSError, ValueError) as error:
         raise DataError(f"the images of {folder.name!r} cannot be read") from error
 

@@ -67,9 +67,11 @@ class Folder:
             # No link and no waiting pipe may have taken the file's place since.
             descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as stream:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
                     raise DataError(f"{name!r} is not a regular file; remove it")
-                content = stream.read(self._limits.max_file_bytes + 1)
+                # Not more than there is: as much memory is taken as may be read.
+                content = stream.read(min(status.st_size, self._limits.max_file_bytes) + 1)
         except OSError as error:
             raise DataError(f"{name!r} cannot be read; check its permissions") from error
         if len(content) > self._limits.max_file_bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -135,11 +137,27 @@ def test_a_pool_survives_its_folder_and_is_not_a_data_set(tmp_path: Path) -> Non
             ImageDataset.load(tmp_path / folder)
 
 
-def test_large_images_stay_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_stay_on_disk(tmp_path: Path) -> None:
     build_dataset(_source([5, 5]), DatasetSpec(), into=tmp_path / "d")
-    monkeypatch.setattr("colt_core.data.dataset._MAPPED_FROM_BYTES", 1)
     images, _ = ImageDataset.load(tmp_path / "d").part("train")
     assert isinstance(images, np.memmap)
+    assert not images.flags.writeable
+
+
+def test_a_pool_larger_than_memory_is_opened_unread(tmp_path: Path) -> None:
+    ImagePool(np.zeros((1, 3, 32, 32), dtype=np.uint8)).save(tmp_path)
+    shape = (10_000_000, 3, 32, 32)
+    with (tmp_path / "images.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.truncate(file.tell() + math.prod(shape))  # a hole: 30 GB that take no space
+    tracemalloc.start()
+    try:
+        pool = ImagePool.load(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert pool.images.shape == shape
+    assert not pool.images[-1].any()
 
 
 def test_a_damaged_folder_is_told(tmp_path: Path) -> None:

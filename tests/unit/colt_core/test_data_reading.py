@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tarfile
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,25 @@ import pytest
 from colt_core.data import (
     DataError,
     DatasetSpec,
+    ImageDataset,
     Limits,
     PoolSpec,
     build_dataset,
     build_pool,
+    decoding,
     open_labelled,
     open_unlabelled,
 )
-from tests.unit.colt_core.data_files import hash_of, labelled_files, pixels, png, write_folder, write_tar, write_zip
+from tests.unit.colt_core.data_files import (
+    encoded,
+    hash_of,
+    labelled_files,
+    pixels,
+    png,
+    write_folder,
+    write_tar,
+    write_zip,
+)
 
 TWO = labelled_files({"cat": 6, "dog": 4})
 
@@ -197,6 +210,42 @@ def test_progress_counts_to_the_end_and_may_stop_it(tmp_path: Path) -> None:
 
     with pytest.raises(InterruptedError):
         build_pool(open_unlabelled(tmp_path / "a.npz"), PoolSpec(), progress=stop)
+
+
+def _peak_bytes(build: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        build()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["npy", "zip", "folder", "tar"])
+def test_what_is_built_into_a_folder_need_not_fit_into_memory(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(decoding, "FEW", 4)
+    monkeypatch.setattr(decoding, "_MOST_IMAGES", 4)
+    path, names = tmp_path / f"data.{kind}", [f"train/{i % 2}/{i}.png" for i in range(200)]
+    if kind == "npy":
+        np.save(path, np.zeros((200, 128, 128, 3), dtype=np.uint8))
+    else:
+        files = {name: encoded(np.zeros((128, 128, 3), dtype=np.uint8)) for name in names}
+        if kind == "folder":
+            write_folder(path, files)
+        else:
+            (write_zip if kind == "zip" else write_tar)(path, files.items())
+    pixels_in_all = 200 * 3 * 128 * 128
+    source = open_unlabelled(path)
+    assert _peak_bytes(lambda: build_pool(source, PoolSpec(), into=tmp_path / "pool")) < pixels_in_all / 4
+    assert _peak_bytes(lambda: build_pool(source, PoolSpec())) > pixels_in_all
+    if kind != "npy":
+        labelled = open_labelled(path)
+        spec = DatasetSpec(test_fraction=0.5)
+        assert _peak_bytes(lambda: build_dataset(labelled, spec, into=tmp_path / "dataset")) < pixels_in_all / 4
+        assert ImageDataset.load(tmp_path / "dataset").split_sizes["test"] == 100
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
