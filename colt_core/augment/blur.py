@@ -1,4 +1,4 @@
-"""Gaussian blur of a batch, every image by its own sigma, as two batched matrix products."""
+"""Gaussian blur of a batch, every image by its own sigma, as matrix products."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ from torch import Tensor
 
 SIGMA_RANGE = (0.1, 2.0)  # pixels, whatever the image's side
 _RADIUS = 11  # 23 taps, SimCLR's tenth of 224 pixels; more than five of the largest sigma
+_BLOCK = 32  # pixels of an axis that one product of `_blur_blocks` gives
+_LARGE = 64  # pixels of a side above which the matrix of a whole axis is mostly zeros
 
 
 def draw_blur(count: int, probability: float, generator: torch.Generator) -> Tensor:
     """Sigma of each image in pixels, float32 (count,), uniform in 0.1..2; 0 leaves the image as it is."""
     sigma_B = torch.empty(count).uniform_(*SIGMA_RANGE, generator=generator)
     return torch.where(torch.rand(count, generator=generator) < probability, sigma_B, 0.0)
+
+
+def _weights(sigma_B: Tensor, taps: int, radius: int) -> Tensor:
+    """Of the pixels at distance 0, 1, .. `taps` - 1, those beyond the radius 0; they sum to 1 over both sides."""
+    distance = torch.arange(taps, device=sigma_B.device)
+    weight_BT = torch.exp(-0.5 * (distance / sigma_B[:, None]) ** 2)
+    weight_BT[:, radius + 1 :] = 0
+    return weight_BT / (2 * weight_BT.sum(dim=1, keepdim=True) - 1)  # the centre (weight 1) once
 
 
 def blur_matrices(sigma_B: Tensor, size: int) -> Tensor:
@@ -22,22 +32,68 @@ def blur_matrices(sigma_B: Tensor, size: int) -> Tensor:
     border pixel: torchvision's `gaussian_blur` with a kernel of 23 pixels, or the largest that fits. (PIL's
     GaussianBlur, which the released code calls for every image, approximates the same Gaussian by three box blurs.)
     """
-    distance = torch.arange(2 * size, device=sigma_B.device)
-    weight_BT = torch.exp(-0.5 * (distance / sigma_B[:, None]) ** 2)
-    weight_BT[:, min(_RADIUS, size - 1) + 1 :] = 0
-    weight_BT = weight_BT / (2 * weight_BT.sum(dim=1, keepdim=True) - 1)  # both sides, the centre (weight 1) once
+    weight_BT = _weights(sigma_B, 2 * size, min(_RADIUS, size - 1))
 
     # Pixel j counts in the blurred pixel i where it stands, and where its images beyond both borders stand.
+    distance = torch.arange(2 * size, device=sigma_B.device)
     i, j = distance[:size, None], distance[:size]
     left = weight_BT[:, i + j] * (j > 0)
     right = weight_BT[:, 2 * (size - 1) - i - j] * (j < size - 1)
     return weight_BT[:, (i - j).abs()] + left + right
 
 
-def blur(images_B3SS: Tensor, sigma_B: Tensor) -> Tensor:
-    """Square images (B, 3, S, S), blurred by sigmas above 0 (B,) in pixels."""
-    count, channels, size, _ = images_B3SS.shape
-    matrix_BSS = blur_matrices(sigma_B, size)
-    along_rows = torch.bmm(images_B3SS.reshape(count, channels * size, size), matrix_BSS.transpose(1, 2))
-    matrix_C = matrix_BSS[:, None]
-    return matrix_C @ along_rows.view(count, channels, size, size)
+def blur_(images_B3SS: Tensor, sigma_B: Tensor) -> None:
+    """Blur contiguous square images (B, 3, S, S) in place.
+
+    Args:
+        sigma_B: in pixels, on the CPU; 0 leaves an image as it is.
+    """
+    blurred = sigma_B.nonzero().squeeze(1)
+    if len(blurred) == 0:
+        return
+    here, sigma_n = blurred.to(images_B3SS.device), sigma_B[blurred].to(images_B3SS.device)
+    if images_B3SS.shape[2] > _LARGE and images_B3SS.device.type == "cpu":
+        _blur_blocks_([images_B3SS[row] for row in blurred.tolist()], sigma_n)
+    else:
+        images_B3SS[here] = _blur_whole(images_B3SS[here], sigma_n)
+
+
+def _blur_whole(images_n3SS: Tensor, sigma_n: Tensor) -> Tensor:
+    count, channels, size, _ = images_n3SS.shape
+    matrix_nSS = blur_matrices(sigma_n, size)
+    along_rows = torch.bmm(images_n3SS.reshape(count, channels * size, size), matrix_nSS.transpose(1, 2))
+    return matrix_nSS[:, None] @ along_rows.view(count, channels, size, size)
+
+
+def _blur_blocks_(images: list[Tensor], sigma_n: Tensor) -> None:
+    """The same blur of large images: an axis block by block, all by one small matrix from the pixels within reach."""
+    channels, size, _ = images[0].shape
+    blocks, reach = -(-size // _BLOCK), _BLOCK + 2 * _RADIUS
+    pixel = torch.arange(reach)
+    band_nKR = _weights(sigma_n, reach, _RADIUS)[:, (pixel - pixel[:_BLOCK, None] - _RADIUS).abs()]
+
+    # A channel takes a block more than it has, for its reflections: windows of all channels then are a block apart.
+    stride = blocks + 1
+    down = torch.zeros(channels * stride * _BLOCK + 2 * _RADIUS, size)
+    down_windows = down.as_strided((channels * stride, reach, size), (_BLOCK * size, size, 1))
+    rows = torch.empty(channels * stride, _BLOCK, size)
+    across = torch.zeros(channels, size, blocks * _BLOCK + 2 * _RADIUS)
+    across_windows = across.as_strided((blocks, channels * size, reach), (_BLOCK, across.shape[2], 1))
+    columns = torch.empty(blocks, channels * size, _BLOCK)
+    for image, band in zip(images, band_nKR, strict=True):
+        for channel, plane in enumerate(image):
+            first = channel * stride * _BLOCK
+            _reflect(down[first : first + size + 2 * _RADIUS], plane)
+        torch.bmm(band.expand(len(down_windows), -1, -1), down_windows, out=rows)
+        for padded, plane in zip(across, rows.view(channels, -1, size), strict=True):
+            _reflect(padded[:, : size + 2 * _RADIUS].T, plane[:size].T)
+        torch.bmm(across_windows, band.T.expand(blocks, -1, -1), out=columns)
+        for start, block in zip(range(0, size, _BLOCK), columns.view(blocks, channels, size, _BLOCK), strict=True):
+            image[:, :, start : start + _BLOCK] = block[:, :, : size - start]
+
+
+def _reflect(padded: Tensor, lines: Tensor) -> None:
+    """Write the lines, and on both sides their reflection about the first and the last."""
+    padded[_RADIUS:-_RADIUS] = lines
+    padded[:_RADIUS] = lines[1 : _RADIUS + 1].flip(0)
+    padded[-_RADIUS:] = lines[-_RADIUS - 1 : -1].flip(0)

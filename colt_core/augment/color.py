@@ -9,13 +9,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, torchvision's digits
+LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, torchvision's digits
+
+HUE_PLANES = 6  # planes (n, P) of scratch that `adjust_hue_` works in
+_SMALL, _LARGE = 1e-37, 1e38  # near the ends of float32
 
 
 def grayscale(images_n3P: Tensor) -> Tensor:
     """Luma of each pixel, (n, P)."""
     red, green, blue = images_n3P.unbind(1)
-    return (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
+    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def adjust_brightness_(images_n3P: Tensor, factor_n: Tensor) -> None:
@@ -25,7 +28,7 @@ def adjust_brightness_(images_n3P: Tensor, factor_n: Tensor) -> None:
 
 def adjust_contrast_(images_n3P: Tensor, factor_n: Tensor) -> None:
     """Blend with the image's mean luma (factor 0)."""
-    luma = torch.tensor(_LUMA, device=images_n3P.device)
+    luma = torch.tensor(LUMA, device=images_n3P.device)
     mean_n = images_n3P.mean(dim=2) @ luma
     images_n3P.mul_(factor_n[:, None, None]).add_(((1 - factor_n) * mean_n)[:, None, None]).clamp_(0, 1)
 
@@ -36,21 +39,47 @@ def adjust_saturation_(images_n3P: Tensor, factor_n: Tensor) -> None:
     images_n3P.mul_(factor_n[:, None, None]).add_(gray[:, None]).clamp_(0, 1)
 
 
-def adjust_hue_(images_n3P: Tensor, factor_n: Tensor) -> None:
+def adjust_hue_(images_n3P: Tensor, factor_n: Tensor, scratch: Tensor | None = None) -> None:
     """Turn the hue of the HSV model by `factor` of a full circle, value and saturation kept.
 
     Back from HSV by the closed form of a channel, v - chroma * clamp(min(k, 4 - k), 0, 1) with k = (n + 6 h) mod 6 and
     n = 5, 3, 1 for red, green, blue: it needs neither the saturation nor six cases.
+
+    Comparisons, `where` and `remainder` take 6 to 14 times the time of a sum on a CPU, so none is used.
+
+    Args:
+        scratch: contiguous floats to work in, at least HUE_PLANES * n * P; made anew without.
     """
+    count, _, pixels = images_n3P.shape
+    if scratch is None:
+        scratch = torch.empty(HUE_PLANES * count * pixels, device=images_n3P.device)
+    planes = scratch[: HUE_PLANES * count * pixels]
+    value, chroma, hue = planes[: 3 * count * pixels].view(3, count, pixels)
+    inverse, sixths, away = planes[3 * count * pixels :].view(3, count, pixels)
     red, green, blue = images_n3P.unbind(1)
-    value = torch.maximum(torch.maximum(red, green), blue)
-    chroma = value - torch.minimum(torch.minimum(red, green), blue)
-    inverse = torch.where(chroma == 0, 0.0, 1 / chroma)
-    hue = torch.where(
-        value == red,
-        (green - blue) * inverse,
-        torch.where(value == green, (blue - red) * inverse + 2, (red - green) * inverse + 4),
-    ).add_(6 * factor_n[:, None])
+
+    torch.maximum(red, green, out=value)
+    torch.maximum(value, blue, out=value)
+    torch.minimum(red, green, out=chroma)
+    torch.minimum(chroma, blue, out=chroma)
+    torch.sub(value, chroma, out=chroma)
+    torch.clamp(chroma, min=_SMALL, out=inverse).reciprocal_()  # finite where the chroma is 0: times a difference of 0
+
+    # The hue in sixths of the circle is that of the largest channel: the others' are lifted out of the minimum's reach.
+    # Where two are largest, the hues of both are equal or (red and blue) red's is the smaller and the right one.
+    torch.sub(red, green, out=hue).mul_(inverse).add_(4)
+    hue.add_(torch.sub(value, blue, out=away), alpha=_LARGE)
+    torch.sub(blue, red, out=sixths).mul_(inverse).add_(2)
+    sixths.add_(torch.sub(value, green, out=away), alpha=_LARGE)
+    torch.minimum(hue, sixths, out=hue)
+    torch.sub(green, blue, out=sixths).mul_(inverse)
+    sixths.add_(torch.sub(value, red, out=away), alpha=_LARGE)
+    torch.minimum(hue, sixths, out=hue).add_(6 * factor_n[:, None])
+
     for channel, n in ((red, 5), (green, 3), (blue, 1)):
-        k = (hue + n).remainder_(6)
-        torch.addcmul(value, torch.minimum(k, 4 - k).clamp_(0, 1), chroma, value=-1, out=channel)
+        torch.add(hue, n, out=channel)
+    k = images_n3P
+    other = planes[3 * count * pixels :].view(count, 3, pixels)
+    k.sub_(torch.div(k, 6, out=other).floor_(), alpha=6)
+    torch.minimum(k, torch.sub(4, k, out=other), out=k).clamp_(0, 1)
+    torch.addcmul(value[:, None], k, chroma[:, None], value=-1, out=images_n3P)

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+MOST_TABLED = 64  # pixels of a side of which an `IntervalResize` is small and quick
 _TRIES = 10
 
 
@@ -49,6 +50,13 @@ def _central_box(height: int, width: int) -> tuple[int, int]:
     return height, width
 
 
+def _bicubic(distance: Tensor) -> Tensor:
+    x = distance.abs()
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
+
+
 def bicubic_weights(length: int, size: int) -> Tensor:
     """The matrix (size, length) by which PIL's antialiased bicubic resize takes `length` pixels to `size`.
 
@@ -61,46 +69,42 @@ def bicubic_weights(length: int, size: int) -> Tensor:
     first = (center - 2 * stretch + 0.5).long().clamp(min=0)
     last = (center + 2 * stretch + 0.5).long().clamp(max=length)
     pixel = torch.arange(length)
-    x = ((pixel + 0.5 - center[:, None]) / stretch).abs()
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    weight = torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
-    weight = weight * ((pixel >= first[:, None]) & (pixel < last[:, None]))
+    weight = _bicubic((pixel + 0.5 - center[:, None]) / stretch) * ((pixel >= first[:, None]) & (pixel < last[:, None]))
     return weight / weight.sum(dim=1, keepdim=True)
-
-
-MAX_TABLE_FLOATS = 2**26  # 256 MiB; the table of a 224-pixel axis takes two thirds of it
 
 
 class IntervalResize:
     """Resize matrices of every interval of an axis: start i, length h of `side` pixels -> `size` pixels.
 
     One padded row of weights serves every start of a length, as a window that slides over it: all 528 intervals of a
-    32-pixel axis take 260 kB instead of 2 MB, and stay in cache. The table grows with the cube of the side; where it
-    would be too large, each matrix is computed when it is asked for.
+    32-pixel axis take 260 kB instead of 2 MB, and stay in cache. The table grows with the cube of the side: 4 MB for
+    64 pixels, 180 for 224, for which `interval_matrices` computes what is asked for.
     """
 
     def __init__(self, side: int, size: int) -> None:
         self.side, self.size = side, size
-        self._table: Tensor | None = None
-        if 2 * (side + 1) * size * (2 * side - 1) > MAX_TABLE_FLOATS:
-            return
-        table = torch.zeros(2, side + 1, size, 2 * side - 1)
+        self._table = torch.zeros(2, side + 1, size, 2 * side - 1)
         for length in range(1, side + 1):
-            table[0, length, :, side - 1 : side - 1 + length] = bicubic_weights(length, size)
-        table[1] = table[0].flip(1)
-        self._table = table
+            self._table[0, length, :, side - 1 : side - 1 + length] = bicubic_weights(length, size)
+        self._table[1] = self._table[0].flip(1)
 
     def __call__(self, start: Tensor, length: Tensor, mirrored: Tensor | None = None) -> Tensor:
         """The matrices (B, size, side) of B intervals; those `mirrored` (bool) give the pixels from last to first."""
-        if self._table is None:
-            matrices = torch.zeros(len(start), self.size, self.side)
-            for matrix, first, count in zip(matrices, start.tolist(), length.tolist(), strict=True):
-                matrix[:, first : first + count] = bicubic_weights(count, self.size)
-            return matrices if mirrored is None else torch.where(mirrored[:, None, None], matrices.flip(1), matrices)
         windows = self._table.unfold(3, self.side, 1).transpose(2, 3)  # a view: (mirrored, length, shift, size, side)
         flipped = torch.zeros_like(start) if mirrored is None else mirrored.long()
         return windows[flipped, length, self.side - 1 - start]
+
+
+def interval_matrices(start_B: Tensor, length_B: Tensor, side: int, size: int) -> Tensor:
+    """The matrices (B, size, side) that `IntervalResize` gives, computed at once on the device of the intervals."""
+    scale = length_B.double()[:, None, None] / size
+    stretch = scale.clamp(min=1)
+    center = (torch.arange(size, device=start_B.device)[:, None] + 0.5) * scale
+    pixel = torch.arange(side, device=start_B.device) - start_B[:, None, None]
+    first = (center - 2 * stretch + 0.5).long().clamp(min=0)
+    last = torch.minimum((center + 2 * stretch + 0.5).long(), length_B[:, None, None])
+    weight = _bicubic((pixel + 0.5 - center) / stretch) * ((pixel >= first) & (pixel < last))
+    return (weight / weight.sum(dim=2, keepdim=True)).float()
 
 
 def crop_resize(images_B3HW: Tensor, rows_BSH: Tensor, columns_BSW: Tensor) -> Tensor:

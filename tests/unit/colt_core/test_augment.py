@@ -12,9 +12,9 @@ from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as TF  # noqa: N812
 
 from colt_core.augment import BatchAugmenter, normalize
-from colt_core.augment import crop as crop_module
 from colt_core.augment.color import adjust_brightness_, adjust_contrast_, adjust_hue_, adjust_saturation_, grayscale
-from colt_core.augment.crop import IntervalResize, bicubic_weights, crop_resize, draw_boxes
+from colt_core.augment.crop import IntervalResize, bicubic_weights, crop_resize, draw_boxes, interval_matrices
+from colt_core.augment.crop_bytes import crop_bytes
 from colt_core.augment.jitter import draw_jitter, jitter_
 from colt_core.seeding import generator
 
@@ -39,14 +39,11 @@ def test_bicubic_weights_resize_as_pil_does(length: int, size: int) -> None:
     np.testing.assert_allclose(actual.numpy(), expected, atol=2e-4)
 
 
-def test_sides_too_large_for_a_table_have_the_same_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
-    start, length = torch.tensor([0, 3, 19]), torch.tensor([20, 9, 1])
-    mirrored = torch.tensor([False, True, True])
-    tabled = IntervalResize(20, 12)
-    monkeypatch.setattr(crop_module, "MAX_TABLE_FLOATS", 0)
-    computed = IntervalResize(20, 12)
-    for flips in (None, mirrored):
-        assert torch.equal(computed(start, length, flips), tabled(start, length, flips))
+def test_sides_too_large_for_a_table_have_the_same_matrices() -> None:
+    start, length = torch.tensor([0, 3, 19, 1]), torch.tensor([20, 9, 1, 15])
+    for size in (12, 20, 32):
+        expected = IntervalResize(20, size)(start, length)
+        torch.testing.assert_close(interval_matrices(start, length, 20, size), expected, atol=1e-7, rtol=0)
 
 
 def test_images_of_1024_pixels_take_no_gigabytes() -> None:
@@ -89,6 +86,36 @@ def test_crop_equals_pil_up_to_its_rounding_to_8_bits() -> None:
         # PIL rounds after each of its two passes, and cuts off the first one's overshoot at the few sharp edges.
         gap = (actual[i] - expected.float()).abs()
         assert gap.quantile(0.99) < 1.5 and gap.mean() < 0.4
+
+
+@pytest.mark.parametrize(("side", "size"), [(224, 224), (96, 96), (128, 40), (20, 100)])
+def test_crop_of_large_images_equals_pil_to_one_level(side: int, size: int) -> None:
+    images = photos(8, side, side)
+    boxes = torch.stack(draw_boxes(8, side, side, 0.1, generator(2, "test")), dim=1)
+    mirrored = torch.arange(8) % 2 == 1
+    actual = crop_bytes(images, boxes, mirrored, size)
+    for image, (top, left, height, width), flip, view in zip(images, boxes.tolist(), mirrored, actual, strict=True):
+        pil = Image.fromarray(image.permute(1, 2, 0).numpy()).crop((left, top, left + width, top + height))
+        expected = torch.from_numpy(np.array(pil.resize((size, size), Image.Resampling.BICUBIC))).permute(2, 0, 1)
+        expected = expected.flip(2) if flip else expected
+        gap = (view.int() - expected.int()).abs()
+        # Torch's weights have 16 bits, PIL's 22: hardly a value differs, and by more than a level a few in 100,000.
+        assert (gap > 0).float().mean() < 0.02 and (gap > 1).float().mean() < 5e-4 and gap.max() <= 2
+
+
+def test_views_of_large_images_are_those_of_the_matrices_to_one_level() -> None:
+    images = photos(10, 80, 80)
+    augment = BatchAugmenter(color_jitter=0, grayscale_probability=0)
+    drawn = augment.draw(10, 80, 80, generator(6, "test"))
+    top, left, height, width = drawn.box.unbind(1)
+    columns = interval_matrices(left, width, 80, 80)
+    columns = torch.where(drawn.mirrored[:, None, None], columns.flip(1), columns)
+    expected = crop_resize(images, interval_matrices(top, height, 80, 80), columns)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    gap = ((augment.apply(images, drawn) * std + mean - expected) * 255).abs()
+    # The bytes are rounded, and the overshoot at a sharp edge is cut off, after the first pass too.
+    assert gap.quantile(0.99) < 1.5 and gap.mean() < 0.4
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (48, 32), (8, 64), (64, 8)])
