@@ -10,6 +10,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,9 @@ def main(scripts: Sequence[str] = SCRIPTS) -> int:
     answers, failed = [], []
     for script in scripts:
         print(f"\n== {script}", flush=True)
+        began = time.perf_counter()
         answer = run(script)
+        print(f"\n({time.perf_counter() - began:.0f} s)", flush=True)
         if answer is None:
             failed.append(script)
         else:

@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS), help="presets' nets")
     parser.add_argument("--augmentations", nargs="+", choices=["exact", "fused"], default=["exact", "fused"])
     parser.add_argument("--repeats", type=int, default=5, help="measured epochs of cpu-small (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="fewer images; ResNet-18 with 64 images a batch")
+    parser.add_argument("--quick", action="store_true", help="fewer images; ResNet-18 with 32 images a batch")
     arguments = parser.parse_args()
     report = Report("epoch")
     rows, rounds = [], []
@@ -150,7 +150,7 @@ def main() -> None:
             sizes = Sizes(4_096, 2_048, 5_000, 512) if arguments.quick else Sizes(12_400, 5_000, 50_000, 512)
             repeats, steps = (2, 3) if arguments.quick else (arguments.repeats, 10)
         else:
-            sizes = Sizes(192, 64, 512, 64) if arguments.quick else Sizes(512, 256, 1_024, 256)
+            sizes = Sizes(96, 64, 256, 32) if arguments.quick else Sizes(512, 256, 1_024, 256)
             repeats, steps = 1, 1
         for augmentation in arguments.augmentations:
             if arguments.quick and (net, augmentation) == ("resnet18", "fused"):
