@@ -1726,7 +1726,7 @@ export interface components {
                 blur_probability?: number;
                 /**
                  * Augmentation
-                 * @description fused: colour jitter, grayscale and standardisation as one affine map of a pixel, clamped once at the end; near the exact views, and cheaper.
+                 * @description fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end; near the exact views, and cheaper.
                  * @default exact
                  * @enum {string}
                  */
@@ -2451,7 +2451,7 @@ export interface components {
                 blur_probability?: number;
                 /**
                  * Augmentation
-                 * @description fused: colour jitter, grayscale and standardisation as one affine map of a pixel, clamped once at the end; near the exact views, and cheaper.
+                 * @description fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end; near the exact views, and cheaper.
                  * @default exact
                  * @enum {string}
                  */
