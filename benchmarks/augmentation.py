@@ -1,29 +1,42 @@
-"""Two-view augmentation of a batch, against the same transforms image by image:  python -m benchmarks.augmentation
+"""Two views of each image of a batch, against pipelines image by image:  python -m benchmarks.augmentation
 
-"PIL" is what the released COLT code does for every image (its loader's collation and worker processes left out, so its
-rate here is that of one process); "torchvision v2" the same on tensors. From --blur-from pixels on (224: ImageNet-100's
-and Places' transform) all blur half of the views. "RandAugment" is ours with BCL-D's two operations, at full strength.
+"PIL" is the transform of the released COLT code, in a DataLoader as it is trained with: in the process itself, and in
+two worker processes. "torchvision v2" is the same on tensors, "LightlySSL" its SimCLRTransform with the same strengths.
+All blur half of the views from --blur-from pixels on (224: ImageNet-100's and Places' transform). "rand_augment" is
+ours with BCL-D's two operations, at full strength. Ours runs on all cores, in a process as a worker starts it, and in
+one with the machine's own allocator.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import statistics
+import time
+from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
+from lightly.transforms.simclr_transform import SimCLRTransform
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from benchmarks.timing import median_ms, print_table
+from benchmarks.processes import apart
+from benchmarks.report import Report
+from benchmarks.timing import median_ms
 from colt_core.augment import BatchAugmenter
 from colt_core.augment.normalize import MEAN, STD
 from colt_core.seeding import generator
 
-_MOST_PIXELS = 6_000_000  # a batch: 512 images of 64 pixels, 119 of 224
+_MOST_PIXELS = 6_000_000  # a batch of ours: 512 images of 32 and 64 pixels, 119 of 224
+_LOADER_BATCHES = 16
+FORMS: dict[str, dict[str, Any]] = {"exact": {}, "fused": {"fused": True}, "rand_augment": {"rand_augment": 2}}
 
 
 def pil_blur(image: Image.Image) -> Image.Image:
@@ -31,7 +44,7 @@ def pil_blur(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2)))
 
 
-def pil_transform(size: int, blur: float = 0.0) -> v1.Compose:
+def pil_transform(size: int, blur: float) -> v1.Compose:
     """The released transform of one PIL image."""
     return v1.Compose(
         [
@@ -61,50 +74,121 @@ def tensor_transform(size: int, blur: float) -> v2.Compose:
     )
 
 
-def pil_views(images: Tensor, transform: v1.Compose) -> Tensor:
-    """One view of each image, through PIL."""
-    arrays = images.permute(0, 2, 3, 1).numpy()
-    return torch.stack([transform(Image.fromarray(pixels)) for pixels in arrays])
+def lightly_transform(size: int, blur: float) -> Callable[[Image.Image], list[Tensor]]:
+    """LightlySSL's two views of a PIL image, of the released strengths."""
+    transform: Any = SimCLRTransform(input_size=size, cj_strength=0.5, min_scale=0.1, gaussian_blur=blur)
+    return transform  # type: ignore[no-any-return]
+
+
+class TwoViews(Dataset[list[Tensor]]):
+    """Two views of each image.
+
+    Args:
+        views: makes them of a PIL image, or of a tensor if `of_tensors`.
+    """
+
+    def __init__(self, images: NDArray[np.uint8], views: Callable[[Any], list[Tensor]], of_tensors: bool) -> None:
+        self.images, self.views, self.of_tensors = images, views, of_tensors
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> list[Tensor]:
+        pixels = self.images[index]
+        return self.views(torch.from_numpy(pixels) if self.of_tensors else Image.fromarray(pixels.transpose(1, 2, 0)))
+
+
+def images_of(number: int, size: int) -> NDArray[np.uint8]:
+    """Noise; the time does not depend on what is to be seen."""
+    return np.random.default_rng(0).integers(0, 256, (number, 3, size, size), dtype=np.uint8)
+
+
+def loader_rate(dataset: TwoViews, workers: int) -> float:
+    """Views/s of a DataLoader at its pace: from its third batch on, when every worker has delivered one."""
+    loader = DataLoader(
+        dataset,
+        len(dataset) // _LOADER_BATCHES,
+        shuffle=True,
+        num_workers=workers,
+        multiprocessing_context="fork" if workers > 0 else None,
+    )
+    start, views = 0.0, 0
+    for number, (first, second) in enumerate(loader):
+        if number == 1:
+            start = time.perf_counter()
+        elif number > 1:
+            views += len(first) + len(second)
+    return views / (time.perf_counter() - start)
+
+
+def image_by_image(size: int, blur: float, number: int) -> dict[str, float]:
+    """Views/s of the pipelines of others."""
+    images = images_of(number, size)
+    by_pil, by_tensor = pil_transform(size, blur), tensor_transform(size, blur)
+    pil = TwoViews(images, lambda image: [by_pil(image), by_pil(image)], of_tensors=False)
+    tensor = TwoViews(images, lambda image: [by_tensor(image), by_tensor(image)], of_tensors=True)
+    lightly = TwoViews(images, lightly_transform(size, blur), of_tensors=False)
+    return {
+        "PIL": loader_rate(pil, 0),
+        "PIL, two workers": loader_rate(pil, 2),
+        "torchvision v2, two workers": loader_rate(tensor, 2),
+        "LightlySSL, two workers": loader_rate(lightly, 2),
+    }
+
+
+def whole_batch(size: int, blur: float, batch_size: int, repeats: int) -> dict[str, float]:
+    """Views/s of ours."""
+    images = torch.from_numpy(images_of(batch_size, size)).repeat(2, 1, 1, 1)
+    strength, position = torch.ones(len(images)), count()
+
+    def rate(augment: BatchAugmenter) -> float:
+        call = lambda: augment(images, generator(0, "augment", next(position)), strength)  # noqa: E731
+        return 1000 * len(images) / median_ms(call, repeats)
+
+    return {
+        f"ours, {form}": rate(BatchAugmenter(blur_probability=blur, **settings)) for form, settings in FORMS.items()
+    }
 
 
 def main() -> None:
+    """Print a table for each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[32, 64, 224], help="sides in pixels (default: 32 64 224)"
-    )
+    parser.add_argument("--sizes", type=int, nargs="+", help="sides in pixels (default: 32 64 224, quick: 32 224)")
     parser.add_argument("--batch-size", type=int, default=512, help="images; two views of each (default: 512)")
     parser.add_argument("--blur-from", type=int, default=224, help="smallest side that is blurred (default: 224)")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=15, help="calls of ours in a round (default: 15)")
+    parser.add_argument("--rounds", type=int, default=3, help="of all pipelines in turn; medians count (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="one round, fewer images and calls")
     arguments = parser.parse_args()
-
-    for size in arguments.sizes:
+    report = Report("augmentation")
+    for size in arguments.sizes or ((32, 224) if arguments.quick else (32, 64, 224)):
         blur = 0.5 if size >= arguments.blur_from else 0.0
-        rng = np.random.default_rng(0)
         batch_size = min(arguments.batch_size, _MOST_PIXELS // size**2)
-        pixels = rng.integers(0, 256, (batch_size, 3, size, size), dtype=np.uint8)
-        images = torch.from_numpy(pixels).repeat(2, 1, 1, 1)
-        full = torch.ones(len(images))
-        plain, strong = (BatchAugmenter(blur_probability=blur, rand_augment=n) for n in (0, 2))
-        position = count()
-        by_pil, by_tensor = pil_transform(size, blur), tensor_transform(size, blur)
-        calls = {
-            "PIL, image by image": lambda images=images, by=by_pil: pil_views(images, by),
-            "torchvision v2, image by image": lambda images=images, by=by_tensor: torch.stack([by(i) for i in images]),
-            "ours, whole batch": lambda images=images, by=plain: by(images, generator(0, "augment", next(position))),  # noqa: B023
-            "ours with RandAugment": lambda images=images, by=strong, full=full: by(
-                images,
-                generator(0, "augment", next(position)),  # noqa: B023
-                full,
-            ),
-        }
-        rates = {name: 1000 * len(images) / median_ms(call, arguments.repeats) for name, call in calls.items()}
-        slowest = rates["PIL, image by image"]
-        print_table(
-            f"Augmentation at {size} px{' with blur' if blur else ''}, {len(images)} views a call, "
-            f"median of {arguments.repeats}",
-            ["", "views/s", "times PIL"],
-            [[name, f"{rate:,.0f}", f"{rate / slowest:.1f}"] for name, rate in rates.items()],
+        number = (960 if size < 200 else 96) * (1 if arguments.quick else 3)
+        repeats = 5 if arguments.quick else arguments.repeats
+        found: dict[str, list[float]] = {}
+        for _ in range(1 if arguments.quick else arguments.rounds):  # in turn: the machine's pace drifts
+            measured = apart(image_by_image, size, blur, number, environment={})
+            measured |= apart(whole_batch, size, blur, batch_size, repeats)
+            if not arguments.quick:
+                plainly = apart(whole_batch, size, blur, batch_size, repeats, environment={})
+                measured |= {f"{name}, machine's allocator": rate for name, rate in plainly.items()}
+            for name, rate in measured.items():
+                found.setdefault(name, []).append(rate)
+        rates = {name: statistics.median(several) for name, several in found.items()}
+        base = rates["PIL, two workers"]
+        report.table(
+            f"Augmentation at {size} px{' with blur' if blur else ''}, {2 * batch_size} views a call of ours",
+            ["", "views/s", "times PIL with two workers"],
+            [[name, f"{rate:,.0f}", f"{rate / base:.1f}"] for name, rate in rates.items()],
         )
+        report.figure(f"augmentation_{size}px_pil_two_workers_per_second", base)
+        for form in FORMS:
+            key, rate = f"augmentation_{size}px_{form}", rates[f"ours, {form}"]
+            report.figure(f"{key}_per_second", rate)
+            report.ratio(f"{key}_over_pil_two_workers", rate / base)
+            report.ratio(f"{key}_over_lightly_two_workers", rate / rates["LightlySSL, two workers"])
+    report.close()
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class PretrainConfig(BaseModel):
     blur_probability: float = Field(0.0, ge=0, le=1, description="Gaussian blur of sigma 0.1 to 2 pixels.")
     augmentation: Literal["exact", "fused"] = Field(
         "exact",
-        description="fused: colour jitter, grayscale and standardisation as one affine map of a pixel, clamped once at "
+        description="fused: colour jitter and grayscale as one affine map of a pixel, clamped once at "
         "the end; near the exact views, and cheaper.",
     )
 
