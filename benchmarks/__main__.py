@@ -20,6 +20,7 @@ SCRIPTS = (
     "losses",
     "tailness",
     "sampling",
+    "neighbors",
     "registration",
     "epoch",
     "lightly_simclr",

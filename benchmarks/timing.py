@@ -1,4 +1,4 @@
-"""Time and peak memory of a call, and a table of them."""
+"""Time and peak memory of a call."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-import torch
 
 
 def median_ms(call: Callable[[], object], repeats: int) -> float:
@@ -34,10 +32,3 @@ def peak_mib(call: Callable[[], object]) -> float:
 def _status_kib(field: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
-
-
-def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
-    """A Markdown table, as RESULTS.md holds it."""
-    print(f"\n{title} ({torch.get_num_threads()} threads, torch {torch.__version__})\n")
-    for cells in (head, ["---"] * len(head), *rows):
-        print("| " + " | ".join(cells) + " |")

@@ -8,7 +8,7 @@ import numpy as np
 
 from colt_core.events import Float32, Int64
 from colt_core.samplers.protocol import RoundInputs
-from colt_core.samplers.search import most_similar
+from colt_core.samplers.search import Embeddings, most_similar_of_many
 
 MAX_CANDIDATES = 2**20  # similarities and indices held at a time: 12 MiB
 
@@ -35,7 +35,7 @@ class ColtSampler:
         return nearest_unpicked(inputs.centers[order], budgets, inputs.ood_z)
 
 
-def nearest_unpicked(centers_CD: Float32, budgets: list[int], ood_z_MD: Float32) -> Int64:
+def nearest_unpicked(centers_CD: Float32, budgets: list[int], ood_z_MD: Embeddings) -> Int64:
     """Row numbers of `ood_z` that each centre in turn takes by highest inner product, none twice.
 
     Those before a centre picked no more than their budgets' sum, so that sum and its own budget bound how far down
@@ -54,7 +54,7 @@ def nearest_unpicked(centers_CD: Float32, budgets: list[int], ood_z_MD: Float32)
         # As many centres at a time as the cap allows (bounds only grow), and at least one.
         fitting = np.count_nonzero(bounds[first:] * np.arange(1, len(bounds) - first + 1) <= MAX_CANDIDATES)
         last = first + max(1, int(fitting))
-        _, nearest = most_similar(centers_CD[first:last], ood_z_MD, int(bounds[last - 1]))
+        _, nearest = most_similar_of_many(centers_CD[first:last], ood_z_MD, int(bounds[last - 1]))
         for neighbors, budget in zip(nearest, budgets[first:last], strict=True):
             picked = neighbors[free_M[neighbors]][:budget]
             free_M[picked] = False

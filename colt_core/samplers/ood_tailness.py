@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from colt_core.events import Float32, Int64
-from colt_core.samplers.search import most_similar
+from colt_core.samplers.search import Embeddings, most_similar, search_in, widened
 
 CHUNK = 16_384  # pool rows whose neighbours are held at a time
 
@@ -22,18 +23,29 @@ class OodScores:
 
 
 def score_ood(
-    ood_z_MD: Float32, id_z_ND: Float32, tailness_N: Float32, centers_CD: Float32, neighbors: int
+    ood_z_MD: Embeddings,
+    id_z_ND: Float32,
+    tailness_N: Float32,
+    centers_CD: Float32,
+    neighbors: int,
+    neighbor_search: Literal["exact", "approximate"] = "exact",
 ) -> OodScores:
     """Score OOD embeddings in the feature space of a sampling round; all embeddings are L2-normalised.
 
     Tailness is the mean tailness of the k nearest ID embeddings, weighted by cosine.
+
+    Args:
+        ood_z_MD: (M, D) float32, or a float16 memory map, read in chunks.
+        neighbors: k.
+        neighbor_search: see `search_in`.
     """
-    num_ood = len(ood_z_MD)
+    num_ood, search_id = len(ood_z_MD), search_in(id_z_ND, neighbor_search)
     scores = OodScores(np.empty(num_ood, np.float32), np.empty(num_ood, np.int64), np.empty(num_ood, np.float32))
     for start in range(0, num_ood, CHUNK):
         rows = slice(start, start + CHUNK)
-        scores.tailness[rows] = neighborhood_tailness(*most_similar(ood_z_MD[rows], id_z_ND, neighbors), tailness_N)
-        similarity, cluster = most_similar(ood_z_MD[rows], centers_CD, 1)
+        chunk = widened(ood_z_MD[rows])
+        scores.tailness[rows] = neighborhood_tailness(*search_id(chunk, neighbors), tailness_N)
+        similarity, cluster = most_similar(chunk, centers_CD, 1)
         scores.similarity[rows], scores.cluster[rows] = similarity[:, 0], cluster[:, 0]
     return scores
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from colt_core.events import Cluster, Float32, Int64
+from colt_core.samplers.search import Embeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class RoundInputs:
     seed: int  # of the run
     budget: int  # K: how many OOD images to pick, 1..M
     id_z: Float32  # (N, D)
-    ood_z: Float32  # (M, D)
+    ood_z: Embeddings  # (M, D)
     centers: Float32  # (C, D)
     clusters: tuple[Cluster, ...]  # C of them; their budgets sum to K
     measures: PoolMeasures | None = None  # where the sampler needs them

@@ -13,7 +13,7 @@ from colt_core.samplers.budget import budgeted_clusters
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.ood_tailness import score_ood
 from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
-from colt_core.samplers.search import as_embeddings
+from colt_core.samplers.search import Embeddings, as_embeddings, as_pool_embeddings
 
 
 class RoundFields(TypedDict):
@@ -29,7 +29,7 @@ class RoundFields(TypedDict):
 
 def sampling_round(
     id_z: Float32 | Tensor,
-    ood_z: Float32 | Tensor,
+    ood_z: Embeddings | Tensor,
     tailness: Float32 | Tensor,
     sampler: Sampler,
     config: PretrainConfig,
@@ -40,11 +40,11 @@ def sampling_round(
 
     Args:
         id_z: (N, D) L2-normalised embeddings of every ID training image (test transform, eval mode).
-        ood_z: (M, D) of every pool image.
+        ood_z: (M, D) of every pool image; a float16 memory map is read in blocks, and may be larger than memory.
         tailness: (N,) of the ID training images, as `TailnessTracker.scores()` gives it.
         sampler: who picks.
-        config: num_clusters, kmeans_restarts, cluster_temperature, sample_budget, budget_remainder, ood_neighbors and
-            seed are read. K-means starts from the same seed in every round.
+        config: num_clusters, kmeans_restarts, cluster_temperature, sample_budget, budget_remainder,
+            ood_neighbors, neighbor_search and seed are read. K-means starts from the same seed in every round.
         round_number: 1-based.
         measures: `measure_pool(...)` for a sampler that `needs_measures`.
 
@@ -55,7 +55,7 @@ def sampling_round(
         ValueError: for embeddings that are not normalised or do not fit together, tailness that is not finite, fewer
             ID images than clusters, a budget larger than the pool, or missing measures that the sampler needs.
     """
-    id_z, ood_z = as_embeddings(id_z, "id_z"), as_embeddings(ood_z, "ood_z")
+    id_z, ood_z = as_embeddings(id_z, "id_z"), as_pool_embeddings(ood_z, "ood_z")
     tailness = np.asarray(tailness, dtype=np.float32)
     if id_z.shape[1] != ood_z.shape[1]:
         raise ValueError(f"id_z has {id_z.shape[1]} dimensions, ood_z {ood_z.shape[1]}")
@@ -78,7 +78,7 @@ def sampling_round(
             round_number, config.seed, config.sample_budget, id_z, ood_z, clustering.centers, clusters, measures
         )
     )
-    scores = score_ood(ood_z, id_z, tailness, clustering.centers, config.ood_neighbors)
+    scores = score_ood(ood_z, id_z, tailness, clustering.centers, config.ood_neighbors, config.neighbor_search)
     return RoundFields(
         clusters=clusters,
         id_cluster=clustering.labels,

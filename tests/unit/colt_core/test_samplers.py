@@ -1,6 +1,7 @@
 """Clustering, selection, scoring of the pool, and the round that composes them."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from colt_core.events import Cluster, Float32, RoundDone
 from colt_core.samplers import ColtSampler, RandomSampler, RoundInputs, cluster_embeddings, sampler_for, sampling_round
 from colt_core.samplers import colt as colt_module
 from colt_core.samplers import ood_tailness as ood_tailness_module
+from colt_core.samplers import search as search_module
 from colt_core.samplers.colt import nearest_unpicked
 from colt_core.samplers.ood_tailness import neighborhood_tailness, score_ood
-from colt_core.samplers.search import faiss, most_similar
+from colt_core.samplers.search import faiss, most_similar, most_similar_of_many, search_in
 
 
 def unit_rows(count: int, dim: int = 6, seed: int = 0) -> Float32:
@@ -74,6 +76,23 @@ def test_kmeans_keeps_the_best_of_its_restarts() -> None:
         inertia.append(sum(((z[labels == c] - z[labels == c].mean(axis=0)) ** 2).sum() for c in range(8)))
     assert inertia[0] > inertia[2]
     assert inertia[0] >= inertia[1] >= inertia[2]
+
+
+@pytest.mark.parametrize(("count", "num_clusters", "copies"), [(300, 10, 1), (60, 7, 12), (12, 10, 1)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_restarts_side_by_side_are_those_of_faiss(count: int, num_clusters: int, copies: int, threads: int) -> None:
+    z = np.concatenate([unit_rows(count // copies)] * copies)
+    one_by_one = faiss.Kmeans(
+        z.shape[1], num_clusters, nredo=6, seed=3, max_points_per_centroid=count, min_points_per_centroid=1
+    )
+    one_by_one.train(z)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = cluster_embeddings(z, num_clusters, restarts=6, seed=3)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(found.labels, one_by_one.assign(z)[1])
 
 
 def test_kmeans_trains_on_every_embedding(capfd: pytest.CaptureFixture[str]) -> None:
@@ -216,6 +235,58 @@ def test_scoring_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_allclose(parts.tailness, whole.tailness, rtol=1e-5)
     np.testing.assert_array_equal(parts.cluster, whole.cluster)
     np.testing.assert_allclose(parts.similarity, whole.similarity, rtol=1e-5)
+
+
+def test_the_approximate_search_misses_few_neighbours_and_none_where_it_is_exact() -> None:
+    base, queries = unit_rows(5000, dim=8), unit_rows(200, dim=8, seed=1)
+    exact, found = (search_in(base, kind)(queries, 20) for kind in ("exact", "approximate"))
+    recall = np.mean([len(np.intersect1d(a, b)) / 20 for a, b in zip(exact[1], found[1], strict=True)])
+    assert 0.9 < recall < 1
+    assert (np.diff(found[0]) <= 0).all()
+    few = search_in(base[:100], "approximate")(queries, 20)
+    np.testing.assert_array_equal(few[1], most_similar(queries, base[:100], 20)[1])
+
+
+def test_cells_too_small_for_k_neighbours_are_made_up_for() -> None:
+    base, queries = unit_rows(5000, dim=8), unit_rows(5, dim=8, seed=1)
+    _, index = search_in(base, "approximate")(queries, 4990)
+    assert (np.sort(index, axis=1)[:, 1:] > np.sort(index, axis=1)[:, :-1]).all() and index.min() >= 0
+
+
+def mapped(z: Float32, folder: Path) -> np.ndarray:
+    """A half-precision memory map of the rows."""
+    array = np.memmap(folder / "z.bin", dtype=np.float16, mode="w+", shape=z.shape)
+    array[:] = z
+    return array
+
+
+@pytest.mark.parametrize("k", [1, 30, 400])
+def test_a_mapped_base_is_searched_in_blocks(k: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "_ROWS", 64)
+    half = mapped(unit_rows(400, seed=1), tmp_path)
+    similarity, index = most_similar_of_many(unit_rows(3), half, k)
+    expected = unit_rows(3) @ np.asarray(half, dtype=np.float32).T
+    np.testing.assert_array_equal(index, np.argsort(-expected, axis=1, kind="stable")[:, :k])
+    np.testing.assert_allclose(similarity, np.take_along_axis(expected, index, axis=1), atol=1e-6)
+
+
+def test_a_round_on_a_mapped_pool_is_that_of_its_values_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "_ROWS", 16)
+    half, id_z, chosen = mapped(unit_rows(100, seed=1), tmp_path), unit_rows(80), config()
+    picker = sampler_for(chosen)
+    assert picker is not None
+    found, expected = (
+        sampling_round(id_z, ood_z, -np.arange(80, dtype=np.float32), picker, chosen, 1)
+        for ood_z in (half, np.asarray(half, dtype=np.float32))
+    )
+    np.testing.assert_array_equal(found["selected"], expected["selected"])
+    np.testing.assert_array_equal(found["ood_cluster"], expected["ood_cluster"])
+    np.testing.assert_allclose(found["ood_tailness"], expected["ood_tailness"], rtol=1e-5)
+    half[70] *= 2
+    with pytest.raises(ValueError, match="ood_z must be L2-normalised: row 70 has length 2"):
+        sampling_round(id_z, half, np.zeros(80, np.float32), picker, chosen, 1)
 
 
 def test_search_takes_as_many_threads_as_torch() -> None:
