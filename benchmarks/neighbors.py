@@ -1,8 +1,8 @@
 """What the tailness of a whole pool costs, by exact and by approximate search:  python -m benchmarks.neighbors
 
 Every OOD image's 20 nearest of 12,400 ID images. The embeddings are loose groups in all 128 dimensions, where an index
-fares worse than in a trained model's, which lie in few. An exact search takes a product of all pairs: the time of one at
-the machine's own rate stands beside.
+fares worse than in a trained model's, which lie in few. An exact search takes a product of all pairs: the time of one
+at the machine's own rate stands beside.
 """
 
 from __future__ import annotations

@@ -68,8 +68,8 @@ def search_in(base_ND: Float32, kind: Literal["exact", "approximate"] = "exact")
     """A search of the same rows for many queries.
 
     The approximate one looks through the eighth of the base's cells (k-means, as many as the root of N) that lie
-    nearest to a query. Among 11,165 CIFAR-10-LT images it found 96 % of the 20 nearest of 50,000 others in half the time,
-    and their tailness with a correlation of 0.998.
+    nearest to a query. Among 11,165 CIFAR-10-LT images it found 96 % of the 20 nearest of 50,000 others in half the
+    time, and their tailness with a correlation of 0.998.
     """
     if kind == "exact" or len(base_ND) < _APPROXIMATE_FROM:
         return lambda queries_QD, k: most_similar(queries_QD, base_ND, k)
