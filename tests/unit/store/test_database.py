@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -14,49 +12,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from store.database import build_engine, reading, writing
 from store.models import Checkpoint, Dataset, Upload, Worker, utc_now
-from tests.services.processes import REPOSITORY, clean_environment
-
-INCREMENTS = 150
-COUNT_UP = f"""
-import sys
-from store.database import build_engine, writing
-from store.models import Dataset
-engine = build_engine(sys.argv[1])
-sys.stdin.readline()
-for _ in range({INCREMENTS}):
-    with writing(engine) as session:
-        row = session.get(Dataset, "counter", with_for_update=True)
-        row.num_samples = row.num_samples + 1
-engine.dispose()
-"""
 
 
 def _dataset(**values: object) -> Dataset:
     return Dataset(**{"name": "digits", "spec": {}, "num_samples": 0, **values})
-
-
-def test_no_update_is_lost_between_processes(engine: Engine, database_url: str) -> None:
-    with writing(engine) as session:
-        session.add(_dataset(id="counter"))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", COUNT_UP, database_url],
-            cwd=REPOSITORY,
-            env=clean_environment(),
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    errors = [process.communicate(timeout=60)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], errors
-    with reading(engine) as session:
-        assert session.scalar(select(Dataset.num_samples)) == 3 * INCREMENTS
 
 
 def test_sqlite_takes_the_write_lock_before_the_first_read(tmp_path: Path) -> None:

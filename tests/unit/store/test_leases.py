@@ -1,48 +1,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import subprocess
-import sys
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, update
 
 from store import leases
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Dataset, Job, utc_now
-from tests.services.processes import REPOSITORY, clean_environment
 from tests.unit.store.rows import add_dataset, add_job
-
-PROCESSES, ROWS = 4, 100
 
 
 def claim(engine: Engine, seconds: float = 60) -> Lease | None:
     with writing(engine) as session:
         return leases.claim(session, Dataset, "worker", seconds)
-
-
-def test_several_processes_claim_each_row_exactly_once(engine: Engine, database_url: str) -> None:
-    with writing(engine) as session:
-        session.add_all(Dataset(name=str(number), spec={}) for number in range(ROWS))
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.store.claimer", database_url, f"worker-{number}"],
-            env=clean_environment(),
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-    outputs = [process.communicate(timeout=60)[0] for process in running]
-    assert [process.returncode for process in running] == [0] * PROCESSES
-    claimed = [tuple(line.split()) for output in outputs for line in output.splitlines()]
-    assert len(claimed) == ROWS
-    with reading(engine) as session:
-        held = {tuple(row) for row in session.execute(select(Dataset.id, Dataset.lease_token))}
-        assert session.scalar(select(func.sum(Dataset.attempts))) == ROWS
-    assert held == set(claimed)
 
 
 def test_the_oldest_waiting_row_comes_first(engine: Engine) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from store.database import build_engine, reading, writing
 from store.migrate import alembic_config, current, head, upgrade
 from store.models import Analysis, Base, Checkpoint, Evaluation, Job, SamplingRound
 from store.repositories import jobs
-from tests.services.processes import REPOSITORY, clean_environment
 
 
 @pytest.fixture
@@ -53,31 +50,6 @@ def test_foreign_keys_are_enforced_again_after_an_upgrade(tmp_path: Path) -> Non
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
     engine.dispose()
-
-
-def test_processes_may_upgrade_at_once(empty_engine: Engine, empty_database_url: str) -> None:
-    code = (
-        "import sys; from store.database import build_engine; from store.migrate import upgrade\n"
-        "engine = build_engine(sys.argv[1]); sys.stdin.readline(); upgrade(engine)"
-    )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, empty_database_url],
-            cwd=REPOSITORY,
-            env=clean_environment(),
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    outcomes = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
-    assert [code for _, code in outcomes] == [0, 0, 0], outcomes
-    assert current(empty_engine) == head()
 
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
