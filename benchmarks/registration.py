@@ -1,49 +1,206 @@
-"""How long the two example archives take to register: CIFAR-10-LT (11,165 training images) and a pool of 50,000.
+"""Registering image files, against decoding them and no more:  python -m benchmarks.registration [DATASET [POOL]]
 
-python -m benchmarks.registration cifar10.zip ood_pool_50k.zip
+DATASET is an archive of train/CLASS/IMAGE and test/CLASS/IMAGE, which is cut to a long tail of imbalance ratio 100 as
+the README does; POOL one of any images. In the place of one that is missing stands an archive of noise JPEGs of 32
+pixels. Registering lists the archive, checks it, decodes, and writes in place. Decoding alone is Pillow's, of the same
+files out of memory, in one process and in one a core; neither their start nor the way of the pixels back is counted.
+Files are in the page cache. Opening is timed of what was registered, and of a pool of 10 million images that is a hole.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import math
+import multiprocessing
+import statistics
 import tempfile
 import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from colt_core.data import DatasetSpec, LongTail, PoolSpec, build_dataset, build_pool, open_labelled, open_unlabelled
+import numpy as np
+from PIL import Image
+
+from benchmarks.report import Report
+from benchmarks.timing import median_ms
+from colt_core.data import (
+    DatasetSpec,
+    ImageDataset,
+    ImagePool,
+    LongTail,
+    PoolSpec,
+    build_dataset,
+    build_pool,
+    open_labelled,
+    open_unlabelled,
+)
+from colt_core.data.decoding import usable_cores
+from colt_core.data.parts import choose_parts
+
+SIDE, CLASSES = 32, 10
+HUGE = 10_000_000
+
+
+@dataclass
+class Case:
+    """One archive to register, as what, and the names of the files that are decoded for it."""
+
+    name: str
+    archive: Path
+    register: Callable[[Path], object]
+    open: Callable[[Path], object]
+    wanted: list[str]
+
+    def contents(self) -> list[bytes]:
+        """The files, unpacked."""
+        with zipfile.ZipFile(self.archive) as file:
+            return [file.read(name) for name in self.wanted]
+
+
+def noise_archive(path: Path, images: int) -> Path:
+    """A zip of JPEGs, nine tenths of them train/CLASS/IMAGE."""
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(images):
+            file = io.BytesIO()
+            Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).save(file, "JPEG")
+            part = "test" if number % 10 == 9 else "train"
+            archive.writestr(f"{part}/{number // 10 % CLASSES}/{number}.jpg", file.getvalue())
+    return path
+
+
+def dataset_case(archive: Path, spec: DatasetSpec) -> Case:
+    """A data set, of which the cut leaves a part."""
+    source = open_labelled(archive)
+    kept = np.unique(np.concatenate([*choose_parts(source, spec).values()]))
+    wanted = [source.images.name(int(position)) for position in kept]
+
+    def register(into: Path) -> object:
+        return build_dataset(open_labelled(archive), spec, into=into)
+
+    return Case("dataset", archive, register, ImageDataset.load, wanted)
+
+
+def pool_case(archive: Path) -> Case:
+    """A pool, of every image."""
+    source = open_unlabelled(archive)
+    wanted = [source.name(position) for position in range(len(source))]
+
+    def register(into: Path) -> object:
+        return build_pool(open_unlabelled(archive), PoolSpec(), into=into)
+
+    return Case("pool", archive, register, ImagePool.load, wanted)
+
+
+def decode_alone(contents: list[bytes]) -> None:
+    """Pillow's decoding, the pixels left where it puts them."""
+    for content in contents:
+        Image.open(io.BytesIO(content)).load()
+
+
+def decoding_seconds(contents: list[bytes], processes: int) -> float:
+    """Wall time of decoding in so many processes at once, a share each."""
+    context = multiprocessing.get_context("fork")  # the children have the files already
+    both = context.Barrier(processes + 1)
+    children = [context.Process(target=_child, args=(contents[i::processes], both)) for i in range(processes)]
+    for child in children:
+        child.start()
+    both.wait()
+    began = time.perf_counter()
+    both.wait()
+    seconds = time.perf_counter() - began
+    for child in children:
+        child.join()
+    return seconds
+
+
+def _child(contents: list[bytes], both: Barrier) -> None:
+    both.wait()
+    decode_alone(contents)
+    both.wait()
+
+
+def huge_pool(folder: Path) -> Path:
+    """A pool of 10 million images, 30 GB that take no space."""
+    ImagePool(np.zeros((1, 3, SIDE, SIDE), dtype=np.uint8)).save(folder)
+    shape = (HUGE, 3, SIDE, SIDE)
+    with (folder / "images.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.truncate(file.tell() + math.prod(shape))
+    return folder
+
+
+def measured(case: Case, report: Report, folder: Path, repeats: int) -> list[str]:
+    """One row of the table: medians of runs taken in turn."""
+    contents, cores = case.contents(), usable_cores()
+    registering, on_all, on_one = [], [], []
+    for run in range(repeats):
+        began = time.perf_counter()
+        case.register(folder / f"{case.name}{run}")
+        registering.append(time.perf_counter() - began)
+        on_all.append(decoding_seconds(contents, cores))
+        on_one.append(decoding_seconds(contents, 1))
+    seconds, all_seconds, one_seconds = map(statistics.median, (registering, on_all, on_one))
+    opening_ms = median_ms(partial(case.open, folder / f"{case.name}0"), 5)
+    report.figure(f"registering_{case.name}_seconds", seconds)
+    report.figure(f"registering_{case.name}_images_per_second", len(contents) / seconds)
+    report.figure(f"decoding_{case.name}_all_cores_seconds", all_seconds)
+    report.figure(f"decoding_{case.name}_one_core_seconds", one_seconds)
+    report.figure(f"opening_{case.name}_ms", opening_ms)
+    report.ratio(f"registering_{case.name}_over_decoding_all_cores", seconds / all_seconds)
+    report.ratio(f"registering_{case.name}_over_decoding_one_core", seconds / one_seconds)
+    return [
+        f"{case.name}, {case.archive.name}",
+        f"{len(contents):,}",
+        f"{seconds:.2f}",
+        f"{all_seconds:.2f}",
+        f"{one_seconds:.2f}",
+        f"{seconds / all_seconds:.2f}",
+        f"{opening_ms:.1f}",
+    ]
 
 
 def main() -> None:
-    """Print one line an archive: images, seconds for listing and checking, seconds for decoding and writing."""
+    """Print a row an archive."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path, help="archive of train/CLASS/IMAGE and test/CLASS/IMAGE")
-    parser.add_argument("pool", type=Path, help="archive of images")
-    parser.add_argument("--max-per-class", type=int, default=4500)
-    parser.add_argument("--imbalance-ratio", type=float, default=100)
+    parser.add_argument("dataset", type=Path, nargs="?")
+    parser.add_argument("pool", type=Path, nargs="?")
+    parser.add_argument("--max-per-class", type=int, default=4500, help="of DATASET's long tail")
+    parser.add_argument("--quick", action="store_true", help="noise of 20,000 images instead of 50,000; one run each")
     arguments = parser.parse_args()
-    long_tail = LongTail(
-        profile="exp", max_per_class=arguments.max_per_class, imbalance_ratio=arguments.imbalance_ratio
-    )
-    print(f"{'archive':<24}{'images':>8}{'list s':>9}{'build s':>9}{'images/s':>10}")
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        labelled = open_labelled(arguments.dataset)
-        listed = time.perf_counter()
-        dataset = build_dataset(labelled, DatasetSpec(long_tail=long_tail), into=Path(folder, "dataset"))
-        _row(arguments.dataset.name, len(dataset.images), start, listed)
-        print(f"  training images by class: {dataset.class_counts}, parts: {dataset.split_sizes}")
-
-        start = time.perf_counter()
-        unlabelled = open_unlabelled(arguments.pool)
-        listed = time.perf_counter()
-        pool = build_pool(unlabelled, PoolSpec(), into=Path(folder, "pool"))
-        _row(arguments.pool.name, len(pool.images), start, listed)
-
-
-def _row(name: str, images: int, start: float, listed: float) -> None:
-    built = time.perf_counter()
-    rate = images / (built - start)
-    print(f"{name:<24}{images:>8,}{listed - start:>9.2f}{built - listed:>9.2f}{rate:>10,.0f}")
+    images, repeats = (20_000, 1) if arguments.quick else (50_000, 3)
+    report = Report("registration")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        spec, labelled, pool = DatasetSpec(), arguments.dataset, arguments.pool
+        if labelled is not None:
+            cut = LongTail(profile="exp", imbalance_ratio=100, max_per_class=arguments.max_per_class)
+            spec = DatasetSpec(long_tail=cut)
+        if labelled is None or pool is None:
+            noise = noise_archive(folder / "noise.zip", images)
+            labelled, pool = labelled or noise, pool or noise
+        cases = [dataset_case(labelled, spec), pool_case(pool)]
+        rows = [measured(case, report, folder, repeats) for case in cases]
+        head = [
+            "",
+            "images",
+            "registering, s",
+            f"decoding alone on {usable_cores()} cores, s",
+            "on one, s",
+            "registering over decoding on all",
+            "opening, ms",
+        ]
+        report.table(f"Registering zip archives (medians of {repeats})", head, rows)
+        if not arguments.quick:
+            opening_ms = median_ms(partial(ImagePool.load, huge_pool(folder / "huge")), 5)
+            report.figure("opening_pool_of_10_million_ms", opening_ms)
+            print(f"\nOpening a pool of {HUGE:,} images: {opening_ms:.1f} ms")
+    report.close()
 
 
 if __name__ == "__main__":
