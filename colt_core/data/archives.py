@@ -23,9 +23,8 @@ from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import safe_name
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, OSError)
-_ZIP_HEADER = struct.Struct(
-    "<4s2xH18xHH"
-)  # of a member: signature, flags, length of the name, length of the extra field
+# Of a member: signature, flags, length of the name, length of the extra field.
+_ZIP_HEADER = struct.Struct("<4s2xH18xHH")
 _ZIP_UTF8, _ZIP_PATCH, _ZIP_STRONG_ENCRYPTION = 0x800, 0x20, 0x40
 _TAR_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _MAX_TAR_EXTENSION = 1 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ def labelled(
 
 def _layout(names: Sequence[str], nested: bool) -> tuple[list[str], list[str]]:
     """Part and class of each image name."""
-    paths = [PurePosixPath(name).parts for name in names]
+    paths = [name.split("/") for name in names]
     # A folder around everything, as most archives have it.
     while min(map(len, paths)) > 2 and len({path[0] for path in paths}) == 1 and paths[0][0] not in SPLITS:
         paths = [path[1:] for path in paths]
