@@ -8,9 +8,7 @@ from typing import Literal
 import numpy as np
 
 from colt_core.events import Float32, Int64
-from colt_core.samplers.search import Embeddings, most_similar, search_in, widened
-
-CHUNK = 16_384  # pool rows whose neighbours are held at a time
+from colt_core.samplers.search import Embeddings, blocks, most_similar, search_in, widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,7 @@ def score_ood(
     """
     num_ood, search_id = len(ood_z_MD), search_in(id_z_ND, neighbor_search)
     scores = OodScores(np.empty(num_ood, np.float32), np.empty(num_ood, np.int64), np.empty(num_ood, np.float32))
-    for start in range(0, num_ood, CHUNK):
-        rows = slice(start, start + CHUNK)
+    for rows in blocks(ood_z_MD):
         chunk = widened(ood_z_MD[rows])
         scores.tailness[rows] = neighborhood_tailness(*search_id(chunk, neighbors), tailness_N)
         similarity, cluster = most_similar(chunk, centers_CD, 1)

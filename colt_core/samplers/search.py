@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isqrt
 from typing import Literal, TypeVar
 
@@ -19,7 +19,7 @@ Search = Callable[[Float32, int], tuple[Float32, Int64]]  # queries (Q, D) and k
 Embeddings = NDArray[np.floating]  # float32, or a float16 memory map that is never widened whole
 Z = TypeVar("Z", bound=Embeddings)
 
-_ROWS = 16_384  # widened at a time: 8 MiB of 128 dimensions stay in a core's reach
+_BLOCK_FLOATS = 2**21  # widened at a time: 8 MiB
 _APPROXIMATE_FROM = 4096  # rows; below it the exact search is quick, and cells would be too small
 
 
@@ -48,12 +48,12 @@ def most_similar_of_many(queries_QD: Float32, base_MD: Embeddings, k: int) -> tu
     queries_DQ = torch.from_numpy(queries_QD).T
     best = [(torch.empty(0), torch.empty(0, dtype=torch.int64)) for _ in queries_QD]
     bars = torch.full((len(queries_QD),), -torch.inf)
-    for start in range(0, len(base_MD), _ROWS):
-        similarity_QR = (torch.from_numpy(widened(base_MD[start : start + _ROWS])) @ queries_DQ).T.contiguous()
+    for rows_of_block in blocks(base_MD):
+        similarity_QR = (torch.from_numpy(widened(base_MD[rows_of_block])) @ queries_DQ).T.contiguous()
         for query in (similarity_QR.amax(dim=1) > bars).nonzero().flatten().tolist():
             above = (similarity_QR[query] > bars[query]).nonzero().flatten()
             kept, rows = best[query]
-            kept, rows = torch.cat([kept, similarity_QR[query, above]]), torch.cat([rows, above + start])
+            kept, rows = torch.cat([kept, similarity_QR[query, above]]), torch.cat([rows, above + rows_of_block.start])
             if len(kept) >= 2 * k:
                 kept, order = kept.topk(k)
                 rows, bars[query] = rows[order], kept[-1]
@@ -92,6 +92,13 @@ def search_in(base_ND: Float32, kind: Literal["exact", "approximate"] = "exact")
     return search
 
 
+def blocks(z_ND: Embeddings) -> Iterator[slice]:
+    """All rows, as many at a time as are small enough to be widened together: 16,384 of 128 dimensions."""
+    size = max(1, _BLOCK_FLOATS // max(1, z_ND[:1].size))
+    for start in range(0, len(z_ND), size):
+        yield slice(start, min(start + size, len(z_ND)))
+
+
 def widened(z: Embeddings) -> Float32:
     """Some rows of embeddings, in float32; no copy of what is that already."""
     return np.asarray(z, dtype=np.float32)
@@ -117,11 +124,11 @@ def as_pool_embeddings(z: Embeddings | Tensor, name: str) -> Embeddings:
 def _checked(array: Z, name: str) -> Z:
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name} must be a non-empty matrix of embeddings, not of shape {array.shape}")
-    for start in range(0, len(array), _ROWS):
-        rows = widened(array[start : start + _ROWS])
+    for block in blocks(array):
+        rows = widened(array[block])
         squares = np.einsum("nd,nd->n", rows, rows)
         bad = np.flatnonzero(~(np.abs(squares - 1) < 0.02))  # a NaN is bad too
         if bad.size:
             length = squares[bad[0]] ** 0.5
-            raise ValueError(f"{name} must be L2-normalised: row {start + bad[0]} has length {length:.6g}")
+            raise ValueError(f"{name} must be L2-normalised: row {block.start + bad[0]} has length {length:.6g}")
     return array

@@ -14,12 +14,12 @@ from colt_core.distributed import ALONE, Ranks, gather_rows
 from colt_core.events import Int64
 from colt_core.frameworks import Framework
 from colt_core.models import Backbone
+from colt_core.samplers.search import blocks, widened
 from colt_core.training.device import Compute
 
 Float32 = NDArray[np.float32]
 Images = NDArray[np.uint8] | Tensor
 BATCH_SIZE = 512  # the fastest here of 64 to 4096, for cpu-small's encoder and ResNet-18, in bf16 and fp32
-_CHUNK = 65_536
 
 
 def embed(
@@ -41,10 +41,10 @@ def embed(
 def are_directions(z: NDArray[np.floating]) -> bool:
     """Whether embeddings (N, ..., D) all have length 1: no NaN, and nothing whose length was more than a float holds.
 
-    Half-precision ones, which may be a memory map, are widened chunk by chunk.
+    Half-precision ones, which may be a memory map, are widened block by block.
     """
-    for start in range(0, len(z), _CHUNK):
-        chunk = np.asarray(z[start : start + _CHUNK], dtype=np.float32)
+    for rows in blocks(z):
+        chunk = widened(z[rows])
         squares = np.einsum("...d,...d->...", chunk, chunk)
         if not (np.abs(squares - 1) < 0.02).all():
             return False
