@@ -14,6 +14,7 @@ from colt_core.probes.config import GroupThresholds
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
 Share = Annotated[float, Field(gt=0, lt=1)]
+_MOST_CARRIED = 2**30  # bytes, of float32 embeddings: 2 M pool images of 128 dimensions
 _LARGE = 2**31  # nothing is counted that far, and a number that no float holds would end the run
 
 
@@ -112,8 +113,8 @@ class PretrainConfig(BaseModel):
     )
     pool_refresh: Literal["full", "candidates"] = Field(
         "full",
-        description="candidates: a round embeds anew only the best candidates of the round before, and a rotating "
-        "share of the other pool images; only these can be picked.",
+        description="candidates: a round embeds anew only a rotating share of the pool and the best candidates by "
+        "what this tells of the others, 30 % in all; only these can be picked.",
     )
 
     # Distribution-level loss
@@ -175,8 +176,7 @@ class PretrainConfig(BaseModel):
     def _of_rounds_that_compare(cls, pool_refresh: str, info: ValidationInfo) -> str:
         if pool_refresh == "candidates" and info.data.get("sampler", "colt") != "colt":
             raise ValueError(
-                "candidates are what sampler 'colt' would pick next; 'mak' picks once, and 'random' by chance: "
-                "choose 'full'"
+                "candidates are what sampler 'colt' would pick; 'mak' picks once, and 'random' by chance: choose 'full'"
             )
         return pool_refresh
 
@@ -206,6 +206,14 @@ class PretrainConfig(BaseModel):
             elif self.sample_budget > num_pool:
                 problems.append(
                     ("sample_budget", f"{self.sample_budget} is more than the {num_pool} images of the pool")
+                )
+            elif self.pool_refresh == "candidates" and 4 * num_pool * self.projection_dim > _MOST_CARRIED:
+                problems.append(
+                    (
+                        "pool_refresh",
+                        f"'candidates' keeps an embedding of {self.projection_dim} dimensions of every pool image in "
+                        f"each checkpoint, which is too much for {num_pool} images: choose 'full'",
+                    )
                 )
             if self.num_clusters > num_train:
                 problems.append(("num_clusters", f"{self.num_clusters} is more than the {num_train} training images"))

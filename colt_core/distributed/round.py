@@ -23,7 +23,7 @@ def first_finds(
     Args:
         find: called on rank 0 alone.
         config: num_clusters and sample_budget are read: they are the sizes of what is found.
-        num_train, num_pool: ID images, and the OOD images that the round embedded.
+        num_train, num_pool: ID and OOD images.
     """
     if ranks.size == 1:
         return find()

@@ -35,6 +35,7 @@ def sampling_round(
     config: PretrainConfig,
     round_number: int,
     measures: PoolMeasures | None = None,
+    pickable: Int64 | None = None,
 ) -> RoundFields:
     """Cluster the ID embeddings, budget the clusters by tailness, let the sampler pick, and score the whole pool.
 
@@ -47,6 +48,7 @@ def sampling_round(
             ood_neighbors, neighbor_search and seed are read. K-means starts from the same seed in every round.
         round_number: 1-based.
         measures: `measure_pool(...)` for a sampler that `needs_measures`.
+        pickable: rows of `ood_z` that may be picked; all where None. Every row is scored.
 
     Returns:
         The fields that a `RoundDone` event takes beside its place in the run and its duration.
@@ -61,8 +63,9 @@ def sampling_round(
         raise ValueError(f"id_z has {id_z.shape[1]} dimensions, ood_z {ood_z.shape[1]}")
     if tailness.shape != (len(id_z),) or not np.isfinite(tailness).all():
         raise ValueError(f"tailness must be {len(id_z)} finite scores, one an ID embedding")
-    if config.sample_budget > len(ood_z):
-        raise ValueError(f"sample_budget {config.sample_budget} is more than the {len(ood_z)} images of the pool")
+    offered = len(ood_z) if pickable is None else len(pickable)
+    if config.sample_budget > offered:
+        raise ValueError(f"sample_budget {config.sample_budget} is more than the {offered} images of the pool")
 
     clustering = cluster_embeddings(id_z, config.num_clusters, config.kmeans_restarts, config.seed)
     clusters = budgeted_clusters(
@@ -73,16 +76,17 @@ def sampling_round(
         config.cluster_temperature,
         config.budget_remainder,
     )
+    offered_z = ood_z if pickable is None else ood_z[pickable]
     selected = sampler.select(
         RoundInputs(
-            round_number, config.seed, config.sample_budget, id_z, ood_z, clustering.centers, clusters, measures
+            round_number, config.seed, config.sample_budget, id_z, offered_z, clustering.centers, clusters, measures
         )
     )
     scores = score_ood(ood_z, id_z, tailness, clustering.centers, config.ood_neighbors, config.neighbor_search)
     return RoundFields(
         clusters=clusters,
         id_cluster=clustering.labels,
-        selected=selected,
+        selected=selected if pickable is None else pickable[selected],
         ood_tailness=scores.tailness,
         ood_cluster=scores.cluster,
         ood_similarity=scores.similarity,

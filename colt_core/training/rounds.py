@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from colt_core.augment import BatchAugmenter
 from colt_core.distributed import Ranks
-from colt_core.distributed.round import first_finds
+from colt_core.distributed.round import first_chooses, first_finds
+from colt_core.events import Float32, Int64
 from colt_core.samplers import RoundFields, Sampler, sampling_round
+from colt_core.samplers.search import Embeddings
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import are_directions, embed
 from colt_core.training.measure import measure_pool
 from colt_core.training.pool_embeddings import embed_pool
-from colt_core.training.refresh import KnownPool, images_to_embed, next_candidates, with_the_others
+from colt_core.training.refresh import Float16, best_candidates, carried_forward, number_to_embed, turn
 from colt_core.training.state import TrainingState
+
+Z = TypeVar("Z", bound=Embeddings)
 
 
 class FoundRound(RoundFields):
@@ -28,28 +34,55 @@ def find_round(
 ) -> FoundRound:
     """The next sampling round of a run, the same on every rank.
 
-    With `pool_refresh: candidates` it embeds, and picks from, what `state.known_pool` says, and brings that up to date.
+    With `pool_refresh: candidates` it goes by `state.known_pool`, and brings that up to date.
 
     Raises:
         TrainingDiverged: if an embedding is not finite.
         OSError: if the temporary folder has no room for the embeddings of a large pool.
     """
-    config, framework, known, number = state.config, state.framework, state.known_pool, state.rounds + 1
-    index_M = None if known is None else images_to_embed(known, config, number)
-    embedded = len(pool) if index_M is None else len(index_M)
-    id_z = embed(framework, images, precision=config.precision, ranks=ranks)
-    ood_z = embed_pool(framework, pool, index_M, config.projection_dim, config.precision, ranks)
-    # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
-    if not ranks.first_says(are_directions(id_z) and are_directions(ood_z)):
-        raise TrainingDiverged(
-            f"the embeddings before epoch {state.epoch + 1}, which sampling round {number} is to compare, are not "
-            "finite, or too large: try a lower learning_rate or a longer lr_warmup_epochs"
-        )
-    measures = measure_pool(framework, images, pool, augment, config, ranks) if sampler.needs_measures else None
-    find = partial(sampling_round, id_z, ood_z, state.tailness.scores(), sampler, config, number, measures)
-    found = first_finds(find, ranks, config, len(images), embedded)
+    config, number = state.config, state.rounds + 1
+    id_z = _directions(embed(state.framework, images, precision=config.precision, ranks=ranks), state, ranks)
+    if state.known_pool is None or number_to_embed(len(pool), config.sample_budget) == len(pool):
+        ood_z, embedded = _embedded(state, pool, None, ranks), None
+    else:
+        ood_z, embedded = _embedded_in_part(state, state.known_pool, pool, id_z, ranks)
+    measures = measure_pool(state.framework, images, pool, augment, config, ranks) if sampler.needs_measures else None
+    tailness = state.tailness.scores()
+    find = partial(sampling_round, id_z, ood_z, tailness, sampler, config, number, measures, embedded)
+    found = first_finds(find, ranks, config, len(images), len(pool))
     if config.pool_refresh == "candidates":
-        candidates = next_candidates(found, id_z, ood_z, ranks)
-        found = with_the_others(known, index_M, found)
-        state.known_pool = KnownPool.after(found, candidates if index_M is None else index_M[candidates])
-    return FoundRound(**found, ood_embedded=embedded)
+        state.known_pool = ood_z.astype(np.float16)
+    return FoundRound(**found, ood_embedded=len(pool) if embedded is None else len(embedded))
+
+
+def _embedded_in_part(
+    state: TrainingState, known: Float16, pool: Any, id_z: Float32, ranks: Ranks
+) -> tuple[Float32, Int64]:
+    """The pool's embeddings, on rank 0, and which of them (ascending) are more than carried forward."""
+    config = state.config
+    first = turn(len(pool), state.rounds + 1, config.seed)
+    fresh = _embedded(state, pool, first, ranks)
+    ood_z = carried_forward(known, first, fresh) if ranks.rank == 0 else fresh
+    count = number_to_embed(len(pool), config.sample_budget) - len(first)
+    choose = partial(best_candidates, ood_z, first, count, id_z, state.tailness.scores().numpy(), config)
+    candidates = first_chooses(choose, count, ranks)
+    fresh = _embedded(state, pool, candidates, ranks)
+    if ranks.rank == 0:
+        ood_z[candidates] = fresh
+    return ood_z, np.union1d(first, candidates)
+
+
+def _embedded(state: TrainingState, pool: Any, index_M: Int64 | None, ranks: Ranks) -> Embeddings:
+    config = state.config
+    z_MD = embed_pool(state.framework, pool, index_M, config.projection_dim, config.precision, ranks)
+    return _directions(z_MD, state, ranks)
+
+
+def _directions(z: Z, state: TrainingState, ranks: Ranks) -> Z:
+    # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
+    if not ranks.first_says(are_directions(z)):
+        raise TrainingDiverged(
+            f"the embeddings before epoch {state.epoch + 1}, which sampling round {state.rounds + 1} is to compare, "
+            "are not finite, or too large: try a lower learning_rate or a longer lr_warmup_epochs"
+        )
+    return z

@@ -18,7 +18,7 @@ from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import FORMAT, check_resumable
 from colt_core.training.device import Compute
 from colt_core.training.optimizer import build_optimizer, load_optimizer
-from colt_core.training.refresh import KnownPool
+from colt_core.training.refresh import Float16
 
 
 @dataclass
@@ -31,7 +31,7 @@ class TrainingState:
     optimizer: Optimizer
     tailness: TailnessTracker
     selected: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # of the last round, in order picked
-    known_pool: KnownPool | None = None  # after a round of pool_refresh "candidates"
+    known_pool: Float16 | None = None  # (M, D) embeddings, on rank 0, after a round of pool_refresh "candidates"
     rounds: int = 0  # sampling rounds so far
     epoch: int = 0  # finished epochs
     step: int = 0  # optimiser steps so far
@@ -65,7 +65,7 @@ class TrainingState:
             "loss_sum": self.loss_sum,
             "rounds": self.rounds,
             "selected": torch.from_numpy(self.selected.copy()),
-            **({} if self.known_pool is None else {"known_pool": self.known_pool.state_dict()}),
+            **({} if self.known_pool is None else {"known_pool": torch.from_numpy(self.known_pool.copy())}),
             "tailness": self.tailness.state_dict(),
             "framework": _on_host(self.framework.state_dict()),
             "optimizer": _on_host(self.optimizer.state_dict()),
@@ -83,7 +83,7 @@ class TrainingState:
         load_optimizer(self.optimizer, _on_host(snapshot["optimizer"]))
         self.tailness.load_state_dict(snapshot["tailness"])
         self.selected = snapshot["selected"].numpy().copy()
-        self.known_pool = KnownPool.from_state(snapshot["known_pool"]) if "known_pool" in snapshot else None
+        self.known_pool = snapshot["known_pool"].numpy().copy() if "known_pool" in snapshot else None
         self.rounds, self.epoch, self.step = snapshot["rounds"], snapshot["epoch"], snapshot["step"]
         self.loss_sum = snapshot["loss_sum"]
 

@@ -1843,7 +1843,7 @@ export interface components {
                 neighbor_search?: "exact" | "approximate";
                 /**
                  * Pool Refresh
-                 * @description candidates: a round embeds anew only the best candidates of the round before, and a rotating share of the other pool images; only these can be picked.
+                 * @description candidates: a round embeds anew only a rotating share of the pool and the best candidates by what this tells of the others, 30 % in all; only these can be picked.
                  * @default full
                  * @enum {string}
                  */
@@ -2568,7 +2568,7 @@ export interface components {
                 neighbor_search?: "exact" | "approximate";
                 /**
                  * Pool Refresh
-                 * @description candidates: a round embeds anew only the best candidates of the round before, and a rotating share of the other pool images; only these can be picked.
+                 * @description candidates: a round embeds anew only a rotating share of the pool and the best candidates by what this tells of the others, 30 % in all; only these can be picked.
                  * @default full
                  * @enum {string}
                  */
