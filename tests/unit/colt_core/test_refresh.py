@@ -26,6 +26,7 @@ from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
 from colt_core.training.device import Compute
 from colt_core.training.embed import embed
 from colt_core.training.pool_embeddings import embed_pool
+from colt_core.training.pretrain import pretrain
 from colt_core.training.refresh import TURNS, best_candidates, carried_forward, number_to_embed, turn
 from colt_core.training.rounds import find_round
 from colt_core.training.state import TrainingState
@@ -152,6 +153,15 @@ def test_a_budget_of_half_the_pool_or_more_embeds_all_of_it(budget: int) -> None
         kinds(run(candidate_config(pool_refresh=refresh, **settings)), RoundDone) for refresh in ("full", "candidates")
     )
     assert difference(full, part) is None
+
+
+@pytest.mark.parametrize(("num_pool", "budget", "embedded"), [(30, 14, 28), (3, 1, 2), (2, 1, 2), (1, 1, 1)])
+def test_small_pools_and_budgets_of_nearly_half_are_enough(num_pool: int, budget: int, embedded: int) -> None:
+    made = candidate_config(sample_budget=budget, epochs=4, ood_neighbors=1)
+    rounds = kinds(list(pretrain(made, TRAIN, POOL[:num_pool])), RoundDone)
+    assert [event.ood_embedded for event in rounds] == [num_pool, embedded]
+    for event in rounds:
+        assert len(set(event.selected)) == len(event.selected) == budget
 
 
 def test_a_pool_too_large_to_be_carried_in_checkpoints_is_refused() -> None:
