@@ -19,7 +19,8 @@ from colt_core.config import PretrainConfig
 from colt_core.distributed import Ranks
 from colt_core.distributed.ranks import ALONE
 from colt_core.events import CheckpointReady, Finished, Float32, RoundDone
-from colt_core.samplers import ColtSampler, sampler_for, sampling_round
+from colt_core.samplers import ColtSampler, cluster_embeddings, sampler_for, sampling_round
+from colt_core.samplers.search import most_similar
 from colt_core.training import pool_embeddings
 from colt_core.training.batches import epoch_batches
 from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
@@ -277,6 +278,9 @@ def _round_and_batches(pool_file: Path, end: Any) -> None:
     pool_embeddings.LARGEST_IN_MEMORY = 0
     train = np.random.default_rng(0).integers(0, 256, (64, *pool.shape[1:]), dtype=np.uint8)
     state.tailness.update(torch.arange(26), torch.zeros(26))
+    some = unit_rows(64, 2048)  # BLAS takes its workspace now: it has no answer to a refusal but a fault
+    cluster_embeddings(some, 3)
+    most_similar(some, some, 5)
     _bound_memory(HEADROOM)
     sampler = sampler_for(made)
     assert sampler is not None
