@@ -27,7 +27,9 @@ def test_a_report_ends_with_a_line_of_json(capsys: pytest.CaptureFixture[str], m
     assert answer["benchmark"] == "tried"
     assert answer["figures"] == {"this_ms": 1.235}
     assert answer["ratios"] == {"this_over_that": 20.0}
-    assert answer["machine"].keys() == ON.keys()
+    rates = {f"gemm_{precision}_gflops" for precision in reporting.precisions()}
+    assert rates <= {"gemm_fp32_gflops", "gemm_bf16_gflops"}
+    assert answer["machine"].keys() == {"processor", "threads", "torch"} | rates
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
