@@ -42,17 +42,21 @@ def negative_tailness(
         ValueError: for inputs of another form.
     """
     z_2BD = checked_embeddings(z_2BD, temperature)
-    batch_size = len(z_2BD) // 2
-    num_negatives = len(z_2BD) - 2
-    if not ood_in_negatives and is_ood_B is None:
-        raise ValueError("ood_in_negatives=False needs is_ood_B")
-    if not ood_in_negatives and is_ood_B is not None and is_ood_B.any():
-        num_negatives = max(0, num_negatives - 2 * int(is_ood_B.sum()))
-        p_ij = _softmax_without(checked_ood_mask(is_ood_B, z_2BD), z_2BD, temperature)
+    batch_size, num_left_out = len(z_2BD) // 2, 0
+    if not ood_in_negatives:
+        if is_ood_B is None:
+            raise ValueError("ood_in_negatives=False needs is_ood_B")
+        is_ood_2B = checked_ood_mask(is_ood_B, z_2BD)
+        num_left_out = 2 * int(is_ood_B.sum())
+    if num_left_out:
+        p_ij = _softmax_without(is_ood_2B, z_2BD, temperature)
     elif probability_2B2B is None:
         p_ij = similarity_softmax(z_2BD, temperature)[1]
-    else:
+    elif probability_2B2B.shape == (len(z_2BD), len(z_2BD)):
         p_ij = probability_2B2B
+    else:
+        raise ValueError(f"probability must be {len(z_2BD)} x {len(z_2BD)}, not {tuple(probability_2B2B.shape)}")
+    num_negatives = max(0, len(z_2BD) - 2 - num_left_out)
     p_B2B = torch.add(p_ij[:batch_size], p_ij[batch_size:]).mul_(0.5)
     p_B2B.diagonal().zero_()  # own column of view 1
     p_B2B.diagonal(batch_size).zero_()  # and of view 2: neither is a negative

@@ -17,6 +17,7 @@ from colt_core.augment.normalize import checked_pixels, standardize_
 from colt_core.augment.parameters import ViewParameters
 from colt_core.augment.rand_augment import draw_rand_augment, rand_augment_
 from colt_core.config import PretrainConfig
+from colt_core.transfer import to_device
 
 # A part has 260 views of 32 pixels: its planes and temporaries stay in the cores' caches, and an operation is long
 # enough for two threads. Halves of it take a fifth more time, all 1,024 views of a batch at once half as much again.
@@ -160,7 +161,7 @@ class BatchAugmenter:
         whole = None if parameters.rand_augment is None else torch.empty(count, 3, size, size, device=device)
         for part in _parts(count, 3 * size * size, device):
             rows = order[part]
-            drawn, here = parameters[rows], rows.to(device)
+            drawn, here = parameters[rows], to_device(rows, device)
             pixels = self._recolored(self._cropped(images_B3HW[here], drawn, size), drawn)
             if whole is not None:
                 whole.index_copy_(0, here, pixels)
@@ -177,15 +178,15 @@ class BatchAugmenter:
         device = images_n3HW.device
         if max(height, width, size) <= MOST_TABLED:
             top, left, box_h, box_w = drawn.box.unbind(1)
-            rows = self._resize(height, size)(top, box_h).to(device)
-            columns = self._resize(width, size)(left, box_w, drawn.mirrored).to(device)
+            rows = to_device(self._resize(height, size)(top, box_h), device)
+            columns = to_device(self._resize(width, size)(left, box_w, drawn.mirrored), device)
         elif device.type == "cpu":
             return crop_bytes(images_n3HW, drawn.box, drawn.mirrored, size).float().mul_(1 / 255)
         else:
-            top, left, box_h, box_w = drawn.box.to(device).unbind(1)
+            top, left, box_h, box_w = to_device(drawn.box, device).unbind(1)
             rows = interval_matrices(top, box_h, height, size)
             columns = interval_matrices(left, box_w, width, size)
-            columns = torch.where(drawn.mirrored.to(device)[:, None, None], columns.flip(1), columns)
+            columns = torch.where(to_device(drawn.mirrored, device)[:, None, None], columns.flip(1), columns)
         return crop_resize(images_n3HW, rows, columns).contiguous()
 
     def _recolored(self, pixels_n3SS: Tensor, drawn: ViewParameters) -> Tensor:
@@ -196,7 +197,7 @@ class BatchAugmenter:
         else:
             if drawn.jitter is not None:
                 jitter_(pixels_n3P, drawn.jitter)
-            gray = drawn.gray.nonzero().squeeze(1).to(pixels_n3P.device)
+            gray = to_device(drawn.gray.nonzero().squeeze(1), pixels_n3P.device)
             pixels_n3P[gray] = grayscale(pixels_n3P[gray])[:, None].expand(-1, 3, -1)
         recolored_n3SS = pixels_n3P.view_as(pixels_n3SS)
         if drawn.sigma is not None:

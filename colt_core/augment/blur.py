@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colt_core.transfer import to_device
+
 SIGMA_RANGE = (0.1, 2.0)  # pixels, whatever the image's side
 _RADIUS = 11  # 23 taps, SimCLR's tenth of 224 pixels; more than five of the largest sigma
 _BLOCK = 32  # pixels of an axis that one product of `_blur_blocks` gives
@@ -51,7 +53,7 @@ def blur_(images_B3SS: Tensor, sigma_B: Tensor) -> None:
     blurred = sigma_B.nonzero().squeeze(1)
     if len(blurred) == 0:
         return
-    here, sigma_n = blurred.to(images_B3SS.device), sigma_B[blurred].to(images_B3SS.device)
+    here, sigma_n = (to_device(values, images_B3SS.device) for values in (blurred, sigma_B[blurred]))
     if images_B3SS.shape[2] > _LARGE and images_B3SS.device.type == "cpu":
         _blur_blocks_([images_B3SS[row] for row in blurred.tolist()], sigma_n)
     else:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colt_core.transfer import to_device
+
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, torchvision's digits
 
 HUE_PLANES = 6  # planes (n, P) of scratch that `adjust_hue_` works in
@@ -28,7 +30,7 @@ def adjust_brightness_(images_n3P: Tensor, factor_n: Tensor) -> None:
 
 def adjust_contrast_(images_n3P: Tensor, factor_n: Tensor) -> None:
     """Blend with the image's mean luma (factor 0)."""
-    luma = torch.tensor(LUMA, device=images_n3P.device)
+    luma = to_device(torch.tensor(LUMA), images_n3P.device)
     mean_n = images_n3P.mean(dim=2) @ luma
     images_n3P.mul_(factor_n[:, None, None]).add_(((1 - factor_n) * mean_n)[:, None, None]).clamp_(0, 1)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from colt_core.augment.color import LUMA
 from colt_core.augment.jitter import CONTRAST, HUE, ORDERS, SATURATION, JitterParameters
+from colt_core.transfer import to_device
 
 
 def map_colors(images_B3P: Tensor, jitter: JitterParameters | None, gray_B: Tensor) -> Tensor:
@@ -29,30 +30,30 @@ def color_maps(mean_B3: Tensor, jitter: JitterParameters | None, gray_B: Tensor)
     Contrast blends with the mean luma at its place in the order, which is that of the map so far at the mean.
     """
     count, device = len(mean_B3), mean_B3.device
-    luma, unit = torch.tensor(LUMA, device=device), torch.eye(3, device=device)
+    luma, unit = to_device(torch.tensor(LUMA), device), torch.eye(3, device=device)
     map_B34 = torch.eye(3, 4, device=device).repeat(count, 1, 1)
     if jitter is not None:
-        factors_4B = jitter.factors.to(device)
+        factors_4B = to_device(jitter.factors, device)
         mean_B41 = torch.cat([mean_B3, torch.ones(count, 1, device=device)], dim=1)[:, :, None]
-        operation_4B = ORDERS[jitter.order].T.to(device)
+        operation_4B = to_device(ORDERS[jitter.order].T, device)
         steps_4B33 = _operation_matrices(factors_4B)[operation_4B, torch.arange(count, device=device)]
         blended_4B = (operation_4B == CONTRAST) * (1 - factors_4B[CONTRAST])
         for step_B33, blended_B in zip(steps_4B33, blended_4B, strict=True):
             mean_luma_B = torch.bmm(map_B34, mean_B41).squeeze(2) @ luma
             map_B34 = torch.bmm(step_B33, map_B34)
             map_B34[:, :, 3] += (blended_B * mean_luma_B)[:, None]
-    return torch.bmm(torch.where(gray_B.to(device)[:, None, None], luma.expand(3, 3), unit), map_B34)
+    return torch.bmm(torch.where(to_device(gray_B, device)[:, None, None], luma.expand(3, 3), unit), map_B34)
 
 
 def _operation_matrices(factors_4B: Tensor) -> Tensor:
     """The linear part of each operation, and last the identity for none: (5, B, 3, 3)."""
     device = factors_4B.device
-    unit, luma = torch.eye(3, device=device), torch.tensor(LUMA, device=device).expand(3, 3)
+    unit, luma = torch.eye(3, device=device), to_device(torch.tensor(LUMA), device).expand(3, 3)
     scale_4B11 = factors_4B[:, :, None, None]
     steps_5B33 = torch.cat([scale_4B11 * unit, unit.expand(1, factors_4B.shape[1], 3, 3)])  # brightness and contrast
     steps_5B33[SATURATION] += (1 - scale_4B11[SATURATION]) * luma
     angle_B11 = 2 * math.pi * scale_4B11[HUE]
     cos, sin = angle_B11.cos(), angle_B11.sin()
-    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / math.sqrt(3)
+    across = to_device(torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3), device)
     steps_5B33[HUE] = cos * unit + (1 - cos) / 3 + sin * across  # Rodrigues' formula
     return steps_5B33

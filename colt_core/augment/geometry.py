@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colt_core.transfer import to_device
+
 
 def shear_x(value_n: Tensor) -> Tensor:
     """Rows slide by `value` of their distance from the top."""
@@ -66,7 +68,7 @@ def warp(images_n3SS: Tensor, maps_n23: Tensor) -> Tensor:
     """
     count, channels, size, _ = images_n3SS.shape
     center = torch.arange(size, dtype=torch.float64, device=images_n3SS.device) + 0.5
-    maps = maps_n23.to(images_n3SS.device)[..., None, None]
+    maps = to_device(maps_n23, images_n3SS.device)[..., None, None]
     source_n2SS = (maps[:, :, 0] * center + maps[:, :, 1] * center[:, None] + maps[:, :, 2] * size).floor().long()
     inside_nSS = ((source_n2SS >= 0) & (source_n2SS < size)).all(dim=1)
     column, row = source_n2SS.clamp_(0, size - 1).unbind(1)

@@ -16,6 +16,7 @@ from colt_core.augment.color import (
     adjust_hue_,
     adjust_saturation_,
 )
+from colt_core.transfer import to_device
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 ORDERS = torch.tensor([*permutations(range(4)), (-1,) * 4])  # the last row, index -1: no operation
@@ -51,7 +52,7 @@ def jitter_(images_B3P: Tensor, parameters: JitterParameters) -> None:
     runs = [list(_runs(operations_B4[:, turn])) for turn in range(4)]
     longest = max((rows.stop - rows.start for run in runs for operation, rows in run if operation == HUE), default=0)
     scratch = torch.empty(HUE_PLANES * longest * images_B3P.shape[2], device=images_B3P.device)
-    factors = parameters.factors.to(images_B3P.device)
+    factors = to_device(parameters.factors, images_B3P.device)
     for operation, rows in (step for run in runs for step in run):
         group, factor = images_B3P[rows], factors[operation, rows]
         if operation == BRIGHTNESS:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colt_core.transfer import to_device
+
 # ImageNet's, for every data set (released COLT code). In 0..1 units.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -12,8 +14,8 @@ STD = (0.229, 0.224, 0.225)
 
 def standardize_(images_B3HW: Tensor) -> Tensor:
     """float32 images in 0..1 -> zero mean, unit variance of ImageNet, in place."""
-    mean = torch.tensor(MEAN, device=images_B3HW.device).view(3, 1, 1)
-    std = torch.tensor(STD, device=images_B3HW.device).view(3, 1, 1)
+    mean = to_device(torch.tensor(MEAN), images_B3HW.device).view(3, 1, 1)
+    std = to_device(torch.tensor(STD), images_B3HW.device).view(3, 1, 1)
     return images_B3HW.sub_(mean).div_(std)
 
 

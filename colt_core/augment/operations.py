@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from colt_core.augment.color import adjust_brightness_, adjust_contrast_, adjust_saturation_
+from colt_core.transfer import to_device
 
 _CUTOUT_COLOR = (125, 123, 114)  # ImageNet's mean, as in every RandAugment since AutoAugment's release
 
@@ -101,5 +102,5 @@ def cutout(images_n3SS: Tensor, value_n: Tensor, center_2n: Tensor) -> Tensor:
     pixel = torch.arange(size, device=images_n3SS.device)
     across_n, down_n = (pixel >= first_2n[..., None]) & (pixel <= last_2n[..., None])
     covered_nSS = down_n[:, :, None] & across_n[:, None, :] & (side_n > 0)[:, None, None]
-    gray = torch.tensor(_CUTOUT_COLOR, device=images_n3SS.device)[:, None, None] / 255
+    gray = to_device(torch.tensor(_CUTOUT_COLOR), images_n3SS.device)[:, None, None] / 255
     return torch.where(covered_nSS[:, None], gray, images_n3SS)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from colt_core.augment import geometry, operations
+from colt_core.transfer import to_device
 
 _LEVELS = 30  # a level of 30 is the upper end of an operation's range
 
@@ -82,7 +83,7 @@ def rand_augment_(images_B3SS: Tensor, parameters: RandAugmentParameters) -> Non
         for index, name in enumerate(OPERATIONS):
             chosen = (parameters.operation[:, turn] == index).nonzero().squeeze(1)
             if len(chosen) > 0:
-                here = chosen.to(images_B3SS.device)
+                here = to_device(chosen, images_B3SS.device)
                 images_B3SS[here] = _operate(name, images_B3SS[here], parameters[chosen], turn)
 
 
@@ -92,9 +93,9 @@ def _operate(name: str, images_n3SS: Tensor, parameters: RandAugmentParameters, 
         return _WITHOUT_VALUE[name](images_n3SS)
     if name in _WITH_VALUE:
         apply, low, high = _WITH_VALUE[name]
-        return apply(images_n3SS, (low + (high - low) * share_n).to(device))
+        return apply(images_n3SS, to_device(low + (high - low) * share_n, device))
     if name in _GEOMETRIC:
         maps, most = _GEOMETRIC[name]
         return geometry.warp(images_n3SS, maps(share_n * most * parameters.sign[:, turn]))
     center_2n = parameters.center[:, turn].T
-    return operations.cutout(images_n3SS, (_CUTOUT_SIDE * share_n).to(device), center_2n.to(device))
+    return operations.cutout(images_n3SS, to_device(_CUTOUT_SIDE * share_n, device), to_device(center_2n, device))

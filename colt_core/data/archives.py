@@ -22,7 +22,10 @@ from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import safe_name
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, OSError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, OSError),
+    UnicodeError,  # of names
+)
 # Of a member: signature, flags, length of the name, length of the extra field.
 _ZIP_HEADER = struct.Struct("<4s2xH18xHH")
 _ZIP_UTF8, _ZIP_PATCH, _ZIP_STRONG_ENCRYPTION = 0x800, 0x20, 0x40
@@ -99,8 +102,9 @@ class ZipArchive:
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DataError(f"{info.filename!r} is packed by an unusual method; use store or deflate")
             # `filename` ends at a NUL; the name as written does not.
-            name = names.add(info.orig_filename, info.is_dir())
-            if not info.is_dir():
+            is_folder = info.filename.endswith("/")  # `is_dir` fails on an empty name
+            name = names.add(info.orig_filename, is_folder)
+            if not is_folder:
                 self._members[name] = info
         self.names = list(self._members)
 

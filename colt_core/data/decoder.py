@@ -32,6 +32,7 @@ class Order(NamedTuple):
 
 def main() -> None:
     """Answer one order after the other, until there are no more."""
+    os.nice(10)  # a training may run beside
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for the images
     with os.fdopen(0, "rb") as orders, os.fdopen(os.dup(1), "wb") as replies:
         os.dup2(2, 1)  # what a library prints must not come between the pixels

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from queue import SimpleQueue
 from typing import IO, cast
@@ -26,7 +27,10 @@ from colt_core.data.decoder import COUNT, Order
 from colt_core.data.images import UInt8, decode
 from colt_core.data.limits import Limits
 
-FEW = 256  # so many images are decoded before the processes could start
+FEW = 2048  # for so many images a process is worth its start, of more than a quarter of a second
+_MOST_PROCESSES = 8  # one alone reads the archive for them, and writes
+# Larger images are decoded one at a time, by the caller: an image may take nine bytes a pixel meanwhile.
+_MOST_PIXELS_BESIDE_OTHERS = 2**22
 # Of one order; what is on its way is bounded by twice the number of processes.
 _MOST_IMAGES, _MOST_FILE_BYTES, _MOST_PIXEL_BYTES = 256, 2**20, 2**22
 
@@ -37,14 +41,14 @@ Decoded = Iterator[tuple[str, UInt8]]
 def decode_files(files: Files, count: int, size: int | None, limits: Limits) -> Decoded:
     """(name, (3, H, W) uint8) of each of `count` files (name, content), in their order. See `decode`.
 
-    As many processes as cores may be used decode more than a few files; they end with the iterator. Their number is
-    that of `OMP_NUM_THREADS` where it is set, as for torch. Memory is bounded, however many files there are.
+    As many processes as cores may be used, up to eight, decode more than a few files; they end with the iterator. The
+    cores are those of `OMP_NUM_THREADS` where it is set, as for torch. Memory is bounded, however many files there are.
 
     Raises:
         DataError: for the first file that cannot be used, once the images before it were given; what `files` raises.
         RuntimeError: a decoding process ended unexpectedly.
     """
-    if count <= FEW or (processes := usable_cores()) == 1:
+    if (processes := min(usable_cores(), _MOST_PROCESSES, -(-count // FEW))) <= 1:
         for name, content in files:
             yield name, decode(content, name, size, limits)
         return
@@ -54,10 +58,11 @@ def decode_files(files: Files, count: int, size: int | None, limits: Limits) -> 
         break
     else:
         return
+    smaller = replace(limits, max_pixels=min(limits.max_pixels, _MOST_PIXELS_BESIDE_OTHERS))
     with _Decoders(processes) as decoders:
         pending: deque[tuple[_Batch, Future[UInt8]]] = deque()
         for batch in _batches(files, _MOST_PIXEL_BYTES // first.nbytes):
-            pending.append((batch, decoders.submit(Order(batch.contents, first.shape, size, limits))))
+            pending.append((batch, decoders.submit(Order(batch.contents, first.shape, size, smaller))))
             while len(pending) > 2 * processes:
                 yield from _finished(*pending.popleft(), size, limits)
         while pending:
@@ -138,10 +143,9 @@ class _Decoders:
 class _Process:
     def __init__(self) -> None:
         # Not by multiprocessing, whose children run the caller's main module again.
-        program = f"import sys; sys.path = {sys.path!r}; from colt_core.data.decoder import main; main()"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
-        )
+        path = [folder for folder in sys.path if isinstance(folder, str)]  # others are ignored by Python too
+        program = f"import sys; sys.path = {path!r}; from colt_core.data.decoder import main; main()"
+        self._process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._orders = cast(IO[bytes], self._process.stdin)
         self._replies = cast(IO[bytes], self._process.stdout)
 
@@ -152,7 +156,9 @@ class _Process:
             count = COUNT.unpack(self._read(COUNT.size))[0]
             return np.frombuffer(self._read(count * prod(order.shape)), np.uint8).reshape(count, *order.shape)
         except (BrokenPipeError, EOFError) as error:
-            raise RuntimeError(f"a decoding process ended with code {self._process.wait()}") from error
+            code = self._process.wait()
+            by = "was killed, probably for want of memory" if code == -signal.SIGKILL else f"ended with code {code}"
+            raise RuntimeError(f"a decoding process {by}") from error
 
     def _read(self, size: int) -> bytes:
         content = self._replies.read(size)

@@ -68,10 +68,11 @@ class _NormalizeTogether(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        x, weight_C, mean_C, var_C, count = ctx.saved_tensors
+        given, weight_C, mean_C, var_C, count = ctx.saved_tensors
+        x = given.to(mean_C.dtype)  # gradients that cancel out would not do so in half precision
         if x.numel():
             grad_x, grad_weight_C, grad_bias_C = torch.ops.aten.native_batch_norm_backward(
-                grad, x, weight_C, mean_C, var_C, None, None, False, ctx.eps, [True, True, True]
+                grad.to(x.dtype), x, weight_C, mean_C, var_C, None, None, False, ctx.eps, [True, True, True]
             )
         else:  # of which the kernel divides by zero
             grad_x, grad_weight_C, grad_bias_C = map(torch.zeros_like, (x, weight_C, weight_C))
@@ -81,7 +82,7 @@ class _NormalizeTogether(torch.autograd.Function):
         dist.all_reduce(sums_2C)
         slope_C, offset_C = sums_2C * (weight_C * (var_C + ctx.eps).rsqrt() / count)
         grad_x -= nn.functional.batch_norm(x, mean_C, var_C, slope_C, offset_C, eps=ctx.eps)
-        return grad_x, grad_weight_C, grad_bias_C, None
+        return grad_x.to(given.dtype), grad_weight_C, grad_bias_C, None
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -50,7 +50,7 @@ def distribution_contrastive(
         return z_2BD.sum() * 0.0
     if denominator == "cross_domain":
         with torch.autocast(z_2BD.device.type, enabled=False):
-            loss: Tensor = _CrossDomain.apply(z_2BD, is_ood_2B, temperature)
+            loss: Tensor = _CrossDomain.apply(z_2BD, is_ood_2B, 2 * int(is_ood_B.sum()), temperature)
         return loss
     if log_norm_2B is None:
         log_norm_2B = log_norm(z_2BD, temperature)
@@ -74,10 +74,9 @@ class _CrossDomain(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, z_2BD: Tensor, is_ood_2B: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, z_2BD: Tensor, is_ood_2B: Tensor, num_ood: int, temperature: float) -> Tensor:
         # Sorted by distribution, positives and negatives are contiguous blocks instead of masks.
         order_2B = is_ood_2B.long().argsort(stable=True)
-        num_ood = int(is_ood_2B.sum())
         z_sorted = z_2BD[order_2B]
         logits = (z_sorted / temperature) @ z_sorted.T
         num_id = len(logits) - num_ood
@@ -93,9 +92,9 @@ class _CrossDomain(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         (grad_2BD,) = ctx.saved_tensors
-        return grad * grad_2BD, None, None
+        return grad * grad_2BD, None, None, None
 
 
 def _replace_by_gradient(positives: Tensor, negatives: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colt_core.transfer import to_device
+
 
 def checked_embeddings(z_2BD: Tensor, temperature: float) -> Tensor:
     """The embeddings in float32 (float64 stays): similarities divided by a small tau are too coarse in bf16.
@@ -30,4 +32,4 @@ def checked_ood_mask(is_ood_B: Tensor, z_2BD: Tensor) -> Tensor:
             f"is_ood must be a bool mask of shape ({z_2BD.shape[0] // 2},), "
             f"not {is_ood_B.dtype} of {tuple(is_ood_B.shape)}"
         )
-    return is_ood_B.to(z_2BD.device).repeat(2)
+    return to_device(is_ood_B, z_2BD.device).repeat(2)

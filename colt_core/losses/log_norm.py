@@ -53,11 +53,14 @@ class _LogNorm(torch.autograd.Function):
             ctx.save_for_backward(z_2BD, p_ij)
             ctx.temperature = temperature
         ctx.mark_non_differentiable(p_ij)
+        ctx.set_materialize_grads(False)  # else backward is given a 2B x 2B matrix of zeros for p_ij
         return (largest_2B1 + total_2B1.log()).squeeze(1), p_ij
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_2B: Tensor, _: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad_2B: Tensor | None, _: None) -> tuple[Tensor | None, None]:
+        if grad_2B is None:
+            return None, None
         z_2BD, p_ij = ctx.saved_tensors
         grad_2B1 = (grad_2B / ctx.temperature).unsqueeze(1)
         # s_ij moves with z_i and with z_j: row i's softmax pulls on both.

@@ -40,7 +40,7 @@ def most_similar_of_many(queries_QD: Float32, base_MD: Embeddings, k: int) -> tu
     """`most_similar` for a few queries and a base that may be a half-precision memory map.
 
     Such a base goes by once, in blocks. A query keeps what is above the k-th best of the blocks before, which soon
-    lets next to nothing through.
+    lets next to nothing through. Of equal similarities others may be kept than by `most_similar`.
     """
     if base_MD.dtype == np.float32:
         return most_similar(queries_QD, base_MD, k)
@@ -101,7 +101,10 @@ def blocks(z_ND: Embeddings) -> Iterator[slice]:
 
 def widened(z: Embeddings) -> Float32:
     """Some rows of embeddings, in float32; no copy of what is that already."""
-    return np.asarray(z, dtype=np.float32)
+    if z.dtype == np.float32:
+        return np.asarray(z)
+    # By torch: numpy's own conversion takes 6 times as long. It wants memory that may be written to.
+    return torch.from_numpy(z if z.flags.writeable else z.copy()).float().numpy()
 
 
 def as_embeddings(z: Float32 | Tensor, name: str) -> Float32:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from colt_core.config import PretrainConfig
 from colt_core.events import RunStarted
+from colt_core.transfer import to_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Compute:
 
     @property
     def reads_behind(self) -> int:
-        """By how many steps results are read late: on a GPU by one, so that the host never waits for a step."""
+        """By how many steps results are read late: on a GPU by one, so that the host need not wait for a step."""
         return 1 if self.device.type == "cuda" else 0
 
     def started(self, epoch: int, step: int) -> RunStarted:
@@ -67,10 +68,8 @@ class Compute:
         module.to(self.device).to(memory_format=torch.channels_last)
 
     def images(self, images: Tensor) -> Tensor:
-        """Move images here; by way of pinned memory to a GPU, as the host would wait for it otherwise."""
-        if self.device.type == "cuda":
-            images = images.pin_memory()
-        return images.to(self.device, non_blocking=True)
+        """Move images here."""
+        return to_device(images, self.device)
 
 
 _NAMES = {"cpu": "CPU", "cuda": "GPU"}

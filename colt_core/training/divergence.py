@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is not finite, and the weights are still those before the step; or a round's embeddings are not."""
+    """The loss is not finite, or a round's embeddings are not: the weights are of no use. Go on from a checkpoint."""

@@ -46,7 +46,8 @@ def pretrain(
     would have ended. A resumed run yields nothing of what the checkpoint has behind it.
 
     With `num_processes` > 1 every process calls this inside of `process_group`, with the same arguments, and goes
-    through all events, which are the same in each; losses and gradients are those of one process, up to rounding.
+    through all events, which are the same in each, but that a checkpoint to go on from is the first's; losses and
+    gradients are those of one process, up to rounding.
 
     Args:
         config: what to train.
@@ -79,12 +80,13 @@ def _run(
     round_epochs = config.round_epochs()
     sampler = sampler_for(config)
     augment = BatchAugmenter.of(config)
-    profile, results = Profile(compute.device), Readback(compute.reads_behind)
+    profile, results = Profile(compute.device, state.spent), Readback(compute.reads_behind)
+    seconds_before = state.spent.get("epoch", 0.0)
     yield compute.started(state.epoch, state.step)
 
     while state.epoch < config.epochs:
         epoch = state.epoch + 1
-        epoch_began = perf_counter()
+        epoch_began, seconds_before = perf_counter() - seconds_before, 0.0
         batches_done = state.step - schedule.steps_before(epoch)
 
         if sampler and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
@@ -93,7 +95,7 @@ def _run(
             state.rounds, state.selected = state.rounds + 1, found["selected"]
             yield RoundDone(state.rounds, epoch, state.step, **found, seconds=perf_counter() - epoch_began)
             if ranks.first_says(should_stop()):
-                yield from _stop(state)
+                yield from _stop(state, profile, epoch_began)
                 return
 
         framework.train()
@@ -138,18 +140,17 @@ def _run(
                 step=step,
                 steps=schedule.steps,
                 learning_rate=learning_rate,
-                seconds=perf_counter() - step_began,
             )
-            results.send(sent, (batch, event))
+            results.send(sent, (batch, event), step_began)
             yield from _read(state, results.arrived())
             if ranks.first_says(should_stop()):
                 yield from _read(state, results.arrived(everything=True))
-                yield from _stop(state)
+                yield from _stop(state, profile, epoch_began)
                 return
 
         yield from _read(state, results.arrived(everything=True))
         mean_loss = state.loss_sum / schedule.steps_in(epoch)
-        state.epoch, state.loss_sum = epoch, 0.0
+        state.epoch, state.loss_sum, state.spent = epoch, 0.0, {}
         yield EpochDone(
             epoch=epoch,
             step=state.step,
@@ -165,14 +166,15 @@ def _run(
     yield Finished(state.epoch, state.step)
 
 
-def _read(state: TrainingState, arrived: Iterator[tuple[dict[str, Tensor], Any]]) -> Iterator[StepDone]:
+def _read(state: TrainingState, arrived: Iterator[tuple[dict[str, Tensor], Any, float]]) -> Iterator[StepDone]:
     """Take the results of steps into the state, now that they are on the host."""
-    for result, (batch, event) in arrived:
+    for result, (batch, event), seconds in arrived:
         loss, contrastive, distribution = result["losses_3"].tolist()
         done: StepDone = event(
             loss=loss,
             contrastive_loss=contrastive,
             distribution_loss=None if math.isnan(distribution) else distribution,
+            seconds=seconds,
         )
         if not math.isfinite(loss):
             raise TrainingDiverged(
@@ -186,6 +188,7 @@ def _read(state: TrainingState, arrived: Iterator[tuple[dict[str, Tensor], Any]]
         yield done
 
 
-def _stop(state: TrainingState) -> Iterator[Event]:
+def _stop(state: TrainingState, profile: Profile, epoch_began: float) -> Iterator[Event]:
+    state.spent = {**profile.take(), "epoch": perf_counter() - epoch_began}
     yield CheckpointReady(state.epoch, state.step, state.snapshot())
     yield Stopped(state.epoch, state.step)

@@ -18,11 +18,14 @@ class Profile:
     """Seconds by phase. On a GPU they are those of its own clock, as the host runs ahead of it.
 
     `data` is from reading images to the augmented views, `forward_backward` includes losses and the optimiser's step.
+
+    Args:
+        so_far: what to begin from, of an epoch that was stopped within.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, so_far: dict[str, float] | None = None) -> None:
         self._on_gpu = device.type == "cuda"
-        self._seconds = dict.fromkeys(PHASES, 0.0)
+        self._seconds = {phase: (so_far or {}).get(phase, 0.0) for phase in PHASES}
         self._intervals: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
 
     @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -15,13 +17,14 @@ from torch import Tensor
 class _Sent:
     tensors: dict[str, Tensor]  # on the host, once `copied`
     beside: Any
+    began: float
     copied: torch.cuda.Event | None
 
 
 class Readback:
     """Carries a step's results to the host in order, without making the host wait for the step.
 
-    On a GPU they arrive one step later: by then the device has long computed them, and it is never left without work.
+    On a GPU they arrive one step later, while it computes the next: it is not left without work.
 
     Args:
         behind: how many steps later, 0 or more.
@@ -30,23 +33,34 @@ class Readback:
     def __init__(self, behind: int) -> None:
         self._behind = behind
         self._sent: deque[_Sent] = deque()
+        self._last_arrival = -math.inf
 
-    def send(self, tensors: dict[str, Tensor], beside: Any = None) -> None:
-        """Start the copies of a step's tensors; what is `beside` them is on the host already, and travels along."""
+    def send(self, tensors: dict[str, Tensor], beside: Any, began: float) -> None:
+        """Start the copies of a step's tensors.
+
+        Args:
+            beside: what is on the host already, and travels along.
+            began: by `perf_counter`, when the step began.
+        """
         copied = None
         if any(tensor.is_cuda for tensor in tensors.values()):
             tensors = {name: _copy_started(tensor) for name, tensor in tensors.items()}
             copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             copied.record()
-        self._sent.append(_Sent(tensors, beside, copied))
+        self._sent.append(_Sent(tensors, beside, began, copied))
 
-    def arrived(self, *, everything: bool = False) -> Iterator[tuple[dict[str, Tensor], Any]]:
-        """Tensors (on the host) of the steps that are due, or of all, and what was beside; waits for their copies."""
+    def arrived(self, *, everything: bool = False) -> Iterator[tuple[dict[str, Tensor], Any, float]]:
+        """Tensors (on the host) of the steps that are due, or of all, what was beside, and the step's seconds.
+
+        Waits for their copies. Seconds are since the step began, or since the results before it arrived.
+        """
         while len(self._sent) > (0 if everything else self._behind):
             sent = self._sent.popleft()
             if sent.copied is not None:
                 sent.copied.synchronize()
-            yield sent.tensors, sent.beside
+            now = perf_counter()
+            seconds, self._last_arrival = now - max(sent.began, self._last_arrival), now
+            yield sent.tensors, sent.beside, seconds
 
 
 def _copy_started(tensor: Tensor) -> Tensor:

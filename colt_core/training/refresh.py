@@ -17,6 +17,7 @@ from colt_core.events import Float32, Int64
 from colt_core.samplers.budget import budgeted_clusters, integer_budgets
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.colt import nearest_unpicked
+from colt_core.samplers.search import blocks
 from colt_core.seeding import generator
 
 Float16 = NDArray[np.float16]
@@ -52,17 +53,23 @@ def carried_forward(known_MD: Float16, index_S: Int64, fresh_SD: Float32) -> Flo
     Returns:
         (M, D), L2-normalised.
     """
-    known_M1D = np.column_stack([known_MD, np.ones(len(known_MD), dtype=np.float16)]).astype(np.float32)
-    known_S1D = known_M1D[index_S].astype(np.float64)
+    known_S1D = _with_ones(known_MD[index_S]).astype(np.float64)
     change_SD = fresh_SD - known_S1D[:, :-1]
     normal_matrix = known_S1D.T @ known_S1D + _RIDGE * np.eye(known_S1D.shape[1])
-    map_1DD = np.linalg.solve(normal_matrix, known_S1D.T @ change_SD)
-    z_MD = known_M1D[:, :-1] + known_M1D @ map_1DD.astype(np.float32)
-    lengths_M1 = np.linalg.norm(z_MD, axis=1, keepdims=True)
-    # What the map sends to the origin stays where it was known.
-    z_MD = np.where(lengths_M1 > 1e-3, z_MD / np.maximum(lengths_M1, 1e-3), known_M1D[:, :-1])
+    map_1DD = np.linalg.solve(normal_matrix, known_S1D.T @ change_SD).astype(np.float32)
+    z_MD = np.empty(known_MD.shape, dtype=np.float32)
+    for block in blocks(known_MD):
+        known_b1D = _with_ones(known_MD[block])
+        z_bD = known_b1D[:, :-1] + known_b1D @ map_1DD
+        lengths_b1 = np.linalg.norm(z_bD, axis=1, keepdims=True)
+        # What the map sends to the origin stays where it was known.
+        z_MD[block] = np.where(lengths_b1 > 1e-3, z_bD / np.maximum(lengths_b1, 1e-3), known_b1D[:, :-1])
     z_MD[index_S] = fresh_SD
     return z_MD
+
+
+def _with_ones(known_nD: Float16) -> Float32:
+    return np.column_stack([known_nD, np.ones(len(known_nD), dtype=np.float16)]).astype(np.float32)
 
 
 def best_candidates(

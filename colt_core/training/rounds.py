@@ -42,7 +42,7 @@ def find_round(
     """
     config, number = state.config, state.rounds + 1
     id_z = _directions(embed(state.framework, images, precision=config.precision, ranks=ranks), state, ranks)
-    if state.known_pool is None or number_to_embed(len(pool), config.sample_budget) == len(pool):
+    if state.known_pool is None:
         ood_z, embedded = _embedded(state, pool, None, ranks), None
     else:
         ood_z, embedded = _embedded_in_part(state, state.known_pool, pool, id_z, ranks)
@@ -50,8 +50,8 @@ def find_round(
     tailness = state.tailness.scores()
     find = partial(sampling_round, id_z, ood_z, tailness, sampler, config, number, measures, embedded)
     found = first_finds(find, ranks, config, len(images), len(pool))
-    if config.pool_refresh == "candidates":
-        state.known_pool = ood_z.astype(np.float16)
+    in_part = config.pool_refresh == "candidates" and number_to_embed(len(pool), config.sample_budget) < len(pool)
+    state.known_pool = ood_z.astype(np.float16) if in_part and number < len(config.round_epochs()) else None
     return FoundRound(**found, ood_embedded=len(pool) if embedded is None else len(embedded))
 
 

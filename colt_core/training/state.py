@@ -36,6 +36,7 @@ class TrainingState:
     epoch: int = 0  # finished epochs
     step: int = 0  # optimiser steps so far
     loss_sum: float = 0.0  # over the steps of the unfinished epoch
+    spent: dict[str, float] = field(default_factory=dict)  # seconds by phase and in all of an epoch stopped within
 
     @classmethod
     def start(cls, config: PretrainConfig, data: dict[str, int | None], compute: Compute, ranks: Ranks = ALONE) -> Self:
@@ -63,6 +64,7 @@ class TrainingState:
             "epoch": self.epoch,
             "step": self.step,
             "loss_sum": self.loss_sum,
+            "spent": dict(self.spent),
             "rounds": self.rounds,
             "selected": torch.from_numpy(self.selected.copy()),
             **({} if self.known_pool is None else {"known_pool": torch.from_numpy(self.known_pool.copy())}),
@@ -85,7 +87,7 @@ class TrainingState:
         self.selected = snapshot["selected"].numpy().copy()
         self.known_pool = snapshot["known_pool"].numpy().copy() if "known_pool" in snapshot else None
         self.rounds, self.epoch, self.step = snapshot["rounds"], snapshot["epoch"], snapshot["step"]
-        self.loss_sum = snapshot["loss_sum"]
+        self.loss_sum, self.spent = snapshot["loss_sum"], dict(snapshot.get("spent", {}))
 
 
 def _on_host(value: Any) -> Any:

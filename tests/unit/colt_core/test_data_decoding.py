@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,27 @@ def test_every_image_comes_in_order_and_as_one_process_decodes_it(size: int | No
     for (_, image), (name, content) in zip(found, FILES, strict=True):
         assert np.array_equal(image, decode(content, name, size))
     assert not decoders()
+
+
+def test_a_large_image_is_decoded_by_the_caller_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what an image takes while it is decoded, only the caller's share may be large."""
+    monkeypatch.setattr(decoding, "_MOST_PIXELS_BESIDE_OTHERS", 400)
+    large = (f"{len(FILES)}.png", encoded(np.zeros((30, 30, 3), np.uint8), "PNG"))
+    in_caller: list[str] = []
+
+    def noted(content: bytes, name: str, size: int | None, limits: Limits) -> np.ndarray:
+        in_caller.append(name)
+        return decode(content, name, size, limits)
+
+    monkeypatch.setattr(decoding, "decode", noted)
+    found = list(decoded([*FILES, large], 8))
+    assert np.array_equal(found[-1][1], decode(large[1], large[0], 8))
+    assert large[0] in in_caller and len(in_caller) < len(FILES) / 2
+
+
+def test_an_import_path_of_another_type_is_no_hindrance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "path", [tmp_path, *sys.path])
+    assert len(list(decoded(FILES))) == len(FILES)
 
 
 def test_images_of_another_shape_are_in_their_place() -> None:
@@ -139,7 +161,7 @@ def test_a_process_that_is_killed_is_not_taken_for_a_bad_image() -> None:
     next(images)
     for child in decoders():
         child.kill()
-    with pytest.raises(RuntimeError, match="decoding process ended with code -9"):
+    with pytest.raises(RuntimeError, match="decoding process was killed"):
         list(images)
 
 
@@ -186,4 +208,11 @@ def test_processes_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
         assert len(children) == 2
         program.send_signal(signal.SIGKILL)
         program.wait(30)
-    wait_until(lambda: not any(map(psutil.pid_exists, children)), 30, "the decoding processes end")
+    wait_until(lambda: not any(map(is_running, children)), 30, "the decoding processes end")
+
+
+def is_running(pid: int) -> bool:
+    """False for one that nobody has waited for, too."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False

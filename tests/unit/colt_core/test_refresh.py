@@ -186,9 +186,18 @@ def test_a_resumed_run_ends_bit_for_bit_the_same(stops: list[int], candidates_ru
     assert difference(told + events, candidates_run) is None
 
 
-def test_a_full_run_carries_nothing_of_it() -> None:
-    (checkpoint,) = kinds(run(config(epochs=3, checkpoint_interval=3)), CheckpointReady)
-    assert "known_pool" not in checkpoint.state
+@pytest.mark.parametrize(
+    "settings", [{"pool_refresh": "full"}, {"sample_budget": 15}, {"epochs": 3}], ids=["full", "half", "one round"]
+)
+def test_what_no_round_will_use_is_not_carried(settings: dict[str, Any]) -> None:
+    checkpoints = kinds(run(candidate_config(**{"checkpoint_interval": 1, "epochs": 4, **settings})), CheckpointReady)
+    assert not any("known_pool" in checkpoint.state for checkpoint in checkpoints)
+
+
+def test_it_is_carried_to_the_last_round(candidates_run: list[Any]) -> None:
+    rounds = [event.epoch for event in kinds(candidates_run, RoundDone)]
+    carried = [event.epoch for event in kinds(candidates_run, CheckpointReady) if "known_pool" in event.state]
+    assert carried == list(range(rounds[0], rounds[-1]))
 
 
 def _on_run(ranks: Ranks) -> list[Any]:

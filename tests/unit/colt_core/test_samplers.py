@@ -1,6 +1,7 @@
 """Clustering, selection, scoring of the pool, and the round that composes them."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +212,7 @@ def test_ood_tailness_is_the_similarity_weighted_mean_of_the_neighbours() -> Non
         expected = sum(w * float(tailness[i]) for w, i in zip(weights, nearest, strict=True)) / sum(weights)
         assert scores.tailness[row] == pytest.approx(expected, rel=1e-4)
     np.testing.assert_array_equal(scores.cluster, (ood_z @ centers.T).argmax(axis=1))
-    np.testing.assert_allclose(scores.similarity, (ood_z @ centers.T).max(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(scores.similarity, (ood_z @ centers.T).max(axis=1), rtol=1e-5, atol=1e-6)
 
 
 def test_negative_similarities_weigh_nothing() -> None:
@@ -267,6 +268,15 @@ def test_a_mapped_base_is_searched_in_blocks(k: int, tmp_path: Path, monkeypatch
     expected = unit_rows(3) @ np.asarray(half, dtype=np.float32).T
     np.testing.assert_array_equal(index, np.argsort(-expected, axis=1, kind="stable")[:, :k])
     np.testing.assert_allclose(similarity, np.take_along_axis(expected, index, axis=1), atol=1e-6)
+
+
+def test_a_mapped_base_may_be_read_only(tmp_path: Path) -> None:
+    half = mapped(unit_rows(400, seed=1), tmp_path)
+    half.flush()
+    read_only = np.memmap(tmp_path / "z.bin", dtype=np.float16, mode="r", shape=half.shape)
+    with warnings.catch_warnings(action="error"):
+        found = most_similar_of_many(unit_rows(3), read_only, 5)
+    np.testing.assert_array_equal(found, most_similar_of_many(unit_rows(3), half, 5))
 
 
 def test_a_round_on_a_mapped_pool_is_that_of_its_values_in_memory(

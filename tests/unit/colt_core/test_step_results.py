@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from time import perf_counter
 from typing import Any
 
 import pytest
 import torch
 
 from colt_core import PretrainConfig
-from colt_core.events import EpochDone, Finished, RunStarted, StepDone, Stopped
+from colt_core.events import EpochDone, Finished, RoundDone, RunStarted, StepDone, Stopped
 from colt_core.losses import distribution_contrastive, nt_xent
 from colt_core.tailness import negative_tailness
 from colt_core.training.device import Compute
@@ -50,6 +51,24 @@ def test_an_epoch_tells_where_its_time_went() -> None:
     assert [event.profile["round"] > 0 for event in epochs] == [False, False, True, True]
 
 
+def test_an_epoch_that_was_stopped_within_counts_what_came_before() -> None:
+    told: list[Any] = []
+    state = None
+    while not told or not isinstance(told[-1], Finished):
+        events = run(config(), resume_from=state, should_stop=stop_after(2))
+        told += events
+        state = events[-2].state  # type: ignore[union-attr]
+    epochs = kinds(told, EpochDone)
+    assert len(epochs) == config().epochs
+    for epoch in epochs:
+        steps = [event.seconds for event in kinds(told, StepDone) if event.epoch == epoch.epoch]
+        rounds = [event.seconds for event in kinds(told, RoundDone) if event.epoch == epoch.epoch]
+        assert len(steps) > 1
+        assert epoch.seconds >= sum(steps) + sum(rounds)
+        assert epoch.profile["forward_backward"] > max(steps) / 10
+        assert epoch.profile["round"] == pytest.approx(sum(rounds), rel=0.5, abs=0.01)
+
+
 def test_a_phase_counts_what_happens_inside_it_until_it_is_taken() -> None:
     profile = Profile(CPU)
     assert list(profile.each("data", iter("ab"))) == ["a", "b"]
@@ -62,14 +81,24 @@ def test_a_phase_counts_what_happens_inside_it_until_it_is_taken() -> None:
 
 def test_results_arrive_in_order_and_as_late_as_asked() -> None:
     late = Readback(behind=1)
-    late.send({"x": torch.tensor(1.0)}, "first")
+    late.send({"x": torch.tensor(1.0)}, "first", 0.0)
     assert list(late.arrived()) == []
-    late.send({"x": torch.tensor(2.0)}, "second")
-    assert [(float(t["x"]), beside) for t, beside in late.arrived()] == [(1.0, "first")]
-    assert [beside for _, beside in late.arrived(everything=True)] == ["second"]
+    late.send({"x": torch.tensor(2.0)}, "second", 0.0)
+    assert [(float(t["x"]), beside) for t, beside, _ in late.arrived()] == [(1.0, "first")]
+    assert [beside for _, beside, _ in late.arrived(everything=True)] == ["second"]
     at_once = Readback(behind=0)
-    at_once.send({"x": torch.tensor(3.0)}, "now")
-    assert [beside for _, beside in at_once.arrived()] == ["now"]
+    at_once.send({"x": torch.tensor(3.0)}, "now", 0.0)
+    assert [beside for _, beside, _ in at_once.arrived()] == ["now"]
+
+
+def test_a_step_lasts_from_its_start_or_the_results_before_it_until_its_own_arrive() -> None:
+    began = perf_counter() - 1000
+    results = Readback(behind=1)
+    for step in (1, 2):  # a device that takes long: both were started long ago
+        results.send({"x": torch.tensor(0.0)}, step, began)
+    (first,), (second,) = results.arrived(), results.arrived(everything=True)
+    assert first[2] >= 1000 and second[2] < 500
+    assert first[2] + second[2] == pytest.approx(perf_counter() - began, abs=60)
 
 
 @pytest.fixture
