@@ -8,102 +8,20 @@ first epoch is one step, so that the step is recorded at once; a sampling round 
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import httpx
-import numpy as np
 from sqlalchemy import select
 
 from benchmarks.report import Report
-from store.database import build_engine, reading
+from benchmarks.service import Service, register, until
+from store.database import reading
 from store.models import Job, JobEvent
 
 API_GOAL_SECONDS, JOB_GOAL_SECONDS = 2.0, 5.0
-_CLASSES, _TRAIN_OF_CLASS = 4, 128  # 512 training images, one batch of the preset `cpu-small`
-_PATIENCE_SECONDS = 120.0
-
-
-class Service:
-    """A migrated home with a free port; its processes end with the context that started them."""
-
-    def __init__(self, home: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("COLT_")}
-        self.home = home
-        self._env = {**kept, "COLT_HOME": str(home), "COLT_PORT": str(port), "COLT_DATA_ROOTS": str(home)}
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30, trust_env=False)
-        self._root = f"http://127.0.0.1:{port}"
-        subprocess.run([sys.executable, "-m", "cli", "migrate"], env=self._env, check=True, stdout=subprocess.DEVNULL)
-        self.engine = build_engine(f"sqlite:///{home / 'colt.db'}")
-
-    @contextmanager
-    def running(self, module: str) -> Iterator[None]:
-        """`python -m MODULE` for as long as the context lasts; what it says is in the home's NAME.log."""
-        with (self.home / f"{module}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module], env=self._env, stdout=log, stderr=subprocess.STDOUT
-            )
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(_PATIENCE_SECONDS)
-
-    def answers(self, path: str) -> bool:
-        """Whether the API answers such a request with 200."""
-        try:
-            return self.client.get(f"{self._root}{path}").status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
-
-    def post(self, path: str, body: dict[str, Any]) -> str:
-        """Make a row; returns its id.
-
-        Raises:
-            RuntimeError: when the API refuses it.
-        """
-        created = self.client.post(path, json=body)
-        if created.is_error:
-            raise RuntimeError(f"{path}: {created.text}")
-        row_id: str = created.json()["id"]
-        return row_id
-
-    def is_at(self, path: str, status: str) -> bool:
-        """Whether the row has this status.
-
-        Raises:
-            RuntimeError: when it failed.
-        """
-        row = self.client.get(path).raise_for_status().json()
-        if row["status"] == "failed":
-            raise RuntimeError(f"{path}: {row.get('error') or row.get('problem')}")
-        return bool(row["status"] == status)
-
-
-def until(condition: Callable[[], bool], pause: float = 0.01) -> float:
-    """Seconds until it held.
-
-    Raises:
-        TimeoutError: after two minutes.
-    """
-    began = time.perf_counter()
-    while not condition():
-        if time.perf_counter() - began > _PATIENCE_SECONDS:
-            raise TimeoutError
-        time.sleep(pause)
-    return time.perf_counter() - began
+_TRAIN_OF_CLASS = 128  # 512 training images, one batch of the preset `cpu-small`
 
 
 def api_starts(service: Service, repeats: int) -> tuple[list[float], list[float]]:
@@ -114,27 +32,6 @@ def api_starts(service: Service, repeats: int) -> tuple[list[float], list[float]
             answers.append(until(lambda: service.answers("/healthz")))
             ready.append(answers[-1] + until(lambda: service.answers("/readyz")))
     return answers, ready
-
-
-def register(service: Service, images: int) -> tuple[str, str]:
-    """Ids of a data set and a pool of so many noise images of 32 px each."""
-    noise = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
-    np.savez(service.home / "dataset.npz", images=noise, labels=np.arange(images) % _CLASSES)
-    np.save(service.home / "pool.npy", noise)
-    dataset = service.post(
-        "/datasets",
-        {
-            "name": "noise",
-            "source": {"kind": "path", "path": str(service.home / "dataset.npz")},
-            "long_tail": {"profile": "exp", "imbalance_ratio": 1, "max_per_class": _TRAIN_OF_CLASS},
-        },
-    )
-    pool = service.post(
-        "/ood-pools", {"name": "noise", "source": {"kind": "path", "path": str(service.home / "pool.npy")}}
-    )
-    until(lambda: service.is_at(f"/datasets/{dataset}", "ready"), 0.2)
-    until(lambda: service.is_at(f"/ood-pools/{pool}", "ready"), 0.2)
-    return dataset, pool
 
 
 def job_start(service: Service, dataset: str, pool: str) -> tuple[float, float]:
@@ -169,7 +66,7 @@ def main() -> None:
         answers, ready = map(statistics.median, api_starts(service, repeats))
         with service.running("api"):
             until(lambda: service.answers("/readyz"))
-            dataset, pool = register(service, images)
+            dataset, pool = register(service, images, _TRAIN_OF_CLASS)
             jobs = [job_start(service, dataset, pool) for _ in range(repeats)]
     begins, stepped = map(statistics.median, zip(*jobs, strict=True))
     report = Report("start")

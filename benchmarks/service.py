@@ -1,0 +1,120 @@
+"""The service as real processes on SQLite and files, with data of noise."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from store.database import build_engine
+
+CLASSES = 4
+_PATIENCE_SECONDS = 120.0
+
+
+class Service:
+    """A migrated home with a free port; its processes end with the context that started them.
+
+    Args:
+        settings: more environment variables of its processes.
+    """
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COLT_")}
+        self.home = home
+        mine = {"COLT_HOME": str(home), "COLT_PORT": str(port), "COLT_DATA_ROOTS": str(home)}
+        self._env = {**kept, **mine, **settings}
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30, trust_env=False)
+        self._root = f"http://127.0.0.1:{port}"
+        subprocess.run([sys.executable, "-m", "cli", "migrate"], env=self._env, check=True, stdout=subprocess.DEVNULL)
+        self.engine = build_engine(f"sqlite:///{home / 'colt.db'}")
+
+    @contextmanager
+    def running(self, module: str) -> Iterator[int]:
+        """`python -m MODULE` for as long as the context lasts, its id; what it says is in the home's NAME.log."""
+        with (self.home / f"{module}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module], env=self._env, stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE_SECONDS)
+
+    def answers(self, path: str) -> bool:
+        """Whether the API answers such a request with 200."""
+        try:
+            return self.client.get(f"{self._root}{path}").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def post(self, path: str, body: dict[str, Any]) -> str:
+        """Make a row; returns its id.
+
+        Raises:
+            RuntimeError: when the API refuses it.
+        """
+        created = self.client.post(path, json=body)
+        if created.is_error:
+            raise RuntimeError(f"{path}: {created.text}")
+        row_id: str = created.json()["id"]
+        return row_id
+
+    def is_at(self, path: str, status: str) -> bool:
+        """Whether the row has this status.
+
+        Raises:
+            RuntimeError: when it failed.
+        """
+        row = self.client.get(path).raise_for_status().json()
+        if row["status"] == "failed":
+            raise RuntimeError(f"{path}: {row.get('error') or row.get('problem')}")
+        return bool(row["status"] == status)
+
+
+def until(condition: Callable[[], bool], pause: float = 0.01) -> float:
+    """Seconds until it held.
+
+    Raises:
+        TimeoutError: after two minutes.
+    """
+    began = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - began > _PATIENCE_SECONDS:
+            raise TimeoutError
+        time.sleep(pause)
+    return time.perf_counter() - began
+
+
+def register(service: Service, images: int, train_of_class: int) -> tuple[str, str]:
+    """Ids of a data set of four classes and a pool, of so many noise images of 32 px each."""
+    noise = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
+    np.savez(service.home / "dataset.npz", images=noise, labels=np.arange(images) % CLASSES)
+    np.save(service.home / "pool.npy", noise)
+    dataset = service.post(
+        "/datasets",
+        {
+            "name": "noise",
+            "source": {"kind": "path", "path": str(service.home / "dataset.npz")},
+            "long_tail": {"profile": "exp", "imbalance_ratio": 1, "max_per_class": train_of_class},
+        },
+    )
+    pool = service.post(
+        "/ood-pools", {"name": "noise", "source": {"kind": "path", "path": str(service.home / "pool.npy")}}
+    )
+    until(lambda: service.is_at(f"/datasets/{dataset}", "ready"), 0.2)
+    until(lambda: service.is_at(f"/ood-pools/{pool}", "ready"), 0.2)
+    return dataset, pool
