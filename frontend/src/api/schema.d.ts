@@ -1836,7 +1836,7 @@ export interface components {
                 ood_neighbors?: number;
                 /**
                  * Neighbor Search
-                 * @description How these neighbours are found; approximate is for pools of many millions.
+                 * @description How these neighbours are found; approximate is for pools of many millions, with 4,096 training images or more: of CIFAR-10-LT it finds 96 % of the neighbours, of features without structure far fewer.
                  * @default exact
                  * @enum {string}
                  */
@@ -2561,7 +2561,7 @@ export interface components {
                 ood_neighbors?: number;
                 /**
                  * Neighbor Search
-                 * @description How these neighbours are found; approximate is for pools of many millions.
+                 * @description How these neighbours are found; approximate is for pools of many millions, with 4,096 training images or more: of CIFAR-10-LT it finds 96 % of the neighbours, of features without structure far fewer.
                  * @default exact
                  * @enum {string}
                  */
