@@ -68,7 +68,7 @@ def check_readiness(request: Request) -> Ready | Response:
 
 @router.get("/metrics", response_class=Response)
 def read_metrics() -> Response:
-    """Prometheus metrics: requests, jobs by status, live workers."""
+    """Prometheus metrics: requests, jobs, registrations, queues, attempts, workers, the database's errors."""
     body, media_type = metrics.exposition()
     return Response(body, media_type=media_type)
 
