@@ -31,7 +31,6 @@ _database_errors = Counter(
 
 STATUSES = ("queued", "running", "cancelling", "cancelled", "failed", "succeeded")
 OUTCOMES = (attempts.SUCCEEDED, attempts.FAILED, attempts.CANCELLED, attempts.WORKER_LOST, attempts.SHUT_DOWN)
-REGISTRATIONS = (("dataset", Dataset), ("ood_pool", OodPool))
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -68,8 +67,10 @@ def _stored(session: Session) -> Iterator[Metric]:
     yield family
 
     family = GaugeMetricFamily("colt_registrations", "Data sets and pools by status.", labels=["kind", "status"])
-    for kind, model in REGISTRATIONS:
-        counts = registrations.counts_by_status(session, model)
+    for kind, counts in (
+        ("dataset", registrations.counts_by_status(session, Dataset)),
+        ("ood_pool", registrations.counts_by_status(session, OodPool)),
+    ):
         for status in ("registering", "ready", "failed"):
             family.add_metric([kind, status], counts.get(status, 0))
     yield family

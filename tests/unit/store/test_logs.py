@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,27 +12,27 @@ import pytest
 from store import logs
 from store.settings import get_settings
 
+Written = Callable[[], str]
+
 
 @pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What this process logs, once a test has set logging up; all is put back afterwards."""
+def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Written]:
+    """What this process has logged since it was last asked; logging is put back as it was afterwards."""
     root, hook = logging.getLogger(), sys.excepthook
     handlers, level = root.handlers[:], root.level
-    written = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", written)
     get_settings.cache_clear()
-    yield written
+    yield lambda: capsys.readouterr().err
     root.handlers[:], sys.excepthook = handlers, hook
     root.setLevel(level)
     logging.captureWarnings(False)
     get_settings.cache_clear()
 
 
-def lines(written: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in written.getvalue().splitlines()]
+def lines(written: Written) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in written().splitlines()]
 
 
-def test_a_line_is_a_json_object_with_the_ids_around_it(stderr: io.StringIO) -> None:
+def test_a_line_is_a_json_object_with_the_ids_around_it(stderr: Written) -> None:
     logs.set_up(worker_id="w")
     before = dt.datetime.now(dt.UTC)
     with logs.bound(request_id="r"), logs.bound(job_id="j"):
@@ -48,7 +47,7 @@ def test_a_line_is_a_json_object_with_the_ids_around_it(stderr: io.StringIO) -> 
     assert outside.keys() == {"timestamp", "level", "logger", "message", "worker_id"}
 
 
-def test_a_stack_is_part_of_its_line(stderr: io.StringIO) -> None:
+def test_a_stack_is_part_of_its_line(stderr: Written) -> None:
     logs.set_up()
     try:
         raise ValueError("bad")
@@ -60,7 +59,7 @@ def test_a_stack_is_part_of_its_line(stderr: io.StringIO) -> None:
     assert logs.readable(json.dumps(line)).endswith("ValueError: bad")
 
 
-def test_what_ends_the_process_is_a_line_too(stderr: io.StringIO) -> None:
+def test_what_ends_the_process_is_a_line_too(stderr: Written) -> None:
     logs.set_up(job_id="j")
     error = RuntimeError("out of luck")
     sys.excepthook(type(error), error, None)
@@ -68,28 +67,28 @@ def test_what_ends_the_process_is_a_line_too(stderr: io.StringIO) -> None:
     assert (line["level"], line["job_id"]) == ("CRITICAL", "j") and "out of luck" in line["exception"]
 
 
-def test_text_keeps_to_one_line_whatever_an_id_holds(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_keeps_to_one_line_whatever_an_id_holds(stderr: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLT_LOG_FORMAT", "text")
     logs.set_up()
     with logs.bound(job_id="a\nb"):
         logging.getLogger("here").info("said")
-    (line,) = stderr.getvalue().splitlines()
+    (line,) = stderr().splitlines()
     assert line.endswith('INFO here: said [job_id="a\\nb"]')
 
 
-def test_a_terminal_gets_text_unless_json_is_asked_for(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stderr, "isatty", lambda: True)
+def test_a_terminal_gets_text_unless_json_is_asked_for(stderr: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     logs.set_up()
     logging.getLogger("here").info("for people")
-    assert "INFO here: for people" in stderr.getvalue()
+    assert "INFO here: for people" in stderr()
     monkeypatch.setenv("COLT_LOG_FORMAT", "json")
     get_settings.cache_clear()
     logs.set_up()
     logging.getLogger("here").info("for machines")
-    assert json.loads(stderr.getvalue().splitlines()[-1])["message"] == "for machines"
+    assert lines(stderr)[0]["message"] == "for machines"
 
 
-def test_the_level_is_a_setting(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_level_is_a_setting(stderr: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLT_LOG_LEVEL", "WARNING")
     logs.set_up()
     logging.getLogger("here").info("quiet")
