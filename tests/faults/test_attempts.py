@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from itertools import pairwise
 from typing import Any
 
 import psutil
@@ -24,8 +25,8 @@ def test_each_attempt_says_how_it_ended_and_where_the_next_went_on(service: Serv
         """The trainer of this attempt, once it has got further than the one before."""
 
         def further() -> bool:
-            step = service.job(job_id)["progress"]["step"]
-            return len(timeline()) == number and (timeline()[-1]["from_step"] or 0) + 1 < step
+            earlier = max((attempt["step"] or 0 for attempt in timeline()), default=0)
+            return len(timeline()) == number and service.job(job_id)["progress"]["step"] > earlier + 1
 
         wait_until(further, PATIENCE, f"attempt {number} trains")
         trainer = service.process_of(job_id)
@@ -51,7 +52,7 @@ def test_each_attempt_says_how_it_ended_and_where_the_next_went_on(service: Serv
     reasons = [attempt["reason"] for attempt in told]
     assert "killed by the system" in reasons[0] and "fell silent" in reasons[1] and "was stopped" in reasons[2]
     assert told[0]["from_step"] == 0
-    for earlier, later in zip(told, told[1:], strict=False):
+    for earlier, later in pairwise(told):
         assert 0 < later["from_step"] <= earlier["step"] < later["step"]
         assert earlier["started_at"] < earlier["ended_at"] <= later["started_at"]
     assert told[3]["from_step"] == told[2]["step"], "what is stopped writes its checkpoint"
