@@ -36,6 +36,7 @@ def set_up(**ids: Any) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(ids) if as_json else TextFormatter(ids))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the revision
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
 

@@ -152,19 +152,19 @@ def test_attempts_are_told_as_they_happen_and_workers_with_what_they_do(
     page.goto(f"/jobs/{job_id}")
     first, second = page.locator("tr[data-attempt='1']"), page.locator("tr[data-attempt='2']")
     expect(first.locator("[data-status=running]")).to_be_visible()
-    expect(first.locator("td").nth(2)).to_have_text("the beginning")
-    expect(page.locator("[data-fact=Epoch]")).to_have_text(re.compile("^[1-9]"))
+    expect(first.locator("td").nth(2)).to_have_text("the beginning", timeout=40_000)
+    expect(page.locator("[data-fact=Epoch]")).to_have_text(re.compile("^[1-9]"), timeout=40_000)
     page.get_by_role("link", name="Workers").first.click()
     expect(page.locator("tr[data-worker] [data-status=live]")).to_have_count(1)
     page.get_by_role("link", name=f"job {job_id[:8]}").click()
 
     page.get_by_role("button", name="Cancel").click()
-    expect(first.locator("[data-status=cancelled]")).to_be_visible()
+    expect(first.locator("[data-status=cancelled]")).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Resume").click()
-    expect(second.locator("[data-status=running]")).to_be_visible()
-    expect(second.locator("td").nth(2)).to_have_text(re.compile("^epoch [1-9]"))
+    expect(second.locator("[data-status=running]")).to_be_visible(timeout=20_000)
+    expect(second.locator("td").nth(2)).to_have_text(re.compile("^epoch [1-9]"), timeout=40_000)
     page.get_by_role("button", name="Cancel").click()
-    expect(second.locator("[data-status=cancelled]")).to_be_visible()
+    expect(second.locator("[data-status=cancelled]")).to_be_visible(timeout=20_000)
 
     told = service.client.get(f"/api/v1/jobs/{job_id}/attempts").json()["items"]
     assert [attempt["outcome"] for attempt in told] == ["cancelled", "cancelled"]

@@ -22,11 +22,11 @@ def test_each_attempt_says_how_it_ended_and_where_the_next_went_on(service: Serv
         return items
 
     def training(number: int) -> psutil.Process:
-        """The trainer of this attempt, once it has got further than the one before."""
+        """The trainer of this attempt, once it has written checkpoints further on than the one before."""
 
         def further() -> bool:
-            earlier = max((attempt["step"] or 0 for attempt in timeline()), default=0)
-            return len(timeline()) == number and service.job(job_id)["progress"]["step"] > earlier + 1
+            earlier = max((attempt["epoch"] or 0 for attempt in timeline()), default=0)
+            return len(timeline()) == number and service.job(job_id)["progress"]["epoch"] >= earlier + 2
 
         wait_until(further, PATIENCE, f"attempt {number} trains")
         trainer = service.process_of(job_id)
