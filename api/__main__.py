@@ -6,17 +6,26 @@ import logging
 import sys
 
 import uvicorn
+from sqlalchemy.exc import DBAPIError
 
 from api.auth import is_loopback
-from store.database import reading
+from store import logs
+from store.database import get_engine, reading
+from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import tokens
 from store.settings import get_settings
 
 
 def main() -> None:
-    """Serve until a signal. Refuses to be reachable from other machines without a token."""
+    """Serve until a signal. Refuses a database that is too new, and to be reachable from other machines unguarded."""
     settings = get_settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up()
+    try:
+        check_not_newer(get_engine())
+    except DatabaseIsNewer as error:
+        sys.exit(f"Refusing to start: {error}")
+    except DBAPIError:
+        logging.getLogger("api").warning("the database does not answer yet; until it does, so do requests")
     if not is_loopback(settings.host):
         with reading() as session:
             guarded = tokens.any_exist(session)
@@ -33,6 +42,7 @@ def main() -> None:
         timeout_graceful_shutdown=3,
         server_header=False,
         access_log=False,
+        log_config=None,  # its lines go where ours go
     )
 
 

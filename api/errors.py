@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.pointers import pointer
 from api.templates import route_template
@@ -198,10 +199,31 @@ def _of_database(request: Request, error: Exception) -> JSONResponse:
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"})
 
 
-def _of_anything(request: Request, _error: Exception) -> JSONResponse:
-    # Starlette raises it again behind the answer, so that the server's log has the stack.
-    detail = "Something went wrong in the server. Its log says what."
-    return problem_response(request.url.path, 500, detail)
+class Uncaught:
+    """ASGI middleware: what nothing else handles is logged, and answered as a problem.
+
+    Starlette would answer it outside of all middleware: without the security headers and the request's id, uncounted.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            if scope["type"] != "http" or begun:  # a broken connection tells that the answer is not whole
+                raise
+            log.exception("a request failed")
+            detail = "Something went wrong in the server. Its log says what."
+            await problem_response(scope["path"], 500, detail)(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:
@@ -214,7 +236,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(sqlalchemy.exc.DataError, _of_bad_value)
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _of_database)
     app.add_exception_handler(sqlalchemy.exc.TimeoutError, _of_database)
-    app.add_exception_handler(Exception, _of_anything)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -27,6 +27,10 @@ CHECK_SECONDS = 4.0
 _pool = ThreadPoolExecutor(8, thread_name_prefix="health")
 
 
+class Lacking(Exception):
+    """What is missing, in words for clients."""
+
+
 class Alive(BaseModel):
     status: str = "ok"
 
@@ -50,32 +54,37 @@ async def check_health() -> Alive:
 def check_readiness(request: Request) -> Ready | Response:
     """Whether database, broker, artifact store and at least one worker are there; `missing` names what is not."""
     running = {name: _pool.submit(check) for name, check in CHECKS.items()}
-    missing = []
+    missing, told = [], []
     for name, future in running.items():
         try:
             future.result(CHECK_SECONDS)
+            continue
         except FutureTimeout:
-            missing.append(name)
-            log.warning("not ready: %s did not answer within %s s", name, CHECK_SECONDS)
-        except Exception as error:
-            missing.append(name)
-            log.warning("not ready: %s: %s", name, error)
+            cause = why = f"did not answer within {CHECK_SECONDS:g} s"
+        except (Lacking, migrate.DatabaseIsNewer) as error:
+            cause = why = str(error)
+        except Exception as error:  # its text may hold an address or a path: for the log alone
+            cause, why = str(error), "cannot be used; the log says why"
+        log.warning("not ready: %s: %s", name, cause)
+        missing.append(name)
+        told.append(f"{name} ({why})")
     if not missing:
         return Ready()
-    detail = f"Missing: {', '.join(missing)}."
+    detail = f"Missing: {', '.join(told)}."
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"}, missing=missing)
 
 
 @router.get("/metrics", response_class=Response)
 def read_metrics() -> Response:
-    """Prometheus metrics: requests, jobs by status, live workers."""
+    """Prometheus metrics: requests, jobs, registrations, queues, attempts, workers, the database's errors."""
     body, media_type = metrics.exposition()
     return Response(body, media_type=media_type)
 
 
 def _check_database() -> None:
+    migrate.check_not_newer(get_engine())
     if (found := migrate.current(get_engine())) != (needed := migrate.head()):
-        raise LookupError(f"the database's schema is {found}, this version needs {needed}: run `colt migrate`")
+        raise Lacking(f"its schema is at revision {found}, and this version needs {needed}: run `colt migrate`")
 
 
 def _check_broker() -> None:
@@ -86,7 +95,7 @@ def _check_broker() -> None:
 def _check_worker() -> None:
     with reading() as session:
         if not workers.count_live(session, get_settings().worker_silence_seconds):
-            raise LookupError("no worker has moved its heartbeat lately")
+            raise Lacking("none has moved its heartbeat lately")
 
 
 CHECKS: dict[str, Callable[[], None]] = {

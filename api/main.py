@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from api import auth, errors, frontend, health, openapi
 from api.analyses import routes as analyses
+from api.attempts import routes as attempts
 from api.auth import authorize
 from api.body_limit import BodyLimit
 from api.checkpoints import routes as checkpoints
@@ -23,13 +24,18 @@ from api.frontend import PageRules
 from api.jobs import routes as jobs
 from api.metrics import RequestMetrics
 from api.ood_pools import routes as ood_pools
+from api.requests import RequestLog
 from api.rounds import routes as rounds
 from api.security import Security
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
+from api.workers import routes as workers
 from store.settings import get_settings
 
-_NOUNS = (uploads, datasets, ood_pools, jobs, evaluations, analyses, checkpoints, rounds, tailness, compare)
+_NOUNS = (
+    *(uploads, datasets, ood_pools, jobs, attempts, evaluations, analyses, checkpoints),
+    *(rounds, tailness, compare, workers),
+)
 
 
 @asynccontextmanager
@@ -60,13 +66,15 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     errors.install(app)
     openapi.install(app)
     settings = get_settings()
+    app.add_middleware(errors.Uncaught)  # the innermost
     app.add_middleware(BodyLimit, streamed="/api/v1/uploads")
     app.add_middleware(PageRules)
-    app.add_middleware(RequestMetrics)
     app.add_middleware(
         Security,
         hosts={"localhost", "127.0.0.1", "[::1]", settings.host, f"[{settings.host}]", *settings.allowed_hosts},
     )
+    app.add_middleware(RequestMetrics)
+    app.add_middleware(RequestLog)
     return app
 
 

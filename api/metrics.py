@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.templates import route_template
 from store.database import reading
-from store.repositories import jobs, workers
+from store.models import Dataset, OodPool, utc_now
+from store.repositories import attempts, jobs, queues, registrations, workers
 from store.settings import get_settings
 
 _registry = CollectorRegistry()
@@ -17,21 +25,79 @@ _requests = Counter("colt_http_requests", "Answered requests.", ["method", "rout
 _seconds = Histogram(
     "colt_http_request_seconds", "Time until an answer began.", ["method", "route"], registry=_registry
 )
-_jobs = Gauge("colt_jobs", "Jobs by status.", ["status"], registry=_registry)
-_workers = Gauge("colt_workers_live", "Workers that move their heartbeat.", registry=_registry)
+_database_errors = Counter(
+    "colt_database_errors", "Errors of the database in this process, by kind.", ["error"], registry=_registry
+)
 
 STATUSES = ("queued", "running", "cancelling", "cancelled", "failed", "succeeded")
+OUTCOMES = (attempts.SUCCEEDED, attempts.FAILED, attempts.CANCELLED, attempts.WORKER_LOST, attempts.SHUT_DOWN)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def exposition() -> tuple[bytes, str]:
     """All metrics in Prometheus' text format, and its media type."""
-    with reading() as session:
-        counts = jobs.counts_by_status(session)
-        _workers.set(workers.count_live(session, get_settings().worker_silence_seconds))
-    for status in STATUSES:
-        _jobs.labels(status).set(counts.get(status, 0))
     return generate_latest(_registry), CONTENT_TYPE_LATEST
+
+
+class _Stored(Collector):
+    """What the database says at the moment; only that it is away while it is, so that the rest can still be read."""
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # or registering it would read the database
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            with reading() as session:
+                found = list(_stored(session))
+        except SQLAlchemyError:
+            found = []
+        yield GaugeMetricFamily("colt_database_up", "Whether the database answers.", value=float(bool(found)))
+        yield from found
+
+
+_registry.register(_Stored())
+
+
+def _stored(session: Session) -> Iterator[Metric]:
+    silence = get_settings().worker_silence_seconds
+    by_status = jobs.counts_by_status(session)
+    family = GaugeMetricFamily("colt_jobs", "Jobs by status.", labels=["status"])
+    for status in STATUSES:
+        family.add_metric([status], by_status.get(status, 0))
+    yield family
+
+    family = GaugeMetricFamily("colt_registrations", "Data sets and pools by status.", labels=["kind", "status"])
+    for kind, counts in (
+        ("dataset", registrations.counts_by_status(session, Dataset)),
+        ("ood_pool", registrations.counts_by_status(session, OodPool)),
+    ):
+        for status in ("registering", "ready", "failed"):
+            family.add_metric([kind, status], counts.get(status, 0))
+    yield family
+
+    waiting = queues.waiting(session)
+    length = GaugeMetricFamily("colt_queue_length", "Work that waits for a worker.", labels=["kind"])
+    age = GaugeMetricFamily("colt_queue_age_seconds", "How long the first of it has waited.", labels=["kind"])
+    for name, queue in waiting.items():
+        length.add_metric([name], queue.length)
+        waited = 0.0 if queue.since is None else (utc_now() - queue.since).total_seconds()
+        age.add_metric([name], max(0.0, waited))
+    yield from (length, age)
+
+    ended = attempts.counts_by_outcome(session)
+    family = GaugeMetricFamily("colt_job_attempts", "Ended starts of the jobs there are.", labels=["outcome"])
+    for outcome in OUTCOMES:
+        family.add_metric([outcome], ended.get(outcome, 0))
+    yield family
+
+    live = workers.count_live(session, silence)
+    yield GaugeMetricFamily("colt_workers_live", "Workers that move their heartbeat.", value=live)
+
+
+@event.listens_for(Engine, "handle_error")
+def _count_error(context: ExceptionContext) -> None:
+    error = context.sqlalchemy_exception or context.original_exception
+    _database_errors.labels(type(error).__name__).inc()
 
 
 class RequestMetrics:

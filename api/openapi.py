@@ -21,6 +21,7 @@ TAGS = [
     {"name": "data", "description": "Uploads, data sets and OOD pools."},
     {"name": "jobs", "description": "Pretraining runs, their curves, probes and checkpoints."},
     {"name": "tailness", "description": "Which images form the tail, and which OOD images it needed."},
+    {"name": "workers", "description": "Who trains and registers, and shows signs of life."},
     {"name": "session", "description": "Signing in from a browser, where tokens are in use."},
     {"name": "health", "description": "For load balancers and monitoring."},
 ]

@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from store.logs import readable
+
 ROTATE_BYTES = 10 * 2**20
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # after so long alive, the next start again waits the shortest pause
@@ -95,4 +97,5 @@ class Child:
     def last_lines(self, count: int) -> list[str]:
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - 16_384))
-            return file.read().decode(errors="replace").splitlines()[-count:]
+            lines = file.read().decode(errors="replace").splitlines()[-count:]
+        return "\n".join(readable(line) for line in lines).splitlines()[-count:]

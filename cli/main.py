@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -24,6 +25,12 @@ def _migrate(_args: argparse.Namespace) -> int:
     migrate()
     print("The database is at the newest schema.")
     return 0
+
+
+def _backup(args: argparse.Namespace) -> int:
+    from cli.backup import backup
+
+    return backup(args.folder)
 
 
 def _run_module(args: argparse.Namespace) -> int:
@@ -71,6 +78,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     commands.add_parser("up", help="migrate, then run API, worker and dashboard until Ctrl-C").set_defaults(run=_up)
     commands.add_parser("migrate", help="bring the database to the newest schema").set_defaults(run=_migrate)
+    backup = commands.add_parser("backup", help="copy database and artifacts of this machine while the service runs")
+    backup.add_argument("folder", type=Path, help="where to; must not exist yet")
+    backup.set_defaults(run=_backup)
     commands.add_parser("api", help="run the API and dashboard alone").set_defaults(run=_run_module)
     commands.add_parser("worker", help="run one worker alone").set_defaults(run=_run_module)
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import Refused
 from store.database import get_engine, reading
-from store.migrate import upgrade
+from store.migrate import DatabaseIsNewer, upgrade
 from store.repositories import tokens
 from store.settings import Settings
 
@@ -23,10 +23,12 @@ def migrate() -> None:
     """Bring the configured database to the newest schema.
 
     Raises:
-        Refused: when it cannot be reached.
+        Refused: when it cannot be reached, or a newer version has migrated it.
     """
     try:
         upgrade(get_engine())
+    except DatabaseIsNewer as error:
+        raise Refused(str(error)) from error
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip()
         raise Refused(f"the database cannot be migrated: {cause}. Check COLT_DATABASE_URL.") from error

@@ -16,6 +16,15 @@ LeasedRow = Job | Dataset | OodPool | Evaluation | Analysis
 LeasedModel = type[Job] | type[Dataset] | type[OodPool] | type[Evaluation] | type[Analysis]
 
 
+KINDS: dict[LeasedModel, str] = {
+    Job: "job",
+    Dataset: "dataset",
+    OodPool: "ood_pool",
+    Evaluation: "evaluation",
+    Analysis: "analysis",
+}
+
+
 class LeaseLost(Exception):
     """Another worker has, or may have, this work now. Write nothing more and stop."""
 
@@ -27,6 +36,11 @@ class Lease:
     model: LeasedModel
     id: str
     token: str
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """What log lines about this work name, such as `job_id`."""
+        return {f"{KINDS[self.model]}_id": self.id}
 
 
 def claim(session: Session, model: LeasedModel, worker_id: str, seconds: float) -> Lease | None:

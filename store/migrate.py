@@ -20,6 +20,16 @@ class MigrationFailed(Exception):
     """The migrated rows do not fit the schema; nothing was changed."""
 
 
+class DatabaseIsNewer(Exception):
+    """A newer version of this service has migrated the database; this one would not understand its rows."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"the database is newer than this version: it is at revision {found}; the newest known here is {head()}. "
+            "Install the version that migrated it, or restore a backup from before that."
+        )
+
+
 def alembic_config(connection: Connection | None = None) -> Config:
     """Alembic's configuration, in code: there is no alembic.ini, and the address comes from our settings."""
     config = Config()
@@ -33,6 +43,7 @@ def upgrade(engine: Engine) -> None:
     """Migrate to the newest schema, in one transaction that holds a lock. Does nothing when it is there already.
 
     Raises:
+        DatabaseIsNewer: when a newer version has migrated it.
         MigrationFailed: when a migration would leave rows that point nowhere.
         sqlalchemy.exc.OperationalError: when the database cannot be reached.
     """
@@ -42,6 +53,7 @@ def upgrade(engine: Engine) -> None:
             return
         with connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+            _refuse_newer(_revision(connection))
             command.upgrade(alembic_config(connection), "head")
 
 
@@ -53,6 +65,7 @@ def _upgrade_sqlite(connection: Connection) -> None:
     driver.execute("PRAGMA foreign_keys=OFF")
     try:
         with connection.begin():  # BEGIN IMMEDIATE (store/database.py), and so the lock
+            _refuse_newer(_revision(connection))
             command.upgrade(alembic_config(connection), "head")
             orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if orphans:
@@ -72,4 +85,27 @@ def head() -> str:
 def current(engine: Engine) -> str | None:
     """The database's revision; None before the first migration."""
     with engine.execution_options(colt_readonly=True).connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
+
+
+def check_not_newer(engine: Engine) -> None:
+    """Raises:
+    DatabaseIsNewer: when a newer version has migrated the database.
+    sqlalchemy.exc.OperationalError: when it cannot be reached.
+    """
+    _refuse_newer(current(engine))
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(found: str | None) -> None:
+    if found is not None and found not in _known():
+        raise DatabaseIsNewer(found)
+
+
+@cache
+def _known() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    return frozenset(script.revision for script in scripts.walk_revisions())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -32,6 +32,13 @@ class Settings(BaseSettings):
     )
     data_roots: Annotated[list[Path], NoDecode] = Field(
         [], description=f"Folders that data may be registered from by server path, separated by '{os.pathsep}'."
+    )
+
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto: text on a terminal, else JSON lines."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG also logs every request that reads."
     )
 
     max_upload_bytes: int = Field(20 * 2**30, ge=1)

@@ -9,7 +9,8 @@ import sys
 from sqlalchemy import delete
 from sqlalchemy.exc import DBAPIError
 
-from store.database import writing
+from store.database import get_engine, writing
+from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import Worker
 from store.settings import get_settings
 from worker.folder import VARIABLE, WorkerFolder, new_worker_id
@@ -28,6 +29,13 @@ def main() -> int:
 
     set_up_logging()
     log.info("worker %s starts", worker_id)
+    try:
+        check_not_newer(get_engine())
+    except DatabaseIsNewer as error:
+        log.critical("refusing to start: %s", error)
+        return 1
+    except DBAPIError:
+        log.warning("the database does not answer yet; work begins when it does")
 
     with folder.create():
         try:

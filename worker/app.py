@@ -9,8 +9,11 @@ from typing import Any
 from celery import shared_task, signals
 from sqlalchemy.exc import DBAPIError
 
+from store import logs
 from store.broker import PREPARE, TRAIN, get_celery
+from store.database import get_engine
 from store.leases import LeasedModel
+from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import Analysis, Dataset, Evaluation, Job, OodPool
 from worker import folder
 from worker.claiming import take
@@ -45,14 +48,19 @@ def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
     with mine.lock(lock) as free:
         while free and not mine.stopping:
             try:
+                check_not_newer(get_engine())
                 lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
+            except DatabaseIsNewer as error:
+                log.error("no more work is taken: %s", error)
+                return
             except DBAPIError:
                 log.warning("the database does not answer; the reconciler will ring again")
                 return
             if lease is None:
                 return
-            log.info("took %s %s", lease.model.__tablename__, lease.id)
-            supervise(lease, *command(lease.model, lease.id), mine)
+            with logs.bound(**lease.ids):
+                log.info("took %s %s", lease.model.__tablename__, lease.id)
+                supervise(lease, *command(lease.model, lease.id), mine)
 
 
 def command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
@@ -67,8 +75,8 @@ def command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
 
 
 def set_up_logging(**_: Any) -> None:
-    """One plain line an event, in the parent and its children; Celery itself speaks up only when something is wrong."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    """In the parent and its children; Celery itself speaks up only when something is wrong."""
+    logs.set_up(worker_id=get_folder().worker_id)
     for noisy in ("celery", "kombu"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

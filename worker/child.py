@@ -13,6 +13,7 @@ from types import FrameType
 
 from sqlalchemy.orm import Session
 
+from store import logs
 from store.leases import Lease, LeasedModel, LeaseLost
 from store.settings import get_settings
 from worker import outcome
@@ -69,8 +70,8 @@ def run(model: LeasedModel, row_id: str, work: Callable[[Lease, Interrupt], None
     """
     interrupt = Interrupt()
     die_with_parent()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     lease = Lease(model, row_id, os.environ.pop(TOKEN))
+    logs.set_up(**lease.ids)
     try:
         work(lease, interrupt)
         return 0

@@ -6,7 +6,7 @@ from store import leases
 from store.database import writing
 from store.leases import Lease, LeasedModel
 from store.models import Job, utc_now
-from store.repositories import events
+from store.repositories import attempts, events
 from store.settings import get_settings
 
 
@@ -20,5 +20,6 @@ def take(model: LeasedModel, worker_id: str) -> Lease | None:
             job.finished_at = None
             job.error = None
             session.flush()
+            attempts.begin(session, job.id, worker_id)
             events.append(session, job.id, "status", {"status": job.status, "attempt": job.attempts})
     return lease

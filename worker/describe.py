@@ -6,6 +6,8 @@ import re
 
 from sqlalchemy.exc import DBAPIError
 
+from store.logs import readable
+
 LONGEST = 500
 _PATH = re.compile(r"(?<![\w.-])(?:file://)?(?:/[^\s/'\",:;()<>]+)+/([^\s/'\",:;()<>]*)")
 _STACK = re.compile(r"^(\s|Traceback \(most recent call last\)|During handling of the above|The above exception was)")
@@ -27,5 +29,6 @@ def describe(error: BaseException) -> str:
 
 def last_words(output: str, lines: int = 20) -> list[str]:
     """The last lines of a process's output that are no part of a stack."""
-    told = [line for line in output.splitlines() if line.strip() and not _STACK.match(line)]
+    said = "\n".join(readable(line) for line in output.splitlines())
+    told = [line for line in said.splitlines() if line.strip() and not _STACK.match(line)]
     return [without_paths(line)[:LONGEST] for line in told[-lines:]]

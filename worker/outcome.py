@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from store import leases
 from store.leases import Lease, LeasedRow
 from store.models import Analysis, Evaluation, Job, utc_now
-from store.repositories import events
+from store.repositories import attempts, events
 
 FAILED = "failed"
 LAST_ATTEMPT = "It was started {attempts} times, and will not be started again by itself."
@@ -24,7 +24,9 @@ def interrupted(session: Session, lease: Lease) -> str:
     """
     row = leases.held(session, lease)
     if row.status == "cancelling":
+        _close(session, row, attempts.CANCELLED)
         return _end(session, row, "cancelled")
+    _close(session, row, attempts.SHUT_DOWN, "Its worker was stopped")
     row.attempts -= 1
     return _put_back(session, row)
 
@@ -35,7 +37,21 @@ def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> s
     Returns:
         The new status.
     """
+    return _broke_off(session, lease, attempts.FAILED, reason, max_attempts)
+
+
+def lost(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
+    """The same for work whose lease has expired.
+
+    Returns:
+        The new status.
+    """
+    return _broke_off(session, lease, attempts.WORKER_LOST, reason, max_attempts)
+
+
+def _broke_off(session: Session, lease: Lease, how: str, reason: str, max_attempts: int) -> str:
     row = leases.held(session, lease)
+    _close(session, row, how, reason)
     if row.status == "cancelling":
         return _end(session, row, "cancelled")
     if row.attempts >= max_attempts:
@@ -52,6 +68,7 @@ def failed(session: Session, lease: Lease, reason: str) -> str:
         The new status.
     """
     row = leases.held(session, lease)
+    _close(session, row, attempts.FAILED, reason)
     if row.status == "cancelling":
         return _end(session, row, "cancelled")
     return _end(session, row, FAILED, reason)
@@ -63,13 +80,22 @@ def succeeded(session: Session, lease: Lease) -> str:
     Returns:
         The new status.
     """
-    return _end(session, leases.held(session, lease), "succeeded")
+    row = leases.held(session, lease)
+    _close(session, row, attempts.SUCCEEDED)
+    return _end(session, row, "succeeded")
+
+
+def _close(session: Session, row: LeasedRow, how: str, reason: str | None = None) -> None:
+    """Note how this attempt ended, which may differ from how the job goes on."""
+    if isinstance(row, Job):
+        attempts.end(session, row, how, reason)
 
 
 def _put_back(session: Session, row: LeasedRow) -> str:
     row.status = row.waiting
     _release(row)
     if isinstance(row, Job):
+        row.queued_at = utc_now()
         _tell(session, row)
     return row.status
 

@@ -11,6 +11,7 @@ from colt_core.config import PretrainConfig
 from colt_core.distributed import process_group
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.pretrain import pretrain
+from store import logs
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.models import Checkpoint, Job
@@ -26,9 +27,7 @@ log = logging.getLogger("worker")
 def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
     """Go through the run's events. Exits with 0 also where the run cannot go on: the trainer meets the same."""
     die_with_parent()
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s rank {rank}: %(message)s"
-    )
+    logs.set_up(job_id=job_id, rank=rank)
     with reading() as session:
         job = session.get_one(Job, job_id)
         dataset, pool = load_data(session, job)

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from store import leases
 from store.artifacts import get_artifacts
 from store.broker import PREPARE, TRAIN, ring
-from store.database import reading, writing
+from store.database import get_engine, reading, writing
 from store.leases import Lease, LeasedModel
+from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import Analysis, Dataset, Evaluation, Job, OodPool, Worker, utc_now
 from store.settings import get_settings
 from worker import outcome
@@ -38,8 +39,13 @@ class Reconciler:
         away = False
         while not self._folder.stopping:
             try:
+                check_not_newer(get_engine())
                 self.once()
                 away = False
+            except DatabaseIsNewer as error:
+                if not away:
+                    log.error("neither beating nor taking work: %s", error)
+                away = True
             except DBAPIError:
                 if not away:  # once an outage
                     log.warning("the database does not answer, or has no tables yet; trying on")
@@ -76,8 +82,9 @@ def recover(session: Session) -> list[str]:
         for row in leases.expired(session, model):
             assert row.lease_token is not None
             lease = Lease(model, row.id, row.lease_token)
-            status = outcome.faulted(session, lease, LOST, get_settings().max_attempts)
-            log.warning("%s %s was lost by %s and is %s again", model.__tablename__, row.id, row.worker_id, status)
+            status = outcome.lost(session, lease, LOST, get_settings().max_attempts)
+            lost = "%s %s was lost by %s and is %s again"
+            log.warning(lost, model.__tablename__, row.id, row.worker_id, status, extra=lease.ids)
             if isinstance(row, Dataset | OodPool) and status == outcome.FAILED:
                 rubbish.append(row.artifact)
     return rubbish

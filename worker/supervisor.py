@@ -140,7 +140,8 @@ def _reason(code: int) -> str:
 
 def _tail(log_path: Path) -> list[str]:
     with log_path.open("rb") as file:
-        file.seek(max(0, log_path.stat().st_size - TAIL_BYTES))
+        if file.seek(max(0, log_path.stat().st_size - TAIL_BYTES)):
+            file.readline()  # the rest of a line whose beginning is not here
         return last_words(file.read().decode(errors="replace"))
 
 

@@ -20,7 +20,7 @@ from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
 from store.models import Checkpoint, Evaluation, Job, new_id, utc_now
-from store.repositories import events, profile, recording
+from store.repositories import attempts, events, profile, recording
 from worker import outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed, run
@@ -80,6 +80,7 @@ def _begin(
 
     def forget(session: Session) -> None:
         leases.write(session, lease, epoch=epoch, step=step)
+        attempts.goes_on_from(session, job.id, epoch, step)
         recording.discard_after(session, job.id, epoch=epoch, step=step, rounds=rounds)
 
     persist(forget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from store.database import reading
 from store.models import Job
 from store.repositories import jobs, metrics, profile
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
@@ -42,6 +44,7 @@ def submit_job(
 ) -> Accepted:
     """Queue a pretraining run. All that can be known to fail is refused here."""
     job = service.submit(session, wanted, idempotency_key)
+    log.info("job accepted", extra={"job_id": job.id})
     ring_later(background, TRAIN)
     return _accepted(job, response)
 

@@ -2,7 +2,7 @@
 
 from store.models.base import Base, new_id, utc_now
 from store.models.data import Dataset, OodPool, Upload
-from store.models.jobs import Analysis, Checkpoint, Evaluation, Job, JobEvent, Metric
+from store.models.jobs import Analysis, Checkpoint, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased
 from store.models.service import ApiToken, Worker
 from store.models.tailness import SamplingRound, TailnessEpoch
@@ -15,6 +15,7 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "Job",
+    "JobAttempt",
     "JobEvent",
     "Leased",
     "Metric",

@@ -35,6 +35,7 @@ class Job(Identified, Leased, Base):
 
     status: Mapped[str] = mapped_column(default="queued")
     error: Mapped[str | None]
+    queued_at: Mapped[dt.datetime | None] = mapped_column(default=utc_now)  # last; null in rows of earlier versions
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
 
@@ -50,6 +51,25 @@ class Job(Identified, Leased, Base):
 
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[str | None]
+
+
+class JobAttempt(Base):
+    """One start of a job, by one worker. `number` counts on over a job's whole life, whatever `Job.attempts` says."""
+
+    __tablename__ = "job_attempts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    worker_id: Mapped[str]
+    started_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[dt.datetime | None]
+    outcome: Mapped[str | None]  # succeeded, failed, cancelled, worker_lost or shut_down; null while it runs
+    reason: Mapped[str | None]
+    # Finished epochs and steps that it went on from (null until it has begun to train), and that it left.
+    from_epoch: Mapped[int | None]
+    from_step: Mapped[int | None]
+    epoch: Mapped[int | None]
+    step: Mapped[int | None]
 
 
 class Checkpoint(Identified, Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -33,6 +33,11 @@ def page(session: Session, model: type[R], status: str | None, limit: int, curso
     if status is not None:
         statement = statement.where(model.status == status)
     return keyset_page(session, statement, model, "-created_at", limit, cursor)
+
+
+def counts_by_status(session: Session, model: type[R]) -> dict[str, int]:
+    rows = session.execute(select(model.status, func.count().label("rows")).group_by(model.status))
+    return {row.status: row.rows for row in rows}
 
 
 def remove(session: Session, model: type[R], row_id: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,41 @@ def test_the_page_says_where_the_time_went_and_how_it_was_computed(
     expect(page.locator("[data-fact=Device]")).to_have_text("CPU, 1 thread")
     expect(page.locator("[data-fact=Precision]")).to_have_text(job["compute"]["precision"])
     expect(page.get_by_text(f"Computed in {job['compute']['precision']}: {job['compute']['reason']}.")).to_be_visible()
+
+
+def test_attempts_are_told_as_they_happen_and_workers_with_what_they_do(
+    page: Page, service: Stack, job: dict[str, Any]
+) -> None:
+    page.goto(f"/jobs/{job['id']}")
+    expect(page.locator("#attempts tr[data-attempt]")).to_have_count(1)
+    expect(page.locator("#attempts [data-status=succeeded]")).to_be_visible()
+
+    config = {"preset": "digits", "width": 8, "sampler": "none", "epochs": 500, "checkpoint_interval": 1}
+    body = {"name": "stop and go", "dataset_id": job["dataset_id"], "config": config, "evaluations": []}
+    job_id = service.client.post("/api/v1/jobs", json=body).json()["id"]
+    page.goto(f"/jobs/{job_id}")
+    first, second = page.locator("tr[data-attempt='1']"), page.locator("tr[data-attempt='2']")
+    expect(first.locator("[data-status=running]")).to_be_visible()
+    expect(first.locator("td").nth(2)).to_have_text("the beginning", timeout=40_000)
+    expect(page.locator("[data-fact=Epoch]")).to_have_text(re.compile("^[1-9]"), timeout=40_000)
+    page.get_by_role("link", name="Workers").first.click()
+    expect(page.locator("tr[data-worker] [data-status=live]")).to_have_count(1)
+    page.get_by_role("link", name=f"job {job_id[:8]}").click()
+
+    page.get_by_role("button", name="Cancel").click()
+    expect(first.locator("[data-status=cancelled]")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Resume").click()
+    expect(second.locator("[data-status=running]")).to_be_visible(timeout=20_000)
+    expect(second.locator("td").nth(2)).to_have_text(re.compile("^epoch [1-9]"), timeout=40_000)
+    page.get_by_role("button", name="Cancel").click()
+    expect(second.locator("[data-status=cancelled]")).to_be_visible(timeout=20_000)
+
+    told = service.client.get(f"/api/v1/jobs/{job_id}/attempts").json()["items"]
+    assert [attempt["outcome"] for attempt in told] == ["cancelled", "cancelled"]
+    assert told[1]["from_step"] == told[0]["step"]
+    expect(first.locator("td").nth(6)).to_have_text(told[0]["worker_id"])
+    expect(second.locator("td").nth(2)).to_have_text(f"epoch {told[1]['from_epoch']}, step {told[1]['from_step']:,}")
+    expect(second.locator("td").nth(3)).to_have_text(str(told[1]["epoch"]))
 
 
 def test_a_reload_keeps_what_was_chosen(page: Page, job: dict[str, Any]) -> None:
@@ -339,6 +375,7 @@ def test_nothing_is_wider_than_a_phone(page: Page, job: dict[str, Any]) -> None:
         f"/datasets/{job['dataset_id']}",
         "/pools",
         f"/pools/{job['ood_pool_id']}",
+        "/workers",
     ):
         page.goto(path, wait_until="networkidle" if path.count("/") == 1 else "load")
         expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -40,6 +40,7 @@ class Postgres:
         # which the kernel ends with us, while the wheel's would be a daemon.
         wheel = PostgresServer(data)
         wheel.ensure_pgdata_inited()
+        self._programs = Path(wheel.bin_path)
         options = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
@@ -78,10 +79,21 @@ class Postgres:
         finally:
             self._run(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def dump(self, url: str, path: Path) -> None:
+        """Back a database up, as docs/operate.md says."""
+        self._client("pg_dump", "--format=custom", f"--file={path}", f"--dbname={_plain(url)}")
+
+    def restore(self, path: Path, url: str) -> None:
+        """Fill an empty database from a dump."""
+        self._client("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={_plain(url)}", str(path))
+
     def stop(self) -> None:
         self._child.send_signal(signal.SIGINT)  # "fast": does not wait for clients
         self._child.wait(30)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _client(self, program: str, *arguments: str) -> None:
+        subprocess.run([str(self._programs / program), *arguments], check=True, timeout=120)
 
     def _run(self, statement: str) -> None:
         with psycopg.connect(f"host=127.0.0.1 port={self.port} user=postgres", autocommit=True) as connection:
@@ -95,6 +107,10 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://")
 
 
 class Redis:

@@ -114,7 +114,8 @@ def running_stack(
         shared = dict(env)
         if kind == "distributed":
             assert postgres is not None and redis is not None
-            shared["COLT_DATABASE_URL"] = cleanup.enter_context(postgres.database(migrated=False))
+            if "COLT_DATABASE_URL" not in shared:  # else it is one with data in it
+                shared["COLT_DATABASE_URL"] = cleanup.enter_context(postgres.database(migrated=False))
             shared["COLT_BROKER_URL"] = redis.fresh_url()
             shared["COLT_ARTIFACTS_URL"] = str(folder / "artifacts")
         count = workers if workers is not None else (1 if kind == "embedded" else 2)

@@ -19,6 +19,9 @@ async function answer<T>(call: Answer<T>): Promise<T> {
   throw new ApiError(toProblem(response.status, error));
 }
 
+export const listWorkers = (cursor: string) =>
+  answer(api.GET('/api/v1/workers', { params: { query: { limit: 200, ...page(cursor) } } }));
+
 export const signIn = (token: string) => answer(api.POST('/api/v1/session', { body: { token } }));
 
 // Data sets and pools
@@ -107,6 +110,8 @@ export const getAnalysis = (analysis_id: string) =>
 export const requestAnalysis = (job_id: string, kind: AnalysisKind) =>
   answer(api.POST('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id } }, body: { kind } as NewAnalysis }));
 
+export const listAttempts = (job_id: string) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/attempts', { params: { path: { job_id }, query: { limit: 1000 } } }));
 export const listCheckpoints = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/checkpoints', { params: { path: { job_id }, query: { limit: 200 } } }));
 export const checkpointUrl = (id: string, format: 'torch' | 'backbone') =>

@@ -379,6 +379,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Attempts
+         * @description Every start of a job, the first one first: which worker, from where, how it ended and why.
+         */
+        get: operations["list_attempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/evaluations": {
         parameters: {
             query?: never;
@@ -687,6 +707,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workers
+         * @description Workers that moved their heartbeat within the last hour and were not stopped, the one started last first.
+         */
+        get: operations["list_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -760,7 +800,7 @@ export interface paths {
         };
         /**
          * Read Metrics
-         * @description Prometheus metrics: requests, jobs by status, live workers.
+         * @description Prometheus metrics: requests, jobs, registrations, queues, attempts, workers, the database's errors.
          */
         get: operations["read_metrics"];
         put?: never;
@@ -917,6 +957,59 @@ export interface components {
              * @description Null until it `succeeded`.
              */
             result: (components["schemas"]["Uniformity"] | components["schemas"]["Alignment"] | components["schemas"]["TailShare"] | components["schemas"]["ClusterMinority"] | components["schemas"]["Misclassification"] | components["schemas"]["Connectivity"] | components["schemas"]["FeatureMap"]) | null;
+        };
+        /**
+         * AttemptInfo
+         * @description One start of a job, by one worker.
+         */
+        AttemptInfo: {
+            /**
+             * Number
+             * @description 1 for the job's first start; counts on over resumes.
+             */
+            number: number;
+            /** Worker Id */
+            worker_id: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Ended At
+             * @description Null while it runs.
+             */
+            ended_at: string | null;
+            /**
+             * Outcome
+             * @description worker_lost: its worker fell silent; shut_down: its worker was stopped. Null while it runs.
+             */
+            outcome: ("succeeded" | "failed" | "cancelled" | "worker_lost" | "shut_down") | null;
+            /**
+             * Reason
+             * @description In words, where it did not end well.
+             */
+            reason: string | null;
+            /**
+             * From Epoch
+             * @description Finished epochs that it went on from; null until it trains.
+             */
+            from_epoch: number | null;
+            /**
+             * From Step
+             * @description Finished steps that it went on from; null until it trains.
+             */
+            from_step: number | null;
+            /**
+             * Epoch
+             * @description Finished epochs of the job when it ended.
+             */
+            epoch: number | null;
+            /**
+             * Step
+             * @description Finished steps of the job when it ended.
+             */
+            step: number | null;
         };
         /**
          * CheckpointInfo
@@ -2946,6 +3039,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** Page[AttemptInfo] */
+        Page_AttemptInfo_: {
+            /** Items */
+            items: components["schemas"]["AttemptInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page; null on the last.
+             */
+            next_cursor: string | null;
+        };
         /** Page[CheckpointInfo] */
         Page_CheckpointInfo_: {
             /** Items */
@@ -3020,6 +3123,16 @@ export interface components {
         Page_RoundInfo_: {
             /** Items */
             items: components["schemas"]["RoundInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page; null on the last.
+             */
+            next_cursor: string | null;
+        };
+        /** Page[WorkerInfo] */
+        Page_WorkerInfo_: {
+            /** Items */
+            items: components["schemas"]["WorkerInfo"][];
             /**
              * Next Cursor
              * @description Cursor of the next page; null on the last.
@@ -3402,6 +3515,52 @@ export interface components {
             kind: "upload";
             /** Upload Id */
             upload_id: string;
+        };
+        /**
+         * Work
+         * @description A row that a worker holds by its lease.
+         */
+        Work: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "job" | "dataset" | "ood_pool" | "evaluation" | "analysis";
+            /** Id */
+            id: string;
+        };
+        /**
+         * WorkerInfo
+         * @description A worker, and whether it shows signs of life.
+         */
+        WorkerInfo: {
+            /**
+             * Id
+             * @description Host name and random digits, new with every start.
+             */
+            id: string;
+            /**
+             * Live
+             * @description Whether its heartbeat is recent enough for it to count as alive.
+             */
+            live: boolean;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Heartbeat At
+             * Format: date-time
+             */
+            heartbeat_at: string;
+            /**
+             * Silent Seconds
+             * @description Since its last heartbeat.
+             */
+            silent_seconds: number;
+            /** Works On */
+            works_on: components["schemas"]["Work"][];
         };
     };
     responses: never;
@@ -5537,6 +5696,96 @@ export interface operations {
             };
         };
     };
+    list_attempts: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; leave out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AttemptInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_evaluations: {
         parameters: {
             query?: {
@@ -7103,6 +7352,85 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; leave out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkerInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -6,6 +6,7 @@ import {
   getMetrics,
   getProfile,
   listAnalyses,
+  listAttempts,
   listCheckpoints,
   listEvaluations,
   listRounds,
@@ -35,6 +36,7 @@ export function liveJob(id: string) {
   const rounds = resource(() => listRounds(id));
   const evaluations = resource(() => listEvaluations(id));
   const checkpoints = resource(() => listCheckpoints(id));
+  const attempts = resource(() => listAttempts(id));
   let asked = $state(0);
   // Most are made when the job is over, and with it the stream: one that is under way is asked after.
   const analyses = resource(
@@ -50,6 +52,7 @@ export function liveJob(id: string) {
     evaluations: throttle(evaluations.refresh, 1000),
     analyses: throttle(analyses.refresh, 1000),
     checkpoints: throttle(checkpoints.refresh, 3000),
+    attempts: throttle(attempts.refresh, 3000),
   };
   const parts = Object.values(renew);
 
@@ -59,6 +62,8 @@ export function liveJob(id: string) {
     else if (event === 'evaluation') renew.evaluations.call();
     else if (event === 'analysis') renew.analyses.call();
     else if (event === 'progress') renew.checkpoints.call();
+    // Where an attempt goes on from is known once it begins to train, which its log tells.
+    if (event === 'status' || event === 'log') renew.attempts.call();
     if (event === 'metric' || event === 'evaluation') {
       renew.metrics.call();
       renew.profile.call();
@@ -92,6 +97,7 @@ export function liveJob(id: string) {
     evaluations,
     analyses,
     checkpoints,
+    attempts,
     get liveness() {
       return liveness;
     },

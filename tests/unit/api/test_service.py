@@ -25,7 +25,11 @@ JSON_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/sc
 
 def test_readiness_names_what_is_missing(client: TestClient, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
-    assert problem(client.get("/readyz"), 503)["missing"] == ["worker"]
+    lacking = problem(client.get("/readyz"), 503)
+    assert (lacking["missing"], lacking["detail"]) == (
+        ["worker"],
+        "Missing: worker (none has moved its heartbeat lately).",
+    )
     rows.worker()
     assert client.get("/readyz").json() == {"status": "ready", "missing": []}
 
@@ -38,11 +42,15 @@ def test_readiness_names_what_is_missing(client: TestClient, rows: Rows, monkeyp
     assert "password" not in answer.text
 
 
-def test_a_schema_of_another_version_is_not_ready(client: TestClient, rows: Rows) -> None:
+@pytest.mark.parametrize(
+    ("revision", "word"), [("0001", "run `colt migrate`"), ("9999", "the database is newer than this version")]
+)
+def test_a_schema_of_another_version_is_not_ready(client: TestClient, rows: Rows, revision: str, word: str) -> None:
     rows.worker()
     with writing() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    assert problem(client.get("/readyz"), 503)["missing"] == ["database"]
+        session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    lacking = problem(client.get("/readyz"), 503)
+    assert lacking["missing"] == ["database"] and word in str(lacking["detail"])
 
 
 def test_a_check_that_hangs_does_not_hang_the_answer(

@@ -11,12 +11,14 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, MetaData, Table, insert, inspect, select
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select, text
 
+from store import leases
 from store.database import build_engine, reading, writing
-from store.migrate import alembic_config, current, head, upgrade
-from store.models import Analysis, Base, Checkpoint, Evaluation, Job, SamplingRound
-from store.repositories import jobs
+from store.migrate import DatabaseIsNewer, alembic_config, check_not_newer, current, head, upgrade
+from store.models import Analysis, Base, Checkpoint, Evaluation, Job, JobEvent, SamplingRound
+from store.repositories import attempts, jobs
 
 
 @pytest.fixture
@@ -53,68 +55,212 @@ def test_foreign_keys_are_enforced_again_after_an_upgrade(tmp_path: Path) -> Non
 
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
-# Rows that revision 0001 could hold, those that others refer to first.
-FIRST_RELEASE: dict[str, dict[str, Any]] = {
-    "datasets": {"id": "d", "name": "digits", "status": "ready", "spec": {}, "progress": 1.0, "attempts": 1},
-    "jobs": {
-        "id": "j",
-        "name": "old",
-        "tags": ["a"],
-        "dataset_id": "d",
-        "config": {"epochs": 3},
-        "framework": "simclr",
-        "sampler": "none",
-        "evaluations": ["knn"],
-        "status": "succeeded",
-        "epoch": 3,
-        "epochs": 3,
-        "step": 30,
-        "steps": 30,
-        "attempts": 1,
-    },
-    "checkpoints": {"id": "c", "job_id": "j", "epoch": 3, "step": 30, "artifact": "a", "bytes": 1, "sha256": "0"},
-    "evaluations": {
-        "id": "e",
-        "job_id": "j",
-        "checkpoint_id": "c",
-        "kind": "knn",
-        "config": {},
-        "status": "succeeded",
-        "epoch": 3,
-        "group_accuracy": {"many": 0.5},
-        "attempts": 1,
-    },
-    "sampling_rounds": {
-        "job_id": "j",
-        "round": 1,
-        "epoch": 2,
-        "step": 10,
-        "clusters": [],
-        "num_selected": 5,
-        "seconds": 0.5,
-        **dict.fromkeys(("ood_tailness", "ood_cluster", "ood_similarity", "ood_selected", "id_cluster"), b""),
-    },
+LEASED = {"attempts": 1, "worker_id": "w"}
+PACKED = dict.fromkeys(("ood_tailness", "ood_cluster", "ood_similarity", "ood_selected", "id_cluster"), b"\x01\x02")
+# Rows that each revision could hold, those that others refer to first; a later one adds to the earlier.
+ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "0001": [
+        ("api_tokens", {"id": "t", "name": "alice", "sha256": "0", "scopes": ["read"]}),
+        ("uploads", {"id": "u", "filename": "a.npz", "bytes": 2**40, "sha256": "0", "artifact": "uploads/u"}),
+        ("workers", {"id": "w", "started_at": NOW, "heartbeat_at": NOW}),
+        (
+            "datasets",
+            {
+                "id": "d",
+                "name": "digits",
+                "status": "ready",
+                "spec": {"a": [1]},
+                "progress": 1.0,
+                "class_counts": [3, 1],
+            }
+            | LEASED,
+        ),
+        ("ood_pools", {"id": "p", "name": "glyphs", "status": "ready", "spec": {}, "progress": 1.0, **LEASED}),
+        *(
+            (
+                "jobs",
+                {
+                    "id": status,
+                    "name": f"old, {status}",
+                    "tags": ["a", "ü"],
+                    "dataset_id": "d",
+                    "ood_pool_id": "p",
+                    "config": {"epochs": 3},
+                    "framework": "simclr",
+                    "sampler": "none",
+                    "evaluations": ["knn"],
+                    "status": status,
+                    "lease_token": "held" if status == "running" else None,
+                    "lease_expires_at": NOW if status == "running" else None,
+                    "epoch": 3,
+                    "epochs": 3,
+                    "step": 30,
+                    "steps": 30,
+                    "loss": 0.1,
+                    "started_at": NOW,
+                    "idempotency_key": f"key of {status}",
+                    **LEASED,
+                },
+            )
+            for status in ("succeeded", "running", "cancelled", "queued")
+        ),
+        (
+            "checkpoints",
+            {"id": "c", "job_id": "succeeded", "epoch": 3, "step": 30, "artifact": "a", "bytes": 2**33, "sha256": "0"},
+        ),
+        (
+            "evaluations",
+            {
+                "id": "e",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "knn",
+                "config": {},
+                "status": "succeeded",
+                "epoch": 3,
+                "group_accuracy": {"many": 0.5},
+                **LEASED,
+            },
+        ),
+        ("metrics", {"job_id": "succeeded", "name": "loss", "step": 1, "value": 0.1 + 0.2}),
+        ("job_events", {"id": 7, "job_id": "succeeded", "kind": "log", "data": {"lines": ["a"]}}),
+        ("tailness_epochs", {"job_id": "succeeded", "epoch": 1, "class_means": [0.5, None], "scores": b"\x00\xff"}),
+        (
+            "sampling_rounds",
+            {
+                "job_id": "succeeded",
+                "round": 1,
+                "epoch": 2,
+                "step": 10,
+                "clusters": [],
+                "num_selected": 5,
+                "seconds": 0.5,
+            }
+            | PACKED,
+        ),
+    ],
+    "0002": [
+        (
+            "analyses",
+            {
+                "id": "a",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "tail_share",
+                "config": {},
+                "status": "succeeded",
+                "epoch": 3,
+                "result": {"gamma": [1]},
+                **LEASED,
+            },
+        ),
+    ],
+    "0003": [
+        (
+            "sampling_rounds",
+            {
+                "job_id": "succeeded",
+                "round": 2,
+                "epoch": 3,
+                "step": 20,
+                "clusters": [],
+                "num_selected": 5,
+                "seconds": 0.5,
+                "num_embedded": 9,
+                **PACKED,
+            },
+        ),
+    ],
+    "0004": [
+        (
+            "job_attempts",
+            {"job_id": "succeeded", "number": 1, "worker_id": "w", "started_at": NOW, "outcome": "succeeded"},
+        ),
+    ],
 }
+Contents = dict[str, list[dict[str, Any]]]
 
 
-def test_rows_of_the_first_release_outlive_an_upgrade(empty_engine: Engine) -> None:
+def contents(connection: Connection, columns: dict[str, list[str]] | None = None) -> Contents:
+    """Every row of every table; or only these columns of these tables."""
+    found: Contents = {}
+    for name in columns or [name for name in inspect(connection).get_table_names() if name != "alembic_version"]:
+        table = Table(name, MetaData(), autoload_with=connection)
+        wanted = [table.c[column] for column in (columns[name] if columns else table.c.keys())]
+        rows = connection.execute(select(*wanted).order_by(*table.primary_key.columns))
+        found[name] = [dict(row._mapping) for row in rows]
+    return found
+
+
+def fill(connection: Connection, revision: str) -> None:
+    """Rows of all kinds that a database at this revision may hold."""
+    for name, values in (row for number in sorted(ROWS) if number <= revision for row in ROWS[number]):
+        table = Table(name, MetaData(), autoload_with=connection)
+        dated = {"created_at": NOW} if "created_at" in table.columns else {}
+        connection.execute(insert(table).values(**dated, **values))
+
+
+def revisions() -> list[str]:
+    return sorted(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_an_upgrade_from_any_revision_keeps_every_value(empty_engine: Engine, revision: str) -> None:
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), revision)
+        fill(connection, revision)
+        before = contents(connection)
+    assert all(before.values()), "every table has rows; a migration that adds one adds some to ROWS"
+    assert current(empty_engine) == revision
+    upgrade(empty_engine)
+    assert current(empty_engine) == head()
+    with empty_engine.connect() as connection:
+        assert contents(connection, {name: list(rows[0]) for name, rows in before.items()}) == before
+    with reading(empty_engine) as session:  # and the models can read it
+        job = session.get_one(Job, "succeeded")
+        assert (job.name, job.config, job.tags, job.created_at) == ("old, succeeded", {"epochs": 3}, ["a", "ü"], NOW)
+        assert (job.compute, job.queued_at) == (None, None)
+        assert session.get_one(Evaluation, "e").group_accuracy == {"many": 0.5}
+        assert session.get_one(SamplingRound, ("succeeded", 1)).num_embedded is None
+        assert session.get_one(Checkpoint, "c").bytes == 2**33
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_what_was_under_way_goes_on_after_an_upgrade(empty_engine: Engine, revision: str) -> None:
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), revision)
+        fill(connection, revision)
+    upgrade(empty_engine)
+    with writing(empty_engine) as session:
+        lost = leases.expired(session, Job)
+        assert [row.id for row in lost] == ["running"]
+        attempts.end(session, session.get_one(Job, "running"), attempts.WORKER_LOST)  # its start was not recorded
+        lease = leases.claim(session, Job, "new", 60)
+        assert lease is not None and lease.id == "queued"
+        attempts.begin(session, lease.id, "new")
+        assert [row.number for row in attempts.page(session, "queued", 0, 10)] == [1]
+        assert attempts.page(session, "running", 0, 10) == []
+        session.add(Analysis(job_id="succeeded", checkpoint_id="c", kind="tail_share", config={}, epoch=3))
+    with writing(empty_engine) as session:
+        assert jobs.remove(session, "succeeded")
+        for model in (Analysis, JobEvent, Evaluation, Checkpoint, SamplingRound):
+            assert session.scalars(select(model)).all() == [], f"{model.__name__} goes with its job"
+
+
+@pytest.mark.parametrize("revision", ["0099", "a1b2"])
+def test_a_newer_database_is_refused_and_left_as_it_is(engine: Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    for refused in (upgrade, check_not_newer):
+        with pytest.raises(DatabaseIsNewer, match=f"newer than this version: it is at revision {revision}; .*{head()}"):
+            refused(engine)
+    assert current(engine) == revision
+
+
+def test_an_empty_an_older_and_this_database_are_not_newer(empty_engine: Engine) -> None:
+    check_not_newer(empty_engine)
     with empty_engine.begin() as connection:
         command.upgrade(alembic_config(connection), "0001")
-        for name, values in FIRST_RELEASE.items():
-            table = Table(name, MetaData(), autoload_with=connection)
-            dated = {"created_at": NOW} if "created_at" in table.columns else {}
-            connection.execute(insert(table).values(**dated, **values))
-    assert current(empty_engine) == "0001"
+    check_not_newer(empty_engine)
     upgrade(empty_engine)
-    with reading(empty_engine) as session:
-        job, checkpoint = session.get_one(Job, "j"), session.get_one(Checkpoint, "c")
-        assert (job.name, job.config, job.tags, job.created_at) == ("old", {"epochs": 3}, ["a"], NOW)
-        assert (checkpoint.job_id, checkpoint.step) == ("j", 30)
-        assert session.get_one(Evaluation, "e").group_accuracy == {"many": 0.5}
-        sampling_round = session.get_one(SamplingRound, ("j", 1))
-        assert (sampling_round.num_selected, sampling_round.num_embedded, job.compute) == (5, None, None)
-    with writing(empty_engine) as session:
-        session.add(Analysis(job_id="j", checkpoint_id="c", kind="tail_share", config={}, epoch=3))
-    with writing(empty_engine) as session:
-        assert jobs.remove(session, "j")
-        assert session.scalars(select(Analysis)).all() == [], "an analysis goes with its job"
+    check_not_newer(empty_engine)

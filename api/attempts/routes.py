@@ -1,0 +1,30 @@
+"""A job's starts, and how each ended."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.attempts.schemas import AttemptInfo
+from api.errors import problems
+from api.jobs.service import find
+from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.sessions import ReadSession
+from store.repositories import attempts
+from store.repositories.pages import decode_cursor, encode_cursor
+
+router = APIRouter(prefix="/jobs/{job_id}/attempts", tags=["jobs"])
+
+
+@router.get("", responses=problems(404))
+def list_attempts(
+    job_id: str, session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[AttemptInfo]:
+    """Every start of a job, the first one first: which worker, from where, how it ended and why."""
+    find(session, job_id)
+    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    found = attempts.page(session, job_id, after, limit + 1)
+    shown = found[:limit]
+    return Page(
+        items=[AttemptInfo.model_validate(row) for row in shown],
+        next_cursor=encode_cursor(shown[-1].number) if len(found) > limit else None,
+    )

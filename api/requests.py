@@ -1,0 +1,69 @@
+"""What is logged of requests, and the id that ties a client's request to the lines about it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.templates import route_template
+from store import logs
+
+log = logging.getLogger("api.requests")
+HEADER = "X-Request-ID"
+# Of letters that need no escaping anywhere, and no longer than ids of tracing systems are.
+_WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_READING = {"GET", "HEAD", "OPTIONS"}
+_PROBES = {"/healthz", "/readyz", "/metrics"}
+
+
+class RequestLog:
+    """ASGI middleware, the outermost. A request's `X-Request-ID` is taken over where it is well-formed, else made.
+
+    What changes something, and what fails, is a line each; successful reading, which polls, is one at level DEBUG.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        began, status = time.perf_counter(), 0  # 0: the client left before an answer began
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        with logs.bound(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                _log(scope, status, time.perf_counter() - began)
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get(HEADER, "")
+    return given if _WELL_FORMED.fullmatch(given) else secrets.token_hex(16)
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    route = route_template(scope) or "other"
+    level = logging.DEBUG
+    if route not in _PROBES and (status >= 400 or scope["method"] not in _READING):
+        level = logging.WARNING if status >= 500 else logging.INFO
+    params: dict[str, Any] = {
+        name: str(value)[:64] for name, value in scope.get("path_params", {}).items() if name.endswith("_id")
+    }
+    measured = {"status": status, "seconds": round(seconds, 4)}
+    log.log(level, "%s %s", scope["method"], route, extra=params | measured)

@@ -1,0 +1,36 @@
+"""Workers and their heartbeats."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.sessions import ReadSession
+from api.workers.schemas import Work, WorkerInfo
+from store.models import utc_now
+from store.repositories import workers
+from store.settings import get_settings
+
+router = APIRouter(prefix="/workers", tags=["workers"])
+
+
+@router.get("")
+def list_workers(session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[WorkerInfo]:
+    """Workers that moved their heartbeat within the last hour and were not stopped, the one started last first."""
+    found = workers.page(session, limit, cursor)
+    held = workers.work_of(session, [worker.id for worker in found.items])
+    now, silence = utc_now(), get_settings().worker_silence_seconds
+    items = []
+    for worker in found.items:
+        silent = max(0.0, (now - worker.heartbeat_at).total_seconds())
+        items.append(
+            WorkerInfo(
+                id=worker.id,
+                live=silent <= silence,
+                started_at=worker.started_at,
+                heartbeat_at=worker.heartbeat_at,
+                silent_seconds=silent,
+                works_on=[Work.model_validate(work, from_attributes=True) for work in held.get(worker.id, [])],
+            )
+        )
+    return Page(items=items, next_cursor=found.next_cursor)

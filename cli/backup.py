@@ -1,0 +1,74 @@
+"""`colt backup`: a copy of the data folder while the service runs; with COLT_HOME set to it, it is a service again."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from cli.errors import Refused
+from store.settings import get_settings
+
+POSTGRES = (
+    "the database is not SQLite: back it up with pg_dump, then copy the artifacts ({artifacts}); see docs/operate.md."
+)
+
+
+def backup(target: Path) -> int:
+    """Copy database and artifacts into a folder that does not exist yet; it gets its name once it is whole.
+
+    Raises:
+        Refused: when there is no SQLite database, or the folder cannot be written.
+    """
+    settings = get_settings()
+    url = make_url(settings.database_url.get_secret_value())
+    if url.get_backend_name() != "sqlite":
+        raise Refused(POSTGRES.format(artifacts=settings.artifacts_url))
+    if "://" in settings.artifacts_url:
+        raise Refused(f"the artifacts are not in a folder: copy {settings.artifacts_url} with that store's own tools.")
+    database, artifacts = Path(url.database or ""), Path(settings.artifacts_url)
+    if not database.is_file():
+        raise Refused(f"there is no database in {settings.home}. COLT_HOME names the data folder.")
+    if target.exists():
+        raise Refused(f"{target} exists already; name a folder that does not.")
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        partial.mkdir(parents=True)
+        # Files are never changed once they are there, and are written before the rows that name them. So what the
+        # database names when it is copied is there before, or comes with the second turn.
+        files = _copy_new(artifacts, partial / "artifacts")
+        _copy_database(database, partial / "colt.db")
+        files += _copy_new(artifacts, partial / "artifacts")
+        partial.rename(target)
+    except (OSError, sqlite3.Error) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise Refused(f"the backup is not complete, and was removed: {error}") from error
+    print(f"{target}: the database and {files} files. To restore, start with COLT_HOME={target}.")
+    return 0
+
+
+def _copy_database(database: Path, copy: Path) -> None:
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)  # of one moment, and in nobody's way
+        (found,) = target.execute("PRAGMA integrity_check").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"the database is damaged: {found}")
+
+
+def _copy_new(source: Path, into: Path) -> int:
+    """Copy the files that are not there yet. Returns how many."""
+    count = 0
+    for path in source.rglob("*"):
+        copy = into / path.relative_to(source)
+        if path.suffix == ".partial" or copy.exists() or not path.is_file():
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copy2(path, copy)
+            count += 1
+        except FileNotFoundError:  # deleted meanwhile, and so no longer named
+            copy.unlink(missing_ok=True)
+    return count

@@ -1,0 +1,57 @@
+"""A job's starts, and how each ended. Written in the transaction that changes the job itself, whose row is locked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from store.models import Job, JobAttempt, utc_now
+
+SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
+WORKER_LOST, SHUT_DOWN = "worker_lost", "shut_down"
+
+
+def begin(session: Session, job_id: str, worker_id: str) -> None:
+    """A worker has claimed the job."""
+    earlier = session.scalar(select(func.max(JobAttempt.number)).where(JobAttempt.job_id == job_id)) or 0
+    session.add(JobAttempt(job_id=job_id, number=earlier + 1, worker_id=worker_id))
+    session.flush()
+
+
+def goes_on_from(session: Session, job_id: str, epoch: int, step: int) -> None:
+    """The running attempt begins to train, behind these finished epochs and steps."""
+    _update_running(session, job_id, {"from_epoch": epoch, "from_step": step})
+
+
+def end(session: Session, job: Job, outcome: str, reason: str | None = None) -> None:
+    """The running attempt is over, as far as the job has come by now."""
+    _update_running(
+        session,
+        job.id,
+        {"ended_at": utc_now(), "outcome": outcome, "reason": reason, "epoch": job.epoch, "step": job.step},
+    )
+
+
+def page(session: Session, job_id: str, after: int, limit: int) -> list[JobAttempt]:
+    """Attempts with a number above `after`, the first one first."""
+    later = select(JobAttempt).where(JobAttempt.job_id == job_id, JobAttempt.number > after)
+    return list(session.scalars(later.order_by(JobAttempt.number).limit(limit)))
+
+
+def counts_by_outcome(session: Session) -> dict[str, int]:
+    """Of the attempts that are over."""
+    ended = select(JobAttempt.outcome, func.count().label("attempts")).where(JobAttempt.outcome.is_not(None))
+    return {row.outcome: row.attempts for row in session.execute(ended.group_by(JobAttempt.outcome))}
+
+
+def _update_running(session: Session, job_id: str, values: Mapping[str, Any]) -> None:
+    # A job that an earlier version of this service started has no row here, and its end none to go to.
+    session.execute(
+        update(JobAttempt)
+        .where(JobAttempt.job_id == job_id, JobAttempt.ended_at.is_(None))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )

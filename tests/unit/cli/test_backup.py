@@ -1,0 +1,86 @@
+"""`colt backup` on a data folder of its own; tests/integration/test_backup.py restores a real service from one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.backup import backup
+from cli.errors import Refused
+from store.database import build_engine, reading, writing
+from store.models import Dataset, Upload
+from store.settings import get_settings
+
+
+@pytest.fixture
+def home(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data folder with a file and a half."""
+    home = tmp_path / "home"
+    (home / "artifacts" / "datasets" / "d").mkdir(parents=True)
+    shutil.copy(sqlite_template, home / "colt.db")
+    (home / "artifacts" / "datasets" / "d" / "images.npy").write_bytes(b"images")
+    (home / "artifacts" / "datasets" / "d" / "labels.npy.0.partial").write_bytes(b"half")
+    monkeypatch.setenv("COLT_HOME", str(home))
+    get_settings.cache_clear()
+    yield home
+    get_settings.cache_clear()
+
+
+def test_it_holds_whole_files_and_what_was_committed(home: Path, tmp_path: Path) -> None:
+    engine = build_engine(f"sqlite:///{home / 'colt.db'}")
+    with writing(engine) as session:  # in the write-ahead log, which a copy of the file alone would miss
+        session.add(Dataset(id="d", name="digits", spec={}))
+    with writing(engine) as session:
+        session.add(Upload(id="u", filename="a", bytes=1, sha256="0", artifact="a"))
+        session.flush()
+        assert backup(tmp_path / "deep" / "copy") == 0  # while somebody else writes
+    engine.dispose()
+    copy = build_engine(f"sqlite:///{tmp_path / 'deep' / 'copy' / 'colt.db'}")
+    with reading(copy) as session:
+        assert session.get_one(Dataset, "d").name == "digits"
+        assert session.get(Upload, "u") is None
+    copy.dispose()
+    files = [path for path in (tmp_path / "deep" / "copy" / "artifacts").rglob("*") if path.is_file()]
+    assert [(path.name, path.read_bytes()) for path in files] == [("images.npy", b"images")]
+
+
+def test_a_folder_that_exists_is_left_alone(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(Refused, match="exists already"):
+        backup(tmp_path / "copy")
+    assert list((tmp_path / "copy").iterdir()) == []
+
+
+def test_a_damaged_database_makes_no_backup(home: Path, tmp_path: Path) -> None:
+    with (home / "colt.db").open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 8 * 4096)
+    with pytest.raises(Refused, match="not complete, and was removed"):
+        backup(tmp_path / "copy")
+    assert {path.name for path in tmp_path.iterdir()} == {"home"}
+
+
+def test_without_a_database_it_says_where_it_looked(home: Path, tmp_path: Path) -> None:
+    (home / "colt.db").unlink()
+    with pytest.raises(Refused, match=f"no database in {home}"):
+        backup(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "word"),
+    [
+        ("COLT_DATABASE_URL", "postgresql://user:secret@host/colt", "pg_dump"),
+        ("COLT_ARTIFACTS_URL", "s3://bucket/prefix", "own tools"),
+    ],
+)
+def test_what_lies_elsewhere_is_backed_up_with_other_tools(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, word: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    get_settings.cache_clear()
+    with pytest.raises(Refused, match=word) as refused:
+        backup(tmp_path / "copy")
+    assert "secret" not in str(refused.value)
