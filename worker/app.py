@@ -9,12 +9,13 @@ from typing import Any
 from celery import shared_task, signals
 from sqlalchemy.exc import DBAPIError
 
+from store.artifacts import get_artifacts
 from store.broker import PREPARE, TRAIN, get_celery
 from store.leases import LeasedModel
 from store.models import Analysis, Dataset, Evaluation, Job, OodPool
 from worker import folder
 from worker.claiming import take
-from worker.folder import get_folder
+from worker.folder import WorkerFolder, get_folder
 from worker.reconciler import Reconciler
 from worker.supervisor import supervise
 
@@ -45,14 +46,24 @@ def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
     with mine.lock(lock) as free:
         while free and not mine.stopping:
             try:
+                _check_storage(mine)
                 lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
+                if lease is None:
+                    return
+                log.info("took %s %s", lease.model.__tablename__, lease.id)
+                supervise(lease, *command(lease.model, lease.id), mine)
             except DBAPIError:
                 log.warning("the database does not answer; the reconciler will ring again")
                 return
-            if lease is None:
+            except OSError as error:
+                log.warning("no work is taken, for it could not be stored: %s", error)
                 return
-            log.info("took %s %s", lease.model.__tablename__, lease.id)
-            supervise(lease, *command(lease.model, lease.id), mine)
+
+
+def _check_storage(mine: WorkerFolder) -> None:
+    """Raise OSError where work would break off at its first file, and use up its attempts. Until then it waits."""
+    mine.check()
+    get_artifacts().check()
 
 
 def command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
