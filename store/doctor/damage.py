@@ -29,10 +29,9 @@ def examine_files(artifacts: ArtifactStore) -> Iterator[Finding]:
 
 def _registered(artifacts: ArtifactStore) -> Iterator[Finding]:
     with reading() as session:
-        rows = [
-            row
-            for model in (Dataset, OodPool)
-            for row in session.scalars(select(model).where(model.status == "ready").order_by(model.created_at))
+        rows: list[Dataset | OodPool] = [
+            *session.scalars(select(Dataset).where(Dataset.status == "ready").order_by(Dataset.created_at)),
+            *session.scalars(select(OodPool).where(OodPool.status == "ready").order_by(OodPool.created_at)),
         ]
     for row in rows:
         # Of what an earlier version wrote it is known only that it was written.

@@ -41,8 +41,7 @@ def examine_orphans(artifacts: ArtifactStore, home: Path) -> Iterator[Finding]:
 def _names_any(artifacts: ArtifactStore) -> bool:
     with reading() as session:
         folders = set(session.scalars(select(Checkpoint.artifact)))
-        for model in (Dataset, OodPool):
-            folders |= {row.artifact for row in session.scalars(select(model))}
+        folders |= {row.artifact for row in (*session.scalars(select(Dataset)), *session.scalars(select(OodPool)))}
     return any(key.rpartition("/")[0] in folders for key, _ in artifacts.files())
 
 

@@ -25,11 +25,7 @@ LEASE_SECONDS = float(QUICK["COLT_LEASE_SECONDS"])
 LONGER_THAN_A_LEASE = 2 * LEASE_SECONDS
 
 
-@pytest.fixture
-def distributed(service: Service) -> Service:
-    if "COLT_BROKER_URL" not in service.stack.env:
-        pytest.skip("of Postgres and Redis")
-    return service
+of_redis = pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 
 
 @contextmanager
@@ -81,51 +77,52 @@ def test_the_database_away_for_longer_than_a_lease(service: Service, request: py
     assert pids(service) == before
 
 
-def test_the_broker_away_while_jobs_run_and_wait(distributed: Service, redis_server: Redis) -> None:
-    before = pids(distributed)
-    running = distributed.submit()
-    distributed.wait_training(running)
+@of_redis
+def test_the_broker_away_while_jobs_run_and_wait(service: Service, redis_server: Redis) -> None:
+    before = pids(service)
+    running = service.submit()
+    service.wait_training(running)
     redis_server.stop()
     try:
-        waiting = [distributed.submit(), distributed.submit()]
+        waiting = [service.submit(), service.submit()]
         time.sleep(LONGER_THAN_A_LEASE)
-        assert distributed.job(running)["status"] in {"running", "succeeded"}
-        answer = distributed.stack.client.get("/readyz")
+        assert service.job(running)["status"] in {"running", "succeeded"}
+        answer = service.stack.client.get("/readyz")
         assert (answer.status_code, answer.json()["missing"]) == (503, ["broker"])
     finally:
         redis_server.start()
     for job_id in (running, *waiting):
-        distributed.assert_as_undisturbed(job_id)
-        assert distributed.job(job_id)["attempts"] == 1
-    assert pids(distributed) == before
+        service.assert_as_undisturbed(job_id)
+        assert service.job(job_id)["attempts"] == 1
+    assert pids(service) == before
 
 
-def test_a_broker_that_hangs_holds_up_neither_requests_nor_heartbeats(
-    distributed: Service, redis_server: Redis
-) -> None:
+@of_redis
+def test_a_broker_that_hangs_holds_up_neither_requests_nor_heartbeats(service: Service, redis_server: Redis) -> None:
     redis_server.send(signal.SIGSTOP)
     try:
         began = time.monotonic()
-        job_id = distributed.submit()
+        job_id = service.submit()
         assert time.monotonic() - began < ANSWER_SECONDS / 2
         # Each beat of a worker rings too, and gives that up.
-        first = beats(distributed)
-        wait_until(lambda: beats(distributed) > first, 4 * ANSWER_SECONDS, "heartbeats move")
+        first = beats(service)
+        wait_until(lambda: beats(service) > first, 4 * ANSWER_SECONDS, "heartbeats move")
     finally:
         redis_server.send(signal.SIGCONT)
-    distributed.assert_as_undisturbed(job_id)
+    service.assert_as_undisturbed(job_id)
 
 
-def test_a_broker_that_is_emptied_under_a_running_service(distributed: Service) -> None:
-    running = distributed.submit()
-    distributed.wait_training(running)
-    waiting = [distributed.submit() for _ in distributed.stack.workers]
-    with redis.Redis.from_url(distributed.stack.env["COLT_BROKER_URL"]) as client:
+@of_redis
+def test_a_broker_that_is_emptied_under_a_running_service(service: Service) -> None:
+    running = service.submit()
+    service.wait_training(running)
+    waiting = [service.submit() for _ in service.stack.workers]
+    with redis.Redis.from_url(service.stack.env["COLT_BROKER_URL"]) as client:
         assert client.flushall()
-        later = distributed.submit()
+        later = service.submit()
         for job_id in (running, *waiting, later):
-            distributed.assert_as_undisturbed(job_id)
-            assert distributed.job(job_id)["attempts"] == 1
+            service.assert_as_undisturbed(job_id)
+            assert service.job(job_id)["attempts"] == 1
 
 
 def beats(service: Service) -> float:

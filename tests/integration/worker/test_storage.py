@@ -15,7 +15,7 @@ from colt_core import CheckpointReady, PretrainConfig, pretrain
 from colt_core.data import ImageDataset
 from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
-from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent
+from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool
 from tests.faults.runs import state_digests, values_of
 from tests.integration.worker.claims import work_off
 from tests.services.disks import SmallDisk, small_disk
@@ -279,3 +279,23 @@ def test_a_diverged_job_names_the_epoch_and_its_last_good_checkpoint(patient: Ca
     assert "change the setting in a new job" in error
     assert job().loss is not None and np.isfinite(job().loss or np.nan)
     assert_all_whole()
+
+
+def test_a_registration_without_room_fails_clearly_and_leaves_nothing(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "pool.npy", np.zeros((6000, 32, 32), dtype=np.uint8))  # 18 MB as three channels
+    monkeypatch.setenv("COLT_DATA_ROOTS", str(tmp_path))
+    with small_disk(tmp_path / "home", 12) as disk:
+        (disk.path / "colt.db").write_bytes(sqlite_template.read_bytes())
+        with worker_settings(disk.path, f"sqlite:///{disk.path / 'colt.db'}"):
+            with writing() as session:
+                source = {"kind": "path", "path": str(tmp_path / "pool.npy")}
+                session.add(OodPool(name="pool", spec={"source": source, "image_size": 32}))
+            for _ in range(2):
+                work_off(disk.path, OodPool)
+            with reading() as session:
+                row = session.scalars(select(OodPool)).one()
+            assert row.status == "failed" and row.problem is not None
+            assert "No space left on device" in row.problem["detail"]
+            assert not [path for path in (disk.path / "artifacts").rglob("*") if path.is_file()]

@@ -161,7 +161,7 @@ def test_orphaned_files_are_deleted_once_they_are_old(service: Engine, home: Pat
         leave(artifacts / "jobs/gone/checkpoints/1-1-0/checkpoint.pt"),
         leave(artifacts / "jobs/j/checkpoints/9-9-0/checkpoint.pt"),
         leave(artifacts / f"datasets/d/images.npy.{'0' * 32}.partial"),
-        leave(home / "cache/datasets/gone/images.npy"),
+        leave(home / "cache/datasets/cached/images.npy"),
         leave(home / "logs/jobs/gone.log"),
     ]
     kept = [leave(home / "cache/datasets/d/images.npy"), leave(home / "logs/jobs/j.log")]
