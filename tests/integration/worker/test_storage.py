@@ -24,7 +24,7 @@ from tests.services.processes import wait_until
 from tests.unit.store.rows import add_dataset, add_job
 from tests.worker_settings import worker_settings
 
-EPOCHS = 60
+EPOCHS = 30
 LABELS = np.arange(48, dtype=np.int64) % 3
 IMAGES = np.random.default_rng(0).integers(0, 256, (48, 3, 16, 16), dtype=np.uint8)
 PARTS = {"train": np.arange(24), "probe": np.arange(24, 36), "val": np.empty(0, np.int64), "test": np.arange(36, 48)}
