@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 
@@ -9,16 +10,23 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.errors import NotFound, RangeNotSatisfiable
-from store.artifacts import get_artifacts
+from store.artifacts import ArtifactDamaged, get_artifacts
 
 _BLOCK = 2**20
 
 
-def file_response(request: Request, key: str, etag: str, filename: str) -> Response:
+def file_response(
+    request: Request, key: str, etag: str, filename: str, sha256: str | None, written: int | None = None
+) -> Response:
     """Answer GET or HEAD for the file under `key`, with `Range`, `If-Range` and `If-None-Match`.
 
+    Args:
+        sha256: of what was written there, where that was recorded. Nobody is given a damaged file for a whole one: its
+            last block is held back.
+        written: how many bytes that was, where it was recorded.
+
     Raises:
-        NotFound: when nothing is stored there.
+        NotFound: when nothing is stored there, or something else.
         RangeNotSatisfiable: for a range behind the end.
     """
     artifacts, quoted = get_artifacts(), f'"{etag}"'
@@ -29,6 +37,8 @@ def file_response(request: Request, key: str, etag: str, filename: str) -> Respo
         size = artifacts.size(key)
     except FileNotFoundError as error:
         raise NotFound("This file is not stored any more.") from error
+    if written is not None and size != written:
+        raise NotFound(f"This file is damaged: {size} bytes are stored of {written}. Take another checkpoint.")
     headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     asked = request.headers.get("range", "")
     if request.headers.get("if-range", quoted) != quoted:
@@ -41,15 +51,25 @@ def file_response(request: Request, key: str, etag: str, filename: str) -> Respo
     status, media_type = 206 if part else 200, "application/octet-stream"
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(_read(key, start, end), status, headers, media_type)
+    return StreamingResponse(_read(key, start, end, None if part else sha256), status, headers, media_type)
 
 
-def _read(key: str, start: int, end: int) -> Iterator[bytes]:
+def _read(key: str, start: int, end: int, sha256: str | None) -> Iterator[bytes]:
+    """Blocks of the file; its last one only if the whole has this hash.
+
+    Raises:
+        ArtifactDamaged: when it has not. The connection then breaks off, short of the announced length.
+    """
+    digest = hashlib.sha256()
     with get_artifacts().open(key) as file:
         file.seek(start)
         left = end - start
         while left and (block := file.read(min(left, _BLOCK))):
             left -= len(block)
+            if sha256 is not None:
+                digest.update(block)
+                if not left and digest.hexdigest() != sha256:
+                    raise ArtifactDamaged(key)
             yield block
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http
 import logging
 from collections.abc import Mapping, Sequence
@@ -195,8 +196,16 @@ def _of_bad_value(request: Request, error: Exception) -> JSONResponse:
 
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     log.error("the database does not answer", exc_info=error)
-    detail = "The database does not answer; nothing was changed. Try again in a moment."
+    detail = "The database does not answer, or has no room; nothing was changed. Try again in a moment."
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"})
+
+
+def _of_storage(request: Request, error: Exception) -> JSONResponse:
+    log.error("files cannot be read or written", exc_info=error)
+    full = any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in (error, error.__cause__))
+    why = "The disk of the artifact store is full" if full else "The artifact store cannot be read or written now"
+    detail = f"{why}; nothing was changed. Try again later: `/readyz` tells when it is back."
+    return problem_response(request.url.path, 503, detail, headers={"Retry-After": "30" if full else "5"})
 
 
 class Uncaught:
@@ -235,7 +244,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadCursor, _of_bad_cursor)
     app.add_exception_handler(sqlalchemy.exc.DataError, _of_bad_value)
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _of_database)
+    app.add_exception_handler(sqlalchemy.exc.InterfaceError, _of_database)
     app.add_exception_handler(sqlalchemy.exc.TimeoutError, _of_database)
+    app.add_exception_handler(OSError, _of_storage)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

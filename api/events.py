@@ -72,6 +72,7 @@ class EventFeed:
             await asyncio.gather(self._poller, return_exceptions=True)
 
     async def _poll(self) -> None:
+        away = False
         while self._followers:
             self._wake.clear()
             # Followers at the same place share one query; those with a full queue are left out until they have sent.
@@ -81,9 +82,11 @@ class EventFeed:
                     places[follower.job_id, follower.seen].append(follower)
             try:
                 news = await run_in_threadpool(_read, set(places)) if places else {}
+                away = False
             except Exception:
-                log.warning("cannot read job events; trying again", exc_info=True)
-                news = {}
+                if not away:  # once an outage
+                    log.warning("cannot read job events; trying on", exc_info=True)
+                away, news = True, {}
             more = False
             for place, (found, end) in news.items():
                 for follower in places[place]:

@@ -44,6 +44,12 @@ def _health(_args: argparse.Namespace) -> int:
     return check_worker()
 
 
+def _doctor(args: argparse.Namespace) -> int:
+    from cli.doctor import doctor
+
+    return doctor(fix=args.fix)
+
+
 def _demo(args: argparse.Namespace) -> int:
     from cli.demo import demo
 
@@ -85,6 +91,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("worker", help="run one worker alone").set_defaults(run=_run_module)
 
     commands.add_parser("health", help="whether this machine's worker shows signs of life").set_defaults(run=_health)
+
+    doctor = commands.add_parser("doctor", help="look for damaged and orphaned files, and mend what is safe")
+    doctor.add_argument("--fix", action="store_true", help="mend, instead of telling what would be done")
+    doctor.set_defaults(run=_doctor)
 
     demo = commands.add_parser("demo", help="compare SimCLR and COLT on bundled digits, on a running service")
     demo.add_argument("--url", help="address of the service (default: from COLT_HOST and COLT_PORT)")

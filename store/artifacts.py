@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import errno
 import hashlib
+import io
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +28,14 @@ class Stored:
 
     bytes: int
     sha256: str
+
+
+class ArtifactsUnavailable(OSError):
+    """The store, or the disk it lies on, cannot be reached, read or written now; it may be different in a while."""
+
+
+class ArtifactDamaged(Exception):
+    """What is stored under a key is not what was written there."""
 
 
 class ArtifactStore:
@@ -50,22 +61,31 @@ class ArtifactStore:
 
         Raises:
             ValueError: for a key that is empty, absolute or leads upwards.
+            ArtifactsUnavailable: when it cannot be stored; whatever `chunks` raises is raised as it is.
         """
         partial = f"{key}.{new_id()}.partial"
+        folder = self._path(key).rsplit("/", 1)[0]
         digest, size = hashlib.sha256(), 0
-        self._fs.makedirs(self._path(key).rsplit("/", 1)[0], exist_ok=True)
+        with _reaching():
+            self._fs.makedirs(folder, exist_ok=True)
+            file = self._fs.open(self._path(partial), "wb")
         try:
-            with self._fs.open(self._path(partial), "wb") as file:
+            with _closing(file):
                 for chunk in chunks:
                     digest.update(chunk)
                     size += len(chunk)
-                    file.write(chunk)
-                if self._local:  # the name must not outlive a power cut that the bytes do not
-                    file.flush()
-                    os.fsync(file.fileno())
-            self._fs.mv(self._path(partial), self._path(key))
+                    with _reaching():
+                        file.write(chunk)
+                with _reaching():
+                    if self._local:  # the name must not outlive a power cut that the bytes do not
+                        file.flush()
+                        os.fsync(file.fileno())
+            with _reaching():
+                self._fs.mv(self._path(partial), self._path(key))
+                if self._local:  # nor a row the name
+                    _sync_folder(folder)
         except BaseException:
-            if self._fs.exists(self._path(partial)):
+            with suppress(Exception):
                 self._fs.rm(self._path(partial))
             raise
         return Stored(size, digest.hexdigest())
@@ -75,10 +95,9 @@ class ArtifactStore:
         with path.open("rb") as file:
             return self.write(key, iter(lambda: file.read(2**22), b""))
 
-    def put_folder(self, folder: Path, key: str) -> None:
-        """Store the files of a local folder (not of its subfolders) under `key/`."""
-        for path in sorted(folder.iterdir()):
-            self.put_file(path, f"{key}/{path.name}")
+    def put_folder(self, folder: Path, key: str) -> dict[str, Stored]:
+        """Store the files of a local folder (not of its subfolders) under `key/`. Returns them by name."""
+        return {path.name: self.put_file(path, f"{key}/{path.name}") for path in sorted(folder.iterdir())}
 
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:
@@ -87,7 +106,9 @@ class ArtifactStore:
         Raises:
             FileNotFoundError: when nothing is stored under `key`.
         """
-        with self._fs.open(self._path(key), "rb") as file:
+        with _reaching():
+            file = self._fs.open(self._path(key), "rb")
+        with file:
             yield cast("IO[bytes]", file)
 
     def local_path(self, key: str) -> Path:
@@ -103,8 +124,50 @@ class ArtifactStore:
             return path
         cached = self._cache / key
         if not cached.exists():
-            self._fetch(key, cached)
+            with _reaching():
+                self._fetch(key, cached)
         return cached
+
+    def whole_path(self, key: str, stored: Stored) -> Path:
+        """A real path of a file that was read to its end, and is what was written.
+
+        Raises:
+            FileNotFoundError: when nothing is stored under `key`.
+            ArtifactDamaged: when something else is.
+        """
+        path = self.local_path(key)
+        # In a cache it may be what the key held before it was written anew.
+        if not _holds(path, stored) and (self._local or not self._refetched(key, stored)):
+            raise ArtifactDamaged(key)
+        return path
+
+    def whole_folder(self, key: str, files: Mapping[str, Stored]) -> Path:
+        """A real path of a folder whose `files`, by name, are what was written.
+
+        Raises:
+            FileNotFoundError, ArtifactDamaged: as `whole_path`.
+        """
+        folder = self.local_path(key)
+        for name, stored in files.items():
+            self.whole_path(f"{key}/{name}", stored)
+        return folder
+
+    def holds(self, key: str, stored: Stored) -> bool:
+        """Whether the file under `key` is what was written. It is read where it lies, and not fetched into the cache.
+
+        Raises:
+            FileNotFoundError: when nothing is stored under `key`.
+        """
+        if self._local:
+            return _holds(self.local_path(key), stored)
+        if self.size(key) != stored.bytes:
+            return False
+        with self.open(key) as file:
+            return hashlib.file_digest(cast("io.BufferedReader", file), "sha256").hexdigest() == stored.sha256
+
+    def _refetched(self, key: str, stored: Stored) -> bool:
+        _remove(self._cache / key)
+        return _holds(self.local_path(key), stored)
 
     def _fetch(self, key: str, cached: Path) -> None:
         partial = cached.with_name(f"{cached.name}.{new_id()}.partial")
@@ -121,24 +184,79 @@ class ArtifactStore:
         finally:
             _remove(partial)
 
+    def files(self) -> Iterator[tuple[str, float]]:
+        """Every file's key, and when it was last written, in seconds since the epoch."""
+        for path, info in self._fs.find(self._root, detail=True).items():
+            modified = info.get("mtime", info.get("LastModified"))  # of a local file, of an object in S3
+            if modified is None:
+                modified = self._fs.modified(path)
+            if isinstance(modified, dt.datetime):
+                modified = modified.timestamp()
+            yield path.removeprefix(f"{self._root}/"), float(modified)
+
     def size(self, key: str) -> int:
-        return int(cast("Any", self._fs.size(self._path(key))))
+        with _reaching():
+            return int(cast("Any", self._fs.size(self._path(key))))
 
     def delete(self, key: str) -> None:
         """Remove a file or folder, and its cached copy; it is no error when there is none."""
-        if self._fs.exists(self._path(key)):
-            self._fs.rm(self._path(key), recursive=True)
+        with _reaching():
+            if self._fs.exists(self._path(key)):
+                self._fs.rm(self._path(key), recursive=True)
         _remove(self._cache / key)
 
     def check(self) -> None:
         """Write, read and remove a few bytes.
 
         Raises:
-            Exception: whatever the store answers when it cannot be used.
+            ArtifactsUnavailable: when that cannot be done.
         """
         key = f"health/{new_id()}"
         self.write(key, [b"ok"])
         self.delete(key)
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Around calls of the file system: whatever it raises means that the store is unavailable, but for a file that is
+    not there and a key that is none. (S3's errors of connection are no OSErrors.)"""
+    try:
+        yield
+    except (FileNotFoundError, ArtifactsUnavailable, ValueError):
+        raise
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise ArtifactsUnavailable(f"the artifact store cannot be used: {reason}") from error
+
+
+@contextmanager
+def _closing(file: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with _reaching():  # what was buffered is written now
+            file.close()
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _holds(path: Path, stored: Stored) -> bool:
+    with _reaching():
+        if path.stat().st_size != stored.bytes:
+            return False
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == stored.sha256
+        except OSError as error:
+            if error.errno == errno.EIO:  # a bad block of the disk
+                return False
+            raise
 
 
 def _remove(path: Path) -> None:

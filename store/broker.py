@@ -14,6 +14,7 @@ from store.settings import Settings, get_settings
 TRAIN = "colt.train"  # rings for jobs
 PREPARE = "colt.prepare"  # rings for registrations and evaluations
 CONNECT_SECONDS = 5
+ANSWER_SECONDS = 10
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ def build_celery(settings: Settings) -> Celery:
             broker_url=url,
             broker_transport_options={
                 "socket_connect_timeout": CONNECT_SECONDS,
+                # A broker that hangs, or has vanished with its machine, says nothing: who rings must not wait for ever.
+                "socket_timeout": ANSWER_SECONDS,
+                "socket_keepalive": True,
                 # How often a *sender* tries: whoever rings has others waiting, and a bell may be lost.
                 "max_retries": 1,
                 "interval_start": 0,

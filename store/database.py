@@ -16,6 +16,15 @@ from store.settings import get_settings
 
 # At least as many connections as Starlette has threads for plain endpoints (40), so that none waits for another's.
 POOL_SIZE = 40
+# A server that has vanished with its machine says nothing: without these a connection waits for it for minutes. Of
+# libpq; the URL may name others.
+PATIENCE = {
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # milliseconds
+}
 
 
 def build_engine(url: str) -> Engine:
@@ -28,7 +37,8 @@ def build_engine(url: str) -> Engine:
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=POOL_SIZE, max_overflow=10)
+        patience = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
+        return create_engine(parsed, pool_pre_ping=True, pool_size=POOL_SIZE, max_overflow=10, connect_args=patience)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, pool_size=POOL_SIZE, max_overflow=10)

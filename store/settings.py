@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(1, gt=0, description="How often a supervisor looks for a cancel request.")
     reconcile_seconds: float = Field(5, gt=0, description="How often a worker looks for lost and waiting work.")
     stop_grace_seconds: float = Field(60, gt=0, description="Time a cancelled training has to write its checkpoint.")
+    patience_seconds: float = Field(
+        120, gt=0, description="How long running work waits for a database or artifact store that is away or full."
+    )
     max_attempts: int = Field(3, ge=1, description="Starts of one piece of work before it fails for good.")
 
     @property

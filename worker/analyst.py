@@ -26,7 +26,8 @@ def analyse(lease: Lease, _interrupt: Interrupt) -> None:
     """Make the analysis and fill its row.
 
     Raises:
-        WorkFailed: when the checkpoint is gone or the analysis cannot be made of the data.
+        WorkFailed: when the checkpoint is gone, or the analysis cannot be made of the data or they are damaged.
+        WorkBrokeOff: when the data are not there.
         LeaseLost: when another worker has the analysis.
         StopRequested: after SIGTERM.
     """
@@ -36,7 +37,7 @@ def analyse(lease: Lease, _interrupt: Interrupt) -> None:
         analysis = session.get_one(Analysis, lease.id)
         job = session.get_one(Job, analysis.job_id)
         checkpoint = session.get_one(Checkpoint, analysis.checkpoint_id)
-        dataset, pool = load_data(session, job)
+    dataset, pool = load_data(job)
     state = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH])).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; analyse another one")

@@ -10,6 +10,7 @@ from celery import shared_task, signals
 from sqlalchemy.exc import DBAPIError
 
 from store import logs
+from store.artifacts import get_artifacts
 from store.broker import PREPARE, TRAIN, get_celery
 from store.database import get_engine
 from store.leases import LeasedModel
@@ -17,7 +18,7 @@ from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import Analysis, Dataset, Evaluation, Job, OodPool
 from worker import folder
 from worker.claiming import take
-from worker.folder import get_folder
+from worker.folder import WorkerFolder, get_folder
 from worker.reconciler import Reconciler
 from worker.supervisor import supervise
 
@@ -49,18 +50,28 @@ def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
         while free and not mine.stopping:
             try:
                 check_not_newer(get_engine())
+                _check_storage(mine)
                 lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
+                if lease is None:
+                    return
+                with logs.bound(**lease.ids):
+                    log.info("took %s %s", lease.model.__tablename__, lease.id)
+                    supervise(lease, *command(lease.model, lease.id), mine)
             except DatabaseIsNewer as error:
                 log.error("no more work is taken: %s", error)
                 return
             except DBAPIError:
                 log.warning("the database does not answer; the reconciler will ring again")
                 return
-            if lease is None:
+            except OSError as error:
+                log.warning("no work is taken, for it could not be stored: %s", error)
                 return
-            with logs.bound(**lease.ids):
-                log.info("took %s %s", lease.model.__tablename__, lease.id)
-                supervise(lease, *command(lease.model, lease.id), mine)
+
+
+def _check_storage(mine: WorkerFolder) -> None:
+    """Raise OSError where work would break off at its first file, and use up its attempts. Until then it waits."""
+    mine.check()
+    get_artifacts().check()
 
 
 def command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:

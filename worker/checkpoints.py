@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from colt_core.events import CheckpointReady
-from store.artifacts import ArtifactStore
+from store.artifacts import ArtifactDamaged, ArtifactStore, Stored
 from store.database import reading
 from store.models import Checkpoint, new_id
 from store.repositories import recording
@@ -35,15 +34,20 @@ class CheckpointFolder:
         self._artifacts = artifacts
         self._job_id = job_id
         self._scratch = scratch
+        self.damaged: list[Checkpoint] = []  # that `last` went past
 
     def store(self, event: CheckpointReady) -> Checkpoint:
-        """Write the state and, beside it, the backbone alone. Returns the row to record."""
+        """Write the state and, beside it, the backbone alone. Returns the row to record.
+
+        Raises:
+            OSError: when there is no room, or the store is away.
+        """
         from colt_core.training.checkpoint import export_backbone, save_checkpoint  # torch
 
         key = f"jobs/{self._job_id}/checkpoints/{event.epoch}-{event.step}-{event.state['rounds']}"
         save_checkpoint(event.state, self._scratch / STATE)
         export_backbone(event.state, self._scratch / BACKBONE)
-        self._artifacts.put_file(self._scratch / BACKBONE, f"{key}/{BACKBONE}")
+        backbone = self._artifacts.put_file(self._scratch / BACKBONE, f"{key}/{BACKBONE}")
         stored = self._artifacts.put_file(self._scratch / STATE, f"{key}/{STATE}")
         return Checkpoint(
             id=new_id(),
@@ -53,6 +57,7 @@ class CheckpointFolder:
             artifact=key,
             bytes=stored.bytes,
             sha256=stored.sha256,
+            backbone_sha256=backbone.sha256,
         )
 
     def record(self, session: Session, row: Checkpoint) -> list[str]:
@@ -69,13 +74,19 @@ class CheckpointFolder:
             self._artifacts.delete(key)
 
     def last(self) -> tuple[Checkpoint, dict[str, Any]] | None:
-        """The furthest checkpoint whose file is as it was written, with its state; None when there is none."""
+        """The furthest checkpoint whose file is as it was written, with its state; None when there is none.
+
+        Raises:
+            ArtifactsUnavailable: when the store is away, so that nobody knows.
+        """
         with reading() as session:
             rows = recording.checkpoints(session, self._job_id)
+        self.damaged = []
         for row in rows:
             if (state := self.load(row)) is not None:
                 return row, state
             log.warning("checkpoint %s is missing or damaged; going back to the one before", row.artifact)
+            self.damaged.append(row)
         return None
 
     def load(self, row: Checkpoint) -> dict[str, Any] | None:
@@ -83,12 +94,7 @@ class CheckpointFolder:
         from colt_core.training.checkpoint import load_checkpoint  # torch
 
         try:
-            path = self._artifacts.local_path(f"{row.artifact}/{STATE}")
-        except FileNotFoundError:
+            path = self._artifacts.whole_path(f"{row.artifact}/{STATE}", Stored(row.bytes, row.sha256))
+        except (FileNotFoundError, ArtifactDamaged):
             return None
-        return load_checkpoint(path) if _sha256(path) == row.sha256 else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return load_checkpoint(path)

@@ -33,6 +33,10 @@ class WorkFailed(Exception):
     """The work cannot succeed, now or later. The message is for the user and says what to change."""
 
 
+class WorkBrokeOff(Exception):
+    """The work may succeed when it is started again. The message is for the user and says what was in the way."""
+
+
 class StopRequested(BaseException):
     """The supervisor wants this process to end; the work will be put back or is cancelled."""
 
@@ -88,8 +92,13 @@ def run(model: LeasedModel, row_id: str, work: Callable[[Lease, Interrupt], None
         _end(lease, describe(error), again=False)
     except Exception as error:
         log.exception("broke off")
-        _end(lease, describe(error), again=True)
+        if not interrupt.requested:  # else the supervisor settles it, as work that it stopped
+            _end(lease, _reason(error), again=True)
     return 1
+
+
+def _reason(error: Exception) -> str:
+    return without_paths(str(error))[:LONGEST] if isinstance(error, WorkBrokeOff) else describe(error)
 
 
 def _end(lease: Lease, reason: str, *, again: bool) -> None:

@@ -21,6 +21,7 @@ from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed, run
 from worker.evaluating import probe
 from worker.handover import SCRATCH
+from worker.job_data import whole_folder
 from worker.patience import persist
 
 
@@ -28,21 +29,21 @@ def evaluate(lease: Lease, _interrupt: Interrupt) -> None:
     """Run the probe and fill its row.
 
     Raises:
-        WorkFailed: when the checkpoint is gone or the probe cannot run on the data.
+        WorkFailed: when the checkpoint is gone, or the probe cannot run on the data or they are damaged.
+        WorkBrokeOff: when the data are not there.
         LeaseLost: when another worker has the evaluation.
         StopRequested: after SIGTERM.
     """
-    artifacts = get_artifacts()
     with reading() as session:
         evaluation = session.get_one(Evaluation, lease.id)
         job = session.get_one(Job, evaluation.job_id)
         checkpoint = session.get_one(Checkpoint, evaluation.checkpoint_id)
-        folder = artifacts.local_path(session.get_one(Dataset, job.dataset_id).artifact)
-    state = CheckpointFolder(artifacts, job.id, Path(os.environ[SCRATCH])).load(checkpoint)
+        dataset = session.get_one(Dataset, job.dataset_id)
+    state = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH])).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; evaluate another one")
     config = EvaluationConfig.model_validate(evaluation.config)
-    columns = probe(state, ImageDataset.load(folder), config)
+    columns = probe(state, ImageDataset.load(whole_folder(dataset)), config)
 
     def write(session: Session) -> None:
         # The job's own first probe counts, so that jobs are compared by one kind; this one where there was none.

@@ -67,6 +67,18 @@ class WorkerFolder:
     def stopping(self) -> bool:
         return self._stop.exists()
 
+    def check(self) -> None:
+        """Write and remove a few bytes.
+
+        Raises:
+            OSError: when the disk is full, or cannot be written.
+        """
+        probe = self.path / f"probe-{new_id()}"
+        try:
+            probe.write_bytes(b"ok")
+        finally:
+            probe.unlink(missing_ok=True)
+
     def scratch(self, name: str) -> Path:
         """An empty folder for one piece of work; whoever takes it removes it."""
         path = self.path / "scratch" / name

@@ -30,8 +30,8 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
     logs.set_up(job_id=job_id, rank=rank)
     with reading() as session:
         job = session.get_one(Job, job_id)
-        dataset, pool = load_data(session, job)
         row = session.get_one(Checkpoint, checkpoint_id) if checkpoint_id else None
+    dataset, pool = load_data(job)
     config = PretrainConfig.model_validate(job.config)
     images, _ = dataset.part("train")
     pool_images = None if pool is None else pool.images

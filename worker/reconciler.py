@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import time
 
 from sqlalchemy import delete
@@ -33,6 +34,8 @@ class Reconciler:
 
     def __init__(self, folder: WorkerFolder) -> None:
         self._folder = folder
+        self._beaten = time.monotonic()
+        self._recover_from = -math.inf
 
     def run(self) -> None:
         """Reconcile for ever; an outage of the database or the broker is waited out."""
@@ -47,6 +50,7 @@ class Reconciler:
                     log.error("neither beating nor taking work: %s", error)
                 away = True
             except DBAPIError:
+                self._be_patient()
                 if not away:  # once an outage
                     log.warning("the database does not answer, or has no tables yet; trying on")
                 away = True
@@ -56,9 +60,14 @@ class Reconciler:
 
     def once(self) -> None:
         """Beat, take expired leases back, and ring for what waits."""
+        settings = get_settings()
         with writing() as session:
             _beat(session, self._folder.worker_id)
-            rubbish = recover(session)
+            now, before = time.monotonic(), self._beaten
+            self._beaten = now
+            if now - before > settings.reconcile_seconds + settings.lease_seconds / 2:
+                self._be_patient()
+            rubbish = recover(session) if now >= self._recover_from else []
         for key in rubbish:
             get_artifacts().delete(key)
         with reading() as session:
@@ -69,6 +78,11 @@ class Reconciler:
             ]
         for bell in bells:
             ring(bell)
+
+    def _be_patient(self) -> None:
+        """Recover nothing for one lease's time: what kept this worker from beating, such as an outage of the database,
+        kept others from renewing their leases, and they do so as soon as they can."""
+        self._recover_from = time.monotonic() + get_settings().lease_seconds
 
 
 def recover(session: Session) -> list[str]:

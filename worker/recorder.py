@@ -20,11 +20,12 @@ from colt_core.config import PretrainConfig
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone
 from store import leases
 from store.leases import Lease
-from store.models import SamplingRound, TailnessEpoch
+from store.models import Checkpoint, SamplingRound, TailnessEpoch
 from store.repositories import events, profile, recording
 from worker.checkpoints import CheckpointFolder
+from worker.child import WorkBrokeOff
 from worker.pace import Pace
-from worker.patience import persist
+from worker.patience import insist, persist
 from worker.rows import compute_column, round_row, tailness_row
 
 FLUSH_STEPS = 50
@@ -40,6 +41,7 @@ class Recorder:
 
     Args:
         labels: (N,) classes of the training images, 0..C-1. They serve the record alone; training sees none.
+        stopping: whether this process was asked to end, so that it waits for nothing any more.
         epoch: epochs that are finished already.
         previous: indices of the OOD images that the last round before this attempt picked; empty without one.
     """
@@ -54,6 +56,7 @@ class Recorder:
         *,
         epoch: int,
         previous: NDArray[np.int64],
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._lease = lease
         self._labels = labels
@@ -62,6 +65,7 @@ class Recorder:
         self._num_processes = config.num_processes
         self._epoch = epoch
         self._checkpoints = checkpoints
+        self._stopping = stopping
         self._selected = previous
         self._pace = Pace(config.batch_size)
         self._points: list[recording.Point] = []  # not written yet
@@ -76,6 +80,7 @@ class Recorder:
 
         Raises:
             LeaseLost: when the job is no longer ours.
+            WorkBrokeOff: when a checkpoint could not be stored for too long.
         """
         match event:
             case RunStarted():
@@ -179,7 +184,7 @@ class Recorder:
     def _checkpoint(self, event: CheckpointReady) -> None:
         # Whatever led to the checkpoint is on record before it is; so is the lease checked before files are written.
         self.flush()
-        row = self._checkpoints.store(event)
+        row = self._stored(event)
         dropped: list[str] = []
 
         def write(session: Session) -> None:
@@ -188,6 +193,24 @@ class Recorder:
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
         self.flush(write)
         self._checkpoints.delete(dropped)
+
+    def _stored(self, event: CheckpointReady) -> Checkpoint:
+        """The checkpoint's files, written as soon as there is room for them; meanwhile the training waits."""
+
+        def outage(error: Exception) -> str | None:
+            if not isinstance(error, OSError):
+                return None
+            what = f"the checkpoint of epoch {event.epoch}, step {event.step} cannot be stored"
+            return f"{what}: {error.strerror or error}"
+
+        def tell(reason: str) -> None:
+            self.say(f"{reason}; the training waits")
+            self.flush()
+
+        try:
+            return insist(lambda: self._checkpoints.store(event), outage, give_up=self._stopping, on_wait=tell)
+        except OSError as error:
+            raise WorkBrokeOff(outage(error)) from error
 
     def _progress(self, last: StepDone | None) -> dict[str, Any]:
         if last is None:

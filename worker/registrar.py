@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     except DataError as error:
         raise WorkFailed(str(error)) from error
     persist(lambda session: leases.held(session, lease))  # may still be deleted meanwhile: the supervisor looks again
-    get_artifacts().put_folder(folder, row.artifact)
+    written = get_artifacts().put_folder(folder, row.artifact)
+    columns["files"] = {name: asdict(stored) for name, stored in written.items()}
     persist(lambda session: leases.finish(session, lease, "ready", progress=1.0, problem=None, **columns))
 
 

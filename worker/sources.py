@@ -16,7 +16,7 @@ from colt_core.data import (
 )
 from colt_core.data.sources import ImageSource, LabelledSource
 from colt_core.data.spec import DatasetSampleSource, PathSource, PoolSampleSource, TorchvisionSource, UploadSource
-from store.artifacts import get_artifacts
+from store.artifacts import ArtifactDamaged, Stored, get_artifacts
 from store.database import reading
 from store.models import Upload
 from store.settings import get_settings
@@ -55,18 +55,20 @@ def open_pool_source(
 
 
 def uploaded_file(upload_id: str) -> Path:
-    """The file of an upload.
+    """The file of an upload, as it arrived.
 
     Raises:
-        DataError: when it is gone.
+        DataError: when it is gone or damaged.
     """
     with reading() as session:
         upload = session.get(Upload, upload_id)
     try:
         if upload is not None:
-            return get_artifacts().local_path(upload.artifact)
+            return get_artifacts().whole_path(upload.artifact, Stored(upload.bytes, upload.sha256))
     except FileNotFoundError:
         pass
+    except ArtifactDamaged as error:
+        raise DataError(f"upload {upload_id!r} is not what arrived: it is damaged; send the file again") from error
     raise DataError(f"upload {upload_id!r} is gone; send the file again")
 
 

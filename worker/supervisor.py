@@ -40,9 +40,15 @@ log = logging.getLogger(__name__)
 def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> None:
     """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind."""
     settings = get_settings()
-    scratch = folder.scratch(lease.token)
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
-    process = _start(module, arguments, lease, scratch, log_path, settings)
+    try:
+        scratch = folder.scratch(lease.token)
+        process = _start(module, arguments, lease, scratch, log_path, settings)
+    except OSError as error:  # a full disk, most likely
+        log.exception("cannot start work on %s", lease.id)
+        reason = f"Its process could not be started: {error.strerror or error}"
+        persist(lambda session: outcome.faulted(session, lease, reason, settings.max_attempts))
+        return
     try:
         stopped = _watch(process, lease, folder, settings)
         _settle(lease, process.returncode, stopped, log_path, settings)
@@ -125,8 +131,6 @@ def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Se
             events.append(session, lease.id, "log", {"lines": _tail(log_path)})
         outcome.faulted(session, lease, _reason(code), settings.max_attempts)
 
-    with reading() as session:
-        leases.status(session, lease)
     persist(settle)
 
 

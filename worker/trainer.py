@@ -23,7 +23,7 @@ from store.models import Checkpoint, Evaluation, Job, new_id, utc_now
 from store.repositories import attempts, events, profile, recording
 from worker import outcome
 from worker.checkpoints import CheckpointFolder
-from worker.child import Interrupt, WorkFailed, run
+from worker.child import Interrupt, WorkBrokeOff, WorkFailed, run
 from worker.evaluating import probe
 from worker.handover import SCRATCH
 from worker.job_data import load_data
@@ -37,6 +37,7 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
 
     Raises:
         WorkFailed: when the loss diverges or a probe cannot run on the data.
+        WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated.
         LeaseLost: when another worker has the job.
         StopRequested: after SIGTERM; in training, a checkpoint was written first.
     """
@@ -44,12 +45,12 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
 
     with reading() as session:
         job = session.get_one(Job, lease.id)
-        dataset, pool = load_data(session, job)
+    dataset, pool = load_data(job)
     config = PretrainConfig.model_validate(job.config)
     images, labels = dataset.part("train")
     checkpoints = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH]))
     row, state = checkpoints.last() or (None, None)
-    recorder = _begin(lease, job, config, labels, dataset.num_classes, checkpoints, row, state)
+    recorder = _begin(lease, job, config, labels, dataset.num_classes, checkpoints, row, state, interrupt)
     pool_images = None if pool is None else pool.images
     with interrupt.deferred(), joined_ranks(config, job.id, None if row is None else row.id):
         try:
@@ -59,7 +60,7 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
                 recorder.record(event)
         except TrainingDiverged as error:
             recorder.flush()
-            raise WorkFailed(str(error)) from error
+            raise WorkFailed(f"{error}. {_last_good(job.id)}") from error
     _evaluate(lease, job, dataset, checkpoints, recorder)
     persist(lambda session: outcome.succeeded(session, lease))
 
@@ -73,6 +74,7 @@ def _begin(
     checkpoints: CheckpointFolder,
     row: Checkpoint | None,
     state: dict[str, Any] | None,
+    interrupt: Interrupt,
 ) -> Recorder:
     """Drop what an earlier attempt recorded behind the checkpoint that this one goes on from."""
     epoch, step = (row.epoch, row.step) if row else (0, 0)
@@ -92,15 +94,30 @@ def _begin(
         checkpoints,
         epoch=epoch,
         previous=state["selected"].numpy() if state else np.empty(0, dtype=np.int64),
+        stopping=lambda: interrupt.requested,
     )
+    for lost in checkpoints.damaged:
+        recorder.say(f"the checkpoint of epoch {lost.epoch}, step {lost.step} is missing or damaged: it is not used")
     recorder.say(f"attempt {job.attempts} goes on from epoch {epoch}, step {step}" if row else "training begins")
     return recorder
 
 
+def _last_good(job_id: str) -> str:
+    """Where a diverged run was still sound. It would diverge again from there: a run is a function of its settings."""
+    with reading() as session:
+        rows = recording.checkpoints(session, job_id)
+    if not rows:
+        return "There is no checkpoint from before that; change the setting in a new job"
+    return (
+        f"The last good checkpoint is of epoch {rows[0].epoch}, step {rows[0].step}; resumed from there, "
+        "it would go the same way, so change the setting in a new job"
+    )
+
+
 def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: CheckpointFolder, recorder: Recorder) -> None:
     found = checkpoints.last()
-    if found is None:
-        raise WorkFailed("the last checkpoint is gone, so there is nothing to evaluate")
+    if found is None or found[0].epoch < job.epochs:
+        raise WorkBrokeOff("the last checkpoint is missing or damaged, so the epochs before it must be trained again")
     checkpoint, state = found
     with reading() as session:
         done = recording.finished_probes(session, checkpoint.id)

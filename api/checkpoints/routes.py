@@ -45,12 +45,8 @@ def download_checkpoint(checkpoint_id: str, request: Request, format: Format = "
         name = find(session, checkpoint.job_id).name
     stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.') or 'job'}-epoch{checkpoint.epoch}"
     if format == "torch":
-        key, etag, filename = f"{checkpoint.artifact}/checkpoint.pt", checkpoint.sha256, f"{stem}.pt"
-    else:
-        # Made from the same state, so the state's hash tells versions of it apart.
-        key, etag, filename = (
-            f"{checkpoint.artifact}/backbone.safetensors",
-            f"{checkpoint.sha256}-backbone",
-            f"{stem}.safetensors",
-        )
-    return file_response(request, key, etag, filename)
+        etag, key = checkpoint.sha256, f"{checkpoint.artifact}/checkpoint.pt"
+        return file_response(request, key, etag, f"{stem}.pt", checkpoint.sha256, checkpoint.bytes)
+    # Made from the same state, so the state's hash tells versions of it apart.
+    etag, key = f"{checkpoint.sha256}-backbone", f"{checkpoint.artifact}/backbone.safetensors"
+    return file_response(request, key, etag, f"{stem}.safetensors", checkpoint.backbone_sha256)

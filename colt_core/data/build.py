@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -118,6 +120,9 @@ def _allocate(count: int, side: int, into: Path | None, limits: Limits) -> UInt8
         return np.empty(shape, dtype=np.uint8)
     into.mkdir(parents=True, exist_ok=True)
     mapped: UInt8 = np.lib.format.open_memmap(into / IMAGES, mode="w+", dtype=np.uint8, shape=shape)
+    if sys.platform == "linux":  # a full disk is an OSError now; in a write to the map it would be a SIGBUS
+        with (into / IMAGES).open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, (into / IMAGES).stat().st_size)
     return mapped
 
 

@@ -7,10 +7,10 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from colt_core.config import PretrainConfig
@@ -24,9 +24,20 @@ _FREE = {"preset", "group_thresholds", "checkpoint_interval", "device", "num_pro
 
 
 def save_checkpoint(state: dict[str, Any], path: str | Path) -> None:
-    """Write `CheckpointReady.state`; `path` is never half a file, whatever happens meanwhile."""
-    with _written_whole(Path(path)) as temporary:
-        torch.save(state, temporary)
+    """Write `CheckpointReady.state`; `path` is never half a file, whatever happens meanwhile.
+
+    The same state gives the same bytes.
+
+    Raises:
+        OSError: when it cannot be written, as on a full disk.
+    """
+    with _written_whole(Path(path)) as file:
+        try:
+            torch.save(state, file)  # given a path, it would write the name of the file into it
+        except RuntimeError as error:  # of its writer, which closes an archive that could not be written
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -98,8 +109,8 @@ def export_backbone(state: dict[str, Any], path: str | Path) -> None:
     """
     config = state["config"]
     metadata = {"format": "pt", **{name: str(config[name]) for name in ("backbone", "width", "stem")}}
-    with _written_whole(Path(path)) as temporary:
-        save_file(_backbone_weights(state), temporary, metadata=metadata)
+    with _written_whole(Path(path)) as file:
+        file.write(save(_backbone_weights(state), metadata))
 
 
 def _backbone_weights(state: dict[str, Any]) -> dict[str, Tensor]:
@@ -109,21 +120,19 @@ def _backbone_weights(state: dict[str, Any]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _written_whole(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; then it is brought to the disk and renamed."""
+def _written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside `path` to write to; then it is brought to the disk and renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        _to_disk(temporary)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
-        _to_disk(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

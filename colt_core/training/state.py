@@ -17,6 +17,7 @@ from colt_core.frameworks import Framework, build_framework
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import FORMAT, check_resumable
 from colt_core.training.device import Compute
+from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.optimizer import build_optimizer, load_optimizer
 from colt_core.training.refresh import Float16
 
@@ -56,7 +57,17 @@ class TrainingState:
         )
 
     def snapshot(self) -> dict[str, Any]:
-        """A copy on the host, of plain values and tensors only (loads with `weights_only=True`)."""
+        """A copy on the host, of plain values and tensors only (loads with `weights_only=True`).
+
+        Raises:
+            TrainingDiverged: when the last step left weights that are not finite; its loss still was.
+        """
+        framework = _on_host(self.framework.state_dict())
+        if not all(value.isfinite().all() for value in framework.values() if value.is_floating_point()):
+            raise TrainingDiverged(
+                f"weights are not finite after step {self.step}, with {self.epoch} epochs finished: "
+                "try a lower learning_rate or a longer lr_warmup_epochs"
+            )
         return {
             "format": FORMAT,
             "config": self.config.model_dump(),
@@ -69,7 +80,7 @@ class TrainingState:
             "selected": torch.from_numpy(self.selected.copy()),
             **({} if self.known_pool is None else {"known_pool": torch.from_numpy(self.known_pool.copy())}),
             "tailness": self.tailness.state_dict(),
-            "framework": _on_host(self.framework.state_dict()),
+            "framework": framework,
             "optimizer": _on_host(self.optimizer.state_dict()),
         }
 

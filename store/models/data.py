@@ -33,6 +33,7 @@ class Registered(Identified, Leased):
     problem: Mapped[dict[str, Any] | None]
     image_size: Mapped[int | None]
     num_samples: Mapped[int | None]
+    files: Mapped[dict[str, Any] | None]  # bytes and sha256 by name; null where an earlier version wrote them
 
     @property
     def artifact(self) -> str:

@@ -81,6 +81,7 @@ class Checkpoint(Identified, Base):
     artifact: Mapped[str]
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
+    backbone_sha256: Mapped[str | None]  # of the file beside it; null where an earlier version wrote that
 
 
 class Evaluation(Identified, Leased, Base):

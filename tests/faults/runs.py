@@ -189,8 +189,12 @@ def recorded(stack: Stack, job_id: str) -> dict[str, Any]:
 
 
 def state_digests(path: Path) -> list[tuple[str, str]]:
-    """A digest of each value of a checkpoint: weights, momenta, tailness, chosen images. (The file's own bytes hold a
-    temporary name.)"""
+    """A digest of each value of a checkpoint: weights, momenta, tailness, chosen images."""
+    return values_of(load_checkpoint(path))
+
+
+def values_of(state: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same, of a state in memory."""
 
     def walk(name: str, value: Any) -> Iterator[tuple[str, str]]:
         if isinstance(value, torch.Tensor):
@@ -204,7 +208,7 @@ def state_digests(path: Path) -> list[tuple[str, str]]:
         else:
             yield name, repr(value)
 
-    return list(walk("", load_checkpoint(path)))
+    return list(walk("", state))
 
 
 def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:

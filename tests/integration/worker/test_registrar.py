@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import zipfile
@@ -33,7 +34,7 @@ def upload(files: dict[str, bytes], filename: str = "data.zip") -> str:
 
 
 def upload_bytes(content: bytes, filename: str) -> str:
-    row = Upload(filename=filename, bytes=len(content), sha256="", artifact="")
+    row = Upload(filename=filename, bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), artifact="")
     with writing() as session:
         session.add(row)
         session.flush()

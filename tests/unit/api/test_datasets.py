@@ -59,6 +59,14 @@ def test_an_upload_is_deleted_when_no_registration_reads_it(client: TestClient, 
     problem(client.delete(f"{API}/uploads/{upload_id}"), 404)
 
 
+def test_an_upload_that_cannot_be_stored_may_come_again(client: TestClient, home: Path) -> None:
+    (home / "artifacts").mkdir(parents=True)
+    (home / "artifacts" / "uploads").write_bytes(b"")  # nothing can be made under it
+    answer = client.post(f"{API}/uploads?filename=a.zip", content=b"x")
+    assert "/readyz" in str(problem(answer, 503)["detail"])
+    assert answer.headers["retry-after"] == "5"
+
+
 def test_upload_refuses_names(client: TestClient, home: Path) -> None:
     for name in ("../a.zip", "a/b.zip", "C:a.zip", "a\\b.zip", ".zip", "a.exe", "a", "", "x" * 201 + ".npz"):
         assert pointers(client.post(f"{API}/uploads", params={"filename": name}, content=b"x")) == ["?filename"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -9,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.body_limit import MOST_BYTES
 from api.pointers import pointer
+from store.artifacts import ArtifactsUnavailable
 from store.repositories import jobs
 from tests.unit.api.problems import pointers, problem
 
@@ -43,6 +46,17 @@ def test_a_database_that_is_away_is_a_503(client: TestClient, monkeypatch: pytes
     answer = client.get(f"{API}/jobs")
     problem(answer, 503)
     assert answer.headers["retry-after"] == "2"
+    assert "secret" not in answer.text
+
+
+def test_a_full_disk_is_a_503(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise ArtifactsUnavailable("cannot be used") from OSError(errno.ENOSPC, "No space left on device", "/secret")
+
+    monkeypatch.setattr(jobs, "page", full)
+    answer = client.get(f"{API}/jobs")
+    assert "disk of the artifact store is full" in str(problem(answer, 503)["detail"])
+    assert float(answer.headers["retry-after"]) > 0
     assert "secret" not in answer.text
 
 

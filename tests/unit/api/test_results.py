@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -177,3 +179,24 @@ def test_a_file_that_is_gone_is_a_404(client: TestClient, rows: Rows) -> None:
     get_artifacts().delete(checkpoint.artifact)
     problem(client.get(f"{API}/checkpoints/{checkpoint.id}/download"), 404)
     problem(client.get(f"{API}/checkpoints/nothing/download"), 404)
+
+
+@pytest.mark.parametrize("damage", [STATE[:-1], STATE[:-1] + b"x", b"x" + STATE[1:]])
+def test_a_damaged_checkpoint_is_given_to_nobody_as_whole(server: httpx.Client, rows: Rows, damage: bytes) -> None:
+    checkpoint = rows.checkpoint(rows.job(), 1, STATE)
+    get_artifacts().write(f"{checkpoint.artifact}/checkpoint.pt", [damage])
+    url = f"{API}/checkpoints/{checkpoint.id}/download"
+    if len(damage) != len(STATE):
+        assert "damaged" in str(problem(server.get(url), 404)["detail"])
+        return
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):  # short of its Content-Length
+        server.get(url)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_store_that_is_away_is_a_503(client: TestClient, rows: Rows, home: Path, method: str) -> None:
+    checkpoint = rows.checkpoint(rows.job(), 1)
+    (home / "artifacts").rename(home / "elsewhere")
+    (home / "artifacts").write_bytes(b"")
+    answer = client.request(method, f"{API}/checkpoints/{checkpoint.id}/download")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

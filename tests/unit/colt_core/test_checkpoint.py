@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import resource
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,27 @@ def test_the_export_loads_into_torchvision_and_gives_the_same_features(tmp_path:
     with safe_open(tmp_path / "backbone.safetensors", "pt") as file:
         assert file.metadata() == {"format": "pt", "backbone": "resnet18", "width": "64", "stem": "imagenet"}
     assert [path.name for path in tmp_path.iterdir()] == ["backbone.safetensors"]
+
+
+def test_the_same_state_gives_the_same_bytes(state: dict[str, Any], tmp_path: Path) -> None:
+    """So whoever writes a checkpoint again, such as a process that lost the job meanwhile, changes nothing."""
+    for name in ("a.pt", "b.pt"):
+        save_checkpoint(state, tmp_path / name)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+@pytest.mark.parametrize("write", [save_checkpoint, export_backbone])
+def test_a_disk_that_takes_no_more_is_an_os_error_and_leaves_the_old_file(
+    state: dict[str, Any], tmp_path: Path, write: Callable[[dict[str, Any], Path], None]
+) -> None:
+    write(state, tmp_path / "a")
+    before = (tmp_path / "a").read_bytes()
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, unlimited[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write(state, tmp_path / "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert (tmp_path / "a").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -238,6 +238,18 @@ def test_embeddings_without_a_direction_stop_a_round(uninterrupted: dict[str, li
         run(config(), resume_from=state)
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_weights_that_are_not_finite_become_no_checkpoint(uninterrupted: dict[str, list[Event]], stopped: bool) -> None:
+    state = copy.deepcopy(kinds(uninterrupted["none"], CheckpointReady)[0].state)
+    for moments in state["optimizer"]["state"].values():
+        moments["momentum_buffer"].fill_(torch.inf)  # the next step's loss is finite still, its weights are not
+    events: list[Event] = []
+    made = config(sampler="none", epochs=4)
+    with pytest.raises(TrainingDiverged, match=r"weights are not finite after step 9, with 2 epochs|the loss is nan"):
+        events.extend(pretrain(made, TRAIN, resume_from=state, should_stop=lambda: stopped))
+    assert not kinds(events, CheckpointReady)
+
+
 @pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.1), ("adamw", 3e-3)])
 def test_colt_learns(optimizer: str, rate: float) -> None:
     made = config(

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from store.artifacts import ArtifactStore
+from store.artifacts import ArtifactDamaged, ArtifactStore, ArtifactsUnavailable, Stored
 from store.models import new_id
 
 
@@ -85,7 +86,7 @@ def test_the_check_leaves_nothing(artifacts: ArtifactStore) -> None:
 
 def test_a_store_that_cannot_be_written_fails_its_check(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OSError):
+    with pytest.raises(ArtifactsUnavailable, match="Not a directory"):
         ArtifactStore(str(tmp_path / "file" / "below"), tmp_path / "cache").check()
 
 
@@ -95,3 +96,55 @@ def test_keys_stay_inside(artifacts: ArtifactStore, key: str) -> None:
         artifacts.write(key, [b"x"])
     with pytest.raises(ValueError, match="artifact key"):
         artifacts.delete(key)
+
+
+def test_what_was_written_is_told_from_anything_else(artifacts: ArtifactStore) -> None:
+    stored = artifacts.write("jobs/j/state", [b"what was written"])
+    assert artifacts.holds("jobs/j/state", stored)
+    for content in (b"what was wRitten", b"what was", b""):
+        artifacts.write("jobs/j/state", [content])
+        assert not artifacts.holds("jobs/j/state", stored)
+        with pytest.raises(ArtifactDamaged):
+            artifacts.whole_path("jobs/j/state", stored)
+    artifacts.write("jobs/j/state", [b"what ", b"was written"])
+    assert artifacts.whole_path("jobs/j/state", stored).read_bytes() == b"what was written"
+    artifacts.delete("jobs/j/state")
+    for read_whole in (artifacts.whole_path, artifacts.holds):
+        with pytest.raises(FileNotFoundError):
+            read_whole("jobs/j/state", stored)
+
+
+def test_a_cached_copy_of_what_was_written_anew_is_fetched_again(artifacts: ArtifactStore) -> None:
+    first = artifacts.write("jobs/j/state", [b"first"])
+    assert artifacts.whole_path("jobs/j/state", first).read_bytes() == b"first"
+    second = artifacts.write("jobs/j/state", [b"again"])  # as by another machine, which knows nothing of this cache
+    assert artifacts.whole_path("jobs/j/state", second).read_bytes() == b"again"
+
+
+def test_a_folder_is_whole_or_names_the_file_that_is_not(artifacts: ArtifactStore, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    for name in ("images.npy", "labels.npy"):
+        (tmp_path / "made" / name).write_bytes(name.encode())
+    written = artifacts.put_folder(tmp_path / "made", "datasets/d")
+    assert written["labels.npy"] == Stored(10, hashlib.sha256(b"labels.npy").hexdigest())
+    artifacts.write("datasets/d/labels.npy", [b"abels.npyl"])
+    with pytest.raises(ArtifactDamaged, match=r"datasets/d/labels\.npy"):
+        artifacts.whole_folder("datasets/d", written)
+    artifacts.write("datasets/d/labels.npy", [b"labels.npy"])
+    folder = artifacts.whole_folder("datasets/d", written)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {name: name.encode() for name in written}
+
+
+@pytest.mark.parametrize("bytes_left", [0, 100_000])
+def test_a_disk_that_takes_no_more_says_so_and_leaves_nothing(tmp_path: Path, bytes_left: int) -> None:
+    artifacts = ArtifactStore(str(tmp_path / "artifacts"), tmp_path / "cache")
+    artifacts.write("a/b", [b"old"])
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, unlimited[1]))
+    try:
+        with pytest.raises(ArtifactsUnavailable, match="the artifact store cannot be used: File too large"):
+            artifacts.write("a/b", [bytes(70_000), bytes(70_000)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert read(artifacts, "a/b") == b"old"
+    assert [path.name for path in (tmp_path / "artifacts").rglob("*")] == ["a", "b"]

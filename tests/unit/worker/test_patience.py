@@ -12,7 +12,7 @@ from store.database import reading
 from store.models import Worker
 from tests.services.servers import Postgres
 from tests.worker_settings import worker_settings
-from worker.patience import persist
+from worker.patience import insist, persist
 
 
 def workers(engine: Engine) -> int:
@@ -73,3 +73,40 @@ def test_an_unwilling_database_is_not_asked_twice(configured: Engine, statement:
     assert len(tries) == 1
     assert isinstance(caught.value, IntegrityError) == statement.startswith("INSERT")
     assert workers(configured) == 0
+
+
+def test_who_waits_is_told_once_and_may_give_up() -> None:
+    told: list[str] = []
+    tries = []
+
+    def store() -> str:
+        tries.append(1)
+        if len(tries) < 4:
+            raise OSError(28, "No space left on device")
+        return "stored"
+
+    def outage(error: Exception) -> str | None:
+        return "the disk is full" if isinstance(error, OSError) else None
+
+    assert insist(store, outage, 60, on_wait=told.append) == "stored"
+    assert (len(tries), told) == (4, ["the disk is full"])
+    tries.clear()
+    with pytest.raises(OSError):
+        insist(store, outage, 60, give_up=lambda: len(tries) == 2)
+    assert len(tries) == 2
+
+
+def test_a_sqlite_database_without_room_is_waited_for(configured: Engine, tmp_path: Path) -> None:
+    if configured.dialect.name != "sqlite":
+        return
+    tries = []
+
+    def write(session: Session) -> int:
+        tries.append(1)
+        pages = session.scalar(text("PRAGMA page_count")) or 0
+        session.execute(text(f"PRAGMA max_page_count={pages if len(tries) == 1 else 2**30}"))
+        session.add(Worker(id="w" * 10_000))
+        session.flush()
+        return len(tries)
+
+    assert persist(write) == 2

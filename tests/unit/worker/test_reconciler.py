@@ -9,9 +9,10 @@ from sqlalchemy import Engine, select, update
 
 from store import leases
 from store.broker import PREPARE, TRAIN
-from store.database import reading, writing
+from store.database import build_engine, reading, writing
 from store.leases import Lease
 from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Worker, utc_now
+from store.settings import get_settings
 from tests.unit.store.rows import add_dataset, add_job
 from worker.folder import WorkerFolder
 from worker.reconciler import FORGET_WORKERS_AFTER, LOST, Reconciler, recover
@@ -143,3 +144,28 @@ def test_the_heartbeat_moves_and_the_long_silent_are_forgotten(configured: Engin
         second = session.get_one(Worker, "me")
         assert set(session.scalars(select(Worker.id))) == {"me", "late"}
     assert first.heartbeat_at < second.heartbeat_at and first.started_at == second.started_at
+
+
+@pytest.mark.parametrize("how", ["an outage", "a sleep"])
+def test_after_a_time_without_beats_others_may_renew_their_leases_first(
+    configured: Engine, reconciler: Reconciler, lost_job: Job, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("worker.reconciler.time.monotonic", lambda: clock[0])
+    reconciler = Reconciler(reconciler._folder)
+    if how == "an outage":
+        monkeypatch.setattr("worker.reconciler.time.sleep", lambda _: reconciler._folder.ask_to_stop())
+        monkeypatch.setattr("worker.reconciler.writing", lambda: writing(build_engine("postgresql://x@127.0.0.1:1/x")))
+        reconciler._folder.path.mkdir(parents=True)
+        reconciler.run()
+        monkeypatch.setattr("worker.reconciler.writing", writing)
+    else:
+        clock[0] += 60
+    reconciler.once()
+    assert job_of(configured).status == "running"
+    clock[0] += get_settings().lease_seconds - 0.1
+    reconciler.once()
+    assert job_of(configured).status == "running"
+    clock[0] += 0.2
+    reconciler.once()
+    assert job_of(configured).status == "queued"

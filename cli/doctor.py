@@ -1,0 +1,54 @@
+"""`colt doctor`: whether the data folder, the database and the artifact store are whole and agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.errors import Refused
+from store.artifacts import ArtifactsUnavailable, get_artifacts
+from store.doctor.damage import examine_files
+from store.doctor.database import examine_database
+from store.doctor.finding import Finding
+from store.doctor.orphans import examine_orphans
+from store.settings import get_settings
+
+
+def doctor(*, fix: bool) -> int:
+    """Examine everything, and tell what was found; with `fix`, mend what nothing is lost by. The service may run.
+
+    Returns:
+        0 when nothing is wrong any more, else 1.
+
+    Raises:
+        Refused: when the database or the artifact store does not answer.
+    """
+    found = mended = 0
+    try:
+        for finding in _findings():
+            found += 1
+            print(finding.what)
+            if fix and finding.mend is not None:
+                finding.mend()
+                mended += 1
+                print(f"  mended: {finding.advice}")
+            else:
+                print(f"  {'--fix would' if finding.mend else 'to do'}: {finding.advice}")
+    except SQLAlchemyError as error:
+        raise Refused(f"the database does not answer: {getattr(error, 'orig', None) or error}") from error
+    except ArtifactsUnavailable as error:
+        raise Refused(f"{error}. Check COLT_ARTIFACTS_URL, and the disk it names.") from error
+    print(f"{found} found, {mended} mended." if found else "Nothing is wrong.")
+    return 0 if found == mended else 1
+
+
+def _findings() -> Iterator[Finding]:
+    yield from examine_database()
+    artifacts = get_artifacts()
+    try:
+        artifacts.check()
+    except ArtifactsUnavailable as error:
+        yield Finding(f"{error}; no work is taken", "make room on its disk, or make it writable")
+    yield from examine_files(artifacts)
+    yield from examine_orphans(artifacts, get_settings().home)

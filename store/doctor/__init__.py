@@ -1,0 +1,1 @@
+"""Looking for damage: rows whose files are not what was written, and files that no row names."""

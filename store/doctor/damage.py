@@ -1,0 +1,118 @@
+"""Rows whose files are missing, or not what was written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from store.artifacts import ArtifactStore, Stored
+from store.database import reading, writing
+from store.doctor.finding import Finding
+from store.models import Analysis, Checkpoint, Dataset, Evaluation, Job, OodPool, Upload
+
+MISSING, DAMAGED = "is missing", "is not what was written: it is damaged"
+
+
+def examine_files(artifacts: ArtifactStore) -> Iterator[Finding]:
+    """Read every file that a row names to its end, and compare it with what was written.
+
+    Raises:
+        ArtifactsUnavailable: when the store is away.
+    """
+    yield from _registered(artifacts)
+    yield from _uploads(artifacts)
+    yield from _checkpoints(artifacts)
+
+
+def _registered(artifacts: ArtifactStore) -> Iterator[Finding]:
+    with reading() as session:
+        rows: list[Dataset | OodPool] = [
+            *session.scalars(select(Dataset).where(Dataset.status == "ready").order_by(Dataset.created_at)),
+            *session.scalars(select(OodPool).where(OodPool.status == "ready").order_by(OodPool.created_at)),
+        ]
+    for row in rows:
+        # Of what an earlier version wrote it is known only that it was written.
+        files = row.files or {"images.npy": None, "meta.json": None}
+        for name, written in files.items():
+            state = _state(artifacts, f"{row.artifact}/{name}", written and Stored(**written))
+            if state is not None:
+                yield Finding(
+                    f"{row.__tablename__} '{row.name}' ({row.id}): {name} {state}",
+                    "restore the artifact store from a backup, or register the data anew",
+                )
+
+
+def _uploads(artifacts: ArtifactStore) -> Iterator[Finding]:
+    with reading() as session:
+        rows = session.scalars(select(Upload).order_by(Upload.created_at)).all()
+    for row in rows:
+        if (state := _state(artifacts, row.artifact, Stored(row.bytes, row.sha256))) is not None:
+            yield Finding(f"upload '{row.filename}' ({row.id}) {state}", "delete it, and send the file again if needed")
+
+
+def _checkpoints(artifacts: ArtifactStore) -> Iterator[Finding]:
+    of_job: defaultdict[str, list[Checkpoint]] = defaultdict(list)
+    with reading() as session:
+        for row in session.scalars(select(Checkpoint).order_by(Checkpoint.job_id, Checkpoint.step)):
+            of_job[row.job_id].append(row)
+        names = {job_id: session.get_one(Job, job_id).name for job_id in of_job}
+    for job_id, rows in of_job.items():
+        states = {
+            row.id: _state(artifacts, f"{row.artifact}/checkpoint.pt", Stored(row.bytes, row.sha256)) for row in rows
+        }
+        some_are_whole = None in states.values()
+        for row in rows:
+            what = f"job '{names[job_id]}' ({job_id}): the checkpoint of epoch {row.epoch}, step {row.step}"
+            if (state := states[row.id]) is not None:
+                yield _lost(artifacts, row, f"{what} {state}", some_are_whole)
+            elif (state := _backbone(artifacts, row)) is not None:
+                yield Finding(f"{what} is whole, but the backbone beside it {state}", "take it from another checkpoint")
+
+
+def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: bool) -> Finding:
+    """A checkpoint that nobody can go on from. With no whole one beside it, the store itself may be in the wrong."""
+    if not some_are_whole:
+        return Finding(what, "no checkpoint of this job is whole: restore the artifact store, or resume from the start")
+    with reading() as session:
+        if not _removable(session, row):
+            return Finding(what, "it has results, or its job runs, so its row stays; jobs go on from a whole one")
+
+    def mend() -> None:
+        with writing() as session:
+            removed = _removable(session, row)
+            if removed:
+                session.execute(delete(Checkpoint).where(Checkpoint.id == row.id))
+        if removed:
+            artifacts.delete(row.artifact)
+
+    return Finding(what, "remove its row and what is left of its files; the job goes on from a whole one", mend)
+
+
+def _removable(session: Session, row: Checkpoint) -> bool:
+    """Whether nothing hangs on the row: results would go with it, and a running job looks after its own."""
+    results = (
+        session.scalar(select(model.id).where(model.checkpoint_id == row.id).limit(1))
+        for model in (Evaluation, Analysis)
+    )
+    return not any(results) and session.get_one(Job, row.job_id).lease_token is None
+
+
+def _backbone(artifacts: ArtifactStore, row: Checkpoint) -> str | None:
+    key = f"{row.artifact}/backbone.safetensors"
+    try:
+        size = artifacts.size(key)
+    except FileNotFoundError:
+        return MISSING
+    return _state(artifacts, key, None if row.backbone_sha256 is None else Stored(size, row.backbone_sha256))
+
+
+def _state(artifacts: ArtifactStore, key: str, stored: Stored | None) -> str | None:
+    """What is wrong with a file; None for nothing. Without `stored` it need only be there."""
+    try:
+        whole = artifacts.size(key) >= 0 if stored is None else artifacts.holds(key, stored)
+    except FileNotFoundError:
+        return MISSING
+    return None if whole else DAMAGED

@@ -1,0 +1,31 @@
+"""Whether the database is whole, and the one that this version works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import text
+
+from store import migrate
+from store.database import get_engine, reading
+from store.doctor.finding import Finding
+
+
+def examine_database() -> Iterator[Finding]:
+    """Its schema's revision, and on SQLite every page and every reference.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: when it does not answer at all.
+    """
+    if (found := migrate.current(get_engine())) != (needed := migrate.head()):
+        yield Finding(f"the database's schema is {found}, this version needs {needed}", "run `colt migrate`")
+    if get_engine().dialect.name != "sqlite":
+        return
+    with reading() as session:
+        told = list(session.scalars(text("PRAGMA integrity_check(5)")))
+        dangling = session.execute(text("PRAGMA foreign_key_check")).all()
+    for line in told:
+        if line != "ok":
+            yield Finding(f"the database file is damaged: {line}", "stop the service and restore a backup")
+    for table in sorted({row[0] for row in dangling}):
+        yield Finding(f"rows of {table} refer to rows that are gone", "stop the service and restore a backup")
