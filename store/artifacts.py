@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import shutil
@@ -120,6 +121,16 @@ class ArtifactStore:
                 raise
         finally:
             _remove(partial)
+
+    def files(self) -> Iterator[tuple[str, float]]:
+        """Every file's key, and when it was last written, in seconds since the epoch."""
+        for path, info in self._fs.find(self._root, detail=True).items():
+            modified = info.get("mtime", info.get("LastModified"))  # of a local file, of an object in S3
+            if modified is None:
+                modified = self._fs.modified(path)
+            if isinstance(modified, dt.datetime):
+                modified = modified.timestamp()
+            yield path.removeprefix(f"{self._root}/"), float(modified)
 
     def size(self, key: str) -> int:
         return int(cast("Any", self._fs.size(self._path(key))))

