@@ -80,6 +80,14 @@ class WorkerFolder:
         for path in (self.path / "scratch").glob(f"{lock}-*"):
             shutil.rmtree(path, ignore_errors=True)
 
+    def clear_idle_scratch(self) -> None:
+        """Remove what killed holders left, where nobody has come after them yet."""
+        for name in (TRAIN, PREPARE):
+            if any((self.path / "scratch").glob(f"{name}-*")):
+                with self.lock(name) as free:
+                    if free:
+                        self.clear_scratch(name)
+
 
 def new_worker_id() -> str:
     """Host name and random digits: a restarted worker is another one, and takes no lease for its own."""

@@ -129,8 +129,6 @@ def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Se
             events.append(session, lease.id, "log", {"lines": _tail(log_path)})
         outcome.faulted(session, lease, _reason(code), settings.max_attempts)
 
-    with reading() as session:
-        leases.status(session, lease)
     persist(settle)
 
 

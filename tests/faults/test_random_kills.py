@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.faults.killing import MOMENTS, TARGETS, Kill, Killer
 from tests.faults.leftovers import assert_nothing_left
@@ -31,11 +32,12 @@ CONFIG = {"epochs": 40, "warmup_epochs": 5, "sample_interval": 5, "width": 12}
 Servers = tuple[Postgres, Redis] | tuple[None, None]
 
 
-def _runs() -> Iterator[object]:
-    for number in range(-(-KILLS // len(MOMENTS))):
-        kind = "embedded" if number % EMBEDDED_EACH == EMBEDDED_EACH - 1 else "distributed"
-        slow = [] if number < QUICK_RUNS else [pytest.mark.slow]
-        yield pytest.param(kind, number, marks=slow, id=f"{kind}-{number}")
+def _run(number: int) -> ParameterSet:
+    kind = "embedded" if number % EMBEDDED_EACH == EMBEDDED_EACH - 1 else "distributed"
+    return pytest.param(kind, number, marks=() if number < QUICK_RUNS else pytest.mark.slow, id=f"{kind}-{number}")
+
+
+RUNS = [_run(number) for number in range(-(-KILLS // len(MOMENTS)))]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def mortal(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("mortal", "number"), _runs(), indirect=["mortal"])
+@pytest.mark.parametrize(("mortal", "number"), RUNS, indirect=["mortal"])
 def test_a_job_outlives_kills_at_random_moments(mortal: tuple[Service, Servers], number: int) -> None:
     service, (postgres, redis) = mortal
     rng = random.Random(f"{SEED}/{number}")

@@ -53,6 +53,16 @@ def test_what_a_killed_holder_of_a_lock_left_is_removed_by_the_next(tmp_path: Pa
         assert list((folder.path / "scratch").iterdir()) == [other]
 
 
+def test_what_a_killed_holder_left_is_removed_while_nobody_works(tmp_path: Path) -> None:
+    folder = worker(tmp_path)
+    with folder.create():
+        folder.scratch(TRAIN, "killed")
+        at_work = folder.scratch(PREPARE, "at-work")
+        with folder.lock(PREPARE):
+            folder.clear_idle_scratch()
+        assert list((folder.path / "scratch").iterdir()) == [at_work]
+
+
 def test_a_worker_killed_before_it_was_born_is_swept_up_later(tmp_path: Path) -> None:
     unborn = tmp_path / "workers" / ".host-1"
     unborn.mkdir(parents=True)
