@@ -78,11 +78,11 @@ def _begin(
     epoch, step = (row.epoch, row.step) if row else (0, 0)
     rounds = state["rounds"] if state else 0
 
-    def forget(session: Session) -> list[str]:
+    def forget(session: Session) -> None:
         leases.write(session, lease, epoch=epoch, step=step)
-        return recording.discard_after(session, job.id, epoch=epoch, step=step, rounds=rounds)
+        recording.discard_after(session, job.id, epoch=epoch, step=step, rounds=rounds)
 
-    checkpoints.delete(persist(forget))
+    persist(forget)
     recorder = Recorder(
         lease,
         config,

@@ -20,7 +20,7 @@ def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
         session.execute(insert(Metric), rows)
 
 
-def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: int) -> list[str]:
+def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: int) -> None:
     """Drop what an interrupted attempt wrote behind the checkpoint that the next one starts from.
 
     Events too, or whoever reads them from the beginning would be told of one step or round twice.
@@ -29,9 +29,6 @@ def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: 
         epoch: epochs that the checkpoint has finished; 0 without one.
         step: optimiser steps that it has taken.
         rounds: sampling rounds that it holds.
-
-    Returns:
-        The artifact keys of dropped checkpoints, to delete once the transaction has committed.
     """
     at_step, at_round = JobEvent.data["step"].as_integer(), JobEvent.data["round"].as_integer()
     untrue = or_(
@@ -42,11 +39,10 @@ def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: 
         delete(Metric).where(Metric.job_id == job_id, Metric.step > step),
         delete(TailnessEpoch).where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch > epoch),
         delete(SamplingRound).where(SamplingRound.job_id == job_id, SamplingRound.round > rounds),
+        delete(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step),
         delete(JobEvent).where(JobEvent.job_id == job_id, untrue),
     ):
         session.execute(row.execution_options(synchronize_session=False))
-    dropped = delete(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step)
-    return list(session.scalars(dropped.returning(Checkpoint.artifact)))
 
 
 def checkpoints(session: Session, job_id: str) -> list[Checkpoint]:
