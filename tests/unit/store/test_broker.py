@@ -75,12 +75,15 @@ def test_a_message_is_had_once_and_leaves_no_file(configure: pytest.MonkeyPatch,
     had: list[str] = []
 
     def receive() -> None:
-        with get_celery().connection_for_read() as connection, connection.SimpleQueue("colt") as queue:
-            with suppress(queue.Empty):
-                while True:
-                    message = queue.get(timeout=0.5)
-                    had.append(message.headers["id"])
-                    message.ack()
+        with (
+            get_celery().connection_for_read() as connection,
+            connection.SimpleQueue("colt") as queue,
+            suppress(queue.Empty),
+        ):
+            while True:
+                message = queue.get(timeout=0.5)
+                had.append(message.headers["id"])
+                message.ack()
 
     threads = [threading.Thread(target=receive) for _ in range(3)]
     for thread in threads:
