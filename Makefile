@@ -10,10 +10,13 @@ DASHBOARD := api/dashboard/index.html
 FRONTEND_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 	$(wildcard frontend/*.html frontend/*.json frontend/*.ts frontend/*.js)
 
+KILLS ?= 100
+SEED ?= 0
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up test check lint types imports frontend frontend-check openapi openapi-check migration bench clean
+.PHONY: help setup up test test-faults check lint types imports frontend frontend-check openapi openapi-check migration bench clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 18
@@ -26,6 +29,9 @@ up: setup  ## Run API, worker and dashboard until Ctrl-C
 
 test: setup .venv/.test  ## Run the whole test suite (ARGS="-k name" for a part)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-faults: setup .venv/.test  ## Faults at length (KILLS=100 SEED=0 choose the random ones; ARGS as above)
+	@FAULT_KILLS=$(KILLS) FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -m "slow or not slow" $(ARGS)
 
 check: lint types imports frontend-check  ## Every static check
 

@@ -186,6 +186,7 @@ class ArtifactStore:
 
     def files(self) -> Iterator[tuple[str, float]]:
         """Every file's key, and when it was last written, in seconds since the epoch."""
+        self._fs.invalidate_cache()  # what others wrote since the last look counts too
         for path, info in self._fs.find(self._root, detail=True).items():
             modified = info.get("mtime", info.get("LastModified"))  # of a local file, of an object in S3
             if modified is None:

@@ -52,7 +52,6 @@ def build_celery(settings: Settings) -> Celery:
             broker_transport_options={
                 "data_folder_in": queue,
                 "data_folder_out": queue,
-                "control_folder": str(folder / "control"),
                 "store_processed": False,
             },
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from store.settings import get_settings
@@ -68,8 +68,15 @@ def get_engine() -> Engine:
 
 @contextmanager
 def writing(engine: Engine | None = None) -> Iterator[Session]:
-    """A session whose transaction may write: committed at the end, rolled back on an exception. Keep it short."""
+    """A session whose transaction may write: committed at the end, rolled back on an exception. Keep it short.
+
+    Postgres ends one that is silent for as long as a lease: a process that is paused in the middle, or whose machine is
+    gone, would else keep its rows locked for as long as the connection seems to live, and nobody could take them over.
+    """
     with sessionmaker(engine or get_engine(), expire_on_commit=False).begin() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            milliseconds = max(1, round(get_settings().lease_seconds * 1000))
+            session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
         yield session
 
 

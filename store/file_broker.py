@@ -1,23 +1,29 @@
-"""Kombu's `filesystem://` transport, with messages that appear whole.
+"""Kombu's `filesystem://` transport, safe from a kill at any moment.
 
-Its own `_put` makes the file first and fills it afterwards; a worker that looks in between reads an empty message,
-takes it for an unrecoverable error, and ends.
+Its own makes a file first and fills it afterwards: a message, which a worker then reads empty, takes for an
+unrecoverable error, and ends; and the table of its queues, which stays empty for ever after a kill in between. And it
+moves a message into the system's temporary folder before it reads it.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
-from kombu.transport import filesystem
-from kombu.utils.json import dumps
+from kombu.transport import filesystem, virtual
+from kombu.utils.json import dumps, loads
 
 from store.models import new_id
 
 
 class Channel(filesystem.Channel):
-    """Writes under another name, then renames."""
+    """A message is written under another name, then renamed, and is had by whoever removes it."""
+
+    # There is one queue, which every process declares: each keeps the table of queues in its memory.
+    supports_fanout = False
+    get_table = virtual.Channel.get_table
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as kombu overrides it
         folder = Path(self.data_folder_out)
@@ -25,6 +31,17 @@ class Channel(filesystem.Channel):
         partial.write_text(dumps(payload), "utf-8")  # type: ignore[no-untyped-call]
         # Files are taken in the order of their names: by age, as far as one machine's clock goes.
         partial.rename(folder / f"{round(time.monotonic() * 1000)}_{new_id()}.{queue}.msg")
+
+    def _get(self, queue: str) -> Any:
+        folder = Path(self.data_folder_in)
+        for path in sorted(folder.glob(f"*.{queue}.msg")):
+            try:
+                message = path.read_text("utf-8")
+                path.unlink()
+            except FileNotFoundError:  # another worker has it
+                continue
+            return loads(message)
+        raise Empty
 
 
 class Transport(filesystem.Transport):

@@ -32,11 +32,12 @@ def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = N
             newest[owner] = max(modified, newest.get(owner, 0.0))
     named, leased = _rows(engine)
     before = time.time() - age
-    return sorted(
+    orphans = {
         key
         for key, modified in newest.items()
         if modified < before and key not in named and not (key.startswith("jobs/") and key.split("/")[1] in leased)
-    )
+    }
+    return sorted(key for key in orphans if (owner := _owner(key)) == key or owner not in orphans)  # each part once
 
 
 def _owner(key: str) -> str | None:

@@ -52,7 +52,10 @@ class Settings(BaseSettings):
     patience_seconds: float = Field(
         120, gt=0, description="How long running work waits for a database or artifact store that is away or full."
     )
-    max_attempts: int = Field(3, ge=1, description="Starts of one piece of work before it fails for good.")
+    max_attempts: int = Field(
+        3, ge=1, description="Starts in a row without a new checkpoint or result, after which work fails for good."
+    )
+    orphan_seconds: float = Field(86_400, gt=0, description="Files that no row names are removed once they are so old.")
 
     @property
     def worker_silence_seconds(self) -> float:

@@ -21,6 +21,7 @@ from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
 from worker.reconciler import Reconciler
 from worker.supervisor import supervise
+from worker.sweeper import Sweeper
 
 app = get_celery()
 # A spawned child makes the application anew from its configuration: it imports this module, and tasks that are shared
@@ -47,6 +48,8 @@ def prepare() -> None:
 def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
     mine = get_folder()
     with mine.lock(lock) as free:
+        if free:
+            mine.clear_scratch(lock)
         while free and not mine.stopping:
             try:
                 check_not_newer(get_engine())
@@ -56,7 +59,7 @@ def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
                     return
                 with logs.bound(**lease.ids):
                     log.info("took %s %s", lease.model.__tablename__, lease.id)
-                    supervise(lease, *command(lease.model, lease.id), mine)
+                    supervise(lease, *command(lease.model, lease.id), mine, lock)
             except DatabaseIsNewer as error:
                 log.error("no more work is taken: %s", error)
                 return
@@ -98,7 +101,8 @@ signals.setup_logging.connect(set_up_logging)
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _on_ready(**_: Any) -> None:
-    Thread(target=Reconciler(get_folder()).run, name="reconciler", daemon=True).start()
+    for work in (Reconciler(get_folder()), Sweeper(get_folder())):
+        Thread(target=work.run, name=type(work).__name__, daemon=True).start()
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]

@@ -22,9 +22,11 @@ log = logging.getLogger("worker")
 
 
 class CheckpointFolder:
-    """`jobs/ID/checkpoints/EPOCH-STEP-ROUNDS/` in the artifact store.
+    """`jobs/ID/checkpoints/EPOCH-STEP-ROUNDS-RANDOM/` in the artifact store.
 
-    The name says what the state holds: a kill between file and row leaves files that the next attempt writes again.
+    The name says what the state holds, and no two writes share one: a process that was paused in the middle of a write,
+    and wakes when another has the job, cannot replace that one's files. What a kill between file and row leaves is
+    found later (store/orphans.py).
 
     Args:
         scratch: local folder that files are made in.
@@ -44,13 +46,14 @@ class CheckpointFolder:
         """
         from colt_core.training.checkpoint import export_backbone, save_checkpoint  # torch
 
-        key = f"jobs/{self._job_id}/checkpoints/{event.epoch}-{event.step}-{event.state['rounds']}"
+        row_id = new_id()
+        key = f"jobs/{self._job_id}/checkpoints/{event.epoch}-{event.step}-{event.state['rounds']}-{row_id[:12]}"
         save_checkpoint(event.state, self._scratch / STATE)
         export_backbone(event.state, self._scratch / BACKBONE)
         backbone = self._artifacts.put_file(self._scratch / BACKBONE, f"{key}/{BACKBONE}")
         stored = self._artifacts.put_file(self._scratch / STATE, f"{key}/{STATE}")
         return Checkpoint(
-            id=new_id(),
+            id=row_id,
             job_id=self._job_id,
             epoch=event.epoch,
             step=event.step,
@@ -61,12 +64,13 @@ class CheckpointFolder:
         )
 
     def record(self, session: Session, row: Checkpoint) -> list[str]:
-        """Add the row and drop old ones. Returns the keys to `delete` after the commit."""
-        same = delete(Checkpoint).where(Checkpoint.job_id == row.job_id, Checkpoint.artifact == row.artifact)
-        session.execute(same.execution_options(synchronize_session=False))
+        """Add the row, drop one of the same state and old ones. Returns the keys to `delete` after the commit."""
+        same_state = Checkpoint.artifact.startswith(row.artifact.rpartition("-")[0] + "-", autoescape=True)
+        same = delete(Checkpoint).where(Checkpoint.job_id == row.job_id, Checkpoint.id != row.id, same_state)
+        replaced = list(session.scalars(same.returning(Checkpoint.artifact)))
         session.merge(row)
         session.flush()
-        return recording.drop_old_checkpoints(session, self._job_id, KEEP)
+        return replaced + recording.drop_old_checkpoints(session, self._job_id, KEEP)
 
     def delete(self, keys: list[str]) -> None:
         """Delete files that no row names any more."""

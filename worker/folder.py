@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -17,6 +18,7 @@ from store.settings import get_settings
 
 VARIABLE = "COLT_WORKER_ID"
 ALIVE, TRAIN, PREPARE = LOCKS = ("alive", "train", "prepare")
+UNBORN_SECONDS = 60.0  # a worker takes milliseconds from its folder to the lock on it
 
 
 class WorkerFolder:
@@ -42,7 +44,7 @@ class WorkerFolder:
         assert alive is not None
         unborn.rename(self.path)
         for other in self.path.parent.iterdir():
-            if other != self.path and not other.name.startswith("."):
+            if other != self.path and not _may_be_unborn(other):
                 _remove_dead(other)
         return alive
 
@@ -79,11 +81,24 @@ class WorkerFolder:
         finally:
             probe.unlink(missing_ok=True)
 
-    def scratch(self, name: str) -> Path:
-        """An empty folder for one piece of work; whoever takes it removes it."""
-        path = self.path / "scratch" / name
+    def scratch(self, lock: str, name: str) -> Path:
+        """An empty folder for one piece of work, under a lock that is held; whoever takes it removes it."""
+        path = self.path / "scratch" / f"{lock}-{name}"
         path.mkdir(parents=True)
         return path
+
+    def clear_scratch(self, lock: str) -> None:
+        """Remove what a killed holder of this lock left; call it while holding the lock."""
+        for path in (self.path / "scratch").glob(f"{lock}-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def clear_idle_scratch(self) -> None:
+        """Remove what killed holders left, where nobody has come after them yet."""
+        for name in (TRAIN, PREPARE):
+            if any((self.path / "scratch").glob(f"{name}-*")):
+                with self.lock(name) as free:
+                    if free:
+                        self.clear_scratch(name)
 
 
 def new_worker_id() -> str:
@@ -105,6 +120,15 @@ def _lock(folder: Path, name: str) -> IO[bytes] | None:
         file.close()
         return None
     return file
+
+
+def _may_be_unborn(folder: Path) -> bool:
+    if not folder.name.startswith("."):
+        return False
+    try:
+        return time.time() - folder.stat().st_mtime < UNBORN_SECONDS
+    except FileNotFoundError:  # just born
+        return True
 
 
 def _remove_dead(folder: Path) -> None:

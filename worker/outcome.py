@@ -13,7 +13,7 @@ from store.models import Analysis, Evaluation, Job, utc_now
 from store.repositories import attempts, events
 
 FAILED = "failed"
-LAST_ATTEMPT = "It was started {attempts} times, and will not be started again by itself."
+LAST_FAULT = "It broke off {faults} times without getting any further, and will not be started again by itself."
 
 
 def interrupted(session: Session, lease: Lease) -> str:
@@ -32,7 +32,11 @@ def interrupted(session: Session, lease: Lease) -> str:
 
 
 def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
-    """Put back work that broke off and may succeed when started again, unless that was its last attempt.
+    """Put back work that broke off and may succeed when started again; fail it once `max_attempts` starts in a row got
+    no further.
+
+    The number of starts alone is no reason: machines fail often in the weeks of a long run. Without any bound, what
+    runs out of memory would be started for ever. A run gets further with each checkpoint and each of its evaluations.
 
     Returns:
         The new status.
@@ -54,8 +58,9 @@ def _broke_off(session: Session, lease: Lease, how: str, reason: str, max_attemp
     _close(session, row, how, reason)
     if row.status == "cancelling":
         return _end(session, row, "cancelled")
-    if row.attempts >= max_attempts:
-        return _end(session, row, FAILED, f"{reason}. {LAST_ATTEMPT.format(attempts=row.attempts)}")
+    row.faults += 1
+    if row.faults >= max_attempts:
+        return _end(session, row, FAILED, f"{reason}. {LAST_FAULT.format(faults=row.faults)}")
     if isinstance(row, Job):
         events.append(session, row.id, "log", {"lines": [f"attempt {row.attempts} broke off: {reason}"]})
     return _put_back(session, row)

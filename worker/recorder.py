@@ -20,7 +20,7 @@ from colt_core.config import PretrainConfig
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone
 from store import leases
 from store.leases import Lease
-from store.models import Checkpoint, SamplingRound, TailnessEpoch
+from store.models import Checkpoint, Job, SamplingRound, TailnessEpoch, new_id
 from store.repositories import events, profile, recording
 from worker.checkpoints import CheckpointFolder
 from worker.child import WorkBrokeOff
@@ -108,12 +108,14 @@ class Recorder:
         self._untold += points
         told = self._untold if last is not None and self._is_time_to_tell() else []
         values |= self._progress(last)
+        name = new_id()
 
         def write(session: Session) -> None:
-            if values:
-                leases.write(session, self._lease, **values)
-            else:
-                leases.held(session, self._lease)
+            job = leases.held(session, self._lease)
+            assert isinstance(job, Job)
+            if job.last_write == name:  # it came through, and the database went away before it could say so
+                return
+            leases.write(session, self._lease, last_write=name, **values)
             recording.add_metrics(session, self._lease.id, points)
             if also is not None:
                 also(session)
@@ -191,7 +193,7 @@ class Recorder:
             dropped[:] = self._checkpoints.record(session, row)
 
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
-        self.flush(write)
+        self.flush(write, faults=0)
         self._checkpoints.delete(dropped)
 
     def _stored(self, event: CheckpointReady) -> Checkpoint:

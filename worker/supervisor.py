@@ -37,12 +37,16 @@ KEEP_BLOCKS = str(2**30)
 log = logging.getLogger(__name__)
 
 
-def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> None:
-    """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind."""
+def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder, lock: str) -> None:
+    """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind.
+
+    Args:
+        lock: of the folder's locks the one that the caller holds.
+    """
     settings = get_settings()
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
     try:
-        scratch = folder.scratch(lease.token)
+        scratch = folder.scratch(lock, lease.token)
         process = _start(module, arguments, lease, scratch, log_path, settings)
     except OSError as error:  # a full disk, most likely
         log.exception("cannot start work on %s", lease.id)

@@ -147,10 +147,11 @@ def _record_evaluation(
     row_id = new_id()
 
     def write(session: Session) -> None:
-        if config.kind == job.evaluations[0]:
-            leases.write(session, lease, accuracy=columns["accuracy"])
-        else:
-            leases.held(session, lease)
+        leases.held(session, lease)
+        if session.get(Evaluation, row_id) is not None:  # as in `Recorder.flush`
+            return
+        shown = {"accuracy": columns["accuracy"]} if config.kind == job.evaluations[0] else {}
+        leases.write(session, lease, faults=0, **shown)
         row = Evaluation(
             id=row_id,
             job_id=lease.id,
@@ -162,7 +163,7 @@ def _record_evaluation(
             finished_at=utc_now(),
             **columns,
         )
-        session.merge(row)
+        session.add(row)
         session.merge(profile.evaluation_point(lease.id, checkpoint.step, seconds))
         session.flush()
         events.append(session, lease.id, "evaluation", recording.evaluation_event(row))

@@ -125,6 +125,7 @@ def resume(session: Session, job_id: str) -> Job:
         {"cancelled", "failed"},
         "queued",
         attempts=0,
+        faults=0,
         error=None,
         finished_at=None,
         queued_at=utc_now(),

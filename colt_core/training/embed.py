@@ -19,11 +19,22 @@ from colt_core.training.device import Compute
 
 Float32 = NDArray[np.float32]
 Images = NDArray[np.uint8] | Tensor
+EachBlock = Callable[[], None]
 BATCH_SIZE = 512  # the fastest here of 64 to 4096, for cpu-small's encoder and ResNet-18, in bf16 and fp32
 
 
+def nothing() -> None:
+    """What is done before each block where nobody asks for more."""
+
+
 def embed(
-    framework: Framework, images: Images, *, batch_size: int = BATCH_SIZE, precision: str = "auto", ranks: Ranks = ALONE
+    framework: Framework,
+    images: Images,
+    *,
+    batch_size: int = BATCH_SIZE,
+    precision: str = "auto",
+    ranks: Ranks = ALONE,
+    each_block: EachBlock = nothing,
 ) -> Float32:
     """Projection-head outputs, L2-normalised: the space of tailness and of sampling rounds.
 
@@ -31,11 +42,13 @@ def embed(
         framework: on any device; its training mode is restored afterwards.
         images: (N, 3, H, W) uint8.
         ranks: each embeds its share of the images, and all have the result.
+        each_block: called before each block, on all ranks; what it raises ends the work.
 
     Returns:
         (N, projection_dim) float32.
     """
-    return _together(output_blocks(framework, framework.embed, images, batch_size, precision, ranks), len(images))
+    outputs = output_blocks(framework, framework.embed, images, batch_size, precision, ranks, each_block=each_block)
+    return _together(outputs, len(images))
 
 
 def are_directions(z: NDArray[np.floating]) -> bool:
@@ -52,7 +65,13 @@ def are_directions(z: NDArray[np.floating]) -> bool:
 
 
 def extract_features(
-    backbone: Backbone, images: Images, *, batch_size: int = BATCH_SIZE, precision: str = "auto", ranks: Ranks = ALONE
+    backbone: Backbone,
+    images: Images,
+    *,
+    batch_size: int = BATCH_SIZE,
+    precision: str = "auto",
+    ranks: Ranks = ALONE,
+    each_block: EachBlock = nothing,
 ) -> Float32:
     """Average-pooled backbone features, not normalised: what probes are trained on.
 
@@ -60,11 +79,13 @@ def extract_features(
         backbone: on any device; its training mode is restored afterwards.
         images: (N, 3, H, W) uint8.
         ranks: as in `embed`.
+        each_block: as in `embed`.
 
     Returns:
         (N, backbone.num_features) float32.
     """
-    return _together(output_blocks(backbone, backbone, images, batch_size, precision, ranks), len(images))
+    outputs = output_blocks(backbone, backbone, images, batch_size, precision, ranks, each_block=each_block)
+    return _together(outputs, len(images))
 
 
 def output_blocks(
@@ -75,12 +96,14 @@ def output_blocks(
     precision: str,
     ranks: Ranks,
     index_M: Int64 | None = None,
+    each_block: EachBlock = nothing,
 ) -> Iterator[tuple[slice, Float32]]:
     """What `function` makes of the images in evaluation mode, a block of rows at a time; the blocks cover all rows.
 
     Args:
         module: whose training mode is restored afterwards; says the device.
         index_M: which images, in this order; all of them where None.
+        each_block: as in `embed`.
         batch_size: of each rank; all ranks together make one block, and all are given it.
 
     Yields:
@@ -97,6 +120,7 @@ def output_blocks(
     module.eval()
     try:
         for start in range(0, count, batch_size * ranks.size):
+            each_block()
             block = slice(start, min(start + batch_size * ranks.size, count))
             size = block.stop - start
             # A rank without a share passes an empty batch, which tells it the width of what it gathers.

@@ -15,7 +15,7 @@ from colt_core.models import Backbone
 from colt_core.samplers import PoolMeasures
 from colt_core.seeding import generator
 from colt_core.training.device import Compute
-from colt_core.training.embed import Images, extract_features
+from colt_core.training.embed import EachBlock, Images, extract_features, nothing
 
 
 def measure_pool(
@@ -25,6 +25,7 @@ def measure_pool(
     augment: BatchAugmenter,
     config: PretrainConfig,
     ranks: Ranks = ALONE,
+    each_block: EachBlock = nothing,
 ) -> PoolMeasures:
     """What a `MakSampler` chooses by, in evaluation mode; a function of (model, images, config).
 
@@ -38,12 +39,13 @@ def measure_pool(
         augment: makes the views; that of the training.
         config: mak_passes, batch_size, temperature, seed and precision are read.
         ranks: each takes some of the batches, and all have the result.
+        each_block: as in `embed`; called before each batch too, where there is one rank.
 
     Raises:
         ValueError: if there are no images, or an empty pool.
     """
     id_features, ood_features = (
-        _directions(framework.backbone, part, config.precision, ranks) for part in (images, pool)
+        _directions(framework.backbone, part, config.precision, ranks, each_block) for part in (images, pool)
     )
     loss_M = np.zeros(len(pool), dtype=np.float32)
     was_training = framework.training
@@ -51,6 +53,8 @@ def measure_pool(
     try:
         batches = list(enumerate(pool_batches(len(pool), config.batch_size, config.seed)))
         for number, index_B in batches[ranks.rank :: ranks.size]:
+            if ranks.size == 1:  # else some rank may have a batch less, and all are to stop at the same place
+                each_block()
             loss_M[index_B] = batch_loss(framework, pool, index_B, number, augment, config).cpu().numpy()
     finally:
         framework.train(was_training)
@@ -109,7 +113,9 @@ def pairwise_loss(z_RBD: Tensor, temperature: float) -> Tensor:
     return total_B / (passes * (passes - 1))
 
 
-def _directions(backbone: Backbone, images: Images, precision: str, ranks: Ranks) -> Float32:
-    features = torch.from_numpy(extract_features(backbone, images, precision=precision, ranks=ranks))
+def _directions(backbone: Backbone, images: Images, precision: str, ranks: Ranks, each_block: EachBlock) -> Float32:
+    features = torch.from_numpy(
+        extract_features(backbone, images, precision=precision, ranks=ranks, each_block=each_block)
+    )
     normalised: Float32 = torch.nn.functional.normalize(features, dim=1).numpy()
     return normalised

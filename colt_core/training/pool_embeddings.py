@@ -12,13 +12,19 @@ from numpy.typing import NDArray
 from colt_core.distributed import Ranks
 from colt_core.events import Int64
 from colt_core.frameworks import Framework
-from colt_core.training.embed import BATCH_SIZE, Images, output_blocks
+from colt_core.training.embed import BATCH_SIZE, EachBlock, Images, nothing, output_blocks
 
 LARGEST_IN_MEMORY = 2**30  # bytes: 2 M images of 128 dimensions
 
 
 def embed_pool(
-    framework: Framework, pool: Images, index_M: Int64 | None, dim: int, precision: str, ranks: Ranks
+    framework: Framework,
+    pool: Images,
+    index_M: Int64 | None,
+    dim: int,
+    precision: str,
+    ranks: Ranks,
+    each_block: EachBlock = nothing,
 ) -> NDArray[np.floating]:
     """Embed pool images for a sampling round, which rank 0 finds: it alone has them, the others help it.
 
@@ -27,6 +33,7 @@ def embed_pool(
         pool: (.., 3, H, W) uint8.
         index_M: which of the pool's images, in this order; all of them where None.
         dim: D, of an embedding.
+        each_block: as in `embed`.
 
     Returns:
         (M, D) L2-normalised; float32, or where that is more than LARGEST_IN_MEMORY, a float16 memory map. (0, D) on
@@ -37,7 +44,8 @@ def embed_pool(
     """
     count = (len(pool) if index_M is None else len(index_M)) if ranks.rank == 0 else 0
     z_MD = _room(count, dim)
-    for rows, z_BD in output_blocks(framework, framework.embed, pool, BATCH_SIZE, precision, ranks, index_M):
+    embedded = output_blocks(framework, framework.embed, pool, BATCH_SIZE, precision, ranks, index_M, each_block)
+    for rows, z_BD in embedded:
         if ranks.rank == 0:
             z_MD[rows] = z_BD
     return z_MD

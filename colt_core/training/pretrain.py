@@ -26,7 +26,7 @@ from colt_core.training.objective import step_losses
 from colt_core.training.optimizer import set_learning_rate
 from colt_core.training.profile import Profile
 from colt_core.training.readback import Readback
-from colt_core.training.rounds import find_round
+from colt_core.training.rounds import RoundBrokenOff, find_round
 from colt_core.training.schedule import Schedule
 from colt_core.training.state import TrainingState
 from colt_core.training.views import batch_views
@@ -54,8 +54,9 @@ def pretrain(
         images: the ID training images, (N, 3, S, S) uint8, array, memory map or tensor. Labels play no part.
         pool: the OOD images, (M, 3, S, S) uint8; needed by every sampler but "none".
         resume_from: the `state` of a CheckpointReady event, or what `load_checkpoint` gives.
-        should_stop: asked after every step and every sampling round; once it says yes, the run yields
-            CheckpointReady and Stopped, and ends. Of several processes, the first one's answer counts.
+        should_stop: asked after every step and every sampling round, and often in a round, which is then done again
+            by the run that goes on; once it says yes, the run yields CheckpointReady and Stopped, and ends. Of several
+            processes, the first one's answer counts.
 
     Raises:
         ValueError: at once, if the configuration cannot run on the data, `resume_from` is of another run, or the
@@ -90,8 +91,12 @@ def _run(
         batches_done = state.step - schedule.steps_before(epoch)
 
         if sampler and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
-            with profile.phase("round"):
-                found = find_round(state, images, pool, sampler, augment, ranks)
+            try:
+                with profile.phase("round"):
+                    found = find_round(state, images, pool, sampler, augment, ranks, should_stop)
+            except RoundBrokenOff:
+                yield from _stop(state, profile, epoch_began)
+                return
             state.rounds, state.selected = state.rounds + 1, found["selected"]
             yield RoundDone(state.rounds, epoch, state.step, **found, seconds=perf_counter() - epoch_began)
             if ranks.first_says(should_stop()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from colt_core.events import Float32, Int64
 from colt_core.samplers import RoundFields, Sampler, sampling_round
 from colt_core.samplers.search import Embeddings
 from colt_core.training.divergence import TrainingDiverged
-from colt_core.training.embed import are_directions, embed
+from colt_core.training.embed import EachBlock, are_directions, embed
 from colt_core.training.measure import measure_pool
 from colt_core.training.pool_embeddings import embed_pool
 from colt_core.training.refresh import Float16, best_candidates, carried_forward, number_to_embed, turn
@@ -29,24 +30,43 @@ class FoundRound(RoundFields):
     ood_embedded: int  # pool images that went through the encoder
 
 
+class RoundBrokenOff(Exception):
+    """The run is asked to stop; the round is to be done again, from the state as it was before."""
+
+
 def find_round(
-    state: TrainingState, images: Any, pool: Any, sampler: Sampler, augment: BatchAugmenter, ranks: Ranks
+    state: TrainingState,
+    images: Any,
+    pool: Any,
+    sampler: Sampler,
+    augment: BatchAugmenter,
+    ranks: Ranks,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> FoundRound:
     """The next sampling round of a run, the same on every rank.
 
     With `pool_refresh: candidates` it goes by `state.known_pool`, and brings that up to date.
 
     Raises:
+        RoundBrokenOff: once `should_stop` says yes; the state is unchanged.
         TrainingDiverged: if an embedding is not finite.
         OSError: if the temporary folder has no room for the embeddings of a large pool.
     """
+
+    def look() -> None:
+        if ranks.first_says(should_stop()):
+            raise RoundBrokenOff
+
     config, number = state.config, state.rounds + 1
-    id_z = _directions(embed(state.framework, images, precision=config.precision, ranks=ranks), state, ranks)
+    id_z = embed(state.framework, images, precision=config.precision, ranks=ranks, each_block=look)
+    id_z = _directions(id_z, state, ranks)
     if state.known_pool is None:
-        ood_z, embedded = _embedded(state, pool, None, ranks), None
+        ood_z, embedded = _embedded(state, pool, None, ranks, look), None
     else:
-        ood_z, embedded = _embedded_in_part(state, state.known_pool, pool, id_z, ranks)
-    measures = measure_pool(state.framework, images, pool, augment, config, ranks) if sampler.needs_measures else None
+        ood_z, embedded = _embedded_in_part(state, state.known_pool, pool, id_z, ranks, look)
+    measures = None
+    if sampler.needs_measures:
+        measures = measure_pool(state.framework, images, pool, augment, config, ranks, look)
     tailness = state.tailness.scores()
     find = partial(sampling_round, id_z, ood_z, tailness, sampler, config, number, measures, embedded)
     found = first_finds(find, ranks, config, len(images), len(pool))
@@ -56,25 +76,25 @@ def find_round(
 
 
 def _embedded_in_part(
-    state: TrainingState, known: Float16, pool: Any, id_z: Float32, ranks: Ranks
+    state: TrainingState, known: Float16, pool: Any, id_z: Float32, ranks: Ranks, look: EachBlock
 ) -> tuple[Float32, Int64]:
     """The pool's embeddings, on rank 0, and which of them (ascending) are more than carried forward."""
     config = state.config
     first = turn(len(pool), state.rounds + 1, config.seed)
-    fresh = _embedded(state, pool, first, ranks)
+    fresh = _embedded(state, pool, first, ranks, look)
     ood_z = carried_forward(known, first, fresh) if ranks.rank == 0 else fresh
     count = number_to_embed(len(pool), config.sample_budget) - len(first)
     choose = partial(best_candidates, ood_z, first, count, id_z, state.tailness.scores().numpy(), config)
     candidates = first_chooses(choose, count, ranks)
-    fresh = _embedded(state, pool, candidates, ranks)
+    fresh = _embedded(state, pool, candidates, ranks, look)
     if ranks.rank == 0:
         ood_z[candidates] = fresh
     return ood_z, np.union1d(first, candidates)
 
 
-def _embedded(state: TrainingState, pool: Any, index_M: Int64 | None, ranks: Ranks) -> Embeddings:
+def _embedded(state: TrainingState, pool: Any, index_M: Int64 | None, ranks: Ranks, look: EachBlock) -> Embeddings:
     config = state.config
-    z_MD = embed_pool(state.framework, pool, index_M, config.projection_dim, config.precision, ranks)
+    z_MD = embed_pool(state.framework, pool, index_M, config.projection_dim, config.precision, ranks, look)
     return _directions(z_MD, state, ranks)
 
 

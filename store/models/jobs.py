@@ -49,6 +49,7 @@ class Job(Identified, Leased, Base):
     accuracy: Mapped[float | None]  # of the first kind in `evaluations`
     compute: Mapped[dict[str, Any] | None]  # of the last start: device, precision, reason, threads
 
+    last_write: Mapped[str | None]  # name of the run's last transaction, by which one that came through is known
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[str | None]
 
@@ -146,7 +147,7 @@ class Metric(Base):
 
 
 class JobEvent(Base):
-    """Append-only; `id` is the SSE event id."""
+    """`id` is the SSE event id. Append-only, but for what an attempt that broke off told of work that is done again."""
 
     __tablename__ = "job_events"
     __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"), {"sqlite_autoincrement": True})

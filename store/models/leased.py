@@ -19,6 +19,8 @@ class Leased:
 
     status: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
+    # Starts in a row that broke off without getting further: what bounds them, not the number of starts.
+    faults: Mapped[int] = mapped_column(default=0, server_default="0")
     worker_id: Mapped[str | None]
     lease_token: Mapped[str | None]
     lease_expires_at: Mapped[dt.datetime | None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import delete, insert, select, union
+from sqlalchemy import and_, delete, insert, or_, select, union
 from sqlalchemy.orm import Session
 
-from store.models import Analysis, Checkpoint, Evaluation, Metric, SamplingRound, TailnessEpoch
+from store.models import Analysis, Checkpoint, Evaluation, JobEvent, Metric, SamplingRound, TailnessEpoch
 
 Point = tuple[str, int, float]  # name, step, value
 
@@ -23,16 +23,24 @@ def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
 def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: int) -> None:
     """Drop what an interrupted attempt wrote behind the checkpoint that the next one starts from.
 
+    Events too, or whoever reads them from the beginning would be told of one step or round twice.
+
     Args:
         epoch: epochs that the checkpoint has finished; 0 without one.
         step: optimiser steps that it has taken.
         rounds: sampling rounds that it holds.
     """
+    at_step, at_round = JobEvent.data["step"].as_integer(), JobEvent.data["round"].as_integer()
+    untrue = or_(
+        and_(JobEvent.kind.in_(("progress", "metric")), at_step > step),
+        and_(JobEvent.kind == "round", at_round > rounds),
+    )
     for row in (
         delete(Metric).where(Metric.job_id == job_id, Metric.step > step),
         delete(TailnessEpoch).where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch > epoch),
         delete(SamplingRound).where(SamplingRound.job_id == job_id, SamplingRound.round > rounds),
         delete(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step),
+        delete(JobEvent).where(JobEvent.job_id == job_id, untrue),
     ):
         session.execute(row.execution_options(synchronize_session=False))
 

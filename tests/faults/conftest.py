@@ -10,6 +10,8 @@ from tests.conftest import STACKS
 from tests.faults.runs import Service, begin
 from tests.services.stack import running_stack
 
+ORPHAN_SECONDS = "2"  # so that a test need not wait a day for the clean-up
+
 
 @pytest.fixture(scope="session", params=STACKS)
 def shared_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -19,7 +21,9 @@ def shared_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
         if request.param == "distributed"
         else (None, None)
     )
-    with running_stack(tmp_path_factory.mktemp("stack"), request.param, *servers) as stack:
+    with running_stack(
+        tmp_path_factory.mktemp("stack"), request.param, *servers, COLT_ORPHAN_SECONDS=ORPHAN_SECONDS
+    ) as stack:
         yield begin(stack)
 
 

@@ -13,9 +13,10 @@ import psutil
 import torch
 from sqlalchemy import Engine, select
 
+from colt_core.config import PretrainConfig
 from colt_core.training.checkpoint import load_checkpoint
 from store.database import build_engine, reading
-from store.models import Checkpoint, Evaluation, Job, Metric, SamplingRound, TailnessEpoch
+from store.models import Checkpoint, Evaluation, Job, JobEvent, Metric, SamplingRound, TailnessEpoch
 from tests.services.processes import Process, marked, wait_until
 from tests.services.stack import Stack
 
@@ -47,10 +48,11 @@ class Service:
     stack: Stack
     dataset_id: str
     ood_pool_id: str
+    config: dict[str, Any]
     undisturbed: dict[str, Any]
 
     def submit(self, **config: Any) -> str:
-        return submit(self.stack, self.dataset_id, self.ood_pool_id, **config)
+        return submit(self.stack, self.dataset_id, self.ood_pool_id, self.config | config)
 
     def job(self, job_id: str) -> dict[str, Any]:
         answer = self.stack.client.get(f"/api/v1/jobs/{job_id}")
@@ -86,6 +88,8 @@ class Service:
         job = self.wait_status(job_id, "succeeded", "failed", "cancelled")
         assert job["status"] == "succeeded", job
         assert_equal(recorded(self.stack, job_id), self.undisturbed)
+        steps = told_steps(self.stack, job_id)
+        assert steps == sorted(set(steps)), f"steps are told of twice, or not in order: {steps}"
 
 
 def working(stack: Stack) -> Iterator[tuple[psutil.Process, list[str]]]:
@@ -105,22 +109,24 @@ def engine_of(stack: Stack) -> Iterator[Engine]:
     engine.dispose()
 
 
-def begin(stack: Stack) -> Service:
-    """Register the samples and run a job that nothing disturbs."""
+def begin(stack: Stack, **changed: Any) -> Service:
+    """Register the samples and run a job that nothing disturbs; `changed` of CONFIG."""
+    config = CONFIG | changed
     dataset_id = post(stack, "datasets", DATASET)
     pool_id = post(stack, "ood-pools", {"name": "glyphs", "source": {"kind": "sample", "name": "glyphs-and-patches"}})
     for path in (f"datasets/{dataset_id}", f"ood-pools/{pool_id}"):
         assert wait_status(stack, path, "ready", "failed")["status"] == "ready"
-    job_id = submit(stack, dataset_id, pool_id)
+    job_id = submit(stack, dataset_id, pool_id, config)
     job = wait_status(stack, f"jobs/{job_id}", "succeeded", "failed", "cancelled")
     assert job["status"] == "succeeded", job
-    service = Service(stack, dataset_id, pool_id, recorded(stack, job_id))
-    assert len(service.undisturbed["tailness"]) == EPOCHS and len(service.undisturbed["rounds"]) == 3
+    service = Service(stack, dataset_id, pool_id, config, recorded(stack, job_id))
+    assert len(service.undisturbed["tailness"]) == config["epochs"]
+    assert len(service.undisturbed["rounds"]) == len(PretrainConfig.resolve(config).round_epochs()) >= 3
     return service
 
 
-def submit(stack: Stack, dataset_id: str, pool_id: str, **config: Any) -> str:
-    body = {"dataset_id": dataset_id, "ood_pool_id": pool_id, "config": CONFIG | config, "evaluations": EVALUATIONS}
+def submit(stack: Stack, dataset_id: str, pool_id: str, config: dict[str, Any]) -> str:
+    body = {"dataset_id": dataset_id, "ood_pool_id": pool_id, "config": config, "evaluations": EVALUATIONS}
     return post(stack, "jobs", body)
 
 
@@ -165,6 +171,11 @@ def recorded(stack: Stack, job_id: str) -> dict[str, Any]:
             select(SamplingRound).where(SamplingRound.job_id == job_id).order_by(SamplingRound.round)
         )
         evaluations = session.scalars(select(Evaluation).where(Evaluation.job_id == job_id).order_by(Evaluation.kind))
+        told = session.execute(
+            select(JobEvent.kind, JobEvent.data)
+            .where(JobEvent.job_id == job_id, JobEvent.kind.in_(("round", "evaluation")))
+            .order_by(JobEvent.id)
+        )
         last = session.scalars(
             select(Checkpoint).where(Checkpoint.job_id == job_id).order_by(Checkpoint.step.desc()).limit(1)
         ).one()
@@ -184,8 +195,19 @@ def recorded(stack: Stack, job_id: str) -> dict[str, Any]:
                 (row.kind, row.status, row.epoch, row.accuracy, row.per_class_accuracy, row.group_accuracy)
                 for row in evaluations
             ],
+            "events": [
+                (kind, {name: value for name, value in data.items() if name not in {"seconds", "id", "checkpoint_id"}})
+                for kind, data in told
+            ],
             "checkpoint": (last.epoch, last.step, *state_digests(artifacts / last.artifact / "checkpoint.pt")),
         }
+
+
+def told_steps(stack: Stack, job_id: str) -> list[int]:
+    """The steps whose values its events tell, in the order of the events."""
+    with engine_of(stack) as engine, reading(engine) as session:
+        told = select(JobEvent.data).where(JobEvent.job_id == job_id, JobEvent.kind == "metric").order_by(JobEvent.id)
+        return [data["step"] for data in session.scalars(told)]
 
 
 def state_digests(path: Path) -> list[tuple[str, str]]:

@@ -70,9 +70,10 @@ def test_a_run_is_that_of_one_process(ranks_of: RanksOf, name: str) -> None:
                 assert [cluster.size for cluster in mine.clusters] == [cluster.size for cluster in theirs.clusters]
 
 
-def test_rank_0_stops_all_and_they_go_on_bit_for_bit(ranks_of: RanksOf) -> None:
+@pytest.mark.parametrize("asked", [7, 10])
+def test_rank_0_stops_all_and_they_go_on_bit_for_bit(ranks_of: RanksOf, asked: int) -> None:
     on_ranks, settings = ranks_of(2), made(2, framework="sdclr", sampler="mak", mak_passes=2)
-    *before, checkpoint, stopped = run_on(on_ranks, settings, None, 7)
+    *before, checkpoint, stopped = run_on(on_ranks, settings, None, asked)
     assert isinstance(checkpoint, CheckpointReady) and isinstance(stopped, Stopped)
     after = run_on(on_ranks, settings, checkpoint.state)
     assert difference([*before, *after], run_on(on_ranks, settings)) is None

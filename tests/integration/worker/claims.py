@@ -7,7 +7,7 @@ from pathlib import Path
 from store.leases import LeasedModel
 from worker.app import command
 from worker.claiming import take
-from worker.folder import WorkerFolder, new_worker_id
+from worker.folder import TRAIN, WorkerFolder, new_worker_id
 from worker.supervisor import supervise
 
 
@@ -17,6 +17,6 @@ def work_off(home: Path, model: LeasedModel) -> None:
     with folder.create():
         lease = take(model, folder.worker_id)
         assert lease is not None
-        supervise(lease, *command(model, lease.id), folder)
+        supervise(lease, *command(model, lease.id), folder, TRAIN)
         assert list((folder.path / "scratch").iterdir()) == []
     folder.remove()

@@ -16,7 +16,7 @@ from store.models import Dataset, Job, JobEvent
 from tests.services.processes import wait_until
 from tests.unit.store.rows import add_dataset, add_job
 from worker.claiming import take
-from worker.folder import WorkerFolder, new_worker_id
+from worker.folder import PREPARE, TRAIN, WorkerFolder, new_worker_id
 from worker.supervisor import supervise
 
 PROGRAM = "tests.integration.worker.program"
@@ -38,7 +38,7 @@ def work(configured: Engine, folder: WorkerFolder) -> Callable[[str], None]:
     def supervise_program(what: str) -> None:
         lease = take(Job, folder.worker_id)
         assert lease is not None
-        supervise(lease, PROGRAM, [lease.id, what], folder)
+        supervise(lease, PROGRAM, [lease.id, what], folder, TRAIN)
         assert list(folder.path.joinpath("scratch").iterdir()) == []
 
     return supervise_program
@@ -123,7 +123,10 @@ def test_what_may_go_better_next_time_is_tried_again_a_limited_number_of_times(
     assert {"lines": [f"attempt 1 broke off: {reason}"]} in told("log")
     work(what)
     assert (job().status, job().attempts) == ("failed", 2)
-    assert job().error == f"{reason}. It was started 2 times, and will not be started again by itself."
+    assert (
+        job().error
+        == f"{reason}. It broke off 2 times without getting any further, and will not be started again by itself."
+    )
     assert job().finished_at is not None
 
 
@@ -182,7 +185,7 @@ def test_a_registration_that_fails_leaves_no_files(configured: Engine, folder: W
     (artifact / "images.npy").write_bytes(b"half of it")
     lease = take(Dataset, folder.worker_id)
     assert lease is not None
-    supervise(lease, "worker.registrar", ["datasets", lease.id], folder)
+    supervise(lease, "worker.registrar", ["datasets", lease.id], folder, PREPARE)
     with reading(configured) as session:
         row = session.get_one(Dataset, dataset.id)
     assert row.status == "failed" and row.problem is not None

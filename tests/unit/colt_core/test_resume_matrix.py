@@ -42,8 +42,9 @@ def test_stopped_at_random_steps_and_resumed_it_ends_bit_for_bit_the_same(
     )
     draw = random.Random(f"{framework}/{sampler}")
     told, state = [], None
+    fewest = {"none": 2, "mak": 9}.get(sampler, 4)  # a round that is broken off is done again, and asks so often
     while True:
-        events = run(made, resume_from=state, should_stop=stop_after(draw.randint(2, 5)))
+        events = run(made, resume_from=state, should_stop=stop_after(draw.randint(fewest, fewest + 3)))
         if isinstance(events[-1], Finished):
             break
         *before, checkpoint, stopped = events

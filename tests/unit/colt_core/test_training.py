@@ -122,16 +122,20 @@ def test_another_seed_gives_another_run(uninterrupted: dict[str, list[Event]]) -
     assert difference(other[0], uninterrupted["none"][0])
 
 
-# `should_stop` is asked after each of the 22 steps and, by the samplers, after each of the 2 rounds.
+# `should_stop` is asked after each of the 22 steps and, by the samplers, in each of the 2 rounds before the training
+# images and before the pool are embedded, and after it.
 @pytest.mark.parametrize(
     ("sampler", "asked"),
     [
         ("none", 1),
-        ("random", 9),  # after round 1, before a step of its epoch
+        ("random", 11),  # after round 1, before a step of its epoch
         ("colt", 8),  # the last step of epoch 2, before its end is told
-        ("colt", 9),
-        ("colt", 10),  # the first step that has OOD images
-        ("colt", 24),  # the very last step
+        ("colt", 9),  # in round 1, which is broken off
+        ("colt", 10),
+        ("colt", 11),
+        ("colt", 12),  # the first step that has OOD images
+        ("colt", 20),  # in round 2
+        ("colt", 28),  # the very last step
     ],
 )
 def test_resumed_at_a_turn_of_the_loop_it_ends_bit_for_bit_the_same(
@@ -140,6 +144,7 @@ def test_resumed_at_a_turn_of_the_loop_it_ends_bit_for_bit_the_same(
     before = run(config(sampler=sampler), should_stop=stop_after(asked))
     checkpoint, stopped = before[-2:]
     assert isinstance(checkpoint, CheckpointReady) and isinstance(stopped, Stopped)
+    assert len(kinds(before, RoundDone)) == (asked >= 11) + (asked >= 21)
     save_checkpoint(checkpoint.state, tmp_path / "checkpoint.pt")
     after = run(config(sampler=sampler), resume_from=load_checkpoint(tmp_path / "checkpoint.pt"))
     assert difference(before[:-2] + after, uninterrupted[sampler]) is None

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,34 @@ def test_a_worker_receives_what_was_rung(configure: pytest.MonkeyPatch) -> None:
         message = queue.get(timeout=5)
         assert message.headers["task"] == PREPARE
         message.ack()
+
+
+def test_a_message_is_had_once_and_leaves_no_file(configure: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "temporary"
+    elsewhere.mkdir()
+    configure.setattr(tempfile, "tempdir", str(elsewhere))
+    for _ in range(30):
+        assert ring(TRAIN)
+    had: list[str] = []
+
+    def receive() -> None:
+        with (
+            get_celery().connection_for_read() as connection,
+            connection.SimpleQueue("colt") as queue,
+            suppress(queue.Empty),
+        ):
+            while True:
+                message = queue.get(timeout=0.5)
+                had.append(message.headers["id"])
+                message.ack()
+
+    threads = [threading.Thread(target=receive) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(had) == len(set(had)) == 30
+    assert list((tmp_path / "broker").iterdir()) == [] and list(elsewhere.iterdir()) == []
 
 
 def test_a_bell_reaches_redis(configure: pytest.MonkeyPatch, redis_url: str) -> None:

@@ -7,11 +7,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
+from sqlalchemy import Engine, event, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
 from store.database import build_engine, reading, writing
 from store.models import Checkpoint, Dataset, Upload, Worker, utc_now
+from store.settings import get_settings
+from tests.services.servers import Postgres
+from worker.patience import is_outage
 
 
 def _dataset(**values: object) -> Dataset:
@@ -63,6 +66,30 @@ def test_a_reading_session_cannot_write_behind_a_writer_on_sqlite(tmp_path: Path
         with pytest.raises(OperationalError, match="locked"):
             reader.flush()
     engine.dispose()
+
+
+def test_a_paused_writer_keeps_its_locks_no_longer_than_a_lease(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLT_LEASE_SECONDS", "0.3")
+    get_settings.cache_clear()
+    with postgres.database() as url:
+        paused, other = build_engine(url), build_engine(url)
+        with writing(other) as session:
+            session.add(Worker(id="w"))
+        renamed = update(Worker).values(id="taken over")
+        with pytest.raises(DBAPIError) as told, writing(paused) as session:
+            session.execute(update(Worker).values(heartbeat_at=utc_now()))
+            with writing(other) as second:
+                second.execute(text("SET LOCAL lock_timeout = '20s'"))
+                second.execute(renamed)
+            session.execute(renamed)
+        assert is_outage(told.value)  # what it was about to write is written again, if the work is still its own
+        with reading(other) as session:
+            assert session.scalars(select(Worker.id)).one() == "taken over"
+        paused.dispose()
+        other.dispose()
+    get_settings.cache_clear()
 
 
 def test_an_exception_keeps_nothing(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from worker.folder import PREPARE, TRAIN, WorkerFolder, new_worker_id
@@ -22,7 +23,7 @@ def test_a_new_worker_sweeps_up_after_dead_ones_only(tmp_path: Path) -> None:
     dead, living, orphaned = worker(tmp_path), worker(tmp_path), worker(tmp_path)
     with living.create():
         dead.create().close()
-        (dead.scratch("token") / "half.npy").write_bytes(b"half")
+        (dead.scratch(TRAIN, "token") / "half.npy").write_bytes(b"half")
         orphan = orphaned.create()
         with orphaned.lock(TRAIN) as held:  # its parent died, a child of it still works
             assert held
@@ -41,3 +42,32 @@ def test_the_word_to_stop_is_heard_by_every_process_of_the_worker(tmp_path: Path
         assert child.stopping
     folder.remove()
     assert not folder.path.exists()
+
+
+def test_what_a_killed_holder_of_a_lock_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    folder = worker(tmp_path)
+    with folder.create():
+        (folder.scratch(TRAIN, "killed") / "half.npy").write_bytes(b"half")
+        other = folder.scratch(PREPARE, "at-work")
+        folder.clear_scratch(TRAIN)
+        assert list((folder.path / "scratch").iterdir()) == [other]
+
+
+def test_what_a_killed_holder_left_is_removed_while_nobody_works(tmp_path: Path) -> None:
+    folder = worker(tmp_path)
+    with folder.create():
+        folder.scratch(TRAIN, "killed")
+        at_work = folder.scratch(PREPARE, "at-work")
+        with folder.lock(PREPARE):
+            folder.clear_idle_scratch()
+        assert list((folder.path / "scratch").iterdir()) == [at_work]
+
+
+def test_a_worker_killed_before_it_was_born_is_swept_up_later(tmp_path: Path) -> None:
+    unborn = tmp_path / "workers" / ".host-1"
+    unborn.mkdir(parents=True)
+    worker(tmp_path).create().close()
+    assert unborn.exists()
+    os.utime(unborn, (0, 0))
+    worker(tmp_path).create().close()
+    assert not unborn.exists()

@@ -60,18 +60,30 @@ def test_a_job_lost_too_often_fails_with_the_reason(
     configured: Engine, reconciler: Reconciler, lost_job: Job, home: Path
 ) -> None:
     with writing(configured) as session:
-        session.execute(update(Job).values(attempts=2))
+        session.execute(update(Job).values(faults=1))
     reconciler.once()
     job = job_of(configured)
     assert job.status == "failed" and job.error is not None and job.error.startswith(LOST)
     assert bells(home) == []
 
 
+def test_a_job_that_gets_further_each_time_may_be_lost_any_number_of_times(
+    configured: Engine, reconciler: Reconciler, lost_job: Job
+) -> None:
+    for attempt in range(1, 8):
+        with writing(configured) as session:
+            session.execute(update(Job).values(faults=0))  # as the recorder does with each checkpoint
+        reconciler.once()
+        assert (job_of(configured).status, job_of(configured).attempts) == ("queued", attempt)
+        with writing(configured) as session:
+            assert leases.claim(session, Job, "silent", -1) is not None
+
+
 def test_a_lost_job_that_was_being_cancelled_is_cancelled(
     configured: Engine, reconciler: Reconciler, lost_job: Job
 ) -> None:
     with writing(configured) as session:
-        session.execute(update(Job).values(status="cancelling", attempts=2))
+        session.execute(update(Job).values(status="cancelling", faults=1))
     reconciler.once()
     assert (job_of(configured).status, job_of(configured).error) == ("cancelled", None)
 

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, event, select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
-from colt_core.events import Cluster, EpochDone, Finished, RoundDone, RunStarted, StepDone
+from colt_core.events import CheckpointReady, Cluster, EpochDone, Finished, RoundDone, RunStarted, StepDone
 from colt_core.training.profile import PHASES
 from store import leases
 from store.artifacts import get_artifacts
@@ -17,6 +22,8 @@ from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Job, JobEvent, Metric, SamplingRound, TailnessEpoch
 from store.repositories import profile, recording
+from tests.unit.colt_core.tiny_runs import config as tiny
+from tests.unit.colt_core.tiny_runs import run
 from tests.unit.store.rows import add_dataset, add_job
 from worker.checkpoints import CheckpointFolder
 from worker.recorder import FLUSH_STEPS, Recorder
@@ -212,9 +219,9 @@ def test_the_first_round_overlaps_with_none(configured: Engine, recorder: Record
 def test_who_lost_the_job_records_nothing_more(configured: Engine, recorder: Recorder) -> None:
     with writing(configured) as session:
         session.execute(update(Job).values(lease_token="another's"))
-    for event in (epoch(1, 2, [0, 0, 0, 0]), sampling_round(1, 2, 4, [0])):
+    for late in (epoch(1, 2, [0, 0, 0, 0]), sampling_round(1, 2, 4, [0])):
         with pytest.raises(LeaseLost):
-            recorder.record(event)
+            recorder.record(late)
     with reading(configured) as session:
         assert session.scalars(select(TailnessEpoch)).all() == session.scalars(select(SamplingRound)).all() == []
 
@@ -237,3 +244,44 @@ def test_a_new_attempt_drops_what_lies_behind_its_checkpoint(
     with reading(configured) as session:
         assert [row.epoch for row in session.scalars(select(TailnessEpoch))] == [1, 2]
         assert session.scalars(select(SamplingRound)).all() == []
+
+
+@contextmanager
+def answers_lost(engine: Engine) -> Iterator[list[int]]:
+    """The database goes away behind the next commit: what it wrote is kept, but nobody is told."""
+    lost: list[int] = []
+
+    def lose(session: Session) -> None:
+        if not lost:
+            lost.append(1)
+            raise OperationalError("COMMIT", {}, psycopg.OperationalError("the connection is closed"))
+
+    event.listen(Session, "after_commit", lose)
+    try:
+        yield lost
+    finally:
+        event.remove(Session, "after_commit", lose)
+
+
+def test_what_came_through_unheard_is_not_written_again(configured: Engine, recorder: Recorder) -> None:
+    recorder.record(step(1))
+    with answers_lost(configured) as lost:
+        recorder.record(sampling_round(1, 1, 1, [2]))
+    assert lost and len(told(configured, "round")) == 1
+    assert len(told(configured, "log")) == 1
+    recorder.record(step(2))
+    recorder.record(FINISHED)
+    assert {at for name, at in metrics(configured) if name == "loss"} == {1, 2}
+
+
+def test_a_checkpoint_is_progress(configured: Engine, recorder: Recorder) -> None:
+    with writing(configured) as session:
+        session.execute(update(Job).values(faults=2))
+    recorder.record(step(1))
+    recorder.record(epoch(1, 1, [0, 0, 0, 0]))
+    with reading(configured) as session:
+        assert session.scalars(select(Job.faults)).one() == 2
+    state = next(event for event in run(tiny(sampler="none", epochs=1)) if isinstance(event, CheckpointReady))
+    recorder.record(state)
+    with reading(configured) as session:
+        assert session.scalars(select(Job.faults)).one() == 0

@@ -1,0 +1,108 @@
+"""Cancelling at every stage: it ends within the grace time, keeps a checkpoint, and goes on as if never stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from store.database import reading
+from store.models import Job
+from tests.faults.leftovers import artifacts_folder, assert_nothing_left
+from tests.faults.runs import DATASET, EPOCHS, PATIENCE, Service, engine_of, post
+from tests.services.processes import wait_until
+
+GRACE_SECONDS = 60.0  # COLT_STOP_GRACE_SECONDS
+
+
+def cancel(service: Service, job_id: str) -> float:
+    """Ask for it. Returns the seconds until the end."""
+    began = time.monotonic()
+    answer = service.stack.client.post(f"/api/v1/jobs/{job_id}/cancel")
+    assert answer.status_code < 300, answer.text
+    job = service.wait_status(job_id, "cancelled", "succeeded", "failed")
+    assert job["status"] == "cancelled", job
+    return time.monotonic() - began
+
+
+def resume(service: Service, job_id: str) -> None:
+    assert service.stack.client.post(f"/api/v1/jobs/{job_id}/resume").status_code < 300
+
+
+def watch(service: Service, job_id: str, condition: Callable[[Job], bool]) -> None:
+    """Poll the job's row closely: the moments are short."""
+    deadline = time.monotonic() + PATIENCE
+    with engine_of(service.stack) as engine:
+        while True:
+            with reading(engine) as session:
+                if condition(session.get_one(Job, job_id)):
+                    return
+            assert time.monotonic() < deadline, "the moment does not come"
+            time.sleep(0.005)
+
+
+def in_an_epoch(service: Service, job_id: str) -> None:
+    watch(service, job_id, lambda job: job.epoch >= 1 and job.step > 0)
+
+
+def before_a_round(service: Service, job_id: str) -> None:
+    watch(service, job_id, lambda job: job.epoch == 3)  # CONFIG: the first round opens epoch 4
+
+
+def in_a_checkpoint_write(service: Service, job_id: str) -> None:
+    folder = artifacts_folder(service) / "jobs" / job_id / "checkpoints"
+    deadline = time.monotonic() + PATIENCE
+    while not any(folder.glob("*/*.partial")):
+        assert time.monotonic() < deadline, "no checkpoint is seen half-written"
+
+
+def while_it_starts(service: Service, job_id: str) -> None:
+    wait_until(lambda: service.process_of(job_id) is not None, PATIENCE, "its process runs")
+
+
+def in_the_evaluation(service: Service, job_id: str) -> None:
+    watch(service, job_id, lambda job: job.epoch == EPOCHS)
+
+
+@pytest.mark.parametrize(
+    "stage", [while_it_starts, in_an_epoch, before_a_round, in_a_checkpoint_write, in_the_evaluation]
+)
+def test_a_job_cancelled_at_any_stage_goes_on_as_if_never_stopped(
+    service: Service, stage: Callable[[Service, str], None]
+) -> None:
+    job_id = service.submit()
+    stage(service, job_id)
+    assert cancel(service, job_id) < GRACE_SECONDS
+    job = service.job(job_id)
+    checkpoints = service.stack.client.get(f"/api/v1/jobs/{job_id}/checkpoints").json()["items"]
+    if stage is not while_it_starts:
+        assert checkpoints and checkpoints[0]["step"] == job["progress"]["step"], "what was trained is kept"
+    assert service.process_of(job_id) is None
+    resume(service, job_id)
+    service.assert_as_undisturbed(job_id)
+    assert_nothing_left(service)
+
+
+def test_a_queued_job_is_cancelled_at_once_and_resumed(service: Service) -> None:
+    first = service.submit()
+    second = [service.submit() for _ in service.stack.workers][-1]  # one more than there are workers
+    assert service.job(second)["status"] == "queued"
+    assert cancel(service, second) < 5
+    assert service.job(second)["started_at"] is None
+    resume(service, second)
+    service.assert_as_undisturbed(second)
+    service.assert_as_undisturbed(first)
+
+
+def test_a_registration_that_is_deleted_stops_and_leaves_nothing(service: Service) -> None:
+    dataset_id = post(service.stack, "datasets", DATASET)
+    wait_until(lambda: service.process_of(dataset_id) is not None, PATIENCE, "the registration runs")
+    assert service.stack.client.delete(f"/api/v1/datasets/{dataset_id}").status_code < 300
+    wait_until(lambda: service.process_of(dataset_id) is None, GRACE_SECONDS, "the registration stops")
+    assert_nothing_left(service)
+    assert not any(_files_of(service, dataset_id))
+
+
+def _files_of(service: Service, dataset_id: str) -> Iterator[str]:
+    return (path.name for path in (artifacts_folder(service) / "datasets").glob(f"{dataset_id}/*"))

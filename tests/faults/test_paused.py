@@ -1,0 +1,107 @@
+"""A worker that is paused for longer than its lease, and wakes up when another has done its work."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import psutil
+import pytest
+from sqlalchemy import select
+
+from store.database import reading
+from store.models import Checkpoint
+from tests.faults.leftovers import artifacts_folder, assert_nothing_left
+from tests.faults.runs import PATIENCE, Service, engine_of
+from tests.services.processes import Process, wait_until
+
+# Only where a second worker can take the job.
+distributed = pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
+
+
+def tree(worker: Process) -> list[psutil.Process]:
+    """A worker with all that it started, the last first."""
+    root = psutil.Process(worker.pid)
+    return [*reversed(root.children(recursive=True)), root]
+
+
+def pause(service: Service, trainer: psutil.Process) -> list[psutil.Process]:
+    """Stop the worker and all of its processes; the trainer first, at the place where it is."""
+    worker = service.worker_of(trainer)
+    trainer.suspend()
+    processes = tree(worker)
+    for process in processes:
+        process.suspend()
+    return processes
+
+
+def wake(processes: list[psutil.Process]) -> None:
+    for process in processes:  # the trainer first: it has a moment before its supervisor looks
+        process.send_signal(signal.SIGCONT)
+
+
+def is_over(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@distributed
+def test_one_that_wakes_while_another_works_stops_and_writes_nothing(service: Service) -> None:
+    job_id = service.submit()
+    late = service.wait_training(job_id)
+    paused = pause(service, late)
+    try:
+        wait_until(lambda: service.job(job_id)["attempts"] == 2, PATIENCE, "the other worker takes the job")
+    finally:
+        wake(paused)
+    wait_until(lambda: is_over(late), 10, "the late one stops")
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 2
+    assert_nothing_left(service)
+
+
+@distributed
+def test_one_that_wakes_when_the_job_is_done_changes_nothing(service: Service) -> None:
+    job_id = service.submit()
+    late = service.wait_training(job_id)
+    paused = pause(service, late)
+    try:
+        service.assert_as_undisturbed(job_id)
+        before = service.stack.client.get(f"/api/v1/jobs/{job_id}").json()
+        files = _files(service, job_id)
+    finally:
+        wake(paused)
+    wait_until(lambda: is_over(late), 10, "the late one stops")
+    service.stack.wait_ready()
+    service.assert_as_undisturbed(job_id)
+    assert service.stack.client.get(f"/api/v1/jobs/{job_id}").json() == before
+    assert _files(service, job_id) == files
+
+
+@distributed
+def test_one_that_wakes_in_the_middle_of_a_checkpoint_does_not_replace_the_others(service: Service) -> None:
+    """It was about to give a checkpoint its name when it was paused; the other has written that state meanwhile."""
+    job_id = service.submit()
+    late = service.wait_training(job_id)
+    folder = artifacts_folder(service) / "jobs" / job_id / "checkpoints"
+    deadline = time.monotonic() + PATIENCE
+    while not any(folder.glob("*/*.partial")):
+        assert time.monotonic() < deadline, "no checkpoint is seen half-written"
+    paused = pause(service, late)
+    try:
+        service.assert_as_undisturbed(job_id)
+        files = _files(service, job_id)
+    finally:
+        wake(paused)
+    wait_until(lambda: is_over(late), 10, "the late one stops")
+    service.assert_as_undisturbed(job_id)
+    assert _files(service, job_id) == files
+    assert_nothing_left(service)
+
+
+def _files(service: Service, job_id: str) -> dict[str, tuple[int, int]]:
+    """Each file of the job's checkpoints, and when it was written and by which inode it is known."""
+    with engine_of(service.stack) as engine, reading(engine) as session:
+        folders = session.scalars(select(Checkpoint.artifact).where(Checkpoint.job_id == job_id)).all()
+    paths = [path for folder in folders for path in (artifacts_folder(service) / folder).iterdir()]
+    assert len(paths) == 2 * len(folders) > 0, paths
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_ino) for path in paths}

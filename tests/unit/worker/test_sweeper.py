@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from store.settings import get_settings
+from tests.unit.store.rows import add_dataset
+from worker.folder import TRAIN, WorkerFolder
+from worker.sweeper import Sweeper
+
+Leave = Callable[[str], Path]
+
+
+@pytest.fixture
+def leave(home: Path) -> Leave:
+    """Makes a file in the data folder that nobody has touched for long."""
+
+    def make(name: str) -> Path:
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+        long_ago = time.time() - 2 * get_settings().orphan_seconds
+        os.utime(path, (long_ago, long_ago))
+        return path
+
+    return make
+
+
+def test_a_sweep_removes_what_is_old_and_nobodys(configured: Engine, home: Path, leave: Leave) -> None:
+    kept = [
+        leave(f"artifacts/{add_dataset(configured, status='ready').artifact}/images.npy"),
+        leave("broker/1_2.colt.msg"),
+        leave("cache/datasets/d/images.npy"),
+        leave("logs/worker.log"),
+    ]
+    young = home / "broker" / "young.partial"
+    young.write_bytes(b"half")
+    gone = [
+        leave("artifacts/datasets/deleted/images.npy"),
+        leave("broker/3_4.partial"),
+        leave("cache/datasets/d.0a.partial/images.npy"),
+        leave("cache/jobs/j/checkpoint.pt.0a.partial"),
+    ]
+    Sweeper(WorkerFolder(home, "me")).once()
+    assert [path for path in gone if path.exists()] == []
+    assert all(path.exists() for path in [*kept, young])
+
+
+def test_scratch_of_a_killed_training_is_swept_too(configured: Engine, home: Path) -> None:
+    folder = WorkerFolder(home, "me")
+    with folder.create():
+        scratch = folder.scratch(TRAIN, "token")
+        with folder.lock(TRAIN):
+            Sweeper(folder).once()
+            assert scratch.exists()
+        Sweeper(folder).once()
+        assert not scratch.exists()

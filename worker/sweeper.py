@@ -1,0 +1,60 @@
+"""Removes what killed processes left in the artifact store and in this machine's data folder."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from store.artifacts import get_artifacts
+from store.orphans import find_orphans
+from store.settings import get_settings
+from worker.folder import WorkerFolder
+
+LONGEST_PAUSE = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Runs in a thread of every worker, at its start and then once an hour. What one removes, the others need not."""
+
+    def __init__(self, folder: WorkerFolder) -> None:
+        self._folder = folder
+
+    def run(self) -> None:
+        """Sweep until the worker stops. A thread of its own: listing a large store must not hold up the heartbeat."""
+        swept_at = -LONGEST_PAUSE
+        while not self._folder.stopping:
+            settings = get_settings()
+            if time.monotonic() - swept_at >= min(LONGEST_PAUSE, settings.orphan_seconds):
+                try:
+                    self.once()
+                except (OSError, DBAPIError) as error:
+                    log.warning("could not look for orphaned files: %s", type(error).__name__)
+                except Exception:
+                    log.exception("could not look for orphaned files")
+                swept_at = time.monotonic()
+            time.sleep(settings.reconcile_seconds)
+
+    def once(self) -> None:
+        """Remove what is old enough."""
+        settings = get_settings()
+        for key in find_orphans(get_artifacts(), settings.orphan_seconds):
+            get_artifacts().delete(key)
+            log.info("removed %s, which no row names", key)
+        for path in _local_parts(settings.home, settings.orphan_seconds):
+            path.unlink(missing_ok=True)
+        self._folder.clear_idle_scratch()
+
+
+def _local_parts(home: Path, age: float) -> Iterator[Path]:
+    """Parts of messages and of fetched artifacts that nobody writes any more."""
+    before = time.time() - age
+    for pattern in ("broker/*.partial", "cache/**/*.partial", "cache/**/*.partial/**/*"):
+        for path in home.glob(pattern):
+            if path.is_file() and path.stat().st_mtime < before:
+                yield path
