@@ -27,6 +27,7 @@ from api.rounds import routes as rounds
 from api.security import Security
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
+from api.wrong_tokens import WrongTokens
 from store.settings import get_settings
 
 _NOUNS = (uploads, datasets, ood_pools, jobs, evaluations, analyses, checkpoints, rounds, tailness, compare)
@@ -35,6 +36,7 @@ _NOUNS = (uploads, datasets, ood_pools, jobs, evaluations, analyses, checkpoints
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventFeed()
+    app.state.wrong_tokens = WrongTokens()
     yield
     await app.state.feed.close()
 
