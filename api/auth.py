@@ -11,9 +11,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from api.errors import Forbidden, Unauthorized, problems
+from api.wrong_tokens import WrongTokens
 from store.database import reading
+from store.models import ApiToken
 from store.repositories import tokens
 from store.settings import get_settings
 
@@ -39,22 +42,37 @@ def authorize(
 
     Raises:
         Unauthorized: without a valid token where one is needed.
+        TooManyRequests: after too many wrong ones.
         Forbidden: with a token that lacks the scope.
     """
     token = credentials.credentials if credentials else request.cookies.get(COOKIE)
     with reading() as session:
+        if credentials is None and is_loopback(get_settings().host) and not tokens.any_exist(session):
+            return  # whatever the cookie is: all tokens were deleted since
         if token is None:
-            if is_loopback(get_settings().host) and not tokens.any_exist(session):
-                return
             raise Unauthorized("This server needs a token: send it as `Authorization: Bearer TOKEN`.")
-        found = tokens.find(session, token)
-        if found is None:
-            if credentials is None and is_loopback(get_settings().host) and not tokens.any_exist(session):
-                return  # a cookie from before all tokens were deleted
-            raise Unauthorized("This token is not known here.")
+        found = _find(session, request, token)
     scope = "read" if request.method in _READING else "write"
     if scope not in found.scopes:
         raise Forbidden(f"This token lacks the scope `{scope}`.")
+
+
+def _find(session: Session, request: Request, token: str) -> ApiToken:
+    """The row of a token.
+
+    Raises:
+        Unauthorized: when there is none.
+        TooManyRequests: without a look, after too many wrong ones from the request's address.
+    """
+    wrong_tokens: WrongTokens = request.app.state.wrong_tokens
+    address = request.client.host if request.client else ""
+    wrong_tokens.check(address, token)
+    found = tokens.find(session, token)
+    if found is None:
+        wrong_tokens.note_wrong(address, token)
+        raise Unauthorized("This token is not known here.")
+    wrong_tokens.note_right(token)
+    return found
 
 
 router = APIRouter(prefix="/session", tags=["session"])
@@ -68,8 +86,7 @@ class NewSession(BaseModel):
 def open_session(wanted: NewSession, request: Request, response: Response) -> None:
     """Keep a token in a cookie that scripts cannot read: how the dashboard signs in."""
     with reading() as session:
-        if tokens.find(session, wanted.token) is None:
-            raise Unauthorized("This token is not known here.")
+        _find(session, request, wanted.token)
     response.set_cookie(
         COOKIE, wanted.token, httponly=True, samesite="strict", secure=request.url.scheme == "https", path="/api"
     )

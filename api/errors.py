@@ -101,6 +101,13 @@ class UnsupportedMediaType(ApiError):
     status = 415
 
 
+class TooManyRequests(ApiError):
+    status = 429
+
+    def __init__(self, detail: str, wait_seconds: int) -> None:
+        super().__init__(detail, {"Retry-After": str(wait_seconds)})
+
+
 class RangeNotSatisfiable(ApiError):
     status = 416
 

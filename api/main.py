@@ -30,6 +30,7 @@ from api.security import Security
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
 from api.workers import routes as workers
+from api.wrong_tokens import WrongTokens
 from store.settings import get_settings
 
 _NOUNS = (
@@ -41,6 +42,7 @@ _NOUNS = (
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventFeed()
+    app.state.wrong_tokens = WrongTokens()
     yield
     await app.state.feed.close()
 

@@ -52,17 +52,36 @@ def _build(app: FastAPI) -> dict[str, Any]:
         definition = model.model_json_schema(ref_template="#/components/schemas/{model}")
         definition.pop("$defs", None)
         schemas[model.__name__] = definition
+    _require_discriminators(schema)
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             _describe_errors(path, operation)
     return schema
 
 
+def _require_discriminators(schema: dict[str, Any]) -> None:
+    """Say that a union's member is told by its `kind`: each model alone has a default for it, the union has none."""
+    schemas = schema["components"]["schemas"]
+
+    def visit(part: Any) -> None:
+        if isinstance(part, dict):
+            if "discriminator" in part:
+                name, members = part["discriminator"]["propertyName"], part["discriminator"]["mapping"].values()
+                for member in (schemas[reference.rpartition("/")[2]] for reference in members):
+                    member["required"] = sorted({*member.get("required", []), name})
+            part = list(part.values())
+        if isinstance(part, list):
+            for inner in part:
+                visit(inner)
+
+    visit(schema)
+
+
 def _describe_errors(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     always = [400, 500, 503]
     if path.startswith("/api/v1"):
-        always += [401, 403]
+        always += [401, 403, 429]
     if "requestBody" in operation:
         always.append(413)
     if "422" in responses:

@@ -21,10 +21,19 @@ from typing import IO, BinaryIO, Protocol, Self, cast
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import safe_name
+from colt_core.data.zip_directory import read_directory
 
+# A ValueError or OverflowError is what the readers make of numbers and names that nobody honest writes.
 _DAMAGE = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, OSError),
-    UnicodeError,  # of names
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    gzip.BadGzipFile,
+    NotImplementedError,
+    OSError,
+    ValueError,
+    OverflowError,
 )
 # Of a member: signature, flags, length of the name, length of the extra field.
 _ZIP_HEADER = struct.Struct("<4s2xH18xHH")
@@ -89,8 +98,9 @@ class ZipArchive:
         self._members: dict[str, zipfile.ZipInfo] = {}
         names = _Names(limits)
         try:
-            with zipfile.ZipFile(path) as file:
-                infos = file.infolist()
+            infos = read_directory(path, limits)
+        except DataError:
+            raise
         except _DAMAGE as error:
             raise DataError("the zip archive is damaged; pack or send it again") from error
         for info in infos:
@@ -161,9 +171,12 @@ class _BoundedTarInfo(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         info = super().frombuf(buf, encoding, errors)
-        if info.type in _TAR_EXTENSIONS and info.size > _MAX_TAR_EXTENSION:
+        if info.type in _TAR_EXTENSIONS and not 0 <= info.size <= _MAX_TAR_EXTENSION:
             raise DataError("the tar archive has an oversized header; pack it again")
         return info
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise DataError("the tar archive holds a sparse file, whose map tarfile would read without a bound")
 
 
 class _Counted(io.RawIOBase):
@@ -209,6 +222,8 @@ class TarArchive:
                     stream = cast(IO[bytes], tar.extractfile(member))
                     # The meter counts underneath. As much memory is taken as may be read.
                     content = stream.read(min(member.size, self._limits.max_file_bytes) + 1)
+                except DataError:
+                    raise
                 except _DAMAGE as error:
                     raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
                 _check_size(content, name, self._limits)
@@ -221,8 +236,13 @@ class TarArchive:
                 counted = cast(IO[bytes], _Counted(plain, meter))
                 with tarfile.open(fileobj=counted, mode="r|", tarinfo=_BoundedTarInfo) as tar:
                     for member in tar:
+                        # tarfile would go on reading past the end, block by block, to where it says that it ends.
+                        if not 0 <= member.size <= self._limits.max_bytes:
+                            raise DataError(f"{member.name[:100]!r} claims an impossible size; pack the archive again")
                         yield member, tar
                         tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every header of a stream
+        except DataError:
+            raise
         except _DAMAGE as error:
             raise DataError("not a zip, tar or tar.gz archive, or a damaged one; pack or send it again") from error
 

@@ -21,7 +21,8 @@ _EIGHT_BIT = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", 
 def decode(content: bytes, name: str, size: int | None = None, limits: Limits | None = None) -> UInt8:
     """Decode an image file.
 
-    Gray becomes three equal channels, transparency is dropped, an animation gives its first frame.
+    Gray becomes three equal channels, transparency is dropped, an animation gives its first frame, and a PNG of 16-bit
+    colours their upper 8 bits.
 
     Args:
         content: the bytes of the file; the format is told from them, not from the name.
@@ -32,7 +33,7 @@ def decode(content: bytes, name: str, size: int | None = None, limits: Limits | 
         (3, H, W) uint8.
 
     Raises:
-        DataError: not one of the allowed formats, damaged, too many pixels, or more than 8 bits a channel.
+        DataError: not one of the allowed formats, damaged, too many pixels, or gray of more than 8 bits.
     """
     limits = limits or Limits()
     try:

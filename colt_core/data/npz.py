@@ -14,21 +14,27 @@ from numpy.typing import NDArray
 
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits, Meter
+from colt_core.data.zip_directory import read_directory
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError, NotImplementedError)
 _MAGIC = b"\x93NUMPY"
 
 
-def is_npz(path: Path) -> bool:
-    """Whether the file is a zip of .npy arrays and nothing else."""
+def is_npz(path: Path, limits: Limits | None = None) -> bool:
+    """Whether the file is a zip of .npy arrays and nothing else.
+
+    Raises:
+        DataError: a zip of more members than allowed.
+    """
     try:
         if not _may_begin_npz(path):
             return False
-        with zipfile.ZipFile(path) as file:
-            names = file.namelist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        infos = read_directory(path, limits or Limits())
+    except DataError:
+        raise
+    except _DAMAGE:
         return False
-    return bool(names) and all(name.endswith(".npy") for name in names)
+    return bool(infos) and all(info.filename.endswith(".npy") for info in infos)
 
 
 def _may_begin_npz(path: Path) -> bool:

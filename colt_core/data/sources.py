@@ -155,4 +155,4 @@ def open_files(path: Path, root: Path | None, limits: Limits) -> Files | None:
         return Folder(real, root or real, limits)
     if not real.is_file():  # opening a pipe would wait for ever
         raise DataError(f"{path.name!r} is neither a folder nor a file")
-    return None if is_npz(real) or is_npy(real) else open_archive(real, limits)
+    return None if is_npz(real, limits) or is_npy(real) else open_archive(real, limits)

@@ -40,7 +40,7 @@ class TorchvisionSource(_Model):
 
     kind: Literal["torchvision"] = "torchvision"
     name: TorchvisionName
-    download: bool = Field(False, description="Fetch it where it is not on the server yet.")
+    download: bool = Field(False, strict=True, description="Fetch it where it is not on the server yet.")
 
 
 class DatasetSampleSource(_Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -42,17 +43,25 @@ def database_url(tmp_path: Path, sqlite_template: Path) -> str:
     return f"sqlite:///{tmp_path / 'colt.db'}"
 
 
+@contextmanager
+def settings_in(folder: Path, database_url: str) -> Iterator[Path]:
+    """The data folder of a service whose settings are the defaults, but for the database and one allowed root."""
+    (folder / "allowed").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLT_HOME", str(folder / "home"))
+        patch.setenv("COLT_DATABASE_URL", database_url)
+        patch.setenv("COLT_DATA_ROOTS", str(folder / "allowed"))
+        forget_settings()
+        yield get_settings().home
+        get_engine().dispose()
+    forget_settings()
+
+
 @pytest.fixture
-def home(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The data folder of a service whose settings are the defaults, but for the database."""
-    monkeypatch.setenv("COLT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLT_DATABASE_URL", database_url)
-    monkeypatch.setenv("COLT_DATA_ROOTS", str(tmp_path / "allowed"))
-    (tmp_path / "allowed").mkdir()
-    forget_settings()
-    yield get_settings().home
-    get_engine().dispose()
-    forget_settings()
+def home(tmp_path: Path, database_url: str) -> Iterator[Path]:
+    """The data folder of the test's own service."""
+    with settings_in(tmp_path, database_url) as home:
+        yield home
 
 
 @pytest.fixture

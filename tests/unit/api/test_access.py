@@ -89,6 +89,28 @@ def test_the_dashboard_signs_in_by_cookie(client: TestClient) -> None:
     problem(client.get(f"{API}/jobs"), 401)
 
 
+def test_the_cookie_is_for_https_alone_where_the_dashboard_is(home: Path, app: FastAPI) -> None:
+    made = token("read")
+    for scheme, secure in (("https", True), ("http", False)):
+        with TestClient(app, base_url=f"{scheme}://localhost") as client:
+            cookie = client.post(f"{API}/session", json={"token": made}).headers["set-cookie"].lower()
+        assert ("; secure" in cookie) is secure
+        assert "; path=/api" in cookie
+        assert "max-age" not in cookie and "expires" not in cookie  # gone with the browser
+
+
+def test_a_revoked_token_opens_nothing_any_more(client: TestClient) -> None:
+    made, kept = token("read"), token("read")
+    client.post(f"{API}/session", json={"token": made})
+    assert client.get(f"{API}/jobs").status_code == 200
+    with writing() as session:
+        found = tokens.find(session, made)
+        assert found is not None and tokens.revoke(session, found.id)
+    problem(client.get(f"{API}/jobs"), 401)  # by cookie
+    problem(client.get(f"{API}/jobs", headers=bearer(made)), 401)
+    assert client.get(f"{API}/jobs", headers=bearer(kept)).status_code == 200
+
+
 def test_a_cookie_from_before_does_no_harm(client: TestClient) -> None:
     client.cookies.set("colt_session", "old", domain="localhost.local", path="/api")
     assert client.get(f"{API}/jobs").status_code == 200

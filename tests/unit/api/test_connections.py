@@ -9,11 +9,13 @@ from pathlib import Path
 
 import httpx
 
+from api.main import create_app
 from store import leases
 from store.database import reading, writing
 from store.models import Job, Upload
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.unit.api.rows import Rows
+from tests.unit.api.server import serving
 
 API = "/api/v1"
 
@@ -74,3 +76,21 @@ def test_a_job_is_cancelled_or_claimed_but_not_both(server: httpx.Client, rows: 
         assert job["status"] == ("cancelling" if job["id"] in claimed else "cancelled")
     again = [cancel(job_id) for job_id in ids]
     assert set(again) == {409}
+
+
+def test_no_address_leads_out_of_the_dashboard(home: Path, tmp_path: Path) -> None:
+    build = tmp_path / "build"
+    (build / "assets").mkdir(parents=True)
+    (build / "index.html").write_text("<title>dashboard</title>")
+    (tmp_path / "secret.txt").write_text("secret")
+    (build / "assets" / "link.txt").symlink_to(tmp_path / "secret.txt")
+    with serving(create_app(dashboard=build)) as client:
+        address = (client.base_url.host, client.base_url.port or 80)
+        for up in ("..", "%2e%2e", "..%2f..", "%252e%252e", "..\\..", "..;", "assets/..%5c..", "assets/%2e%2e/.."):
+            # By hand, as a client of good manners would tidy the address up.
+            with socket.create_connection(address) as connection:
+                connection.sendall(f"GET /{up}/secret.txt HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+                answer = connection.makefile("rb").read()
+            assert answer.startswith(b"HTTP/1.1 4"), (up, answer)
+            assert b"\r\n\r\nsecret" not in answer
+        assert client.get("/assets/link.txt").status_code == 404

@@ -6,6 +6,7 @@ import gzip
 import io
 import struct
 import tarfile
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -176,6 +177,108 @@ def test_too_many_members_are_refused(tmp_path: Path) -> None:
     for path in (write_zip(tmp_path / "a.zip", files), write_tar(tmp_path / "a.tar", files)):
         with pytest.raises(DataError, match="more than 3 members"):
             open_archive(path, Limits(max_files=3))
+
+
+@pytest.mark.parametrize("name", ["cat/1.png", "images.npy"])
+def test_a_bomb_of_members_is_refused_before_each_becomes_an_object(tmp_path: Path, name: str) -> None:
+    # The same member listed 100,000 times, each in 60 bytes; the number in the zip's own end says 1.
+    path = write_zip(tmp_path / "a.zip", [(name, b"x")])
+    content = path.read_bytes()
+    start, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
+    entries = content[start:end] * 100_000
+    tail = bytearray(content[end:])
+    struct.pack_into("<I", tail, 12, len(entries))
+    path.write_bytes(content[:start] + entries + tail)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"more than 1,000 members"):
+            open_labelled(path, limits=Limits(max_files=1000))
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(entries)
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_directory_of_endless_names_is_not_read_whole(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", [(f"{i}{'x' * 60_000}.png", b"x") for i in range(40)])
+    with pytest.raises(DataError, match="more than 40 members"):
+        open_archive(path, Limits(max_files=40))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_very_long_names_are_refused_and_not_shown_whole(tmp_path: Path, kind: str) -> None:
+    path, files = tmp_path / "a", [(f"cat/{'é' * 5000}.png", png())]
+    write_zip(path, files) if kind == "zip" else write_tar(path, files)
+    with pytest.raises(DataError, match="more than 4,096 characters") as caught:
+        open_archive(path)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_in_any_script_are_kept(tmp_path: Path, kind: str) -> None:
+    names = ["ähre/1.png", "日本/1.png", "🦉/1.png", "e\u0301/1.png", "עברית/1.png", f"{'l' * 300}/1.png"]
+    path = tmp_path / "a"
+    files = [(name, png()) for name in names]
+    write_zip(path, files) if kind == "zip" else write_tar(path, files)
+    assert sorted(open_archive(path).names) == sorted(names)
+    assert set(open_labelled(path).class_names) == {name.removesuffix("/1.png") for name in names}
+
+
+def test_a_zip_name_that_is_not_the_utf8_it_claims_is_damage(tmp_path: Path) -> None:
+    for name in ("é.png", "é.npy"):
+        path = write_zip(tmp_path / "a.zip", [(name, b"x")])
+        path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xfe"))
+        with pytest.raises(DataError, match="damaged"):
+            open_labelled(path)
+
+
+def test_a_zip_member_behind_every_file_is_damage(tmp_path: Path) -> None:
+    content = bytearray(write_zip(tmp_path / "a.zip", [("1.png", b"x")]).read_bytes())
+    start, far = content.index(b"PK\x01\x02"), struct.pack("<HHQ", 1, 8, 2**63 + 5)
+    struct.pack_into("<I", content, start + 42, 0xFFFFFFFF)
+    struct.pack_into("<H", content, start + 30, len(far))
+    content[start + 46 + 5 : start + 46 + 5] = far
+    end = content.index(b"PK\x05\x06")
+    struct.pack_into("<I", content, end + 12, end - start)
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        dict(open_archive(tmp_path / "a.zip").read({"1.png"}))
+
+
+def _pax(path: Path, headers: dict[str, str]) -> Path:
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as file:
+        info = tarfile.TarInfo("cat/1.png")
+        info.size, info.pax_headers = 3, headers
+        file.addfile(info, io.BytesIO(b"abc"))
+    return path
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"size": "-5"},
+        {"size": "9" * 23},  # tarfile would skip as many bytes, one block after the other, though there are none
+        {"GNU.sparse.map": "a,b"},
+        {"GNU.sparse.size": "x", "GNU.sparse.map": "0,1"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "x"},
+    ],
+    ids=["negative", "endless", "map", "size", "sparse"],
+)
+def test_extended_tar_headers_that_lie_are_refused(tmp_path: Path, headers: dict[str, str]) -> None:
+    with pytest.raises(DataError, match=r"impossible size|sparse|damaged"):
+        dict(open_archive(_pax(tmp_path / "a.tar", headers)).read({"cat/1.png"}))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("size", [b"\xff" * 12, b"\x80" + b"\xff" * 11], ids=["negative", "endless"])
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_binary_tar_sizes_that_lie_are_refused(tmp_path: Path, kind: bytes, size: bytes) -> None:
+    header = bytearray(tarfile.TarInfo("cat/1.png").tobuf(tarfile.GNU_FORMAT))
+    header[124:136], header[156:157], header[148:156] = size, kind, b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar").write_bytes(bytes(header) + bytes(2048))
+    with pytest.raises(DataError, match=r"impossible size|oversized header"):
+        open_archive(tmp_path / "a.tar")
 
 
 def test_damage_is_told_from_honest_files(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +62,65 @@ def test_more_than_eight_bits_are_refused() -> None:
     Image.fromarray(np.full((8, 8), 40_000, dtype=np.uint16)).save(stream, "PNG")
     with pytest.raises(DataError, match="more than 8 bits"):
         decode(stream.getvalue(), "deep.png")
+
+
+def _deep_png(color_type: int, channels: int) -> bytes:
+    """A 4 x 4 PNG of 16 bits a channel, every value 0x1234. Pillow writes no such colours."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    lines = 4 * (b"\0" + 4 * channels * b"\x12\x34")
+    header = struct.pack(">IIBBBBB", 4, 4, 16, color_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (6, 4), (4, 2)], ids=["RGB", "RGBA", "LA"])
+def test_sixteen_bit_colours_give_their_upper_bits(color_type: int, channels: int) -> None:
+    assert (decode(_deep_png(color_type, channels), "x") == 0x12).all()
+
+
+def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_becomes_rgb(kind: str) -> None:
+    smooth = np.tile(np.linspace(0, 255, 16).astype(np.uint8)[:, None, None], (1, 16, 3))
+    image = decode(_saved(Image.fromarray(smooth).convert("CMYK"), kind), "x")
+    assert np.abs(image.astype(int) - smooth.transpose(2, 0, 1)).max() < 12
+
+
+@pytest.mark.parametrize(("kind", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})])
+def test_an_animation_gives_its_first_frame(kind: str, options: dict[str, Any]) -> None:
+    first = Image.fromarray(NOISE).quantize(16).convert("RGB")
+    others = [Image.fromarray(255 - np.asarray(first)), Image.fromarray(pixels(7))]
+    image = decode(_saved(first, kind, save_all=True, append_images=others, **options), "x")
+    assert np.array_equal(image, np.asarray(first).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_a_transparent_palette_keeps_its_colours(kind: str) -> None:
+    palette = Image.fromarray(NOISE).quantize(4)
+    image = decode(_saved(palette, kind, transparency=0), "x")
+    assert np.array_equal(image, np.asarray(palette.convert("RGB")).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM"])
+@pytest.mark.parametrize("missing", [1, 10, 0.5])
+def test_a_truncated_image_is_refused(kind: str, missing: float) -> None:
+    whole = encoded(pixels(width=64, height=64), kind)
+    cut = whole[: -int(missing if missing >= 1 else missing * len(whole))]
+    with pytest.raises(DataError, match=r"'x\.jpg' is damaged"):
+        decode(cut, "x.jpg")
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3, 100])
+def test_a_truncated_progressive_jpeg_is_refused(missing: int) -> None:
+    with pytest.raises(DataError, match="damaged"):
+        decode(_saved(Image.fromarray(NOISE), "JPEG", progressive=True)[:-missing], "x")
 
 
 def test_formats_that_are_not_allowed_are_refused() -> None:
