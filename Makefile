@@ -16,7 +16,8 @@ SEED ?= 0
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up test test-faults check lint types imports frontend frontend-check openapi openapi-check migration bench clean
+.PHONY: help setup up test test-faults check lint types imports audit frontend frontend-check openapi openapi-check \
+	migration bench clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 18
@@ -44,6 +45,9 @@ types: .venv/.lint  ## Types of the Python code
 
 imports: .venv/.lint  ## Which room may import which
 	@$(BIN)/lint-imports
+
+audit: .venv/.lint  ## Look the installed packages up among known vulnerabilities
+	@$(BIN)/python tools/audit.py
 
 frontend: $(DASHBOARD)  ## Build the dashboard, when its sources have changed
 

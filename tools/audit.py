@@ -1,0 +1,67 @@
+"""Looks the installed Python packages and the dashboard's npm packages up among known vulnerabilities (`make audit`).
+
+Ends with 1 when one is known. Where an index answers no advisories it says so, and ends with 0: that is no audit.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    found: list[str] = []
+    for kind, audit in (("Python", audit_python), ("npm", audit_npm)):
+        vulnerable = audit()
+        if vulnerable is None:
+            print(f"NOT AUDITED: {kind} packages; the index answers no advisories. docs/operate.md tells what to do.")
+        else:
+            print(f"{kind} packages: {len(vulnerable)} known vulnerabilities")
+            found += vulnerable
+    print("\n".join(found))
+    return 1 if found else 0
+
+
+def audit_python() -> list[str] | None:
+    """`package version: advisory` of each; None where they cannot be told."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as probe:
+        probe.write("pip==20.0\n")  # of which vulnerabilities are known
+        probe.flush()
+        if not any(package.get("vulns") for package in pip_audit("-r", probe.name, "--no-deps", "--disable-pip")):
+            return None
+    return [
+        f"{package['name']} {package['version']}: {vulnerability['id']}, mended in "
+        f"{', '.join(vulnerability['fix_versions']) or 'no version yet'}"
+        for package in pip_audit("--skip-editable")
+        for vulnerability in package.get("vulns", [])
+    ]
+
+
+def pip_audit(*arguments: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "pip_audit", "--format", "json", "--progress-spinner", "off", *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    try:
+        packages: list[dict[str, Any]] = json.loads(answer.stdout)["dependencies"]
+    except ValueError:  # no index at all
+        return []
+    return packages
+
+
+def audit_npm() -> list[str] | None:
+    """The same for the dashboard's locked packages."""
+    command = [str(ROOT / "tools" / "with-node"), "npm", "audit", "--json"]
+    answer = subprocess.run(command, cwd=ROOT / "frontend", capture_output=True, text=True, timeout=600)
+    report = json.loads(answer.stdout or "{}")
+    if "auditReportVersion" not in report:
+        return None
+    return [f"{name}: {item['severity']}, {item['range']}" for name, item in report["vulnerabilities"].items()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
