@@ -16,7 +16,7 @@ _NOTE_SUFFIXES = frozenset(
     {".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".toml"}
 )
 _NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "changelog", "copying", "authors"})
-LONGEST_NAME = 4096
+_LONGEST_NAME = 4096
 _UNSHOWN = re.compile("[\0-\x1f\ud800-\udfff]")
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
@@ -27,8 +27,8 @@ def safe_name(name: str) -> str:
     Raises:
         DataError: an absolute name, a drive, a `..` part, or nothing left; a name longer than any file system has.
     """
-    if len(name) > LONGEST_NAME:
-        raise DataError(f"the name {name[:100]!r}... has more than {LONGEST_NAME:,} characters; shorten it")
+    if len(name) > _LONGEST_NAME:
+        raise DataError(f"the name {name[:100]!r}... has more than {_LONGEST_NAME:,} characters; shorten it")
     slashed = name.replace("\\", "/")
     parts = [part for part in slashed.split("/") if part not in ("", ".")]
     escapes = slashed.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", slashed)

@@ -16,6 +16,9 @@ API = "/api/v1"
 HTML = "<img src=x onerror=\"window.ran='{}'\">"
 SQL = "'; DROP TABLE jobs; --"
 DATASET, POOL, JOB = (f"{HTML.format(noun)} {SQL}" for noun in ("dataset", "pool", "job"))
+# As text, or as the text of an attribute such as a title.
+SHOWN = """text => document.body.textContent.includes(text) || [...document.querySelectorAll('*')].some(
+    element => [...element.attributes].some(attribute => attribute.value.includes(text)))"""
 TAG, CLASS = HTML.format("tag"), "<svg onload=window.ran=1>"
 
 
@@ -51,9 +54,9 @@ def ids(service: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
-        ("/datasets", [DATASET, CLASS]),  # the class in the problem of the one that failed
+        ("/datasets", [DATASET]),
         ("/datasets/{dataset}", [DATASET, CLASS]),
-        ("/datasets/{failed}", [CLASS]),
+        ("/datasets/{failed}", [CLASS]),  # in its problem
         ("/pools", [POOL]),
         ("/pools/{pool}", [POOL]),
         ("/jobs", [JOB, TAG]),
@@ -69,7 +72,7 @@ def test_names_are_shown_as_text(
     page.goto(address.format(**ids))
     expect(page.locator("main")).not_to_be_empty()
     for text in shown:
-        expect(page.get_by_text(text).first).to_be_attached()
+        page.wait_for_function(SHOWN, arg=text)
     page.wait_for_load_state("networkidle")
     found: Any = page.evaluate("[window.ran, document.querySelectorAll('[onerror], [onload], img[src=x]').length]")
     assert found == [None, 0]
