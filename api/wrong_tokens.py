@@ -18,7 +18,7 @@ MOST_WRONG = 10
 WINDOW_SECONDS = 60
 # What is remembered, so that memory stays small whoever comes: the oldest is forgotten first.
 MOST_ADDRESSES = 10_000
-_MOST_RIGHT = 1_000
+MOST_RIGHT = 1_000
 
 
 class WrongTokens:
@@ -69,7 +69,7 @@ class WrongTokens:
         with self._lock:
             self._right[hashed] = None
             self._right.move_to_end(hashed)
-            while len(self._right) > _MOST_RIGHT:
+            while len(self._right) > MOST_RIGHT:
                 self._right.popitem(last=False)
 
     def _recent(self, key: str) -> dict[bytes, float]:
