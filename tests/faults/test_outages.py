@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import psutil
 import pytest
@@ -39,13 +39,9 @@ def database_away(service: Service, request: pytest.FixtureRequest) -> Iterator[
         finally:
             postgres.start()
         return
-    with sqlite3.connect(service.stack.home / "colt.db", isolation_level=None, timeout=30) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        try:
-            yield
-        finally:
-            connection.execute("ROLLBACK")
-            connection.close()
+    with closing(sqlite3.connect(service.stack.home / "colt.db", isolation_level=None, timeout=30)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")  # ends with the connection
+        yield
 
 
 def pids(service: Service) -> list[int]:
