@@ -28,7 +28,7 @@ def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = N
     """
     newest: dict[str, float] = {}
     for key, modified in artifacts.files():
-        for owner in {_owner(key), key if _PARTIAL.search(key) else None} - {None}:
+        for owner in filter(None, (_owner(key), key if _PARTIAL.search(key) else None)):
             newest[owner] = max(modified, newest.get(owner, 0.0))
     named, leased = _rows(engine)
     before = time.time() - age
