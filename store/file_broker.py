@@ -32,7 +32,7 @@ class Channel(filesystem.Channel):
         # Files are taken in the order of their names: by age, as far as one machine's clock goes.
         partial.rename(folder / f"{round(time.monotonic() * 1000)}_{new_id()}.{queue}.msg")
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: Any = None) -> Any:
         folder = Path(self.data_folder_in)
         for path in sorted(folder.glob(f"*.{queue}.msg")):
             try:
@@ -40,7 +40,7 @@ class Channel(filesystem.Channel):
                 path.unlink()
             except FileNotFoundError:  # another worker has it
                 continue
-            return loads(message)
+            return loads(message)  # type: ignore[no-untyped-call]
         raise Empty
 
 

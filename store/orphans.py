@@ -37,7 +37,7 @@ def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = N
         for key, modified in newest.items()
         if modified < before and key not in named and not (key.startswith("jobs/") and key.split("/")[1] in leased)
     }
-    return sorted(key for key in orphans if (owner := _owner(key)) == key or owner not in orphans)  # each part once
+    return sorted(key for key in orphans if _owner(key) in (key, None) or _owner(key) not in orphans)  # each part once
 
 
 def _owner(key: str) -> str | None:

@@ -72,6 +72,7 @@ def difference(first: Any, second: Any, place: str = "") -> str | None:
     elif isinstance(first, list | tuple):
         first, second = (dict(enumerate(items)) for items in (first, second))
     if isinstance(first, dict):
+        first, second = ({k: v for k, v in values.items() if k != "spent"} for values in (first, second))
         if first.keys() != second.keys():
             return f"{place}: {list(first)}, {list(second)}"
         found = (difference(first[key], second[key], f"{place}/{key}") for key in first)
