@@ -59,7 +59,7 @@ def ids(service: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         ("/datasets/{failed}", [CLASS]),  # in its problem
         ("/pools", [POOL]),
         ("/pools/{pool}", [POOL]),
-        ("/jobs", [JOB, TAG]),
+        ("/", [JOB]),
         ("/jobs/{job}", [JOB, TAG]),
         ("/compare?job_id={job}&job_id={job}", []),
         ("/jobs/%3Cimg%20src=x%20onerror=window.ran=1%3E", []),
