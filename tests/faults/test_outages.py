@@ -24,6 +24,7 @@ from tests.services.stack import QUICK
 LEASE_SECONDS = float(QUICK["COLT_LEASE_SECONDS"])
 LONGER_THAN_A_LEASE = 2 * LEASE_SECONDS
 
+pytestmark = pytest.mark.slow
 
 of_redis = pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 
