@@ -55,7 +55,7 @@ def test_an_epoch_that_was_stopped_within_counts_what_came_before() -> None:
     told: list[Any] = []
     state = None
     while not told or not isinstance(told[-1], Finished):
-        events = run(config(), resume_from=state, should_stop=stop_after(2))
+        events = run(config(), resume_from=state, should_stop=stop_after(5))  # a round asks too
         told += events
         state = events[-2].state  # type: ignore[union-attr]
     epochs = kinds(told, EpochDone)
