@@ -22,9 +22,8 @@ from api.evaluations import routes as evaluations
 from api.events import EventFeed
 from api.frontend import PageRules
 from api.jobs import routes as jobs
-from api.metrics import RequestMetrics
 from api.ood_pools import routes as ood_pools
-from api.requests import RequestLog
+from api.requests import Requests
 from api.rounds import routes as rounds
 from api.security import Security
 from api.tailness import routes as tailness
@@ -75,8 +74,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
         Security,
         hosts={"localhost", "127.0.0.1", "[::1]", settings.host, f"[{settings.host}]", *settings.allowed_hosts},
     )
-    app.add_middleware(RequestMetrics)
-    app.add_middleware(RequestLog)
+    app.add_middleware(Requests)
     return app
 
 

@@ -1,4 +1,4 @@
-"""What is logged of requests, and the id that ties a client's request to the lines about it."""
+"""What is counted and logged of requests, and the id that ties a client's request to the lines about it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import metrics
 from api.templates import route_template
 from store import logs
 
@@ -22,7 +23,7 @@ _READING = {"GET", "HEAD", "OPTIONS"}
 _PROBES = {"/healthz", "/readyz", "/metrics"}
 
 
-class RequestLog:
+class Requests:
     """ASGI middleware, the outermost. A request's `X-Request-ID` is taken over where it is well-formed, else made.
 
     What changes something, and what fails, is a line each; successful reading, which polls, is one at level DEBUG.
@@ -42,6 +43,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                metrics.count_request(scope["method"], _route(scope), status, time.perf_counter() - began)
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
@@ -52,13 +54,17 @@ class RequestLog:
                 _log(scope, status, time.perf_counter() - began)
 
 
+def _route(scope: Scope) -> str:
+    return route_template(scope) or "other"
+
+
 def _request_id(scope: Scope) -> str:
     given = Headers(scope=scope).get(HEADER, "")
     return given if _WELL_FORMED.fullmatch(given) else secrets.token_hex(16)
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
-    route = route_template(scope) or "other"
+    route = _route(scope)
     level = logging.DEBUG
     if route not in _PROBES and (status >= 400 or scope["method"] not in _READING):
         level = logging.WARNING if status >= 500 else logging.INFO

@@ -37,6 +37,9 @@ def backup(target: Path) -> int:
     partial = target.with_name(f"{target.name}.partial")
     try:
         partial.mkdir(parents=True)
+    except OSError as error:  # it is somebody's, if it is there: of a backup that runs, or that was killed
+        raise Refused(f"cannot begin the backup in {partial}: {error.strerror}") from error
+    try:
         # Files are never changed once they are there, and are written before the rows that name them. So what the
         # database names when it is copied is there before, or comes with the second turn.
         files = _copy_new(artifacts, partial / "artifacts")

@@ -10,7 +10,6 @@ from api.jobs.service import find
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.sessions import ReadSession
 from store.repositories import attempts
-from store.repositories.pages import decode_cursor, encode_cursor
 
 router = APIRouter(prefix="/jobs/{job_id}/attempts", tags=["jobs"])
 
@@ -21,10 +20,5 @@ def list_attempts(
 ) -> Page[AttemptInfo]:
     """Every start of a job, the first one first: which worker, from where, how it ended and why."""
     find(session, job_id)
-    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
-    found = attempts.page(session, job_id, after, limit + 1)
-    shown = found[:limit]
-    return Page(
-        items=[AttemptInfo.model_validate(row) for row in shown],
-        next_cursor=encode_cursor(shown[-1].number) if len(found) > limit else None,
-    )
+    found = attempts.page(session, job_id, limit, cursor)
+    return Page(items=[AttemptInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)

@@ -12,7 +12,6 @@ from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.rounds.schemas import RoundInfo
 from api.sessions import ReadSession
 from store.repositories import rounds
-from store.repositories.pages import decode_cursor, encode_cursor
 
 router = APIRouter(prefix="/jobs/{job_id}/rounds", tags=["tailness"])
 
@@ -23,13 +22,8 @@ def list_rounds(
 ) -> Page[RoundInfo]:
     """A job's sampling rounds, the first one first."""
     find(session, job_id)
-    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
-    found = rounds.page(session, job_id, after, limit + 1)
-    shown = found[:limit]
-    return Page(
-        items=[RoundInfo.model_validate(row) for row in shown],
-        next_cursor=encode_cursor(shown[-1].round) if len(found) > limit else None,
-    )
+    found = rounds.page(session, job_id, limit, cursor)
+    return Page(items=[RoundInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
 @router.get("/{number}", responses=problems(404))

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from store.models import Job, JobAttempt, utc_now
+from store.repositories.pages import Slice, numbered_page
 
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 WORKER_LOST, SHUT_DOWN = "worker_lost", "shut_down"
@@ -35,10 +36,10 @@ def end(session: Session, job: Job, outcome: str, reason: str | None = None) -> 
     )
 
 
-def page(session: Session, job_id: str, after: int, limit: int) -> list[JobAttempt]:
-    """Attempts with a number above `after`, the first one first."""
-    later = select(JobAttempt).where(JobAttempt.job_id == job_id, JobAttempt.number > after)
-    return list(session.scalars(later.order_by(JobAttempt.number).limit(limit)))
+def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[JobAttempt]:
+    """The first one first."""
+    mine = select(JobAttempt).where(JobAttempt.job_id == job_id)
+    return numbered_page(session, mine, JobAttempt.number, limit, cursor)
 
 
 def counts_by_outcome(session: Session) -> dict[str, int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, func, or_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from store.models.base import UtcDateTime
 
@@ -91,6 +91,21 @@ def keyset_page(
     elif kind is dt.datetime:
         last_value = last_value.isoformat()
     return Slice(rows, encode_cursor(order, last_value, rows[-1].id))  # type: ignore[attr-defined]
+
+
+def numbered_page(
+    session: Session, statement: Select[T], number: InstrumentedAttribute[int], limit: int, cursor: str | None
+) -> Slice[T]:
+    """A page by a number that counts from 1 within what the statement selects, the first one first.
+
+    Raises:
+        BadCursor: when `cursor` is of another list.
+    """
+    after = 0 if cursor is None else decode_cursor(cursor, int)[0]
+    rows = list(session.scalars(statement.where(number > after).order_by(number).limit(limit + 1)))
+    if len(rows) <= limit:
+        return Slice(rows, None)
+    return Slice(rows[:limit], encode_cursor(getattr(rows[limit - 1], number.key)))
 
 
 def _time(text: str) -> dt.datetime:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, LargeBinary, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
 from store.models import SamplingRound
+from store.repositories.pages import Slice, numbered_page
 
 FLOAT32, UINT16, UINT8 = np.dtype("<f4"), np.dtype("<u2"), np.dtype("u1")
 _ARRAYS: tuple[tuple[InstrumentedAttribute[bytes], np.dtype[Any]], ...] = (
@@ -45,10 +46,10 @@ class PoolSampleInRound:
     selected: bool
 
 
-def page(session: Session, job_id: str, after: int, limit: int) -> list[SamplingRound]:
-    """Rounds behind the `after`-th, oldest first, without their arrays."""
-    later = select(SamplingRound).where(SamplingRound.job_id == job_id, SamplingRound.round > after)
-    return list(session.scalars(later.order_by(SamplingRound.round).limit(limit)))
+def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[SamplingRound]:
+    """Rounds, the first one first, without their arrays."""
+    mine = select(SamplingRound).where(SamplingRound.job_id == job_id)
+    return numbered_page(session, mine, SamplingRound.round, limit, cursor)
 
 
 def get(session: Session, job_id: str, number: int) -> SamplingRound | None:

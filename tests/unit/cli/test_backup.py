@@ -54,6 +54,14 @@ def test_a_folder_that_exists_is_left_alone(home: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "copy").iterdir()) == []
 
 
+def test_what_another_backup_has_begun_is_left_alone(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "copy.partial").mkdir()
+    (tmp_path / "copy.partial" / "colt.db").write_bytes(b"of another")
+    with pytest.raises(Refused, match="cannot begin the backup"):
+        backup(tmp_path / "copy")
+    assert (tmp_path / "copy.partial" / "colt.db").read_bytes() == b"of another"
+
+
 def test_a_damaged_database_makes_no_backup(home: Path, tmp_path: Path) -> None:
     with (home / "colt.db").open("r+b") as file:
         file.seek(3 * 4096)

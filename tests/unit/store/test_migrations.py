@@ -238,8 +238,8 @@ def test_what_was_under_way_goes_on_after_an_upgrade(empty_engine: Engine, revis
         lease = leases.claim(session, Job, "new", 60)
         assert lease is not None and lease.id == "queued"
         attempts.begin(session, lease.id, "new")
-        assert [row.number for row in attempts.page(session, "queued", 0, 10)] == [1]
-        assert attempts.page(session, "running", 0, 10) == []
+        assert [row.number for row in attempts.page(session, "queued", 10, None).items] == [1]
+        assert attempts.page(session, "running", 10, None).items == []
         session.add(Analysis(job_id="succeeded", checkpoint_id="c", kind="tail_share", config={}, epoch=3))
     with writing(empty_engine) as session:
         assert jobs.remove(session, "succeeded")
