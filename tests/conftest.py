@@ -19,6 +19,10 @@ from tests.services.stack import Kind, Stack, running_stack
 
 pytest_plugins = ["tests.reporting"]
 
+# Before torch is imported: here and in every process begun here, numbers do not depend on how many cores there are,
+# and tests can run side by side.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 DATABASES = ("sqlite", "postgres")
 STACKS: tuple[Kind, ...] = ("embedded", "distributed")
 

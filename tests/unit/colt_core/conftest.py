@@ -8,22 +8,12 @@ from functools import cache
 
 import hypothesis
 import pytest
-import torch
 
 from tests.unit.colt_core.rank_processes import OnRanks, rank_processes
 
 # A busy machine makes any single example slow, so none has a deadline.
 hypothesis.settings.register_profile("colt_core", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("colt_core")
-
-
-@pytest.fixture(autouse=True, scope="package")
-def _one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from a second thread, and lose much to it on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="package")

@@ -13,8 +13,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from colt_core.distributed import Launch, process_group
 from tests.unit.colt_core.tiny_runs import config
 
@@ -71,7 +69,6 @@ def rank_processes(size: int, folder: Path) -> Iterator[OnRanks]:
 
 
 def _serve(end: Connection, launch: Launch) -> None:
-    torch.set_num_threads(1)
     with process_group(config(num_processes=launch.size), launch) as ranks:
         while (call := end.recv()) is not None:
             function, arguments = call

@@ -281,7 +281,6 @@ HEADROOM = 128 * 2**20  # bytes that a round and batches may take
 
 def _round_and_batches(pool_file: Path, end: Any) -> None:
     """With no more memory of its own than now and HEADROOM; mapped files do not count."""
-    torch.set_num_threads(1)
     made = config(sample_budget=100, projection_dim=2048, stem="imagenet", precision="fp32")
     state, pool = started(made), np.load(pool_file, mmap_mode="r")
     pool_embeddings.LARGEST_IN_MEMORY = 0
