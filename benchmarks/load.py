@@ -1,7 +1,8 @@
 """What clients cost the service and a job that trains, with real processes on SQLite:  python -m benchmarks.load
 
 A job trains on one thread, alone at first, then beside clients that each ask once a second, as a dashboard does: they
-list jobs, page through a round's OOD images by tailness, or follow the job's events. After it: 1,000 jobs queued,
+list jobs, page through a round's OOD images by tailness, or follow the job's events. Then beside a busy loop that takes
+the same processor time: what is lost there too is the machine's, not the service's. After it: 1,000 jobs queued,
 200 event streams open, and the time of a page of the list with few and with 10,000 finished jobs.
 """
 
@@ -9,89 +10,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import statistics
 import tempfile
 import time
-from collections import Counter, defaultdict
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import httpx
 import psutil
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
+from benchmarks.crowd import crowd, hold_streams
 from benchmarks.report import Report
 from benchmarks.service import Service, register, until
 from store.database import reading, writing
-from store.models import Job, new_id
+from store.models import Job, JobEvent, new_id
 
 _TRAIN_OF_CLASS = 128  # 512 training images: a step of the preset `cpu-small` an epoch
-
-
-@dataclass
-class Seen:
-    """What clients met."""
-
-    milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    errors: Counter[str] = field(default_factory=Counter)
-    lines: int = 0  # of event streams
-    memory_mib: list[float] = field(default_factory=list)
-
-
-async def ask(client: httpx.AsyncClient, path: str, what: str, until_time: float, seen: Seen) -> None:
-    """The same request once a second, or as often as it is answered."""
-    while (began := time.perf_counter()) < until_time:
-        try:
-            answer = await client.get(path)
-            if answer.status_code != httpx.codes.OK:
-                seen.errors[f"{what}: {answer.status_code}"] += 1
-        except httpx.HTTPError as error:
-            seen.errors[f"{what}: {type(error).__name__}"] += 1
-        took = time.perf_counter() - began
-        seen.milliseconds[what].append(1000 * took)
-        await asyncio.sleep(max(0.0, 1 - took))
-
-
-async def follow(client: httpx.AsyncClient, path: str, until_time: float, seen: Seen) -> None:
-    """Read a stream of events until the time is over."""
-    try:
-        async with asyncio.timeout(until_time - time.perf_counter()), client.stream("GET", path) as stream:
-            if stream.status_code != httpx.codes.OK:
-                seen.errors[f"events: {stream.status_code}"] += 1
-            async for _ in stream.aiter_lines():
-                seen.lines += 1
-        seen.errors["events: ended"] += 1
-    except TimeoutError:
-        pass
-    except httpx.HTTPError as error:
-        seen.errors[f"events: {type(error).__name__}"] += 1
-
-
-async def watch(process: psutil.Process, seconds: float, seen: Seen) -> None:
-    """Note the process's memory at the start, four times between, and at the end."""
-    for number in range(6):
-        seen.memory_mib.append(process.memory_info().rss / 2**20)
-        await asyncio.sleep(seconds / 5 if number < 5 else 0)
-
-
-async def crowd(
-    base_url: httpx.URL,
-    paths: dict[str, str],
-    events: str,
-    each: int,
-    streams: int,
-    seconds: float,
-    watched: psutil.Process | None,
-) -> Seen:
-    """`each` clients for each path, and so many that follow events."""
-    seen, end = Seen(), time.perf_counter() + seconds
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits, trust_env=False) as client:
-        asking = [ask(client, path, what, end, seen) for what, path in paths.items() for _ in range(each)]
-        watching = [] if watched is None else [watch(watched, seconds, seen)]
-        await asyncio.gather(*asking, *(follow(client, events, end, seen) for _ in range(streams)), *watching)
-    return seen
+_SPAWN = multiprocessing.get_context("spawn")
 
 
 def steps_a_second(service: Service, job: str, seconds: float) -> float:
@@ -121,47 +57,95 @@ def add_finished(service: Service, like: str, count: int) -> None:
         session.execute(insert(Job), [{**values, "id": new_id(), "name": f"run {number}"} for number in range(count)])
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """What it and all that it started have used so far."""
+    total = 0.0
+    for each in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def spin(share: float) -> None:
+    """Keep such a share of a core busy, with nothing of the service."""
+    while True:
+        began = time.perf_counter()
+        while time.perf_counter() - began < 0.01 * share:
+            pass
+        time.sleep(0.01 * (1 - share))
+
+
 def beside_clients(
-    report: Report, service: Service, api: psutil.Process, done: str, job: str, clients: int, seconds: float
+    report: Report,
+    service: Service,
+    programs: dict[str, psutil.Process],
+    done: str,
+    job: str,
+    clients: int,
+    seconds: float,
 ) -> None:
-    """The job's rate alone and beside clients, and what they met."""
+    """The job's rate alone, beside clients, and beside a busy loop; and what the clients met."""
     alone = steps_a_second(service, job, min(60, seconds))
     followers = clients // 5
     paths = {"list": "/jobs?limit=50", "tailness": f"/jobs/{done}/ood-tailness?limit=100"}
-    step, began = _step(service, job), time.perf_counter()
     each = (clients - followers) // len(paths)
-    seen = asyncio.run(crowd(service.client.base_url, paths, f"/jobs/{job}/events", each, followers, seconds, api))
-    beside = (_step(service, job) - step) / (time.perf_counter() - began)
+    trainer = next(child for child in programs["worker"].children(recursive=True) if job in child.cmdline())
+    watched = {**programs, "trainer": trainer, "clients": psutil.Process()}
+    before = {name: cpu_seconds(process) for name, process in watched.items()}
+    step, began = _step(service, job), time.perf_counter()
+    seen = asyncio.run(crowd(service.base_url, paths, each, f"/jobs/{job}/events", followers, seconds, programs["api"]))
+    took = time.perf_counter() - began
+    beside = (_step(service, job) - step) / took
+    cores = {name: (cpu_seconds(process) - before[name]) / took for name, process in watched.items()}
+    cores["worker"] -= cores["trainer"]
+    cores["clients"] -= sum(cores.values()) - cores["clients"]  # this process has started all of them
+    loop = _SPAWN.Process(target=spin, args=(min(1.0, sum(cores.values()) - cores["trainer"]),), daemon=True)
+    loop.start()
+    control = steps_a_second(service, job, min(60, seconds))
+    loop.kill()
     rows = [
         [what, str(len(taken)), *(f"{value:.0f}" for value in (statistics.median(taken), *tail(taken)))]
         for what, taken in seen.milliseconds.items()
     ]
     report.table(f"{clients} clients for {seconds:g} s", ["request", "answers", "median ms", "99 %", "slowest"], rows)
-    print(f"\nErrors: {dict(seen.errors) or 'none'}; {seen.lines:,} lines of events")
-    print(f"The job: {alone:.2f} steps/s alone, {beside:.2f} beside them")
+    print(f"\nErrors: {dict(seen.errors) or 'none'}; {seen.events:,} events")
+    print(f"The job: {alone:.2f} steps/s alone, {beside:.2f} beside them, {control:.2f} beside a loop as busy as they")
+    print(f"Cores used: {', '.join(f'{name} {used:.2f}' for name, used in cores.items())}")
     print(f"The API's memory: {', '.join(f'{mib:.0f}' for mib in seen.memory_mib)} MiB")
     report.ratio("load_job_beside_clients_over_alone_steps", beside / alone)
-    report.ratio("load_api_memory_after_over_before", seen.memory_mib[-1] / seen.memory_mib[0])
+    report.ratio("load_job_beside_clients_over_busy_loop_steps", beside / control)
+    report.ratio("load_api_memory_at_end_over_first_fifth", seen.memory_mib[-1] / seen.memory_mib[1])
     report.figure("load_errors_count", seen.errors.total())
 
 
-def waiting(report: Report, service: Service, data: tuple[str, str], job: str, queued: int, streams: int) -> None:
-    """Many queued jobs, then many open streams: what a request takes beside them."""
+def queue(report: Report, service: Service, data: tuple[str, str], queued: int) -> None:
+    """What submitting one of many jobs takes."""
     began = time.perf_counter()
     for _ in range(queued):
         submit(service, *data, sampler="none", epochs=1)
-    each_ms = 1000 * (time.perf_counter() - began) / queued
-    seen = asyncio.run(
-        crowd(service.client.base_url, {"list": "/jobs?limit=50"}, f"/jobs/{job}/events", 1, streams, 20, None)
-    )
-    rows = [
-        [f"submitting one of {queued:,} jobs", f"{each_ms:.1f}"],
-        [f"a page of jobs, {streams} streams open", f"{statistics.median(seen.milliseconds['list']):.1f}"],
-    ]
-    report.table("Requests, ms", ["", "ms"], rows)
-    print(f"\nErrors: {dict(seen.errors) or 'none'}; {seen.lines:,} lines of events")
-    report.figure("load_submit_ms", each_ms)
-    report.figure("load_streams_errors_count", seen.errors.total())
+    report.figure("load_submit_ms", 1000 * (time.perf_counter() - began) / queued)
+
+
+def beside_streams(report: Report, service: Service, job: str, streams: int) -> None:
+    """What a page takes beside many open streams, which first hear all that was told before."""
+    with reading(service.engine) as session:
+        told, last = session.execute(select(func.count(), func.max(JobEvent.id)).where(JobEvent.job_id == job)).one()
+    without_ms = page_ms(service)
+    mine, theirs = _SPAWN.Pipe()
+    arguments = (theirs, service.base_url, f"/jobs/{job}/events", streams, last)
+    holder = _SPAWN.Process(target=hold_streams, args=arguments, daemon=True)
+    holder.start()
+    caught_up = mine.recv()
+    with_ms = page_ms(service)
+    mine.send("end")
+    errors = mine.recv()
+    holder.join()
+    print(f"\n{streams} streams from the first of {told:,} events: all caught up in {caught_up:.1f} s; {errors} errors")
+    print(f"A page of jobs: {without_ms:.1f} ms without, {with_ms:.1f} ms with them open")
+    report.figure("load_streams_caught_up_seconds", caught_up)
+    report.figure("load_streams_errors_count", errors)
+    report.ratio("load_list_with_streams_over_without_time", with_ms / without_ms)
 
 
 def tail(taken: list[float]) -> tuple[float, float]:
@@ -173,7 +157,7 @@ def tail(taken: list[float]) -> tuple[float, float]:
 def page_ms(service: Service) -> float:
     """Median of a page of the list of jobs."""
     taken = []
-    for _ in range(20):
+    for _ in range(200):
         began = time.perf_counter()
         service.client.get("/jobs?limit=50").raise_for_status()
         taken.append(1000 * (time.perf_counter() - began))
@@ -181,7 +165,7 @@ def page_ms(service: Service) -> float:
 
 
 def main() -> None:
-    """Print three tables."""
+    """Print two tables, and what lies between."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=300, help="with clients (default: 300)")
     parser.add_argument("--clients", type=int, default=50)
@@ -194,8 +178,7 @@ def main() -> None:
         service = Service(Path(folder), COLT_TORCH_THREADS="1", OMP_NUM_THREADS="1")
         cleanup.callback(service.engine.dispose)
         cleanup.enter_context(service.client)
-        cleanup.enter_context(service.running("worker"))
-        api = psutil.Process(cleanup.enter_context(service.running("api")))
+        programs = {name: psutil.Process(cleanup.enter_context(service.running(name))) for name in ("worker", "api")}
         until(lambda: service.answers("/readyz"))
         dataset, pool = register(service, 5_000, _TRAIN_OF_CLASS)
         done = submit(service, dataset, pool, sampler="colt", epochs=3, warmup_epochs=1, sample_interval=1)
@@ -203,8 +186,9 @@ def main() -> None:
 
         job = submit(service, dataset, pool, sampler="none", epochs=100_000)
         until(lambda: _step(service, job) > 5, 0.2)
-        beside_clients(report, service, api, done, job, arguments.clients, arguments.seconds)
-        waiting(report, service, (dataset, pool), job, arguments.queued, arguments.streams)
+        beside_clients(report, service, programs, done, job, arguments.clients, arguments.seconds)
+        queue(report, service, (dataset, pool), arguments.queued)
+        beside_streams(report, service, job, arguments.streams)
         few_ms = page_ms(service)
         add_finished(service, done, arguments.finished)
         many_ms = page_ms(service)

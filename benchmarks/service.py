@@ -36,7 +36,8 @@ class Service:
         self.home = home
         mine = {"COLT_HOME": str(home), "COLT_PORT": str(port), "COLT_DATA_ROOTS": str(home)}
         self._env = {**kept, **mine, **settings}
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30, trust_env=False)
+        self.base_url = f"http://127.0.0.1:{port}/api/v1"
+        self.client = httpx.Client(base_url=self.base_url, timeout=30, trust_env=False)
         self._root = f"http://127.0.0.1:{port}"
         subprocess.run([sys.executable, "-m", "cli", "migrate"], env=self._env, check=True, stdout=subprocess.DEVNULL)
         self.engine = build_engine(f"sqlite:///{home / 'colt.db'}")

@@ -17,7 +17,7 @@ from tests.services.missing import cannot_run
 from tests.services.servers import Postgres, Redis
 from tests.services.stack import Kind, Stack, running_stack
 
-pytest_plugins = ["tests.reporting"]
+pytest_plugins = ["tests.reporting", "tests.scheduling"]
 
 # Before torch is imported: here and in every process begun here, numbers do not depend on how many cores there are,
 # and tests can run side by side.

@@ -13,8 +13,6 @@ from tests.services.disks import SmallDisk, small_disk
 from tests.services.processes import wait_until
 from tests.services.stack import Stack, running_stack
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:

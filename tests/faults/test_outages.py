@@ -24,9 +24,8 @@ from tests.services.stack import QUICK
 LEASE_SECONDS = float(QUICK["COLT_LEASE_SECONDS"])
 LONGER_THAN_A_LEASE = 2 * LEASE_SECONDS
 
-pytestmark = pytest.mark.slow
-
-of_redis = pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
+on_servers = pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
+away_for = pytest.mark.parametrize("seconds", [LONGER_THAN_A_LEASE, pytest.param(60.0, marks=pytest.mark.slow)])
 
 
 @contextmanager
@@ -49,14 +48,17 @@ def pids(service: Service) -> list[int]:
     return [process.pid for process in service.stack.processes if process.running]
 
 
-def test_the_database_away_for_longer_than_a_lease(service: Service, request: pytest.FixtureRequest) -> None:
+@away_for
+def test_the_database_away_for_longer_than_a_lease(
+    service: Service, request: pytest.FixtureRequest, seconds: float
+) -> None:
     before = pids(service)
     job_id = service.submit()
     service.wait_training(job_id)
     with ExitStack() as stream:
         events = stream.enter_context(service.stack.client.stream("GET", f"/api/v1/jobs/{job_id}/events", timeout=None))
         with database_away(service, request):
-            away_until = time.monotonic() + LONGER_THAN_A_LEASE
+            away_until = time.monotonic() + seconds
             answers = [service.stack.client.post(f"/api/v1/jobs/{job_id}/cancel")]
             if "COLT_DATABASE_URL" in service.stack.env:  # SQLite's readers need nobody's leave
                 answers += [service.stack.client.get(path) for path in ("/api/v1/jobs", "/readyz")]
@@ -75,15 +77,33 @@ def test_the_database_away_for_longer_than_a_lease(service: Service, request: py
     assert pids(service) == before
 
 
-@of_redis
-def test_the_broker_away_while_jobs_run_and_wait(service: Service, redis_server: Redis) -> None:
+@on_servers
+def test_a_database_that_hangs_for_longer_than_a_lease(service: Service, postgres: Postgres) -> None:
+    """Connections stay, and say nothing."""
+    before = pids(service)
+    job_id = service.submit()
+    service.wait_training(job_id)
+    postgres.send(signal.SIGSTOP)
+    try:
+        time.sleep(LONGER_THAN_A_LEASE)
+    finally:
+        postgres.send(signal.SIGCONT)
+    service.stack.wait_ready()
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 1
+    assert pids(service) == before
+
+
+@on_servers
+@away_for
+def test_the_broker_away_while_jobs_run_and_wait(service: Service, redis_server: Redis, seconds: float) -> None:
     before = pids(service)
     running = service.submit()
     service.wait_training(running)
     redis_server.stop()
     try:
         waiting = [service.submit(), service.submit()]
-        time.sleep(LONGER_THAN_A_LEASE)
+        time.sleep(seconds)
         assert service.job(running)["status"] in {"running", "succeeded"}
         answer = service.stack.client.get("/readyz")
         assert (answer.status_code, answer.json()["missing"]) == (503, ["broker"])
@@ -95,7 +115,7 @@ def test_the_broker_away_while_jobs_run_and_wait(service: Service, redis_server:
     assert pids(service) == before
 
 
-@of_redis
+@on_servers
 def test_a_broker_that_hangs_holds_up_neither_requests_nor_heartbeats(service: Service, redis_server: Redis) -> None:
     redis_server.send(signal.SIGSTOP)
     try:
@@ -110,7 +130,7 @@ def test_a_broker_that_hangs_holds_up_neither_requests_nor_heartbeats(service: S
     service.assert_as_undisturbed(job_id)
 
 
-@of_redis
+@on_servers
 def test_a_broker_that_is_emptied_under_a_running_service(service: Service) -> None:
     running = service.submit()
     service.wait_training(running)

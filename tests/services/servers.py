@@ -77,13 +77,19 @@ class Postgres:
 
     def kill(self) -> None:
         """SIGKILL to all of its processes."""
+        processes = self.send(signal.SIGKILL)
+        assert self._child is not None
+        self._child.wait(30)
+        psutil.wait_procs(processes[1:], timeout=30)
+
+    def send(self, number: int) -> list[psutil.Process]:
+        """Send a signal, such as SIGSTOP, to all of its processes; returns them, the server itself first."""
         assert self._child is not None
         processes = [psutil.Process(self._child.pid), *psutil.Process(self._child.pid).children(recursive=True)]
         for process in processes:
             with suppress(psutil.NoSuchProcess):
-                process.kill()
-        self._child.wait(30)
-        psutil.wait_procs(processes[1:], timeout=30)
+                process.send_signal(number)
+        return processes
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"

@@ -1,0 +1,105 @@
+"""Many clients of the service at once, as dashboards and scripts are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+import httpx
+import psutil
+
+
+@dataclass
+class Seen:
+    """What clients met."""
+
+    milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    errors: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+    memory_mib: list[float] = field(default_factory=list)
+
+
+def connect(base_url: str) -> httpx.AsyncClient:
+    """A client that opens as many connections as are asked for."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    return httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits, trust_env=False)
+
+
+async def ask(client: httpx.AsyncClient, path: str, what: str, until_time: float, seen: Seen) -> None:
+    """The same request once a second, or as often as it is answered."""
+    while (began := time.perf_counter()) < until_time:
+        try:
+            answer = await client.get(path)
+            if answer.status_code != httpx.codes.OK:
+                seen.errors[f"{what}: {answer.status_code}"] += 1
+        except httpx.HTTPError as error:
+            seen.errors[f"{what}: {type(error).__name__}"] += 1
+        took = time.perf_counter() - began
+        seen.milliseconds[what].append(1000 * took)
+        await asyncio.sleep(max(0.0, 1 - took))
+
+
+async def follow(client: httpx.AsyncClient, path: str, seen: Seen, heard: Callable[[int], None]) -> None:
+    """Read a stream of events until cancelled, and tell each event's id."""
+    try:
+        async with client.stream("GET", path, timeout=None) as stream:
+            if stream.status_code != httpx.codes.OK:
+                seen.errors[f"events: {stream.status_code}"] += 1
+            async for line in stream.aiter_lines():
+                if line.startswith("id: "):
+                    seen.events += 1
+                    heard(int(line[4:]))
+        seen.errors["events: ended"] += 1
+    except httpx.HTTPError as error:
+        seen.errors[f"events: {type(error).__name__}"] += 1
+
+
+async def crowd(
+    base_url: str, paths: dict[str, str], each: int, events: str, streams: int, seconds: float, api: psutil.Process
+) -> Seen:
+    """`each` clients for each path, and so many that follow events; the API's memory is noted six times."""
+    seen, end = Seen(), time.perf_counter() + seconds
+    async with connect(base_url) as client, asyncio.TaskGroup() as tasks:
+        followers = [tasks.create_task(follow(client, events, seen, lambda _: None)) for _ in range(streams)]
+        asking = [
+            tasks.create_task(ask(client, path, what, end, seen)) for what, path in paths.items() for _ in range(each)
+        ]
+        for _ in range(5):
+            seen.memory_mib.append(api.memory_info().rss / 2**20)
+            await asyncio.sleep(seconds / 5)
+        seen.memory_mib.append(api.memory_info().rss / 2**20)
+        await asyncio.wait(asking)
+        for follower in followers:
+            follower.cancel()
+    return seen
+
+
+def hold_streams(caller: Connection, base_url: str, path: str, streams: int, last: int) -> None:
+    """Open so many streams; send the seconds until each has told event `last`; once the caller speaks, what was met.
+
+    To be run in a process of its own: reading so many events holds up other clients of the same loop.
+    """
+    asyncio.run(_hold_streams(caller, base_url, path, streams, last))
+
+
+async def _hold_streams(caller: Connection, base_url: str, path: str, streams: int, last: int) -> None:
+    seen, began = Seen(), time.perf_counter()
+    waiting = streams
+
+    def heard(event_id: int) -> None:
+        nonlocal waiting
+        if event_id == last:
+            waiting -= 1
+            if not waiting:
+                caller.send(time.perf_counter() - began)
+
+    async with connect(base_url) as client, asyncio.TaskGroup() as tasks:
+        followers = [tasks.create_task(follow(client, path, seen, heard)) for _ in range(streams)]
+        await asyncio.to_thread(caller.recv)
+        caller.send(seen.errors.total())
+        for follower in followers:
+            follower.cancel()

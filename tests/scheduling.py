@@ -1,0 +1,24 @@
+"""Which tests one process runs in a row, when pytest-xdist has them run side by side."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+from tests.services.stack import Kind
+
+
+class FilesAndServices(LoadFileScheduling):
+    """A file's tests stay together; and tests of faults that share a service do, which takes a minute to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        if file.startswith("tests/faults/") and not file.endswith("/test_random_kills.py"):
+            return next((f"tests/faults[{kind}]" for kind in get_args(Kind) if kind in test), file)
+        return file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndServices:
+    return FilesAndServices(config, log)
