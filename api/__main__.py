@@ -40,6 +40,9 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=3,
+        # Longer than clients and proxies keep an idle connection (httpx: 5 s, nginx: 60 s): else we close it just when
+        # a request is on its way, which is lost.
+        timeout_keep_alive=75,
         server_header=False,
         access_log=False,
         log_config=None,  # its lines go where ours go

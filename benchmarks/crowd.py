@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -30,7 +31,8 @@ def connect(base_url: str) -> httpx.AsyncClient:
 
 
 async def ask(client: httpx.AsyncClient, path: str, what: str, until_time: float, seen: Seen) -> None:
-    """The same request once a second, or as often as it is answered."""
+    """The same request once a second, or as often as it is answered; clients do not begin in step."""
+    await asyncio.sleep(random.random())
     while (began := time.perf_counter()) < until_time:
         try:
             answer = await client.get(path)

@@ -178,21 +178,21 @@ def main() -> None:
         service = Service(Path(folder), COLT_TORCH_THREADS="1", OMP_NUM_THREADS="1")
         cleanup.callback(service.engine.dispose)
         cleanup.enter_context(service.client)
-        programs = {name: psutil.Process(cleanup.enter_context(service.running(name))) for name in ("worker", "api")}
-        until(lambda: service.answers("/readyz"))
-        dataset, pool = register(service, 5_000, _TRAIN_OF_CLASS)
-        done = submit(service, dataset, pool, sampler="colt", epochs=3, warmup_epochs=1, sample_interval=1)
-        until(lambda: service.is_at(f"/jobs/{done}", "succeeded"), 0.2)
-
-        job = submit(service, dataset, pool, sampler="none", epochs=100_000)
-        until(lambda: _step(service, job) > 5, 0.2)
-        beside_clients(report, service, programs, done, job, arguments.clients, arguments.seconds)
-        queue(report, service, (dataset, pool), arguments.queued)
-        beside_streams(report, service, job, arguments.streams)
+        api = psutil.Process(cleanup.enter_context(service.running("api")))
+        with service.running("worker") as worker:
+            until(lambda: service.answers("/readyz"))
+            data = register(service, 5_000, _TRAIN_OF_CLASS)
+            done = submit(service, *data, sampler="colt", epochs=3, warmup_epochs=1, sample_interval=1)
+            until(lambda: service.is_at(f"/jobs/{done}", "succeeded"), 0.2)
+            job = submit(service, *data, sampler="none", epochs=100_000)
+            until(lambda: _step(service, job) > 5, 0.2)
+            programs = {"api": api, "worker": psutil.Process(worker)}
+            beside_clients(report, service, programs, done, job, arguments.clients, arguments.seconds)
+            queue(report, service, data, arguments.queued)
+            beside_streams(report, service, job, arguments.streams)
         few_ms = page_ms(service)
         add_finished(service, done, arguments.finished)
         many_ms = page_ms(service)
-        service.client.post(f"/jobs/{job}/cancel").raise_for_status()
     report.table(
         "A page of 50 jobs, median ms",
         ["jobs", "ms"],
