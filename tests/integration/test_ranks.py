@@ -8,9 +8,11 @@ import psutil
 import pytest
 
 from tests.conftest import StartStack
-from tests.faults.runs import DATASET, PATIENCE, assert_equal, post, recorded, submit, wait_status, working
+from tests.faults.runs import CONFIG, DATASET, PATIENCE, assert_equal, post, recorded, submit, wait_status, working
 from tests.services.processes import wait_until
 from tests.services.stack import Stack
+
+TWO_PROCESSES = CONFIG | {"num_processes": 2}
 
 
 def rank_of(stack: Stack, job_id: str, module: str) -> psutil.Process | None:
@@ -42,7 +44,7 @@ def test_a_job_of_two_processes(start_stack: StartStack) -> None:
         assert job["status"] == "succeeded", job
         return int(job["attempts"])
 
-    undisturbed = submit(stack, dataset, pool, num_processes=2)
+    undisturbed = submit(stack, dataset, pool, TWO_PROCESSES)
     trainer = wait_training(stack, undisturbed, "worker.trainer")
     (child,) = trainer.children()
     assert "worker.rank" in child.cmdline()
@@ -51,7 +53,7 @@ def test_a_job_of_two_processes(start_stack: StartStack) -> None:
     assert len(expected["tailness"]) == 12 and len(expected["rounds"]) == 3
 
     for module in ("worker.rank", "worker.trainer"):
-        job_id = submit(stack, dataset, pool, num_processes=2)
+        job_id = submit(stack, dataset, pool, TWO_PROCESSES)
         lost = wait_training(stack, job_id, module)
         other = rank_of(stack, job_id, "worker.trainer" if module == "worker.rank" else "worker.rank")
         assert other is not None
@@ -60,7 +62,7 @@ def test_a_job_of_two_processes(start_stack: StartStack) -> None:
         assert ended(job_id) == 2
         assert_equal(recorded(stack, job_id), expected)
 
-    job_id = submit(stack, dataset, pool, num_processes=2)
+    job_id = submit(stack, dataset, pool, TWO_PROCESSES)
     wait_training(stack, job_id, "worker.trainer")
     stack.client.post(f"/api/v1/jobs/{job_id}/cancel")
     assert wait_status(stack, f"jobs/{job_id}", "cancelled", "succeeded")["status"] == "cancelled"
