@@ -27,6 +27,7 @@ from store.database import reading, writing
 from store.models import Job, JobEvent, new_id
 
 _TRAIN_OF_CLASS = 128  # 512 training images: a step of the preset `cpu-small` an epoch
+_LONGEST_SECONDS = 300  # for all streams to catch up
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -136,6 +137,8 @@ def beside_streams(report: Report, service: Service, job: str, streams: int) -> 
     arguments = (theirs, service.base_url, f"/jobs/{job}/events", streams, last)
     holder = _SPAWN.Process(target=hold_streams, args=arguments, daemon=True)
     holder.start()
+    if not mine.poll(_LONGEST_SECONDS):
+        raise TimeoutError(f"not all of {streams} streams told the last of {told} events in {_LONGEST_SECONDS} s")
     caught_up = mine.recv()
     with_ms = page_ms(service)
     mine.send("end")

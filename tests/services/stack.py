@@ -16,13 +16,12 @@ from tests.services.servers import Postgres, Redis
 
 Kind = Literal["embedded", "distributed"]
 
-# Short times, so that a test of a lost worker takes seconds; one thread each, since the processes share few cores.
+# Short times, so that a test of a lost worker takes seconds. (One thread each is what tests/conftest.py sets for all.)
 QUICK = {
     "COLT_LEASE_SECONDS": "3",
     "COLT_POLL_SECONDS": "0.2",
     "COLT_RECONCILE_SECONDS": "0.5",
     "COLT_TORCH_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "",
     "PYTHONUNBUFFERED": "1",
 }
