@@ -1,9 +1,10 @@
-"""What clients cost the service and a job that trains, with real processes on SQLite:  python -m benchmarks.load
+"""What clients cost the service and a job that trains, with real processes:  python -m benchmarks.load
 
 A job trains on one thread, alone at first, then beside clients that each ask once a second, as a dashboard does: they
 list jobs, page through a round's OOD images by tailness, or follow the job's events. Then beside a busy loop that takes
 the same processor time: what is lost there too is the machine's, not the service's. After it: 1,000 jobs queued,
 200 event streams open, and the time of a page of the list with few and with 10,000 finished jobs.
+It runs on SQLite and files; on Postgres and Redis with  --database-url URL --broker-url URL  of empty ones.
 """
 
 from __future__ import annotations
@@ -175,10 +176,14 @@ def main() -> None:
     parser.add_argument("--queued", type=int, default=1000)
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--finished", type=int, default=10_000)
+    parser.add_argument("--database-url", help="of an empty Postgres database, instead of SQLite")
+    parser.add_argument("--broker-url", help="of a Redis, instead of files")
     arguments = parser.parse_args()
+    urls = {"COLT_DATABASE_URL": arguments.database_url, "COLT_BROKER_URL": arguments.broker_url}
+    settings = {name: url for name, url in urls.items() if url}
     report = Report("load")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as cleanup:
-        service = Service(Path(folder), COLT_TORCH_THREADS="1", OMP_NUM_THREADS="1")
+        service = Service(Path(folder), COLT_TORCH_THREADS="1", OMP_NUM_THREADS="1", **settings)
         cleanup.callback(service.engine.dispose)
         cleanup.enter_context(service.client)
         api = psutil.Process(cleanup.enter_context(service.running("api")))

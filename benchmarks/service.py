@@ -1,4 +1,4 @@
-"""The service as real processes on SQLite and files, with data of noise."""
+"""The service as real processes, on SQLite and files unless told otherwise, with data of noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Service:
     """A migrated home with a free port; its processes end with the context that started them.
 
     Args:
-        settings: more environment variables of its processes.
+        settings: more environment variables of its processes, such as COLT_DATABASE_URL.
     """
 
     def __init__(self, home: Path, **settings: str) -> None:
@@ -40,7 +40,7 @@ class Service:
         self.client = httpx.Client(base_url=self.base_url, timeout=30, trust_env=False)
         self._root = f"http://127.0.0.1:{port}"
         subprocess.run([sys.executable, "-m", "cli", "migrate"], env=self._env, check=True, stdout=subprocess.DEVNULL)
-        self.engine = build_engine(f"sqlite:///{home / 'colt.db'}")
+        self.engine = build_engine(settings.get("COLT_DATABASE_URL", f"sqlite:///{home / 'colt.db'}"))
 
     @contextmanager
     def running(self, module: str) -> Iterator[int]:

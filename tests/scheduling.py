@@ -15,8 +15,9 @@ class FilesAndServices(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
-        if file.startswith("tests/faults/") and not file.endswith("/test_random_kills.py"):
-            return next((f"tests/faults[{kind}]" for kind in get_args(Kind) if kind in test), file)
+        if file.startswith("tests/faults/"):
+            service = file if file.endswith("/test_random_kills.py") else "tests/faults"  # that one has its own
+            return next((f"{service}[{kind}]" for kind in get_args(Kind) if kind in test), file)
         return file
 
 
