@@ -6,13 +6,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from colt_core.events import CheckpointReady
 from store.artifacts import ArtifactDamaged, ArtifactStore, Stored
 from store.database import reading
-from store.models import Checkpoint, new_id
+from store.models import Analysis, Checkpoint, Evaluation, new_id
 from store.repositories import recording
 
 STATE, BACKBONE = "checkpoint.pt", "backbone.safetensors"
@@ -64,12 +64,18 @@ class CheckpointFolder:
         )
 
     def record(self, session: Session, row: Checkpoint) -> list[str]:
-        """Add the row, drop one of the same state and old ones. Returns the keys to `delete` after the commit."""
-        same_state = Checkpoint.artifact.startswith(row.artifact.rpartition("-")[0] + "-", autoescape=True)
-        same = delete(Checkpoint).where(Checkpoint.job_id == row.job_id, Checkpoint.id != row.id, same_state)
-        replaced = list(session.scalars(same.returning(Checkpoint.artifact)))
+        """Add the row, drop one of the same state and old ones. Returns the keys to `delete` after the commit.
+
+        What was found out about the one of the same state is as true of this one, and goes over to it.
+        """
         session.merge(row)
         session.flush()
+        same_state = Checkpoint.artifact.startswith(row.artifact.rpartition("-")[0] + "-", autoescape=True)
+        same = and_(Checkpoint.job_id == row.job_id, Checkpoint.id != row.id, same_state)
+        for result in (Evaluation, Analysis):
+            of_same = result.checkpoint_id.in_(select(Checkpoint.id).where(same))
+            session.execute(update(result).where(of_same).values(checkpoint_id=row.id))
+        replaced = list(session.scalars(delete(Checkpoint).where(same).returning(Checkpoint.artifact)))
         return replaced + recording.drop_old_checkpoints(session, self._job_id, KEEP)
 
     def delete(self, keys: list[str]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 from colt_core import CheckpointReady, PretrainConfig, pretrain
 from store.artifacts import get_artifacts
 from store.database import reading, writing
-from store.models import Checkpoint, Evaluation, Job
+from store.models import Analysis, Checkpoint, Evaluation, Job
 from tests.unit.store.rows import add_dataset, add_job
 from worker.checkpoints import BACKBONE, KEEP, STATE, CheckpointFolder
 
@@ -79,6 +79,21 @@ def test_an_evaluated_checkpoint_stays(folder: CheckpointFolder, ready: list[Che
     for event in ready[1:]:
         store(folder, event)
     assert [row.epoch for row in rows()] == [1, *range(EPOCHS - KEEP + 1, EPOCHS + 1)]
+
+
+def test_results_outlive_a_checkpoint_that_is_written_again(
+    folder: CheckpointFolder, ready: list[CheckpointReady], job: Job, home: Path
+) -> None:
+    first = store(folder, ready[0])
+    with writing() as session:
+        values = {"job_id": job.id, "checkpoint_id": first.id, "config": {}, "epoch": 1}
+        session.add(Evaluation(kind="knn", status="succeeded", **values))
+        session.add(Analysis(kind="map", **values))
+    again = store(folder, ready[0])  # as when a round is broken off that begins the next epoch
+    with reading() as session:
+        of = [session.scalars(select(result.checkpoint_id)).all() for result in (Evaluation, Analysis)]
+    assert [row.id for row in rows()] == [again.id] and of == [[again.id], [again.id]]
+    assert files(home) == {f"{again.artifact}/{name}" for name in (STATE, BACKBONE)}
 
 
 def test_the_backbone_alone_lies_beside_the_state(
