@@ -62,7 +62,7 @@ def mortal(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("mortal", "number"), RUNS, indirect=["mortal"])
+@pytest.mark.parametrize(("mortal", "number"), RUNS, indirect=["mortal"], scope="module")  # else each starts its own
 def test_a_job_outlives_kills_at_random_moments(mortal: tuple[Service, Servers], number: int) -> None:
     service, (postgres, redis) = mortal
     rng = random.Random(f"{SEED}/{number}")
