@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from fastapi import HTTPException
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BYTES = 16 * 2**20
+from api.errors import problem_response
+
+MOST_BYTES = 2 * 2**20  # ImageNet-LT's list of images is half of it
+_MOST_BYTES_OF_SESSION = 4096  # of whoever has no token yet
 
 
 class BodyLimit:
-    """ASGI middleware: a JSON body is read into memory whole, even before the token is looked at."""
+    """ASGI middleware: a JSON body is read and parsed whole, even before the token is looked at."""
 
-    def __init__(self, app: ASGIApp, streamed: str) -> None:
-        """streamed: the path whose bodies are not kept in memory."""
+    def __init__(self, app: ASGIApp, streamed: str, session: str) -> None:
+        """Paths: `streamed`, whose bodies are not kept in memory, and `session`, whose bodies hold a token."""
         self._app = app
         self._streamed = streamed
+        self._session = session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == self._streamed:
+            await self._app(scope, receive, send)
+            return
+        most = _MOST_BYTES_OF_SESSION if scope["path"] == self._session else MOST_BYTES
+        detail = f"The body is larger than {most} bytes; send large lists as an upload."
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdecimal() and int(announced) > most:
+            refusal = problem_response(scope["path"], 413, detail, headers={"Connection": "close"})
+            await refusal(scope, receive, send)
+            return
         arrived = 0
 
         async def receive_some() -> Message:
             nonlocal arrived
             message = await receive()
             arrived += len(message.get("body", b""))
-            if arrived > MOST_BYTES:
-                raise HTTPException(413, f"The body is larger than {MOST_BYTES} bytes; send large lists as an upload.")
+            if arrived > most:
+                raise HTTPException(413, detail, {"Connection": "close"})
             return message
 
-        bounded = scope["type"] == "http" and scope["path"] != self._streamed
-        await self._app(scope, receive_some if bounded else receive, send)
+        await self._app(scope, receive_some, send)

@@ -68,7 +68,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     openapi.install(app)
     settings = get_settings()
     app.add_middleware(errors.Uncaught)  # the innermost
-    app.add_middleware(BodyLimit, streamed="/api/v1/uploads")
+    app.add_middleware(BodyLimit, streamed="/api/v1/uploads", session="/api/v1/session")
     app.add_middleware(PageRules)
     app.add_middleware(
         Security,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 MOST_INDICES = 2**31
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -76,7 +76,8 @@ class LongTail(_Model):
     )
     order: Literal["index", "random"] = Field("index", description="index: class 0 is the head; random: seeded.")
     seed: Seed = 0
-    indices: tuple[Annotated[int, Field(ge=0, lt=MOST_INDICES)], ...] | None = Field(
+    # The first wrong one is told alone: a message for each of a million would take gigabytes.
+    indices: Annotated[tuple[Annotated[int, Field(ge=0, lt=MOST_INDICES)], ...] | None, FailFast()] = Field(
         None, description="Profile `indices`: positions in the training part that are kept."
     )
     upload_id: str | None = Field(

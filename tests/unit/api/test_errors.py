@@ -69,6 +69,14 @@ def test_an_answer_does_not_grow_with_what_was_sent(client: TestClient) -> None:
     assert len(long.content) < 2000
 
 
+def test_of_many_wrong_indices_one_is_told(client: TestClient) -> None:
+    cut = {"profile": "indices", "indices": [0, "x", *[-1] * 1000]}
+    answer = client.post(
+        f"{API}/datasets", json={"name": "x", "source": {"kind": "sample", "name": "digits"}, "long_tail": cut}
+    )
+    assert pointers(answer) == ["/long_tail/indices/1"]
+
+
 def test_bodies_that_are_kept_in_memory_are_bounded(client: TestClient) -> None:
     json = {"Content-Type": "application/json"}
     large = b'{"dataset_id": "' + b"x" * MOST_BYTES + b'"}'
@@ -77,6 +85,8 @@ def test_bodies_that_are_kept_in_memory_are_bounded(client: TestClient) -> None:
         f"{API}/jobs", content=(large[i : i + 2**20] for i in range(0, len(large), 2**20)), headers=json
     )
     problem(unannounced, 413)
+    refused = client.post(f"{API}/session", content=b'{"token": "' + b"x" * 4096 + b'"}', headers=json)
+    problem(refused, 413)  # before anyone is asked who they are
     assert client.post(f"{API}/uploads?filename=a.zip", content=large).status_code == 201
 
 
