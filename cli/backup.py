@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -64,7 +65,9 @@ def _copy_database(database: Path, copy: Path) -> None:
 def _copy_new(source: Path, into: Path) -> int:
     """Copy the files that are not there yet. Returns how many."""
     count = 0
-    for path in source.rglob("*"):
+    # os.walk passes over a folder that vanished meanwhile; rglob, which reads each folder twice, fails at it.
+    paths = (Path(folder, name) for folder, _, names in os.walk(source) for name in names)
+    for path in paths:
         copy = into / path.relative_to(source)
         if path.suffix == ".partial" or copy.exists() or not path.is_file():
             continue

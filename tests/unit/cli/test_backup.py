@@ -47,6 +47,19 @@ def test_it_holds_whole_files_and_what_was_committed(home: Path, tmp_path: Path)
     assert [(path.name, path.read_bytes()) for path in files] == [("images.npy", b"images")]
 
 
+def test_a_folder_that_vanishes_while_its_files_are_copied(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.copy2
+
+    def copy(source: Path, into: Path) -> None:
+        real(source, into)
+        shutil.rmtree(source.parent)  # as the trainer drops an old checkpoint
+
+    monkeypatch.setattr(shutil, "copy2", copy)
+    assert backup(tmp_path / "copy") == 0
+
+
 def test_a_folder_that_exists_is_left_alone(home: Path, tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     with pytest.raises(Refused, match="exists already"):
