@@ -51,7 +51,9 @@ def file_response(
     status, media_type = 206 if part else 200, "application/octet-stream"
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(_read(key, start, end, None if part else sha256), status, headers, media_type)
+    return StreamingResponse(
+        _read(key, start, end, sha256 if (start, end) == (0, size) else None), status, headers, media_type
+    )
 
 
 def _read(key: str, start: int, end: int, sha256: str | None) -> Iterator[bytes]:
