@@ -8,10 +8,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import Refused
 from store.artifacts import ArtifactsUnavailable, get_artifacts
+from store.database import get_engine
 from store.doctor.damage import examine_files
 from store.doctor.database import examine_database
 from store.doctor.finding import Finding
 from store.doctor.orphans import examine_orphans
+from store.migrate import DatabaseIsNewer, check_not_newer
 from store.settings import get_settings
 
 
@@ -22,10 +24,11 @@ def doctor(*, fix: bool) -> int:
         0 when nothing is wrong any more, else 1.
 
     Raises:
-        Refused: when the database or the artifact store does not answer.
+        Refused: when the database or the artifact store does not answer, or a newer version has migrated the database.
     """
     found = mended = 0
     try:
+        check_not_newer(get_engine())  # files that its unknown tables name would be orphans here
         for finding in _findings():
             found += 1
             print(finding.what)
@@ -35,6 +38,8 @@ def doctor(*, fix: bool) -> int:
                 print(f"  mended: {finding.advice}")
             else:
                 print(f"  {'--fix would' if finding.mend else 'to do'}: {finding.advice}")
+    except DatabaseIsNewer as error:
+        raise Refused(str(error)) from error
     except SQLAlchemyError as error:
         raise Refused(f"the database does not answer: {getattr(error, 'orig', None) or error}") from error
     except ArtifactsUnavailable as error:

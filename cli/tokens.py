@@ -9,7 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from cli.errors import Refused
-from store.database import writing
+from store.database import get_engine, writing
+from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import tokens
 
 
@@ -18,11 +19,14 @@ def _database() -> Iterator[Session]:
     """A writing session.
 
     Raises:
-        Refused: when the database cannot be reached, or was never migrated.
+        Refused: when the database cannot be reached, was never migrated, or a newer version has migrated it.
     """
     try:
+        check_not_newer(get_engine())
         with writing() as session:
             yield session
+    except DatabaseIsNewer as error:
+        raise Refused(str(error)) from error
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip()
         raise Refused(f"tokens are out of reach: {cause}. Has `colt migrate` been run?") from error

@@ -31,7 +31,17 @@ def newer_url(database_url: str) -> Iterator[str]:
     engine.dispose()
 
 
-@pytest.mark.parametrize("program", [("cli", "migrate"), ("cli", "up"), ("cli", "api"), ("cli", "worker")])
+@pytest.mark.parametrize(
+    "program",
+    [
+        ("cli", "migrate"),
+        ("cli", "up"),
+        ("cli", "api"),
+        ("cli", "worker"),
+        ("cli", "doctor", "--fix"),
+        ("cli", "token", "list"),
+    ],
+)
 def test_no_program_starts_on_it(newer_url: str, tmp_path: Path, program: tuple[str, ...]) -> None:
     env = {"COLT_HOME": str(tmp_path / "home"), "COLT_DATABASE_URL": newer_url, "COLT_PORT": str(free_port())}
     process = Process(
