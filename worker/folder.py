@@ -67,7 +67,8 @@ class WorkerFolder:
 
     @property
     def stopping(self) -> bool:
-        return self._stop.exists()
+        """Also once the folder is gone: a thread that wakes now must not beat after the goodbye."""
+        return self._stop.exists() or not self.path.exists()
 
     def check(self) -> None:
         """Write and remove a few bytes.

@@ -34,7 +34,7 @@ class Reconciler:
 
     def __init__(self, folder: WorkerFolder) -> None:
         self._folder = folder
-        self._beaten = time.monotonic()
+        self._beaten = time.monotonic(), time.time()
         self._recover_from = -math.inf
 
     def run(self) -> None:
@@ -63,11 +63,9 @@ class Reconciler:
         settings = get_settings()
         with writing() as session:
             _beat(session, self._folder.worker_id)
-            now, before = time.monotonic(), self._beaten
-            self._beaten = now
-            if now - before > settings.reconcile_seconds + settings.lease_seconds / 2:
+            if self._gap() > settings.reconcile_seconds + settings.lease_seconds / 2:
                 self._be_patient()
-            rubbish = recover(session) if now >= self._recover_from else []
+            rubbish = recover(session) if time.monotonic() >= self._recover_from else []
         for key in rubbish:
             get_artifacts().delete(key)
         with reading() as session:
@@ -78,6 +76,13 @@ class Reconciler:
             ]
         for bell in bells:
             ring(bell)
+
+    def _gap(self) -> float:
+        """Seconds since the last beat, by the clock that saw more of them: leases end by wall time, but the monotonic
+        clock stands still while a machine sleeps, and when the time is set. Set back, it counts as a gap too."""
+        (steady, wall), self._beaten = self._beaten, (time.monotonic(), time.time())
+        passed = self._beaten[0] - steady
+        return passed + abs(self._beaten[1] - wall - passed)
 
     def _be_patient(self) -> None:
         """Recover nothing for one lease's time: what kept this worker from beating, such as an outage of the database,

@@ -152,7 +152,7 @@ def beats(service: Service) -> float:
 
 
 def test_every_process_paused_for_longer_than_a_lease(service: Service) -> None:
-    """As when a machine sleeps: nobody renewed a lease meanwhile, and nobody takes another's."""
+    """As by SIGSTOP, or a frozen container: nobody renewed a lease meanwhile, and nobody takes another's."""
     job_id = service.submit()
     trainer = service.wait_training(job_id)
     everyone = [psutil.Process(pid) for pid in pids(service)]

@@ -42,6 +42,7 @@ def test_the_word_to_stop_is_heard_by_every_process_of_the_worker(tmp_path: Path
         assert child.stopping
     folder.remove()
     assert not folder.path.exists()
+    assert child.stopping
 
 
 def test_what_a_killed_holder_of_a_lock_left_is_removed_by_the_next(tmp_path: Path) -> None:

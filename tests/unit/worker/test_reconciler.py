@@ -158,12 +158,13 @@ def test_the_heartbeat_moves_and_the_long_silent_are_forgotten(configured: Engin
     assert first.heartbeat_at < second.heartbeat_at and first.started_at == second.started_at
 
 
-@pytest.mark.parametrize("how", ["an outage", "a sleep"])
+@pytest.mark.parametrize("how", ["an outage", "a pause", "a sleep", "a clock set back"])
 def test_after_a_time_without_beats_others_may_renew_their_leases_first(
     configured: Engine, reconciler: Reconciler, lost_job: Job, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    clock = [1000.0]
+    clock, wall = [1000.0], [0.0]  # both move by the first; the second is what only the wall clock did besides
     monkeypatch.setattr("worker.reconciler.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("worker.reconciler.time.time", lambda: clock[0] + wall[0])
     reconciler = Reconciler(reconciler._folder)
     if how == "an outage":
         monkeypatch.setattr("worker.reconciler.time.sleep", lambda _: reconciler._folder.ask_to_stop())
@@ -171,8 +172,10 @@ def test_after_a_time_without_beats_others_may_renew_their_leases_first(
         reconciler._folder.path.mkdir(parents=True)
         reconciler.run()
         monkeypatch.setattr("worker.reconciler.writing", writing)
-    else:
+    elif how == "a pause":
         clock[0] += 60
+    else:  # the monotonic clock stands still while a machine sleeps, and when the time is set
+        wall[0] += 60 if how == "a sleep" else -3600
     reconciler.once()
     assert job_of(configured).status == "running"
     clock[0] += get_settings().lease_seconds - 0.1
