@@ -31,6 +31,17 @@ def interrupted(session: Session, lease: Lease) -> str:
     return _put_back(session, row)
 
 
+def not_begun(session: Session, lease: Lease, reason: str) -> str:
+    """Put back work that its worker could not start. It was not the work's fault, however often it happens.
+
+    Returns:
+        The new status.
+    """
+    row = leases.held(session, lease)
+    _close(session, row, attempts.FAILED, reason)
+    return _end(session, row, "cancelled") if row.status == "cancelling" else _put_back(session, row)
+
+
 def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
     """Put back work that broke off and may succeed when started again; fail it once `max_attempts` starts in a row got
     no further.

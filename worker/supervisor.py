@@ -37,22 +37,25 @@ KEEP_BLOCKS = str(2**30)
 log = logging.getLogger(__name__)
 
 
-def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder, lock: str) -> None:
+def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder, lock: str) -> bool:
     """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind.
 
     Args:
         lock: of the folder's locks the one that the caller holds.
+
+    Returns:
+        Whether it broke off without getting any further, or could not be started at all: this machine may be why.
     """
     settings = get_settings()
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
     try:
         scratch = folder.scratch(lock, lease.token)
         process = _start(module, arguments, lease, scratch, log_path, settings)
-    except OSError as error:  # a full disk, most likely
+    except OSError as error:  # no memory or no room, most likely
         log.exception("cannot start work on %s", lease.id)
         reason = f"Its process could not be started: {error.strerror or error}"
-        persist(lambda session: outcome.faulted(session, lease, reason, settings.max_attempts))
-        return
+        persist(lambda session: outcome.not_begun(session, lease, reason))
+        return True
     try:
         stopped = _watch(process, lease, folder, settings)
         _settle(lease, process.returncode, stopped, log_path, settings)
@@ -61,7 +64,7 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
     finally:
         _kill_group(process)
         shutil.rmtree(scratch, ignore_errors=True)
-    _look_back(lease)
+    return _look_back(lease)
 
 
 def _start(
@@ -159,14 +162,18 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _look_back(lease: Lease) -> None:
-    """Say how it ended. A registration that failed, or whose row was deleted meanwhile, leaves no files."""
+def _look_back(lease: Lease) -> bool:
+    """Say how it ended, and whether by breaking off. A registration that failed, or whose row was deleted meanwhile,
+    leaves no files."""
     table = lease.model.__tablename__
+    status, faults = None, 0
     try:
         with reading() as session:
-            status = session.scalar(select(lease.model.status).where(lease.model.id == lease.id))
+            found = select(lease.model.status, lease.model.faults).where(lease.model.id == lease.id)
+            status, faults = session.execute(found).one_or_none() or (None, 0)
         log.info("%s %s is %s", table, lease.id, status or "deleted")
         if lease.model in (Dataset, OodPool) and status in (None, outcome.FAILED):
             get_artifacts().delete(f"{table}/{lease.id}")
     except Exception:
         log.exception("could not look after %s %s", table, lease.id)
+    return faults > 0 and status in (lease.model.waiting, outcome.FAILED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from store.database import reading, writing
-from store.models import Dataset, Job, JobEvent
+from store.models import Dataset, Job, JobAttempt, JobEvent
 from tests.services.processes import wait_until
 from tests.unit.store.rows import add_dataset, add_job
+from worker.app import train
 from worker.claiming import take
-from worker.folder import PREPARE, TRAIN, WorkerFolder, new_worker_id
+from worker.folder import PREPARE, TRAIN, VARIABLE, WorkerFolder, get_folder, new_worker_id
 from worker.supervisor import supervise
 
 PROGRAM = "tests.integration.worker.program"
@@ -128,6 +130,29 @@ def test_what_may_go_better_next_time_is_tried_again_a_limited_number_of_times(
         == f"{reason}. It broke off 2 times without getting any further, and will not be started again by itself."
     )
     assert job().finished_at is not None
+
+
+def test_a_machine_that_can_start_nothing_fails_nothing_and_rests(
+    configured: Engine, folder: WorkerFolder, home: Path, job: ReadJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_job(configured, add_dataset(configured, status="ready"))
+    (home / "logs").mkdir()
+    (home / "logs" / "jobs").touch()  # where a process would have its log
+    monkeypatch.setenv(VARIABLE, folder.worker_id)
+    get_folder.cache_clear()
+    working = threading.Thread(target=train)
+    working.start()
+    wait_until(lambda: job().attempts == 3, 30, "three starts were tried")
+    folder.ask_to_stop()
+    working.join(30)
+    get_folder.cache_clear()
+    assert not working.is_alive()
+    assert (job().status, job().faults, job().error) == ("queued", 0, None)
+    with reading(configured) as session:
+        rows = session.scalars(select(JobAttempt).order_by(JobAttempt.number)).all()
+    assert {row.reason for row in rows} == {"Its process could not be started: File exists"}
+    rests = [(later.started_at - row.started_at).total_seconds() for row, later in itertools.pairwise(rows)]
+    assert rests[0] >= 1 and rests[1] >= 2
 
 
 def test_the_last_words_of_a_process_that_died_are_told_without_paths(work: Work, told: Told) -> None:
