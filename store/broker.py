@@ -26,6 +26,7 @@ def build_celery(settings: Settings) -> Celery:
     app.conf.update(
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker outlives any outage of its broker
+        broker_channel_error_retry=True,  # and its errors: Redis gives some while it fails over, or its disk is full
         broker_connection_timeout=CONNECT_SECONDS,
         task_serializer="json",
         accept_content=["json"],

@@ -7,6 +7,7 @@ moves a message into the system's temporary folder before it reads it.
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from queue import Empty
@@ -16,6 +17,8 @@ from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
 from store.models import new_id
+
+log = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):
@@ -36,11 +39,17 @@ class Channel(filesystem.Channel):
         folder = Path(self.data_folder_in)
         for path in sorted(folder.glob(f"*.{queue}.msg")):
             try:
-                message = path.read_text("utf-8")
+                message = path.read_bytes()
                 path.unlink()
             except FileNotFoundError:  # another worker has it
                 continue
-            return loads(message)  # type: ignore[no-untyped-call]
+            except OSError as error:  # Celery would take it for the end; the message waits for a better moment
+                log.warning("the broker's folder cannot be used: %s", error)
+                break
+            try:
+                return loads(message)  # type: ignore[no-untyped-call]
+            except ValueError:  # a power cut emptied it; a reconciler rings again
+                log.warning("dropped a message that cannot be read: %s", path.name)
         raise Empty
 
 

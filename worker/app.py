@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from threading import Thread
 from typing import Any
 
-from celery import shared_task, signals
+from celery import bootsteps, shared_task, signals
 from sqlalchemy.exc import DBAPIError
 
 from store import logs
@@ -16,6 +17,7 @@ from store.database import get_engine
 from store.leases import LeasedModel
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import Analysis, Dataset, Evaluation, Job, OodPool
+from store.settings import get_settings
 from worker import folder
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
@@ -30,6 +32,7 @@ app.conf.update(imports=[__name__])
 log = logging.getLogger(__name__)
 
 # One training and one preparation at a time: a registration never waits behind a training, nor the other way round.
+LONGEST_REST_SECONDS = 60.0
 PREPARED: tuple[LeasedModel, ...] = (Dataset, OodPool, Evaluation, Analysis)
 
 
@@ -47,6 +50,7 @@ def prepare() -> None:
 
 def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
     mine = get_folder()
+    faults = 0  # in a row, of whatever work
     with mine.lock(lock) as free:
         if free:
             mine.clear_scratch(lock)
@@ -59,7 +63,10 @@ def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
                     return
                 with logs.bound(**lease.ids):
                     log.info("took %s %s", lease.model.__tablename__, lease.id)
-                    supervise(lease, *command(lease.model, lease.id), mine, lock)
+                    broke_off = supervise(lease, *command(lease.model, lease.id), mine, lock)
+                faults = faults + 1 if broke_off else 0
+                if faults:
+                    _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
             except DatabaseIsNewer as error:
                 log.error("no more work is taken: %s", error)
                 return
@@ -69,6 +76,14 @@ def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
             except OSError as error:
                 log.warning("no work is taken, for it could not be stored: %s", error)
                 return
+
+
+def _rest(mine: WorkerFolder, seconds: float) -> None:
+    """Take no work for a while: a sick machine would break off all that waits, while a healthy one could do it."""
+    log.warning("work broke off: no more is taken for %g s", seconds)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not mine.stopping:
+        time.sleep(min(get_settings().poll_seconds, seconds))
 
 
 def _check_storage(mine: WorkerFolder) -> None:
@@ -108,3 +123,13 @@ def _on_ready(**_: Any) -> None:
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _on_shutdown(**_: Any) -> None:
     get_folder().ask_to_stop()
+
+
+class PutWorkBack(bootsteps.StartStopStep):  # type: ignore[misc]
+    """However Celery ends, it waits for its children: they are told first. An error of its own sends no signal."""
+
+    def close(self, _: Any) -> None:
+        get_folder().ask_to_stop()
+
+
+app.steps["worker"].add(PutWorkBack)

@@ -119,3 +119,19 @@ def test_messages_are_json_acknowledged_early_and_never_hoarded(url: str, tmp_pa
     assert conf.worker_prefetch_multiplier == 1
     assert conf.worker_pool_start_method == "spawn"
     assert conf.worker_disable_prefetch == url.startswith("redis")
+
+
+def test_an_error_or_an_empty_message_does_not_end_the_worker(configure: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert ring(TRAIN)
+    (message,) = (tmp_path / "broker").glob("*.msg")
+    message.with_name("0_empty.colt.msg").touch()  # as a power cut leaves it
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        configure.setattr(Path, "unlink", real)
+        raise OSError(30, "Read-only file system")
+
+    configure.setattr(Path, "unlink", unlink)
+    with get_celery().connection_for_read() as connection, connection.SimpleQueue("colt") as queue:
+        assert queue.get(timeout=5).headers["task"] == TRAIN
+    assert get_celery().conf.broker_channel_error_retry
