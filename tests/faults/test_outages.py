@@ -131,6 +131,25 @@ def test_a_broker_that_hangs_holds_up_neither_requests_nor_heartbeats(service: S
 
 
 @on_servers
+def test_a_broker_that_answers_with_errors(service: Service) -> None:
+    """Read-only, as while another server takes over: busy workers go on to take what waits, and idle ones live."""
+    before = pids(service)
+    running = service.submit()
+    service.wait_training(running)
+    with redis.Redis.from_url(service.stack.env["COLT_BROKER_URL"]) as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
+        try:
+            waiting = service.submit()
+            time.sleep(LONGER_THAN_A_LEASE)
+        finally:
+            client.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+    for job_id in (running, waiting):
+        service.assert_as_undisturbed(job_id)
+        assert service.job(job_id)["attempts"] == 1
+    assert pids(service) == before
+
+
+@on_servers
 def test_a_broker_that_is_emptied_under_a_running_service(service: Service) -> None:
     running = service.submit()
     service.wait_training(running)
