@@ -32,8 +32,8 @@ app.conf.update(imports=[__name__])
 log = logging.getLogger(__name__)
 
 # One training and one preparation at a time: a registration never waits behind a training, nor the other way round.
-LONGEST_REST_SECONDS = 60.0
 PREPARED: tuple[LeasedModel, ...] = (Dataset, OodPool, Evaluation, Analysis)
+LONGEST_REST_SECONDS = 60.0
 
 
 @shared_task(name=TRAIN)  # type: ignore[untyped-decorator]
