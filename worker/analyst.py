@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from colt_core.analyses.config import analysis_config
@@ -48,6 +49,7 @@ def analyse(lease: Lease, _interrupt: Interrupt) -> None:
         raise WorkFailed(f"analysis '{config.kind}': {error}") from error
 
     def write(session: Session) -> None:
+        session.execute(select(Job.id).where(Job.id == job.id).with_for_update())  # before its event: see events.append
         leases.finish(
             session, lease, "succeeded", error=None, finished_at=utc_now(), result=result.model_dump(mode="json")
         )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import anyio.from_thread
 import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.errors import Conflict, NotFound, TooLarge, Unprocessable
@@ -73,6 +74,8 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
             )
             with writing() as session:
                 uploads.add(session, upload)
+        except SQLAlchemyError:  # the row may be there all the same; if it is not, the file is swept
+            raise
         except BaseException:
             get_artifacts().delete(folder)
             raise

@@ -38,7 +38,7 @@ def _registered(artifacts: ArtifactStore) -> Iterator[Finding]:
         files = row.files or {"images.npy": None, "meta.json": None}
         for name, written in files.items():
             state = _state(artifacts, f"{row.artifact}/{name}", written and Stored(**written))
-            if state is not None:
+            if state is not None and _is_there(row):
                 yield Finding(
                     f"{row.__tablename__} '{row.name}' ({row.id}): {name} {state}",
                     "restore the artifact store from a backup, or register the data anew",
@@ -49,26 +49,30 @@ def _uploads(artifacts: ArtifactStore) -> Iterator[Finding]:
     with reading() as session:
         rows = session.scalars(select(Upload).order_by(Upload.created_at)).all()
     for row in rows:
-        if (state := _state(artifacts, row.artifact, Stored(row.bytes, row.sha256))) is not None:
+        state = _state(artifacts, row.artifact, Stored(row.bytes, row.sha256))
+        if state is not None and _is_there(row):
             yield Finding(f"upload '{row.filename}' ({row.id}) {state}", "delete it, and send the file again if needed")
 
 
 def _checkpoints(artifacts: ArtifactStore) -> Iterator[Finding]:
     of_job: defaultdict[str, list[Checkpoint]] = defaultdict(list)
+    names: dict[str, str] = {}
     with reading() as session:
-        for row in session.scalars(select(Checkpoint).order_by(Checkpoint.job_id, Checkpoint.step)):
+        named = select(Checkpoint, Job.name).join(Job, Job.id == Checkpoint.job_id)
+        for row, name in session.execute(named.order_by(Checkpoint.job_id, Checkpoint.step)):
             of_job[row.job_id].append(row)
-        names = {job_id: session.get_one(Job, job_id).name for job_id in of_job}
-    for job_id, rows in of_job.items():
+            names[row.job_id] = name
+    for job_id, listed in of_job.items():
         states = {
-            row.id: _state(artifacts, f"{row.artifact}/checkpoint.pt", Stored(row.bytes, row.sha256)) for row in rows
+            row.id: _state(artifacts, f"{row.artifact}/checkpoint.pt", Stored(row.bytes, row.sha256)) for row in listed
         }
+        rows = [row for row in listed if states[row.id] is None or _is_there(row)]
         some_are_whole = None in states.values()
         for row in rows:
             what = f"job '{names[job_id]}' ({job_id}): the checkpoint of epoch {row.epoch}, step {row.step}"
             if (state := states[row.id]) is not None:
                 yield _lost(artifacts, row, f"{what} {state}", some_are_whole)
-            elif (state := _backbone(artifacts, row)) is not None:
+            elif (state := _backbone(artifacts, row)) is not None and _is_there(row):
                 yield Finding(f"{what} is whole, but the backbone beside it {state}", "take it from another checkpoint")
 
 
@@ -97,7 +101,14 @@ def _removable(session: Session, row: Checkpoint) -> bool:
         session.scalar(select(model.id).where(model.checkpoint_id == row.id).limit(1))
         for model in (Evaluation, Analysis)
     )
-    return not any(results) and session.get_one(Job, row.job_id).lease_token is None
+    job = session.get(Job, row.job_id)
+    return not any(results) and job is not None and job.lease_token is None
+
+
+def _is_there(row: Dataset | OodPool | Upload | Checkpoint) -> bool:
+    """Whether the row is not gone since it was listed, and its files with it: reading them takes long."""
+    with reading() as session:
+        return session.get(type(row), row.id) is not None
 
 
 def _backbone(artifacts: ArtifactStore, row: Checkpoint) -> str | None:

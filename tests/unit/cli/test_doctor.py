@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, delete, select, text
 
 from cli.doctor import doctor
 from cli.errors import Refused
 from store.artifacts import get_artifacts
 from store.database import get_engine, reading, writing
+from store.doctor.damage import examine_files
 from store.doctor.orphans import AT_LEAST_AS_OLD
-from store.models import Checkpoint, Evaluation, Job, Upload
+from store.models import Checkpoint, Dataset, Evaluation, Job, Upload
 from tests.unit.store.rows import add_dataset, add_job
 from tests.worker_settings import worker_settings
 
@@ -86,6 +87,21 @@ def test_nothing_is_wrong_with_what_is_whole(service: Engine, home: Path, capsys
     before = stored(home)
     assert examined(capsys, fix=True) == (0, "Nothing is wrong.\n")
     assert stored(home) == before
+
+
+def test_what_is_deleted_while_it_looks_is_no_damage(service: Engine, home: Path) -> None:
+    with reading() as session:
+        dataset = session.get_one(Dataset, "d")
+    add_checkpoint(add_job(service, dataset, id="k"), 3)
+    (home / "artifacts/uploads/u/a.zip").unlink()
+    (home / "artifacts/jobs/j/checkpoints/2-2-0/checkpoint.pt").unlink()
+    findings = examine_files(get_artifacts())
+    assert "upload 'a.zip'" in next(findings).what
+    assert "(j): the checkpoint of epoch 2" in next(findings).what  # every checkpoint is listed by now
+    with writing() as session:
+        session.execute(delete(Job).where(Job.id == "k"))
+    get_artifacts().delete("jobs/k")
+    assert list(findings) == []
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut short", "missing"])
