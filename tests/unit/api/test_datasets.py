@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.models import Dataset, Upload
+from store.repositories import uploads
 from store.settings import get_settings
 from tests.unit.api.conftest import forget_settings
 from tests.unit.api.problems import pointers, problem
@@ -39,6 +43,24 @@ def test_upload_is_stored_with_its_hash(client: TestClient, home: Path) -> None:
     assert (body["filename"], body["bytes"]) == ("images.zip", len(content))
     assert body["sha256"] == hashlib.sha256(content).hexdigest()
     assert (home / "artifacts" / "uploads" / body["id"] / "images.zip").read_bytes() == content
+
+
+def test_an_upload_keeps_its_file_when_its_commit_came_through_unheard(
+    client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = uploads.add
+
+    def add(session: Session, upload: Upload) -> None:
+        real(session, upload)
+        session.commit()
+        raise OperationalError("COMMIT", None, ConnectionError("the server closed the connection"))
+
+    monkeypatch.setattr(uploads, "add", add)
+    answer = client.post(f"{API}/uploads?filename=a.zip", content=b"zip")
+    assert "whether a write came through" in str(problem(answer, 503)["detail"])
+    with reading() as session:
+        row = session.scalars(select(Upload)).one()
+    assert stored_files(home) == [row.artifact]
 
 
 def test_upload_keeps_odd_names_out_of_keys(client: TestClient, home: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
-from store.models import Job, JobEvent, Metric, SamplingRound, TailnessEpoch
+from store.models import Checkpoint, Job, JobEvent, Metric, SamplingRound, TailnessEpoch
 from store.repositories import profile, recording
 from tests.unit.colt_core.tiny_runs import config as tiny
 from tests.unit.colt_core.tiny_runs import run
@@ -285,3 +286,17 @@ def test_a_checkpoint_is_progress(configured: Engine, recorder: Recorder) -> Non
     recorder.record(state)
     with reading(configured) as session:
         assert session.scalars(select(Job.faults)).one() == 0
+
+
+def test_files_that_cannot_be_removed_yet_end_no_training(
+    configured: Engine, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    state = next(event for event in run(tiny(sampler="none", epochs=1)) if isinstance(event, CheckpointReady))
+    recorder.record(state)
+    monkeypatch.setattr(type(get_artifacts()._fs), "rm", away)
+    recorder.record(state)  # takes the place of the first, whose files stay
+    with reading(configured) as session:
+        assert len(session.scalars(select(Checkpoint.id)).all()) == 1
