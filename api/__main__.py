@@ -43,6 +43,7 @@ def main() -> None:
         # Longer than clients and proxies keep an idle connection (httpx: 5 s, nginx: 60 s): else we close it just when
         # a request is on its way, which is lost.
         timeout_keep_alive=75,
+        ws="none",
         server_header=False,
         access_log=False,
         log_config=None,  # its lines go where ours go

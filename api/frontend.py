@@ -27,7 +27,7 @@ def install(app: FastAPI, build: Path = BUILD) -> None:
 
 
 class PageRules:
-    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew, and no API address is a page."""
+    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew, and no address of the API or of an asset is one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -45,7 +45,7 @@ class PageRules:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith("/api/"):
-            # A browser that is given a wrong API address should see the problem, not the dashboard.
+        if scope["path"].startswith(("/api/", "/assets/")):
+            # A browser that is given a wrong address of these should see the problem, not the dashboard.
             scope["headers"] = [header for header in scope["headers"] if header[0] != b"accept"]
         await self._app(scope, receive, send_with_rule)

@@ -153,7 +153,7 @@ def test_the_dashboard_is_served_under_the_api(home: Path, tmp_path: Path) -> No
             assert answer.headers["cache-control"] == "no-cache"
         asset = client.get("/assets/app-1a2b.js")
         assert "immutable" in asset.headers["cache-control"]
-        missing = client.get("/assets/app-0000.js")
+        missing = client.get("/assets/app-0000.js", headers=browser)
         problem(missing, 404)
         assert "immutable" not in missing.headers.get("cache-control", "")
         problem(client.get(f"{API}/nothing", headers=browser), 404)
