@@ -27,7 +27,7 @@ def install(app: FastAPI, build: Path = BUILD) -> None:
 
 
 class PageRules:
-    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew, and no address of the API or of an asset is one."""
+    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew, and only a page is one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
