@@ -204,7 +204,7 @@ def _of_bad_value(request: Request, error: Exception) -> JSONResponse:
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     log.error("the database does not answer", exc_info=error)
     detail = (
-        "The database does not answer, or has no room. First look whether a write came through; try again in a moment."
+        "The database does not answer, or has no room. Try again in a moment; look first whether a write came through."
     )
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"})
 

@@ -8,12 +8,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import Refused
 from store.artifacts import ArtifactsUnavailable, get_artifacts
-from store.database import get_engine
 from store.doctor.damage import examine_files
 from store.doctor.database import examine_database
 from store.doctor.finding import Finding
 from store.doctor.orphans import examine_orphans
-from store.migrate import DatabaseIsNewer, check_not_newer
+from store.migrate import DatabaseIsNewer
 from store.settings import get_settings
 
 
@@ -28,7 +27,6 @@ def doctor(*, fix: bool) -> int:
     """
     found = mended = 0
     try:
-        check_not_newer(get_engine())  # files that its unknown tables name would be orphans here
         for finding in _findings():
             found += 1
             print(finding.what)
