@@ -54,19 +54,25 @@ def test_an_epoch_tells_where_its_time_went() -> None:
 def test_an_epoch_that_was_stopped_within_counts_what_came_before() -> None:
     told: list[Any] = []
     state = None
+    added: dict[int, int] = {}
     while not told or not isinstance(told[-1], Finished):
         events = run(config(), resume_from=state, should_stop=stop_after(5))  # a round asks too
         told += events
         state = events[-2].state  # type: ignore[union-attr]
+        if state["spent"]:
+            for name in state["spent"]:  # so that no speed of a machine can be taken for it
+                state["spent"][name] += 1000
+            epoch = state["epoch"] + 1
+            added[epoch] = added.get(epoch, 0) + 1000
     epochs = kinds(told, EpochDone)
     assert len(epochs) == config().epochs
-    for epoch in epochs:
-        steps = [event.seconds for event in kinds(told, StepDone) if event.epoch == epoch.epoch]
-        rounds = [event.seconds for event in kinds(told, RoundDone) if event.epoch == epoch.epoch]
+    assert sum(added.values()) > 1000 * len(added)  # one epoch at least was stopped twice
+    for event in epochs:
+        steps = [step.seconds for step in kinds(told, StepDone) if step.epoch == event.epoch]
         assert len(steps) > 1
-        assert epoch.seconds >= sum(steps) + sum(rounds)
-        assert epoch.profile["forward_backward"] > max(steps) / 10
-        assert epoch.profile["round"] == pytest.approx(sum(rounds), rel=0.5, abs=0.01)
+        before = added.get(event.epoch, 0)
+        assert before + sum(steps) <= event.seconds < before + 1000
+        assert all(before <= seconds < before + 1000 for seconds in event.profile.values())
 
 
 def test_a_phase_counts_what_happens_inside_it_until_it_is_taken() -> None:
