@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from colt_core import PretrainConfig
-from colt_core.events import EpochDone, Finished, RoundDone, RunStarted, StepDone, Stopped
+from colt_core.events import EpochDone, Finished, RunStarted, StepDone, Stopped
 from colt_core.losses import distribution_contrastive, nt_xent
 from colt_core.tailness import negative_tailness
 from colt_core.training.device import Compute
