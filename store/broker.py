@@ -37,11 +37,6 @@ def build_celery(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         # Health is the heartbeat row; nobody sends commands to workers.
         worker_enable_remote_control=False,
-        # torch hangs in a forked child; and a pool of fresh processes gives memory back.
-        worker_pool_start_method="spawn",
-        # Such a process imports everything anew: on a busy machine that takes longer than the default 4 s, after
-        # which it would be taken for dead and started again, for ever.
-        worker_proc_alive_timeout=120,
     )
     if url.startswith("filesystem://"):
         folder = Path(url.removeprefix("filesystem://"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 from sqlalchemy import delete
@@ -12,21 +11,19 @@ from sqlalchemy.exc import DBAPIError
 from store.database import get_engine, writing
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import Worker
-from store.settings import get_settings
-from worker.folder import VARIABLE, WorkerFolder, new_worker_id
+from worker.app import app, set_up_logging
+from worker.folder import get_folder
 
-# One child for a training, one for a registration or an evaluation (see app.py).
-CHILDREN = 2
+# One task for a training, one for a registration or an evaluation (see app.py).
+TASKS = 2
 
 log = logging.getLogger("worker")
 
 
 def main() -> int:
     """Run until told to stop; what was running is put back for another worker, or for the next start."""
-    worker_id = os.environ[VARIABLE] = new_worker_id()
-    folder = WorkerFolder(get_settings().home, worker_id)
-    from worker.app import app, set_up_logging  # the module's settings belong to this worker
-
+    folder = get_folder()
+    worker_id = folder.worker_id
     set_up_logging()
     log.info("worker %s starts", worker_id)
     try:
@@ -41,8 +38,10 @@ def main() -> int:
         try:
             app.Worker(
                 hostname=f"colt@{worker_id}",
-                pool="prefork",
-                concurrency=CHILDREN,
+                # A task watches over a process of its own, and computes nothing. Threads, then: children of a pool share
+                # locks, and one that is killed while it waits for work keeps them, and the others from all work.
+                pool="threads",
+                concurrency=TASKS,
                 quiet=True,
                 without_gossip=True,
                 without_mingle=True,
@@ -50,6 +49,7 @@ def main() -> int:
                 redirect_stdouts=False,
             ).start()
         finally:
+            folder.stopping = True  # a thread that wakes now must not beat after the goodbye
             folder.remove()
             _say_goodbye(worker_id)
     return 0

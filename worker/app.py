@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
-from celery import bootsteps, shared_task, signals
+from celery import bootsteps, signals
 from sqlalchemy.exc import DBAPIError
 
 from store import logs
@@ -18,7 +18,6 @@ from store.leases import LeasedModel
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import Analysis, Dataset, Evaluation, Job, OodPool
 from store.settings import get_settings
-from worker import folder
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
 from worker.reconciler import Reconciler
@@ -26,56 +25,52 @@ from worker.supervisor import supervise
 from worker.sweeper import Sweeper
 
 app = get_celery()
-# A spawned child makes the application anew from its configuration: it imports this module, and tasks that are shared
-# belong to every application.
-app.conf.update(imports=[__name__])
 log = logging.getLogger(__name__)
 
 # One training and one preparation at a time: a registration never waits behind a training, nor the other way round.
 PREPARED: tuple[LeasedModel, ...] = (Dataset, OodPool, Evaluation, Analysis)
+_training, _preparing = Lock(), Lock()
 LONGEST_REST_SECONDS = 60.0
 
 
-@shared_task(name=TRAIN)  # type: ignore[untyped-decorator]
+@app.task(name=TRAIN)  # type: ignore[untyped-decorator]
 def train() -> None:
     """Work on queued jobs until none waits."""
-    _work_off(folder.TRAIN, (Job,))
+    _work_off(_training, (Job,))
 
 
-@shared_task(name=PREPARE)  # type: ignore[untyped-decorator]
+@app.task(name=PREPARE)  # type: ignore[untyped-decorator]
 def prepare() -> None:
     """Work on registrations, evaluations and analyses until none waits."""
-    _work_off(folder.PREPARE, PREPARED)
+    _work_off(_preparing, PREPARED)
 
 
-def _work_off(lock: str, models: tuple[LeasedModel, ...]) -> None:
+def _work_off(lock: Lock, models: tuple[LeasedModel, ...]) -> None:
+    if not lock.acquire(blocking=False):
+        return  # whoever has it looks for more before letting go
     mine = get_folder()
     faults = 0  # in a row, of whatever work
-    with mine.lock(lock) as free:
-        if free:
-            mine.clear_scratch(lock)
-        while free and not mine.stopping:
-            try:
-                check_not_newer(get_engine())
-                _check_storage(mine)
-                lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
-                if lease is None:
-                    return
-                with logs.bound(**lease.ids):
-                    log.info("took %s %s", lease.model.__tablename__, lease.id)
-                    broke_off = supervise(lease, *command(lease.model, lease.id), mine, lock)
-                faults = faults + 1 if broke_off else 0
-                if faults:
-                    _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
-            except DatabaseIsNewer as error:
-                log.error("no more work is taken: %s", error)
+    try:
+        while not mine.stopping:
+            check_not_newer(get_engine())
+            _check_storage(mine)
+            lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
+            if lease is None:
                 return
-            except DBAPIError:
-                log.warning("the database does not answer; the reconciler will ring again")
-                return
-            except OSError as error:
-                log.warning("no work is taken, for it could not be stored: %s", error)
-                return
+            with logs.bound(**lease.ids):
+                log.info("took %s %s", lease.model.__tablename__, lease.id)
+                broke_off = supervise(lease, *command(lease.model, lease.id), mine)
+            faults = faults + 1 if broke_off else 0
+            if faults:
+                _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
+    except DatabaseIsNewer as error:
+        log.error("no more work is taken: %s", error)
+    except DBAPIError:
+        log.warning("the database does not answer; the reconciler will ring again")
+    except OSError as error:
+        log.warning("no work is taken, for it could not be stored: %s", error)
+    finally:
+        lock.release()
 
 
 def _rest(mine: WorkerFolder, seconds: float) -> None:
@@ -104,7 +99,7 @@ def command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
 
 
 def set_up_logging(**_: Any) -> None:
-    """In the parent and its children; Celery itself speaks up only when something is wrong."""
+    """Celery itself speaks up only when something is wrong."""
     logs.set_up(worker_id=get_folder().worker_id)
     for noisy in ("celery", "kombu"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -122,14 +117,14 @@ def _on_ready(**_: Any) -> None:
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _on_shutdown(**_: Any) -> None:
-    get_folder().ask_to_stop()
+    get_folder().stopping = True
 
 
 class PutWorkBack(bootsteps.StartStopStep):  # type: ignore[misc]
-    """However Celery ends, it waits for its children: they are told first. An error of its own sends no signal."""
+    """However Celery ends, it waits for its tasks: they are told first. An error of its own sends no signal."""
 
     def close(self, _: Any) -> None:
-        get_folder().ask_to_stop()
+        get_folder().stopping = True
 
 
 app.steps["worker"].add(PutWorkBack)

@@ -37,11 +37,8 @@ KEEP_BLOCKS = str(2**30)
 log = logging.getLogger(__name__)
 
 
-def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder, lock: str) -> bool:
+def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> bool:
     """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind.
-
-    Args:
-        lock: of the folder's locks the one that the caller holds.
 
     Returns:
         Whether it broke off without getting any further, or could not be started at all: this machine may be why.
@@ -49,7 +46,7 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
     settings = get_settings()
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
     try:
-        scratch = folder.scratch(lock, lease.token)
+        scratch = folder.scratch(lease.token)
         process = _start(module, arguments, lease, scratch, log_path, settings)
     except OSError as error:  # no memory or no room, most likely
         log.exception("cannot start work on %s", lease.id)
@@ -101,7 +98,6 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
     Raises:
         LeaseLost: when the row is no longer ours.
     """
-    parent = os.getppid()
     renewed = time.monotonic()
     asked: float | None = None
     while True:
@@ -118,7 +114,7 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
                 cancelling = leases.status(session, lease) == "cancelling"
         except DBAPIError:
             log.warning("the database does not answer; the work goes on")
-        if asked is None and (cancelling or folder.stopping or os.getppid() != parent):
+        if asked is None and (cancelling or folder.stopping):
             asked = time.monotonic()
             process.terminate()
         elif asked is not None and time.monotonic() - asked > settings.stop_grace_seconds:

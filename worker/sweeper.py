@@ -48,7 +48,6 @@ class Sweeper:
             log.info("removed %s, which no row names", key)
         for path in _local_parts(settings.home, settings.orphan_seconds):
             path.unlink(missing_ok=True)
-        self._folder.clear_idle_scratch()
 
 
 def _local_parts(home: Path, age: float) -> Iterator[Path]:

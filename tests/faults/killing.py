@@ -119,8 +119,6 @@ class Killer:
                 self._stack.api.kill()
             case "trainer":
                 _kill([process] if process else [])
-            case "worker" if process is not None and self._rng.random() < 0.5:
-                _kill([parent for parent in [process.parent()] if parent is not None])  # the child that supervises
             case "worker":
                 worker = self._service.worker_of(process) if process else self._rng.choice(self._stack.workers)
                 worker.kill()

@@ -7,16 +7,16 @@ from pathlib import Path
 from store.leases import LeasedModel
 from worker.app import command
 from worker.claiming import take
-from worker.folder import TRAIN, WorkerFolder, new_worker_id
+from worker.folder import WorkerFolder
 from worker.supervisor import supervise
 
 
 def work_off(home: Path, model: LeasedModel) -> None:
     """Claim the oldest waiting row and supervise its process to the end."""
-    folder = WorkerFolder(home, new_worker_id())
+    folder = WorkerFolder(home, "me")
     with folder.create():
         lease = take(model, folder.worker_id)
         assert lease is not None
-        supervise(lease, *command(model, lease.id), folder, TRAIN)
+        supervise(lease, *command(model, lease.id), folder)
         assert list((folder.path / "scratch").iterdir()) == []
     folder.remove()

@@ -20,7 +20,7 @@ from tests.integration.worker.claims import work_off
 from tests.unit.colt_core.data_files import hash_of, labelled_files, pixels, png
 from tests.unit.store.rows import add_dataset
 from worker.claiming import take
-from worker.folder import PREPARE, WorkerFolder
+from worker.folder import WorkerFolder
 from worker.supervisor import supervise
 
 
@@ -153,6 +153,6 @@ def test_a_data_set_deleted_while_it_is_registered_leaves_nothing(configured: En
         assert lease is not None
         with writing() as session:
             session.delete(session.get_one(Dataset, row.id))
-        supervise(lease, "worker.registrar", ["datasets", row.id], folder, PREPARE)
+        supervise(lease, "worker.registrar", ["datasets", row.id], folder)
         assert list((folder.path / "scratch").iterdir()) == []
     assert artifacts_under(home, "datasets") == []

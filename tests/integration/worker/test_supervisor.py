@@ -18,7 +18,7 @@ from tests.services.processes import wait_until
 from tests.unit.store.rows import add_dataset, add_job
 from worker.app import train
 from worker.claiming import take
-from worker.folder import PREPARE, TRAIN, VARIABLE, WorkerFolder, get_folder, new_worker_id
+from worker.folder import WorkerFolder, get_folder
 from worker.supervisor import supervise
 
 PROGRAM = "tests.integration.worker.program"
@@ -26,7 +26,7 @@ PROGRAM = "tests.integration.worker.program"
 
 @pytest.fixture
 def folder(home: Path) -> Iterator[WorkerFolder]:
-    folder = WorkerFolder(home, new_worker_id())
+    folder = WorkerFolder(home, "me")
     alive: IO[bytes] = folder.create()
     with alive:
         yield folder
@@ -40,7 +40,7 @@ def work(configured: Engine, folder: WorkerFolder) -> Callable[[str], None]:
     def supervise_program(what: str) -> None:
         lease = take(Job, folder.worker_id)
         assert lease is not None
-        supervise(lease, PROGRAM, [lease.id, what], folder, TRAIN)
+        supervise(lease, PROGRAM, [lease.id, what], folder)
         assert list(folder.path.joinpath("scratch").iterdir()) == []
 
     return supervise_program
@@ -133,18 +133,18 @@ def test_what_may_go_better_next_time_is_tried_again_a_limited_number_of_times(
 
 
 def test_a_machine_that_can_start_nothing_fails_nothing_and_rests(
-    configured: Engine, folder: WorkerFolder, home: Path, job: ReadJob, monkeypatch: pytest.MonkeyPatch
+    configured: Engine, home: Path, job: ReadJob
 ) -> None:
     add_job(configured, add_dataset(configured, status="ready"))
     (home / "logs").mkdir()
     (home / "logs" / "jobs").touch()  # where a process would have its log
-    monkeypatch.setenv(VARIABLE, folder.worker_id)
     get_folder.cache_clear()
-    working = threading.Thread(target=train)
-    working.start()
-    wait_until(lambda: job().attempts == 3, 30, "three starts were tried")
-    folder.ask_to_stop()
-    working.join(30)
+    with get_folder().create():
+        working = threading.Thread(target=train)
+        working.start()
+        wait_until(lambda: job().attempts == 3, 30, "three starts were tried")
+        get_folder().stopping = True
+        working.join(30)
     get_folder.cache_clear()
     assert not working.is_alive()
     assert (job().status, job().faults, job().error) == ("queued", 0, None)
@@ -172,7 +172,7 @@ def test_a_job_that_does_not_hear_is_killed_after_the_grace_time(work: Work, job
 
 
 def test_a_stopping_worker_puts_its_work_back_uncounted(work: Work, job: ReadJob, folder: WorkerFolder) -> None:
-    while_working(work, "checkpoint", job, folder.ask_to_stop)
+    while_working(work, "checkpoint", job, lambda: setattr(folder, "stopping", True))
     assert (job().status, job().step, job().attempts, job().error) == ("queued", 7, 0, None)
 
 
@@ -210,7 +210,7 @@ def test_a_registration_that_fails_leaves_no_files(configured: Engine, folder: W
     (artifact / "images.npy").write_bytes(b"half of it")
     lease = take(Dataset, folder.worker_id)
     assert lease is not None
-    supervise(lease, "worker.registrar", ["datasets", lease.id], folder, PREPARE)
+    supervise(lease, "worker.registrar", ["datasets", lease.id], folder)
     with reading(configured) as session:
         row = session.get_one(Dataset, dataset.id)
     assert row.status == "failed" and row.problem is not None

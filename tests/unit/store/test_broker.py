@@ -117,7 +117,6 @@ def test_messages_are_json_acknowledged_early_and_never_hoarded(url: str, tmp_pa
     assert conf.accept_content == ["json"] and conf.task_serializer == "json"
     assert not conf.task_acks_late and conf.task_ignore_result and conf.result_backend is None
     assert conf.worker_prefetch_multiplier == 1
-    assert conf.worker_pool_start_method == "spawn"
     assert conf.worker_disable_prefetch == url.startswith("redis")
 
 

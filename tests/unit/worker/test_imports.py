@@ -7,7 +7,7 @@ from tests.services.processes import REPOSITORY, clean_environment
 
 
 def test_the_celery_side_loads_no_torch() -> None:
-    """A pool child that computed with torch could hang in its next life, and the parent would only hold the memory."""
+    """It computes nothing, so it would only hold the memory."""
     program = """
 import sys
 import worker.app, worker.__main__, worker.supervisor, worker.reconciler

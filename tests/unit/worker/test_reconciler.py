@@ -167,9 +167,8 @@ def test_after_a_time_without_beats_others_may_renew_their_leases_first(
     monkeypatch.setattr("worker.reconciler.time.time", lambda: clock[0] + wall[0])
     reconciler = Reconciler(reconciler._folder)
     if how == "an outage":
-        monkeypatch.setattr("worker.reconciler.time.sleep", lambda _: reconciler._folder.ask_to_stop())
+        monkeypatch.setattr("worker.reconciler.time.sleep", lambda _: setattr(reconciler._folder, "stopping", True))
         monkeypatch.setattr("worker.reconciler.writing", lambda: writing(build_engine("postgresql://x@127.0.0.1:1/x")))
-        reconciler._folder.path.mkdir(parents=True)
         reconciler.run()
         monkeypatch.setattr("worker.reconciler.writing", writing)
     elif how == "a pause":

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from store.settings import get_settings
 from tests.unit.store.rows import add_dataset
-from worker.folder import TRAIN, WorkerFolder
+from worker.folder import WorkerFolder
 from worker.sweeper import Sweeper
 
 Leave = Callable[[str], Path]
@@ -49,14 +49,3 @@ def test_a_sweep_removes_what_is_old_and_nobodys(configured: Engine, home: Path,
     Sweeper(WorkerFolder(home, "me")).once()
     assert [path for path in gone if path.exists()] == []
     assert all(path.exists() for path in [*kept, young])
-
-
-def test_scratch_of_a_killed_training_is_swept_too(configured: Engine, home: Path) -> None:
-    folder = WorkerFolder(home, "me")
-    with folder.create():
-        scratch = folder.scratch(TRAIN, "token")
-        with folder.lock(TRAIN):
-            Sweeper(folder).once()
-            assert scratch.exists()
-        Sweeper(folder).once()
-        assert not scratch.exists()
