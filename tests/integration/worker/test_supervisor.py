@@ -132,9 +132,7 @@ def test_what_may_go_better_next_time_is_tried_again_a_limited_number_of_times(
     assert job().finished_at is not None
 
 
-def test_a_machine_that_can_start_nothing_fails_nothing_and_rests(
-    configured: Engine, home: Path, job: ReadJob
-) -> None:
+def test_a_machine_that_can_start_nothing_fails_nothing_and_rests(configured: Engine, home: Path, job: ReadJob) -> None:
     add_job(configured, add_dataset(configured, status="ready"))
     (home / "logs").mkdir()
     (home / "logs" / "jobs").touch()  # where a process would have its log
