@@ -38,8 +38,8 @@ def main() -> int:
         try:
             app.Worker(
                 hostname=f"colt@{worker_id}",
-                # A task watches over a process of its own, and computes nothing. Threads, then: children of a pool share
-                # locks, and one that is killed while it waits for work keeps them, and the others from all work.
+                # A task only watches over a process of its own. Threads, then: children of a pool share locks, and
+                # one that is killed while it waits for work keeps them, and the others from all work.
                 pool="threads",
                 concurrency=TASKS,
                 quiet=True,

@@ -39,6 +39,7 @@ class Reconciler:
 
     def run(self) -> None:
         """Reconcile for ever; an outage of the database or the broker is waited out."""
+        self._be_patient()  # what was before the start, nobody here has seen
         away = False
         while not self._folder.stopping:
             try:

@@ -158,7 +158,7 @@ def test_the_heartbeat_moves_and_the_long_silent_are_forgotten(configured: Engin
     assert first.heartbeat_at < second.heartbeat_at and first.started_at == second.started_at
 
 
-@pytest.mark.parametrize("how", ["an outage", "a pause", "a sleep", "a clock set back"])
+@pytest.mark.parametrize("how", ["a start", "an outage", "a pause", "a sleep", "a clock set back"])
 def test_after_a_time_without_beats_others_may_renew_their_leases_first(
     configured: Engine, reconciler: Reconciler, lost_job: Job, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -166,8 +166,10 @@ def test_after_a_time_without_beats_others_may_renew_their_leases_first(
     monkeypatch.setattr("worker.reconciler.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("worker.reconciler.time.time", lambda: clock[0] + wall[0])
     reconciler = Reconciler(reconciler._folder)
-    if how == "an outage":
-        monkeypatch.setattr("worker.reconciler.time.sleep", lambda _: setattr(reconciler._folder, "stopping", True))
+    monkeypatch.setattr("worker.reconciler.time.sleep", lambda _: setattr(reconciler._folder, "stopping", True))
+    if how == "a start":
+        reconciler.run()
+    elif how == "an outage":
         monkeypatch.setattr("worker.reconciler.writing", lambda: writing(build_engine("postgresql://x@127.0.0.1:1/x")))
         reconciler.run()
         monkeypatch.setattr("worker.reconciler.writing", writing)
