@@ -129,8 +129,8 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
             continue
         recorder.say(f"evaluation: {kind}")
         recorder.flush()
-        began = perf_counter()
-        columns = probe(state, dataset, config)
+        began, created_at = perf_counter(), utc_now()
+        columns = {"created_at": created_at, **probe(state, dataset, config)}
         seconds += perf_counter() - began
         _record_evaluation(lease, job, checkpoint, config, columns, seconds)
 

@@ -101,7 +101,7 @@ def test_from_registration_to_the_most_tail_like_images(stack: Stack) -> None:
     probes = {item["kind"]: item for item in client.get(f"{job}/evaluations").json()["items"]}
     assert set(probes) == {"linear", "knn"}
     for probe in probes.values():
-        assert probe["status"] == "succeeded"
+        assert probe["status"] == "succeeded" and probe["created_at"] < probe["finished_at"]
         assert len(probe["per_class_accuracy"]) == 10
         assert set(probe["group_accuracy"]) == {"many", "medium", "few"}
         assert probe["class_counts"] == dataset["class_counts"]
