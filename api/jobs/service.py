@@ -106,10 +106,7 @@ def cancel(session: Session, job_id: str) -> Job:
         NotFound, Conflict
     """
     job = find(session, job_id)
-    stopped = jobs.transition(session, job_id, {"queued"}, "cancelled", finished_at=utc_now()) or jobs.transition(
-        session, job_id, {"running"}, "cancelling"
-    )
-    return _moved(session, job, stopped, "only a queued or running job can be cancelled")
+    return _moved(session, job, jobs.cancel(session, job_id), "only a queued or running job can be cancelled")
 
 
 def resume(session: Session, job_id: str) -> Job:

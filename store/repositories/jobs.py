@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import Case, CursorResult, case, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from store.models import Job
+from store.models import Job, utc_now
 from store.repositories import events
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import Slice, keyset_page
@@ -73,7 +73,9 @@ def add(session: Session, job: Job) -> bool:
     return True
 
 
-def transition(session: Session, job_id: str, expected: Collection[str], status: str, **values: Any) -> bool:
+def transition(
+    session: Session, job_id: str, expected: Collection[str], status: str | Case[str], **values: Any
+) -> bool:
     """Move a job to `status` if it is in one of the `expected` ones, by one atomic UPDATE, and tell who watches.
 
     Returns:
@@ -83,13 +85,30 @@ def transition(session: Session, job_id: str, expected: Collection[str], status:
         update(Job)
         .where(Job.id == job_id, Job.status.in_(expected))
         .values(status=status, **values)
-        .returning(Job.id)
+        .returning(Job.status)
         .execution_options(synchronize_session=False)
     ).first()
     if moved is None:
         return False
-    events.append(session, job_id, "status", {"status": status})
+    events.append(session, job_id, "status", {"status": moved.status})
     return True
+
+
+def cancel(session: Session, job_id: str) -> bool:
+    """Cancel a job that waits, ask a running one to stop.
+
+    Returns:
+        False when it does neither.
+    """
+    # By one UPDATE: between two, a worker could take the job or put it back, and neither would find it.
+    waits = Job.status == "queued"
+    return transition(
+        session,
+        job_id,
+        {"queued", "running"},
+        case((waits, "cancelled"), else_="cancelling"),
+        finished_at=case((waits, utc_now()), else_=Job.finished_at),
+    )
 
 
 def remove(session: Session, job_id: str) -> bool:

@@ -15,10 +15,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from store.database import reading, writing
-from store.models import Checkpoint, Dataset, Evaluation, Job, Metric, OodPool, SamplingRound, new_id
+from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Metric, OodPool, SamplingRound, new_id
 from store.repositories import jobs, metrics, recording, registrations, rounds
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
+from tests.services.locks import start_behind
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, dt.UTC)
 
@@ -130,6 +131,34 @@ def test_a_data_set_is_deleted_or_used_but_not_both(engine: Engine) -> None:
         with ThreadPoolExecutor(2) as pool:
             used, deleted = pool.submit(use), pool.submit(delete)
             assert used.result() != deleted.result()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "ends"), [("running", "queued", "cancelled"), ("queued", "running", "cancelling")]
+)
+def test_a_job_that_a_worker_moves_meanwhile_is_cancelled(engine: Engine, was: str, becomes: str, ends: str) -> None:
+    data = dataset()
+    row = job(data)
+    row.status = was
+    with writing(engine) as session:
+        session.add(data)
+        session.flush()
+        session.add(row)
+
+    def cancel() -> bool:
+        with writing(engine) as session:
+            return jobs.cancel(session, row.id)
+
+    with ThreadPoolExecutor(1) as pool:
+        with writing(engine) as session:
+            assert jobs.transition(session, row.id, {was}, becomes)
+            cancelled = start_behind(pool, engine, cancel)
+        assert cancelled.result()
+    with reading(engine) as session:
+        found = session.get_one(Job, row.id)
+        assert (found.status, found.finished_at is None) == (ends, ends == "cancelling")
+        told = session.scalars(select(JobEvent.data).order_by(JobEvent.id)).all()
+    assert told == [{"status": becomes}, {"status": ends}]
 
 
 def test_a_pool_in_use_is_kept_by_the_database_itself(engine: Engine) -> None:
