@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from api.analyses.schemas import NewAnalysis
 from api.errors import NotFound, Unprocessable
-from api.jobs.service import find as find_job
 from api.jobs.service import find_checkpoint
+from api.jobs.service import lock as lock_job
 from colt_core.analyses.config import analysis_config, analysis_problem
 from colt_core.config import PretrainConfig
 from store.models import Analysis, Dataset
@@ -34,7 +34,7 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
         Conflict: when it has no checkpoint yet.
         Unprocessable: for a checkpoint of another job, or a run or data that the analysis cannot be made of.
     """
-    job = find_job(session, job_id)
+    job = lock_job(session, job_id)
     checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
     config = analysis_config.validate_python(wanted.model_dump(exclude={"checkpoint_id"}))
     dataset = registrations.get(session, Dataset, job.dataset_id)

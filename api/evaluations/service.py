@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.errors import Unprocessable
 from api.evaluations.schemas import NewEvaluation
-from api.jobs.service import find, find_checkpoint
+from api.jobs.service import find_checkpoint, lock
 from colt_core.config import PretrainConfig
 from colt_core.probes.config import EvaluationConfig
 from store.models import Dataset, Evaluation
@@ -21,7 +21,7 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
         Conflict: when it has no checkpoint yet.
         Unprocessable: for a checkpoint of another job, or data that are too few for the probe.
     """
-    job = find(session, job_id)
+    job = lock(session, job_id)
     checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
     config = EvaluationConfig.model_validate(wanted.model_dump(exclude={"checkpoint_id"}))
     if config.group_thresholds is None:

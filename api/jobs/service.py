@@ -24,10 +24,16 @@ def find(session: Session, job_id: str) -> Job:
     Raises:
         NotFound: when there is none.
     """
-    job = jobs.get(session, job_id)
-    if job is None:
-        raise NotFound(f"There is no job {job_id[:64]}.")
-    return job
+    return _found(jobs.get(session, job_id), job_id)
+
+
+def lock(session: Session, job_id: str) -> Job:
+    """The job, locked for this transaction: what is queued of its checkpoints cannot lose them to its trainer.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    return _found(jobs.lock(session, job_id), job_id)
 
 
 def find_checkpoint(session: Session, job_id: str, checkpoint_id: str | None) -> Checkpoint:
@@ -145,6 +151,12 @@ def remove(session: Session, job_id: str) -> str:
         advice = "delete it once it is cancelled" if job.status == "cancelling" else "cancel it first, then delete it"
         raise Conflict(f"The job is {job.status}; {advice}.")
     return f"jobs/{job_id}"
+
+
+def _found(job: Job | None, job_id: str) -> Job:
+    if job is None:
+        raise NotFound(f"There is no job {job_id[:64]}.")
+    return job
 
 
 def _moved(session: Session, job: Job, moved: bool, rule: str) -> Job:

@@ -12,6 +12,7 @@ from store.artifacts import ArtifactStore, Stored
 from store.database import reading, writing
 from store.doctor.finding import Finding
 from store.models import Analysis, Checkpoint, Dataset, Evaluation, Job, OodPool, Upload
+from store.repositories import jobs
 
 MISSING, DAMAGED = "is missing", "is not what was written: it is damaged"
 
@@ -86,6 +87,7 @@ def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: 
 
     def mend() -> None:
         with writing() as session:
+            jobs.lock(session, row.job_id)
             removed = _removable(session, row)
             if removed:
                 session.execute(delete(Checkpoint).where(Checkpoint.id == row.id))

@@ -33,6 +33,14 @@ def get(session: Session, job_id: str) -> Job | None:
     return session.get(Job, job_id)
 
 
+def lock(session: Session, job_id: str) -> Job | None:
+    """The job, locked for this transaction.
+
+    Whoever writes or drops a job's checkpoints holds this lock, so what is read after it stays.
+    """
+    return session.get(Job, job_id, with_for_update=True)
+
+
 def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: str | None) -> Slice[Job]:
     """Jobs in `order`: a column's name, with `-` in front for descending.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from store.database import get_engine, reading, writing
 from store.doctor.damage import examine_files
 from store.doctor.orphans import AT_LEAST_AS_OLD
 from store.models import Checkpoint, Dataset, Evaluation, Job, Upload
+from store.repositories import jobs
+from tests.services.locks import start_behind
 from tests.unit.store.rows import add_dataset, add_job
 from tests.worker_settings import worker_settings
 
@@ -130,6 +133,23 @@ def test_what_hangs_on_a_damaged_checkpoint_is_not_thrown_away(service: Engine, 
         session.add(Evaluation(id="e", job_id="j", checkpoint_id="c2", kind="knn", config={}, epoch=2))
     code, told = examined(capsys, fix=True)
     assert code == 1 and "it has results" in told
+    with reading() as session:
+        assert session.get(Evaluation, "e") is not None
+
+
+def test_what_is_asked_of_a_damaged_checkpoint_while_it_is_mended_is_not_thrown_away(
+    service: Engine, home: Path
+) -> None:
+    (home / "artifacts/jobs/j/checkpoints/2-2-0/checkpoint.pt").unlink()
+    (finding,) = examine_files(get_artifacts())
+    assert finding.mend is not None
+    with ThreadPoolExecutor(1) as pool:
+        with writing() as session:
+            jobs.lock(session, "j")  # as a request does
+            session.add(Evaluation(id="e", job_id="j", checkpoint_id="c2", kind="knn", config={}, epoch=2))
+            session.flush()
+            mended = start_behind(pool, service, finding.mend)
+        mended.result()
     with reading() as session:
         assert session.get(Evaluation, "e") is not None
 
