@@ -55,7 +55,7 @@ def _owner(key: str) -> str | None:
 def _rows(engine: Engine | None) -> tuple[set[str], set[str]]:
     """The owners that rows name, and the ids of jobs that somebody works on."""
     with reading(engine) as session:
-        named = set(session.scalars(select(Checkpoint.artifact)))
+        named = set(session.scalars(select(Checkpoint.artifact).where(Checkpoint.usable)))
         named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(Upload.id))}
         for model in (Dataset, OodPool):  # one that failed will not be tried again, and leaves nothing
             rows = session.scalars(select(model.id).where(model.status != "failed"))

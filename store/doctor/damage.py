@@ -59,7 +59,7 @@ def _checkpoints(artifacts: ArtifactStore) -> Iterator[Finding]:
     of_job: defaultdict[str, list[Checkpoint]] = defaultdict(list)
     names: dict[str, str] = {}
     with reading() as session:
-        named = select(Checkpoint, Job.name).join(Job, Job.id == Checkpoint.job_id)
+        named = select(Checkpoint, Job.name).join(Job, Job.id == Checkpoint.job_id).where(Checkpoint.usable)
         for row, name in session.execute(named.order_by(Checkpoint.job_id, Checkpoint.step)):
             of_job[row.job_id].append(row)
             names[row.job_id] = name

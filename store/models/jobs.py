@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base, Identified, utc_now
@@ -83,6 +84,12 @@ class Checkpoint(Identified, Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
     backbone_sha256: Mapped[str | None]  # of the file beside it; null where an earlier version wrote that
+
+    @hybrid_property
+    def usable(self) -> bool:
+        """Whether runs go on from it. One that was passed by as damaged has no hash: no file can be what was written,
+        and its row is kept for its results alone."""
+        return self.sha256 != ""
 
 
 class Evaluation(Identified, Leased, Base):

@@ -10,15 +10,16 @@ from store.repositories.pages import Slice, keyset_page
 
 
 def get(session: Session, checkpoint_id: str) -> Checkpoint | None:
-    return session.get(Checkpoint, checkpoint_id)
+    found = session.get(Checkpoint, checkpoint_id)
+    return found if found is not None and found.usable else None
 
 
 def latest(session: Session, job_id: str) -> Checkpoint | None:
-    mine = select(Checkpoint).where(Checkpoint.job_id == job_id)
+    mine = select(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.usable)
     return session.scalar(mine.order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc()).limit(1))
 
 
 def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[Checkpoint]:
     """Newest first."""
-    mine = select(Checkpoint).where(Checkpoint.job_id == job_id)
+    mine = select(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.usable)
     return keyset_page(session, mine, Checkpoint, "-created_at", limit, cursor)

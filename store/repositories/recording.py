@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, or_, select, union
+from sqlalchemy import and_, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from store.models import Analysis, Checkpoint, Evaluation, JobEvent, Metric, SamplingRound, TailnessEpoch
 
 Point = tuple[str, int, float]  # name, step, value
+
+_HAS_RESULTS = or_(*(exists().where(result.checkpoint_id == Checkpoint.id) for result in (Evaluation, Analysis)))
 
 
 def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
@@ -23,7 +25,8 @@ def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
 def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: int) -> None:
     """Drop what an interrupted attempt wrote behind the checkpoint that the next one starts from.
 
-    Events too, or whoever reads them from the beginning would be told of one step or round twice.
+    Events too, or whoever reads them from the beginning would be told of one step or round twice. A checkpoint
+    there is damaged, or it would be started from; one that has results is kept for them until the run comes by again.
 
     Args:
         epoch: epochs that the checkpoint has finished; 0 without one.
@@ -39,15 +42,16 @@ def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: 
         delete(Metric).where(Metric.job_id == job_id, Metric.step > step),
         delete(TailnessEpoch).where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch > epoch),
         delete(SamplingRound).where(SamplingRound.job_id == job_id, SamplingRound.round > rounds),
-        delete(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step),
+        delete(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step, ~_HAS_RESULTS),
+        update(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step).values(sha256=""),
         delete(JobEvent).where(JobEvent.job_id == job_id, untrue),
     ):
         session.execute(row.execution_options(synchronize_session=False))
 
 
 def checkpoints(session: Session, job_id: str) -> list[Checkpoint]:
-    """The job's checkpoints, furthest first."""
-    mine = select(Checkpoint).where(Checkpoint.job_id == job_id)
+    """The job's checkpoints that a run can go on from, furthest first."""
+    mine = select(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.usable)
     return list(session.scalars(mine.order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc())))
 
 
@@ -59,10 +63,7 @@ def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
     Returns:
         The artifact keys to delete once the transaction has committed.
     """
-    has_results = union(
-        *(select(result.checkpoint_id).where(result.job_id == job_id) for result in (Evaluation, Analysis))
-    )
-    kept = set(session.scalars(has_results))
+    kept = set(session.scalars(select(Checkpoint.id).where(Checkpoint.job_id == job_id, _HAS_RESULTS)))
     old = [row for row in checkpoints(session, job_id)[keep:] if row.id not in kept]
     for row in old:
         session.delete(row)

@@ -15,6 +15,7 @@ from colt_core import CheckpointReady, PretrainConfig, pretrain
 from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.models import Analysis, Checkpoint, Evaluation, Job
+from store.repositories import recording
 from tests.unit.store.rows import add_dataset, add_job
 from worker.checkpoints import BACKBONE, KEEP, STATE, CheckpointFolder
 
@@ -119,6 +120,32 @@ def test_a_damaged_file_sends_the_run_back_to_the_checkpoint_before(
     store(folder, ready[1])  # as the run does when it comes by again
     found = folder.last()
     assert found is not None and found[0].step == second.step and len(rows()) == 2
+
+
+def test_results_outlive_a_checkpoint_that_is_damaged(
+    folder: CheckpointFolder, ready: list[CheckpointReady], job: Job, home: Path
+) -> None:
+    first, second, third = (store(folder, event) for event in ready[:3])
+    with writing() as session:
+        values = {"job_id": job.id, "checkpoint_id": second.id, "config": {}, "epoch": 2}
+        session.add(Evaluation(kind="knn", status="succeeded", **values))
+        session.add(Analysis(kind="map", **values))
+    damaged = [home / "artifacts" / row.artifact / STATE for row in (second, third)]
+    for path in damaged:
+        path.rename(path.with_suffix(".away"))
+    found = folder.last()
+    assert found is not None and found[0].id == first.id
+    with writing() as session:  # as the next attempt does
+        recording.discard_after(session, job.id, first.epoch, first.step, 0)
+    assert [row.id for row in rows()] == [first.id, second.id]
+    for path in damaged:
+        path.with_suffix(".away").rename(path)
+    found = folder.last()
+    assert found is not None and found[0].id == first.id, "the curves have no gap, whatever comes back"
+    again = store(folder, ready[1])
+    with reading() as session:
+        of = [session.scalars(select(result.checkpoint_id)).all() for result in (Evaluation, Analysis)]
+    assert [row.id for row in rows()] == [first.id, again.id] and of == [[again.id], [again.id]]
 
 
 def test_without_a_checkpoint_a_run_begins_at_the_beginning(folder: CheckpointFolder) -> None:

@@ -14,6 +14,7 @@ from store import leases
 from store.artifacts import get_artifacts
 from store.database import writing
 from store.models import Evaluation
+from store.repositories import recording
 from tests.unit.api.conftest import forget_settings
 from tests.unit.api.problems import pointers, problem
 from tests.unit.api.rows import Rows
@@ -192,6 +193,22 @@ def test_a_damaged_checkpoint_is_given_to_nobody_as_whole(server: httpx.Client, 
     for headers in ({}, {"Range": "bytes=0-"}):  # a part that covers the file is the whole of it
         with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):  # short of its Content-Length
             server.get(url, headers=headers)
+
+
+def test_of_a_checkpoint_that_was_passed_by_as_damaged_the_results_are_left(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    first, lost = rows.checkpoint(job, 1), rows.checkpoint(job, 2)
+    evaluations = f"{API}/jobs/{job.id}/evaluations"
+    evaluation = client.post(evaluations, json={"kind": "knn"}).json()["id"]
+    with writing() as session:
+        recording.discard_after(session, job.id, epoch=1, step=1, rounds=0)
+    assert [row["id"] for row in client.get(f"{API}/jobs/{job.id}/checkpoints").json()["items"]] == [first.id]
+    problem(client.get(f"{API}/checkpoints/{lost.id}/download"), 404)
+    assert [row["checkpoint_id"] for row in client.get(evaluations).json()["items"]] == [lost.id]
+    assert pointers(client.post(evaluations, json={"kind": "knn", "checkpoint_id": lost.id})) == ["/checkpoint_id"]
+    another = client.post(evaluations, json={"kind": "knn"}).json()["id"]
+    shown = {row: client.get(f"{API}/evaluations/{row}").json()["epoch"] for row in (evaluation, another)}
+    assert shown == {evaluation: 2, another: 1}
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -17,7 +17,7 @@ from store.database import get_engine, reading, writing
 from store.doctor.damage import examine_files
 from store.doctor.orphans import AT_LEAST_AS_OLD
 from store.models import Checkpoint, Dataset, Evaluation, Job, Upload
-from store.repositories import jobs
+from store.repositories import jobs, recording
 from tests.services.locks import start_behind
 from tests.unit.store.rows import add_dataset, add_job
 from tests.worker_settings import worker_settings
@@ -133,6 +133,21 @@ def test_what_hangs_on_a_damaged_checkpoint_is_not_thrown_away(service: Engine, 
         session.add(Evaluation(id="e", job_id="j", checkpoint_id="c2", kind="knn", config={}, epoch=2))
     code, told = examined(capsys, fix=True)
     assert code == 1 and "it has results" in told
+    with reading() as session:
+        assert session.get(Evaluation, "e") is not None
+
+
+def test_a_damaged_checkpoint_that_was_passed_by_is_no_damage(service: Engine, home: Path, capsys: Output) -> None:
+    folder = home / "artifacts/jobs/j/checkpoints/2-2-0"
+    (folder / "checkpoint.pt").unlink()
+    with writing() as session:
+        session.add(Evaluation(id="e", job_id="j", checkpoint_id="c2", kind="knn", config={}, epoch=2))
+        session.flush()
+        recording.discard_after(session, "j", epoch=1, step=1, rounds=0)
+    assert examined(capsys) == (0, "Nothing is wrong.\n")
+    leave(folder / "backbone.safetensors")
+    code, told = examined(capsys, fix=True)
+    assert code == 0 and "mended: delete it" in told and not folder.exists()
     with reading() as session:
         assert session.get(Evaluation, "e") is not None
 
