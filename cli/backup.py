@@ -8,10 +8,15 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import DBAPIError
 
 from cli.errors import Refused
+from store.database import build_engine, reading
+from store.orphans import named_folders
 from store.settings import get_settings
+
+TURNS = 10
 
 POSTGRES = (
     "the database is not SQLite: back it up with pg_dump, then copy the artifacts ({artifacts}); see docs/operate.md."
@@ -41,20 +46,42 @@ def backup(target: Path) -> int:
     except OSError as error:  # it is somebody's, if it is there: of a backup that runs, or that was killed
         raise Refused(f"cannot begin the backup in {partial}: {error.strerror}") from error
     try:
-        # Files are never changed once they are there, and are written before the rows that name them. So what the
-        # database names when it is copied is there before, or comes with the second turn.
-        files = _copy_new(artifacts, partial / "artifacts")
-        _copy_database(database, partial / "colt.db")
-        files += _copy_new(artifacts, partial / "artifacts")
+        files = _copy_all(database, artifacts, partial)
         partial.rename(target)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, DBAPIError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise Refused(f"the backup is not complete, and was removed: {error}") from error
     print(f"{target}: the database and {files} files. To restore, start with COLT_HOME={target}.")
     return 0
 
 
+def _copy_all(database: Path, artifacts: Path, into: Path) -> int:
+    """Copy the files, and a database that names none but them. Returns how many files.
+
+    Files are never changed once they are there, are written before the rows that name them, and deleted after these. So
+    what the database names when it is copied is there before, or comes with the next turn, unless its row is gone by
+    then: a training drops old checkpoints. The database is copied anew in that case; a turn is short after the first.
+    """
+    files = _copy_new(artifacts, into / "artifacts")
+    for _ in range(TURNS):
+        _copy_database(database, into / "colt.db")
+        files += _copy_new(artifacts, into / "artifacts")
+        if _named(into / "colt.db") <= _named(database):
+            return files
+    raise OSError("checkpoints are dropped faster than they are copied; try again while less is trained")
+
+
+def _named(database: Path) -> set[str]:
+    engine = build_engine(URL.create("sqlite", database=str(database)))
+    try:
+        with reading(engine) as session:
+            return named_folders(session)
+    finally:
+        engine.dispose()
+
+
 def _copy_database(database: Path, copy: Path) -> None:
+    copy.unlink(missing_ok=True)
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)  # of one moment, and in nobody's way
         (found,) = target.execute("PRAGMA integrity_check").fetchone()
@@ -75,6 +102,6 @@ def _copy_new(source: Path, into: Path) -> int:
         try:
             shutil.copy2(path, copy)
             count += 1
-        except FileNotFoundError:  # deleted meanwhile, and so no longer named
+        except FileNotFoundError:  # deleted meanwhile
             copy.unlink(missing_ok=True)
     return count

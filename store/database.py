@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from store.settings import get_settings
@@ -27,7 +27,7 @@ PATIENCE = {
 }
 
 
-def build_engine(url: str) -> Engine:
+def build_engine(url: str | URL) -> Engine:
     """An engine for SQLite or Postgres with the behaviour that shared use needs.
 
     Raises:

@@ -13,6 +13,7 @@ import re
 import time
 
 from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from store.artifacts import ArtifactStore
 from store.database import reading
@@ -30,7 +31,9 @@ def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = N
     for key, modified in artifacts.files():
         for owner in filter(None, (_owner(key), key if _PARTIAL.search(key) else None)):
             newest[owner] = max(modified, newest.get(owner, 0.0))
-    named, leased = _rows(engine)
+    with reading(engine) as session:
+        named = named_folders(session)
+        leased = set(session.scalars(select(Job.id).where(Job.lease_token.is_not(None))))
     before = time.time() - age
     orphans = {
         key
@@ -38,6 +41,16 @@ def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = N
         if modified < before and key not in named and not (key.startswith("jobs/") and key.split("/")[1] in leased)
     }
     return sorted(key for key in orphans if _owner(key) in (key, None) or _owner(key) not in orphans)  # each part once
+
+
+def named_folders(session: Session) -> set[str]:
+    """The folders that rows name."""
+    named = set(session.scalars(select(Checkpoint.artifact).where(Checkpoint.usable)))
+    named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(Upload.id))}
+    for model in (Dataset, OodPool):  # one that failed will not be tried again, and leaves nothing
+        rows = session.scalars(select(model.id).where(model.status != "failed"))
+        named |= {f"{model.__tablename__}/{row_id}" for row_id in rows}
+    return named
 
 
 def _owner(key: str) -> str | None:
@@ -50,15 +63,3 @@ def _owner(key: str) -> str | None:
         case ["health", _]:
             return key
     return None
-
-
-def _rows(engine: Engine | None) -> tuple[set[str], set[str]]:
-    """The owners that rows name, and the ids of jobs that somebody works on."""
-    with reading(engine) as session:
-        named = set(session.scalars(select(Checkpoint.artifact).where(Checkpoint.usable)))
-        named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(Upload.id))}
-        for model in (Dataset, OodPool):  # one that failed will not be tried again, and leaves nothing
-            rows = session.scalars(select(model.id).where(model.status != "failed"))
-            named |= {f"{model.__tablename__}/{row_id}" for row_id in rows}
-        leased = set(session.scalars(select(Job.id).where(Job.lease_token.is_not(None))))
-    return named, leased

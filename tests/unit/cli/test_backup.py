@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from cli.backup import backup
+from cli.doctor import doctor
 from cli.errors import Refused
 from store.database import build_engine, reading, writing
-from store.models import Dataset, Upload
+from store.models import Checkpoint, Dataset, Upload
 from store.settings import get_settings
+from tests.unit.store.rows import add_dataset, add_job
+from tests.worker_settings import worker_settings
 
 
 @pytest.fixture
@@ -58,6 +63,66 @@ def test_a_folder_that_vanishes_while_its_files_are_copied(
 
     monkeypatch.setattr(shutil, "copy2", copy)
     assert backup(tmp_path / "copy") == 0
+
+
+class Checkpoints:
+    """A job whose trainer, while a backup copies, writes a checkpoint and drops the one before."""
+
+    def __init__(self, home: Path) -> None:
+        self._artifacts = home / "artifacts"
+        self._engine = build_engine(f"sqlite:///{home / 'colt.db'}")
+        images = self._artifacts / "datasets" / "d" / "images.npy"
+        written = {"images.npy": {"bytes": 6, "sha256": hashlib.sha256(images.read_bytes()).hexdigest()}}
+        self._job = add_job(self._engine, add_dataset(self._engine, id="d", status="ready", files=written))
+        self._last: Checkpoint | None = None
+
+    def replace(self) -> None:
+        number = 1 if self._last is None else self._last.epoch + 1
+        row = Checkpoint(
+            job_id=self._job.id,
+            epoch=number,
+            step=number,
+            artifact=f"jobs/j/checkpoints/{number}",
+            bytes=5,
+            sha256=hashlib.sha256(b"state").hexdigest(),
+        )
+        (self._artifacts / row.artifact).mkdir(parents=True)
+        for name in ("checkpoint.pt", "backbone.safetensors"):
+            (self._artifacts / row.artifact / name).write_bytes(b"state")
+        with writing(self._engine) as session:
+            session.add(row)
+            if self._last is not None:
+                session.delete(self._last)
+        if self._last is not None:
+            shutil.rmtree(self._artifacts / self._last.artifact)
+        self._last = row
+
+
+@pytest.mark.parametrize("times", [2, 100])
+def test_what_the_copied_database_names_is_there_though_checkpoints_are_dropped(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    checkpoints = Checkpoints(home)
+    left = iter(range(times))
+    real = shutil.copy2
+
+    def copy(source: Path, into: Path) -> None:
+        # First behind the first turn, which has listed the folders by now; then behind each copy of the database.
+        if next(left, None) is not None:
+            checkpoints.replace()
+        real(source, into)
+
+    monkeypatch.setattr(shutil, "copy2", copy)
+    if times == 100:
+        with pytest.raises(Refused, match="dropped faster than they are copied"):
+            backup(tmp_path / "copy")
+        assert {path.name for path in tmp_path.iterdir()} == {"home"}
+        return
+    assert backup(tmp_path / "copy") == 0
+    with worker_settings(tmp_path / "copy", f"sqlite:///{tmp_path / 'copy' / 'colt.db'}") as restored:
+        with reading(restored) as session:
+            assert session.scalars(select(Checkpoint.epoch)).all() == [2]
+        assert doctor(fix=False) == 0
 
 
 def test_a_folder_that_exists_is_left_alone(home: Path, tmp_path: Path) -> None:
