@@ -21,7 +21,11 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Run until told to stop; what was running is put back for another worker, or for the next start."""
+    """Run until told to stop; what was running is put back for another worker, or for the next start.
+
+    Returns:
+        0 after SIGTERM; as Celery has it, 1 after Ctrl-C and after an error that it cannot get over.
+    """
     folder = get_folder()
     worker_id = folder.worker_id
     set_up_logging()
@@ -36,7 +40,7 @@ def main() -> int:
 
     with folder.create():
         try:
-            app.Worker(
+            celery = app.Worker(
                 hostname=f"colt@{worker_id}",
                 # A task only watches over a process of its own. Threads, then: children of a pool share locks, and
                 # one that is killed while it waits for work keeps them, and the others from all work.
@@ -47,12 +51,13 @@ def main() -> int:
                 without_mingle=True,
                 without_heartbeat=True,
                 redirect_stdouts=False,
-            ).start()
+            )
+            celery.start()
         finally:
             folder.stopping = True  # a thread that wakes now must not beat after the goodbye
             folder.remove()
             _say_goodbye(worker_id)
-    return 0
+    return int(celery.exitcode or 0)
 
 
 def _say_goodbye(worker_id: str) -> None:
