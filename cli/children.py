@@ -40,7 +40,12 @@ class Child:
         self.start_at = 0.0  # time.monotonic() of the next start
 
     def start(self) -> None:
-        """Call this from the main thread: the death signal above is tied to the thread that starts a child."""
+        """Call this from the main thread: the death signal above is tied to the thread that starts a child.
+
+        Raises:
+            OSError, SubprocessError: when there is no room for its log, or no memory for a process.
+        """
+        self._started = time.monotonic()
         if self.log.exists() and self.log.stat().st_size > ROTATE_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
@@ -53,7 +58,6 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
-        self._started = time.monotonic()
 
     @property
     def running(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from subprocess import SubprocessError
 
 import httpx
 
@@ -65,8 +66,7 @@ def _supervise(children: list[Child], stopping: _Stopping, settings: Settings) -
                 continue
             if child.start_at:
                 if time.monotonic() >= child.start_at:
-                    child.start_at = 0.0
-                    child.start()
+                    _start_again(child)
                 continue
             outcome, pause = child.outcome, child.plan_restart()
             early_deaths += not ready
@@ -85,6 +85,16 @@ def _supervise(children: list[Child], stopping: _Stopping, settings: Settings) -
                 print(f"Still waiting: {missing}. Logs: {settings.home / 'logs'}", flush=True)
         time.sleep(TICK if ready else 4 * TICK)
     return 0
+
+
+def _start_again(child: Child) -> None:
+    """Start a child that had ended, or say why that is tried again later: the other one is well, and stays."""
+    child.start_at = 0.0
+    try:
+        child.start()
+    except (OSError, SubprocessError) as error:
+        pause = child.plan_restart()
+        print(f"The {child.name} cannot be started: {error}; it is tried again in {pause:g} s.", flush=True)
 
 
 def _missing(url: str) -> str | None:

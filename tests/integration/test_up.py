@@ -98,6 +98,22 @@ def test_a_child_that_is_killed_is_started_again(up: Up, module: str) -> None:
     assert list(marked(up.mark)) == []
 
 
+def test_a_child_that_cannot_be_started_again_is_tried_until_it_can(up: Up) -> None:
+    up.start_and_wait()
+    log = up.home / "logs" / "worker.log"
+    log.rename(log.with_suffix(".old"))
+    log.mkdir()  # as without memory for a process, its start is an OSError
+    up.child("worker").kill()
+    wait_until(lambda: up.process.output().count("The worker cannot be started: ") == 2, 20, "it is tried twice")
+    assert "it is tried again in 4 s" in up.process.output(), "later each time"
+    assert up.child("api").is_running()
+    log.rmdir()
+    wait_until(log.is_file, 20, "it is started")
+    wait_until(up.is_ready, 60, "the service is ready again")
+    assert up.process.stop(30) == 0
+    assert list(marked(up.mark)) == []
+
+
 def test_nothing_outlives_a_killed_colt_up(up: Up) -> None:
     if sys.platform != "linux":
         cannot_run("only Linux tells a child of its parent's death")
