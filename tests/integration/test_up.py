@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -112,6 +113,17 @@ def test_a_child_that_cannot_be_started_again_is_tried_until_it_can(up: Up) -> N
     wait_until(up.is_ready, 60, "the service is ready again")
     assert up.process.stop(30) == 0
     assert list(marked(up.mark)) == []
+
+
+def test_a_log_may_be_cut_short_while_it_is_written(up: Up) -> None:
+    """As `logrotate` does with `copytruncate`: the next line stands at the beginning, not behind a hole."""
+    up.start_and_wait()
+    log = up.home / "logs" / "api.log"
+    wait_until(lambda: log.stat().st_size > 0, 10, "something is logged")
+    os.truncate(log, 0)
+    assert httpx.post(f"{up.url}/api/v1/jobs/nothing/cancel").status_code == 404
+    wait_until(lambda: log.stat().st_size > 0, 10, "the request is logged")
+    assert log.read_bytes().startswith(b"{")
 
 
 def test_nothing_outlives_a_killed_colt_up(up: Up) -> None:
