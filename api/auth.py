@@ -6,9 +6,12 @@ On loopback, as long as no token exists, everyone on this machine may do everyth
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -21,7 +24,7 @@ from store.repositories import tokens
 from store.settings import get_settings
 
 COOKIE = "colt_session"
-_bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
+bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -35,9 +38,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def authorize(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
-) -> None:
+class Guarded(APIRoute):
+    """A route that looks at the token first. A dependency would come after the body: read, parsed and validated."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def authorize_and_handle(request: Request) -> Response:
+            await run_in_threadpool(authorize, request, await bearer(request))
+            return await handle(request)
+
+        return authorize_and_handle
+
+
+def authorize(request: Request, credentials: HTTPAuthorizationCredentials | None) -> None:
     """Let the request pass, or not. Its session is closed before the endpoint begins, so streams hold none.
 
     Raises:

@@ -1,19 +1,27 @@
-"""How large a request body may be. Files have their own limit, as `/uploads` streams them to disk."""
+"""How large, how intricate and how late a request body may be. A file's size has a limit of its own, as `/uploads`
+streams it to disk."""
 
 from __future__ import annotations
+
+import asyncio
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem_response
+from api.unread import is_announced
 
 MOST_BYTES = 2 * 2**20  # ImageNet-LT's list of images is half of it
 _MOST_BYTES_OF_SESSION = 4096  # of whoever has no token yet
+# Lists, objects and keys, by the signs that make them: pydantic has an error for each wrong one, and a body full of
+# them took it seconds.
+MOST_PARTS = 1000
+MOST_SECONDS = 30.0  # until a body has come whole; of a file, until the next piece has
 
 
 class BodyLimit:
-    """ASGI middleware: a JSON body is read and parsed whole, even before the token is looked at."""
+    """ASGI middleware: a JSON body is kept in memory, and parsed whole while all other requests wait."""
 
     def __init__(self, app: ASGIApp, streamed: str, session: str) -> None:
         """Paths: `streamed`, whose bodies are not kept in memory, and `session`, whose bodies hold a token."""
@@ -22,24 +30,69 @@ class BodyLimit:
         self._session = session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == self._streamed:
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        if not is_announced(headers):
             await self._app(scope, receive, send)
-            return
-        most = _MOST_BYTES_OF_SESSION if scope["path"] == self._session else MOST_BYTES
-        detail = f"The body is larger than {most} bytes; send large lists as an upload."
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced) > most:
-            refusal = problem_response(scope["path"], 413, detail, headers={"Connection": "close"})
-            await refusal(scope, receive, send)
-            return
-        arrived = 0
+        elif scope["path"] == self._streamed:
+            await self._app(scope, _in_pieces(receive), send)
+        else:
+            most = _MOST_BYTES_OF_SESSION if scope["path"] == self._session else MOST_BYTES
+            announced = headers.get("content-length", "")
+            if announced.isdecimal() and int(announced) > most:
+                await problem_response(scope["path"], 413, _too_large(most))(scope, receive, send)
+                return
+            is_json = "json" in headers.get("content-type", "").lower()
+            await self._app(scope, _whole(receive, most, MOST_PARTS if is_json else None), send)
 
-        async def receive_some() -> Message:
-            nonlocal arrived
-            message = await receive()
-            arrived += len(message.get("body", b""))
-            if arrived > most:
-                raise HTTPException(413, detail, {"Connection": "close"})
-            return message
 
-        await self._app(scope, receive_some, send)
+def _in_pieces(receive: Receive) -> Receive:
+    """Receive a file, however long it takes in all: a client may be slow, but not silent."""
+    more = True
+
+    async def receive_piece() -> Message:
+        nonlocal more
+        if not more:  # what comes now is that the client has left
+            return await receive()
+        try:
+            async with asyncio.timeout(MOST_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"Nothing more of the file came for {MOST_SECONDS:g} s; send it again.") from None
+        more = message.get("more_body", False)
+        return message
+
+    return receive_piece
+
+
+def _whole(receive: Receive, most_bytes: int, most_parts: int | None) -> Receive:
+    """Receive a body that will be kept in memory; `most_parts` of JSON."""
+    more, arrived, parts = True, 0, 0
+    deadline: float | None = None
+
+    async def receive_some() -> Message:
+        nonlocal more, arrived, parts, deadline
+        if not more:
+            return await receive()
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + MOST_SECONDS
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"The body did not come whole within {MOST_SECONDS:g} s.") from None
+        more = message.get("more_body", False)
+        body = message.get("body", b"")
+        arrived += len(body)
+        if arrived > most_bytes:
+            raise HTTPException(413, _too_large(most_bytes))
+        if most_parts is not None:
+            parts += sum(map(body.count, (b"[", b"{", b":")))
+            if parts > most_parts:
+                raise HTTPException(413, f"The body has more than {most_parts} parts: lists, objects and keys.")
+        return message
+
+    return receive_some
+
+
+def _too_large(most: int) -> str:
+    return f"The body is larger than {most} bytes; send large lists as an upload."

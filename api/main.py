@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from api import auth, errors, frontend, health, openapi
 from api.analyses import routes as analyses
 from api.attempts import routes as attempts
-from api.auth import authorize
+from api.auth import bearer
 from api.body_limit import BodyLimit
 from api.checkpoints import routes as checkpoints
 from api.compare import routes as compare
@@ -27,6 +27,7 @@ from api.requests import Requests
 from api.rounds import routes as rounds
 from api.security import Security
 from api.tailness import routes as tailness
+from api.unread import CloseUnread
 from api.uploads import routes as uploads
 from api.workers import routes as workers
 from api.wrong_tokens import WrongTokens
@@ -56,7 +57,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=openapi.operation_id,
     )
-    api = APIRouter(prefix="/api/v1", dependencies=[Depends(authorize, scope="function")])
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(bearer)])  # for the document: each route is `Guarded`
     for noun in _NOUNS:
         api.include_router(noun.router)
     app.include_router(api)
@@ -74,6 +75,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
         Security,
         hosts={"localhost", "127.0.0.1", "[::1]", settings.host, f"[{settings.host}]", *settings.allowed_hosts},
     )
+    app.add_middleware(CloseUnread)
     app.add_middleware(Requests)
     return app
 

@@ -83,7 +83,7 @@ def _describe_errors(path: str, operation: dict[str, Any]) -> None:
     if path.startswith("/api/v1"):
         always += [401, 403, 429]
     if "requestBody" in operation:
-        always.append(413)
+        always += [408, 413]
     if "422" in responses:
         always.append(422)
     for status, response in problems(*always).items():

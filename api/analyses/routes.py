@@ -9,6 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Query, Response
 from api.after_commit import ring_later
 from api.analyses import service
 from api.analyses.schemas import AnalysisInfo, AnalysisWithResult, NewAnalysis
+from api.auth import Guarded
 from api.errors import problems
 from api.jobs.service import find as find_job
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
@@ -18,7 +19,7 @@ from colt_core.analyses.config import AnalysisKind
 from store.broker import PREPARE
 from store.repositories import analyses
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=Guarded)
 
 
 @router.get("/jobs/{job_id}/analyses", responses=problems(404))

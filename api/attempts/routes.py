@@ -5,13 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.attempts.schemas import AttemptInfo
+from api.auth import Guarded
 from api.errors import problems
 from api.jobs.service import find
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.sessions import ReadSession
 from store.repositories import attempts
 
-router = APIRouter(prefix="/jobs/{job_id}/attempts", tags=["jobs"])
+router = APIRouter(prefix="/jobs/{job_id}/attempts", tags=["jobs"], route_class=Guarded)
 
 
 @router.get("", responses=problems(404))

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.auth import Guarded
 from api.checkpoints.schemas import CheckpointInfo
 from api.downloads import file_response
 from api.errors import NotFound, problems
@@ -17,7 +18,7 @@ from api.sessions import ReadSession
 from store.database import reading
 from store.repositories import checkpoints
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=Guarded)
 Format = Annotated[
     Literal["torch", "backbone"],
     Query(description="torch: all that a resume takes; backbone: torchvision-compatible weights as safetensors."),

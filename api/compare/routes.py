@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.auth import Guarded
 from api.compare import service
 from api.compare.schemas import Comparison
 from api.errors import problems
 from api.sessions import ReadSession
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=Guarded)
 
 
 @router.get("/compare", responses=problems(404))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api import registration
 from api.after_commit import delete_later, ring_later
+from api.auth import Guarded
 from api.datasets import service
 from api.datasets.schemas import DatasetInfo, NewDataset
 from api.errors import problems
@@ -22,7 +23,7 @@ from store.database import reading
 from store.models import Dataset
 from store.repositories import registrations
 
-router = APIRouter(prefix="/datasets", tags=["data"])
+router = APIRouter(prefix="/datasets", tags=["data"], route_class=Guarded)
 
 
 @router.post("", status_code=202, responses=problems(415))

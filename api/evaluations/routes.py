@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, BackgroundTasks, Response
 
 from api.after_commit import ring_later
+from api.auth import Guarded
 from api.errors import NotFound, problems
 from api.evaluations import service
 from api.evaluations.schemas import EvaluationInfo, NewEvaluation
@@ -15,7 +16,7 @@ from api.sessions import ReadSession, WriteSession
 from store.broker import PREPARE
 from store.repositories import evaluations
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=Guarded)
 
 
 @router.get("/jobs/{job_id}/evaluations", responses=problems(404))

@@ -10,6 +10,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request,
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.after_commit import delete_later, ring_later
+from api.auth import Guarded
 from api.errors import problems
 from api.jobs import service
 from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile, Status
@@ -23,7 +24,7 @@ from store.models import Job
 from store.repositories import jobs, metrics, profile
 
 log = logging.getLogger(__name__)
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Guarded)
 
 
 def _accepted(job: Job, response: Response) -> Accepted:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api import registration
 from api.after_commit import delete_later, ring_later
+from api.auth import Guarded
 from api.errors import problems
 from api.ood_pools import service
 from api.ood_pools.schemas import NewOodPool, OodPoolInfo
@@ -23,7 +24,7 @@ from store.database import reading
 from store.models import OodPool
 from store.repositories import registrations
 
-router = APIRouter(prefix="/ood-pools", tags=["data"])
+router = APIRouter(prefix="/ood-pools", tags=["data"], route_class=Guarded)
 
 
 @router.post("", status_code=202, responses=problems(415))

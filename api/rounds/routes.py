@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from api.auth import Guarded
 from api.errors import NotFound, problems
 from api.jobs.service import find
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
@@ -13,7 +14,7 @@ from api.rounds.schemas import RoundInfo
 from api.sessions import ReadSession
 from store.repositories import rounds
 
-router = APIRouter(prefix="/jobs/{job_id}/rounds", tags=["tailness"])
+router = APIRouter(prefix="/jobs/{job_id}/rounds", tags=["tailness"], route_class=Guarded)
 
 
 @router.get("", responses=problems(404))

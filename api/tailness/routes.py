@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
+from api.auth import Guarded
 from api.errors import Unprocessable, problems
 from api.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.responses import CSV
@@ -23,7 +24,7 @@ from api.tailness.schemas import (
     OodSamplePage,
 )
 
-router = APIRouter(prefix="/jobs/{job_id}", tags=["tailness"])
+router = APIRouter(prefix="/jobs/{job_id}", tags=["tailness"], route_class=Guarded)
 Index = Annotated[int, Path(ge=0, lt=2**31)]
 
 

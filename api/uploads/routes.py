@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Query, Request
 
 from api.after_commit import delete_later
+from api.auth import Guarded
 from api.errors import UnsupportedMediaType, problems
 from api.sessions import WriteSession
 from api.uploads import service
 from api.uploads.schemas import UploadInfo
 
-router = APIRouter(prefix="/uploads", tags=["data"])
+router = APIRouter(prefix="/uploads", tags=["data"], route_class=Guarded)
 
 _RAW_BODY = {
     "requestBody": {

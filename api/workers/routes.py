@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from api.auth import Guarded
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.sessions import ReadSession
 from api.workers.schemas import Work, WorkerInfo
@@ -11,7 +12,7 @@ from store.models import utc_now
 from store.repositories import workers
 from store.settings import get_settings
 
-router = APIRouter(prefix="/workers", tags=["workers"])
+router = APIRouter(prefix="/workers", tags=["workers"], route_class=Guarded)
 
 
 @router.get("")
