@@ -108,6 +108,13 @@ class TooManyRequests(ApiError):
         super().__init__(detail, {"Retry-After": str(wait_seconds)})
 
 
+class Busy(ApiError):
+    status = 503
+
+    def __init__(self, detail: str, wait_seconds: int) -> None:
+        super().__init__(detail, {"Retry-After": str(wait_seconds)})
+
+
 class RangeNotSatisfiable(ApiError):
     status = 416
 

@@ -10,7 +10,7 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.errors import Conflict, NotFound, TooLarge, Unprocessable
+from api.errors import Busy, Conflict, NotFound, TooLarge, Unprocessable
 from store.artifacts import get_artifacts
 from store.database import writing
 from store.models import Upload, new_id
@@ -19,7 +19,10 @@ from store.settings import get_settings
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".npz", ".npy", ".txt")
 # Each upload in progress holds a thread; of its own, so that slow clients do not block the rest of the API.
-_THREADS = anyio.CapacityLimiter(8)
+MOST_AT_ONCE = 8
+WAIT_SECONDS = 5.0  # for one of these places
+RETRY_SECONDS = 10
+_places = anyio.Semaphore(MOST_AT_ONCE)
 
 
 def checked_filename(filename: str) -> str:
@@ -41,6 +44,7 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
     Raises:
         Unprocessable: for a bad name, or an empty body.
         TooLarge: when more than the allowed bytes are announced, or arrive.
+        Busy: when too many others are in progress.
     """
     safe_name = checked_filename(filename)
     limit = get_settings().max_upload_bytes
@@ -81,7 +85,15 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
             raise
         return upload
 
-    return await anyio.to_thread.run_sync(store, limiter=_THREADS)
+    try:
+        with anyio.fail_after(WAIT_SECONDS):
+            await _places.acquire()
+    except TimeoutError:
+        raise Busy(f"{MOST_AT_ONCE} uploads are in progress; send this one again later.", RETRY_SECONDS) from None
+    try:
+        return await anyio.to_thread.run_sync(store, limiter=anyio.CapacityLimiter(1))
+    finally:
+        _places.release()
 
 
 def remove(session: Session, upload_id: str) -> str:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from fastapi.testclient import TestClient
@@ -16,6 +17,7 @@ from sqlalchemy import event
 
 from api import body_limit
 from api.body_limit import MOST_PARTS
+from api.uploads import service
 from api.wrong_tokens import MOST_WRONG
 from store.database import get_engine, reading, writing
 from store.models import Upload
@@ -152,6 +154,26 @@ def test_a_slow_upload_may_take_its_time(server: httpx.Client, monkeypatch: pyte
     assert answer.startswith(b"HTTP/1.1 201") and f'"bytes":{sent}'.encode() in answer
 
 
+def test_an_upload_does_not_wait_for_ever_for_others(
+    server: httpx.Client, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_places", anyio.Semaphore(2))
+    monkeypatch.setattr(service, "WAIT_SECONDS", 0.1)
+    with announce(server, UPLOAD) as one, announce(server, UPLOAD) as other:
+        for stalled in (one, other):
+            stalled.sendall(b"x" * 3_000_000)
+        wait_until_stored(home, 2)
+        with announce(server, UPLOAD) as third:
+            status, headers, told = last_answer(third)
+        assert (status, headers["retry-after"]) == (503, "10")
+        assert "uploads are in progress" in told["detail"]
+        assert server.get(f"{API}/jobs").status_code == 200
+    wait_until_stored(home, 0)
+    monkeypatch.setattr(service, "WAIT_SECONDS", 10)
+    for _ in range(3):
+        assert server.post(UPLOAD, content=b"x").status_code == 201
+
+
 def test_a_body_of_very_many_parts_is_refused_before_it_is_parsed(client: TestClient) -> None:
     many: list[Any] = [
         {f"key{number}": 0 for number in range(MOST_PARTS)},
@@ -167,3 +189,10 @@ def test_a_body_of_very_many_parts_is_refused_before_it_is_parsed(client: TestCl
     cut = {"profile": "indices", "indices": list(range(100_000))}
     long = {"name": "x", "source": {"kind": "sample", "name": "digits"}, "long_tail": cut}
     assert client.post(f"{API}/datasets", json=long).status_code == 202
+
+
+def wait_until_stored(home: Path, count: int) -> None:
+    until = time.monotonic() + 10
+    while len(stored_files(home)) != count:
+        assert time.monotonic() < until
+        time.sleep(0.01)
