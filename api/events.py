@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from fastapi.concurrency import run_in_threadpool
@@ -18,6 +19,7 @@ from store.repositories.jobs import FINAL
 
 log = logging.getLogger(__name__)
 _BATCH = 500
+CHECK_SECONDS = 30.0  # between two looks at whether a stream's token is still good
 _End = str  # the final status, or "deleted"
 
 
@@ -39,17 +41,28 @@ class EventFeed:
         self._poller: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
-    async def follow(self, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
-        """Events of a job behind the event with id `after`, then an `end` event."""
+    async def follow(
+        self, job_id: str, after: int, is_allowed: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Events of a job behind the event with id `after`, then an `end` event; none, once it is not allowed."""
         follower = _Follower(job_id, after)
         self._followers.add(follower)
         self._wake.set()
         if self.resting:
             self._poller = asyncio.create_task(self._poll(), name="job events")
+        loop = asyncio.get_running_loop()
+        check_at = loop.time() + CHECK_SECONDS
         try:
             while True:
                 was_full = follower.queue.full()
-                news = await follower.queue.get()
+                news: list[JobEvent] | _End = []
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(check_at):
+                        news = await follower.queue.get()
+                if loop.time() >= check_at:
+                    if not await is_allowed():
+                        return
+                    check_at = loop.time() + CHECK_SECONDS
                 if was_full:
                     self._wake.set()
                 if isinstance(news, str):

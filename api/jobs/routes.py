@@ -10,7 +10,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request,
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.after_commit import delete_later, ring_later
-from api.auth import Guarded
+from api.auth import Guarded, is_allowed
 from api.errors import problems
 from api.jobs import service
 from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile, Status
@@ -114,7 +114,7 @@ async def stream_job_events(
 
     When the job is in a final status and everything was told, an `end` event closes the stream; then do not reconnect.
     """
-    async for event in request.app.state.feed.follow(job_id, last_event_id or 0):
+    async for event in request.app.state.feed.follow(job_id, last_event_id or 0, lambda: is_allowed(request)):
         yield event
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,12 +14,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 import api.events
 import store.database
 from store.database import get_engine, writing
 from store.models import Job, JobEvent
-from store.repositories import jobs
+from store.repositories import jobs, tokens
 from tests.unit.api.conftest import forget_settings
 from tests.unit.api.problems import problem
 from tests.unit.api.rows import Rows
@@ -160,6 +162,50 @@ def test_a_database_that_was_away_for_a_moment_costs_no_event(
         with writing() as session:
             session.execute(update(Job).where(Job.id == job.id).values(status="failed"))
         assert next(events)[1:] == ("end", {"status": "failed"})
+
+
+def test_a_stream_ends_with_its_token(server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.events, "CHECK_SECONDS", 0.05)
+    job = rows.job(status="running")
+    with writing() as session:
+        token, kept = (tokens.create_token(session, "test", ["read"]) for _ in range(2))
+    with ExitStack() as opened:
+        stream, other = (
+            opened.enter_context(
+                server.stream("GET", f"{API}/jobs/{job.id}/events", headers={"Authorization": f"Bearer {value}"})
+            )
+            for value in (token, kept)
+        )
+        lines, others = stream.iter_lines(), told(other)
+        assert any(line.startswith("event: status") for line in lines)
+        next(others)
+        with writing() as session:
+            revoked = tokens.find(session, token)
+            assert revoked is not None and tokens.revoke(session, revoked.id)
+        # Without an `end`, as the job goes on, and before it is silent for so long that a ping is due.
+        assert not any(line.startswith(("event: end", ": ping")) for line in lines)
+        rows.event(job, "log", lines=["still here"])
+        assert next(others)[1] == "log"
+
+
+def test_a_stream_outlives_a_database_that_cannot_tell_of_its_token(
+    server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.events, "CHECK_SECONDS", 0.05)
+    job = rows.job(status="running")
+    with server.stream("GET", f"{API}/jobs/{job.id}/events") as response:
+        events = told(response)
+        next(events)
+        asked = threading.Event()
+
+        def away(*_: object) -> bool:
+            asked.set()
+            raise OperationalError("SELECT", {}, Exception("gone"))
+
+        monkeypatch.setattr(tokens, "any_exist", away)
+        assert asked.wait(10)
+        rows.event(job, "log", lines=["after"])
+        assert next(events)[1] == "log"
 
 
 def test_a_missing_job_has_no_stream(server: httpx.Client) -> None:
