@@ -15,8 +15,17 @@ from store.repositories import registrations, uploads
 from store.repositories.registrations import R
 from store.settings import get_settings
 
+# No control characters, nor what breaks a line or turns the direction of text: a name must look as what it is.
+_UNPRINTED = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+PRINTED = f"[^{_UNPRINTED}]"
 Name = Annotated[
-    str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$", examples=["cifar10-lt"])
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=rf"^{PRINTED}*[^\s{_UNPRINTED}]{PRINTED}*$",
+        examples=["cifar10-lt"],
+    ),
 ]
 Status = Literal["registering", "ready", "failed"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
 from pydantic.json_schema import JsonSchemaMode
 
-from api.registration import Name
+from api.registration import PRINTED, Name
 from colt_core.config import PretrainConfig
 from colt_core.probes.config import ProbeKind
 from store.models import Job
@@ -17,7 +17,7 @@ Status = Literal["queued", "running", "cancelling", "cancelled", "failed", "succ
 Order = Literal[
     "-created_at", "created_at", "-name", "name", "-accuracy", "accuracy", "-loss", "loss", "-status", "status"
 ]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=rf"^{PRINTED}+$")]
 
 
 def _config_schema(title: str, description: str, mode: JsonSchemaMode) -> WithJsonSchema:

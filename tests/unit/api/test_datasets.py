@@ -153,6 +153,11 @@ WRONG_REGISTRATIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": ""}, "/name"),
     ({"name": " "}, "/name"),
     ({"name": "a\nb"}, "/name"),
+    ({"name": "\x01"}, "/name"),
+    ({"name": "a\x85b"}, "/name"),
+    ({"name": "png.\u202egnp"}, "/name"),  # shown as png.png
+    ({"name": "\u2066a"}, "/name"),
+    ({"name": "a\u200e"}, "/name"),
     ({"name": None}, "/name"),
     ({"source": None}, "/source"),
     ({"source": {"kind": "ftp"}}, "/source"),

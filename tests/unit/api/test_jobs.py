@@ -90,6 +90,8 @@ WRONG_BODIES: list[tuple[dict[str, Any], list[str]]] = [
     ({"evaluations": ["quadratic"]}, ["/evaluations/0"]),
     ({"tags": ["a", ""]}, ["/tags/1"]),
     ({"name": ""}, ["/name"]),
+    ({"name": "a\u202eb"}, ["/name"]),
+    ({"tags": ["a\u202eb"]}, ["/tags/0"]),
     ({"config": 3}, ["/config"]),
     ({"sampler": "colt"}, ["/sampler"]),
 ]
