@@ -103,7 +103,7 @@ def remove(session: Session, model: type[R], row_id: str) -> str:
     """Delete the row.
 
     Returns:
-        The key of its artifact, to be deleted after the commit.
+        The key of its folder, to be deleted after the commit.
 
     Raises:
         NotFound: when there is no such row.
@@ -114,7 +114,7 @@ def remove(session: Session, model: type[R], row_id: str) -> str:
         registrations.remove(session, model, row_id)
     except registrations.InUse as error:
         raise Conflict(f"Jobs use this {_NOUN[model]}; delete those first.") from error
-    return row.artifact
+    return row.folder
 
 
 _NOUN = {Dataset: "data set", OodPool: "OOD pool"}

@@ -3,7 +3,8 @@
 Nothing is taken from under a writer. Files are listed before the rows are read, and:
 - a checkpoint's row is added by whoever holds the job's lease, under a name that nobody else writes: those of a job
   that is leased are left alone, and a writer that has lost its lease adds no row any more;
-- a data set or pool has its row before its files, an upload after them, while a file that is being written is young:
+- a data set or pool has its row before its files, and each attempt a folder named by its lease, which is left alone
+  while that is held; an upload has its row after them, while a file that is being written is young:
   only what has been left alone for a long time is an orphan.
 """
 
@@ -47,15 +48,20 @@ def named_folders(session: Session) -> set[str]:
     """The folders that rows name."""
     named = set(session.scalars(select(Checkpoint.artifact).where(Checkpoint.usable)))
     named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(Upload.id))}
-    for model in (Dataset, OodPool):  # one that failed will not be tried again, and leaves nothing
-        rows = session.scalars(select(model.id).where(model.status != "failed"))
-        named |= {f"{model.__tablename__}/{row_id}" for row_id in rows}
+    rows: list[Dataset | OodPool] = [*session.scalars(select(Dataset)), *session.scalars(select(OodPool))]
+    for row in rows:
+        if row.status != "failed":  # one that failed will not be tried again, and leaves nothing
+            named |= {row.folder, row.artifact}
+            if row.lease_token is not None:
+                named.add(row.folder_of(row.lease_token))
     return named
 
 
 def _owner(key: str) -> str | None:
     """The folder that a row names as a whole, or would."""
     match key.split("/"):
+        case ["datasets" | "ood_pools" as kind, row_id, attempt, _, *_]:
+            return f"{kind}/{row_id}/{attempt}"
         case ["datasets" | "ood_pools" | "uploads" as kind, row_id, _, *_]:
             return f"{kind}/{row_id}"
         case ["jobs", row_id, "checkpoints", name, _, *_]:

@@ -95,7 +95,7 @@ def recover(session: Session) -> list[str]:
     """Put back, or end, whatever is held under an expired lease.
 
     Returns:
-        Artifact keys of registrations that failed for good; to be deleted after the commit.
+        Artifact keys of lost registrations; to be deleted after the commit.
     """
     rubbish = []
     for model in LEASED:
@@ -105,8 +105,8 @@ def recover(session: Session) -> list[str]:
             status = outcome.lost(session, lease, LOST, get_settings().max_attempts)
             lost = "%s %s was lost by %s and is %s again"
             log.warning(lost, model.__tablename__, row.id, row.worker_id, status, extra=lease.ids)
-            if isinstance(row, Dataset | OodPool) and status == outcome.FAILED:
-                rubbish.append(row.artifact)
+            if isinstance(row, Dataset | OodPool):
+                rubbish.append(row.folder if status == outcome.FAILED else row.folder_of(lease.token))
     return rubbish
 
 

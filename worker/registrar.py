@@ -44,7 +44,7 @@ PROGRESS_SECONDS = 1.0
 
 def register(lease: Lease, _interrupt: Interrupt) -> None:
     """Build the arrays in scratch space, store them, then call the row ready. What fails leaves nothing: the
-    supervisor removes the scratch space, and the artifacts of a row that is not to be.
+    supervisor removes the scratch space, and what was stored.
 
     Raises:
         WorkFailed: when the data cannot be used; says what to change.
@@ -62,7 +62,10 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     except DataError as error:
         raise WorkFailed(str(error)) from error
     persist(lambda session: leases.held(session, lease))  # may still be deleted meanwhile: the supervisor looks again
-    written = get_artifacts().put_folder(folder, row.artifact)
+    # Of this attempt alone: who was paused here, and wakes when another has finished, must not replace its files.
+    key = row.folder_of(lease.token)
+    written = get_artifacts().put_folder(folder, key)
+    columns["stored_as"] = key
     columns["files"] = {name: asdict(stored) for name, stored in written.items()}
     persist(lambda session: leases.finish(session, lease, "ready", progress=1.0, problem=None, **columns))
 

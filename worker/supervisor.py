@@ -11,15 +11,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading, writing
-from store.leases import Lease, LeaseLost
+from store.leases import Lease, LeasedRow, LeaseLost
 from store.models import Dataset, Job, OodPool
 from store.repositories import events
 from store.settings import Settings, get_settings
@@ -159,17 +159,18 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _look_back(lease: Lease) -> bool:
-    """Say how it ended, and whether by breaking off. A registration that failed, or whose row was deleted meanwhile,
-    leaves no files."""
+    """Say how it ended, and whether by breaking off. A registration leaves no files but those of a row that is ready:
+    none when it failed, or its row was deleted meanwhile; and an attempt none that another has come after."""
     table = lease.model.__tablename__
-    status, faults = None, 0
+    row: LeasedRow | None = None
     try:
         with reading() as session:
-            found = select(lease.model.status, lease.model.faults).where(lease.model.id == lease.id)
-            status, faults = session.execute(found).one_or_none() or (None, 0)
-        log.info("%s %s is %s", table, lease.id, status or "deleted")
-        if lease.model in (Dataset, OodPool) and status in (None, outcome.FAILED):
+            row = cast("LeasedRow | None", session.get(lease.model, lease.id))
+        log.info("%s %s is %s", table, lease.id, row.status if row else "deleted")
+        if lease.model in (Dataset, OodPool) and (row is None or row.status == outcome.FAILED):
             get_artifacts().delete(f"{table}/{lease.id}")
+        elif isinstance(row, Dataset | OodPool) and row.artifact != (own := row.folder_of(lease.token)):
+            get_artifacts().delete(own)
     except Exception:
         log.exception("could not look after %s %s", table, lease.id)
-    return faults > 0 and status in (lease.model.waiting, outcome.FAILED)
+    return row is not None and row.faults > 0 and row.status in (lease.model.waiting, outcome.FAILED)

@@ -34,11 +34,21 @@ class Registered(Identified, Leased):
     image_size: Mapped[int | None]
     num_samples: Mapped[int | None]
     files: Mapped[dict[str, Any] | None]  # bytes and sha256 by name; null where an earlier version wrote them
+    stored_as: Mapped[str | None] = mapped_column("artifact")  # null where an earlier version wrote it
+
+    @property
+    def folder(self) -> str:
+        """In the artifact store, with the files of every attempt."""
+        return f"{self.__tablename__}/{self.id}"  # type: ignore[attr-defined]
+
+    def folder_of(self, token: str) -> str:
+        """Where the attempt under this lease writes, and no other."""
+        return f"{self.folder}/{token}"
 
     @property
     def artifact(self) -> str:
-        """Folder of the images in the artifact store."""
-        return f"{self.__tablename__}/{self.id}"  # type: ignore[attr-defined]
+        """Folder of the images in the artifact store: of the attempt that ended well."""
+        return self.stored_as or self.folder
 
 
 class Dataset(Registered, Base):

@@ -41,11 +41,6 @@ def _none(look: Callable[[], list[str]], what: str) -> None:
 
 def _stray_artifacts(service: Service) -> Iterator[str]:
     root = artifacts_folder(service)
-    # As undisturbed registrations left them.
-    files = {
-        kind: {path.name for path in (root / kind / row_id).iterdir() if not path.name.endswith(".partial")}
-        for kind, row_id in (("datasets", service.dataset_id), ("ood_pools", service.ood_pool_id))
-    }
     with engine_of(service.stack) as engine, reading(engine) as session:
         named = {
             f"{artifact}/{name}"
@@ -54,7 +49,8 @@ def _stray_artifacts(service: Service) -> Iterator[str]:
         }
         for model in (Dataset, OodPool):
             for row in session.scalars(select(model).where(model.status == "ready")):
-                named |= {f"{row.artifact}/{name}" for name in files[model.__tablename__]}
+                assert row.files
+                named |= {f"{row.artifact}/{name}" for name in row.files}
     found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     assert named <= found, f"rows name files that are not there: {sorted(named - found)}"
     yield from found - named

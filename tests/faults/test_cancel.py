@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -101,8 +101,3 @@ def test_a_registration_that_is_deleted_stops_and_leaves_nothing(service: Servic
     assert service.stack.client.delete(f"/api/v1/datasets/{dataset_id}").status_code < 300
     wait_until(lambda: service.process_of(dataset_id) is None, GRACE_SECONDS, "the registration stops")
     assert_nothing_left(service)
-    assert not any(_files_of(service, dataset_id))
-
-
-def _files_of(service: Service, dataset_id: str) -> Iterator[str]:
-    return (path.name for path in (artifacts_folder(service) / "datasets").glob(f"{dataset_id}/*"))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import signal
 import time
+from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 import pytest
 from sqlalchemy import select
 
 from store.database import reading
-from store.models import Checkpoint
+from store.models import Checkpoint, Dataset
 from tests.faults.leftovers import artifacts_folder, assert_nothing_left
-from tests.faults.runs import PATIENCE, Service, engine_of
+from tests.faults.runs import DATASET, PATIENCE, Service, engine_of, post, wait_status
 from tests.services.processes import Process, wait_until
 
 # Only where a second worker can take the job.
@@ -98,10 +102,47 @@ def test_one_that_wakes_in_the_middle_of_a_checkpoint_does_not_replace_the_other
     assert_nothing_left(service)
 
 
+@distributed
+def test_a_registrar_that_wakes_in_its_writing_does_not_replace_the_files_of_another(service: Service) -> None:
+    dataset_id = post(service.stack, "datasets", DATASET | {"image_size": 128})  # large, so that writing takes a while
+    wait_until(lambda: service.process_of(dataset_id) is not None, PATIENCE, "the registration runs")
+    late = service.process_of(dataset_id)
+    assert late is not None
+    folder = artifacts_folder(service) / "datasets" / dataset_id
+    deadline = time.monotonic() + PATIENCE
+    while not any(folder.rglob("*.partial")):
+        assert time.monotonic() < deadline, "no array is seen half-written"
+    paused = pause(service, late)
+    (half_written,) = folder.rglob("*.partial")
+    # This stack's sweep is in a hurry; any other leaves it there for a day.
+    os.utime(half_written, (time.time() + 3600, time.time() + 3600))
+    try:
+        assert wait_status(service.stack, f"datasets/{dataset_id}", "ready", "failed")["status"] == "ready"
+        with engine_of(service.stack) as engine, reading(engine) as session:
+            row = session.get_one(Dataset, dataset_id)
+        assert row.attempts == 2 and row.files
+        files = {artifacts_folder(service) / row.artifact / name: written for name, written in row.files.items()}
+        before = _identities(files)
+        late.resume()
+        wait_until(lambda: is_over(late), 10, "the late one stops by itself")  # its supervisor is still paused
+    finally:
+        wake(paused)
+    assert_nothing_left(service)
+    assert _identities(files) == before
+    assert {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files} == {
+        path: written["sha256"] for path, written in files.items()
+    }
+    wait_until(lambda: [*folder.iterdir()] == [folder.parents[1] / row.artifact], 10, "the late one's folder is gone")
+
+
 def _files(service: Service, job_id: str) -> dict[str, tuple[int, int]]:
     """Each file of the job's checkpoints, and when it was written and by which inode it is known."""
     with engine_of(service.stack) as engine, reading(engine) as session:
         folders = session.scalars(select(Checkpoint.artifact).where(Checkpoint.job_id == job_id)).all()
     paths = [path for folder in folders for path in (artifacts_folder(service) / folder).iterdir()]
     assert len(paths) == 2 * len(folders) > 0, paths
+    return _identities(paths)
+
+
+def _identities(paths: Iterable[Path]) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_mtime_ns, path.stat().st_ino) for path in paths}

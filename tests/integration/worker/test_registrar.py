@@ -11,16 +11,23 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from colt_core.data import ImageDataset, ImagePool
-from store.artifacts import get_artifacts
+from store import leases
+from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
-from store.models import Dataset, OodPool, Upload
+from store.leases import Lease, LeasedRow, LeaseLost
+from store.models import Dataset, OodPool, Upload, utc_now
 from tests.integration.worker.claims import work_off
 from tests.unit.colt_core.data_files import hash_of, labelled_files, pixels, png
 from tests.unit.store.rows import add_dataset
+from worker.child import Interrupt
 from worker.claiming import take
 from worker.folder import WorkerFolder
+from worker.handover import SCRATCH
+from worker.reconciler import recover
+from worker.registrar import register
 from worker.supervisor import supervise
 
 
@@ -156,3 +163,35 @@ def test_a_data_set_deleted_while_it_is_registered_leaves_nothing(configured: En
         supervise(lease, "worker.registrar", ["datasets", row.id], folder)
         assert list((folder.path / "scratch").iterdir()) == []
     assert artifacts_under(home, "datasets") == []
+
+
+def test_a_late_registrar_does_not_replace_the_files_of_another(
+    configured: Engine, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(dataset_of({"kind": "upload", "upload_id": upload(IMAGES)}))
+    late = take(Dataset, "late")
+    assert late is not None
+    held = leases.held
+
+    def paused(session: Session, lease: Lease) -> LeasedRow:
+        """The late one stops behind its look at the lease; another registers meanwhile, and decodes differently."""
+        row = held(session, lease)
+        session.commit()
+        monkeypatch.setattr(leases, "held", held)
+        with writing() as other:
+            other.get_one(Dataset, lease.id).lease_expires_at = utc_now()
+        with writing() as other:
+            recover(other)
+            other.get_one(Dataset, lease.id).spec = row.spec | {"image_size": 8}
+        work_off(home, Dataset)
+        return row
+
+    monkeypatch.setattr(leases, "held", paused)
+    monkeypatch.setenv(SCRATCH, str(tmp_path))
+    with pytest.raises(LeaseLost):
+        register(late, Interrupt())
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert row.status == "ready" and row.image_size == 8 and row.files
+    for name, written in row.files.items():
+        assert get_artifacts().holds(f"{row.artifact}/{name}", Stored(**written)), name

@@ -62,10 +62,11 @@ def registered(engine: Engine, home: Path) -> Dataset:
     """A data set as the registrar leaves it."""
     row = add_dataset(engine, status="ready")
     ImageDataset(IMAGES, LABELS, ("a", "b", "c"), PARTS).save(home / "made")
-    written = get_artifacts().put_folder(home / "made", row.artifact)
+    key = row.folder_of("attempt")
+    written = get_artifacts().put_folder(home / "made", key)
     with writing() as session:
         files = {name: {"bytes": stored.bytes, "sha256": stored.sha256} for name, stored in written.items()}
-        session.execute(update(Dataset).values(files=files))
+        session.execute(update(Dataset).values(files=files, stored_as=key))
     return row
 
 
@@ -251,7 +252,7 @@ def test_a_last_checkpoint_that_is_damaged_is_trained_again_before_it_is_evaluat
 
 def test_damaged_data_are_not_trained_on(patient: Callable[[float], Job], home: Path, disk: SmallDisk) -> None:
     patient(0.3)
-    (images,) = (disk.path / "artifacts").glob("datasets/*/images.npy")
+    (images,) = (disk.path / "artifacts").glob("datasets/*/*/images.npy")
     content = bytearray(images.read_bytes())
     content[-1] ^= 1
     images.write_bytes(content)

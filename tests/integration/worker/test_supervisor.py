@@ -214,3 +214,18 @@ def test_a_registration_that_fails_leaves_no_files(configured: Engine, folder: W
     assert row.status == "failed" and row.problem is not None
     assert row.problem["status"] == 422 and "gone" in row.problem["detail"]
     assert not artifact.exists()
+
+
+def test_an_attempt_that_another_has_come_after_leaves_no_files(
+    configured: Engine, folder: WorkerFolder, home: Path
+) -> None:
+    dataset = add_dataset(configured)
+    late = take(Dataset, folder.worker_id)
+    assert late is not None
+    others = dataset.folder_of("another")
+    with writing(configured) as session:
+        session.execute(update(Dataset).values(status="ready", lease_token=None, stored_as=others))
+    for key in (others, dataset.folder_of(late.token)):
+        (home / "artifacts" / key).mkdir(parents=True)
+    supervise(late, "worker.registrar", ["datasets", late.id], folder)
+    assert [path.name for path in (home / "artifacts" / dataset.folder).iterdir()] == ["another"]

@@ -51,6 +51,7 @@ class Rows:
             row.class_names, row.class_counts = NAMES, [6, 3, 1]
             row.split_sizes = {"train": 10, "probe": 15, "val": 0, "test": 12}
             row.groups = {"many": [0], "medium": [1], "few": [2]}
+            row.stored_as = row.folder_of("attempt")  # and the pool as an earlier version left it
             packed = io.BytesIO()
             np.savez(packed, **parts)
             for file, content in (

@@ -297,6 +297,7 @@ def test_data_in_use_is_kept(client: TestClient, rows: Rows, home: Path) -> None
     problem(client.delete(f"{API}/datasets/{dataset.id}"), 409)
     problem(client.delete(f"{API}/ood-pools/{pool.id}"), 409)
     assert client.delete(f"{API}/jobs/{job.id}").status_code == 204
+    get_artifacts().write(f"{dataset.folder_of('lost')}/images.npy", [b"half of it"])
     assert client.delete(f"{API}/datasets/{dataset.id}").status_code == 204
     assert client.delete(f"{API}/ood-pools/{pool.id}").status_code == 204
     assert stored_files(home) == []

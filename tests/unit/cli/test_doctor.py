@@ -34,9 +34,13 @@ def home(tmp_path: Path) -> Path:
 def service(database_url: str, home: Path) -> Iterator[Engine]:
     """A service whose database and store are whole: a data set, an upload, a job with two checkpoints."""
     with worker_settings(home, database_url) as engine:
-        images = get_artifacts().write("datasets/d/images.npy", [b"images"])
+        images = get_artifacts().write("datasets/d/attempt/images.npy", [b"images"])
         dataset = add_dataset(
-            engine, id="d", status="ready", files={"images.npy": {"bytes": images.bytes, "sha256": images.sha256}}
+            engine,
+            id="d",
+            status="ready",
+            stored_as="datasets/d/attempt",
+            files={"images.npy": {"bytes": images.bytes, "sha256": images.sha256}},
         )
         sent = get_artifacts().write("uploads/u/a.zip", [b"zip"])
         with writing() as session:
@@ -186,7 +190,7 @@ def test_without_a_whole_checkpoint_no_row_is_removed(service: Engine, home: Pat
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        ("datasets/d/images.npy", "datasets 'digits' (d): images.npy is not what was written"),
+        ("datasets/d/attempt/images.npy", "datasets 'digits' (d): images.npy is not what was written"),
         ("uploads/u/a.zip", "upload 'a.zip' (u) is not what was written"),
         (
             "jobs/j/checkpoints/1-1-0/backbone.safetensors",
@@ -211,11 +215,12 @@ def test_orphaned_files_are_deleted_once_they_are_old(service: Engine, home: Pat
         leave(artifacts / "datasets/gone/images.npy"),
         leave(artifacts / "jobs/gone/checkpoints/1-1-0/checkpoint.pt"),
         leave(artifacts / "jobs/j/checkpoints/9-9-0/checkpoint.pt"),
-        leave(artifacts / f"datasets/d/images.npy.{'0' * 32}.partial"),
+        leave(artifacts / "datasets/d/lost/images.npy"),
+        leave(artifacts / f"datasets/d/attempt/images.npy.{'0' * 32}.partial"),
         leave(home / "cache/datasets/cached/images.npy"),
         leave(home / "logs/jobs/gone.log"),
     ]
-    kept = [leave(home / "cache/datasets/d/images.npy"), leave(home / "logs/jobs/j.log")]
+    kept = [leave(home / "cache/datasets/d/attempt/images.npy"), leave(home / "logs/jobs/j.log")]
     code, told = examined(capsys)
     assert code == 1 and told.endswith(f"{len(old)} found, 0 mended.\n") and all(path.exists() for path in old)
     code, told = examined(capsys, fix=True)

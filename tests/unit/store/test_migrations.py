@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, sel
 from store import leases
 from store.database import build_engine, reading, writing
 from store.migrate import DatabaseIsNewer, alembic_config, check_not_newer, current, head, upgrade
-from store.models import Analysis, Base, Checkpoint, Evaluation, Job, JobEvent, SamplingRound
+from store.models import Analysis, Base, Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool, SamplingRound
 from store.repositories import attempts, jobs
 
 
@@ -223,6 +223,8 @@ def test_an_upgrade_from_any_revision_keeps_every_value(empty_engine: Engine, re
         assert session.get_one(Evaluation, "e").group_accuracy == {"many": 0.5}
         assert session.get_one(SamplingRound, ("succeeded", 1)).num_embedded is None
         assert session.get_one(Checkpoint, "c").bytes == 2**33
+        assert session.get_one(Dataset, "d").artifact == "datasets/d"
+        assert session.get_one(OodPool, "p").artifact == "ood_pools/p"
 
 
 @pytest.mark.parametrize("revision", revisions())

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, update
 
 from store.artifacts import ArtifactStore
 from store.database import writing
-from store.models import Checkpoint, Job, Upload, new_id
+from store.models import Checkpoint, Dataset, Job, Upload, new_id
 from store.orphans import find_orphans
 from tests.unit.store.rows import add_dataset, add_job
 
@@ -93,6 +93,21 @@ def test_nothing_is_taken_from_a_job_that_somebody_works_on(
     with writing(engine) as session:
         session.execute(update(Job).values(lease_token=None))
     assert find_orphans(artifacts, HOUR, engine) == [folder]
+
+
+def test_of_a_data_set_the_attempt_that_holds_it_and_the_one_that_ended_well_are_kept(
+    root: Path, artifacts: ArtifactStore, engine: Engine
+) -> None:
+    dataset = add_dataset(engine, lease_token="holds")
+    ready = write(root, f"{dataset.folder}/holds/images.npy").rpartition("/")[0]
+    lost = write(root, f"{dataset.folder}/lost/images.npy").rpartition("/")[0]
+    assert find_orphans(artifacts, HOUR, engine) == [lost]
+    with writing(engine) as session:
+        session.execute(update(Dataset).values(status="ready", lease_token=None, stored_as=ready))
+    assert find_orphans(artifacts, HOUR, engine) == [lost]
+    with writing(engine) as session:
+        session.execute(update(Dataset).values(status="failed"))
+    assert find_orphans(artifacts, HOUR, engine) == sorted([ready, lost])
 
 
 def test_a_store_without_a_folder_has_none(artifacts: ArtifactStore, engine: Engine) -> None:

@@ -101,12 +101,16 @@ def test_a_lost_registration_waits_again_then_fails_without_files(
     configured: Engine, reconciler: Reconciler, home: Path
 ) -> None:
     dataset = add_dataset(configured)
-    files = home / "artifacts" / dataset.artifact
-    files.mkdir(parents=True)
+    files = home / "artifacts" / dataset.folder
+    (files / "anothers").mkdir(parents=True)
     for status in ("registering", "failed"):
         with writing(configured) as session:
-            assert leases.claim(session, Dataset, "silent", -1) is not None
+            lease = leases.claim(session, Dataset, "silent", -1)
+        assert lease is not None
+        (files / lease.token).mkdir()
         reconciler.once()
+        assert not (files / lease.token).exists()
+        assert (files / "anothers").exists() == (status == "registering")
         with reading(configured) as session:
             row = session.get_one(Dataset, dataset.id)
         assert (row.status, row.lease_token) == (status, None)
