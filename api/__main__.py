@@ -8,7 +8,6 @@ import sys
 import uvicorn
 from sqlalchemy.exc import DBAPIError
 
-from api.auth import is_loopback
 from store import logs
 from store.database import get_engine, reading
 from store.migrate import DatabaseIsNewer, check_not_newer
@@ -26,13 +25,13 @@ def main() -> None:
         sys.exit(f"Refusing to start: {error}")
     except DBAPIError:
         logging.getLogger("api").warning("the database does not answer yet; until it does, so do requests")
-    if not is_loopback(settings.host):
+    if not settings.only_here:
         with reading() as session:
             guarded = tokens.any_exist(session)
         if not guarded:
             sys.exit(
-                f"Refusing to listen on {settings.host} without a token: other machines could reach this service. "
-                "Create one with `colt token create NAME`, or set COLT_HOST=127.0.0.1."
+                "Refusing to start without a token: by COLT_HOST or COLT_ALLOWED_HOSTS other machines could reach this "
+                "service. Create one with `colt token create NAME`, or leave both unset."
             )
     # Open event streams would keep the server from stopping; their clients come back by themselves.
     uvicorn.run(

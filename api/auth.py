@@ -1,11 +1,10 @@
 """Who may do what: bearer tokens with scopes, and a cookie that holds one for the dashboard.
 
-On loopback, as long as no token exists, everyone on this machine may do everything.
+Where only this machine reaches the API, everyone may do everything as long as no token exists.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -27,16 +26,6 @@ from store.settings import get_settings
 COOKIE = "colt_session"
 bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
 _READING = {"GET", "HEAD", "OPTIONS"}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server bound to `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Guarded(APIRoute):
@@ -73,7 +62,7 @@ def authorize(request: Request, credentials: HTTPAuthorizationCredentials | None
     """
     token = credentials.credentials if credentials else request.cookies.get(COOKIE)
     with reading() as session:
-        if credentials is None and is_loopback(get_settings().host) and not tokens.any_exist(session):
+        if credentials is None and get_settings().only_here and not tokens.any_exist(session):
             return  # whatever the cookie is: all tokens were deleted since
         if token is None:
             raise Unauthorized("This server needs a token: send it as `Authorization: Bearer TOKEN`.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator
@@ -86,16 +85,12 @@ def check_access(settings: Settings) -> None:
     Raises:
         Refused: when other machines could reach the API and no token exists.
     """
-    try:
-        loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = settings.host == "localhost"
-    if loopback:
+    if settings.only_here:
         return
     with reading() as session:
         guarded = tokens.any_exist(session)
     if not guarded:
         raise Refused(
-            f"other machines could reach {settings.host}, and no token exists. "
-            "Make one with `colt token create NAME`, or set COLT_HOST=127.0.0.1."
+            "by COLT_HOST or COLT_ALLOWED_HOSTS other machines could reach this service, and no token exists. "
+            "Make one with `colt token create NAME`, or leave both unset."
         )

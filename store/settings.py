@@ -5,6 +5,7 @@ Outside this module no code asks whether it runs on one machine or several.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +23,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the API binds to; any but loopback needs a token.")
     port: int = Field(8000, ge=1, le=65_535)
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
-        [], description="Further names clients may use for this server (Host header), comma-separated."
+        [], description="Further names clients may use for this server (Host header), comma-separated; needs a token."
     )
     home: Path = Field(Path(".colt"), description="Data folder of this machine.")
     database_url: SecretStr = Field(SecretStr(""), description="Default: SQLite in the data folder.")
@@ -56,6 +57,16 @@ class Settings(BaseSettings):
         3, ge=1, description="Starts in a row without a new checkpoint or result, after which work fails for good."
     )
     orphan_seconds: float = Field(86_400, gt=0, description="Files that no row names are removed once they are so old.")
+
+    @property
+    def only_here(self) -> bool:
+        """Whether only this machine reaches the API: it is bound to loopback, and no proxy gives it another name."""
+        if self.allowed_hosts:
+            return False
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def worker_silence_seconds(self) -> float:

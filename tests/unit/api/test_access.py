@@ -132,16 +132,27 @@ def test_host_names_are_known(client: TestClient) -> None:
         problem(client.get("/healthz", headers={"Host": host}), 400)
 
 
-def test_another_address_always_needs_a_token(client: TestClient, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLT_HOST", "0.0.0.0")
+REACHABLE = pytest.mark.parametrize(
+    ("variable", "value"), [("COLT_HOST", "0.0.0.0"), ("COLT_ALLOWED_HOSTS", "studio.example.org")]
+)
+
+
+@REACHABLE
+def test_another_address_or_name_always_needs_a_token(
+    client: TestClient, rows: Rows, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
     forget_settings()
     problem(client.get(f"{API}/jobs"), 401)
     made = token("read")
     assert client.get(f"{API}/jobs", headers=bearer(made)).status_code == 200
 
 
-def test_the_server_refuses_to_be_reachable_without_a_token(home: Path, database_url: str) -> None:
-    environment = os.environ | {"COLT_HOST": "0.0.0.0", "COLT_PORT": "1"}
+@REACHABLE
+def test_the_server_refuses_to_be_reachable_without_a_token(
+    home: Path, database_url: str, variable: str, value: str
+) -> None:
+    environment = os.environ | {variable: value, "COLT_PORT": "1"}
     ended = subprocess.run([sys.executable, "-m", "api"], env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert "token" in ended.stderr
