@@ -39,6 +39,20 @@ def pause(service: Service, trainer: psutil.Process) -> list[psutil.Process]:
     return processes
 
 
+def stop_in_writing(process: psutil.Process, folder: Path) -> Path:
+    """Let it run in small steps until a file under the folder is half-written. Returns that."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        assert time.monotonic() < deadline, "no file is seen half-written"
+        process.suspend()
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED, 10, "it stands still")
+        half_written = next(folder.rglob("*.partial"), None)
+        if half_written is not None:
+            return half_written
+        process.resume()
+        time.sleep(0.002)
+
+
 def wake(processes: list[psutil.Process]) -> None:
     for process in processes:  # the trainer first: it has a moment before its supervisor looks
         process.send_signal(signal.SIGCONT)
@@ -87,9 +101,7 @@ def test_one_that_wakes_in_the_middle_of_a_checkpoint_does_not_replace_the_other
     job_id = service.submit()
     late = service.wait_training(job_id)
     folder = artifacts_folder(service) / "jobs" / job_id / "checkpoints"
-    deadline = time.monotonic() + PATIENCE
-    while not any(folder.glob("*/*.partial")):
-        assert time.monotonic() < deadline, "no checkpoint is seen half-written"
+    stop_in_writing(late, folder)
     paused = pause(service, late)
     try:
         service.assert_as_undisturbed(job_id)
@@ -109,11 +121,8 @@ def test_a_registrar_that_wakes_in_its_writing_does_not_replace_the_files_of_ano
     late = service.process_of(dataset_id)
     assert late is not None
     folder = artifacts_folder(service) / "datasets" / dataset_id
-    deadline = time.monotonic() + PATIENCE
-    while not any(folder.rglob("*.partial")):
-        assert time.monotonic() < deadline, "no array is seen half-written"
+    half_written = stop_in_writing(late, folder)
     paused = pause(service, late)
-    (half_written,) = folder.rglob("*.partial")
     # This stack's sweep is in a hurry; any other leaves it there for a day.
     os.utime(half_written, (time.time() + 3600, time.time() + 3600))
     try:
