@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from store.artifacts import get_artifacts
+from store.artifacts import ArtifactStore, get_artifacts
 from store.orphans import find_orphans
 from store.settings import get_settings
 from worker.folder import WorkerFolder
@@ -43,17 +43,18 @@ class Sweeper:
     def once(self) -> None:
         """Remove what is old enough."""
         settings = get_settings()
-        for key in find_orphans(get_artifacts(), settings.orphan_seconds):
-            get_artifacts().delete(key)
-            log.info("removed %s, which no row names", key)
-        for path in _local_parts(settings.home, settings.orphan_seconds):
+        cache = settings.home / "cache"
+        for kept in (get_artifacts(), ArtifactStore(str(cache), cache)):  # the cache has the same folders
+            for key in find_orphans(kept, settings.orphan_seconds):
+                kept.delete(key)
+                log.info("removed %s, which no row names", key)
+        for path in _parts_of_messages(settings.home, settings.orphan_seconds):
             path.unlink(missing_ok=True)
 
 
-def _local_parts(home: Path, age: float) -> Iterator[Path]:
-    """Parts of messages and of fetched artifacts that nobody writes any more."""
+def _parts_of_messages(home: Path, age: float) -> Iterator[Path]:
+    """Those that nobody writes any more."""
     before = time.time() - age
-    for pattern in ("broker/*.partial", "cache/**/*.partial", "cache/**/*.partial/**/*"):
-        for path in home.glob(pattern):
-            if path.is_file() and path.stat().st_mtime < before:
-                yield path
+    for path in home.glob("broker/*.partial"):
+        if path.stat().st_mtime < before:
+            yield path

@@ -32,10 +32,11 @@ def leave(home: Path) -> Leave:
 
 
 def test_a_sweep_removes_what_is_old_and_nobodys(configured: Engine, home: Path, leave: Leave) -> None:
+    artifact = add_dataset(configured, status="ready").artifact
     kept = [
-        leave(f"artifacts/{add_dataset(configured, status='ready').artifact}/images.npy"),
+        leave(f"artifacts/{artifact}/images.npy"),
+        leave(f"cache/{artifact}/images.npy"),
         leave("broker/1_2.colt.msg"),
-        leave("cache/datasets/d/images.npy"),
         leave("logs/worker.log"),
     ]
     young = home / "broker" / "young.partial"
@@ -43,8 +44,9 @@ def test_a_sweep_removes_what_is_old_and_nobodys(configured: Engine, home: Path,
     gone = [
         leave("artifacts/datasets/deleted/images.npy"),
         leave("broker/3_4.partial"),
-        leave("cache/datasets/d.0a.partial/images.npy"),
-        leave("cache/jobs/j/checkpoint.pt.0a.partial"),
+        leave("cache/datasets/deleted-elsewhere/images.npy"),
+        leave(f"cache/{artifact}.{32 * 'a'}.partial/images.npy"),
+        leave(f"cache/jobs/j/checkpoints/1-2-0-a/checkpoint.pt.{32 * 'a'}.partial"),
     ]
     Sweeper(WorkerFolder(home, "me")).once()
     assert [path for path in gone if path.exists()] == []
