@@ -35,7 +35,7 @@ class Guarded(APIRoute):
         handle = super().get_route_handler()
 
         async def authorize_and_handle(request: Request) -> Response:
-            await run_in_threadpool(authorize, request, await bearer(request))
+            await authorize(request)
             return await handle(request)
 
         return authorize_and_handle
@@ -44,7 +44,7 @@ class Guarded(APIRoute):
 async def is_allowed(request: Request) -> bool:
     """Whether the request would pass now too: for an answer that goes on. A database that is away changes nothing."""
     try:
-        await run_in_threadpool(authorize, request, await bearer(request))
+        await authorize(request)
     except (Unauthorized, TooManyRequests, Forbidden):
         return False
     except SQLAlchemyError:
@@ -52,7 +52,7 @@ async def is_allowed(request: Request) -> bool:
     return True
 
 
-def authorize(request: Request, credentials: HTTPAuthorizationCredentials | None) -> None:
+async def authorize(request: Request) -> None:
     """Let the request pass, or not. Its session is closed before the endpoint begins, so streams hold none.
 
     Raises:
@@ -60,6 +60,10 @@ def authorize(request: Request, credentials: HTTPAuthorizationCredentials | None
         TooManyRequests: after too many wrong ones.
         Forbidden: with a token that lacks the scope.
     """
+    await run_in_threadpool(_check, request, await bearer(request))
+
+
+def _check(request: Request, credentials: HTTPAuthorizationCredentials | None) -> None:
     token = credentials.credentials if credentials else request.cookies.get(COOKIE)
     with reading() as session:
         if credentials is None and get_settings().only_here and not tokens.any_exist(session):

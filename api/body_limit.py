@@ -53,11 +53,8 @@ def _in_pieces(receive: Receive) -> Receive:
         nonlocal more
         if not more:  # what comes now is that the client has left
             return await receive()
-        try:
-            async with asyncio.timeout(MOST_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise HTTPException(408, f"Nothing more of the file came for {MOST_SECONDS:g} s; send it again.") from None
+        too_late = f"Nothing more of the file came for {MOST_SECONDS:g} s; send it again."
+        message = await _receive_by(_from_now(), receive, too_late)
         more = message.get("more_body", False)
         return message
 
@@ -73,13 +70,8 @@ def _whole(receive: Receive, most_bytes: int, most_parts: int | None) -> Receive
         nonlocal more, arrived, parts, deadline
         if not more:
             return await receive()
-        if deadline is None:
-            deadline = asyncio.get_running_loop().time() + MOST_SECONDS
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError:
-            raise HTTPException(408, f"The body did not come whole within {MOST_SECONDS:g} s.") from None
+        deadline = deadline or _from_now()
+        message = await _receive_by(deadline, receive, f"The body did not come whole within {MOST_SECONDS:g} s.")
         more = message.get("more_body", False)
         body = message.get("body", b"")
         arrived += len(body)
@@ -92,6 +84,18 @@ def _whole(receive: Receive, most_bytes: int, most_parts: int | None) -> Receive
         return message
 
     return receive_some
+
+
+def _from_now() -> float:
+    return asyncio.get_running_loop().time() + MOST_SECONDS
+
+
+async def _receive_by(deadline: float, receive: Receive, too_late: str) -> Message:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await receive()
+    except TimeoutError:
+        raise HTTPException(408, too_late) from None
 
 
 def _too_large(most: int) -> str:

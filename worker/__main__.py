@@ -54,7 +54,6 @@ def main() -> int:
             )
             celery.start()
         finally:
-            folder.stopping = True  # a thread that wakes now must not beat after the goodbye
             folder.remove()
             _say_goodbye(worker_id)
     return int(celery.exitcode or 0)

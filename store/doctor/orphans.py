@@ -12,8 +12,8 @@ from sqlalchemy import select
 from store.artifacts import ArtifactStore
 from store.database import reading
 from store.doctor.finding import Finding
-from store.models import Analysis, Checkpoint, Dataset, Evaluation, Job, OodPool
-from store.orphans import find_orphans
+from store.models import Analysis, Dataset, Evaluation, Job, OodPool
+from store.orphans import find_orphans, named_folders
 
 # Files come before their rows; while one is written it is younger than this, however long that takes.
 AT_LEAST_AS_OLD = 3600.0
@@ -40,8 +40,7 @@ def examine_orphans(artifacts: ArtifactStore, home: Path) -> Iterator[Finding]:
 
 def _names_any(artifacts: ArtifactStore) -> bool:
     with reading() as session:
-        folders = set(session.scalars(select(Checkpoint.artifact)))
-        folders |= {row.artifact for row in (*session.scalars(select(Dataset)), *session.scalars(select(OodPool)))}
+        folders = named_folders(session)
     return any(key.rpartition("/")[0] in folders for key, _ in artifacts.files())
 
 
