@@ -181,7 +181,10 @@ def _of_http_exception(request: Request, error: Exception) -> JSONResponse:
 def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    told = {"json_invalid": "The body is not valid JSON."}
+    told = {
+        "json_invalid": "The body is not valid JSON.",
+        "string_pattern_mismatch": "No invisible characters, none that turn the direction of text, not only spaces.",
+    }
     if isinstance(error.body, bytes | str) and error.body and not media_type.endswith("json"):
         detail = f"The body must be JSON with `Content-Type: application/json`; got `{media_type or 'no type'}`."
         return problem_response(request.url.path, 415, detail)

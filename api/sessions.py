@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from typing import Annotated
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import Depends
 from sqlalchemy.orm import Session
 
 from store.database import reading, writing
 
 
-def _read() -> Iterator[Session]:
-    with reading() as session:
+async def _read() -> AsyncIterator[Session]:
+    # Opened here, as it connects when it is first used, and a change of threads costs as much as a query. It is closed
+    # in a thread of its own: the shared ones may all be held by requests that wait for this connection.
+    opened = ExitStack()
+    session = opened.enter_context(reading())
+    try:
         yield session
+    finally:
+        await run_sync(opened.close, limiter=CapacityLimiter(1))
 
 
 def _write() -> Iterator[Session]:

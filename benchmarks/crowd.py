@@ -14,6 +14,14 @@ import httpx
 import psutil
 
 
+@dataclass(frozen=True)
+class Events:
+    """A stream of events: its path, and the event behind which it is to begin."""
+
+    path: str
+    after: int
+
+
 @dataclass
 class Seen:
     """What clients met."""
@@ -45,10 +53,11 @@ async def ask(client: httpx.AsyncClient, path: str, what: str, until_time: float
         await asyncio.sleep(max(0.0, 1 - took))
 
 
-async def follow(client: httpx.AsyncClient, path: str, seen: Seen, heard: Callable[[int], None]) -> None:
+async def follow(client: httpx.AsyncClient, events: Events, seen: Seen, heard: Callable[[int], None]) -> None:
     """Read a stream of events until cancelled, and tell each event's id."""
     try:
-        async with client.stream("GET", path, timeout=None) as stream:
+        headers = {"Last-Event-ID": str(events.after)}
+        async with client.stream("GET", events.path, headers=headers, timeout=None) as stream:
             if stream.status_code != httpx.codes.OK:
                 seen.errors[f"events: {stream.status_code}"] += 1
             async for line in stream.aiter_lines():
@@ -61,34 +70,38 @@ async def follow(client: httpx.AsyncClient, path: str, seen: Seen, heard: Callab
 
 
 async def crowd(
-    base_url: str, paths: dict[str, str], each: int, events: str, streams: int, seconds: float, api: psutil.Process
-) -> Seen:
-    """`each` clients for each path, and so many that follow events; the API's memory is noted six times."""
-    seen, end = Seen(), time.perf_counter() + seconds
+    base_url: str,
+    paths: dict[str, str],
+    each: int,
+    events: Events,
+    streams: int,
+    seconds: float,
+    api: psutil.Process,
+    seen: Seen,
+) -> None:
+    """`each` clients for each path, and so many that follow events; the API's memory is noted at begin and end."""
+    end = time.perf_counter() + seconds
     async with connect(base_url) as client, asyncio.TaskGroup() as tasks:
         followers = [tasks.create_task(follow(client, events, seen, lambda _: None)) for _ in range(streams)]
         asking = [
             tasks.create_task(ask(client, path, what, end, seen)) for what, path in paths.items() for _ in range(each)
         ]
-        for _ in range(5):
-            seen.memory_mib.append(api.memory_info().rss / 2**20)
-            await asyncio.sleep(seconds / 5)
         seen.memory_mib.append(api.memory_info().rss / 2**20)
         await asyncio.wait(asking)
+        seen.memory_mib.append(api.memory_info().rss / 2**20)
         for follower in followers:
             follower.cancel()
-    return seen
 
 
-def hold_streams(caller: Connection, base_url: str, path: str, streams: int, last: int) -> None:
+def hold_streams(caller: Connection, base_url: str, events: Events, streams: int, last: int) -> None:
     """Open so many streams; send the seconds until each has told event `last`; once the caller speaks, what was met.
 
     To be run in a process of its own: reading so many events holds up other clients of the same loop.
     """
-    asyncio.run(_hold_streams(caller, base_url, path, streams, last))
+    asyncio.run(_hold_streams(caller, base_url, events, streams, last))
 
 
-async def _hold_streams(caller: Connection, base_url: str, path: str, streams: int, last: int) -> None:
+async def _hold_streams(caller: Connection, base_url: str, events: Events, streams: int, last: int) -> None:
     seen, began = Seen(), time.perf_counter()
     waiting = streams
 
@@ -100,7 +113,7 @@ async def _hold_streams(caller: Connection, base_url: str, path: str, streams: i
                 caller.send(time.perf_counter() - began)
 
     async with connect(base_url) as client, asyncio.TaskGroup() as tasks:
-        followers = [tasks.create_task(follow(client, path, seen, heard)) for _ in range(streams)]
+        followers = [tasks.create_task(follow(client, events, seen, heard)) for _ in range(streams)]
         await asyncio.to_thread(caller.recv)
         caller.send(seen.errors.total())
         for follower in followers:

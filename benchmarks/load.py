@@ -1,8 +1,8 @@
 """What clients cost the service and a job that trains, with real processes:  python -m benchmarks.load
 
-A job trains on one thread, alone at first, then beside clients that each ask once a second, as a dashboard does: they
-list jobs, page through a round's OOD images by tailness, or follow the job's events. Then beside a busy loop that takes
-the same processor time: what is lost there too is the machine's, not the service's. After it: 1,000 jobs queued,
+A job trains on one thread, in turns alone, beside clients that each ask once a second, as a dashboard does (they list
+jobs, page through a round's OOD images by tailness, or follow the job's events), and beside a busy loop that takes the
+same processor time: what is lost there too is the machine's, not the service's. After it: 1,000 jobs queued,
 200 event streams open, and the time of a page of the list with few and with 10,000 finished jobs.
 It runs on SQLite and files; on Postgres and Redis with  --database-url URL --broker-url URL  of empty ones.
 """
@@ -15,13 +15,15 @@ import multiprocessing
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
 from sqlalchemy import func, insert, select
 
-from benchmarks.crowd import crowd, hold_streams
+from benchmarks.crowd import Events, Seen, crowd, hold_streams
 from benchmarks.report import Report
 from benchmarks.service import Service, register, until
 from store.database import reading, writing
@@ -32,11 +34,17 @@ _LONGEST_SECONDS = 300  # for all streams to catch up
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-def steps_a_second(service: Service, job: str, seconds: float) -> float:
-    """How fast a job trains, by its own progress."""
-    before, began = _step(service, job), time.perf_counter()
-    time.sleep(seconds)
-    return (_step(service, job) - before) / (time.perf_counter() - began)
+def progress_during(
+    service: Service, job: str, processes: dict[str, psutil.Process], what: Callable[[], None]
+) -> tuple[float, dict[str, float]]:
+    """While that runs: the job's steps a second, by its own progress, and the cores that each process used."""
+    before, step, began = _cpu_seconds(processes), _step(service, job), time.perf_counter()
+    what()
+    steps, took = _step(service, job) - step, time.perf_counter() - began
+    cores = {name: (now - before[name]) / took for name, now in _cpu_seconds(processes).items()}
+    cores["worker"] -= cores["trainer"]
+    cores["clients"] -= sum(cores.values()) - cores["clients"]  # this process has started all of them
+    return steps / took, cores
 
 
 def _step(service: Service, job: str) -> int:
@@ -59,14 +67,15 @@ def add_finished(service: Service, like: str, count: int) -> None:
         session.execute(insert(Job), [{**values, "id": new_id(), "name": f"run {number}"} for number in range(count)])
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    """What it and all that it started have used so far."""
-    total = 0.0
-    for each in (process, *process.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            times = each.cpu_times()
-            total += times.user + times.system
-    return total
+def _cpu_seconds(processes: dict[str, psutil.Process]) -> dict[str, float]:
+    """What each, and all that it started, have used so far."""
+    totals = dict.fromkeys(processes, 0.0)
+    for name, process in processes.items():
+        for each in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                totals[name] += times.user + times.system
+    return totals
 
 
 def spin(share: float) -> None:
@@ -86,39 +95,53 @@ def beside_clients(
     job: str,
     clients: int,
     seconds: float,
+    turns: int,
 ) -> None:
-    """The job's rate alone, beside clients, and beside a busy loop; and what the clients met."""
-    alone = steps_a_second(service, job, min(60, seconds))
+    """The job's rate alone, beside clients, and beside a busy loop, in turns; and what the clients met."""
     followers = clients // 5
     paths = {"list": "/jobs?limit=50", "tailness": f"/jobs/{done}/ood-tailness?limit=100"}
     each = (clients - followers) // len(paths)
     trainer = next(child for child in programs["worker"].children(recursive=True) if job in child.cmdline())
-    watched = {**programs, "trainer": trainer, "clients": psutil.Process()}
-    before = {name: cpu_seconds(process) for name, process in watched.items()}
-    step, began = _step(service, job), time.perf_counter()
-    seen = asyncio.run(crowd(service.base_url, paths, each, f"/jobs/{job}/events", followers, seconds, programs["api"]))
-    took = time.perf_counter() - began
-    beside = (_step(service, job) - step) / took
-    cores = {name: (cpu_seconds(process) - before[name]) / took for name, process in watched.items()}
-    cores["worker"] -= cores["trainer"]
-    cores["clients"] -= sum(cores.values()) - cores["clients"]  # this process has started all of them
-    loop = _SPAWN.Process(target=spin, args=(min(1.0, sum(cores.values()) - cores["trainer"]),), daemon=True)
-    loop.start()
-    control = steps_a_second(service, job, min(60, seconds))
-    loop.kill()
+    during = partial(progress_during, service, job, {**programs, "trainer": trainer, "clients": psutil.Process()})
+    seen, parts = Seen(), []
+    for _ in range(turns):
+        alone, alone_cores = during(lambda: time.sleep(seconds))
+        events = Events(f"/jobs/{job}/events", told(service, job)[1])
+        asking = crowd(service.base_url, paths, each, events, followers, seconds, programs["api"], seen)
+        beside, cores = during(partial(asyncio.run, asking))
+        busy = min(1.0, sum(cores.values()) - cores["trainer"])
+        loop = _SPAWN.Process(target=spin, args=(busy,), daemon=True)
+        loop.start()
+        control, control_cores = during(lambda: time.sleep(seconds))
+        loop.kill()
+        trained = (alone_cores["trainer"], cores["trainer"], control_cores["trainer"])
+        parts.append((alone, beside, control, *trained, cores["api"], cores["worker"], cores["clients"]))
+    report.table(
+        f"{turns} turns of {seconds:g} s each: the job alone, beside {clients} clients, beside a loop as busy as they",
+        ["steps/s", "beside", "loop", "its cores", "beside", "loop", "API's", "worker's", "clients'"],
+        [[f"{value:.2f}" for value in part] for part in parts],
+    )
     rows = [
         [what, str(len(taken)), *(f"{value:.0f}" for value in (statistics.median(taken), *tail(taken)))]
         for what, taken in seen.milliseconds.items()
     ]
-    report.table(f"{clients} clients for {seconds:g} s", ["request", "answers", "median ms", "99 %", "slowest"], rows)
+    report.table("What the clients met", ["request", "answers", "median ms", "99 %", "slowest"], rows)
     print(f"\nErrors: {dict(seen.errors) or 'none'}; {seen.events:,} events")
-    print(f"The job: {alone:.2f} steps/s alone, {beside:.2f} beside them, {control:.2f} beside a loop as busy as they")
-    print(f"Cores used: {', '.join(f'{name} {used:.2f}' for name, used in cores.items())}")
     print(f"The API's memory: {', '.join(f'{mib:.0f}' for mib in seen.memory_mib)} MiB")
-    report.ratio("load_job_beside_clients_over_alone_steps", beside / alone)
-    report.ratio("load_job_beside_clients_over_busy_loop_steps", beside / control)
-    report.ratio("load_api_memory_at_end_over_first_fifth", seen.memory_mib[-1] / seen.memory_mib[1])
+    middle = [statistics.median(column) for column in zip(*parts, strict=True)]
+    report.ratio("load_job_beside_clients_over_alone_steps", middle[1] / middle[0])
+    report.ratio("load_job_beside_clients_over_busy_loop_steps", middle[1] / middle[2])
+    report.ratio("load_job_beside_clients_over_busy_loop_cores", middle[4] / middle[5])
+    report.ratio("load_api_memory_at_end_over_first_turn", seen.memory_mib[-1] / seen.memory_mib[1])
     report.figure("load_errors_count", seen.errors.total())
+
+
+def told(service: Service, job: str) -> tuple[int, int]:
+    """How many events a job has had, and the id of the last."""
+    with reading(service.engine) as session:
+        statement = select(func.count(), func.max(JobEvent.id)).where(JobEvent.job_id == job)
+        count, last = session.execute(statement).one()
+    return count, last
 
 
 def queue(report: Report, service: Service, data: tuple[str, str], queued: int) -> None:
@@ -131,21 +154,22 @@ def queue(report: Report, service: Service, data: tuple[str, str], queued: int) 
 
 def beside_streams(report: Report, service: Service, job: str, streams: int) -> None:
     """What a page takes beside many open streams, which first hear all that was told before."""
-    with reading(service.engine) as session:
-        told, last = session.execute(select(func.count(), func.max(JobEvent.id)).where(JobEvent.job_id == job)).one()
+    count, last = told(service, job)
     without_ms = page_ms(service)
     mine, theirs = _SPAWN.Pipe()
-    arguments = (theirs, service.base_url, f"/jobs/{job}/events", streams, last)
+    arguments = (theirs, service.base_url, Events(f"/jobs/{job}/events", 0), streams, last)
     holder = _SPAWN.Process(target=hold_streams, args=arguments, daemon=True)
     holder.start()
     if not mine.poll(_LONGEST_SECONDS):
-        raise TimeoutError(f"not all of {streams} streams told the last of {told} events in {_LONGEST_SECONDS} s")
+        raise TimeoutError(f"not all of {streams} streams told the last of {count} events in {_LONGEST_SECONDS} s")
     caught_up = mine.recv()
     with_ms = page_ms(service)
     mine.send("end")
     errors = mine.recv()
     holder.join()
-    print(f"\n{streams} streams from the first of {told:,} events: all caught up in {caught_up:.1f} s; {errors} errors")
+    print(
+        f"\n{streams} streams from the first of {count:,} events: all caught up in {caught_up:.1f} s; {errors} errors"
+    )
     print(f"A page of jobs: {without_ms:.1f} ms without, {with_ms:.1f} ms with them open")
     report.figure("load_streams_caught_up_seconds", caught_up)
     report.figure("load_streams_errors_count", errors)
@@ -171,7 +195,8 @@ def page_ms(service: Service) -> float:
 def main() -> None:
     """Print two tables, and what lies between."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=300, help="with clients (default: 300)")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=60, help="of each part of a turn (default: 60)")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--queued", type=int, default=1000)
     parser.add_argument("--streams", type=int, default=200)
@@ -195,7 +220,7 @@ def main() -> None:
             job = submit(service, *data, sampler="none", epochs=100_000)
             until(lambda: _step(service, job) > 5, 0.2)
             programs = {"api": api, "worker": psutil.Process(worker)}
-            beside_clients(report, service, programs, done, job, arguments.clients, arguments.seconds)
+            beside_clients(report, service, programs, done, job, arguments.clients, arguments.seconds, arguments.turns)
             queue(report, service, data, arguments.queued)
             beside_streams(report, service, job, arguments.streams)
         few_ms = page_ms(service)

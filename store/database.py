@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -36,12 +37,13 @@ def build_engine(url: str | URL) -> Engine:
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
+    engine_of = partial(create_engine, parsed, pool_size=POOL_SIZE, max_overflow=10, json_deserializer=from_json)
     if parsed.get_backend_name() != "sqlite":
         patience = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
-        return create_engine(parsed, pool_pre_ping=True, pool_size=POOL_SIZE, max_overflow=10, connect_args=patience)
+        return engine_of(pool_pre_ping=True, connect_args=patience)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, pool_size=POOL_SIZE, max_overflow=10)
+    engine = engine_of()
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

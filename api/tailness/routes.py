@@ -57,7 +57,7 @@ def list_class_tailness(
     return id_samples.classes(session, job_id, epoch)
 
 
-def _filter(
+async def _filter(  # no thread is needed for it
     round: Annotated[int | None, Query(ge=1, lt=2**31, description="Default: the last.")] = None,
     cluster: Annotated[int | None, Query(ge=0, lt=2**16)] = None,
     selected: Annotated[bool | None, Query(description="Whether the round picked it.")] = None,

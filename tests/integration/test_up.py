@@ -71,6 +71,9 @@ def test_from_nothing_to_an_address_and_back(up: Up) -> None:
     assert httpx.get(up.url).status_code == 200
     assert up.process.output().count(up.url) == 1, "the address is printed once"
     assert {path.name for path in (up.home / "logs").iterdir()} >= {"api.log", "worker.log"}
+    if sys.platform == "linux":
+        policies = [os.sched_getscheduler(up.child(module).pid) for module in ("api", "worker")]
+        assert policies == [os.SCHED_BATCH, os.SCHED_OTHER], "requests do not interrupt a training"
 
     began = time.monotonic()
     up.process.send(signal.SIGINT)

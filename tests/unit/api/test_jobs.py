@@ -101,6 +101,9 @@ def test_bodies_are_checked(client: TestClient, rows: Rows) -> None:
     right = {"dataset_id": rows.dataset().id, "config": SMALL}
     for change, where in WRONG_BODIES:
         assert pointers(client.post(f"{API}/jobs", json={**right, **change})) == where, change
+    for name in ("a\u202eb", "\u2003"):
+        told = problem(client.post(f"{API}/jobs", json={**right, "name": name}), 422)["detail"]
+        assert "direction of text" in str(told)
     assert pointers(client.post(f"{API}/jobs", content="{", headers={"Content-Type": "application/json"})) == [""]
     assert pointers(client.post(f"{API}/jobs", json=[])) == [""]
     assert pointers(client.post(f"{API}/jobs")) == [""]
