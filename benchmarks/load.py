@@ -128,10 +128,9 @@ def beside_clients(
     report.table("What the clients met", ["request", "answers", "median ms", "99 %", "slowest"], rows)
     print(f"\nErrors: {dict(seen.errors) or 'none'}; {seen.events:,} events")
     print(f"The API's memory: {', '.join(f'{mib:.0f}' for mib in seen.memory_mib)} MiB")
-    middle = [statistics.median(column) for column in zip(*parts, strict=True)]
-    report.ratio("load_job_beside_clients_over_alone_steps", middle[1] / middle[0])
-    report.ratio("load_job_beside_clients_over_busy_loop_steps", middle[1] / middle[2])
-    report.ratio("load_job_beside_clients_over_busy_loop_cores", middle[4] / middle[5])
+    for name, over in (("alone_steps", (1, 0)), ("busy_loop_steps", (1, 2)), ("busy_loop_cores", (4, 5))):
+        ratio = statistics.median(part[over[0]] / part[over[1]] for part in parts)  # a turn's parts share the noise
+        report.ratio(f"load_job_beside_clients_over_{name}", ratio)
     report.ratio("load_api_memory_at_end_over_first_turn", seen.memory_mib[-1] / seen.memory_mib[1])
     report.figure("load_errors_count", seen.errors.total())
 
