@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -34,17 +35,23 @@ _LONGEST_SECONDS = 300  # for all streams to catch up
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-def progress_during(
-    service: Service, job: str, processes: dict[str, psutil.Process], what: Callable[[], None]
-) -> tuple[float, dict[str, float]]:
-    """While that runs: the job's steps a second, by its own progress, and the cores that each process used."""
+@dataclass(frozen=True)
+class Part:
+    """One part of a turn: the job's steps a second, by its own progress, and the cores that each process used."""
+
+    rate: float
+    cores: dict[str, float]
+
+
+def measure(service: Service, job: str, processes: dict[str, psutil.Process], what: Callable[[], None]) -> Part:
+    """What is measured while that runs."""
     before, step, began = _cpu_seconds(processes), _step(service, job), time.perf_counter()
     what()
     steps, took = _step(service, job) - step, time.perf_counter() - began
     cores = {name: (now - before[name]) / took for name, now in _cpu_seconds(processes).items()}
     cores["worker"] -= cores["trainer"]
     cores["clients"] -= sum(cores.values()) - cores["clients"]  # this process has started all of them
-    return steps / took, cores
+    return Part(steps / took, cores)
 
 
 def _step(service: Service, job: str) -> int:
@@ -102,24 +109,27 @@ def beside_clients(
     paths = {"list": "/jobs?limit=50", "tailness": f"/jobs/{done}/ood-tailness?limit=100"}
     each = (clients - followers) // len(paths)
     trainer = next(child for child in programs["worker"].children(recursive=True) if job in child.cmdline())
-    during = partial(progress_during, service, job, {**programs, "trainer": trainer, "clients": psutil.Process()})
+    during = partial(measure, service, job, {**programs, "trainer": trainer, "clients": psutil.Process()})
     seen, parts = Seen(), []
     for _ in range(turns):
-        alone, alone_cores = during(lambda: time.sleep(seconds))
+        alone = during(lambda: time.sleep(seconds))
         events = Events(f"/jobs/{job}/events", told(service, job)[1])
         asking = crowd(service.base_url, paths, each, events, followers, seconds, programs["api"], seen)
-        beside, cores = during(partial(asyncio.run, asking))
-        busy = min(1.0, sum(cores.values()) - cores["trainer"])
+        beside = during(partial(asyncio.run, asking))
+        busy = min(1.0, sum(beside.cores.values()) - beside.cores["trainer"])
         loop = _SPAWN.Process(target=spin, args=(busy,), daemon=True)
         loop.start()
-        control, control_cores = during(lambda: time.sleep(seconds))
+        parts.append((alone, beside, during(lambda: time.sleep(seconds))))
         loop.kill()
-        trained = (alone_cores["trainer"], cores["trainer"], control_cores["trainer"])
-        parts.append((alone, beside, control, *trained, cores["api"], cores["worker"], cores["clients"]))
     report.table(
         f"{turns} turns of {seconds:g} s each: the job alone, beside {clients} clients, beside a loop as busy as they",
         ["steps/s", "beside", "loop", "its cores", "beside", "loop", "API's", "worker's", "clients'"],
-        [[f"{value:.2f}" for value in part] for part in parts],
+        [
+            [f"{one.rate:.2f}" for one in turn]
+            + [f"{one.cores['trainer']:.2f}" for one in turn]
+            + [f"{turn[1].cores[name]:.2f}" for name in ("api", "worker", "clients")]
+            for turn in parts
+        ],
     )
     rows = [
         [what, str(len(taken)), *(f"{value:.0f}" for value in (statistics.median(taken), *tail(taken)))]
@@ -128,9 +138,13 @@ def beside_clients(
     report.table("What the clients met", ["request", "answers", "median ms", "99 %", "slowest"], rows)
     print(f"\nErrors: {dict(seen.errors) or 'none'}; {seen.events:,} events")
     print(f"The API's memory: {', '.join(f'{mib:.0f}' for mib in seen.memory_mib)} MiB")
-    for name, over in (("alone_steps", (1, 0)), ("busy_loop_steps", (1, 2)), ("busy_loop_cores", (4, 5))):
-        ratio = statistics.median(part[over[0]] / part[over[1]] for part in parts)  # a turn's parts share the noise
-        report.ratio(f"load_job_beside_clients_over_{name}", ratio)
+    # Within a turn, as its parts share the machine's drift.
+    over_alone = statistics.median(beside.rate / alone.rate for alone, beside, _ in parts)
+    over_loop = statistics.median(beside.rate / loop.rate for _, beside, loop in parts)
+    kept = statistics.median(beside.cores["trainer"] / loop.cores["trainer"] for _, beside, loop in parts)
+    report.ratio("load_job_beside_clients_over_alone_steps", over_alone)
+    report.ratio("load_job_beside_clients_over_busy_loop_steps", over_loop)
+    report.ratio("load_job_beside_clients_over_busy_loop_cores", kept)
     report.ratio("load_api_memory_at_end_over_first_turn", seen.memory_mib[-1] / seen.memory_mib[1])
     report.figure("load_errors_count", seen.errors.total())
 
