@@ -14,9 +14,9 @@ from api.errors import problems
 from api.jobs.service import find as find_job
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.registration import Accepted
-from api.sessions import ReadSession, WriteSession
 from colt_core.analyses.config import AnalysisKind
 from store.broker import PREPARE
+from store.database import reading, writing
 from store.repositories import analyses
 
 router = APIRouter(tags=["jobs"], route_class=Guarded)
@@ -25,29 +25,29 @@ router = APIRouter(tags=["jobs"], route_class=Guarded)
 @router.get("/jobs/{job_id}/analyses", responses=problems(404))
 def list_analyses(
     job_id: str,
-    session: ReadSession,
     kind: Annotated[AnalysisKind | None, Query()] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AnalysisInfo]:
     """Analyses of a job's checkpoints, the newest first; each without its result."""
-    find_job(session, job_id)
-    found = analyses.page(session, job_id, kind, limit, cursor)
-    return Page(items=[AnalysisInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+    with reading() as session:
+        find_job(session, job_id)
+        found = analyses.page(session, job_id, kind, limit, cursor)
+        return Page(items=[AnalysisInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
 @router.post("/jobs/{job_id}/analyses", status_code=202, responses=problems(404, 409, 415))
-def request_analysis(
-    job_id: str, wanted: NewAnalysis, session: WriteSession, background: BackgroundTasks, response: Response
-) -> Accepted:
+def request_analysis(job_id: str, wanted: NewAnalysis, background: BackgroundTasks, response: Response) -> Accepted:
     """Ask for an analysis of a checkpoint. Asking for the same again answers the one that there is."""
-    analysis = service.request(session, job_id, wanted)
+    with writing() as session:
+        analysis = service.request(session, job_id, wanted)
     ring_later(background, PREPARE)
     response.headers["Location"] = f"/api/v1/analyses/{analysis.id}"
     return Accepted(id=analysis.id, status=analysis.status)
 
 
 @router.get("/analyses/{analysis_id}", responses=problems(404))
-def get_analysis(analysis_id: str, session: ReadSession) -> AnalysisWithResult:
+def get_analysis(analysis_id: str) -> AnalysisWithResult:
     """One analysis, and what it found."""
-    return AnalysisWithResult.model_validate(service.find(session, analysis_id))
+    with reading() as session:
+        return AnalysisWithResult.model_validate(service.find(session, analysis_id))

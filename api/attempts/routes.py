@@ -9,17 +9,16 @@ from api.auth import Guarded
 from api.errors import problems
 from api.jobs.service import find
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
-from api.sessions import ReadSession
+from store.database import reading
 from store.repositories import attempts
 
 router = APIRouter(prefix="/jobs/{job_id}/attempts", tags=["jobs"], route_class=Guarded)
 
 
 @router.get("", responses=problems(404))
-def list_attempts(
-    job_id: str, session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[AttemptInfo]:
+def list_attempts(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[AttemptInfo]:
     """Every start of a job, the first one first: which worker, from where, how it ended and why."""
-    find(session, job_id)
-    found = attempts.page(session, job_id, limit, cursor)
-    return Page(items=[AttemptInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+    with reading() as session:
+        find(session, job_id)
+        found = attempts.page(session, job_id, limit, cursor)
+        return Page(items=[AttemptInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)

@@ -14,7 +14,6 @@ from api.errors import NotFound, problems
 from api.jobs.service import find
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.responses import DOWNLOAD
-from api.sessions import ReadSession
 from store.database import reading
 from store.repositories import checkpoints
 
@@ -26,13 +25,12 @@ Format = Annotated[
 
 
 @router.get("/jobs/{job_id}/checkpoints", responses=problems(404))
-def list_checkpoints(
-    job_id: str, session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[CheckpointInfo]:
+def list_checkpoints(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[CheckpointInfo]:
     """A job's checkpoints, the newest first."""
-    find(session, job_id)
-    found = checkpoints.page(session, job_id, limit, cursor)
-    return Page(items=[CheckpointInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+    with reading() as session:
+        find(session, job_id)
+        found = checkpoints.page(session, job_id, limit, cursor)
+        return Page(items=[CheckpointInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
 @router.head("/checkpoints/{checkpoint_id}/download", include_in_schema=False)

@@ -10,16 +10,16 @@ from api.auth import Guarded
 from api.compare import service
 from api.compare.schemas import Comparison
 from api.errors import problems
-from api.sessions import ReadSession
+from store.database import reading
 
 router = APIRouter(tags=["jobs"], route_class=Guarded)
 
 
 @router.get("/compare", responses=problems(404))
 def compare_jobs(
-    session: ReadSession,
     job_id: Annotated[list[str], Query(min_length=2, max_length=20, description="Give it once for each job.")],
     max_points: Annotated[int, Query(ge=4, le=10_000, description="Points a curve; highs and lows are kept.")] = 500,
 ) -> Comparison:
     """What differs between jobs: their settings, accuracy by class and group, and curves."""
-    return service.compare(session, list(dict.fromkeys(job_id)), max_points)
+    with reading() as session:
+        return service.compare(session, list(dict.fromkeys(job_id)), max_points)

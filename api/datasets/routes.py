@@ -17,9 +17,8 @@ from api.registration import Accepted, Status
 from api.responses import PNG
 from api.samples.schemas import DatasetSample, Split
 from api.samples.service import image_response
-from api.sessions import ReadSession, WriteSession
 from store.broker import PREPARE
-from store.database import reading
+from store.database import reading, writing
 from store.models import Dataset
 from store.repositories import registrations
 
@@ -27,15 +26,14 @@ router = APIRouter(prefix="/datasets", tags=["data"], route_class=Guarded)
 
 
 @router.post("", status_code=202, responses=problems(415))
-def register_dataset(
-    wanted: NewDataset, session: WriteSession, background: BackgroundTasks, response: Response
-) -> Accepted:
+def register_dataset(wanted: NewDataset, background: BackgroundTasks, response: Response) -> Accepted:
     """Register a labelled image data set and optionally cut a long-tailed training part from it.
 
     A folder or archive is read as `[train|val|test/]CLASS/IMAGE`. A worker does the reading: follow `Location` until
     the status is `ready` or `failed`.
     """
-    dataset = service.register(session, wanted)
+    with writing() as session:
+        dataset = service.register(session, wanted)
     ring_later(background, PREPARE)
     response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
     return Accepted(id=dataset.id, status=dataset.status)
@@ -43,39 +41,41 @@ def register_dataset(
 
 @router.get("")
 def list_datasets(
-    session: ReadSession,
     status: Annotated[Status | None, Query()] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[DatasetInfo]:
     """Data sets, the newest first."""
-    found = registrations.page(session, Dataset, status, limit, cursor)
-    return Page(items=[DatasetInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+    with reading() as session:
+        found = registrations.page(session, Dataset, status, limit, cursor)
+        return Page(items=[DatasetInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
 @router.get("/{dataset_id}", responses=problems(404))
-def get_dataset(dataset_id: str, session: ReadSession) -> DatasetInfo:
+def get_dataset(dataset_id: str) -> DatasetInfo:
     """One data set: its status, class counts, parts and groups."""
-    return DatasetInfo.model_validate(registration.find(session, Dataset, dataset_id))
+    with reading() as session:
+        return DatasetInfo.model_validate(registration.find(session, Dataset, dataset_id))
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=problems(404, 409))
-def delete_dataset(dataset_id: str, session: WriteSession, background: BackgroundTasks) -> None:
+def delete_dataset(dataset_id: str, background: BackgroundTasks) -> None:
     """Delete a data set and its images. Refused while jobs use it."""
-    delete_later(background, registration.remove(session, Dataset, dataset_id))
+    with writing() as session:
+        delete_later(background, registration.remove(session, Dataset, dataset_id))
 
 
 @router.get("/{dataset_id}/samples", responses=problems(404, 409))
 def list_dataset_samples(
     dataset_id: str,
-    session: ReadSession,
     split: Annotated[Split | None, Query()] = None,
     label: Annotated[int | None, Query(ge=0)] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[DatasetSample]:
     """Samples by index, of one part or class where asked for."""
-    dataset = registration.find_ready(session, Dataset, dataset_id)
+    with reading() as session:
+        dataset = registration.find_ready(session, Dataset, dataset_id)
     found = service.samples(dataset, split, label, limit, cursor)
     return Page(items=found.items, next_cursor=found.next_cursor)
 

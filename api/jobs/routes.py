@@ -17,9 +17,8 @@ from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile, Status
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.registration import Accepted
 from api.responses import EVENT_STREAM
-from api.sessions import ReadSession, WriteSession
 from store.broker import TRAIN
-from store.database import reading
+from store.database import reading, writing
 from store.models import Job
 from store.repositories import jobs, metrics, profile
 
@@ -35,7 +34,6 @@ def _accepted(job: Job, response: Response) -> Accepted:
 @router.post("", status_code=202, responses=problems(409, 415))
 def submit_job(
     wanted: NewJob,
-    session: WriteSession,
     background: BackgroundTasks,
     response: Response,
     idempotency_key: Annotated[
@@ -44,7 +42,8 @@ def submit_job(
     ] = None,
 ) -> Accepted:
     """Queue a pretraining run. All that can be known to fail is refused here."""
-    job = service.submit(session, wanted, idempotency_key)
+    with writing() as session:
+        job = service.submit(session, wanted, idempotency_key)
     log.info("job accepted", extra={"job_id": job.id})
     ring_later(background, TRAIN)
     return _accepted(job, response)
@@ -52,7 +51,6 @@ def submit_job(
 
 @router.get("")
 def list_jobs(
-    session: ReadSession,
     status: Annotated[Status | None, Query()] = None,
     dataset_id: Annotated[str | None, Query(max_length=64)] = None,
     sampler: Annotated[str | None, Query(max_length=32)] = None,
@@ -64,32 +62,38 @@ def list_jobs(
 ) -> Page[JobInfo]:
     """Jobs with their latest values."""
     wanted = jobs.JobFilter(status, dataset_id, sampler, framework, tag)
-    found = jobs.page(session, wanted, order, limit, cursor)
-    return Page(items=[JobInfo.of(job) for job in found.items], next_cursor=found.next_cursor)
+    with reading() as session:
+        found = jobs.page(session, wanted, order, limit, cursor)
+        return Page(items=[JobInfo.of(job) for job in found.items], next_cursor=found.next_cursor)
 
 
 @router.get("/{job_id}", responses=problems(404))
-def get_job(job_id: str, session: ReadSession) -> JobInfo:
+def get_job(job_id: str) -> JobInfo:
     """One job: status, every value of its configuration, progress."""
-    return JobInfo.of(service.find(session, job_id))
+    with reading() as session:
+        return JobInfo.of(service.find(session, job_id))
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(404, 409))
-def delete_job(job_id: str, session: WriteSession, background: BackgroundTasks) -> None:
+def delete_job(job_id: str, background: BackgroundTasks) -> None:
     """Delete a job that does not run, with its results and checkpoints."""
-    delete_later(background, service.remove(session, job_id))
+    with writing() as session:
+        delete_later(background, service.remove(session, job_id))
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))
-def cancel_job(job_id: str, session: WriteSession, response: Response) -> Accepted:
+def cancel_job(job_id: str, response: Response) -> Accepted:
     """Stop a job. A running one is `cancelling` until its last checkpoint is written, then `cancelled`."""
-    return _accepted(service.cancel(session, job_id), response)
+    with writing() as session:
+        job = service.cancel(session, job_id)
+    return _accepted(job, response)
 
 
 @router.post("/{job_id}/resume", status_code=202, responses=problems(404, 409))
-def resume_job(job_id: str, session: WriteSession, background: BackgroundTasks, response: Response) -> Accepted:
+def resume_job(job_id: str, background: BackgroundTasks, response: Response) -> Accepted:
     """Queue a cancelled or failed job again; it goes on from its last checkpoint."""
-    job = service.resume(session, job_id)
+    with writing() as session:
+        job = service.resume(session, job_id)
     ring_later(background, TRAIN)
     return _accepted(job, response)
 
@@ -121,7 +125,6 @@ async def stream_job_events(
 @router.get("/{job_id}/metrics", responses=problems(404))
 def get_job_metrics(
     job_id: str,
-    session: ReadSession,
     name: Annotated[list[str] | None, Query(max_length=100, description="Which curves; all where not given.")] = None,
     max_points: Annotated[
         int, Query(ge=4, le=100_000, description="Points a curve; highs and lows are kept, and both ends.")
@@ -133,14 +136,16 @@ def get_job_metrics(
     epoch; so have the seconds that an epoch took, `epoch_seconds`, and where they went: `data_seconds`,
     `forward_backward_seconds`, `tailness_seconds`, `round_seconds`. `evaluation_seconds` is one point at the end.
     """
-    service.find(session, job_id)
-    curves = metrics.series(session, job_id, name or [], max_points)
-    return {name: Curve(step=steps, value=values) for name, (steps, values) in curves.items()}
+    with reading() as session:
+        service.find(session, job_id)
+        curves = metrics.series(session, job_id, name or [], max_points)
+        return {name: Curve(step=steps, value=values) for name, (steps, values) in curves.items()}
 
 
 @router.get("/{job_id}/profile", responses=problems(404))
-def get_job_profile(job_id: str, session: ReadSession) -> Profile:
+def get_job_profile(job_id: str) -> Profile:
     """Where the run's time went: the sums of its `*_seconds` curves."""
-    service.find(session, job_id)
-    spent = profile.spent(session, job_id)
-    return Profile(epochs=spent.epochs, **spent.phases, other=spent.other, evaluation=spent.evaluation)
+    with reading() as session:
+        service.find(session, job_id)
+        spent = profile.spent(session, job_id)
+        return Profile(epochs=spent.epochs, **spent.phases, other=spent.other, evaluation=spent.evaluation)

@@ -18,9 +18,8 @@ from api.registration import Accepted, Status
 from api.responses import PNG
 from api.samples.schemas import PoolSample
 from api.samples.service import image_response, page_of
-from api.sessions import ReadSession, WriteSession
 from store.broker import PREPARE
-from store.database import reading
+from store.database import reading, writing
 from store.models import OodPool
 from store.repositories import registrations
 
@@ -28,11 +27,10 @@ router = APIRouter(prefix="/ood-pools", tags=["data"], route_class=Guarded)
 
 
 @router.post("", status_code=202, responses=problems(415))
-def register_ood_pool(
-    wanted: NewOodPool, session: WriteSession, background: BackgroundTasks, response: Response
-) -> Accepted:
+def register_ood_pool(wanted: NewOodPool, background: BackgroundTasks, response: Response) -> Accepted:
     """Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy."""
-    pool = service.register(session, wanted)
+    with writing() as session:
+        pool = service.register(session, wanted)
     ring_later(background, PREPARE)
     response.headers["Location"] = f"/api/v1/ood-pools/{pool.id}"
     return Accepted(id=pool.id, status=pool.status)
@@ -40,34 +38,35 @@ def register_ood_pool(
 
 @router.get("")
 def list_ood_pools(
-    session: ReadSession,
     status: Annotated[Status | None, Query()] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[OodPoolInfo]:
     """OOD pools, the newest first."""
-    found = registrations.page(session, OodPool, status, limit, cursor)
-    return Page(items=[OodPoolInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+    with reading() as session:
+        found = registrations.page(session, OodPool, status, limit, cursor)
+        return Page(items=[OodPoolInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
 @router.get("/{pool_id}", responses=problems(404))
-def get_ood_pool(pool_id: str, session: ReadSession) -> OodPoolInfo:
+def get_ood_pool(pool_id: str) -> OodPoolInfo:
     """One OOD pool."""
-    return OodPoolInfo.model_validate(registration.find(session, OodPool, pool_id))
+    with reading() as session:
+        return OodPoolInfo.model_validate(registration.find(session, OodPool, pool_id))
 
 
 @router.delete("/{pool_id}", status_code=204, responses=problems(404, 409))
-def delete_ood_pool(pool_id: str, session: WriteSession, background: BackgroundTasks) -> None:
+def delete_ood_pool(pool_id: str, background: BackgroundTasks) -> None:
     """Delete a pool and its images. Refused while jobs use it."""
-    delete_later(background, registration.remove(session, OodPool, pool_id))
+    with writing() as session:
+        delete_later(background, registration.remove(session, OodPool, pool_id))
 
 
 @router.get("/{pool_id}/samples", responses=problems(404, 409))
-def list_ood_pool_samples(
-    pool_id: str, session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[PoolSample]:
+def list_ood_pool_samples(pool_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[PoolSample]:
     """Samples by index."""
-    pool = registration.find_ready(session, OodPool, pool_id)
+    with reading() as session:
+        pool = registration.find_ready(session, OodPool, pool_id)
     found = page_of(np.arange(pool.num_samples or 0), limit, cursor)
     return Page(items=[PoolSample(index=index) for index in found.items], next_cursor=found.next_cursor)
 

@@ -11,27 +11,27 @@ from api.errors import NotFound, problems
 from api.jobs.service import find
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.rounds.schemas import RoundInfo
-from api.sessions import ReadSession
+from store.database import reading
 from store.repositories import rounds
 
 router = APIRouter(prefix="/jobs/{job_id}/rounds", tags=["tailness"], route_class=Guarded)
 
 
 @router.get("", responses=problems(404))
-def list_rounds(
-    job_id: str, session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[RoundInfo]:
+def list_rounds(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[RoundInfo]:
     """A job's sampling rounds, the first one first."""
-    find(session, job_id)
-    found = rounds.page(session, job_id, limit, cursor)
-    return Page(items=[RoundInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+    with reading() as session:
+        find(session, job_id)
+        found = rounds.page(session, job_id, limit, cursor)
+        return Page(items=[RoundInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
 @router.get("/{number}", responses=problems(404))
-def get_round(job_id: str, number: Annotated[int, Path(ge=1, lt=2**31)], session: ReadSession) -> RoundInfo:
+def get_round(job_id: str, number: Annotated[int, Path(ge=1, lt=2**31)]) -> RoundInfo:
     """One sampling round: its clusters, their budgets, what changed."""
-    find(session, job_id)
-    found = rounds.get(session, job_id, number)
-    if found is None:
-        raise NotFound(f"This job has had no sampling round {number}.")
-    return RoundInfo.model_validate(found)
+    with reading() as session:
+        find(session, job_id)
+        found = rounds.get(session, job_id, number)
+        if found is None:
+            raise NotFound(f"This job has had no sampling round {number}.")
+        return RoundInfo.model_validate(found)

@@ -58,10 +58,9 @@ def page(
     """Samples of one round. A cursor stays with the round that its first page showed.
 
     Raises:
-        NotFound: for a round that was not run.
+        NotFound: for a job that there is not, or a round that was not run.
     """
-    find(session, job_id)
-    start, number = 0, wanted.round or rounds.last_number(session, job_id)
+    start, number = 0, wanted.round
     if cursor is not None:
         cursor_order, narrowing, cursor_round, start = decode_cursor(cursor, str, str, int, int)
         if (cursor_order, narrowing) != (order, wanted.narrowing):
@@ -69,16 +68,16 @@ def page(
         if wanted.round not in (None, cursor_round) or start < 0:
             raise BadCursor
         number = cursor_round
-    if number is None:
-        return OodSamplePage(items=[], next_cursor=None, round=None, epoch=None, total=0)
     scores = _scores(session, job_id, number)
+    if scores is None:
+        return OodSamplePage(items=[], next_cursor=None, round=None, epoch=None, total=0)
     indices = _in_order(scores, wanted, order)
     shown = indices[start : start + limit]
     more = start + limit < len(indices)
     return OodSamplePage(
         items=_items(scores, shown, *rounds.selections(session, job_id, shown)),
-        next_cursor=encode_cursor(order, wanted.narrowing, number, start + limit) if more else None,
-        round=number,
+        next_cursor=encode_cursor(order, wanted.narrowing, scores.round, start + limit) if more else None,
+        round=scores.round,
         epoch=scores.epoch,
         total=len(indices),
     )
@@ -88,13 +87,11 @@ def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
     """The same as CSV, a block of lines at a time. The session is not needed while it streams.
 
     Raises:
-        NotFound: for a round that was not run, or when there was none yet.
+        NotFound: for a job that there is not, a round that was not run, or when there was none yet.
     """
-    find(session, job_id)
-    number = wanted.round or rounds.last_number(session, job_id)
-    if number is None:
+    scores = _scores(session, job_id, wanted.round)
+    if scores is None:
         raise NotFound("This job has had no sampling round yet.")
-    scores = _scores(session, job_id, number)
     indices = _in_order(scores, wanted, order)
     numbers, picked = rounds.selections(session, job_id, indices)
 
@@ -117,11 +114,11 @@ def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
     """One pool image over all rounds.
 
     Raises:
-        NotFound: when no round knows it.
+        NotFound: for a job that there is not, or when no round knows the image.
     """
-    find(session, job_id)
     history = rounds.sample_history(session, job_id, index)
     if not history:
+        find(session, job_id)
         raise NotFound(f"No sampling round of this job has seen an OOD image {index}.")
     last = history[-1]
     return OodSampleDetail(
@@ -146,10 +143,13 @@ def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
     )
 
 
-def _scores(session: Session, job_id: str, number: int) -> PoolScores:
+def _scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
+    """Of that round, or of the last; None when the job has had none yet."""
     scores = rounds.pool_scores(session, job_id, number)
     if scores is None:
-        raise NotFound(f"This job has had no sampling round {number}.")
+        find(session, job_id)
+        if number is not None:
+            raise NotFound(f"This job has had no sampling round {number}.")
     return scores
 
 
@@ -166,14 +166,16 @@ def _items(
     scores: PoolScores, indices: NDArray[np.int64], numbers: list[int], picked: NDArray[np.bool_]
 ) -> list[OodSample]:
     """picked: (rounds, len(indices))."""
+    columns = (scores.tailness, scores.cluster, scores.similarity, scores.selected)
+    rows = zip(indices.tolist(), *(column[indices].tolist() for column in columns), picked.T.tolist(), strict=True)
     return [
         OodSample(
-            index=int(index),
-            tailness=float(scores.tailness[index]),
-            cluster=int(scores.cluster[index]),
-            similarity=float(scores.similarity[index]),
-            selected=bool(scores.selected[index]),
-            selected_rounds=[number for number, was in zip(numbers, picked[:, position], strict=True) if was],
+            index=index,
+            tailness=tailness,
+            cluster=cluster,
+            similarity=similarity,
+            selected=selected,
+            selected_rounds=[number for number, was in zip(numbers, picks, strict=True) if was],
         )
-        for position, index in enumerate(indices)
+        for index, tailness, cluster, similarity, selected, picks in rows
     ]

@@ -11,7 +11,6 @@ from api.auth import Guarded
 from api.errors import Unprocessable, problems
 from api.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.responses import CSV
-from api.sessions import ReadSession
 from api.tailness import id_samples, ood_samples
 from api.tailness.ood_samples import OodFilter
 from api.tailness.schemas import (
@@ -23,6 +22,7 @@ from api.tailness.schemas import (
     OodSampleDetail,
     OodSamplePage,
 )
+from store.database import reading
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["tailness"], route_class=Guarded)
 Index = Annotated[int, Path(ge=0, lt=2**31)]
@@ -31,30 +31,31 @@ Index = Annotated[int, Path(ge=0, lt=2**31)]
 @router.get("/tailness/samples", responses=problems(404))
 def list_id_tailness(
     job_id: str,
-    session: ReadSession,
     label: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
     order: Annotated[IdOrder, Query(description="`-` in front: descending.")] = "-tailness",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> IdSamplePage:
     """ID training images by their latest tailness."""
-    return id_samples.page(session, job_id, label, order, limit, cursor)
+    with reading() as session:
+        return id_samples.page(session, job_id, label, order, limit, cursor)
 
 
 @router.get("/tailness/samples/{index}", responses=problems(404))
-def get_id_tailness(job_id: str, index: Index, session: ReadSession) -> IdSampleDetail:
+def get_id_tailness(job_id: str, index: Index) -> IdSampleDetail:
     """One ID training image's tailness after every epoch."""
-    return id_samples.sample(session, job_id, index)
+    with reading() as session:
+        return id_samples.sample(session, job_id, index)
 
 
 @router.get("/tailness/classes", responses=problems(404))
 def list_class_tailness(
     job_id: str,
-    session: ReadSession,
     epoch: Annotated[int | None, Query(ge=1, lt=2**31, description="Only after this epoch.")] = None,
 ) -> ClassTailnessList:
     """Mean tailness by class, after every epoch."""
-    return id_samples.classes(session, job_id, epoch)
+    with reading() as session:
+        return id_samples.classes(session, job_id, epoch)
 
 
 async def _filter(  # no thread is needed for it
@@ -76,31 +77,32 @@ Order = Annotated[OodOrder, Query(description="`-` in front: descending.")]
 @router.get("/ood-tailness", responses=problems(404))
 def list_ood_tailness(
     job_id: str,
-    session: ReadSession,
     wanted: Filter,
     order: Order = "-tailness",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> OodSamplePage:
     """OOD images by what a sampling round found out about them; the most tail-like first."""
-    return ood_samples.page(session, job_id, wanted, order, limit, cursor)
+    with reading() as session:
+        return ood_samples.page(session, job_id, wanted, order, limit, cursor)
 
 
 @router.get("/ood-tailness/export", response_class=StreamingResponse, responses=CSV | problems(404))
 def export_ood_tailness(
     job_id: str,
-    session: ReadSession,
     wanted: Filter,
     order: Order = "-tailness",
     format: Annotated[Literal["csv"], Query()] = "csv",
 ) -> StreamingResponse:
     """The same, all of it, as a file."""
-    lines = ood_samples.export(session, job_id, wanted, order)
+    with reading() as session:
+        lines = ood_samples.export(session, job_id, wanted, order)
     headers = {"Content-Disposition": f'attachment; filename="ood-tailness-{job_id}.{format}"'}
     return StreamingResponse(lines, media_type="text/csv", headers=headers)
 
 
 @router.get("/ood-tailness/{index}", responses=problems(404))
-def get_ood_tailness(job_id: str, index: Index, session: ReadSession) -> OodSampleDetail:
+def get_ood_tailness(job_id: str, index: Index) -> OodSampleDetail:
     """One OOD image over all rounds."""
-    return ood_samples.sample(session, job_id, index)
+    with reading() as session:
+        return ood_samples.sample(session, job_id, index)

@@ -9,9 +9,9 @@ from fastapi import APIRouter, BackgroundTasks, Query, Request
 from api.after_commit import delete_later
 from api.auth import Guarded
 from api.errors import UnsupportedMediaType, problems
-from api.sessions import WriteSession
 from api.uploads import service
 from api.uploads.schemas import UploadInfo
+from store.database import writing
 
 router = APIRouter(prefix="/uploads", tags=["data"], route_class=Guarded)
 
@@ -41,6 +41,7 @@ async def upload_file(
 
 
 @router.delete("/{upload_id}", status_code=204, responses=problems(404, 409))
-def delete_upload(upload_id: str, session: WriteSession, background: BackgroundTasks) -> None:
+def delete_upload(upload_id: str, background: BackgroundTasks) -> None:
     """Delete a file that was sent. What was registered from it stays; an upload that nobody deletes is kept."""
-    delete_later(background, service.remove(session, upload_id))
+    with writing() as session:
+        delete_later(background, service.remove(session, upload_id))

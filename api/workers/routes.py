@@ -6,8 +6,8 @@ from fastapi import APIRouter
 
 from api.auth import Guarded
 from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
-from api.sessions import ReadSession
 from api.workers.schemas import Work, WorkerInfo
+from store.database import reading
 from store.models import utc_now
 from store.repositories import workers
 from store.settings import get_settings
@@ -16,10 +16,11 @@ router = APIRouter(prefix="/workers", tags=["workers"], route_class=Guarded)
 
 
 @router.get("")
-def list_workers(session: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[WorkerInfo]:
+def list_workers(limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[WorkerInfo]:
     """Workers that moved their heartbeat within the last hour and were not stopped, the one started last first."""
-    found = workers.page(session, limit, cursor)
-    held = workers.work_of(session, [worker.id for worker in found.items])
+    with reading() as session:
+        found = workers.page(session, limit, cursor)
+        held = workers.work_of(session, [worker.id for worker in found.items])
     now, silence = utc_now(), get_settings().worker_silence_seconds
     items = []
     for worker in found.items:

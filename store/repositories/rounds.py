@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, LargeBinary, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from store.models import SamplingRound
 from store.repositories.pages import Slice, numbered_page
@@ -56,25 +56,21 @@ def get(session: Session, job_id: str, number: int) -> SamplingRound | None:
     return session.get(SamplingRound, (job_id, number))
 
 
-def last_number(session: Session, job_id: str) -> int | None:
-    return session.scalar(select(func.max(SamplingRound.round)).where(SamplingRound.job_id == job_id))
-
-
-def pool_scores(session: Session, job_id: str, number: int) -> PoolScores | None:
-    """All that round `number` found out about the pool."""
-    row = session.get(
-        SamplingRound, (job_id, number), options=[undefer(column) for column, _ in _ARRAYS], populate_existing=True
-    )
+def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
+    """All that round `number`, or the last one, found out about the pool; None when there was no such round."""
+    columns = (SamplingRound.round, SamplingRound.epoch, *(column for column, _ in _ARRAYS))
+    statement = select(*columns).where(SamplingRound.job_id == job_id)
+    if number is None:
+        statement = statement.order_by(SamplingRound.round.desc()).limit(1)
+    else:
+        statement = statement.where(SamplingRound.round == number)
+    row = session.execute(statement).one_or_none()
     if row is None:
         return None
-    return PoolScores(
-        row.round,
-        row.epoch,
-        np.frombuffer(row.ood_tailness, FLOAT32),
-        np.frombuffer(row.ood_cluster, UINT16),
-        np.frombuffer(row.ood_similarity, FLOAT32),
-        np.frombuffer(row.ood_selected, UINT8).astype(bool),
+    tailness, cluster, similarity, selected = (
+        np.frombuffer(packed, dtype) for packed, (_, dtype) in zip(row[2:], _ARRAYS, strict=True)
     )
+    return PoolScores(row.round, row.epoch, tailness, cluster, similarity, selected.astype(bool))
 
 
 def selections(session: Session, job_id: str, indices: NDArray[np.int64]) -> tuple[list[int], NDArray[np.bool_]]:
