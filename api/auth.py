@@ -1,10 +1,12 @@
 """Who may do what: bearer tokens with scopes, and a cookie that holds one for the dashboard.
 
-Where only this machine reaches the API, everyone may do everything as long as no token exists.
+Where only this machine reaches the API, everyone may do everything as long as no token exists; the first one ends that
+at once for writing, and within a second for reading.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction
@@ -27,6 +29,8 @@ from store.settings import get_settings
 
 COOKIE = "colt_session"
 bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
+# So long does a server that had no token let reading pass without another look: that is a seventh of such a request.
+_OPEN_SECONDS = 1.0
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -34,7 +38,7 @@ class Guarded(APIRoute):
     """A route that looks at the token first. A dependency would come after the body: read, parsed and validated."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        # FastAPI takes one thread for a plain endpoint and one more to look at what it returned: a fifth of a request.
+        # FastAPI would change threads for a plain endpoint, and once more to look at what it returned.
         plain = not (iscoroutinefunction(endpoint) or isasyncgenfunction(endpoint))
         super().__init__(path, _in_thread(endpoint) if plain else endpoint, **options)
 
@@ -75,13 +79,17 @@ async def authorize(request: Request) -> None:
         TooManyRequests: after too many wrong ones.
         Forbidden: with a token that lacks the scope.
     """
-    await run_in_threadpool(_check, request, await bearer(request))
+    credentials = await bearer(request)
+    if credentials is None and request.method in _READING and time.monotonic() < request.app.state.open_until:
+        return
+    await run_in_threadpool(_check, request, credentials)
 
 
 def _check(request: Request, credentials: HTTPAuthorizationCredentials | None) -> None:
     token = credentials.credentials if credentials else request.cookies.get(COOKIE)
     with reading() as session:
         if credentials is None and get_settings().only_here and not tokens.any_exist(session):
+            request.app.state.open_until = time.monotonic() + _OPEN_SECONDS
             return  # whatever the cookie is: all tokens were deleted since
         if token is None:
             raise Unauthorized("This server needs a token: send it as `Authorization: Bearer TOKEN`.")

@@ -43,6 +43,7 @@ _NOUNS = (
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventFeed()
     app.state.wrong_tokens = WrongTokens()
+    app.state.open_until = 0.0
     yield
     await app.state.feed.close()
 
