@@ -1,7 +1,7 @@
 """Who may do what: bearer tokens with scopes, and a cookie that holds one for the dashboard.
 
-Where only this machine reaches the API, everyone may do everything as long as no token exists; the first one ends that
-at once for writing, and within a second for reading.
+Where only this machine reaches the API, everyone may do everything as long as no token exists. Once one does, writing
+without it is refused at once, reading within a second.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from store.settings import get_settings
 
 COOKIE = "colt_session"
 bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
-# So long does a server that had no token let reading pass without another look: that is a seventh of such a request.
+# So long may a server that found no token let reading pass without looking again: a look is a seventh of a request.
 _OPEN_SECONDS = 1.0
 _READING = {"GET", "HEAD", "OPTIONS"}
 
@@ -63,7 +63,7 @@ def _in_thread(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any
 async def is_allowed(request: Request) -> bool:
     """Whether the request would pass now too: for an answer that goes on. A database that is away changes nothing."""
     try:
-        await authorize(request)
+        await run_in_threadpool(_check, request, await bearer(request))
     except (Unauthorized, TooManyRequests, Forbidden):
         return False
     except SQLAlchemyError:
@@ -87,9 +87,10 @@ async def authorize(request: Request) -> None:
 
 def _check(request: Request, credentials: HTTPAuthorizationCredentials | None) -> None:
     token = credentials.credentials if credentials else request.cookies.get(COOKIE)
+    looked_at = time.monotonic()
     with reading() as session:
         if credentials is None and get_settings().only_here and not tokens.any_exist(session):
-            request.app.state.open_until = time.monotonic() + _OPEN_SECONDS
+            request.app.state.open_until = looked_at + _OPEN_SECONDS
             return  # whatever the cookie is: all tokens were deleted since
         if token is None:
             raise Unauthorized("This server needs a token: send it as `Authorization: Bearer TOKEN`.")

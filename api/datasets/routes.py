@@ -62,7 +62,8 @@ def get_dataset(dataset_id: str) -> DatasetInfo:
 def delete_dataset(dataset_id: str, background: BackgroundTasks) -> None:
     """Delete a data set and its images. Refused while jobs use it."""
     with writing() as session:
-        delete_later(background, registration.remove(session, Dataset, dataset_id))
+        folder = registration.remove(session, Dataset, dataset_id)
+    delete_later(background, folder)
 
 
 @router.get("/{dataset_id}/samples", responses=problems(404, 409))

@@ -78,7 +78,8 @@ def get_job(job_id: str) -> JobInfo:
 def delete_job(job_id: str, background: BackgroundTasks) -> None:
     """Delete a job that does not run, with its results and checkpoints."""
     with writing() as session:
-        delete_later(background, service.remove(session, job_id))
+        folder = service.remove(session, job_id)
+    delete_later(background, folder)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))

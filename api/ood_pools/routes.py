@@ -59,7 +59,8 @@ def get_ood_pool(pool_id: str) -> OodPoolInfo:
 def delete_ood_pool(pool_id: str, background: BackgroundTasks) -> None:
     """Delete a pool and its images. Refused while jobs use it."""
     with writing() as session:
-        delete_later(background, registration.remove(session, OodPool, pool_id))
+        folder = registration.remove(session, OodPool, pool_id)
+    delete_later(background, folder)
 
 
 @router.get("/{pool_id}/samples", responses=problems(404, 409))

@@ -144,7 +144,11 @@ def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
 
 
 def _scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
-    """Of that round, or of the last; None when the job has had none yet."""
+    """Of that round, or of the last; None when the job has had none yet.
+
+    Raises:
+        NotFound: for a job that there is not, or a round that was not run.
+    """
     scores = rounds.pool_scores(session, job_id, number)
     if scores is None:
         find(session, job_id)

@@ -44,4 +44,5 @@ async def upload_file(
 def delete_upload(upload_id: str, background: BackgroundTasks) -> None:
     """Delete a file that was sent. What was registered from it stays; an upload that nobody deletes is kept."""
     with writing() as session:
-        delete_later(background, service.remove(session, upload_id))
+        folder = service.remove(session, upload_id)
+    delete_later(background, folder)

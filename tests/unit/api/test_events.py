@@ -188,6 +188,19 @@ def test_a_stream_ends_with_its_token(server: httpx.Client, rows: Rows, monkeypa
         assert next(others)[1] == "log"
 
 
+def test_a_stream_from_before_there_was_a_token_ends(
+    server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.events, "CHECK_SECONDS", 0.05)
+    job = rows.job(status="running")
+    with server.stream("GET", f"{API}/jobs/{job.id}/events") as stream:
+        lines = stream.iter_lines()
+        assert any(line.startswith("event: status") for line in lines)
+        with writing() as session:
+            tokens.create_token(session, "test", ["read"])
+        assert not any(line.startswith(("event: end", ": ping")) for line in lines)
+
+
 def test_a_stream_outlives_a_database_that_cannot_tell_of_its_token(
     server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
