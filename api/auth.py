@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from functools import wraps
-from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.errors import Forbidden, TooManyRequests, Unauthorized, problems
+from api.threads import OneThread
 from api.wrong_tokens import WrongTokens
 from store.database import reading
 from store.models import ApiToken
@@ -34,13 +32,8 @@ _OPEN_SECONDS = 1.0
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 
-class Guarded(APIRoute):
+class Guarded(OneThread):
     """A route that looks at the token first. A dependency would come after the body: read, parsed and validated."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        # FastAPI would change threads for a plain endpoint, and once more to look at what it returned.
-        plain = not (iscoroutinefunction(endpoint) or isasyncgenfunction(endpoint))
-        super().__init__(path, _in_thread(endpoint) if plain else endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -50,14 +43,6 @@ class Guarded(APIRoute):
             return await handle(request)
 
         return authorize_and_handle
-
-
-def _in_thread(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    @wraps(endpoint)
-    async def run(**arguments: Any) -> Any:
-        return await run_in_threadpool(endpoint, **arguments)
-
-    return run
 
 
 async def is_allowed(request: Request) -> bool:

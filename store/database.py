@@ -37,9 +37,14 @@ def build_engine(url: str | URL) -> Engine:
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
-    # The last connection first: those that a rush has opened stay idle after it, and their caches do not grow.
-    pool = {"pool_size": POOL_SIZE, "max_overflow": 10, "pool_use_lifo": True}
-    engine_of = partial(create_engine, parsed, **pool, json_deserializer=from_json)
+    engine_of = partial(
+        create_engine,
+        parsed,
+        pool_size=POOL_SIZE,
+        max_overflow=10,
+        pool_use_lifo=True,  # those that a rush has opened stay idle after it, and their caches do not grow
+        json_deserializer=from_json,
+    )
     if parsed.get_backend_name() != "sqlite":
         patience = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
         return engine_of(pool_pre_ping=True, connect_args=patience)

@@ -151,7 +151,7 @@ def _scores(session: Session, job_id: str, number: int | None) -> PoolScores | N
     """
     scores = rounds.pool_scores(session, job_id, number)
     if scores is None:
-        find(session, job_id)
+        find(session, job_id)  # only now, as a job that had a round is there
         if number is not None:
             raise NotFound(f"This job has had no sampling round {number}.")
     return scores

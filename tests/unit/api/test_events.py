@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+import api.auth
 import api.events
 import store.database
 from store.database import get_engine, writing
@@ -164,6 +165,11 @@ def test_a_database_that_was_away_for_a_moment_costs_no_event(
         assert next(events)[1:] == ("end", {"status": "failed"})
 
 
+def assert_broken_off(lines: Iterator[str]) -> None:
+    # Without an `end`, as the job goes on, and before it is silent for so long that a ping is due.
+    assert not any(line.startswith(("event: end", ": ping")) for line in lines)
+
+
 def test_a_stream_ends_with_its_token(server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.events, "CHECK_SECONDS", 0.05)
     job = rows.job(status="running")
@@ -182,8 +188,7 @@ def test_a_stream_ends_with_its_token(server: httpx.Client, rows: Rows, monkeypa
         with writing() as session:
             revoked = tokens.find(session, token)
             assert revoked is not None and tokens.revoke(session, revoked.id)
-        # Without an `end`, as the job goes on, and before it is silent for so long that a ping is due.
-        assert not any(line.startswith(("event: end", ": ping")) for line in lines)
+        assert_broken_off(lines)
         rows.event(job, "log", lines=["still here"])
         assert next(others)[1] == "log"
 
@@ -192,13 +197,14 @@ def test_a_stream_from_before_there_was_a_token_ends(
     server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api.events, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(api.auth, "_OPEN_SECONDS", 3600.0)  # of single requests
     job = rows.job(status="running")
     with server.stream("GET", f"{API}/jobs/{job.id}/events") as stream:
         lines = stream.iter_lines()
         assert any(line.startswith("event: status") for line in lines)
         with writing() as session:
             tokens.create_token(session, "test", ["read"])
-        assert not any(line.startswith(("event: end", ": ping")) for line in lines)
+        assert_broken_off(lines)
 
 
 def test_a_stream_outlives_a_database_that_cannot_tell_of_its_token(
