@@ -11,6 +11,7 @@ from sqlalchemy import select
 from store.database import reading
 from store.models import Checkpoint, Dataset, OodPool
 from tests.faults.runs import Service, engine_of, working
+from tests.files import files_under
 
 PATIENCE = 60.0
 WORKING = {"worker.trainer", "worker.registrar", "worker.evaluator", "worker.analyst", "worker.rank"}
@@ -51,7 +52,7 @@ def _stray_artifacts(service: Service) -> Iterator[str]:
             for row in session.scalars(select(model).where(model.status == "ready")):
                 assert row.files
                 named |= {f"{row.artifact}/{name}" for name in row.files}
-    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    found = {path.relative_to(root).as_posix() for path in files_under(root)}
     assert named <= found, f"rows name files that are not there: {sorted(named - found)}"
     yield from found - named
 

@@ -23,6 +23,7 @@ from api.wrong_tokens import MOST_WRONG
 from store.database import get_engine, reading, writing
 from store.models import Upload
 from store.repositories import tokens
+from tests.files import files_under
 from tests.unit.api.problems import problem
 
 API = "/api/v1"
@@ -37,10 +38,6 @@ def token(*scopes: str) -> str:
 
 def bearer(value: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {value}"}
-
-
-def stored_files(home: Path) -> list[Path]:
-    return [path for path in (home / "artifacts").rglob("*") if path.is_file()]
 
 
 def announce(server: httpx.Client, path: str, **headers: str) -> socket.socket:
@@ -140,7 +137,7 @@ def test_an_upload_that_stalls_is_given_up_and_leaves_nothing(
         status, _, told = last_answer(connection)
     assert status == 408
     assert "Nothing more of the file came for 0.3 s" in told["detail"]
-    assert stored_files(home) == []
+    assert files_under(home / "artifacts") == []
     with reading() as session:
         assert session.query(Upload).count() == 0
     assert server.post(UPLOAD, content=b"x").status_code == 201
@@ -199,6 +196,6 @@ def test_a_body_of_very_many_parts_is_refused_before_it_is_parsed(client: TestCl
 
 def wait_until_stored(home: Path, count: int) -> None:
     until = time.monotonic() + 10
-    while len(stored_files(home)) != count:
+    while len(files_under(home / "artifacts")) != count:
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -14,14 +14,11 @@ from store import leases
 from store.database import reading, writing
 from store.models import Job, Upload
 from tests.conftest import database_url as database_url  # runs once on each engine
+from tests.files import files_under
 from tests.unit.api.rows import Rows
 from tests.unit.api.server import serving
 
 API = "/api/v1"
-
-
-def files_under(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_an_aborted_upload_leaves_nothing(server: httpx.Client, home: Path) -> None:
