@@ -23,9 +23,10 @@ from api.tailness.schemas import (
     OodSamplePage,
 )
 from store.database import reading
+from store.models import MOST_IMAGES
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["tailness"], route_class=Guarded)
-Index = Annotated[int, Path(ge=0, lt=2**31)]
+Index = Annotated[int, Path(ge=0, lt=MOST_IMAGES)]
 
 
 @router.get("/tailness/samples", responses=problems(404))

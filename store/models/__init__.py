@@ -5,9 +5,10 @@ from store.models.data import Dataset, OodPool, Upload
 from store.models.jobs import Analysis, Checkpoint, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased
 from store.models.service import ApiToken, Worker
-from store.models.tailness import SamplingRound, TailnessEpoch
+from store.models.tailness import MOST_IMAGES, SamplingRound, TailnessEpoch
 
 __all__ = [
+    "MOST_IMAGES",
     "Analysis",
     "ApiToken",
     "Base",

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base
 
+# A float32 of each image is kept in one value, of which PostgreSQL takes 1 GiB and counts the bytes in 32 bits.
+MOST_IMAGES = 2**28
+
 
 class TailnessEpoch(Base):
     """Tailness of every ID training image after an epoch."""

@@ -93,7 +93,7 @@ def selections(session: Session, job_id: str, indices: NDArray[np.int64]) -> tup
 
 
 def sample_history(session: Session, job_id: str, index: int) -> list[PoolSampleInRound]:
-    """One pool image in every round; the database cuts its bytes out of each row."""
+    """One pool image, `index` below MOST_IMAGES, in every round; the database cuts its bytes out of each row."""
     cuts = [_cut(column, dtype, index) for column, dtype in _ARRAYS]
     rows = session.execute(
         select(SamplingRound.round, SamplingRound.epoch, *cuts)

@@ -27,6 +27,7 @@ DOCUMENT = schemathesis.openapi.from_dict(APP.openapi(), config=SchemathesisConf
 INSIDE = ("Traceback", "site-packages", 'File "', "sqlalchemy", "psycopg", "sqlite3")
 # What no schema says: that a cursor is of the same list, say, or that `false` is read as the number 0.
 UNSAID = [positive_data_acceptance, negative_data_rejection]
+NUMBERS = {"index", "number"}
 EXAMPLES = 5  # of each operation; to them come the cases that cover each rule of its schema
 
 
@@ -124,7 +125,12 @@ def test_every_answer_is_a_documented_one(case: schemathesis.Case, service: Serv
     service.ask(case)
     if not case.path_parameters:
         return
-    case.path_parameters = service.existing(set(case.path_parameters))
+    sent, existing = case.path_parameters, service.existing(set(case.path_parameters))
+    case.path_parameters = existing
     service.ask(case)
+    numbers = {name: value for name, value in sent.items() if name in NUMBERS}
+    if numbers:  # what was sent, of a job that there is
+        case.path_parameters = existing | numbers
+        service.ask(case)
     if case.method != "GET":
         service.forget()

@@ -8,7 +8,7 @@ import io
 import pytest
 from fastapi.testclient import TestClient
 
-from store.models import Job
+from store.models import MOST_IMAGES, Job
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.unit.api.problems import pointers, problem
 from tests.unit.api.rows import Rows
@@ -103,6 +103,14 @@ def test_classes_over_epochs(client: TestClient, measured: Job) -> None:
     one = client.get(url, params={"epoch": 1}).json()
     assert (one["epochs"], one["items"][2]["history"]) == ([1], [pytest.approx(-0.05)])
     problem(client.get(url, params={"epoch": 3}), 404)
+
+
+@pytest.mark.parametrize("path", ["tailness/samples", "ood-tailness"])
+def test_an_index_behind_the_last_image(client: TestClient, measured: Job, path: str) -> None:
+    url = f"{API}/jobs/{measured.id}/{path}"
+    problem(client.get(f"{url}/{len(EPOCH_1)}"), 404)
+    problem(client.get(f"{url}/{MOST_IMAGES - 1}"), 404)
+    assert pointers(client.get(f"{url}/{MOST_IMAGES}")) == ["{index}"]
 
 
 def test_rounds(client: TestClient, measured: Job) -> None:
