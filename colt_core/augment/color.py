@@ -9,8 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from colt_core.transfer import to_device
-
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, torchvision's digits
 
 HUE_PLANES = 6  # planes (n, P) of scratch that `adjust_hue_` works in
@@ -30,9 +28,9 @@ def adjust_brightness_(images_n3P: Tensor, factor_n: Tensor) -> None:
 
 def adjust_contrast_(images_n3P: Tensor, factor_n: Tensor) -> None:
     """Blend with the image's mean luma (factor 0)."""
-    luma = to_device(torch.tensor(LUMA), images_n3P.device)
-    mean_n = images_n3P.mean(dim=2) @ luma
-    images_n3P.mul_(factor_n[:, None, None]).add_(((1 - factor_n) * mean_n)[:, None, None]).clamp_(0, 1)
+    # Not a product with a matrix, which may round one image differently among others.
+    mean_n1 = grayscale(images_n3P.mean(dim=2, keepdim=True))
+    images_n3P.mul_(factor_n[:, None, None]).add_(((1 - factor_n)[:, None] * mean_n1)[:, None]).clamp_(0, 1)
 
 
 def adjust_saturation_(images_n3P: Tensor, factor_n: Tensor) -> None:

@@ -255,15 +255,15 @@ def test_weights_that_are_not_finite_become_no_checkpoint(uninterrupted: dict[st
     assert not kinds(events, CheckpointReady)
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.1), ("adamw", 3e-3)])
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.02), ("adamw", 0.03)])
 def test_colt_learns(optimizer: str, rate: float) -> None:
+    # Batches are few and small: only over many epochs does every seed's loss fall.
     made = config(
-        optimizer=optimizer, learning_rate=rate, epochs=14, warmup_epochs=7, sample_interval=3, batch_size=16, width=8
+        optimizer=optimizer, learning_rate=rate, epochs=40, warmup_epochs=20, sample_interval=3, batch_size=16, width=8
     )
-    epochs = kinds(run(made), EpochDone)
-    # Within a phase: with the OOD images comes a second term.
-    assert epochs[6].loss < epochs[0].loss - 0.1
-    assert epochs[13].loss < epochs[7].loss
+    losses = [epoch.loss for epoch in kinds(run(made), EpochDone)]
+    for phase in losses[:20], losses[20:]:  # with the OOD images comes a second term
+        assert np.mean(phase[-5:]) < np.mean(phase[:5]) - 0.05
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
