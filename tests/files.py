@@ -1,11 +1,18 @@
-"""What lies in a folder that the service is changing."""
+"""What lies in a folder that the service is changing.
+
+Unlike `Path.glob` and `rglob`, these bear folders that are deleted while they look.
+"""
 
 from __future__ import annotations
 
-import os
+from glob import glob
 from pathlib import Path
 
 
-def files_under(root: Path) -> list[Path]:
-    """All files below it. Unlike `rglob`, it bears folders that are deleted while it looks."""
-    return [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """All below it that match; `*` stands for hidden names too, and `**` for folders of any depth."""
+    return [folder / name for name in glob(pattern, root_dir=folder, recursive=True, include_hidden=True)]  # noqa: PTH207
+
+
+def files_under(folder: Path) -> list[Path]:
+    return [path for path in matching(folder, "**/*") if path.is_file()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from store.database import reading
 from store.models import Checkpoint, Dataset, Job, SamplingRound
 from tests.faults.leftovers import artifacts_folder, homes
 from tests.faults.runs import DATASET, PATIENCE, Service, engine_of, post
+from tests.files import matching
 from tests.services.processes import marked
 from tests.services.servers import Postgres, Redis
 
@@ -96,14 +97,13 @@ class Killer:
             return True
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            if any(True for _ in self._half_written(job_id)):
+            if self._half_written(job_id):
                 return True
         return False
 
-    def _half_written(self, job_id: str) -> Iterator[Path]:
-        yield from (artifacts_folder(self._service) / "jobs" / job_id / "checkpoints").glob("*/*.partial")
-        for home in homes(self._service):
-            yield from home.glob("workers/*/scratch/*/.*.tmp")
+    def _half_written(self, job_id: str) -> list[Path]:
+        stored = matching(artifacts_folder(self._service) / "jobs" / job_id / "checkpoints", "*/*.partial")
+        return stored + [path for home in homes(self._service) for path in matching(home, "workers/*/scratch/*/.*.tmp")]
 
     def _watch(self, condition: Callable[[Session], bool]) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from store.database import reading
 from store.models import Checkpoint, Dataset, OodPool
 from tests.faults.runs import Service, engine_of, working
-from tests.files import files_under
+from tests.files import files_under, matching
 
 PATIENCE = 60.0
 WORKING = {"worker.trainer", "worker.registrar", "worker.evaluator", "worker.analyst", "worker.rank"}
@@ -59,9 +59,9 @@ def _stray_artifacts(service: Service) -> Iterator[str]:
 
 def _stray_local_files(service: Service) -> Iterator[str]:
     for home in homes(service):
-        yield from (str(path) for path in home.glob("broker/*.partial"))
-        yield from (str(path) for path in home.glob("workers/*/scratch/*"))
-        folders = list(home.glob("workers/*")) + list(home.glob("workers/.*"))
+        yield from (str(path) for path in matching(home, "broker/*.partial"))
+        yield from (str(path) for path in matching(home, "workers/*/scratch/*"))
+        folders = matching(home, "workers/*")
         living = sum(Path(worker.env["COLT_HOME"]) == home for worker in service.stack.workers)
         if len(folders) > living:
             yield from (str(path) for path in folders)

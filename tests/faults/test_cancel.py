@@ -11,6 +11,7 @@ from store.database import reading
 from store.models import Job
 from tests.faults.leftovers import artifacts_folder, assert_nothing_left
 from tests.faults.runs import DATASET, EPOCHS, PATIENCE, Service, engine_of, post
+from tests.files import matching
 from tests.services.processes import wait_until
 
 GRACE_SECONDS = 60.0  # COLT_STOP_GRACE_SECONDS
@@ -53,7 +54,7 @@ def before_a_round(service: Service, job_id: str) -> None:
 def in_a_checkpoint_write(service: Service, job_id: str) -> None:
     folder = artifacts_folder(service) / "jobs" / job_id / "checkpoints"
     deadline = time.monotonic() + PATIENCE
-    while not any(folder.glob("*/*.partial")):
+    while not matching(folder, "*/*.partial"):
         assert time.monotonic() < deadline, "no checkpoint is seen half-written"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.runs import Service, begin
+from tests.files import files_under
 from tests.services.disks import SmallDisk, small_disk
 from tests.services.processes import wait_until
 from tests.services.stack import Stack, running_stack
@@ -50,7 +51,7 @@ def test_a_running_job_waits_for_room_and_ends_as_undisturbed(full_service: Serv
         wait_until(stands_still(full_service, job_id), 60, "the training waits")
         job = full_service.job(job_id)
         assert job["status"] == "running" and job["progress"]["step"] < job["progress"]["steps"], job
-        assert not uploads.exists() or not any(path.is_file() for path in uploads.rglob("*"))
+        assert not files_under(uploads)
     finally:
         disk.empty()
     stack.wait_ready()

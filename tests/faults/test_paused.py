@@ -17,6 +17,7 @@ from store.database import reading
 from store.models import Checkpoint, Dataset
 from tests.faults.leftovers import artifacts_folder, assert_nothing_left
 from tests.faults.runs import DATASET, PATIENCE, Service, engine_of, post, wait_status
+from tests.files import matching
 from tests.services.processes import Process, wait_until
 
 # Only where a second worker can take the job.
@@ -46,7 +47,7 @@ def stop_in_writing(process: psutil.Process, folder: Path) -> Path:
         assert time.monotonic() < deadline, "no file is seen half-written"
         process.suspend()
         wait_until(lambda: process.status() == psutil.STATUS_STOPPED, 10, "it stands still")
-        half_written = next(folder.rglob("*.partial"), None)
+        half_written = next(iter(matching(folder, "**/*.partial")), None)
         if half_written is not None:
             return half_written
         process.resume()

@@ -18,6 +18,7 @@ from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
 from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool
 from tests.faults.runs import state_digests, values_of
+from tests.files import files_under
 from tests.integration.worker.claims import work_off
 from tests.services.disks import SmallDisk, small_disk
 from tests.services.processes import wait_until
@@ -306,4 +307,4 @@ def test_a_registration_without_room_fails_clearly_and_leaves_nothing(
                 row = session.scalars(select(OodPool)).one()
             assert row.status == "failed" and row.problem is not None
             assert "No space left on device" in row.problem["detail"]
-            assert not [path for path in (disk.path / "artifacts").rglob("*") if path.is_file()]
+            assert not files_under(disk.path / "artifacts")
