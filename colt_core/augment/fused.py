@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from colt_core.augment.color import LUMA
+from colt_core.augment.color import LUMA, grayscale
 from colt_core.augment.jitter import CONTRAST, HUE, ORDERS, SATURATION, JitterParameters
 from colt_core.transfer import to_device
 
@@ -39,9 +39,9 @@ def color_maps(mean_B3: Tensor, jitter: JitterParameters | None, gray_B: Tensor)
         steps_4B33 = _operation_matrices(factors_4B)[operation_4B, torch.arange(count, device=device)]
         blended_4B = (operation_4B == CONTRAST) * (1 - factors_4B[CONTRAST])
         for step_B33, blended_B in zip(steps_4B33, blended_4B, strict=True):
-            mean_luma_B = torch.bmm(map_B34, mean_B41).squeeze(2) @ luma
+            mean_luma_B1 = grayscale(torch.bmm(map_B34, mean_B41))
             map_B34 = torch.bmm(step_B33, map_B34)
-            map_B34[:, :, 3] += (blended_B * mean_luma_B)[:, None]
+            map_B34[:, :, 3] += blended_B[:, None] * mean_luma_B1
     return torch.bmm(torch.where(to_device(gray_B, device)[:, None, None], luma.expand(3, 3), unit), map_B34)
 
 
