@@ -56,7 +56,7 @@ frontend-check: frontend/node_modules/.installed  ## Types and unit tests of the
 	@cd frontend && $(NPM) run --silent test
 
 openapi: .venv/.service frontend/node_modules/.installed  ## Write the dashboard's API types anew
-	@$(BIN)/python -m api.openapi > frontend/openapi.json
+	@$(BIN)/python -m api.http.openapi > frontend/openapi.json
 	@cd frontend && $(NPM) run --silent openapi
 
 openapi-check: openapi  ## Fail when the committed API types are not those of the API

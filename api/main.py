@@ -9,28 +9,30 @@ from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from api import auth, errors, frontend, health, openapi
+from api.access import auth
+from api.access.auth import bearer
+from api.access.wrong_tokens import WrongTokens
 from api.analyses import routes as analyses
 from api.attempts import routes as attempts
-from api.auth import bearer
-from api.body_limit import BodyLimit
 from api.checkpoints import routes as checkpoints
 from api.compare import routes as compare
 from api.datasets import routes as datasets
-from api.docs import routes as docs
 from api.evaluations import routes as evaluations
-from api.events import EventFeed
-from api.frontend import PageRules
+from api.health import routes as health
+from api.http import errors, frontend, openapi
+from api.http.body_limit import BodyLimit
+from api.http.docs import routes as docs
+from api.http.frontend import PageRules
+from api.http.requests import Requests
+from api.http.security import Security
+from api.http.unread import CloseUnread
 from api.jobs import routes as jobs
+from api.jobs.feed import EventFeed
 from api.ood_pools import routes as ood_pools
-from api.requests import Requests
 from api.rounds import routes as rounds
-from api.security import Security
 from api.tailness import routes as tailness
-from api.unread import CloseUnread
 from api.uploads import routes as uploads
 from api.workers import routes as workers
-from api.wrong_tokens import WrongTokens
 from store.settings import get_settings
 
 _NOUNS = (

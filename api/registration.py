@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from api.errors import Conflict, NotFound, Problem, Unprocessable
+from api.http.errors import Conflict, NotFound, Problem, Unprocessable
 from colt_core.data.spec import DatasetSource, LongTail, PathSource, PoolSource, UploadSource
 from store.models import Dataset, OodPool
 from store.repositories import registrations, uploads

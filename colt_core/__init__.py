@@ -96,10 +96,8 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "Backbone",
         "ProjectionHead",
     ),
-    "colt_core.probes.config": (
-        "EvaluationConfig",
-        "GroupThresholds",
-    ),
+    "colt_core.data.groups": ("GroupThresholds",),
+    "colt_core.probes.config": ("EvaluationConfig",),
     "colt_core.probes.evaluate": ("evaluate",),
     "colt_core.probes.few_shot": ("few_shot_probe",),
     "colt_core.probes.knn": ("knn_probe",),

@@ -40,6 +40,7 @@ from colt_core.data import (
     torchvision_labelled,
     torchvision_unlabelled,
 )
+from colt_core.data.groups import GroupThresholds
 from colt_core.distributed import (
     GlobalBatchNorm,
     Launch,
@@ -64,7 +65,7 @@ from colt_core.events import (
 from colt_core.frameworks import BCL, BCLD, BCLI, SDCLR, Framework, SimCLR, build_framework
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent, similarity_softmax
 from colt_core.models import Backbone, ProjectionHead
-from colt_core.probes.config import EvaluationConfig, GroupThresholds
+from colt_core.probes.config import EvaluationConfig
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.few_shot import few_shot_probe
 from colt_core.probes.knn import knn_probe

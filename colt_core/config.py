@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
 
+from colt_core.data.groups import GroupThresholds
 from colt_core.presets import MOST_EPOCHS, PresetName, preset_settings, scaled_schedule
-from colt_core.probes.config import GroupThresholds
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
 Share = Annotated[float, Field(gt=0, lt=1)]

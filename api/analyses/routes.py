@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Query, Response
 
-from api.after_commit import ring_later
+from api.access.auth import Guarded
 from api.analyses import service
 from api.analyses.schemas import AnalysisInfo, AnalysisWithResult, NewAnalysis
-from api.auth import Guarded
-from api.errors import problems
+from api.http.after_commit import ring_later
+from api.http.errors import problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find as find_job
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.registration import Accepted
 from colt_core.analyses.config import AnalysisKind
 from store.broker import PREPARE

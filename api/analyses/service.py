@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from api.analyses.schemas import NewAnalysis
-from api.errors import NotFound, Unprocessable
+from api.http.errors import NotFound, Unprocessable
 from api.jobs.service import find_checkpoint
 from api.jobs.service import lock as lock_job
 from colt_core.analyses.config import analysis_config, analysis_problem

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from api.access.auth import Guarded
 from api.attempts.schemas import AttemptInfo
-from api.auth import Guarded
-from api.errors import problems
+from api.http.errors import problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from store.database import reading
 from store.repositories import attempts
 

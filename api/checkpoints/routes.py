@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.auth import Guarded
+from api.access.auth import Guarded
 from api.checkpoints.schemas import CheckpointInfo
-from api.downloads import file_response
-from api.errors import NotFound, problems
+from api.http.downloads import file_response
+from api.http.errors import NotFound, problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.http.responses import DOWNLOAD
 from api.jobs.service import find
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
-from api.responses import DOWNLOAD
 from store.database import reading
 from store.repositories import checkpoints
 

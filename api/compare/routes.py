@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth import Guarded
+from api.access.auth import Guarded
 from api.compare import service
 from api.compare.schemas import Comparison
-from api.errors import problems
+from api.http.errors import problems
 from store.database import reading
 
 router = APIRouter(tags=["jobs"], route_class=Guarded)

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api import registration
-from api.after_commit import delete_later, ring_later
-from api.auth import Guarded
+from api.access.auth import Guarded
 from api.datasets import service
 from api.datasets.schemas import DatasetInfo, NewDataset
-from api.errors import problems
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.http.after_commit import delete_later, ring_later
+from api.http.errors import problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.http.responses import PNG
 from api.registration import Accepted, Status
-from api.responses import PNG
 from api.samples.schemas import DatasetSample, Split
 from api.samples.service import image_response
 from store.broker import PREPARE

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api import registration
 from api.datasets.schemas import NewDataset
-from api.errors import Unprocessable
+from api.http.errors import Unprocessable
 from api.samples.schemas import DatasetSample, Split
 from api.samples.service import labels_of, page_of
 from store.models import Dataset

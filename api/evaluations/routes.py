@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, BackgroundTasks, Response
 
-from api.after_commit import ring_later
-from api.auth import Guarded
-from api.errors import NotFound, problems
+from api.access.auth import Guarded
 from api.evaluations import service
 from api.evaluations.schemas import EvaluationInfo, NewEvaluation
+from api.http.after_commit import ring_later
+from api.http.errors import NotFound, problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.registration import Accepted
 from store.broker import PREPARE
 from store.database import reading, writing

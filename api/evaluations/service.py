@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from api.errors import Unprocessable
 from api.evaluations.schemas import NewEvaluation
+from api.http.errors import Unprocessable
 from api.jobs.service import find_checkpoint, lock
 from colt_core.config import PretrainConfig
 from colt_core.probes.config import EvaluationConfig

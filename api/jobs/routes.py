@@ -9,14 +9,14 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.after_commit import delete_later, ring_later
-from api.auth import Guarded, is_allowed
-from api.errors import problems
+from api.access.auth import Guarded, is_allowed
+from api.http.after_commit import delete_later, ring_later
+from api.http.errors import problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.http.responses import EVENT_STREAM
 from api.jobs import service
 from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile, Status
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.registration import Accepted
-from api.responses import EVENT_STREAM
 from store.broker import TRAIN
 from store.database import reading, writing
 from store.models import Job

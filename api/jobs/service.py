@@ -8,9 +8,9 @@ import json
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from api.errors import Conflict, NotFound, Unprocessable
+from api.http.errors import Conflict, NotFound, Unprocessable
+from api.http.pointers import pointer
 from api.jobs.schemas import NewJob
-from api.pointers import pointer
 from colt_core.config import PretrainConfig
 from colt_core.probes.config import EvaluationConfig
 from store.models import Checkpoint, Dataset, Job, OodPool, utc_now

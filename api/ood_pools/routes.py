@@ -8,14 +8,14 @@ import numpy as np
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api import registration
-from api.after_commit import delete_later, ring_later
-from api.auth import Guarded
-from api.errors import problems
+from api.access.auth import Guarded
+from api.http.after_commit import delete_later, ring_later
+from api.http.errors import problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.http.responses import PNG
 from api.ood_pools import service
 from api.ood_pools.schemas import NewOodPool, OodPoolInfo
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.registration import Accepted, Status
-from api.responses import PNG
 from api.samples.schemas import PoolSample
 from api.samples.service import image_response, page_of
 from store.broker import PREPARE

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api.auth import Guarded
-from api.errors import NotFound, problems
+from api.access.auth import Guarded
+from api.http.errors import NotFound, problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.rounds.schemas import RoundInfo
 from store.database import reading
 from store.repositories import rounds

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from numpy.typing import NDArray
 from PIL import Image
 
-from api.errors import NotFound
+from api.http.errors import NotFound
 from api.samples.npy import NotThere, read_row
 from store.artifacts import get_artifacts
 from store.repositories.pages import Slice, decode_cursor, encode_cursor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sqlalchemy.orm import Session
 
-from api.errors import NotFound, Unprocessable
+from api.http.errors import NotFound, Unprocessable
 from api.jobs.service import find
 from api.samples.service import labels_of
 from api.tailness.ordering import ordered

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from api.errors import NotFound
+from api.http.errors import NotFound
 from api.jobs.service import find
 from api.tailness.ordering import ordered
 from api.tailness.schemas import OodOrder, OodSample, OodSampleDetail, OodSamplePage, OodSampleRound

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
-from api.auth import Guarded
-from api.errors import Unprocessable, problems
-from api.pages import DEFAULT_LIMIT, Cursor, Limit
-from api.responses import CSV
+from api.access.auth import Guarded
+from api.http.errors import Unprocessable, problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
+from api.http.responses import CSV
 from api.tailness import id_samples, ood_samples
 from api.tailness.ood_samples import OodFilter
 from api.tailness.schemas import (

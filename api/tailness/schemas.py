@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.pages import Page
+from api.http.pages import Page
 
 IdOrder = Literal["-tailness", "tailness", "-index", "index", "-label", "label"]
 OodOrder = Literal["-tailness", "tailness", "-similarity", "similarity", "-index", "index", "-cluster", "cluster"]

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request
 
-from api.after_commit import delete_later
-from api.auth import Guarded
-from api.errors import UnsupportedMediaType, problems
+from api.access.auth import Guarded
+from api.http.after_commit import delete_later
+from api.http.errors import UnsupportedMediaType, problems
 from api.uploads import service
 from api.uploads.schemas import UploadInfo
 from store.database import writing

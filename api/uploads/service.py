@@ -10,7 +10,7 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.errors import Busy, Conflict, NotFound, TooLarge, Unprocessable
+from api.http.errors import Busy, Conflict, NotFound, TooLarge, Unprocessable
 from store.artifacts import get_artifacts
 from store.database import writing
 from store.models import Upload, new_id

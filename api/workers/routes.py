@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.auth import Guarded
-from api.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.access.auth import Guarded
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.workers.schemas import Work, WorkerInfo
 from store.database import reading
 from store.models import utc_now

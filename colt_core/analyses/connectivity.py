@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from colt_core.analyses.results import ConnectivityOf
+from colt_core.embeddings import as_embeddings
 from colt_core.events import Float32, Int64
-from colt_core.samplers.search import as_embeddings
 
 _BLOCK = 2**22  # products of views held at a time
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from colt_core.embeddings import as_embeddings
 from colt_core.events import Float32
-from colt_core.samplers.search import as_embeddings
 
 _BLOCK = 2**22  # pairs compared at a time: memory holds some rows of their matrix, never all of it
 

@@ -60,7 +60,7 @@ def _bicubic(distance: Tensor) -> Tensor:
 def bicubic_weights(length: int, size: int) -> Tensor:
     """The matrix (size, length) by which PIL's antialiased bicubic resize takes `length` pixels to `size`.
 
-    As `precompute_coeffs` of Pillow's Resample.c: kernel a = -0.5, widened by the scale when shrinking, cut at the
+    As `precompute_coeffs` of Pillow's Resample.c: kernel a = -0.5, as_float32 by the scale when shrinking, cut at the
     borders and normalised to sum 1.
     """
     scale = length / size

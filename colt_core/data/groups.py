@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from colt_core.probes.config import GroupThresholds
+
+class GroupThresholds(BaseModel):
+    """Few has fewer training images than `low`, Many more than `high`; 20 and 100 for ImageNet-LT and Places-LT."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: int = Field(20, ge=1)
+    high: int = Field(100, ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} must not be above high {self.high}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from colt_core.data.groups import GroupThresholds
+
 ProbeKind = Literal["linear", "few_shot", "knn"]
-
-
-class GroupThresholds(BaseModel):
-    """Few has fewer training images than `low`, Many more than `high`; 20 and 100 for ImageNet-LT and Places-LT."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: int = Field(20, ge=1)
-    high: int = Field(100, ge=1)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} must not be above high {self.high}")
-        return self
 
 
 class EvaluationConfig(BaseModel):

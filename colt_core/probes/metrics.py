@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colt_core.data.groups import class_groups
-from colt_core.probes.config import GroupThresholds
+from colt_core.data.groups import GroupThresholds, class_groups
 
 Int64 = NDArray[np.int64]
 

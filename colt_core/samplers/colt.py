@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from colt_core.embeddings import Embeddings
 from colt_core.events import Float32, Int64
 from colt_core.samplers.protocol import RoundInputs
-from colt_core.samplers.search import Embeddings, most_similar_of_many
+from colt_core.samplers.search import most_similar_of_many
 
 MAX_CANDIDATES = 2**20  # similarities and indices held at a time: 12 MiB
 

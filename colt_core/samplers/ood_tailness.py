@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from colt_core.embeddings import Embeddings, as_float32, blocks
 from colt_core.events import Float32, Int64
-from colt_core.samplers.search import Embeddings, blocks, most_similar, search_in, widened
+from colt_core.samplers.search import most_similar, search_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def score_ood(
     num_ood, search_id = len(ood_z_MD), search_in(id_z_ND, neighbor_search)
     scores = OodScores(np.empty(num_ood, np.float32), np.empty(num_ood, np.int64), np.empty(num_ood, np.float32))
     for rows in blocks(ood_z_MD):
-        chunk = widened(ood_z_MD[rows])
+        chunk = as_float32(ood_z_MD[rows])
         scores.tailness[rows] = neighborhood_tailness(*search_id(chunk, neighbors), tailness_N)
         similarity, cluster = most_similar(chunk, centers_CD, 1)
         scores.similarity[rows], scores.cluster[rows] = similarity[:, 0], cluster[:, 0]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from colt_core.embeddings import Embeddings
 from colt_core.events import Cluster, Float32, Int64
-from colt_core.samplers.search import Embeddings
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ import numpy as np
 from torch import Tensor
 
 from colt_core.config import PretrainConfig
+from colt_core.embeddings import Embeddings, as_embeddings, as_pool_embeddings
 from colt_core.events import Cluster, Float32, Int64
 from colt_core.samplers.budget import budgeted_clusters
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.ood_tailness import score_ood
 from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
-from colt_core.samplers.search import Embeddings, as_embeddings, as_pool_embeddings
 
 
 class RoundFields(TypedDict):

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import isqrt
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch  # before faiss: whichever loads first brings the OpenMP runtime, and torch must have its own
-from numpy.typing import NDArray
-from torch import Tensor
 
 import faiss  # isort: skip
 
+from colt_core.embeddings import Embeddings, as_float32, blocks
 from colt_core.events import Float32, Int64
 
 Search = Callable[[Float32, int], tuple[Float32, Int64]]  # queries (Q, D) and k -> similarities, row numbers, (Q, k)
-Embeddings = NDArray[np.floating]  # float32, or a float16 memory map that is never widened whole
-Z = TypeVar("Z", bound=Embeddings)
 
-_BLOCK_FLOATS = 2**21  # widened at a time: 8 MiB
 _APPROXIMATE_FROM = 4096  # rows; below it the exact search is quick, and cells would be too small
 
 
@@ -49,7 +45,7 @@ def most_similar_of_many(queries_QD: Float32, base_MD: Embeddings, k: int) -> tu
     best = [(torch.empty(0), torch.empty(0, dtype=torch.int64)) for _ in queries_QD]
     bars = torch.full((len(queries_QD),), -torch.inf)
     for rows_of_block in blocks(base_MD):
-        similarity_QR = (torch.from_numpy(widened(base_MD[rows_of_block])) @ queries_DQ).T.contiguous()
+        similarity_QR = (torch.from_numpy(as_float32(base_MD[rows_of_block])) @ queries_DQ).T.contiguous()
         for query in (similarity_QR.amax(dim=1) > bars).nonzero().flatten().tolist():
             above = (similarity_QR[query] > bars[query]).nonzero().flatten()
             kept, rows = best[query]
@@ -90,48 +86,3 @@ def search_in(base_ND: Float32, kind: Literal["exact", "approximate"] = "exact")
         return similarity_Qk, index_Qk
 
     return search
-
-
-def blocks(z_ND: Embeddings) -> Iterator[slice]:
-    """All rows, as many at a time as are small enough to be widened together: 16,384 of 128 dimensions."""
-    size = max(1, _BLOCK_FLOATS // max(1, z_ND[:1].size))
-    for start in range(0, len(z_ND), size):
-        yield slice(start, min(start + size, len(z_ND)))
-
-
-def widened(z: Embeddings) -> Float32:
-    """Some rows of embeddings, in float32; no copy of what is that already."""
-    if z.dtype == np.float32:
-        return np.asarray(z)
-    # By torch: numpy's own conversion takes 6 times as long. It wants memory that may be written to.
-    return torch.from_numpy(z if z.flags.writeable else z.copy()).float().numpy()
-
-
-def as_embeddings(z: Float32 | Tensor, name: str) -> Float32:
-    """(N, D) embeddings as a C-contiguous float32 array on the host; no copy of what is one already.
-
-    Raises:
-        ValueError: naming the argument, if it is no matrix, has no row, or a row's length is not 1 (within 1 %).
-    """
-    array = z.detach().cpu().float().numpy() if isinstance(z, Tensor) else z
-    return _checked(np.ascontiguousarray(array, dtype=np.float32), name)
-
-
-def as_pool_embeddings(z: Embeddings | Tensor, name: str) -> Embeddings:
-    """`as_embeddings`, but a half-precision memory map stays one."""
-    if isinstance(z, np.memmap) and z.dtype == np.float16:
-        return _checked(z, name)
-    return as_embeddings(z, name)
-
-
-def _checked(array: Z, name: str) -> Z:
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(f"{name} must be a non-empty matrix of embeddings, not of shape {array.shape}")
-    for block in blocks(array):
-        rows = widened(array[block])
-        squares = np.einsum("nd,nd->n", rows, rows)
-        bad = np.flatnonzero(~(np.abs(squares - 1) < 0.02))  # a NaN is bad too
-        if bad.size:
-            length = squares[bad[0]] ** 0.5
-            raise ValueError(f"{name} must be L2-normalised: row {block.start + bad[0]} has length {length:.6g}")
-    return array

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from colt_core.augment import normalize
 from colt_core.distributed import ALONE, Ranks, gather_rows
+from colt_core.embeddings import as_float32, blocks
 from colt_core.events import Int64
 from colt_core.frameworks import Framework
 from colt_core.models import Backbone
-from colt_core.samplers.search import blocks, widened
 from colt_core.training.device import Compute
 
 Float32 = NDArray[np.float32]
@@ -54,10 +54,10 @@ def embed(
 def are_directions(z: NDArray[np.floating]) -> bool:
     """Whether embeddings (N, ..., D) all have length 1: no NaN, and nothing whose length was more than a float holds.
 
-    Half-precision ones, which may be a memory map, are widened block by block.
+    Half-precision ones, which may be a memory map, are as_float32 block by block.
     """
     for rows in blocks(z):
-        chunk = widened(z[rows])
+        chunk = as_float32(z[rows])
         squares = np.einsum("...d,...d->...", chunk, chunk)
         if not (np.abs(squares - 1) < 0.02).all():
             return False

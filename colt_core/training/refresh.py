@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from colt_core.config import PretrainConfig
+from colt_core.embeddings import blocks
 from colt_core.events import Float32, Int64
 from colt_core.samplers.budget import budgeted_clusters, integer_budgets
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.colt import nearest_unpicked
-from colt_core.samplers.search import blocks
 from colt_core.seeding import generator
 
 Float16 = NDArray[np.float16]

@@ -10,10 +10,10 @@ import numpy as np
 
 from colt_core.augment import BatchAugmenter
 from colt_core.distributed import Ranks
-from colt_core.distributed.round import first_chooses, first_finds
+from colt_core.embeddings import Embeddings
 from colt_core.events import Float32, Int64
 from colt_core.samplers import RoundFields, Sampler, sampling_round
-from colt_core.samplers.search import Embeddings
+from colt_core.training.broadcast_round import first_chooses, first_finds
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import EachBlock, are_directions, embed
 from colt_core.training.measure import measure_pool

@@ -35,8 +35,8 @@ def test_a_job_can_be_followed_through_all_logs(start_stack: StartStack) -> None
         process.stop()
 
     requests = [line for line in lines(stack.api.log) if line.get("request_id") == "client-7"]
-    assert {"api.requests", "api.jobs.routes"} <= {line["logger"] for line in requests}
-    assert [line["status"] for line in requests if line["logger"] == "api.requests"] == [202]
+    assert {"api.http.requests", "api.jobs.routes"} <= {line["logger"] for line in requests}
+    assert [line["status"] for line in requests if line["logger"] == "api.http.requests"] == [202]
     assert any(line.get("job_id") == job_id for line in requests), "the request is tied to the job"
 
     worker = lines(stack.workers[0].log)

@@ -16,10 +16,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event
 
-from api import body_limit
-from api.body_limit import MOST_PARTS
+from api.access.wrong_tokens import MOST_WRONG
+from api.http import body_limit
+from api.http.body_limit import MOST_PARTS
 from api.uploads import service
-from api.wrong_tokens import MOST_WRONG
 from store.database import get_engine, reading, writing
 from store.models import Upload
 from store.repositories import tokens

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from api.body_limit import MOST_BYTES
-from api.pointers import pointer
+from api.http.body_limit import MOST_BYTES
+from api.http.pointers import pointer
 from store.artifacts import ArtifactsUnavailable
 from store.repositories import jobs
 from tests.unit.api.problems import pointers, problem

@@ -16,8 +16,8 @@ from fastapi import FastAPI
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-import api.auth
-import api.events
+import api.access.auth
+import api.jobs.feed
 import store.database
 from store.database import get_engine, writing
 from store.models import Job, JobEvent
@@ -149,14 +149,14 @@ def test_a_database_that_was_away_for_a_moment_costs_no_event(
         events = told(response)
         next(events)
         failures = iter([True, True])
-        read = api.events._read
+        read = api.jobs.feed._read
 
         def flaky(places: Any) -> Any:
             if next(failures, False):
                 raise ConnectionError("away")
             return read(places)
 
-        monkeypatch.setattr(api.events, "_read", flaky)
+        monkeypatch.setattr(api.jobs.feed, "_read", flaky)
         rows.event(job, "log", lines=["after"])
         assert next(events)[1] == "log"
         assert next(failures, None) is None
@@ -171,7 +171,7 @@ def assert_broken_off(lines: Iterator[str]) -> None:
 
 
 def test_a_stream_ends_with_its_token(server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.events, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(api.jobs.feed, "CHECK_SECONDS", 0.05)
     job = rows.job(status="running")
     with writing() as session:
         token, kept = (tokens.create_token(session, "test", ["read"]) for _ in range(2))
@@ -196,8 +196,8 @@ def test_a_stream_ends_with_its_token(server: httpx.Client, rows: Rows, monkeypa
 def test_a_stream_from_before_there_was_a_token_ends(
     server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.events, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(api.auth, "_OPEN_SECONDS", 3600.0)  # of single requests
+    monkeypatch.setattr(api.jobs.feed, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(api.access.auth, "_OPEN_SECONDS", 3600.0)  # of single requests
     job = rows.job(status="running")
     with server.stream("GET", f"{API}/jobs/{job.id}/events") as stream:
         lines = stream.iter_lines()
@@ -210,7 +210,7 @@ def test_a_stream_from_before_there_was_a_token_ends(
 def test_a_stream_outlives_a_database_that_cannot_tell_of_its_token(
     server: httpx.Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.events, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(api.jobs.feed, "CHECK_SECONDS", 0.05)
     job = rows.job(status="running")
     with server.stream("GET", f"{API}/jobs/{job.id}/events") as response:
         events = told(response)

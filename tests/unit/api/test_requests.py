@@ -17,7 +17,7 @@ from tests.unit.api.rows import Rows
 API = "/api/v1"
 
 
-def lines_of(caplog: pytest.LogCaptureFixture, logger: str = "api.requests") -> list[logging.LogRecord]:
+def lines_of(caplog: pytest.LogCaptureFixture, logger: str = "api.http.requests") -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name == logger]
 
 
@@ -97,5 +97,5 @@ def test_a_bug_is_logged_with_the_id_counted_and_answered_with_every_header(
     assert answer.headers["x-request-id"] == "mine"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert counted() == before + 1
-    (record,) = lines_of(caplog, "api.errors")
+    (record,) = lines_of(caplog, "api.http.errors")
     assert record.exc_info is not None and isinstance(record.exc_info[1], RuntimeError)

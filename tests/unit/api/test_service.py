@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from api import health
+from api.health import routes as health
 from api.main import create_app
 from store.database import writing
 from tests.unit.api.problems import problem
@@ -112,7 +112,7 @@ def test_every_operation_is_described(app: FastAPI) -> None:
 
 def test_the_document_can_be_printed(home: Path) -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "api.openapi"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "api.http.openapi"], capture_output=True, text=True, timeout=60, check=True
     )
     assert json.loads(printed.stdout)["info"]["title"] == "COLT Studio"
 

@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from api import wrong_tokens
-from api.errors import TooManyRequests
-from api.wrong_tokens import MOST_WRONG, WINDOW_SECONDS, WrongTokens
+from api.access import wrong_tokens
+from api.access.wrong_tokens import MOST_WRONG, WINDOW_SECONDS, WrongTokens
+from api.http.errors import TooManyRequests
 from store.database import writing
 from store.repositories import tokens
 from tests.unit.api.problems import problem

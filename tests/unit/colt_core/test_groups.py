@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colt_core.data import class_groups, rank_counts
-from colt_core.probes.config import GroupThresholds
+from colt_core.data.groups import GroupThresholds
 
 
 def test_cifar10_lt() -> None:

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from colt_core.data import ImageDataset
+from colt_core.data.groups import GroupThresholds
 from colt_core.models import Backbone
-from colt_core.probes.config import EvaluationConfig, GroupThresholds
+from colt_core.probes.config import EvaluationConfig
 from colt_core.probes.evaluate import evaluate, predict, sgd_batch_size
 from colt_core.probes.features import features_of
 from colt_core.probes.few_shot import choose_shots, few_shot_probe

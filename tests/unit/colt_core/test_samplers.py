@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from colt_core import embeddings as embeddings_module
 from colt_core.config import PretrainConfig
 from colt_core.events import Cluster, Float32, RoundDone
 from colt_core.samplers import ColtSampler, RandomSampler, RoundInputs, cluster_embeddings, sampler_for, sampling_round
 from colt_core.samplers import colt as colt_module
-from colt_core.samplers import search as search_module
 from colt_core.samplers.colt import nearest_unpicked
 from colt_core.samplers.ood_tailness import neighborhood_tailness, score_ood
 from colt_core.samplers.search import faiss, most_similar, most_similar_of_many, search_in
@@ -230,7 +230,7 @@ def test_more_neighbours_than_id_images() -> None:
 def test_scoring_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = unit_rows(50), unit_rows(9, seed=1), -np.arange(9, dtype=np.float32), unit_rows(3, seed=2), 4
     whole = score_ood(*inputs)
-    monkeypatch.setattr(search_module, "_BLOCK_FLOATS", 7 * 6)
+    monkeypatch.setattr(embeddings_module, "_BLOCK_FLOATS", 7 * 6)
     parts = score_ood(*inputs)
     np.testing.assert_allclose(parts.tailness, whole.tailness, rtol=1e-5)
     np.testing.assert_array_equal(parts.cluster, whole.cluster)
@@ -262,7 +262,7 @@ def mapped(z: Float32, folder: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 30, 400])
 def test_a_mapped_base_is_searched_in_blocks(k: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_module, "_BLOCK_FLOATS", 64 * 6)
+    monkeypatch.setattr(embeddings_module, "_BLOCK_FLOATS", 64 * 6)
     half = mapped(unit_rows(400, seed=1), tmp_path)
     similarity, index = most_similar_of_many(unit_rows(3), half, k)
     expected = unit_rows(3) @ np.asarray(half, dtype=np.float32).T
@@ -282,7 +282,7 @@ def test_a_mapped_base_may_be_read_only(tmp_path: Path) -> None:
 def test_a_round_on_a_mapped_pool_is_that_of_its_values_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_module, "_BLOCK_FLOATS", 16 * 6)
+    monkeypatch.setattr(embeddings_module, "_BLOCK_FLOATS", 16 * 6)
     half, id_z, chosen = mapped(unit_rows(100, seed=1), tmp_path), unit_rows(80), config()
     picker = sampler_for(chosen)
     assert picker is not None

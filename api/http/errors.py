@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.pointers import pointer
-from api.templates import route_template
+from api.http.pointers import pointer
+from api.http.templates import route_template
 from store.repositories.pages import BadCursor
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from api import metrics
-from api.errors import Problem, problem_response, problems
+from api.health import metrics
+from api.http.errors import Problem, problem_response, problems
 from store import migrate
 from store.artifacts import get_artifacts
 from store.broker import get_celery

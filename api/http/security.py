@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import problem_response
+from api.http.errors import problem_response
 
 _HEADERS = {
     "Content-Security-Policy": (

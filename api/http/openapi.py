@@ -1,6 +1,6 @@
 """The OpenAPI document: FastAPI's, with problem documents as every operation's errors.
 
-`python -m api.openapi` prints it as JSON.
+`python -m api.http.openapi` prints it as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.errors import MEDIA_TYPE, FieldProblem, Problem, problems
+from api.http.errors import MEDIA_TYPE, FieldProblem, Problem, problems
 
 DESCRIPTION = """Self-hosted training and analysis for COLT: long-tailed self-supervised learning that picks the
 out-of-distribution images its tail needs. Errors are problem documents (RFC 9457); lists go on from `next_cursor`."""

@@ -11,11 +11,11 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import metrics
-from api.templates import route_template
+from api.health import metrics
+from api.http.templates import route_template
 from store import logs
 
-log = logging.getLogger("api.requests")
+log = logging.getLogger("api.http.requests")
 HEADER = "X-Request-ID"
 # Of letters that need no escaping anywhere, and no longer than ids of tracing systems are.
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")

@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from api.errors import TooManyRequests
+from api.http.errors import TooManyRequests
 
 log = logging.getLogger(__name__)
 MOST_WRONG = 10

@@ -17,9 +17,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.errors import Forbidden, TooManyRequests, Unauthorized, problems
-from api.threads import OneThread
-from api.wrong_tokens import WrongTokens
+from api.access.wrong_tokens import WrongTokens
+from api.http.errors import Forbidden, TooManyRequests, Unauthorized, problems
+from api.http.threads import OneThread
 from store.database import reading
 from store.models import ApiToken
 from store.repositories import tokens

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.errors import NotFound, RangeNotSatisfiable
+from api.http.errors import NotFound, RangeNotSatisfiable
 from store.artifacts import ArtifactDamaged, get_artifacts
 
 _BLOCK = 2**20

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-BUILD = Path(__file__).parent / "dashboard"
+BUILD = Path(__file__).parents[1] / "dashboard"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>COLT Studio</title>
 <h1>COLT Studio</h1><p>The API runs, but the dashboard is not built. Build it with <code>make frontend</code>, then
 start again. The API's description is at <a href="/docs">/docs</a>.</p></html>"""

@@ -9,8 +9,8 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import problem_response
-from api.unread import is_announced
+from api.http.errors import problem_response
+from api.http.unread import is_announced
 
 MOST_BYTES = 2 * 2**20  # ImageNet-LT's list of images is half of it
 _MOST_BYTES_OF_SESSION = 4096  # of whoever has no token yet
