@@ -28,6 +28,7 @@ from api.http.security import Security
 from api.http.unread import CloseUnread
 from api.jobs import routes as jobs
 from api.jobs.feed import EventFeed
+from api.kinds import routes as kinds
 from api.ood_pools import routes as ood_pools
 from api.rounds import routes as rounds
 from api.tailness import routes as tailness
@@ -37,7 +38,7 @@ from store.settings import get_settings
 
 _NOUNS = (
     *(uploads, datasets, ood_pools, jobs, attempts, evaluations, analyses, checkpoints),
-    *(rounds, tailness, compare, workers),
+    *(rounds, tailness, compare, workers, kinds),
 )
 
 

@@ -8,7 +8,7 @@ from torch.optim import SGD
 from torch.utils.flop_counter import FlopCounterMode
 
 from colt_core.config import PretrainConfig
-from colt_core.frameworks import build_framework
+from colt_core.frameworks.build import build_framework
 from colt_core.training.device import Compute
 from colt_core.training.objective import StepLosses, step_losses
 from colt_core.training.optimizer import build_optimizer

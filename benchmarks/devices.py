@@ -25,7 +25,7 @@ from benchmarks.timing import median_ms
 from colt_core.config import PretrainConfig
 from colt_core.distributed import Launch, Ranks, process_group, sum_gradients
 from colt_core.events import StepDone
-from colt_core.frameworks import build_framework
+from colt_core.frameworks.build import build_framework
 from colt_core.training.pretrain import pretrain
 
 NETS = {"cpu_small": "cpu-small", "resnet18": "cifar10-lt"}

@@ -21,7 +21,7 @@ from colt_core.config import PretrainConfig
 from colt_core.data import DatasetSpec, LongTail, PoolSpec, build_dataset, build_pool, open_labelled, open_unlabelled
 from colt_core.distributed import Ranks
 from colt_core.events import CheckpointReady, RoundDone
-from colt_core.samplers import ColtSampler
+from colt_core.samplers.colt import ColtSampler
 from colt_core.training.device import Compute
 from colt_core.training.pretrain import pretrain
 from colt_core.training.rounds import FoundRound, find_round

@@ -21,10 +21,11 @@ from sklearn.cluster import KMeans
 from benchmarks.report import Report
 from benchmarks.timing import median_ms, peak_mib
 from colt_core.events import Float32, Int64
-from colt_core.samplers import MakSampler, PoolMeasures, RoundInputs
 from colt_core.samplers.budget import budgeted_clusters
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.colt import nearest_unpicked
+from colt_core.samplers.mak import MakSampler
+from colt_core.samplers.protocol import PoolMeasures, RoundInputs
 from colt_core.training.measure import pairwise_loss
 from colt_core.training.pool_embeddings import LARGEST_IN_MEMORY
 

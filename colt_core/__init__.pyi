@@ -1,4 +1,4 @@
-# What colt_core/__init__.py exports, for type checkers; tests/unit/colt_core/test_exports.py holds the two together.
+# What colt_core exports. `__init__.py` reads the imports from here.
 from colt_core.analyses.alignment import alignment
 from colt_core.analyses.cluster_minority import cluster_minority
 from colt_core.analyses.config import (
@@ -18,6 +18,7 @@ from colt_core.analyses.run import analyze
 from colt_core.analyses.tail_share import tail_share
 from colt_core.analyses.uniformity import uniformity
 from colt_core.augment import BatchAugmenter, ViewParameters, normalize
+from colt_core.batch import Batch
 from colt_core.config import PretrainConfig
 from colt_core.data import (
     ClassGroups,
@@ -45,6 +46,7 @@ from colt_core.distributed import (
     GlobalBatchNorm,
     Launch,
     Ranks,
+    gather_outputs,
     gather_rows,
     gather_views,
     process_group,
@@ -62,7 +64,14 @@ from colt_core.events import (
     StepDone,
     Stopped,
 )
-from colt_core.frameworks import BCL, BCLD, BCLI, SDCLR, Framework, SimCLR, build_framework
+from colt_core.frameworks.bcl import BCL, BCLD, BCLI
+from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.framework import ContrastiveLoss, Framework, ViewOutputs
+from colt_core.frameworks.kinds import FrameworkSettings, frameworks
+from colt_core.frameworks.moco import MoCo
+from colt_core.frameworks.sdclr import SDCLR
+from colt_core.frameworks.simclr import SimCLR
+from colt_core.kinds import Registry, Settings
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent, similarity_softmax
 from colt_core.models import Backbone, ProjectionHead
 from colt_core.probes.config import EvaluationConfig
@@ -73,17 +82,15 @@ from colt_core.probes.linear import choose_strength, linear_probe
 from colt_core.probes.linear_sgd import linear_probe_sgd
 from colt_core.probes.metrics import Evaluation, summarize
 from colt_core.run import run_to_folder
-from colt_core.samplers import (
-    ColtSampler,
-    MakSampler,
-    PoolMeasures,
-    RandomSampler,
-    RoundInputs,
-    Sampler,
-    cluster_embeddings,
-    sampling_round,
-    score_ood,
-)
+from colt_core.samplers.build import build_sampler
+from colt_core.samplers.clustering import cluster_embeddings
+from colt_core.samplers.colt import ColtSampler
+from colt_core.samplers.kinds import RoundSettings, SamplerSettings, samplers
+from colt_core.samplers.mak import MakSampler
+from colt_core.samplers.ood_tailness import score_ood
+from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
+from colt_core.samplers.random import RandomSampler
+from colt_core.samplers.round import sampling_round
 from colt_core.tailness import TailnessTracker, negative_tailness
 from colt_core.training.checkpoint import export_backbone, load_backbone, load_checkpoint, save_checkpoint
 from colt_core.training.divergence import TrainingDiverged
@@ -100,6 +107,7 @@ __all__ = [
     "AlignmentConfig",
     "AnalysisConfig",
     "Backbone",
+    "Batch",
     "BatchAugmenter",
     "CheckpointReady",
     "ClassGroups",
@@ -107,6 +115,7 @@ __all__ = [
     "ClusterMinorityConfig",
     "ColtSampler",
     "ConnectivityConfig",
+    "ContrastiveLoss",
     "DataError",
     "DatasetSpec",
     "EpochDone",
@@ -116,6 +125,7 @@ __all__ = [
     "FeatureMapConfig",
     "Finished",
     "Framework",
+    "FrameworkSettings",
     "GlobalBatchNorm",
     "GroupThresholds",
     "ImageDataset",
@@ -125,17 +135,22 @@ __all__ = [
     "LongTail",
     "MakSampler",
     "MisclassificationConfig",
+    "MoCo",
     "PoolMeasures",
     "PoolSpec",
     "PretrainConfig",
     "ProjectionHead",
     "RandomSampler",
     "Ranks",
+    "Registry",
     "RoundDone",
     "RoundInputs",
+    "RoundSettings",
     "RunStarted",
     "Sampler",
+    "SamplerSettings",
     "Schedule",
+    "Settings",
     "SimCLR",
     "StepDone",
     "Stopped",
@@ -143,12 +158,14 @@ __all__ = [
     "TailnessTracker",
     "TrainingDiverged",
     "UniformityConfig",
+    "ViewOutputs",
     "ViewParameters",
     "alignment",
     "analyze",
     "build_dataset",
     "build_framework",
     "build_pool",
+    "build_sampler",
     "choose_strength",
     "class_groups",
     "cluster_embeddings",
@@ -161,6 +178,8 @@ __all__ = [
     "extract_features",
     "feature_map",
     "few_shot_probe",
+    "frameworks",
+    "gather_outputs",
     "gather_rows",
     "gather_views",
     "keep_listed",
@@ -183,6 +202,7 @@ __all__ = [
     "run_to_folder",
     "sample_labelled",
     "sample_unlabelled",
+    "samplers",
     "sampling_round",
     "save_checkpoint",
     "score_ood",

@@ -5,30 +5,57 @@ This module imports no torch, so that the API can check a job without loading it
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ModelWrapValidatorHandler,
+    PositiveInt,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    create_model,
+    model_serializer,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from colt_core.data.groups import GroupThresholds
-from colt_core.presets import MOST_EPOCHS, PresetName, preset_settings, scaled_schedule
+from colt_core.frameworks.kinds import FrameworkSettings, SimclrSettings, frameworks
+from colt_core.kinds import FieldMark, Registry, Settings, readers
+from colt_core.presets import MOST_EPOCHS, PRESETS, PresetName, scaled_schedule
+from colt_core.samplers.kinds import MOST, ColtSettings, RoundSettings, SamplerSettings, samplers
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
 Share = Annotated[float, Field(gt=0, lt=1)]
-_MOST_CARRIED = 2**30  # bytes, of float32 embeddings: 2 M pool images of 128 dimensions
-_LARGE = 2**31  # nothing is counted that far, and a number that no float holds would end the run
+K = TypeVar("K", bound=Settings)
+
+_KINDS: dict[str, Registry[Any]] = {"framework": frameworks, "sampler": samplers}
 
 
 class PretrainConfig(BaseModel):
-    """Every switch of a run, resolved. Defaults are those of the released CIFAR code.
+    """Every setting of a run, resolved. Defaults are those of the released CIFAR code.
+
+    `framework` and `sampler` hold the settings of their kind. In JSON and in keyword arguments everything is flat:
+    `framework` and `sampler` are names, and the settings that they read stand beside the common ones. A setting that
+    neither reads is refused.
 
     Build one from a user's partial settings with :meth:`resolve`, which fills what is missing from a preset.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    preset: PresetName | None = Field(None, description="Where the values that were not given came from.")
-    framework: Literal["simclr", "sdclr", "bcl"] = "simclr"
-    sampler: Literal["none", "random", "mak", "colt"] = "colt"
+    preset: Annotated[PresetName | None, FieldMark.FREE_AT_RESUME] = Field(
+        None, description="Where the values that were not given came from."
+    )
+    framework: SerializeAsAny[InstanceOf[FrameworkSettings]] = SimclrSettings()
+    sampler: SerializeAsAny[InstanceOf[SamplerSettings]] = ColtSettings()
 
     # Encoder
     backbone: Backbone = Field("resnet18", description="resnet10 has one basic block a stage.")
@@ -47,18 +74,9 @@ class PretrainConfig(BaseModel):
     final_learning_rate: float = Field(1e-6, ge=0, le=100, description="Where the cosine ends.")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum, or AdamW's first beta.")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="On every parameter.")
-    lr_warmup_epochs: int = Field(
-        10, ge=0, lt=_LARGE, description="Linear warm-up of the learning rate, counted in epochs of steps."
+    lr_warmup_epochs: Annotated[int, FieldMark.EPOCHS] = Field(
+        10, ge=0, le=MOST, description="Linear warm-up of the learning rate, counted in epochs of steps."
     )
-
-    # SDCLR and BCL
-    prune_share: float = Field(
-        0.9, gt=0, lt=1, description="SDCLR: share of all convolution weights that its pruned branch goes without."
-    )
-    bcl_variant: Literal["I", "D"] = Field(
-        "I", description="BCL: on SimCLR with one RandAugment operation a view, or on SDCLR with two."
-    )
-    loss_momentum: float = Field(0.97, ge=0, lt=1, description="beta: BCL's average of a sample's loss over epochs.")
 
     # Augmentation
     min_crop_scale: float = Field(0.1, gt=0, le=1, description="RandomResizedCrop takes this share of the area, to 1.")
@@ -71,116 +89,117 @@ class PretrainConfig(BaseModel):
     blur_probability: float = Field(0.0, ge=0, le=1, description="Gaussian blur of sigma 0.1 to 2 pixels.")
     augmentation: Literal["exact", "fused"] = Field(
         "exact",
-        description="fused: colour jitter and grayscale as one affine map of a pixel, clamped once at "
-        "the end; near the exact views, and cheaper.",
+        description="fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end. It is "
+        "cheaper, and its views are near the exact ones.",
     )
 
-    # Sampling rounds
-    match_steps: bool = Field(
-        False,
-        description="Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD "
-        "images, so that a gain can be told from more training. The other samplers take these steps anyway.",
-    )
-    warmup_epochs: int = Field(
-        100, ge=1, lt=_LARGE, validate_default=True, description="w: the first sampling round opens epoch w + 1."
-    )
-    sample_interval: int = Field(25, ge=1, lt=_LARGE, description="r: epochs between two rounds.")
-    sample_budget: int = Field(10_000, ge=1, lt=_LARGE, description="K: OOD images picked a round.")
-    redraw: bool = Field(True, description="Sampler 'random': draw anew each round, or keep the first draw.")
+    # Tailness, and the clusters of the feature space that rounds and analyses look at
     top_k: PositiveInt | Share = Field(
         10, description="Largest negative probabilities summed: a number of them, or a share of the negatives."
     )
-    tailness_momentum: float = Field(0.97, ge=0, lt=1, description="m")
+    tailness_momentum: Annotated[float, FieldMark.EPOCH_MOMENTUM] = Field(0.97, ge=0, lt=1, description="m")
     ood_in_negatives: bool = Field(True, description="Whether OOD embeddings count among a sample's negatives.")
     num_clusters: int = Field(10, ge=1, le=10_000, description="C")
     kmeans_restarts: int = Field(10, ge=1, le=100)
-    cluster_temperature: float = Field(1.0, gt=0, description="tau_c")
-    budget_remainder: Literal["largest", "last"] = Field(
-        "largest",
-        description="Integer budgets by largest remainder; or all that is left to the last cluster (released).",
-    )
-    cluster_order: Literal["index", "tail_first"] = Field(
-        "index", description="Which cluster picks first: 0..C-1 (released), or the most tail-like."
-    )
-    mak_passes: int = Field(10, ge=2, le=100, description="R: augmented passes that MAK averages a loss over.")
-    mak_loss_weight: float = Field(0.5, ge=0, le=1, description="w: of the loss in MAK's score; the rest is proximity.")
-    mak_candidates: float = Field(1.5, ge=1, le=100, description="MAK's candidates, as a multiple of K.")
-    ood_neighbors: int = Field(
-        20, ge=1, le=1000, description="ID neighbours that an OOD sample's tailness averages over."
-    )
-    neighbor_search: Literal["exact", "approximate"] = Field(
-        "exact",
-        description="How these neighbours are found; approximate is for pools of many millions, with 4,096 training "
-        "images or more: of CIFAR-10-LT it finds 96 % of the neighbours, of features without structure far fewer.",
-    )
-    pool_refresh: Literal["full", "candidates"] = Field(
-        "full",
-        description="candidates: a round embeds anew only a rotating share of the pool and the best candidates by "
-        "what this tells of the others, 30 % in all; only these can be picked.",
-    )
 
-    # Distribution-level loss
+    # Distribution-level loss, in batches that hold an OOD image
     distribution_loss_weight: float = Field(0.2, ge=0, le=1000, description="alpha; 0 leaves the term out.")
     distribution_denominator: Literal["all", "cross_domain"] = Field(
         "all", description="Released: every other embedding; paper: the other distribution's."
     )
 
     # Evaluation
-    group_thresholds: GroupThresholds | None = Field(
+    group_thresholds: Annotated[GroupThresholds | None, FieldMark.FREE_AT_RESUME] = Field(
         None, description="Many, Medium and Few by training counts; by thirds of the rank where not given."
     )
 
     # Running
     seed: int = Field(0, ge=0, lt=2**31)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], FieldMark.FREE_AT_RESUME] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the hardware computes in it."
     )
-    num_processes: int = Field(
+    num_processes: Annotated[int, FieldMark.FREE_AT_RESUME] = Field(
         1, ge=1, le=1024, description="Data-parallel ranks: each trains on its share of every batch."
     )
-    checkpoint_interval: int = Field(
-        10, ge=1, lt=_LARGE, description="Epochs between two checkpoints; the last epoch always has one."
+    checkpoint_interval: Annotated[int, FieldMark.FREE_AT_RESUME, FieldMark.EPOCHS] = Field(
+        10, ge=1, le=MOST, description="Epochs between two checkpoints; the last epoch always has one."
     )
 
     @classmethod
-    def resolve(cls, settings: dict[str, Any]) -> Self:
+    def resolve(cls, settings: Mapping[str, Any]) -> Self:
         """Fill a user's partial settings from their preset (if they name one) and the defaults.
 
-        A preset's schedule (rounds, learning-rate warm-up, averages over epochs) was chosen for its number of epochs;
-        where the user sets `epochs` alone, what depends on it is scaled along.
+        A preset's schedule (rounds, learning-rate warm-up, averages over epochs) was chosen for its number of epochs.
+        Where the user sets `epochs` alone, what depends on it is scaled along.
 
         Raises:
-            pydantic.ValidationError: for an unknown key or preset, or a value out of range.
+            pydantic.ValidationError: for an unknown key or preset, a value out of range, or a setting that the chosen
+                framework or sampler does not read.
         """
-        base = {**cls.defaults(), **preset_settings(settings)}
-        return cls.model_validate({**base, **scaled_schedule(base, settings), **settings})
+        chosen = _chosen(settings)
+        preset = PRESETS.get(settings["preset"], {}) if isinstance(settings.get("preset"), str) else {}
+        framework = chosen["framework"]
+        changes = {} if framework is None else framework.preset_changes(preset, settings)
+        fields = {name: field for model in (cls, *filter(None, chosen.values())) for name, field in _fields(model)}
+        base = {name: field.default for name, field in fields.items()}
+        base |= {name: value for name, value in {**preset, **changes}.items() if name in fields}
+        return cls.model_validate({**base, **scaled_schedule(base, fields, settings), **settings})
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
-        """The value of every field that is given neither by the user nor by a preset."""
-        return {name: field.default for name, field in cls.model_fields.items()}
+    def from_stored(cls, values: Mapping[str, Any]) -> Self:
+        """What a database row or a checkpoint of this or an older version holds.
 
-    @field_validator("warmup_epochs")
-    @classmethod
-    def _leaves_an_epoch_for_a_round(cls, warmup_epochs: int, info: ValidationInfo) -> int:
-        epochs = info.data.get("epochs")  # missing where it is wrong itself
-        rounds = info.data.get("sampler", "none") != "none" or info.data.get("match_steps")
-        if epochs is not None and rounds and warmup_epochs >= epochs:
-            raise ValueError(
-                f"warmup_epochs {warmup_epochs} leaves no epoch for a sampling round, or the steps that would follow "
-                f"one: it must be below epochs {epochs}"
-            )
-        return warmup_epochs
+        Older versions stored every setting, also those that the run's framework and sampler did not read. These are
+        left out here.
 
-    @field_validator("pool_refresh")
-    @classmethod
-    def _of_rounds_that_compare(cls, pool_refresh: str, info: ValidationInfo) -> str:
-        if pool_refresh == "candidates" and info.data.get("sampler", "colt") != "colt":
-            raise ValueError(
-                f"only sampler 'colt' has candidates, and this one is {info.data['sampler']!r}: choose 'full'"
-            )
-        return pool_refresh
+        Raises:
+            pydantic.ValidationError: for values that no version has written.
+        """
+        chosen = _chosen(values)
+        known = {name for registry in _KINDS.values() for model in registry.values() for name in model.model_fields}
+        kept = {name: value for name, value in values.items() if name not in known}
+        if (framework := chosen["framework"]) is not None:
+            kept |= framework.stored_settings(values)
+        if (sampler := chosen["sampler"]) is not None:
+            kept |= {name: values[name] for name in sampler.model_fields if name in values}
+        return cls.model_validate(kept)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Another configuration, with some settings changed by their flat names, and validated.
+
+        What a new framework or sampler does not read is left out.
+
+        Raises:
+            pydantic.ValidationError: as `resolve`.
+        """
+        changes = update or {}
+        own = self.model_dump()
+        models = (type(self), *filter(None, _chosen(own | changes).values()))
+        kept = {name: own[name] for model in models for name in model.model_fields if name in own}
+        return self.model_validate(kept | changes)
+
+    @property
+    def rounds(self) -> RoundSettings:
+        """The settings of sampling rounds.
+
+        Raises:
+            ValueError: where the sampler has no rounds.
+        """
+        if not isinstance(self.sampler, RoundSettings):
+            raise ValueError(f"sampler '{self.sampler.kind}' has no sampling rounds")
+        return self.sampler
+
+    def round_epochs(self) -> range:
+        """The 1-based epochs that open with a sampling round."""
+        return self.sampler.round_epochs(self.epochs)
+
+    def free_at_resume(self) -> set[str]:
+        """The settings that a run may go on with other values of."""
+        models: tuple[type[BaseModel], ...] = (type(self), type(self.framework), type(self.sampler))
+        return {
+            name for model in models for name, field in _fields(model) if FieldMark.FREE_AT_RESUME in field.metadata
+        }
 
     def data_problems(self, num_train: int, num_pool: int | None) -> list[tuple[str, str]]:
         """What keeps this configuration from running on data of these sizes.
@@ -196,38 +215,157 @@ class PretrainConfig(BaseModel):
         if self.batch_size > num_train:
             problems.append(("batch_size", f"{self.batch_size} is more than the {num_train} training images"))
         if self.batch_size < 2 * self.num_processes:
-            problems.append(
-                (
-                    "num_processes",
-                    f"{self.num_processes} processes get less than 2 images each of batch_size {self.batch_size}",
-                )
-            )
-        if self.sampler != "none":
-            if num_pool is None:
-                problems.append(("sampler", f"'{self.sampler}' needs an OOD pool; name one, or choose 'none'"))
-            elif self.sample_budget > num_pool:
-                problems.append(
-                    ("sample_budget", f"{self.sample_budget} is more than the {num_pool} images of the pool")
-                )
-            elif self.pool_refresh == "candidates" and 4 * num_pool * self.projection_dim > _MOST_CARRIED:
-                problems.append(
-                    (
-                        "pool_refresh",
-                        f"'candidates' keeps an embedding of {self.projection_dim} dimensions of every pool image in "
-                        f"each checkpoint, which is too much for {num_pool} images: choose 'full'",
-                    )
-                )
-            if self.num_clusters > num_train:
-                problems.append(("num_clusters", f"{self.num_clusters} is more than the {num_train} training images"))
-        longest = num_train + (self.sample_budget if self.sampler != "none" or self.match_steps else 0)
-        if self.epochs * -(-longest // self.batch_size) >= _LARGE:
-            problems.append(("epochs", f"{self.epochs} of up to {longest} images are {_LARGE} steps or more"))
+            fewer = f"{self.num_processes} processes get less than 2 images each of batch_size {self.batch_size}"
+            problems.append(("num_processes", fewer))
+        problems += self.sampler.data_problems(num_pool, self.projection_dim)
+        if self.sampler.picks and self.num_clusters > num_train:
+            problems.append(("num_clusters", f"{self.num_clusters} is more than the {num_train} training images"))
+        longest = num_train + self.sampler.added_images()
+        if self.epochs * -(-longest // self.batch_size) > MOST:
+            problems.append(("epochs", f"{self.epochs} of up to {longest} images are {MOST + 1} steps or more"))
         return problems
 
-    def round_epochs(self) -> range:
-        """The 1-based epochs that open with a sampling round."""
-        if self.sampler == "none":
-            return range(0)
-        if self.sampler == "mak":  # picks once, with the model that the warm-up gave
-            return range(self.warmup_epochs + 1, self.warmup_epochs + 2)
-        return range(self.warmup_epochs + 1, self.epochs + 1, self.sample_interval)
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_flat_settings(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Sort flat settings by who reads them, and tell everything that is wrong at once."""
+        if not isinstance(values, dict):
+            return handler(values)
+        common = {name: values[name] for name in values if name in cls.model_fields and name not in _KINDS}
+        problems: list[InitErrorDetails] = []
+        chosen = _chosen(values)
+        for noun, registry in _KINDS.items():
+            model = chosen[noun]
+            if model is None:
+                problems.append(_problem(noun, _unknown_kind(registry, values[noun]), values[noun]))
+                continue
+            given = values.get(noun)
+            if isinstance(given, Settings):
+                common[noun] = given
+                continue
+            own = {name: values[name] for name in model.model_fields if name in values}
+            try:
+                common[noun] = model.model_validate(own)
+            except ValidationError as error:
+                problems += _told_again(error)
+        problems += _strangers(cls, values, chosen)
+        try:
+            made = handler(common)
+        except ValidationError as error:
+            problems += _told_again(error)
+        else:
+            if not problems:
+                conflicts = made.sampler.conflicts(made.epochs)
+                problems += [_problem(name, what, values.get(name)) for name, what in conflicts]
+        if problems:
+            raise ValidationError.from_exception_data(cls.__name__, problems)
+        return made
+
+    @model_serializer(mode="wrap")
+    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        flat: dict[str, Any] = {}
+        for name, value in handler(self).items():
+            flat |= {name: getattr(self, name).kind, **value} if name in _KINDS else {name: value}
+        return flat
+
+
+def config_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
+    """The JSON schema of a configuration's flat form, with the settings of all kinds that are registered by now."""
+    schema = common_schema(ref_template)
+    common = schema["properties"]
+    properties = {"preset": common.pop("preset")}
+    for noun, registry in _KINDS.items():
+        default = PretrainConfig.model_fields[noun].default.kind
+        properties[noun] = {"type": "string", "enum": list(registry), "default": default}
+        properties |= _settings_of_kinds(noun, registry)
+    schema["properties"] = properties | common
+    return schema
+
+
+def common_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
+    """The JSON schema of the settings that every run reads, whatever its framework and sampler."""
+    fields: dict[str, Any] = {name: (field.annotation, field) for name, field in _fields(PretrainConfig)}
+    return create_model("CommonSettings", **fields).model_json_schema(ref_template=ref_template)
+
+
+def _settings_of_kinds(noun: str, registry: Registry[Any]) -> dict[str, Any]:
+    """JSON schemas of all settings of a registry's kinds; each description begins with the kinds that read it."""
+    properties: dict[str, Any] = {}
+    for model in registry.values():
+        for name, own in model.model_json_schema().get("properties", {}).items():
+            if name not in properties:
+                told = f"Read by {noun} {', '.join(readers(registry, name))}. {own.get('description', '')}"
+                properties[name] = own | {"description": told.strip()}
+    return properties
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """A model's settings, without the two that name a kind."""
+    return ((name, field) for name, field in model.model_fields.items() if name not in _KINDS)
+
+
+def _chosen(values: Mapping[str, Any]) -> dict[str, type[Any] | None]:
+    """The settings class of the framework and of the sampler that the values name; None for an unknown one."""
+    chosen: dict[str, type[Any] | None] = {}
+    for noun, registry in _KINDS.items():
+        given = values.get(noun, PretrainConfig.model_fields[noun].default)
+        if isinstance(given, Settings):
+            chosen[noun] = type(given)
+        else:
+            chosen[noun] = registry.get(given) if isinstance(given, str) else None
+    return chosen
+
+
+def _strangers(
+    common: type[BaseModel], values: Mapping[str, Any], chosen: Mapping[str, type[Any] | None]
+) -> Iterator[InitErrorDetails]:
+    """The settings that nothing of this run reads."""
+    read = {name for model in (common, *filter(None, chosen.values())) for name in model.model_fields}
+    undecided = {
+        name
+        for noun, model in chosen.items()
+        if model is None
+        for kind in _KINDS[noun].values()
+        for name in kind.model_fields
+    }
+    for name, value in values.items():
+        if name in read | undecided:
+            continue
+        owners = {noun: kinds for noun, registry in _KINDS.items() if (kinds := readers(registry, name))}
+        if not owners:
+            yield _problem(name, _unknown_setting(name, read), value)
+            continue
+        told = [
+            f"only {noun} {' or '.join(repr(kind) for kind in kinds)} reads it, and this run's is '{model.kind}'"
+            for noun, kinds in owners.items()
+            if (model := chosen[noun]) is not None
+        ]
+        yield _problem(name, f"{'; '.join(told)}: leave it out", value)
+
+
+def _unknown_kind(registry: Registry[Any], given: Any) -> str:
+    near = get_close_matches(given, registry, n=1) if isinstance(given, str) else []
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"Unknown {registry.noun} {given!r:.60}.{hint} Choose one of {', '.join(registry)}"
+
+
+def _unknown_setting(name: Any, read: set[str]) -> str:
+    near = get_close_matches(name, read, n=1) if isinstance(name, str) else []
+    return f"Unknown setting {name!r:.60}.{f' Did you mean {near[0]!r}?' if near else ''}"
+
+
+def _problem(name: str, what: str, value: Any) -> InitErrorDetails:
+    return InitErrorDetails(
+        type=PydanticCustomError("setting", what.replace("{", "(").replace("}", ")")), loc=(name,), input=value
+    )
+
+
+def _told_again(error: ValidationError) -> Iterator[InitErrorDetails]:
+    """The problems of one model, for the error of a larger one."""
+    for problem in error.errors(include_url=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        yield InitErrorDetails(
+            type=PydanticCustomError(problem["type"], message.replace("{", "(").replace("}", ")")),
+            loc=problem["loc"],
+            input=problem["input"],
+        )

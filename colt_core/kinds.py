@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 
 class Settings(BaseModel):
@@ -73,3 +75,27 @@ class Registry(Mapping[str, type[S]], Generic[S]):
 
     def __len__(self) -> int:
         return len(self._classes)
+
+
+def readers(registry: Registry[Any], name: str) -> list[str]:
+    """The kinds that read a setting."""
+    return [kind for kind, cls in registry.items() if name in cls.model_fields]
+
+
+class FieldMark(Enum):
+    """What else holds for a field. It stands in the field's annotation: `Annotated[int, FieldMark.EPOCHS]`."""
+
+    FREE_AT_RESUME = "free at resume"
+    """A run may go on with another value: it names or places the run, but changes nothing that is computed."""
+
+    EPOCHS = "epochs"
+    """A number of epochs. A preset's value scales with the length that the user gives the run."""
+
+    EPOCH_MOMENTUM = "epoch momentum"
+    """A momentum m of averages over epochs. A preset's m becomes m ** (old length / new length), so that the same
+    share of an average is still its first value when the same share of the run is over."""
+
+
+def has_mark(field: FieldInfo, mark: FieldMark) -> bool:
+    """Whether a field of a model carries the mark."""
+    return mark in field.metadata

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
+
+from pydantic.fields import FieldInfo
+
+from colt_core.kinds import FieldMark, has_mark
 
 PresetName = Literal["cifar10-lt", "cifar100-lt", "imagenet100-lt", "places-lt", "cpu-small", "digits"]
 MOST_EPOCHS = 100_000
@@ -76,36 +81,32 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-
-# What a framework's authors changed of the preset's values.
-_SDCLR_LARGE: dict[str, Any] = {"prune_share": 0.3, "temperature": 0.3}
-
-
-def preset_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """The values of the preset that a user's settings name, for the framework that they name."""
-    name, framework = settings.get("preset"), settings.get("framework")
-    preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
-    on_sdclr = framework == "sdclr" or (framework == "bcl" and settings.get("bcl_variant") == "D")
-    return {
-        **preset,
-        **(_SDCLR_LARGE if on_sdclr and preset.get("stem") == "imagenet" else {}),
-        **({"weight_decay": 5e-4} if framework == "bcl" and not on_sdclr else {}),
-    }
+PRESET_TITLES: dict[str, str] = {
+    "cifar10-lt": "CIFAR-10-LT, as published",
+    "cifar100-lt": "CIFAR-100-LT, as published",
+    "imagenet100-lt": "ImageNet-100-LT, as published",
+    "places-lt": "Places-LT, as published",
+    "cpu-small": "Small net, for two CPU cores",
+    "digits": "Handwritten digits, a demonstration",
+}
 
 
-def scaled_schedule(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+def scaled_schedule(
+    base: Mapping[str, Any], fields: Mapping[str, FieldInfo], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """What of a preset's schedule changes when the user sets the number of epochs.
 
-    Lengths scale with the run, never below one epoch. A momentum m of averages over epochs (tailness, BCL's losses)
-    becomes m ** (old / new), so that the same share of a score is still its first value when the same share of the run
-    is over.
+    Numbers of epochs scale with the run, never below one. A momentum m of averages over epochs (tailness, BCL's
+    losses) becomes m ** (old / new). The same share of a score is then still its first value when the same share of
+    the run is over.
 
     Args:
         base: the resolved values of the preset.
+        fields: the settings of the run; their marks say which scale, see `FieldMark`.
         settings: the user's own; a key given there is left to the user.
 
     Returns:
-        The scaled keys; empty when the user does not set `epochs` to another integer.
+        The scaled values; empty when the user does not set `epochs` to another integer.
     """
     epochs = settings.get("epochs")
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs == base["epochs"]:
@@ -113,12 +114,12 @@ def scaled_schedule(base: dict[str, Any], settings: dict[str, Any]) -> dict[str,
     if not 1 <= epochs <= MOST_EPOCHS:  # will be refused
         return {}
     share = epochs / base["epochs"]
-    scaled: dict[str, Any] = {
-        key: max(1, round(base[key] * share))
-        for key in ("warmup_epochs", "sample_interval", "lr_warmup_epochs", "checkpoint_interval")
-    }
+    scaled: dict[str, Any] = {}
+    for name, field in fields.items():
+        if has_mark(field, FieldMark.EPOCHS):
+            scaled[name] = max(1, round(base[name] * share))
+        elif has_mark(field, FieldMark.EPOCH_MOMENTUM):
+            scaled[name] = round(base[name] ** (1 / share), 6)
     if epochs == 1:
         scaled["lr_warmup_epochs"] = 0
-    for momentum in ("tailness_momentum", "loss_momentum"):
-        scaled[momentum] = round(base[momentum] ** (1 / share), 6)
-    return {key: value for key, value in scaled.items() if key not in settings}
+    return {name: value for name, value in scaled.items() if name not in settings}

@@ -32,7 +32,7 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
         job = session.get_one(Job, job_id)
         row = session.get_one(Checkpoint, checkpoint_id) if checkpoint_id else None
     dataset, pool = load_data(job)
-    config = PretrainConfig.model_validate(job.config)
+    config = PretrainConfig.from_stored(job.config)
     images, _ = dataset.part("train")
     pool_images = None if pool is None else pool.images
     state = None if row is None else CheckpointFolder(get_artifacts(), job_id, Path(os.environ[SCRATCH])).load(row)

@@ -46,7 +46,7 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     with reading() as session:
         job = session.get_one(Job, lease.id)
     dataset, pool = load_data(job)
-    config = PretrainConfig.model_validate(job.config)
+    config = PretrainConfig.from_stored(job.config)
     images, labels = dataset.part("train")
     checkpoints = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH]))
     row, state = checkpoints.last() or (None, None)
@@ -122,7 +122,7 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
     with reading() as session:
         done = recording.finished_probes(session, checkpoint.id)
         seconds = profile.spent(session, job.id).evaluation or 0.0  # of an earlier attempt
-    thresholds = PretrainConfig.model_validate(job.config).group_thresholds
+    thresholds = PretrainConfig.from_stored(job.config).group_thresholds
     for kind in job.evaluations:
         config = EvaluationConfig(kind=kind, group_thresholds=thresholds)
         if config.model_dump(mode="json") in done:

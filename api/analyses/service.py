@@ -40,7 +40,7 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
     dataset = registrations.get(session, Dataset, job.dataset_id)
     assert dataset is not None  # a foreign key says so
     splits = dataset.split_sizes or {}
-    run = PretrainConfig.model_validate(job.config)
+    run = PretrainConfig.from_stored(job.config)
     problem = analysis_problem(config, run, dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
     if problem is not None:
         field, what = problem

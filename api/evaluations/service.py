@@ -25,9 +25,7 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
     checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
     config = EvaluationConfig.model_validate(wanted.model_dump(exclude={"checkpoint_id"}))
     if config.group_thresholds is None:
-        config = config.model_copy(
-            update={"group_thresholds": PretrainConfig.model_validate(job.config).group_thresholds}
-        )
+        config = config.model_copy(update={"group_thresholds": PretrainConfig.from_stored(job.config).group_thresholds})
     dataset = registrations.get(session, Dataset, job.dataset_id)
     assert dataset is not None  # a foreign key says so
     splits = dataset.split_sizes or {}

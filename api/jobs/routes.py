@@ -16,6 +16,7 @@ from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM
 from api.jobs import service
 from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile, Status
+from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
 from store.broker import TRAIN
 from store.database import reading, writing
@@ -53,8 +54,8 @@ def submit_job(
 def list_jobs(
     status: Annotated[Status | None, Query()] = None,
     dataset_id: Annotated[str | None, Query(max_length=64)] = None,
-    sampler: Annotated[str | None, Query(max_length=32)] = None,
-    framework: Annotated[str | None, Query(max_length=32)] = None,
+    sampler: Annotated[SamplerName | None, Query()] = None,
+    framework: Annotated[FrameworkName | None, Query()] = None,
     tag: Annotated[str | None, Query(max_length=50)] = None,
     order: Annotated[Order, Query(description="`-` in front: descending.")] = "-created_at",
     limit: Limit = DEFAULT_LIMIT,

@@ -6,10 +6,9 @@ import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
-from pydantic.json_schema import JsonSchemaMode
 
 from api.registration import PRINTED, Name
-from colt_core.config import PretrainConfig
+from colt_core.config import PretrainConfig, config_schema
 from colt_core.probes.config import ProbeKind
 from store.models import Job
 
@@ -20,21 +19,31 @@ Order = Literal[
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=rf"^{PRINTED}+$")]
 
 
-def _config_schema(title: str, description: str, mode: JsonSchemaMode) -> WithJsonSchema:
+def _config_schema(title: str, description: str, required: list[str]) -> WithJsonSchema:
     # The models that it refers to are the document's own: analyses and evaluations name them too.
-    schema = PretrainConfig.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)
+    schema = config_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs")
-    return WithJsonSchema(schema | {"title": title, "description": description})
+    return WithJsonSchema(schema | {"title": title, "description": description, "required": required})
 
 
 # A client gives any part of it; what is missing comes from the preset, so defaults cannot be filled in here.
 PartialConfig = Annotated[
     dict[str, Any],
     _config_schema(
-        "PartialConfig", "Every value is optional: a `preset` fills the rest, then the defaults.", "validation"
+        "PartialConfig",
+        "Every value is optional: a `preset` fills the rest, then the defaults. A setting that the chosen framework "
+        "or sampler does not read is refused.",
+        required=[],
     ),
 ]
-ResolvedConfig = Annotated[dict[str, Any], _config_schema("ResolvedConfig", "Every value of the run.", "serialization")]
+ResolvedConfig = Annotated[
+    dict[str, Any],
+    _config_schema(
+        "ResolvedConfig",
+        "Every setting that the run reads, with its value.",
+        required=list(PretrainConfig.model_fields),
+    ),
+]
 
 
 class NewJob(BaseModel):

@@ -69,13 +69,13 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
     _check_fit(config, wanted, dataset, pool)
     job = Job(
-        name=wanted.name or f"{config.framework}-{config.sampler} on {dataset.name}"[:100],
+        name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
         tags=wanted.tags,
         dataset_id=dataset.id,
         ood_pool_id=None if pool is None else pool.id,
         config=config.model_dump(mode="json"),
-        framework=config.framework,
-        sampler=config.sampler,
+        framework=config.framework.kind,
+        sampler=config.sampler.kind,
         evaluations=wanted.evaluations,
         epochs=config.epochs,
         idempotency_key=idempotency_key,
@@ -98,10 +98,7 @@ def resolve(settings: dict[str, object]) -> PretrainConfig:
         return PretrainConfig.resolve(settings)
     except ValidationError as error:
         raise Unprocessable(
-            *(
-                ("/config" + pointer(("body", *item["loc"]), settings), item["msg"].removeprefix("Value error, "))
-                for item in error.errors()
-            )
+            *(("/config" + pointer(("body", *item["loc"]), settings), item["msg"]) for item in error.errors())
         ) from error
 
 

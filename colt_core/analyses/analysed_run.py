@@ -11,7 +11,7 @@ from colt_core.analyses.views import UInt8, choose
 from colt_core.config import PretrainConfig
 from colt_core.data import ClassGroups, ImageDataset, ImagePool, class_groups
 from colt_core.events import Float32, Int64
-from colt_core.frameworks import Framework
+from colt_core.frameworks.framework import Framework
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import load_framework
 from colt_core.training.device import Compute

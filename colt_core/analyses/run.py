@@ -40,7 +40,7 @@ from colt_core.data import ImageDataset, ImagePool
 from colt_core.events import Float32, Int64
 from colt_core.probes.evaluate import predict
 from colt_core.probes.metrics import mean_of_known
-from colt_core.samplers import cluster_embeddings
+from colt_core.samplers.clustering import cluster_embeddings
 
 
 def analyze(

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from colt_core.augment import BatchAugmenter
 from colt_core.config import PretrainConfig
 from colt_core.events import Float32, Int64
-from colt_core.frameworks import Framework
+from colt_core.frameworks.framework import Framework
 from colt_core.seeding import generator
 from colt_core.training.device import Compute
-from colt_core.training.embed import are_directions, embed
+from colt_core.training.embed import embed, have_unit_norm
 
 UInt8 = NDArray[np.uint8]
 
@@ -73,7 +73,7 @@ def embed_views(
 
 
 def _checked(z: Float32) -> Float32:
-    if not are_directions(z):
+    if not have_unit_norm(z):
         raise ValueError(
             "the embeddings are not finite, or too large, since training diverged: analyse an earlier checkpoint"
         )

@@ -87,7 +87,7 @@ class BatchAugmenter:
             color_jitter_probability=config.color_jitter_probability,
             grayscale_probability=config.grayscale_probability,
             blur_probability=config.blur_probability,
-            rand_augment={"I": 1, "D": 2}[config.bcl_variant] if config.framework == "bcl" else 0,
+            rand_augment=config.framework.rand_augment_operations,
             fused=config.augmentation == "fused",
         )
 

@@ -15,6 +15,13 @@ ImageSize = Annotated[int, Field(ge=8, le=1024, description="Side of the square 
 TorchvisionName = Literal["CIFAR10", "CIFAR100", "STL10", "SVHN", "MNIST", "FashionMNIST"]
 DatasetSample = Literal["digits"]
 PoolSample = Literal["glyphs-and-patches"]
+SOURCES = {
+    "upload": "Upload",
+    "path": "Folder or file on the server",
+    "torchvision": "torchvision",
+    "sample": "Bundled sample",
+}
+LAYOUTS = ("folders", "arrays")  # `[train|val|test/]CLASS/IMAGE`, and an .npz or .npy
 
 
 class _Model(BaseModel):

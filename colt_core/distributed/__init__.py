@@ -1,7 +1,7 @@
 """Several processes train one model: each takes its rows of every batch, and all come to the same numbers."""
 
 from colt_core.distributed.batch_norm import GlobalBatchNorm, with_global_statistics
-from colt_core.distributed.gather import gather_rows, gather_views
+from colt_core.distributed.gather import gather_outputs, gather_rows, gather_views
 from colt_core.distributed.gradients import sum_gradients, sum_over
 from colt_core.distributed.group import Launch, process_group
 from colt_core.distributed.ranks import ALONE, Ranks
@@ -11,6 +11,7 @@ __all__ = [
     "GlobalBatchNorm",
     "Launch",
     "Ranks",
+    "gather_outputs",
     "gather_rows",
     "gather_views",
     "process_group",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -10,6 +11,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from colt_core.distributed.ranks import Ranks
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Outputs = TypeVar("Outputs", bound="DataclassInstance")
 
 
 def gather_rows(rows: Tensor, total: int, ranks: Ranks) -> Tensor:
@@ -51,6 +57,18 @@ def gather_views(z_2bD: Tensor, batch_size: int, ranks: Ranks) -> Tensor:
     views_b2D = torch.stack(z_2bD.chunk(2), dim=1)
     views_B2D: Tensor = _GatherRows.apply(views_b2D, batch_size, ranks)
     return views_B2D.transpose(0, 1).reshape(2 * batch_size, -1)
+
+
+def gather_outputs(outputs: Outputs, batch_size: int, ranks: Ranks) -> Outputs:
+    """`gather_views` of every field of a framework's outputs.
+
+    Args:
+        outputs: a dataclass whose fields are stacked views of this rank's samples.
+    """
+    if ranks.size == 1:
+        return outputs
+    names = [field.name for field in fields(outputs)]
+    return replace(outputs, **{name: gather_views(getattr(outputs, name), batch_size, ranks) for name in names})
 
 
 class _GatherRows(torch.autograd.Function):

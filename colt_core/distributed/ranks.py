@@ -49,7 +49,7 @@ class Ranks:
         bounds = [rank * each + min(rank, more) for rank in range(self.size + 1)]
         return [slice(begin, end) for begin, end in pairwise(bounds)]
 
-    def first_says(self, answer: bool) -> bool:
+    def broadcast_bool(self, answer: bool) -> bool:
         """Rank 0's answer, on every rank."""
         if self.size == 1:
             return answer

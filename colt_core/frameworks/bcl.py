@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from colt_core.averages import averages, update_averages_
+from colt_core.config import PretrainConfig
 from colt_core.frameworks.framework import Framework
+from colt_core.frameworks.kinds import BclSettings
 from colt_core.frameworks.sdclr import SDCLR
 from colt_core.frameworks.simclr import SimCLR
 from colt_core.models import Backbone
@@ -35,6 +37,16 @@ class BCL(Framework):
         self.loss_N = nn.Buffer(torch.zeros(num_train))
         self.seen_N = nn.Buffer(torch.zeros(num_train, dtype=torch.bool))
         self.strength_N = nn.Buffer(torch.zeros(num_train))
+
+    @classmethod
+    def of(cls, config: PretrainConfig, backbone: Backbone, projector: nn.Module, num_train: int) -> BCL:  # type: ignore[override]
+        """The variant that a configuration describes."""
+        settings = config.framework
+        assert isinstance(settings, BclSettings)
+        kept = {"num_train": num_train, "loss_momentum": settings.loss_momentum}
+        if settings.bcl_variant == "I":
+            return BCLI(backbone, projector, **kept)
+        return BCLD(backbone, projector, **kept, prune_share=settings.prune_share)
 
     def begin_epoch(self, epoch: int) -> None:
         """Renew the strengths."""

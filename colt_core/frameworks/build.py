@@ -5,10 +5,7 @@ from __future__ import annotations
 import torch
 
 from colt_core.config import PretrainConfig
-from colt_core.frameworks.bcl import BCLD, BCLI
 from colt_core.frameworks.framework import Framework
-from colt_core.frameworks.sdclr import SDCLR
-from colt_core.frameworks.simclr import SimCLR
 from colt_core.models import Backbone, ProjectionHead
 from colt_core.seeding import stream_seed
 
@@ -19,20 +16,9 @@ def build_framework(config: PretrainConfig, num_train: int) -> Framework:
     Args:
         num_train: images of the training part; BCL keeps a loss of each.
     """
+    implementation: type[Framework] = config.framework.load()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(config.seed, "weights"))
         backbone = Backbone(config.backbone, config.width, config.stem)
         projector = ProjectionHead(backbone.num_features, config.projection_dim)
-    if config.framework == "simclr":
-        return SimCLR(backbone, projector)
-    if config.framework == "sdclr":
-        return SDCLR(backbone, projector, config.prune_share)
-    if config.bcl_variant == "I":
-        return BCLI(backbone, projector, num_train=num_train, loss_momentum=config.loss_momentum)
-    return BCLD(
-        backbone,
-        projector,
-        num_train=num_train,
-        loss_momentum=config.loss_momentum,
-        prune_share=config.prune_share,
-    )
+        return implementation.of(config, backbone, projector, num_train)

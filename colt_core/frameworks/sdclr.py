@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from colt_core.frameworks.framework import Framework
+from colt_core.frameworks.framework import Framework, ViewOutputs
 from colt_core.frameworks.pruned_branch import PrunedBranch
 from colt_core.models import Backbone
 
@@ -32,8 +32,8 @@ class SDCLR(Framework):
         super().begin_epoch(epoch)
         self.pruned_backbone.prune(self.backbone, self.prune_share)
 
-    def forward(self, views_2B3SS: Tensor) -> Tensor:
-        """Stacked views -> z (2B, D), float32, L2-normalised: rows 0..B-1 dense, rows B..2B-1 pruned."""
+    def forward(self, views_2B3SS: Tensor) -> ViewOutputs:
+        """Stacked views -> embeddings: rows 0..B-1 dense, rows B..2B-1 pruned."""
         view1_B3SS, view2_B3SS = views_2B3SS.chunk(2)
         pruned_BD = self.pruned_projector(self.projector, self.pruned_backbone(self.backbone, view2_B3SS))
-        return torch.cat([self.embed(view1_B3SS), nn.functional.normalize(pruned_BD.float(), dim=1)])
+        return ViewOutputs(torch.cat([self.embed(view1_B3SS), nn.functional.normalize(pruned_BD.float(), dim=1)]))

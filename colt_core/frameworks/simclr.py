@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from colt_core.frameworks.framework import Framework
+from colt_core.frameworks.framework import Framework, ViewOutputs
 
 
 class SimCLR(Framework):
     """Batch-norm statistics are taken over the two views together, as in the released COLT code."""
 
-    def forward(self, views_2B3SS: Tensor) -> Tensor:
-        """Stacked views -> z (2B, D), float32, L2-normalised."""
-        return self.embed(views_2B3SS)
+    def forward(self, views_2B3SS: Tensor) -> ViewOutputs:
+        """Stacked views -> their embeddings."""
+        return ViewOutputs(self.embed(views_2B3SS))

@@ -12,9 +12,7 @@ import torch  # before faiss, see search.py
 import faiss  # isort: skip
 
 from colt_core.events import Float32, Int64
-
-MAX_SEED = 2**31 - 1  # faiss keeps its seed in a C int
-RESTART_STRIDE = 15_486_557  # how far apart faiss' own restarts have their seeds
+from colt_core.seeding import generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def cluster_embeddings(z_ND: Float32, num_clusters: int, restarts: int = 10, see
     if restarts < 1:
         raise ValueError(f"restarts must be at least 1, not {restarts}")
     threads = torch.get_num_threads()
-    restart = partial(_restart, z_ND, num_clusters, seed % MAX_SEED, threads if restarts == 1 else 1)
+    restart = partial(_restart, z_ND, num_clusters, seed, threads if restarts == 1 else 1)
     with ThreadPoolExecutor(min(threads, restarts)) as pool:
         best = min(pool.map(restart, range(restarts)), key=lambda kmeans: kmeans.obj[-1])  # type: ignore[index]  # the first of equal ones
     faiss.omp_set_num_threads(threads)
@@ -53,18 +51,15 @@ def cluster_embeddings(z_ND: Float32, num_clusters: int, restarts: int = 10, see
 
 
 def _restart(z_ND: Float32, num_clusters: int, seed: int, threads: int, number: int) -> faiss.Kmeans:
-    """The n-th (from 0) of the restarts that `faiss.Kmeans(nredo=...)` would make one after the other, bit for bit.
+    """The n-th (from 0) restart, from embeddings that are drawn as the first centres.
 
-    Ten centres are too narrow a matrix product to be worth sharing out: two threads take longer over it than one, and
-    restarts side by side a third of the time.
+    Ten centres make too narrow a matrix product to be shared out: two threads take longer over it than one. Restarts
+    side by side take a third of the time.
     """
     num_samples, dim = z_ND.shape
     faiss.omp_set_num_threads(threads)  # of this Python thread
-    order_N = np.empty(num_samples, dtype=np.int32)
-    faiss.rand_perm(  # type: ignore[attr-defined]
-        faiss.swig_ptr(order_N), num_samples, seed + 1 + number * RESTART_STRIDE
-    )
+    drawn = torch.randperm(num_samples, generator=generator(seed, "k-means", number))[:num_clusters].numpy()
     # faiss would train on 256 embeddings a cluster, and warn below 39.
     kmeans = faiss.Kmeans(dim, num_clusters, max_points_per_centroid=num_samples, min_points_per_centroid=1)
-    kmeans.train(z_ND, init_centroids=z_ND[order_N[:num_clusters]])
+    kmeans.train(z_ND, init_centroids=z_ND[drawn])
     return kmeans

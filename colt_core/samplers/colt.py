@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
+from colt_core.config import PretrainConfig
 from colt_core.embeddings import Embeddings
 from colt_core.events import Float32, Int64
+from colt_core.samplers.kinds import ColtSettings
 from colt_core.samplers.protocol import RoundInputs
 from colt_core.samplers.search import most_similar_of_many
 
@@ -26,6 +28,13 @@ class ColtSampler:
 
     def __init__(self, order: Literal["index", "tail_first"] = "index") -> None:
         self.order = order
+
+    @classmethod
+    def of(cls, config: PretrainConfig) -> Self:
+        """The sampler that a configuration describes."""
+        settings = config.sampler
+        assert isinstance(settings, ColtSettings)
+        return cls(settings.cluster_order)
 
     def select(self, inputs: RoundInputs) -> Int64:
         """(K,) pool indices: by cluster in picking order, most similar first within a cluster."""

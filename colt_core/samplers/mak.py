@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from colt_core.config import PretrainConfig
 from colt_core.events import Float32, Int64
 from colt_core.samplers.clustering import cluster_embeddings
+from colt_core.samplers.kinds import MakSettings
 from colt_core.samplers.protocol import PoolMeasures, RoundInputs
 from colt_core.samplers.search import most_similar
 
@@ -39,6 +43,13 @@ class MakSampler:
         self.candidates = candidates
         self.num_clusters = num_clusters
         self.kmeans_restarts = kmeans_restarts
+
+    @classmethod
+    def of(cls, config: PretrainConfig) -> Self:
+        """The sampler that a configuration describes."""
+        settings = config.sampler
+        assert isinstance(settings, MakSettings)
+        return cls(settings.mak_loss_weight, settings.mak_candidates, config.num_clusters, config.kmeans_restarts)
 
     def select(self, inputs: RoundInputs) -> Int64:
         """(K,) pool indices, farthest first; of equal ones the first in the pool.

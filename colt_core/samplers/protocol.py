@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
+from colt_core.config import PretrainConfig
 from colt_core.embeddings import Embeddings
 from colt_core.events import Cluster, Float32, Int64
 
@@ -39,6 +40,11 @@ class Sampler(Protocol):
     """Picks OOD images for the epochs until the next round."""
 
     needs_measures: bool  # whether `select` reads `RoundInputs.measures`, which take many forward passes
+
+    @classmethod
+    def of(cls, config: PretrainConfig) -> Self:
+        """The sampler that a configuration describes."""
+        ...
 
     def select(self, inputs: RoundInputs) -> Int64:
         """(K,) pool indices in the order picked, none twice. A function of its inputs: it keeps no random state."""

@@ -44,8 +44,8 @@ def sampling_round(
         ood_z: (M, D) of every pool image; a float16 memory map is read in blocks, and may be larger than memory.
         tailness: (N,) of the ID training images, as `TailnessTracker.scores()` gives it.
         sampler: who picks.
-        config: num_clusters, kmeans_restarts, cluster_temperature, sample_budget, budget_remainder,
-            ood_neighbors, neighbor_search and seed are read. K-means starts from the same seed in every round.
+        config: num_clusters, kmeans_restarts, seed and `config.rounds` are read. K-means starts from the same seed
+            in every round.
         round_number: 1-based.
         measures: `measure_pool(...)` for a sampler that `needs_measures`.
         pickable: rows of `ood_z` that may be picked; all where None. Every row is scored.
@@ -55,7 +55,8 @@ def sampling_round(
 
     Raises:
         ValueError: for embeddings that are not normalised or do not fit together, tailness that is not finite, fewer
-            ID images than clusters, a budget larger than the pool, or missing measures that the sampler needs.
+            ID images than clusters, a budget larger than the pool, missing measures that the sampler needs, or a
+            configuration whose sampler has no rounds.
     """
     id_z, ood_z = as_embeddings(id_z, "id_z"), as_pool_embeddings(ood_z, "ood_z")
     tailness = np.asarray(tailness, dtype=np.float32)
@@ -63,26 +64,27 @@ def sampling_round(
         raise ValueError(f"id_z has {id_z.shape[1]} dimensions, ood_z {ood_z.shape[1]}")
     if tailness.shape != (len(id_z),) or not np.isfinite(tailness).all():
         raise ValueError(f"tailness must be {len(id_z)} finite scores, one an ID embedding")
+    rounds = config.rounds
     offered = len(ood_z) if pickable is None else len(pickable)
-    if config.sample_budget > offered:
-        raise ValueError(f"sample_budget {config.sample_budget} is more than the {offered} images of the pool")
+    if rounds.sample_budget > offered:
+        raise ValueError(f"sample_budget {rounds.sample_budget} is more than the {offered} images of the pool")
 
     clustering = cluster_embeddings(id_z, config.num_clusters, config.kmeans_restarts, config.seed)
     clusters = budgeted_clusters(
         tailness,
         clustering.labels,
         config.num_clusters,
-        config.sample_budget,
-        config.cluster_temperature,
-        config.budget_remainder,
+        rounds.sample_budget,
+        rounds.cluster_temperature,
+        rounds.budget_remainder,
     )
     offered_z = ood_z if pickable is None else ood_z[pickable]
     selected = sampler.select(
         RoundInputs(
-            round_number, config.seed, config.sample_budget, id_z, offered_z, clustering.centers, clusters, measures
+            round_number, config.seed, rounds.sample_budget, id_z, offered_z, clustering.centers, clusters, measures
         )
     )
-    scores = score_ood(ood_z, id_z, tailness, clustering.centers, config.ood_neighbors, config.neighbor_search)
+    scores = score_ood(ood_z, id_z, tailness, clustering.centers, rounds.ood_neighbors, rounds.neighbor_search)
     return RoundFields(
         clusters=clusters,
         id_cluster=clustering.labels,

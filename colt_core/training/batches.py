@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from colt_core.batch import Batch
 from colt_core.distributed import ALONE, Ranks
 from colt_core.seeding import generator
-from colt_core.training.schedule import steps_per_epoch
+from colt_core.training.schedule import Schedule, steps_per_epoch
+from colt_core.training.state import TrainingState
 
 Images = NDArray[np.uint8]  # (N, 3, H, W), C-contiguous, possibly a memory map
 Indices = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Images of one step, ID and OOD mixed."""
-
-    images: Tensor  # (B, 3, H, W) uint8; of several ranks, only the rows that are this one's
-    is_ood: Tensor  # (B,) bool
-    index: Tensor  # (B,) int64: position in the training part, or in the pool where is_ood
-    first_pass: bool  # whether the epoch has not been through these images before
-
-
 def epoch_batches(
+    images: Images, pool: Images | None, state: TrainingState, schedule: Schedule, ranks: Ranks
+) -> Iterator[Batch]:
+    """The batches that are left of the epoch that the state is in.
+
+    Args:
+        images: ID training images, (N, 3, H, W) uint8.
+        pool: OOD images, (M, 3, H, W) uint8; None without.
+    """
+    epoch = state.epoch + 1
+    return shuffled_batches(
+        images,
+        pool,
+        state.selected,
+        state.config.batch_size,
+        seed=state.config.seed,
+        epoch=epoch,
+        steps=schedule.steps_in(epoch),
+        first=state.step - schedule.steps_before(epoch),
+        ranks=ranks,
+    )
+
+
+def shuffled_batches(
     images: Images,
     pool: Images | None,
     selected: Indices,

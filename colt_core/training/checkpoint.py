@@ -14,13 +14,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from colt_core.config import PretrainConfig
-from colt_core.frameworks import Framework, build_framework
+from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.framework import Framework
 from colt_core.models import Backbone
 
-FORMAT = 1
-
-# A run may go on with these changed: they name or place it, but are not part of what it computes.
-_FREE = {"preset", "group_thresholds", "checkpoint_interval", "device", "num_processes"}
+FORMAT = 2
+# Format 1 held every setting, also those that nothing read, and k-means drew its restarts by faiss' own seeds.
+_READ = (1, 2)
 
 
 def save_checkpoint(state: dict[str, Any], path: str | Path) -> None:
@@ -57,21 +57,21 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path.name} is not a COLT checkpoint, or it is damaged") from error
     if not isinstance(state, dict) or "format" not in state:
         raise ValueError(f"{path.name} is not a COLT checkpoint")
-    if state["format"] != FORMAT:
-        raise ValueError(f"{path.name} has checkpoint format {state['format']}; this version reads format {FORMAT}")
+    if state["format"] not in _READ:
+        raise ValueError(f"{path.name} has checkpoint format {state['format']}; this version reads {_READ}")
     return state
 
 
 def check_resumable(state: dict[str, Any], config: PretrainConfig, data: dict[str, int | None]) -> None:
     """Raise ValueError, naming what differs, unless a run with this configuration and data can go on from `state`."""
-    if state.get("format") != FORMAT:
-        raise ValueError(f"the state has checkpoint format {state.get('format')}; this version reads format {FORMAT}")
+    if state.get("format") not in _READ:
+        raise ValueError(f"the state has checkpoint format {state.get('format')}; this version reads {_READ}")
     # What an older version did not write has its default, which is what it did.
-    before = PretrainConfig.model_validate(state["config"]).model_dump()
+    before, now = PretrainConfig.from_stored(state["config"]).model_dump(), config.model_dump()
     differences = [
-        f"{name} was {before[name]!r} and is {value!r}"
-        for name, value in config.model_dump().items()
-        if name not in _FREE and before[name] != value
+        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
+        for name in sorted(before.keys() | now.keys())
+        if name not in config.free_at_resume() and before.get(name) != now.get(name)
     ]
     differences += [
         f"{name} was {state['data'].get(name)} and is {value}"
@@ -85,7 +85,7 @@ def check_resumable(state: dict[str, Any], config: PretrainConfig, data: dict[st
 def load_backbone(state_or_path: dict[str, Any] | str | Path) -> tuple[Backbone, PretrainConfig]:
     """The frozen backbone, in eval mode on the CPU, and the configuration that it was trained with."""
     state = state_or_path if isinstance(state_or_path, dict) else load_checkpoint(state_or_path)
-    config = PretrainConfig.model_validate(state["config"])
+    config = PretrainConfig.from_stored(state["config"])
     backbone = Backbone(config.backbone, config.width, config.stem)
     backbone.load_state_dict(_backbone_weights(state))
     backbone.requires_grad_(False).eval()
@@ -95,7 +95,7 @@ def load_backbone(state_or_path: dict[str, Any] | str | Path) -> tuple[Backbone,
 def load_framework(state_or_path: dict[str, Any] | str | Path) -> tuple[Framework, PretrainConfig]:
     """Backbone and projection head, in eval mode on the CPU, and the configuration that they were trained with."""
     state = state_or_path if isinstance(state_or_path, dict) else load_checkpoint(state_or_path)
-    config = PretrainConfig.model_validate(state["config"])
+    config = PretrainConfig.from_stored(state["config"])
     framework = build_framework(config, state["data"]["num_train"])
     framework.load_state_dict(state["framework"])
     framework.requires_grad_(False).eval()

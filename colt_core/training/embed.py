@@ -13,7 +13,7 @@ from colt_core.augment import normalize
 from colt_core.distributed import ALONE, Ranks, gather_rows
 from colt_core.embeddings import as_float32, blocks
 from colt_core.events import Int64
-from colt_core.frameworks import Framework
+from colt_core.frameworks.framework import Framework
 from colt_core.models import Backbone
 from colt_core.training.device import Compute
 
@@ -51,7 +51,7 @@ def embed(
     return _together(outputs, len(images))
 
 
-def are_directions(z: NDArray[np.floating]) -> bool:
+def have_unit_norm(z: NDArray[np.floating]) -> bool:
     """Whether embeddings (N, ..., D) all have length 1: no NaN, and nothing whose length was more than a float holds.
 
     Half-precision ones, which may be a memory map, are as_float32 block by block.

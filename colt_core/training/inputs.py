@@ -19,7 +19,7 @@ def checked_data(
         ValueError: for images of another type or shape, or naming everything that keeps `config` from running on them.
     """
     train_images = _checked("images", images)
-    pool_images = None if pool is None or config.sampler == "none" else _checked("pool", pool)
+    pool_images = None if pool is None or not config.sampler.picks else _checked("pool", pool)
     if pool_images is not None and pool_images.shape[1:] != train_images.shape[1:]:
         raise ValueError(
             f"the pool's images are {_side(pool_images)} px, the training images {_side(train_images)} px: "

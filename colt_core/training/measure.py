@@ -10,9 +10,10 @@ from colt_core.augment import BatchAugmenter
 from colt_core.config import PretrainConfig
 from colt_core.distributed import ALONE, Ranks, sum_over
 from colt_core.events import Float32, Int64
-from colt_core.frameworks import Framework
+from colt_core.frameworks.framework import Framework
 from colt_core.models import Backbone
-from colt_core.samplers import PoolMeasures
+from colt_core.samplers.kinds import MakSettings
+from colt_core.samplers.protocol import PoolMeasures
 from colt_core.seeding import generator
 from colt_core.training.device import Compute
 from colt_core.training.embed import EachBlock, Images, extract_features, nothing
@@ -45,7 +46,7 @@ def measure_pool(
         ValueError: if there are no images, or an empty pool.
     """
     id_features, ood_features = (
-        _directions(framework.backbone, part, config.precision, ranks, each_block) for part in (images, pool)
+        _unit_features(framework.backbone, part, config.precision, ranks, each_block) for part in (images, pool)
     )
     loss_M = np.zeros(len(pool), dtype=np.float32)
     was_training = framework.training
@@ -83,8 +84,10 @@ def batch_loss(
     pixels = compute.images(batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch)))
     index, is_ood = torch.from_numpy(index_B), torch.ones(len(index_B), dtype=torch.bool)
     strength_B = framework.augmentation_strength(index, is_ood)
+    settings = config.sampler
+    assert isinstance(settings, MakSettings)
     z = []
-    for n in range(config.mak_passes):
+    for n in range(settings.mak_passes):
         with compute.deterministic(), compute.autocast():
             z.append(framework.embed(augment(pixels, generator(config.seed, "mak views", number, n), strength_B)))
     return pairwise_loss(torch.stack(z), config.temperature)
@@ -113,7 +116,7 @@ def pairwise_loss(z_RBD: Tensor, temperature: float) -> Tensor:
     return total_B / (passes * (passes - 1))
 
 
-def _directions(backbone: Backbone, images: Images, precision: str, ranks: Ranks, each_block: EachBlock) -> Float32:
+def _unit_features(backbone: Backbone, images: Images, precision: str, ranks: Ranks, each_block: EachBlock) -> Float32:
     features = torch.from_numpy(
         extract_features(backbone, images, precision=precision, ranks=ranks, each_block=each_block)
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from colt_core.distributed import Ranks
 from colt_core.events import Int64
-from colt_core.frameworks import Framework
+from colt_core.frameworks.framework import Framework
 from colt_core.training.embed import BATCH_SIZE, EachBlock, Images, nothing, output_blocks
 
 LARGEST_IN_MEMORY = 2**30  # bytes: 2 M images of 128 dimensions
@@ -43,7 +43,7 @@ def embed_pool(
         OSError: if the temporary folder has no room for them.
     """
     count = (len(pool) if index_M is None else len(index_M)) if ranks.rank == 0 else 0
-    z_MD = _room(count, dim)
+    z_MD = _allocate(count, dim)
     embedded = output_blocks(framework, framework.embed, pool, BATCH_SIZE, precision, ranks, index_M, each_block)
     for rows, z_BD in embedded:
         if ranks.rank == 0:
@@ -51,7 +51,7 @@ def embed_pool(
     return z_MD
 
 
-def _room(rows: int, dim: int) -> NDArray[np.floating]:
+def _allocate(rows: int, dim: int) -> NDArray[np.floating]:
     if 4 * rows * dim <= LARGEST_IN_MEMORY:
         return np.empty((rows, dim), dtype=np.float32)
     # The file has no name: the disk has it back with the last reference to the map, however the process ends.

@@ -1,30 +1,28 @@
-"""What a step computed, on its way to the host."""
+"""The results of steps, on their way to the host."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 import torch
-from torch import Tensor
+
+from colt_core.training.step import Step
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    tensors: dict[str, Tensor]  # on the host, once `copied`
-    beside: Any
-    began: float
+    step: Step  # its results are on the host once `copied`
     copied: torch.cuda.Event | None
 
 
 class Readback:
-    """Carries a step's results to the host in order, without making the host wait for the step.
+    """Carries steps' results to the host in order, without making the host wait for a step.
 
-    On a GPU they arrive one step later, while it computes the next: it is not left without work.
+    On a GPU they arrive one step later, while it computes the next. So it is not left without work.
 
     Args:
         behind: how many steps later, 0 or more.
@@ -35,33 +33,24 @@ class Readback:
         self._sent: deque[_Sent] = deque()
         self._last_arrival = -math.inf
 
-    def send(self, tensors: dict[str, Tensor], beside: Any, began: float) -> None:
-        """Start the copies of a step's tensors.
-
-        Args:
-            beside: what is on the host already, and travels along.
-            began: by `perf_counter`, when the step began.
-        """
+    def send(self, step: Step) -> None:
+        """Start the copies of a step's results."""
         copied = None
-        if any(tensor.is_cuda for tensor in tensors.values()):
-            tensors = {name: _copy_started(tensor) for name, tensor in tensors.items()}
+        if step.on_device:
+            step = step.copied_to_host()
             copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             copied.record()
-        self._sent.append(_Sent(tensors, beside, began, copied))
+        self._sent.append(_Sent(step, copied))
 
-    def arrived(self, *, everything: bool = False) -> Iterator[tuple[dict[str, Tensor], Any, float]]:
-        """Tensors (on the host) of the steps that are due, or of all, what was beside, and the step's seconds.
+    def arrived(self, *, everything: bool = False) -> Iterator[Step]:
+        """The steps that are due, or all of them, with their results on the host. Waits for their copies.
 
-        Waits for their copies. Seconds are since the step began, or since the results before it arrived.
+        A step's seconds are those since it began, or since the results before it arrived.
         """
         while len(self._sent) > (0 if everything else self._behind):
             sent = self._sent.popleft()
             if sent.copied is not None:
                 sent.copied.synchronize()
             now = perf_counter()
-            seconds, self._last_arrival = now - max(sent.began, self._last_arrival), now
-            yield sent.tensors, sent.beside, seconds
-
-
-def _copy_started(tensor: Tensor) -> Tensor:
-    return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+            seconds, self._last_arrival = now - max(sent.step.began, self._last_arrival), now
+            yield replace(sent.step, seconds=seconds)

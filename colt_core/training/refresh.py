@@ -35,8 +35,8 @@ def number_to_embed(num_pool: int, budget: int) -> int:
     return min(num_pool, max(int(EMBEDDED_SHARE * num_pool), 2 * budget))
 
 
-def turn(num_pool: int, round_number: int, seed: int) -> Int64:
-    """The pool indices that are embedded in this round in any case, ascending; each has its turn every TURNS rounds."""
+def refreshed_indices(num_pool: int, round_number: int, seed: int) -> Int64:
+    """The pool indices that are embedded in this round in any case, ascending; each comes round every TURNS rounds."""
     order = torch.randperm(num_pool, generator=generator(seed, "pool refresh")).numpy()
     turns = min(TURNS, num_pool)
     return np.sort(np.array_split(order, turns)[round_number % turns])
@@ -87,8 +87,9 @@ def best_candidates(
         Pool indices, ascending.
     """
     clustering = cluster_embeddings(id_z_ND, config.num_clusters, config.kmeans_restarts, config.seed)
+    rounds = config.rounds
     clusters = budgeted_clusters(
-        tailness_N, clustering.labels, config.num_clusters, config.sample_budget, config.cluster_temperature
+        tailness_N, clustering.labels, config.num_clusters, rounds.sample_budget, rounds.cluster_temperature
     )
     budgets_C = integer_budgets(np.array([cluster.weight for cluster in clusters]), count, "largest")
     granted = np.flatnonzero(budgets_C)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colt_core.augment import BatchAugmenter
 from colt_core.distributed import Ranks
 from colt_core.embeddings import Embeddings
 from colt_core.events import Float32, Int64
-from colt_core.samplers import RoundFields, Sampler, sampling_round
-from colt_core.training.broadcast_round import first_chooses, first_finds
+from colt_core.samplers.protocol import Sampler
+from colt_core.samplers.round import RoundFields, sampling_round
+from colt_core.training.broadcast import broadcast_indices, broadcast_round
 from colt_core.training.divergence import TrainingDiverged
-from colt_core.training.embed import EachBlock, are_directions, embed
+from colt_core.training.embed import EachBlock, embed, have_unit_norm
 from colt_core.training.measure import measure_pool
 from colt_core.training.pool_embeddings import embed_pool
-from colt_core.training.refresh import Float16, best_candidates, carried_forward, number_to_embed, turn
+from colt_core.training.refresh import Float16, best_candidates, carried_forward, number_to_embed, refreshed_indices
 from colt_core.training.state import TrainingState
 
+UInt8 = NDArray[np.uint8]
 Z = TypeVar("Z", bound=Embeddings)
 
 
@@ -36,8 +38,8 @@ class RoundBrokenOff(Exception):
 
 def find_round(
     state: TrainingState,
-    images: Any,
-    pool: Any,
+    images: UInt8,
+    pool: UInt8,
     sampler: Sampler,
     augment: BatchAugmenter,
     ranks: Ranks,
@@ -53,54 +55,59 @@ def find_round(
         OSError: if the temporary folder has no room for the embeddings of a large pool.
     """
 
-    def look() -> None:
-        if ranks.first_says(should_stop()):
+    def check_stop() -> None:
+        if ranks.broadcast_bool(should_stop()):
             raise RoundBrokenOff
 
     config, number = state.config, state.rounds + 1
-    id_z = embed(state.framework, images, precision=config.precision, ranks=ranks, each_block=look)
-    id_z = _directions(id_z, state, ranks)
+    id_z = embed(state.framework, images, precision=config.precision, ranks=ranks, each_block=check_stop)
+    id_z = _checked_norms(id_z, state, ranks)
     if state.known_pool is None:
-        ood_z, embedded = _embedded(state, pool, None, ranks, look), None
+        ood_z, embedded = _embedded(state, pool, None, ranks, check_stop), None
     else:
-        ood_z, embedded = _embedded_in_part(state, state.known_pool, pool, id_z, ranks, look)
+        ood_z, embedded = _embedded_in_part(state, state.known_pool, pool, id_z, ranks, check_stop)
     measures = None
     if sampler.needs_measures:
-        measures = measure_pool(state.framework, images, pool, augment, config, ranks, look)
+        measures = measure_pool(state.framework, images, pool, augment, config, ranks, check_stop)
     tailness = state.tailness.scores()
-    find = partial(sampling_round, id_z, ood_z, tailness, sampler, config, number, measures, embedded)
-    found = first_finds(find, ranks, config, len(images), len(pool))
-    in_part = config.pool_refresh == "candidates" and number_to_embed(len(pool), config.sample_budget) < len(pool)
+
+    def find() -> RoundFields:
+        return sampling_round(id_z, ood_z, tailness, sampler, config, number, measures, embedded)
+
+    found = broadcast_round(find, ranks, config, len(images), len(pool))
+    in_part = config.rounds.refreshes_candidates and number_to_embed(len(pool), config.rounds.sample_budget) < len(pool)
     state.known_pool = ood_z.astype(np.float16) if in_part and number < len(config.round_epochs()) else None
     return FoundRound(**found, ood_embedded=len(pool) if embedded is None else len(embedded))
 
 
 def _embedded_in_part(
-    state: TrainingState, known: Float16, pool: Any, id_z: Float32, ranks: Ranks, look: EachBlock
+    state: TrainingState, known: Float16, pool: UInt8, id_z: Float32, ranks: Ranks, check_stop: EachBlock
 ) -> tuple[Float32, Int64]:
     """The pool's embeddings, on rank 0, and which of them (ascending) are more than carried forward."""
     config = state.config
-    first = turn(len(pool), state.rounds + 1, config.seed)
-    fresh = _embedded(state, pool, first, ranks, look)
+    first = refreshed_indices(len(pool), state.rounds + 1, config.seed)
+    fresh = _embedded(state, pool, first, ranks, check_stop)
     ood_z = carried_forward(known, first, fresh) if ranks.rank == 0 else fresh
-    count = number_to_embed(len(pool), config.sample_budget) - len(first)
-    choose = partial(best_candidates, ood_z, first, count, id_z, state.tailness.scores().numpy(), config)
-    candidates = first_chooses(choose, count, ranks)
-    fresh = _embedded(state, pool, candidates, ranks, look)
+    count = number_to_embed(len(pool), config.rounds.sample_budget) - len(first)
+    tailness_N = state.tailness.scores().numpy()
+    candidates = broadcast_indices(lambda: best_candidates(ood_z, first, count, id_z, tailness_N, config), count, ranks)
+    fresh = _embedded(state, pool, candidates, ranks, check_stop)
     if ranks.rank == 0:
         ood_z[candidates] = fresh
     return ood_z, np.union1d(first, candidates)
 
 
-def _embedded(state: TrainingState, pool: Any, index_M: Int64 | None, ranks: Ranks, look: EachBlock) -> Embeddings:
+def _embedded(
+    state: TrainingState, pool: UInt8, index_M: Int64 | None, ranks: Ranks, check_stop: EachBlock
+) -> Embeddings:
     config = state.config
-    z_MD = embed_pool(state.framework, pool, index_M, config.projection_dim, config.precision, ranks, look)
-    return _directions(z_MD, state, ranks)
+    z_MD = embed_pool(state.framework, pool, index_M, config.projection_dim, config.precision, ranks, check_stop)
+    return _checked_norms(z_MD, state, ranks)
 
 
-def _directions(z: Z, state: TrainingState, ranks: Ranks) -> Z:
+def _checked_norms(z: Z, state: TrainingState, ranks: Ranks) -> Z:
     # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
-    if not ranks.first_says(are_directions(z)):
+    if not ranks.broadcast_bool(have_unit_norm(z)):
         raise TrainingDiverged(
             f"the embeddings before epoch {state.epoch + 1}, which sampling round {state.rounds + 1} is to compare, "
             "are not finite, or too large: try a lower learning_rate or a longer lr_warmup_epochs"

@@ -25,10 +25,9 @@ class Schedule:
     @cached_property
     def _first_long_epoch(self) -> int:
         """From here on an epoch has the steps of N + K images: with K OOD images, or by `match_steps` without them."""
-        if self.config.match_steps and self.config.sampler == "none":
-            return self.config.warmup_epochs + 1
-        rounds = self.config.round_epochs()
-        return rounds[0] if len(rounds) else self.config.epochs + 1
+        epochs = self.config.epochs
+        long = self.config.sampler.long_epochs(epochs)
+        return long[0] if long else epochs + 1
 
     def images(self, epoch: int) -> int:
         """Images an epoch trains on, ID and OOD; one that it goes through twice counts twice.
@@ -36,15 +35,15 @@ class Schedule:
         Every sampling round picks exactly K, and they stay until the next.
         """
         num_images, batch_size = self.num_train, self.config.batch_size
-        if epoch >= self._first_long_epoch and self.config.sampler != "none":
-            num_images += self.config.sample_budget
+        if epoch >= self._first_long_epoch and self.config.sampler.picks:
+            num_images += self.config.sampler.added_images()
         passes, more_batches = divmod(self.steps_in(epoch), steps_per_epoch(num_images, batch_size))
         left_out = num_images % batch_size == 1
         return passes * (num_images - left_out) + more_batches * batch_size
 
     def steps_in(self, epoch: int) -> int:
         """Optimiser steps of an epoch."""
-        more = self.config.sample_budget if epoch >= self._first_long_epoch else 0
+        more = self.config.sampler.added_images() if epoch >= self._first_long_epoch else 0
         return steps_per_epoch(self.num_train + more, self.config.batch_size)
 
     def steps_before(self, epoch: int) -> int:

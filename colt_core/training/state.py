@@ -13,7 +13,8 @@ from torch.optim import Optimizer
 from colt_core.config import PretrainConfig
 from colt_core.distributed import ALONE, Ranks, with_global_statistics
 from colt_core.events import Int64
-from colt_core.frameworks import Framework, build_framework
+from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.framework import Framework
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import FORMAT, check_resumable
 from colt_core.training.device import Compute

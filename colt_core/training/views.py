@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from colt_core.augment import BatchAugmenter
+from colt_core.batch import Batch
 from colt_core.distributed import Ranks
-from colt_core.frameworks import Framework
-from colt_core.training.batches import Batch
+from colt_core.frameworks.framework import Framework
 from colt_core.training.device import Compute
 
 

@@ -14,7 +14,8 @@ from colt_core.augment import BatchAugmenter
 from colt_core.augment.rand_augment import OPERATIONS, RandAugmentParameters, draw_rand_augment, rand_augment_
 from colt_core.config import PretrainConfig
 from colt_core.distributed import ALONE
-from colt_core.frameworks import BCL, build_framework
+from colt_core.frameworks.bcl import BCL
+from colt_core.frameworks.build import build_framework
 from colt_core.seeding import generator
 from colt_core.training.batches import Batch
 from colt_core.training.device import Compute
@@ -192,7 +193,7 @@ def test_another_number_of_operations_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "operations"),
-    [({}, 0), ({"bcl_variant": "D"}, 0), ({"framework": "bcl"}, 1), ({"framework": "bcl", "bcl_variant": "D"}, 2)],
+    [({}, 0), ({"framework": "moco"}, 0), ({"framework": "bcl"}, 1), ({"framework": "bcl", "bcl_variant": "D"}, 2)],
 )
 def test_a_bcl_run_augments_by_its_variant(settings: dict[str, Any], operations: int) -> None:
     assert BatchAugmenter.of(PretrainConfig.resolve(settings)).rand_augment == operations

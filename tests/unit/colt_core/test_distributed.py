@@ -11,17 +11,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from colt_core.batch import Batch
 from colt_core.distributed import (
     GlobalBatchNorm,
     Ranks,
+    gather_outputs,
     gather_rows,
     gather_views,
     process_group,
     sum_gradients,
     with_global_statistics,
 )
-from colt_core.frameworks import build_framework
-from colt_core.losses import distribution_contrastive, nt_xent
+from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.kinds import frameworks
+from colt_core.losses import distribution_contrastive
 from colt_core.seeding import generator
 from colt_core.training.pretrain import pretrain
 from tests.unit.colt_core.rank_processes import OnRanks
@@ -147,10 +150,12 @@ def _on_loss_and_gradient(ranks: Ranks, framework: str) -> None:
         losses = []
         for network, place in ((one, Ranks()), (many, ranks)):
             network.zero_grad()
-            z_2BD = gather_views(network(_own_views(images, place)), batch_size, place)
-            loss = nt_xent(z_2BD, 0.5)[0] + distribution_contrastive(z_2BD, is_ood_B, 0.5)
+            outputs = gather_outputs(network(_own_views(images, place)), batch_size, place)
+            own_loss = network.loss(outputs, Batch(images, is_ood_B, torch.arange(batch_size), True), 0.5)
+            loss = own_loss.mean + distribution_contrastive(outputs.z, is_ood_B, 0.5)
             loss.backward()
             sum_gradients(network, place)
+            network.after_step(outputs)
             losses.append(loss.detach())
         torch.testing.assert_close(losses[1], losses[0], rtol=1e-6, atol=1e-6)
         expected = {name: parameter.grad for name, parameter in one.named_parameters()}
@@ -159,14 +164,14 @@ def _on_loss_and_gradient(ranks: Ranks, framework: str) -> None:
         torch.testing.assert_close(dict(many.state_dict()), dict(one.state_dict()), rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("framework", ["simclr", "sdclr"])
+@pytest.mark.parametrize("framework", list(frameworks))
 def test_loss_and_gradients_are_those_of_one_process_for_every_batch_size(on_ranks: OnRanks, framework: str) -> None:
     on_ranks(_on_loss_and_gradient, framework)
 
 
 def _on_disagreement(ranks: Ranks) -> None:
-    assert ranks.first_says(ranks.rank == 0)
-    assert not ranks.first_says(ranks.rank != 0)
+    assert ranks.broadcast_bool(ranks.rank == 0)
+    assert not ranks.broadcast_bool(ranks.rank != 0)
     ranks.check_same(4, 2)
     with pytest.raises(RuntimeError, match="not at the same point"):
         ranks.check_same(4, ranks.rank)

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colt_core.events import CheckpointReady, StepDone
-from colt_core.frameworks import BCL, BCLD, BCLI, SDCLR, SimCLR, build_framework
-from colt_core.frameworks.bcl import memorization_strength
-from colt_core.training.batches import epoch_batches
+from colt_core.frameworks.bcl import BCL, BCLD, BCLI, memorization_strength
+from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.sdclr import SDCLR
+from colt_core.frameworks.simclr import SimCLR
+from colt_core.training.batches import shuffled_batches
 from tests.unit.colt_core.tiny_runs import TRAIN, config, difference, kinds, run
 
 
@@ -126,7 +128,7 @@ def test_a_run_observes_the_full_batches_of_id_images() -> None:
     assert int(state["seen_N"].sum()) == 24  # 26 images in 3 batches of 8 and one of 2
     assert not state["loss_N"][~state["seen_N"]].any()
     no_images = np.empty(0, dtype=np.int64)
-    for batch, step in zip(epoch_batches(TRAIN, None, no_images, 8, 0, 1, 3), kinds(events, StepDone), strict=False):
+    for batch, step in zip(shuffled_batches(TRAIN, None, no_images, 8, 0, 1, 3), kinds(events, StepDone), strict=False):
         losses = state["loss_N"][batch.index]
         assert float(losses.mean()) == pytest.approx(step.contrastive_loss, rel=1e-5)
         assert len(losses.unique()) == 8  # each its own

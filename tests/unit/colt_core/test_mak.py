@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from colt_core.config import PretrainConfig
 from colt_core.events import Cluster, Float32
-from colt_core.samplers import MakSampler, PoolMeasures, RoundInputs, cluster_embeddings, sampler_for, sampling_round
-from colt_core.samplers.mak import farthest_first, z_score
+from colt_core.samplers.build import build_sampler
+from colt_core.samplers.clustering import cluster_embeddings
+from colt_core.samplers.mak import MakSampler, farthest_first, z_score
+from colt_core.samplers.protocol import PoolMeasures, RoundInputs
+from colt_core.samplers.round import sampling_round
 
 
 def unit_rows(count: int, dim: int = 6, seed: int = 0) -> Float32:
@@ -178,7 +181,7 @@ def config(**changed: object) -> PretrainConfig:
 
 def selected(made: PretrainConfig) -> list[int]:
     inputs = round_inputs(num_id=20, num_pool=40, budget=10)
-    sampler = sampler_for(made)
+    sampler = build_sampler(made)
     assert sampler is not None
     tailness = np.zeros(20, np.float32)
     return sampling_round(inputs.id_z, inputs.ood_z, tailness, sampler, made, 1, inputs.measures)["selected"].tolist()
@@ -201,7 +204,7 @@ def test_every_setting_counts(setting: str, value: object) -> None:
 
 
 def test_a_round_without_measures_says_what_is_missing() -> None:
-    sampler = sampler_for(config())
+    sampler = build_sampler(config())
     assert isinstance(sampler, MakSampler)
     with pytest.raises(ValueError, match="needs the round's measures: make them with measure_pool"):
         sampling_round(unit_rows(20), unit_rows(40), np.zeros(20, np.float32), sampler, config(), 1)

@@ -17,7 +17,9 @@ from torch.nn.functional import normalize
 from colt_core.augment import BatchAugmenter
 from colt_core.config import PretrainConfig
 from colt_core.events import Finished, RoundDone
-from colt_core.frameworks import BCL, Framework, build_framework
+from colt_core.frameworks.bcl import BCL
+from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.framework import Framework
 from colt_core.seeding import generator
 from colt_core.training.embed import extract_features
 from colt_core.training.measure import measure_pool, pairwise_loss, pool_batches
@@ -73,7 +75,7 @@ def test_pool_batches_hold_every_image_once_and_are_alike_in_size(num_pool: int,
 
 
 def measured(**settings: Any) -> tuple[Framework, BatchAugmenter, PretrainConfig]:
-    made = config(sampler="mak", mak_passes=3, precision="fp32", **settings)
+    made = config(**{"sampler": "mak", "mak_passes": 3, "precision": "fp32", **settings})
     return build_framework(made, len(TRAIN)), BatchAugmenter.of(made), made
 
 
@@ -121,8 +123,8 @@ def test_memory_maps_and_tensors_are_measured_alike(tmp_path: Any) -> None:
 def test_seed_and_passes_count() -> None:
     framework, augment, made = measured()
     losses = [
-        measure_pool(framework, TRAIN, POOL, augment, made.model_copy(update=change)).ood_loss.tolist()
-        for change in ({}, {"seed": 1}, {"mak_passes": 4})
+        measure_pool(framework, TRAIN, POOL, augment, changed).ood_loss.tolist()
+        for changed in (made, measured(seed=1)[2], measured(mak_passes=4)[2])
     ]
     assert losses[0] != losses[1]
     assert losses[0] != losses[2]

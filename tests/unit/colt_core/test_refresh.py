@@ -19,16 +19,19 @@ from colt_core.config import PretrainConfig
 from colt_core.distributed import Ranks
 from colt_core.distributed.ranks import ALONE
 from colt_core.events import CheckpointReady, Finished, Float32, RoundDone
-from colt_core.samplers import ColtSampler, cluster_embeddings, sampler_for, sampling_round
+from colt_core.samplers.build import build_sampler
+from colt_core.samplers.clustering import cluster_embeddings
+from colt_core.samplers.colt import ColtSampler
+from colt_core.samplers.round import sampling_round
 from colt_core.samplers.search import most_similar
 from colt_core.training import pool_embeddings
-from colt_core.training.batches import epoch_batches
+from colt_core.training.batches import shuffled_batches
 from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
 from colt_core.training.device import Compute
 from colt_core.training.embed import embed
 from colt_core.training.pool_embeddings import embed_pool
 from colt_core.training.pretrain import pretrain
-from colt_core.training.refresh import TURNS, best_candidates, carried_forward, number_to_embed, turn
+from colt_core.training.refresh import TURNS, best_candidates, carried_forward, number_to_embed, refreshed_indices
 from colt_core.training.rounds import find_round
 from colt_core.training.state import TrainingState
 from tests.unit.colt_core.rank_processes import OnRanks
@@ -64,13 +67,13 @@ def unit_rows(count: int, dim: int = 6, seed: int = 0) -> Float32:
 
 
 def test_every_image_has_its_turn_once_in_a_fixed_number_of_rounds() -> None:
-    turns = [turn(1003, number, seed=5) for number in range(2, 2 + 2 * TURNS)]
+    turns = [refreshed_indices(1003, number, seed=5) for number in range(2, 2 + 2 * TURNS)]
     assert sorted(np.concatenate(turns[:TURNS]).tolist()) == list(range(1003))
     assert max(map(len, turns)) - min(map(len, turns)) <= 1
     for first, again in zip(turns[:TURNS], turns[TURNS:], strict=True):
         np.testing.assert_array_equal(first, again)
-    assert set(turn(1003, 2, seed=6)) != set(turns[0])
-    assert [len(turn(3, number, seed=0)) for number in range(4)] == [1] * 4
+    assert set(refreshed_indices(1003, 2, seed=6)) != set(turns[0])
+    assert [len(refreshed_indices(3, number, seed=0)) for number in range(4)] == [1] * 4
 
 
 @pytest.mark.parametrize(("num_pool", "budget", "number"), [(50_000, 5_000, 15_000), (100, 40, 80), (100, 90, 100)])
@@ -134,7 +137,7 @@ def test_later_rounds_embed_a_part_and_pick_from_it(candidates_run: list[Any]) -
         state.restore(states[event.epoch - 1])
         assert state.known_pool is not None
         id_z, fresh = (embed(state.framework, images, precision="fp32") for images in (TRAIN, POOL))
-        first = turn(len(POOL), event.round, state.config.seed)
+        first = refreshed_indices(len(POOL), event.round, state.config.seed)
         z = carried_forward(state.known_pool, first, fresh[first])
         scores = state.tailness.scores().numpy()
         more = best_candidates(z, first, event.ood_embedded - len(first), id_z, scores, state.config)
@@ -243,7 +246,7 @@ def test_embeddings_of_a_large_pool_are_half_precision_in_a_file_without_a_name(
 
 def test_a_full_disk_is_an_error(all_is_large: Path) -> None:
     with pytest.raises(OSError, match=r"No space left|File too large"):
-        pool_embeddings._room(2**50, 128)
+        pool_embeddings._allocate(2**50, 128)
 
 
 @pytest.mark.parametrize("refresh", ["full", "candidates"])
@@ -291,11 +294,11 @@ def _round_and_batches(pool_file: Path, end: Any) -> None:
     cluster_embeddings(some, 3)
     most_similar(some, some, 5)
     _bound_memory(HEADROOM)
-    sampler = sampler_for(made)
+    sampler = build_sampler(made)
     assert sampler is not None
     try:
         found = find_round(state, train[:26], pool, sampler, BatchAugmenter.of(made), ALONE)
-        batches = list(epoch_batches(train, pool, found["selected"], 32, 0, 1, 5))
+        batches = list(shuffled_batches(train, pool, found["selected"], 32, 0, 1, 5))
         end.send((found["ood_embedded"], len(batches)))
         np.array(pool)  # what none of it may do
         end.send("the whole pool fits: the bound is none")

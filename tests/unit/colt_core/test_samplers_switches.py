@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from colt_core.events import CheckpointReady, EpochDone, RoundDone, StepDone
-from colt_core.samplers import cluster_embeddings
 from colt_core.samplers.budget import integer_budgets
+from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.training.checkpoint import load_framework
 from colt_core.training.embed import embed
 from colt_core.training.pretrain import pretrain

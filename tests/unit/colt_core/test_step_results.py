@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from colt_core import PretrainConfig
+from colt_core.batch import Batch
 from colt_core.events import EpochDone, Finished, RunStarted, StepDone, Stopped
+from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.framework import ViewOutputs
 from colt_core.losses import distribution_contrastive, nt_xent
 from colt_core.tailness import negative_tailness
 from colt_core.training.device import Compute
@@ -19,6 +22,7 @@ from colt_core.training.objective import step_losses
 from colt_core.training.pretrain import pretrain
 from colt_core.training.profile import PHASES, Profile
 from colt_core.training.readback import Readback
+from colt_core.training.step import Step
 from tests.unit.colt_core.tiny_runs import POOL, TRAIN, config, difference, kinds, run, stop_after
 
 CPU = torch.device("cpu")
@@ -85,26 +89,31 @@ def test_a_phase_counts_what_happens_inside_it_until_it_is_taken() -> None:
     assert profile.take() == dict.fromkeys(PHASES, 0.0)
 
 
+def taken(number: int, began: float = 0.0) -> Step:
+    batch = Batch(torch.empty(0), torch.zeros(2, dtype=torch.bool), torch.arange(2), True)
+    return Step(1, number, 0.1, batch, torch.full((3,), float(number)), None, None, began)
+
+
 def test_results_arrive_in_order_and_as_late_as_asked() -> None:
     late = Readback(behind=1)
-    late.send({"x": torch.tensor(1.0)}, "first", 0.0)
+    late.send(taken(1))
     assert list(late.arrived()) == []
-    late.send({"x": torch.tensor(2.0)}, "second", 0.0)
-    assert [(float(t["x"]), beside) for t, beside, _ in late.arrived()] == [(1.0, "first")]
-    assert [beside for _, beside, _ in late.arrived(everything=True)] == ["second"]
+    late.send(taken(2))
+    assert [(step.number, float(step.losses[0])) for step in late.arrived()] == [(1, 1.0)]
+    assert [step.number for step in late.arrived(everything=True)] == [2]
     at_once = Readback(behind=0)
-    at_once.send({"x": torch.tensor(3.0)}, "now", 0.0)
-    assert [beside for _, beside, _ in at_once.arrived()] == ["now"]
+    at_once.send(taken(3))
+    assert [step.number for step in at_once.arrived()] == [3]
 
 
 def test_a_step_lasts_from_its_start_or_the_results_before_it_until_its_own_arrive() -> None:
     began = perf_counter() - 1000
     results = Readback(behind=1)
-    for step in (1, 2):  # a device that takes long: both were started long ago
-        results.send({"x": torch.tensor(0.0)}, step, began)
+    for number in (1, 2):  # a device that takes long: both were started long ago
+        results.send(taken(number, began))
     (first,), (second,) = results.arrived(), results.arrived(everything=True)
-    assert first[2] >= 1000 and second[2] < 500
-    assert first[2] + second[2] == pytest.approx(perf_counter() - began, abs=60)
+    assert first.seconds >= 1000 and second.seconds < 500
+    assert first.seconds + second.seconds == pytest.approx(perf_counter() - began, abs=60)
 
 
 @pytest.fixture
@@ -145,20 +154,21 @@ def test_read_late_a_diverged_run_writes_no_checkpoint_of_it() -> None:
     "settings", [{}, {"distribution_denominator": "cross_domain"}, {"distribution_loss_weight": 0}]
 )
 def test_a_steps_losses_and_tailness_are_those_of_the_functions_alone(settings: dict[str, Any]) -> None:
-    made = PretrainConfig.resolve(settings)
+    made = PretrainConfig.resolve({"backbone": "resnet10", "width": 4, **settings})
     z = torch.nn.functional.normalize(torch.randn(24, 6, generator=torch.Generator().manual_seed(0)), dim=1)
     is_ood = torch.arange(12) % 3 == 0
-    losses = step_losses(z, is_ood, made)
+    own = build_framework(made, 12).loss(ViewOutputs(z), Batch(torch.empty(0), is_ood, torch.arange(12), True), 0.2)
+    losses = step_losses(own, z, is_ood, made)
     contrastive, per_sample = nt_xent(z, made.temperature)
     torch.testing.assert_close(losses.contrastive, contrastive)
-    torch.testing.assert_close(losses.per_sample, per_sample)
+    torch.testing.assert_close(own.per_sample, per_sample)
     if made.distribution_loss_weight:
         apart = distribution_contrastive(z, is_ood, made.temperature, made.distribution_denominator)
         torch.testing.assert_close(losses.numbers()[2], apart)
         torch.testing.assert_close(losses.total, contrastive + made.distribution_loss_weight * apart)
     else:
         assert losses.distribution is None and math.isnan(losses.numbers()[2])
-    before = losses.probability.clone()
-    shared = negative_tailness(z, made.temperature, 3, is_ood, True, losses.probability)
+    before = own.probability.clone()
+    shared = negative_tailness(z, made.temperature, 3, is_ood, True, own.probability)
     torch.testing.assert_close(shared, negative_tailness(z, made.temperature, 3))
-    assert torch.equal(losses.probability, before)  # the gradient needs it as it was
+    assert torch.equal(own.probability, before)  # the gradient needs it as it was

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
-from colt_core.frameworks import build_framework
+from colt_core.frameworks.build import build_framework
 from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import embed, extract_features

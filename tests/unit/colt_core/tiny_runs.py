@@ -43,7 +43,7 @@ def config(**settings: Any) -> PretrainConfig:
         "tailness_momentum": 0.5,
         "checkpoint_interval": 2,
     }
-    return PretrainConfig.model_validate({**small, **settings})
+    return PretrainConfig.from_stored({**small, "framework": "simclr", "sampler": "colt"} | settings)
 
 
 def run(made: PretrainConfig, **options: Any) -> list[Event]:

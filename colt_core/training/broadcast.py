@@ -15,14 +15,14 @@ from colt_core.events import Cluster, Int64
 from colt_core.samplers.round import RoundFields
 
 
-def first_finds(
+def broadcast_round(
     find: Callable[[], RoundFields], ranks: Ranks, config: PretrainConfig, num_train: int, num_pool: int
 ) -> RoundFields:
     """What `find()` gives on rank 0, on every rank.
 
     Args:
         find: called on rank 0 alone.
-        config: num_clusters and sample_budget are read: they are the sizes of what is found.
+        config: num_clusters and sample_budget are read, as the sizes of what is found.
         num_train, num_pool: ID and OOD images.
     """
     if ranks.size == 1:
@@ -34,15 +34,15 @@ def first_finds(
         found = RoundFields(
             clusters=(),
             id_cluster=np.empty(num_train, dtype=np.int64),
-            selected=np.empty(config.sample_budget, dtype=np.int64),
+            selected=np.empty(config.rounds.sample_budget, dtype=np.int64),
             ood_tailness=np.empty(num_pool, dtype=np.float32),
             ood_cluster=np.empty(num_pool, dtype=np.int64),
             ood_similarity=np.empty(num_pool, dtype=np.float32),
         )
         clusters_C4 = np.empty((config.num_clusters, 4), dtype=np.float64)
-    _tell(clusters_C4)
+    _broadcast(clusters_C4)
     for name in ("id_cluster", "selected", "ood_tailness", "ood_cluster", "ood_similarity"):
-        _tell(found[name])
+        _broadcast(found[name])
     found["clusters"] = tuple(
         Cluster(int(size), float(tailness), float(weight), int(budget))
         for size, tailness, weight, budget in clusters_C4
@@ -50,15 +50,15 @@ def first_finds(
     return found
 
 
-def first_chooses(choose: Callable[[], Int64], count: int, ranks: Ranks) -> Int64:
+def broadcast_indices(choose: Callable[[], Int64], count: int, ranks: Ranks) -> Int64:
     """The `count` numbers that `choose()` gives on rank 0, on every rank."""
     if ranks.size == 1:
         return choose()
     chosen = choose() if ranks.rank == 0 else np.empty(count, dtype=np.int64)
-    _tell(chosen)
+    _broadcast(chosen)
     return chosen
 
 
-def _tell(array: NDArray[np.generic]) -> None:
+def _broadcast(array: NDArray[np.generic]) -> None:
     """Overwrite the array, contiguous but on rank 0, by rank 0's."""
     dist.broadcast(torch.from_numpy(np.ascontiguousarray(array)), src=0)

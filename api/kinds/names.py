@@ -1,0 +1,26 @@
+"""The name of a kind in a request: one that is registered, listed in the document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from colt_core.frameworks.kinds import frameworks
+from colt_core.kinds import Registry
+from colt_core.samplers.kinds import samplers
+
+
+def name_of(registry: Registry[Any]) -> Any:
+    """A type for the name of one of the registry's kinds."""
+
+    def registered(kind: str) -> str:
+        if kind not in registry:
+            raise ValueError(f"there is no {registry.noun} {kind!r:.60}: choose one of {', '.join(registry)}")
+        return kind
+
+    return Annotated[str, AfterValidator(registered), WithJsonSchema({"type": "string", "enum": list(registry)})]
+
+
+FrameworkName = name_of(frameworks)
+SamplerName = name_of(samplers)

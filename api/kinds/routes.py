@@ -1,0 +1,33 @@
+"""The kinds of things that a job can be made of."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from fastapi import APIRouter
+
+from api.access.auth import Guarded
+from api.kinds.schemas import FileEndings, Kind, Kinds, Preset, Source
+from api.registration import DATASET_ENDINGS, POOL_ENDINGS
+from colt_core.config import common_schema
+from colt_core.data.spec import LAYOUTS, SOURCES, TorchvisionName
+from colt_core.frameworks.kinds import frameworks
+from colt_core.presets import PRESET_TITLES, PRESETS
+from colt_core.samplers.kinds import samplers
+
+router = APIRouter(tags=["kinds"], route_class=Guarded)
+
+
+@router.get("/kinds")
+def list_kinds() -> Kinds:
+    """Frameworks, samplers, presets and sources, with the settings of each and their bounds."""
+    return Kinds(
+        frameworks=[Kind.of(settings) for settings in frameworks.values()],
+        samplers=[Kind.of(settings) for settings in samplers.values()],
+        presets=[Preset(name=name, title=PRESET_TITLES[name], values=values) for name, values in PRESETS.items()],
+        sources=[Source(kind=kind, title=title) for kind, title in SOURCES.items()],
+        layouts=list(LAYOUTS),
+        torchvision=list(get_args(TorchvisionName)),
+        file_endings=FileEndings(dataset=list(DATASET_ENDINGS), ood_pool=list(POOL_ENDINGS)),
+        settings=common_schema(),
+    )

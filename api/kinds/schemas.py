@@ -1,0 +1,65 @@
+"""What `/kinds` answers."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, Field
+
+from colt_core.kinds import Settings
+
+
+class Kind(BaseModel):
+    """One framework, sampler, probe or analysis."""
+
+    kind: str = Field(description="Its name in requests.")
+    title: str
+    summary: str
+    settings: dict[str, Any] = Field(description="JSON schema of the settings that it reads, and that only some read.")
+
+    @classmethod
+    def of(cls, settings: type[Settings]) -> Self:
+        """The kind that a settings class stands for."""
+        return cls(
+            kind=settings.kind,
+            title=settings.title,
+            summary=settings.summary(),
+            settings=settings.model_json_schema(),
+        )
+
+
+class Preset(BaseModel):
+    """A named starting point for a job's settings."""
+
+    name: str
+    title: str
+    values: dict[str, Any] = Field(description="What it sets; all else has its default.")
+
+
+class Source(BaseModel):
+    """A place that images are registered from."""
+
+    kind: str
+    title: str
+
+
+class FileEndings(BaseModel):
+    """The endings of the files that can be registered."""
+
+    dataset: list[str]
+    ood_pool: list[str]
+
+
+class Kinds(BaseModel):
+    """All that requests can name, for forms and clients."""
+
+    frameworks: list[Kind]
+    samplers: list[Kind]
+    presets: list[Preset]
+    sources: list[Source]
+    layouts: list[str] = Field(description="How the images of a folder or file may be arranged.")
+    torchvision: list[str] = Field(description="Data sets that torchvision knows by name.")
+    file_endings: FileEndings
+    settings: dict[str, Any] = Field(
+        description="JSON schema of the settings that every job has, whatever its framework and sampler."
+    )

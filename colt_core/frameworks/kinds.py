@@ -1,0 +1,131 @@
+"""The frameworks that COLT plugs into: one entry each, with the settings that it reads. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from colt_core.kinds import FieldMark, Registry, Settings
+
+
+class FrameworkSettings(Settings):
+    """Settings of a framework. `implementation` names a subclass of `colt_core.Framework`."""
+
+    rand_augment_operations: ClassVar[int] = 0
+    """RandAugment operations a view, after the SimCLR augmentation."""
+
+    @classmethod
+    def preset_changes(cls, preset: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What the framework's authors changed of a preset's values.
+
+        Args:
+            preset: the preset's own values.
+            settings: the user's, not validated yet.
+        """
+        return {}
+
+    @classmethod
+    def stored_settings(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What an older version stored of this framework, without the values that nothing read."""
+        return {name: values[name] for name in cls.model_fields if name in values}
+
+
+frameworks: Registry[FrameworkSettings] = Registry("framework")
+
+PruneShare = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _pruning_of_large_images(preset: Mapping[str, Any]) -> dict[str, Any]:
+    """What SDCLR's authors took for ImageNet-100."""
+    return {"prune_share": 0.3, "temperature": 0.3} if preset.get("stem") == "imagenet" else {}
+
+
+@frameworks.register
+class SimclrSettings(FrameworkSettings):
+    """One encoder takes both views in one batch (Chen et al., ICML 2020)."""
+
+    kind = "simclr"
+    title = "SimCLR"
+    implementation = "colt_core.frameworks.simclr:SimCLR"
+
+
+@frameworks.register
+class SdclrSettings(FrameworkSettings):
+    """View 2 goes through a pruned copy of the encoder, which forgets the tail first (Jiang et al., ICML 2021)."""
+
+    kind = "sdclr"
+    title = "SDCLR"
+    implementation = "colt_core.frameworks.sdclr:SDCLR"
+
+    prune_share: PruneShare = Field(
+        0.9, description="p: share of all convolution weights that the pruned branch goes without."
+    )
+
+    @classmethod
+    def preset_changes(cls, preset: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        """A smaller share and a higher temperature on large images."""
+        return _pruning_of_large_images(preset)
+
+
+@frameworks.register
+class BclSettings(FrameworkSettings):
+    """The worse a sample is remembered, the more strongly its views are augmented (Zhou et al., ICML 2022)."""
+
+    kind = "bcl"
+    title = "BCL"
+    implementation = "colt_core.frameworks.bcl:BCL"
+
+    bcl_variant: Literal["I", "D"] = Field(
+        "I", description="I: on SimCLR, one RandAugment operation a view. D: on SDCLR, two operations."
+    )
+    loss_momentum: Annotated[float, FieldMark.EPOCH_MOMENTUM] = Field(
+        0.97, ge=0, lt=1, description="beta: of the average of a sample's loss over epochs."
+    )
+    prune_share: PruneShare | None = Field(
+        None,
+        validate_default=True,
+        description="Variant D alone: share of all convolution weights that the pruned branch goes without; 0.9.",
+    )
+
+    @property
+    def rand_augment_operations(self) -> int:  # type: ignore[override]
+        """One for variant I, two for D."""
+        return 1 if self.bcl_variant == "I" else 2
+
+    @field_validator("prune_share")
+    @classmethod
+    def _prunes_in_variant_d(cls, prune_share: float | None, info: ValidationInfo) -> float | None:
+        if info.data.get("bcl_variant") == "D":
+            return 0.9 if prune_share is None else prune_share
+        if prune_share is not None:
+            raise ValueError("BCL prunes in variant 'D' alone: leave it out, or set bcl_variant 'D'")
+        return None
+
+    @classmethod
+    def preset_changes(cls, preset: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        """A larger weight decay in variant I; in D what SDCLR, which it is built on, changes."""
+        return _pruning_of_large_images(preset) if settings.get("bcl_variant") == "D" else {"weight_decay": 5e-4}
+
+    @classmethod
+    def stored_settings(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Older versions stored a prune_share for variant I too, which nothing read."""
+        kept = super().stored_settings(values)
+        if kept.get("bcl_variant", "I") == "I":
+            kept.pop("prune_share", None)
+        return kept
+
+
+@frameworks.register
+class MocoSettings(FrameworkSettings):
+    """Views are compared with keys of a slowly moving encoder and a queue of earlier ones (He et al., CVPR 2020)."""
+
+    kind = "moco"
+    title = "MoCo v2"
+    implementation = "colt_core.frameworks.moco:MoCo"
+
+    queue_size: int = Field(4096, ge=1, le=2**20, description="Keys of earlier batches that serve as negatives.")
+    key_momentum: float = Field(
+        0.99, ge=0, lt=1, description="How much of the key encoder stays at each step; 0.999 as published."
+    )

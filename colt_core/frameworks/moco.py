@@ -1,0 +1,88 @@
+"""MoCo v2 (He et al., CVPR 2020; Chen et al., arXiv 2003.04297): a momentum encoder and a queue of its keys."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from colt_core.batch import Batch
+from colt_core.config import PretrainConfig
+from colt_core.frameworks.framework import ContrastiveLoss, Framework, ViewOutputs
+from colt_core.models import Backbone
+
+
+@dataclass(frozen=True, slots=True)
+class MoCoOutputs(ViewOutputs):
+    """Queries `z` of the trained encoder, and keys of the momentum encoder."""
+
+    keys: Tensor  # (2B, D) float32, L2-normalised, without gradient
+
+
+class MoCo(Framework):
+    """Queries of one view are compared with the key of the other view and with a queue of earlier keys.
+
+    The key encoder follows the trained one: after each step theta_k <- m * theta_k + (1 - m) * theta_q. It takes
+    batch-norm statistics over the two views together. (The published code shuffles keys between GPUs, since each GPU
+    there has its own statistics. Here all ranks share them.)
+    Both directions count: view 1 -> key of view 2, and view 2 -> key of view 1. Embeddings and tailness are those of
+    the trained encoder.
+
+    Args:
+        embedding_dim: D, of the projector's outputs.
+        queue_size: Q, keys of earlier batches that serve as negatives. At first they are random directions.
+        key_momentum: m.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        projector: nn.Module,
+        embedding_dim: int,
+        queue_size: int = 4096,
+        key_momentum: float = 0.99,
+    ) -> None:
+        super().__init__(backbone, projector)
+        self.key_momentum = key_momentum
+        self.key_backbone = deepcopy(backbone).requires_grad_(False)
+        self.key_projector = deepcopy(projector).requires_grad_(False)
+        self.queue_QD = nn.Buffer(nn.functional.normalize(torch.randn(queue_size, embedding_dim), dim=1))
+        self.oldest = nn.Buffer(torch.zeros((), dtype=torch.int64))  # place of the oldest key
+
+    @classmethod
+    def of(cls, config: PretrainConfig, backbone: Backbone, projector: nn.Module, num_train: int) -> Self:
+        """The framework that a configuration describes. Its queue begins with what torch's generator draws."""
+        return cls(backbone, projector, config.projection_dim, **config.framework.model_dump())
+
+    def forward(self, views_2B3SS: Tensor) -> MoCoOutputs:
+        """Stacked views -> queries with gradient, keys without."""
+        with torch.no_grad():
+            keys_2BD = self.key_projector(self.key_backbone(views_2B3SS)).float()
+        return MoCoOutputs(self.embed(views_2B3SS), nn.functional.normalize(keys_2BD, dim=1))
+
+    def loss(self, outputs: ViewOutputs, batch: Batch, temperature: float) -> ContrastiveLoss:
+        """InfoNCE: -log( exp(q.k+ / tau) / (exp(q.k+ / tau) + sum over the queue of exp(q.k / tau)) )."""
+        assert isinstance(outputs, MoCoOutputs)
+        other_view_2BD = torch.cat(outputs.keys.chunk(2)[::-1])
+        positive_2B1 = (outputs.z * other_view_2BD).sum(dim=1, keepdim=True)
+        negatives_2BQ = outputs.z @ self.queue_QD.to(outputs.z.dtype).T
+        logits = torch.cat([positive_2B1, negatives_2BQ], dim=1) / temperature
+        per_sample_B = (logits.logsumexp(dim=1) - logits[:, 0]).view(2, -1).mean(dim=0)
+        return ContrastiveLoss(per_sample_B.mean(), per_sample_B)
+
+    @torch.no_grad()
+    def after_step(self, outputs: ViewOutputs) -> None:
+        """Move the key encoder, and let the batch's keys take the places of the oldest in the queue."""
+        assert isinstance(outputs, MoCoOutputs)
+        trained = [*self.backbone.parameters(), *self.projector.parameters()]
+        following = [*self.key_backbone.parameters(), *self.key_projector.parameters()]
+        for key, query in zip(following, trained, strict=True):
+            key.mul_(self.key_momentum).add_(query, alpha=1 - self.key_momentum)
+        size = len(self.queue_QD)
+        newest_nD = outputs.keys[-size:].to(self.queue_QD.dtype)
+        places_n = (self.oldest + torch.arange(len(newest_nD), device=self.oldest.device)) % size
+        self.queue_QD[places_n] = newest_nD
+        self.oldest.copy_((self.oldest + len(newest_nD)) % size)
