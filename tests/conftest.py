@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,18 +13,17 @@ from sqlalchemy import Engine
 
 from store.database import build_engine
 from store.migrate import upgrade
-from tests.services.missing import cannot_run
-from tests.services.servers import Postgres, Redis
-from tests.services.stack import Kind, Stack, running_stack
+from tests.support.missing import cannot_run
+from tests.support.servers import Postgres, Redis
+from tests.support.stack import STACKS, Kind, Stack, StartStack, running_stack
 
-pytest_plugins = ["tests.reporting", "tests.scheduling"]
+pytest_plugins = ["tests.support.reporting", "tests.support.scheduling"]
 
 # Before torch is imported: here and in every process begun here, numbers do not depend on how many cores there are,
 # and tests can run side by side.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 DATABASES = ("sqlite", "postgres")
-STACKS: tuple[Kind, ...] = ("embedded", "distributed")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -98,9 +97,6 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = build_engine(database_url)
     yield engine
     engine.dispose()
-
-
-StartStack = Callable[..., Stack]
 
 
 def _stack_starter(request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> Iterator[StartStack]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.conftest import StartStack
-from tests.services.stack import Stack
+from tests.support.stack import Stack, StartStack
+from tests.support.watch import Watch
 
 # Without these Chromium itself talks to its maker's servers.
 QUIET = [
@@ -39,27 +38,6 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield browser
         browser.close()
-
-
-class Watch:
-    """What a page did that it must not."""
-
-    def __init__(self, page: Page) -> None:
-        self.foreign: list[str] = []
-        self.errors: list[str] = []
-        page.on("request", self._request)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda message: self._console(message.type, message.text))
-
-    def _request(self, request: Request) -> None:
-        url = urlsplit(request.url)
-        if url.scheme not in {"blob", "data"} and url.hostname != "127.0.0.1":
-            self.foreign.append(request.url)
-
-    def _console(self, kind: str, text: str) -> None:
-        # Chromium itself notes every answer that is an error; the page shows those, and the tests look there.
-        if kind in {"error", "warning"} and not text.startswith("Failed to load resource"):
-            self.errors.append(text)
 
 
 @pytest.fixture

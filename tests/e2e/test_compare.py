@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.services.processes import wait_until
-from tests.services.stack import Stack
+from tests.support.processes import wait_until
+from tests.support.stack import Stack
 
 TINY = {"preset": "digits", "sampler": "none", "width": 4, "checkpoint_interval": 1}
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import Watch
-from tests.services.stack import Stack
+from tests.support.stack import Stack
+from tests.support.watch import Watch
 
 TINY = {"width": 8, "sample_budget": 40, "num_clusters": 4, "kmeans_restarts": 1, "checkpoint_interval": 1}
 

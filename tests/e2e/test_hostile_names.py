@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.services.processes import wait_until
-from tests.services.stack import Stack
-from tests.unit.colt_core.data_files import labelled_files, png, write_zip
+from tests.support.data_files import labelled_files, png, write_zip
+from tests.support.processes import wait_until
+from tests.support.stack import Stack
 
 API = "/api/v1"
 HTML = "<img src=x onerror=\"window.ran='{}'\">"

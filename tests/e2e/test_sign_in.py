@@ -7,7 +7,7 @@ import sys
 
 from playwright.sync_api import Page, expect
 
-from tests.services.stack import Stack
+from tests.support.stack import Stack
 
 
 def test_a_token_opens_the_dashboard(page: Page, service: Stack) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import STACKS
-from tests.faults.runs import Service, begin
-from tests.services.stack import running_stack
+from tests.support.runs import Service, begin
+from tests.support.stack import STACKS, running_stack
 
 ORPHAN_SECONDS = "2"  # so that a test need not wait a day for the clean-up
 

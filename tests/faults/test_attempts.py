@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 
-from tests.faults.runs import PATIENCE, Service
-from tests.services.processes import wait_until
+from tests.support.processes import wait_until
+from tests.support.runs import PATIENCE, Service
 
 
 def test_each_attempt_says_how_it_ended_and_where_the_next_went_on(service: Service) -> None:

@@ -8,8 +8,8 @@ import redis
 
 from store.broker import TRAIN, build_celery
 from store.settings import Settings
-from tests.faults.runs import Service, recorded
-from tests.services.servers import Redis
+from tests.support.runs import Service, recorded
+from tests.support.servers import Redis
 
 
 def settings_of(service: Service) -> Settings:

@@ -9,10 +9,10 @@ import pytest
 
 from store.database import reading
 from store.models import Job
-from tests.faults.leftovers import artifacts_folder, assert_nothing_left
-from tests.faults.runs import DATASET, EPOCHS, PATIENCE, Service, engine_of, post
-from tests.files import matching
-from tests.services.processes import wait_until
+from tests.support.files import matching
+from tests.support.leftovers import artifacts_folder, assert_nothing_left
+from tests.support.processes import wait_until
+from tests.support.runs import DATASET, EPOCHS, PATIENCE, Service, engine_of, post
 
 GRACE_SECONDS = 60.0  # COLT_STOP_GRACE_SECONDS
 

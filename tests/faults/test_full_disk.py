@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.runs import Service, begin
-from tests.files import files_under
-from tests.services.disks import SmallDisk, small_disk
-from tests.services.processes import wait_until
-from tests.services.stack import Stack, running_stack
+from tests.support.disks import SmallDisk, small_disk
+from tests.support.files import files_under
+from tests.support.processes import wait_until
+from tests.support.runs import Service, begin
+from tests.support.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="module")

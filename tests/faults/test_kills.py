@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
-from tests.faults.runs import DATASET, PATIENCE, Service, post, wait_status, working
-from tests.services.processes import wait_until
+from tests.support.processes import wait_until
+from tests.support.runs import DATASET, PATIENCE, Service, post, wait_status, working
 
 QUICK_STOP_SECONDS = 20.0  # of a worker that trains; a second or two on an idle machine
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from tests.faults.leftovers import artifacts_folder, assert_nothing_left
-from tests.faults.runs import PATIENCE, Service, wait_status
-from tests.files import matching
-from tests.services.processes import wait_until
+from tests.support.files import matching
+from tests.support.leftovers import artifacts_folder, assert_nothing_left
+from tests.support.processes import wait_until
+from tests.support.runs import PATIENCE, Service, wait_status
 
 ANNOUNCED, SENT = 8 * 2**20, 3 * 2**20  # bytes of an upload
 

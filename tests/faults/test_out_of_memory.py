@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import psutil
 
-from tests.faults.leftovers import assert_nothing_left
-from tests.faults.runs import PATIENCE, Service
-from tests.services.processes import wait_until
+from tests.support.leftovers import assert_nothing_left
+from tests.support.processes import wait_until
+from tests.support.runs import PATIENCE, Service
 
 MAX_ATTEMPTS = 3  # COLT_MAX_ATTEMPTS
 

@@ -16,10 +16,10 @@ from sqlalchemy import func, select
 from store.broker import ANSWER_SECONDS
 from store.database import reading
 from store.models import Worker
-from tests.faults.runs import Service, engine_of
-from tests.services.processes import wait_until
-from tests.services.servers import Postgres, Redis
-from tests.services.stack import QUICK
+from tests.support.processes import wait_until
+from tests.support.runs import Service, engine_of
+from tests.support.servers import Postgres, Redis
+from tests.support.stack import QUICK
 
 LEASE_SECONDS = float(QUICK["COLT_LEASE_SECONDS"])
 LONGER_THAN_A_LEASE = 2 * LEASE_SECONDS

@@ -15,10 +15,10 @@ from sqlalchemy import select
 
 from store.database import reading
 from store.models import Checkpoint, Dataset
-from tests.faults.leftovers import artifacts_folder, assert_nothing_left
-from tests.faults.runs import DATASET, PATIENCE, Service, engine_of, post, wait_status
-from tests.files import matching
-from tests.services.processes import Process, wait_until
+from tests.support.files import matching
+from tests.support.leftovers import artifacts_folder, assert_nothing_left
+from tests.support.processes import Process, wait_until
+from tests.support.runs import DATASET, PATIENCE, Service, engine_of, post, wait_status
 
 # Only where a second worker can take the job.
 distributed = pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)

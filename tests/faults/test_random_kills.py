@@ -15,11 +15,11 @@ from contextlib import ExitStack
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.faults.killing import MOMENTS, TARGETS, Kill, Killer
-from tests.faults.leftovers import assert_nothing_left
-from tests.faults.runs import Service, begin, wait_status
-from tests.services.servers import Postgres, Redis
-from tests.services.stack import Kind, running_stack
+from tests.support.killing import MOMENTS, TARGETS, Kill, Killer
+from tests.support.leftovers import assert_nothing_left
+from tests.support.runs import Service, begin, wait_status
+from tests.support.servers import Postgres, Redis
+from tests.support.stack import Kind, running_stack
 
 KILLS = int(os.environ.get("FAULT_KILLS", "100"))
 SEED = int(os.environ.get("FAULT_SEED", "0"))

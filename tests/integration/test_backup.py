@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import StartStack
-from tests.faults.runs import Service, assert_equal, begin, recorded, wait_status
-from tests.services.processes import wait_until
-from tests.services.servers import Postgres
-from tests.services.stack import Stack, running_stack
+from tests.support.processes import wait_until
+from tests.support.runs import Service, assert_equal, begin, recorded, wait_status
+from tests.support.servers import Postgres
+from tests.support.stack import Stack, StartStack, running_stack
 
 API = "/api/v1"
 

@@ -16,7 +16,7 @@ import yaml
 
 from cli.main import build_parser
 from store.settings import Settings
-from tests.services.processes import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 COMPOSE = REPOSITORY / "docker-compose.yml"
 OURS = {"migrate", "api", "worker", "worker-gpu"}

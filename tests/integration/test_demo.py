@@ -7,9 +7,8 @@ import sys
 
 import pytest
 
-from tests.conftest import StartStack
-from tests.services.processes import Process
-from tests.services.stack import Stack
+from tests.support.processes import Process
+from tests.support.stack import Stack, StartStack
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import redis
 
-from tests.services.processes import wait_until
-from tests.services.servers import Postgres, Redis
-from tests.services.stack import Stack, running_stack
-from tests.unit.colt_core.data_files import encoded, labelled_files, png, write_tar, write_zip
+from tests.support.data_files import encoded, labelled_files, png, write_tar, write_zip
+from tests.support.processes import wait_until
+from tests.support.servers import Postgres, Redis
+from tests.support.stack import Stack, running_stack
 
 API = "/api/v1"
 PASSWORD = "correct-horse-battery-staple"

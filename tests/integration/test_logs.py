@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import StartStack
-from tests.faults.runs import CONFIG, DATASET, post, wait_status
+from tests.support.runs import CONFIG, DATASET, post, wait_status
+from tests.support.stack import StartStack
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

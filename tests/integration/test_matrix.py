@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load
 
 from colt_core.analyses.config import AnalysisKind
-from tests.conftest import StartStack
-from tests.integration.test_api_job import API, CONFIG, register, until
+from tests.support.clients import API, CONFIG, register, until
+from tests.support.stack import StartStack
 
 FRAMEWORKS = ("simclr", "sdclr", "bcl")
 SAMPLERS = ("none", "random", "mak", "colt")

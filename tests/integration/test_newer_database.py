@@ -12,10 +12,9 @@ from sqlalchemy import text
 
 from store.database import build_engine
 from store.migrate import current
-from tests.conftest import StartStack
-from tests.faults.runs import engine_of
-from tests.services.processes import Process, clean_environment, free_port, wait_until
-from tests.services.stack import QUICK, Stack
+from tests.support.processes import Process, clean_environment, free_port, wait_until
+from tests.support.runs import engine_of
+from tests.support.stack import QUICK, Stack, StartStack
 
 NEWER = "9999"
 WORD = f"the database is newer than this version: it is at revision {NEWER}"

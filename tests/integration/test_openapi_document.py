@@ -18,9 +18,9 @@ from store.database import writing
 from store.models import Analysis, Evaluation, Upload, new_id
 from store.repositories import tokens
 from tests.conftest import DATABASES
-from tests.unit.api.conftest import settings_in
-from tests.unit.api.rows import POOL_SIZE, TRAIN_LABELS, Rows
-from tests.unit.api.server import serving
+from tests.support.results import POOL_SIZE, TRAIN_LABELS, Rows
+from tests.support.serving import serving
+from tests.support.settings import service_settings
 
 APP = create_app(dashboard=Path("/nowhere"))
 DOCUMENT = schemathesis.openapi.from_dict(APP.openapi(), config=SchemathesisConfig(seed=1))
@@ -99,12 +99,12 @@ def service(
     folder = tmp_path_factory.mktemp("document")
     if request.param == "sqlite":
         shutil.copy(sqlite_template, folder / "colt.db")
-        with settings_in(folder, f"sqlite:///{folder / 'colt.db'}"), serving(APP) as client:
+        with service_settings(folder, f"sqlite:///{folder / 'colt.db'}"), serving(APP) as client:
             yield Service(str(client.base_url), folder)
         return
     with (
         request.getfixturevalue("postgres").database() as database_url,
-        settings_in(folder, database_url),
+        service_settings(folder, database_url),
         serving(APP) as client,
     ):
         yield Service(str(client.base_url), folder)

@@ -9,7 +9,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from tests.services.processes import REPOSITORY, clean_environment
+from tests.support.processes import REPOSITORY, clean_environment
 
 
 def committed_files() -> list[Path]:

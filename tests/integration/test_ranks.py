@@ -7,10 +7,9 @@ import signal
 import psutil
 import pytest
 
-from tests.conftest import StartStack
-from tests.faults.runs import CONFIG, DATASET, PATIENCE, assert_equal, post, recorded, submit, wait_status, working
-from tests.services.processes import wait_until
-from tests.services.stack import Stack
+from tests.support.processes import wait_until
+from tests.support.runs import CONFIG, DATASET, PATIENCE, assert_equal, post, recorded, submit, wait_status, working
+from tests.support.stack import Stack, StartStack
 
 TWO_PROCESSES = CONFIG | {"num_processes": 2}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.services.stack import Stack
+from tests.support.stack import Stack
 
 README = Path(__file__).parents[2] / "README.md"
 # What CIFAR-10 would bring for the cut that the README asks for, and the 50 images a class that the probe needs.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import STACKS, StartStack
-from tests.services.processes import wait_until
-from tests.services.servers import Redis
-from tests.services.stack import Kind
+from tests.support.processes import wait_until
+from tests.support.servers import Redis
+from tests.support.stack import STACKS, Kind, StartStack
 
 
 @pytest.mark.parametrize("kind", STACKS)

@@ -16,9 +16,9 @@ import httpx
 import psutil
 import pytest
 
-from tests.services.missing import cannot_run
-from tests.services.processes import MARK, Process, clean_environment, end_marked, free_port, marked, wait_until
-from tests.services.stack import QUICK
+from tests.support.missing import cannot_run
+from tests.support.processes import MARK, Process, clean_environment, end_marked, free_port, marked, wait_until
+from tests.support.stack import QUICK
 
 
 class Up:

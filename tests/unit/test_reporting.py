@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.processes import clean_environment
+from tests.support.processes import clean_environment
 
 SUITE = """
 import pytest
-from tests.services.missing import cannot_run
+from tests.support.missing import cannot_run
 
 def test_runs():
     pass
@@ -29,7 +29,7 @@ def test_skipped():
 def run_suite(folder: Path, ci: str, suite: str = SUITE) -> tuple[int, str]:
     (folder / "test_suite.py").write_text(suite)
     answer = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.reporting", "-p", "no:cacheprovider", str(folder)],
+        [sys.executable, "-m", "pytest", "-p", "tests.support.reporting", "-p", "no:cacheprovider", str(folder)],
         capture_output=True,
         text=True,
         cwd=folder,

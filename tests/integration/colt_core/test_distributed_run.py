@@ -16,8 +16,8 @@ from colt_core.config import PretrainConfig
 from colt_core.distributed import Ranks
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, StepDone, Stopped
 from colt_core.training.divergence import TrainingDiverged
-from tests.unit.colt_core.rank_processes import OnRanks
-from tests.unit.colt_core.tiny_runs import config, difference, kinds, run, stop_after
+from tests.support.rank_processes import OnRanks
+from tests.support.tiny_runs import config, difference, kinds, run, stop_after
 
 RanksOf = Callable[[int], OnRanks]
 

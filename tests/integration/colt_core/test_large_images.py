@@ -11,7 +11,7 @@ from colt_core.config import PretrainConfig
 from colt_core.events import CheckpointReady, Finished, RoundDone, StepDone
 from colt_core.training.checkpoint import load_backbone
 from colt_core.training.pretrain import pretrain
-from tests.unit.colt_core.tiny_runs import kinds
+from tests.support.tiny_runs import kinds
 
 IMAGES, POOL = (np.random.default_rng(seed).integers(0, 256, (2, 3, 224, 224), dtype=np.uint8) for seed in (1, 2))
 

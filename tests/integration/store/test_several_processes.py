@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from store.database import build_engine, reading, writing
 from store.migrate import current, head
 from store.models import Dataset
-from tests.services.processes import REPOSITORY, clean_environment
+from tests.support.processes import REPOSITORY, clean_environment
 
 PROCESSES, ROWS, INCREMENTS = 3, 100, 150
 COUNT_UP = f"""
@@ -61,7 +61,7 @@ def test_several_processes_claim_each_row_exactly_once(engine: Engine, database_
         session.add_all(Dataset(name=str(number), spec={}) for number in range(ROWS))
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.store.claimer", database_url, f"worker-{number}"],
+            [sys.executable, "-m", "tests.support.claimer", database_url, f"worker-{number}"],
             env=clean_environment(),
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,

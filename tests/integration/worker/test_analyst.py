@@ -17,8 +17,8 @@ from store.artifacts import get_artifacts
 from store.broker import PREPARE
 from store.database import reading, writing
 from store.models import Analysis, Checkpoint, Job, JobEvent, OodPool
-from tests.integration.worker.claims import work_off
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.claims import work_off
+from tests.support.rows import add_dataset, add_job
 from worker.checkpoints import STATE, CheckpointFolder
 from worker.folder import WorkerFolder
 from worker.reconciler import Reconciler

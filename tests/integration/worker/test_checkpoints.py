@@ -16,7 +16,7 @@ from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.models import Analysis, Checkpoint, Evaluation, Job
 from store.repositories import recording
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.rows import add_dataset, add_job
 from worker.checkpoints import BACKBONE, KEEP, STATE, CheckpointFolder
 
 EPOCHS = 5

@@ -13,8 +13,8 @@ from colt_core.data import ImageDataset
 from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.models import Checkpoint, Evaluation, Job, JobEvent
-from tests.integration.worker.claims import work_off
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.claims import work_off
+from tests.support.rows import add_dataset, add_job
 from worker.checkpoints import STATE, CheckpointFolder
 
 CLASSES = 3

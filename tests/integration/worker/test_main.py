@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from store.database import reading
 from store.models import Worker
-from tests.services.processes import Process, clean_environment, wait_until
+from tests.support.processes import Process, clean_environment, wait_until
 
 Start = Callable[..., Process]
 

@@ -19,9 +19,9 @@ from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeasedRow, LeaseLost
 from store.models import Dataset, OodPool, Upload, utc_now
-from tests.integration.worker.claims import work_off
-from tests.unit.colt_core.data_files import hash_of, labelled_files, pixels, png
-from tests.unit.store.rows import add_dataset
+from tests.support.claims import work_off
+from tests.support.data_files import hash_of, labelled_files, pixels, png
+from tests.support.rows import add_dataset
 from worker.child import Interrupt
 from worker.claiming import take
 from worker.folder import WorkerFolder

@@ -17,13 +17,13 @@ from colt_core.data import ImageDataset
 from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
 from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool
-from tests.faults.runs import state_digests, values_of
-from tests.files import files_under
-from tests.integration.worker.claims import work_off
-from tests.services.disks import SmallDisk, small_disk
-from tests.services.processes import wait_until
-from tests.unit.store.rows import add_dataset, add_job
-from tests.worker_settings import worker_settings
+from tests.support.claims import work_off
+from tests.support.disks import SmallDisk, small_disk
+from tests.support.files import files_under
+from tests.support.processes import wait_until
+from tests.support.rows import add_dataset, add_job
+from tests.support.runs import state_digests, values_of
+from tests.support.settings import worker_settings
 
 EPOCHS = 30
 LABELS = np.arange(48, dtype=np.int64) % 3

@@ -14,14 +14,14 @@ from sqlalchemy import Engine, select, update
 
 from store.database import reading, writing
 from store.models import Dataset, Job, JobAttempt, JobEvent
-from tests.services.processes import wait_until
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.processes import wait_until
+from tests.support.rows import add_dataset, add_job
 from worker.app import train
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
 from worker.supervisor import supervise
 
-PROGRAM = "tests.integration.worker.program"
+PROGRAM = "tests.support.program"
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from fastapi.testclient import TestClient
 from store.database import reading, writing
 from store.models import ApiToken
 from store.repositories import tokens
-from tests.unit.api.conftest import forget_settings
-from tests.unit.api.problems import pointers, problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import pointers, problem
+from tests.support.results import Rows
+from tests.support.settings import forget_settings
 
 API = "/api/v1"
 BODY = {"name": "d", "source": {"kind": "sample", "name": "digits"}}

@@ -14,8 +14,8 @@ from store.database import writing
 from store.models import Analysis, Checkpoint, Job
 from store.repositories import recording
 from tests.conftest import database_url as database_url  # runs once on each engine
-from tests.unit.api.problems import pointers, problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import pointers, problem
+from tests.support.results import Rows
 
 API = "/api/v1"
 

@@ -23,8 +23,8 @@ from api.uploads import service
 from store.database import get_engine, reading, writing
 from store.models import Upload
 from store.repositories import tokens
-from tests.files import files_under
-from tests.unit.api.problems import problem
+from tests.support.files import files_under
+from tests.support.problems import problem
 
 API = "/api/v1"
 UPLOAD = f"{API}/uploads?filename=a.zip"

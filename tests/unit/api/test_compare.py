@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from colt_core.config import PretrainConfig
 from store.database import writing
 from store.models import Evaluation, Job, utc_now
-from tests.unit.api.problems import pointers, problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import pointers, problem
+from tests.support.results import Rows
 
 COMPARE = "/api/v1/compare"
 

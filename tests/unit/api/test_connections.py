@@ -14,9 +14,9 @@ from store import leases
 from store.database import reading, writing
 from store.models import Job, Upload
 from tests.conftest import database_url as database_url  # runs once on each engine
-from tests.files import files_under
-from tests.unit.api.rows import Rows
-from tests.unit.api.server import serving
+from tests.support.files import files_under
+from tests.support.results import Rows
+from tests.support.serving import serving
 
 API = "/api/v1"
 

@@ -21,9 +21,9 @@ from store.database import reading
 from store.models import Dataset, Upload
 from store.repositories import uploads
 from store.settings import get_settings
-from tests.unit.api.conftest import forget_settings
-from tests.unit.api.problems import pointers, problem
-from tests.unit.api.rows import NAMES, Rows
+from tests.support.problems import pointers, problem
+from tests.support.results import NAMES, Rows
+from tests.support.settings import forget_settings
 
 API = "/api/v1"
 DIGITS = {"name": "digits-lt", "source": {"kind": "sample", "name": "digits"}}

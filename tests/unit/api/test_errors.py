@@ -13,7 +13,7 @@ from api.http.body_limit import MOST_BYTES
 from api.http.pointers import pointer
 from store.artifacts import ArtifactsUnavailable
 from store.repositories import jobs
-from tests.unit.api.problems import pointers, problem
+from tests.support.problems import pointers, problem
 
 API = "/api/v1"
 

@@ -22,10 +22,10 @@ import store.database
 from store.database import get_engine, writing
 from store.models import Job, JobEvent
 from store.repositories import jobs, tokens
-from tests.unit.api.conftest import forget_settings
-from tests.unit.api.problems import problem
-from tests.unit.api.rows import Rows
-from tests.unit.api.server import serving
+from tests.support.problems import problem
+from tests.support.results import Rows
+from tests.support.serving import serving
+from tests.support.settings import forget_settings
 
 API = "/api/v1"
 Told = tuple[str | None, str, dict[str, Any]]  # id, event, data

@@ -14,8 +14,8 @@ from store.database import reading, writing
 from store.models import Dataset, Job, JobEvent, OodPool
 from store.repositories import jobs, profile
 from tests.conftest import database_url as database_url  # runs once on each engine
-from tests.unit.api.problems import pointers, problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import pointers, problem
+from tests.support.results import Rows
 
 API = "/api/v1"
 SMALL = {"preset": "digits", "sampler": "none", "batch_size": 4}

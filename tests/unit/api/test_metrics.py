@@ -13,7 +13,7 @@ from store.database import get_engine, writing
 from store.models import Checkpoint, Evaluation, Job, Worker, utc_now
 from store.repositories import attempts
 from tests.conftest import database_url
-from tests.unit.api.rows import Rows
+from tests.support.results import Rows
 
 __all__ = ["database_url"]  # on each engine in turn
 

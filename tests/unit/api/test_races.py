@@ -20,9 +20,9 @@ from store.leases import Lease
 from store.models import Checkpoint, Evaluation, Job
 from store.repositories import recording
 from tests.conftest import database_url as database_url  # runs once on each engine
-from tests.services.locks import start_behind
-from tests.unit.api.problems import pointers
-from tests.unit.api.rows import Rows
+from tests.support.locks import start_behind
+from tests.support.problems import pointers
+from tests.support.results import Rows
 
 API = "/api/v1"
 

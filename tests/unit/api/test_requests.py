@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from store.logs import JsonFormatter
 from store.repositories import jobs
-from tests.unit.api.problems import problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import problem
+from tests.support.results import Rows
 
 API = "/api/v1"
 

@@ -15,9 +15,9 @@ from store.artifacts import get_artifacts
 from store.database import writing
 from store.models import Evaluation
 from store.repositories import recording
-from tests.unit.api.conftest import forget_settings
-from tests.unit.api.problems import pointers, problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import pointers, problem
+from tests.support.results import Rows
+from tests.support.settings import forget_settings
 
 API = "/api/v1"
 STATE = bytes(range(256)) * 40  # 10,240 bytes

@@ -16,8 +16,8 @@ from sqlalchemy import text
 from api.health import routes as health
 from api.main import create_app
 from store.database import writing
-from tests.unit.api.problems import problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import problem
+from tests.support.results import Rows
 
 API = "/api/v1"
 JSON_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from store.models import MOST_IMAGES, Job
 from tests.conftest import database_url as database_url  # runs once on each engine
-from tests.unit.api.problems import pointers, problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import pointers, problem
+from tests.support.results import Rows
 
 API = "/api/v1"
 EPOCH_1 = [-0.9, -0.8, -0.7, -0.6, -0.5, -0.4, -0.3, -0.2, -0.1, -0.05]

@@ -11,8 +11,8 @@ from store import leases
 from store.database import writing
 from store.models import Dataset, Job, Worker, utc_now
 from store.repositories import attempts
-from tests.unit.api.problems import pointers, problem
-from tests.unit.api.rows import Rows
+from tests.support.problems import pointers, problem
+from tests.support.results import Rows
 
 API = "/api/v1"
 

@@ -14,7 +14,7 @@ from api.access.wrong_tokens import MOST_WRONG, WINDOW_SECONDS, WrongTokens
 from api.http.errors import TooManyRequests
 from store.database import writing
 from store.repositories import tokens
-from tests.unit.api.problems import problem
+from tests.support.problems import problem
 
 API = "/api/v1"
 

@@ -11,7 +11,7 @@ import pytest
 from cli.address import service_url
 from cli.main import build_parser, main
 from store.settings import Settings
-from tests.services.processes import REPOSITORY, clean_environment
+from tests.support.processes import REPOSITORY, clean_environment
 
 
 def colt(*arguments: str, cwd: Path = REPOSITORY, **env: str) -> subprocess.CompletedProcess[str]:

@@ -16,8 +16,8 @@ from cli.errors import Refused
 from store.database import build_engine, reading, writing
 from store.models import Checkpoint, Dataset, Upload
 from store.settings import get_settings
-from tests.unit.store.rows import add_dataset, add_job
-from tests.worker_settings import worker_settings
+from tests.support.rows import add_dataset, add_job
+from tests.support.settings import worker_settings
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from store.doctor.damage import examine_files
 from store.doctor.orphans import AT_LEAST_AS_OLD
 from store.models import Checkpoint, Dataset, Evaluation, Job, Upload
 from store.repositories import jobs, recording
-from tests.services.locks import start_behind
-from tests.unit.store.rows import add_dataset, add_job
-from tests.worker_settings import worker_settings
+from tests.support.locks import start_behind
+from tests.support.rows import add_dataset, add_job
+from tests.support.settings import worker_settings
 
 Output = pytest.CaptureFixture[str]
 

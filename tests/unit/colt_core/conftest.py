@@ -9,7 +9,7 @@ from functools import cache
 import hypothesis
 import pytest
 
-from tests.unit.colt_core.rank_processes import OnRanks, rank_processes
+from tests.support.rank_processes import OnRanks, rank_processes
 
 # A busy machine makes any single example slow, so none has a deadline.
 hypothesis.settings.register_profile("colt_core", deadline=None, derandomize=True)

@@ -21,7 +21,7 @@ from colt_core.events import CheckpointReady
 from colt_core.probes.evaluate import evaluate
 from colt_core.training.checkpoint import load_backbone, load_framework
 from colt_core.training.embed import embed
-from tests.unit.colt_core import tiny_runs
+from tests.support import tiny_runs
 
 COUNTS = (14, 8, 4)  # one class each of Many, Medium and Few
 PER_CLASS = 5  # of the probe and of the test part

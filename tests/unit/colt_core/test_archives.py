@@ -19,7 +19,7 @@ from colt_core.data import DataError, Limits, open_labelled
 from colt_core.data.archives import open_archive
 from colt_core.data.images import decode
 from colt_core.data.names import image_names, safe_name
-from tests.unit.colt_core.data_files import png, write_tar, write_zip
+from tests.support.data_files import png, write_tar, write_zip
 
 FILES = {"cat/1.png": png(1), "dog/2.png": png(2), "README": b"hello"}
 

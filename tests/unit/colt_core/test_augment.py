@@ -17,18 +17,9 @@ from colt_core.augment.crop import IntervalResize, bicubic_weights, crop_resize,
 from colt_core.augment.crop_bytes import crop_bytes
 from colt_core.augment.jitter import draw_jitter, jitter_
 from colt_core.seeding import generator
+from tests.support.pictures import photos
 
 BICUBIC = TF.InterpolationMode.BICUBIC
-
-
-def photos(count: int, height: int = 32, width: int = 32, seed: int = 0) -> torch.Tensor:
-    """Smooth coloured images with some saturated, gray and black patches."""
-    rng = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(count, 3, 5, 5, generator=rng) * 1.6 - 0.3
-    images = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear").clamp(0, 1).mul(255).byte()
-    images[:, :, :4, :4] = images[:, :1, :4, :4]
-    images[:, :, -3:, -3:] = 0
-    return images
 
 
 @pytest.mark.parametrize(("length", "size"), [(32, 32), (7, 32), (1, 8), (31, 16), (96, 32), (5, 5), (100, 3)])

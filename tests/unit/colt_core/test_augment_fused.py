@@ -17,7 +17,7 @@ from colt_core.augment.jitter import CONTRAST, HUE, JitterParameters
 from colt_core.augment.normalize import STD
 from colt_core.config import PretrainConfig
 from colt_core.seeding import generator
-from tests.unit.colt_core.test_augment import photos
+from tests.support.pictures import photos
 
 
 def soft_photos(count: int) -> Tensor:

@@ -20,7 +20,7 @@ from colt_core.seeding import generator
 from colt_core.training.batches import Batch
 from colt_core.training.device import Compute
 from colt_core.training.views import batch_views
-from tests.unit.colt_core.tiny_runs import config
+from tests.support.tiny_runs import config
 
 SIDE = 33  # odd, so that the centre is a pixel
 

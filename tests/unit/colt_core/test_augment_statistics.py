@@ -11,7 +11,7 @@ from torchvision.transforms import functional as TF  # noqa: N812
 from colt_core.augment import BatchAugmenter
 from colt_core.augment.normalize import MEAN, STD
 from colt_core.seeding import generator
-from tests.unit.colt_core.test_augment import photos
+from tests.support.pictures import photos
 
 DRAWS = 1500
 NOISE = 4.5  # standard errors; of some forty comparisons none is further off by chance

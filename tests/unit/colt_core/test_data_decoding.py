@@ -16,8 +16,8 @@ import pytest
 from colt_core.data import DataError, Limits, PoolSpec, build_pool, decoding, open_unlabelled
 from colt_core.data.decoding import decode_files
 from colt_core.data.images import decode
-from tests.services.processes import REPOSITORY, clean_environment, wait_until
-from tests.unit.colt_core.data_files import encoded, pixels, png, write_zip
+from tests.support.data_files import encoded, pixels, png, write_zip
+from tests.support.processes import REPOSITORY, clean_environment, wait_until
 
 FILES = [(f"{i}.{kind}", encoded(pixels(i), kind)) for i, kind in enumerate(["PNG", "JPEG", "GIF", "WEBP"] * 10)]
 

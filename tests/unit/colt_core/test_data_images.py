@@ -13,7 +13,7 @@ from PIL import Image
 
 from colt_core.data import DataError, Limits
 from colt_core.data.images import decode, resize_array
-from tests.unit.colt_core.data_files import encoded, pixels
+from tests.support.data_files import encoded, pixels
 
 NOISE = pixels(1)
 

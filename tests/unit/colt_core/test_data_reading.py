@@ -23,7 +23,7 @@ from colt_core.data import (
     open_labelled,
     open_unlabelled,
 )
-from tests.unit.colt_core.data_files import (
+from tests.support.data_files import (
     encoded,
     hash_of,
     labelled_files,

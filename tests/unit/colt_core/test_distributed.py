@@ -27,8 +27,8 @@ from colt_core.frameworks.kinds import frameworks
 from colt_core.losses import distribution_contrastive
 from colt_core.seeding import generator
 from colt_core.training.pretrain import pretrain
-from tests.unit.colt_core.rank_processes import OnRanks
-from tests.unit.colt_core.tiny_runs import POOL, TRAIN, config
+from tests.support.rank_processes import OnRanks
+from tests.support.tiny_runs import POOL, TRAIN, config
 
 
 @pytest.fixture(params=[2, 3])

@@ -16,7 +16,7 @@ from colt_core.frameworks.framework import Framework
 from colt_core.frameworks.kinds import frameworks
 from colt_core.losses import distribution_contrastive, nt_xent
 from colt_core.tailness import negative_tailness
-from tests.unit.colt_core.tiny_runs import config
+from tests.support.tiny_runs import config
 
 # Every framework, with its defaults, and the one variant that is built on another.
 FRAMEWORKS: list[dict[str, Any]] = [{"framework": kind} for kind in frameworks]

@@ -16,7 +16,7 @@ from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.sdclr import SDCLR
 from colt_core.frameworks.simclr import SimCLR
 from colt_core.training.batches import shuffled_batches
-from tests.unit.colt_core.tiny_runs import TRAIN, config, difference, kinds, run
+from tests.support.tiny_runs import TRAIN, config, difference, kinds, run
 
 
 def bcl(num_train: int, loss_momentum: float = 0.97, variant: str = "I") -> BCL:

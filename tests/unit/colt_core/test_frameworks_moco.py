@@ -14,7 +14,7 @@ from colt_core.events import CheckpointReady, StepDone
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.moco import MoCo, MoCoOutputs
 from colt_core.training.checkpoint import load_backbone
-from tests.unit.colt_core.tiny_runs import config, difference, kinds, run, stop_after
+from tests.support.tiny_runs import config, difference, kinds, run, stop_after
 
 TAU = 0.2
 

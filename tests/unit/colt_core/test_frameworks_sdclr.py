@@ -20,8 +20,8 @@ from colt_core.frameworks.sdclr import SDCLR
 from colt_core.losses import nt_xent
 from colt_core.models import Backbone, ProjectionHead
 from colt_core.training.checkpoint import export_backbone, load_backbone
-from tests.unit.colt_core.test_losses import slow_nt_xent
-from tests.unit.colt_core.tiny_runs import config, kinds, run
+from tests.support.slow import slow_nt_xent
+from tests.support.tiny_runs import config, kinds, run
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 

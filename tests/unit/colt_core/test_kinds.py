@@ -18,7 +18,7 @@ from colt_core.frameworks.simclr import SimCLR
 from colt_core.kinds import Registry, Settings
 from colt_core.samplers.kinds import RepeatedRoundSettings, samplers
 from colt_core.samplers.protocol import RoundInputs
-from tests.unit.colt_core.tiny_runs import config, difference, kinds, run, stop_after
+from tests.support.tiny_runs import config, difference, kinds, run, stop_after
 
 
 class Noisy(SimCLR):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent
+from tests.support.slow import slow_nt_xent
 
 DENOMINATORS = ["all", "cross_domain"]
 
@@ -20,18 +21,6 @@ def embeddings(batch_size: int, dim: int = 8, seed: int = 0, dtype: torch.dtype 
 
 def ood_mask(batch_size: int, num_ood: int, seed: int = 0) -> Tensor:
     return torch.randperm(batch_size, generator=torch.Generator().manual_seed(seed)) < num_ood
-
-
-def slow_nt_xent(z: Tensor, tau: float) -> tuple[Tensor, Tensor]:
-    n = len(z)
-    batch_size = n // 2
-    per_anchor = []
-    for i in range(n):
-        partner = (i + batch_size) % n
-        norm = sum(torch.exp(z[i] @ z[a] / tau) for a in range(n) if a != i)
-        per_anchor.append(-(z[i] @ z[partner]) / tau + torch.log(norm))
-    per_sample = torch.stack([(per_anchor[b] + per_anchor[b + batch_size]) / 2 for b in range(batch_size)])
-    return torch.stack(per_anchor).mean(), per_sample
 
 
 def slow_distribution(z: Tensor, is_ood: Tensor, tau: float, denominator: str) -> Tensor:

@@ -23,7 +23,7 @@ from colt_core.frameworks.framework import Framework
 from colt_core.seeding import generator
 from colt_core.training.embed import extract_features
 from colt_core.training.measure import measure_pool, pairwise_loss, pool_batches
-from tests.unit.colt_core.tiny_runs import POOL, TRAIN, config, difference, kinds, run
+from tests.support.tiny_runs import POOL, TRAIN, config, difference, kinds, run
 
 
 def slow_pairwise_loss(z: list[list[list[float]]], temperature: float) -> list[float]:

@@ -34,8 +34,8 @@ from colt_core.training.pretrain import pretrain
 from colt_core.training.refresh import TURNS, best_candidates, carried_forward, number_to_embed, refreshed_indices
 from colt_core.training.rounds import find_round
 from colt_core.training.state import TrainingState
-from tests.unit.colt_core.rank_processes import OnRanks
-from tests.unit.colt_core.tiny_runs import POOL, TRAIN, config, difference, kinds, run, stop_after
+from tests.support.rank_processes import OnRanks
+from tests.support.tiny_runs import POOL, TRAIN, config, difference, kinds, run, stop_after
 
 SETTINGS: dict[str, Any] = {
     "pool_refresh": "candidates",

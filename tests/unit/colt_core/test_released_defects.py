@@ -18,7 +18,7 @@ from colt_core.samplers.round import sampling_round
 from colt_core.tailness import TailnessTracker, negative_tailness
 from colt_core.training.batches import shuffled_batches
 from colt_core.training.schedule import steps_per_epoch
-from tests.unit.colt_core.tiny_runs import config, kinds, run
+from tests.support.tiny_runs import config, kinds, run
 
 
 def unit_rows(count: int, seed: int, dim: int = 8) -> Float32:

@@ -10,7 +10,7 @@ import pytest
 
 from colt_core.events import CheckpointReady, Finished, Stopped
 from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
-from tests.unit.colt_core.tiny_runs import config, difference, run, stop_after
+from tests.support.tiny_runs import config, difference, run, stop_after
 
 FRAMEWORKS: dict[str, dict[str, Any]] = {
     "simclr": {"framework": "simclr"},

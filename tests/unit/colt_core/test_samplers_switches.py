@@ -13,7 +13,7 @@ from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.training.checkpoint import load_framework
 from colt_core.training.embed import embed
 from colt_core.training.pretrain import pretrain
-from tests.unit.colt_core.tiny_runs import POOL, TRAIN, config, difference, kinds, run, stop_after
+from tests.support.tiny_runs import POOL, TRAIN, config, difference, kinds, run, stop_after
 
 
 def rounds(**settings: Any) -> list[Any]:

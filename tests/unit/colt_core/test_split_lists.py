@@ -20,7 +20,7 @@ from colt_core.data import (
     read_split_list,
 )
 from colt_core.data.sources import LabelledSource
-from tests.unit.colt_core.data_files import hash_of, labelled_files, pixels, write_folder, write_tar, write_zip
+from tests.support.data_files import hash_of, labelled_files, pixels, write_folder, write_tar, write_zip
 
 COUNTS = {"n01": 6, "n02": 6, "n03": 6, "n04": 6}
 FILES = {**labelled_files(COUNTS, "train/"), **labelled_files(dict.fromkeys(COUNTS, 2), "test/")}

@@ -23,7 +23,7 @@ from colt_core.training.pretrain import pretrain
 from colt_core.training.profile import PHASES, Profile
 from colt_core.training.readback import Readback
 from colt_core.training.step import Step
-from tests.unit.colt_core.tiny_runs import POOL, TRAIN, config, difference, kinds, run, stop_after
+from tests.support.tiny_runs import POOL, TRAIN, config, difference, kinds, run, stop_after
 
 CPU = torch.device("cpu")
 

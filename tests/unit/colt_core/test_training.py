@@ -16,7 +16,7 @@ from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import embed, extract_features
 from colt_core.training.pretrain import pretrain
-from tests.unit.colt_core.tiny_runs import POOL, TRAIN, config, difference, images, kinds, run, stop_after
+from tests.support.tiny_runs import POOL, TRAIN, config, difference, images, kinds, run, stop_after
 
 SAMPLERS = ("none", "random", "colt")
 

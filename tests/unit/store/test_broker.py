@@ -14,7 +14,7 @@ import redis
 from store import broker
 from store.broker import PREPARE, TRAIN, build_celery, get_celery, ring
 from store.settings import Settings, get_settings
-from tests.services.processes import free_port
+from tests.support.processes import free_port
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Stateme
 from store.database import build_engine, reading, writing
 from store.models import Checkpoint, Dataset, Upload, Worker, utc_now
 from store.settings import get_settings
-from tests.services.servers import Postgres
+from tests.support.servers import Postgres
 from worker.patience import is_outage
 
 

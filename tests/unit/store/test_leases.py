@@ -9,7 +9,7 @@ from store import leases
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Dataset, Job, utc_now
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.rows import add_dataset, add_job
 
 
 def claim(engine: Engine, seconds: float = 60) -> Lease | None:

@@ -13,7 +13,7 @@ from store.artifacts import ArtifactStore
 from store.database import writing
 from store.models import Checkpoint, Dataset, Job, Upload, new_id
 from store.orphans import find_orphans
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.rows import add_dataset, add_job
 
 HOUR = 3600.0
 

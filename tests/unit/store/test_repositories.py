@@ -19,7 +19,7 @@ from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Metric,
 from store.repositories import jobs, metrics, recording, registrations, rounds
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
-from tests.services.locks import start_behind
+from tests.support.locks import start_behind
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, dt.UTC)
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from store.settings import Settings
-from tests.services.processes import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 
 @pytest.fixture(autouse=True)

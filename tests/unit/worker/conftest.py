@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.worker_settings import worker_settings
+from tests.support.settings import worker_settings
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Dataset, Job, JobAttempt
 from store.repositories import attempts, jobs
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.rows import add_dataset, add_job
 from worker import outcome
 from worker.claiming import take
 from worker.reconciler import LOST, recover

@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.services.processes import REPOSITORY, clean_environment
+from tests.support.processes import REPOSITORY, clean_environment
 
 
 def test_the_celery_side_loads_no_torch() -> None:

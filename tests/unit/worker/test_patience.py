@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from store.database import reading
 from store.models import Worker
-from tests.services.servers import Postgres
-from tests.worker_settings import worker_settings
+from tests.support.servers import Postgres
+from tests.support.settings import worker_settings
 from worker.patience import insist, persist
 
 

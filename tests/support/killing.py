@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from colt_core.config import PretrainConfig
 from store.database import reading
 from store.models import Checkpoint, Dataset, Job, SamplingRound
-from tests.faults.leftovers import artifacts_folder, homes
-from tests.faults.runs import DATASET, PATIENCE, Service, engine_of, post
-from tests.files import matching
-from tests.services.processes import marked
-from tests.services.servers import Postgres, Redis
+from tests.support.files import matching
+from tests.support.leftovers import artifacts_folder, homes
+from tests.support.processes import marked
+from tests.support.runs import DATASET, PATIENCE, Service, engine_of, post
+from tests.support.servers import Postgres, Redis
 
 MOMENTS = ("registration", "epoch", "checkpoint", "round", "evaluation")
 TARGETS = {

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import httpx
 
-from tests.services.processes import MARK, WATCHED, Process, clean_environment, end_marked, free_port, wait_until
-from tests.services.servers import Postgres, Redis
+from tests.support.processes import MARK, WATCHED, Process, clean_environment, end_marked, free_port, wait_until
+from tests.support.servers import Postgres, Redis
 
 Kind = Literal["embedded", "distributed"]
+STACKS: tuple[Kind, ...] = get_args(Kind)
 
 # Short times, so that a test of a lost worker takes seconds. (One thread each is what tests/conftest.py sets for all.)
 QUICK = {
@@ -97,6 +98,9 @@ class Stack:
         left = end_marked(self.mark)
         assert not late, "\n".join(late)
         assert not left, f"left behind: {left}"
+
+
+StartStack = Callable[..., Stack]  # `start_stack` of tests/conftest.py
 
 
 @contextlib.contextmanager

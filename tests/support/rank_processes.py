@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_core.distributed import Launch, process_group
-from tests.unit.colt_core.tiny_runs import config
+from tests.support.tiny_runs import config
 
 PATIENCE = 120.0
 
@@ -26,7 +26,7 @@ def rank_processes(size: int, folder: Path) -> Iterator[OnRanks]:
     """`size` ranks. What is given calls `function(ranks, *arguments)` on all of them, and has their results."""
     # Forked off a process that has imported torch, and never used it.
     spawning = multiprocessing.get_context("forkserver")
-    spawning.set_forkserver_preload(["tests.unit.colt_core.tiny_runs"])
+    spawning.set_forkserver_preload(["tests.support.tiny_runs"])
     ends, processes = [], []
     for rank in range(size):
         mine, theirs = spawning.Pipe()

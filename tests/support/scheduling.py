@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from tests.services.stack import Kind
+from tests.support.stack import STACKS
 
 
 class FilesAndServices(LoadFileScheduling):
@@ -17,7 +17,7 @@ class FilesAndServices(LoadFileScheduling):
         file, _, test = nodeid.partition("::")
         if file.startswith("tests/faults/"):
             service = file if file.endswith("/test_random_kills.py") else "tests/faults"  # that one has its own
-            return next((f"{service}[{kind}]" for kind in get_args(Kind) if kind in test), file)
+            return next((f"{service}[{kind}]" for kind in STACKS if kind in test), file)
         return file
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from store.database import reading
 from store.models import Checkpoint, Dataset, OodPool
-from tests.faults.runs import Service, engine_of, working
-from tests.files import files_under, matching
+from tests.support.files import files_under, matching
+from tests.support.runs import Service, engine_of, working
 
 PATIENCE = 60.0
 WORKING = {"worker.trainer", "worker.registrar", "worker.evaluator", "worker.analyst", "worker.rank"}

@@ -17,8 +17,8 @@ from colt_core.config import PretrainConfig
 from colt_core.training.checkpoint import load_checkpoint
 from store.database import build_engine, reading
 from store.models import Checkpoint, Evaluation, Job, JobEvent, Metric, SamplingRound, TailnessEpoch
-from tests.services.processes import Process, marked, wait_until
-from tests.services.stack import Stack
+from tests.support.processes import Process, marked, wait_until
+from tests.support.stack import Stack
 
 EPOCHS = 12
 CONFIG = {

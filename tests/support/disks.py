@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services.missing import cannot_run
+from tests.support.missing import cannot_run
 
 
 class SmallDisk:

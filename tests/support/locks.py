@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine, text
 
-from tests.services.processes import wait_until
+from tests.support.processes import wait_until
 
 R = TypeVar("R")
 

@@ -1,4 +1,4 @@
-"""`python -m tests.integration.store.claimer URL WORKER`: claim data sets until none waits, and print their ids."""
+"""`python -m tests.support.claimer URL WORKER`: claim data sets until none waits, and print their ids."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.services.missing import in_ci
-from tests.services.processes import WATCHED
+from tests.support.missing import in_ci
+from tests.support.processes import WATCHED
 
 
 def _skipped(reporter: pytest.TerminalReporter) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""What the tests share: real servers and processes of ours, data, rows and runs. Nothing stands in for anything."""

@@ -1,0 +1,56 @@
+"""This process as a service or a worker: its settings, engine and artifact store, made anew for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from store.artifacts import get_artifacts
+from store.broker import get_celery
+from store.database import get_engine
+from store.settings import get_settings
+
+CACHED = (get_settings, get_engine, get_artifacts, get_celery)
+QUICK = {
+    "POLL_SECONDS": "0.1",
+    "LEASE_SECONDS": "3",
+    "STOP_GRACE_SECONDS": "1",
+    "TORCH_THREADS": "1",
+    "MAX_ATTEMPTS": "2",
+}
+
+
+def forget_settings() -> None:
+    """What was made from the settings is made anew."""
+    for cached in CACHED:
+        cached.cache_clear()
+
+
+@contextmanager
+def service_settings(folder: Path, database_url: str) -> Iterator[Path]:
+    """The data folder of a service whose settings are the defaults, but for the database and one allowed root."""
+    (folder / "allowed").mkdir()
+    with _settings(HOME=str(folder / "home"), DATABASE_URL=database_url, DATA_ROOTS=str(folder / "allowed")):
+        yield get_settings().home
+
+
+@contextmanager
+def worker_settings(home: Path, database_url: str) -> Iterator[Engine]:
+    """Set them in the environment, which child processes inherit; answers the engine."""
+    with _settings(**QUICK, HOME=str(home), DATABASE_URL=database_url):
+        yield get_engine()
+
+
+@contextmanager
+def _settings(**values: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(f"COLT_{name}", value)
+        forget_settings()
+        yield
+        get_engine().dispose()
+    forget_settings()
