@@ -1,22 +1,15 @@
-"""ResNet backbones: torchvision's, with a choice of stem and of the first stage's width."""
+"""ResNet backbones with torchvision's parts and names, and a choice of stem and of the first stage's width.
+
+They are written out here because importing torchvision takes a second, which each start of a job would wait for.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
-from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 Stem = Literal["cifar", "cifar-stride2", "imagenet"]
-
-_STAGES: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int]]] = {
-    "resnet10": (BasicBlock, (1, 1, 1, 1)),
-    "resnet18": (BasicBlock, (2, 2, 2, 2)),
-    "resnet34": (BasicBlock, (3, 4, 6, 3)),
-    "resnet50": (Bottleneck, (3, 4, 6, 3)),
-}
-
 
 _SAFE_CHANNELS = 16
 
@@ -34,7 +27,62 @@ class _SubsampledConv2d(nn.Conv2d):
         return nn.functional.conv2d(input[:, :, ::down, ::right], self.weight)
 
 
-class Backbone(ResNet):  # type: ignore[misc]
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut."""
+
+    expansion: ClassVar[int] = 1
+
+    def __init__(self, in_channels: int, channels: int, stride: int, downsample: nn.Module | None) -> None:
+        super().__init__()
+        self.conv1 = _conv(3, in_channels, channels, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = _conv(3, channels, channels)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        out += x if self.downsample is None else self.downsample(x)
+        activated: Tensor = self.relu(out)
+        return activated
+
+
+class Bottleneck(nn.Module):
+    """A 3x3 convolution between two 1x1 convolutions, beside a shortcut. The 3x3 one has the stride."""
+
+    expansion: ClassVar[int] = 4
+
+    def __init__(self, in_channels: int, channels: int, stride: int, downsample: nn.Module | None) -> None:
+        super().__init__()
+        self.conv1 = _conv(1, in_channels, channels)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = _conv(3, channels, channels, stride)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = _conv(1, channels, channels * self.expansion)
+        self.bn3 = nn.BatchNorm2d(channels * self.expansion)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        out += x if self.downsample is None else self.downsample(x)
+        activated: Tensor = self.relu(out)
+        return activated
+
+
+_STAGES: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int]]] = {
+    "resnet10": (BasicBlock, (1, 1, 1, 1)),
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+}
+
+
+class Backbone(nn.Module):
     """A ResNet up to and including the average pool: images (B, 3, H, W) -> features (B, `num_features`).
 
     Its state dict has torchvision's names, so at width 64 and with the "imagenet" stem it loads into
@@ -42,40 +90,28 @@ class Backbone(ResNet):  # type: ignore[misc]
 
     Args:
         name: "resnet10", "resnet18", "resnet34" or "resnet50".
-        width: channels of the first stage; each further stage doubles them. torchvision's own `width_per_group`
-            widens only the inside of a bottleneck, hence the stages are laid out here.
+        width: channels of the first stage; each further stage doubles them.
         stem: 3x3 stride 1 or 3x3 stride 2 without max-pool (small images), or 7x7 stride 2 with max-pool.
     """
 
     def __init__(self, name: str, width: int = 64, stem: Stem = "cifar") -> None:
         if name not in _STAGES:
             raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(_STAGES)}")
-        nn.Module.__init__(self)
+        super().__init__()
         block, blocks = _STAGES[name]
-        self._norm_layer = nn.BatchNorm2d
-        self.inplanes, self.dilation, self.groups, self.base_width = width, 1, 1, 64
-
         if stem == "imagenet":
             self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
             self.maxpool: nn.Module = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         else:
-            stride = 2 if stem == "cifar-stride2" else 1
-            self.conv1 = nn.Conv2d(3, width, kernel_size=3, stride=stride, padding=1, bias=False)
+            self.conv1 = _conv(3, 3, width, stride=2 if stem == "cifar-stride2" else 1)
             self.maxpool = nn.Identity()
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = self._make_layer(block, width, blocks[0])
-        self.layer2 = self._make_layer(block, 2 * width, blocks[1], stride=2)
-        self.layer3 = self._make_layer(block, 4 * width, blocks[2], stride=2)
-        self.layer4 = self._make_layer(block, 8 * width, blocks[3], stride=2)
-        for shortcut in [m.downsample for m in self.modules() if getattr(m, "downsample", None) is not None]:
-            conv = shortcut[0]
-            if conv.stride != (1, 1) and conv.in_channels < _SAFE_CHANNELS:
-                # Initialised below, as all others.
-                sizes = (conv.in_channels, conv.out_channels, 1, conv.stride)
-                shortcut[0] = skip_init(_SubsampledConv2d, *sizes, bias=False)  # type: ignore[no-untyped-call]
+        self.layer1 = _stage(block, width, width, blocks[0], stride=1)
+        self.layer2 = _stage(block, width * block.expansion, 2 * width, blocks[1], stride=2)
+        self.layer3 = _stage(block, 2 * width * block.expansion, 4 * width, blocks[2], stride=2)
+        self.layer4 = _stage(block, 4 * width * block.expansion, 8 * width, blocks[3], stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Identity()
         self.num_features: int = 8 * width * block.expansion
 
         for module in self.modules():
@@ -84,5 +120,26 @@ class Backbone(ResNet):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> Tensor:
         """Average-pooled features, (B, `num_features`)."""
-        features: Tensor = super().forward(images)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        features: Tensor = self.avgpool(x).flatten(1)
         return features
+
+
+def _conv(side: int, in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size at stride 1; a batch norm follows, so it has no bias."""
+    narrow = side == 1 and stride != 1 and in_channels < _SAFE_CHANNELS
+    kind = _SubsampledConv2d if narrow else nn.Conv2d
+    return kind(in_channels, out_channels, side, stride=stride, padding=side // 2, bias=False)
+
+
+def _stage(
+    block: type[BasicBlock | Bottleneck], in_channels: int, channels: int, count: int, stride: int
+) -> nn.Sequential:
+    """`count` blocks. Where the first one changes the shape, its shortcut is a 1x1 convolution."""
+    out_channels = channels * block.expansion
+    downsample = None
+    if stride != 1 or in_channels != out_channels:
+        downsample = nn.Sequential(_conv(1, in_channels, out_channels, stride), nn.BatchNorm2d(out_channels))
+    first = block(in_channels, channels, stride, downsample)
+    return nn.Sequential(first, *(block(out_channels, channels, 1, None) for _ in range(count - 1)))

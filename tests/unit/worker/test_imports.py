@@ -23,3 +23,16 @@ print(sorted({"torch", "torchvision", "faiss", "sklearn", "api"} & set(sys.modul
         check=True,
     )
     assert told.stdout.strip() == "[]"
+
+
+def test_a_job_does_not_wait_for_torchvision() -> None:
+    """Importing it takes a second, at each start of a training, an evaluation or an analysis."""
+    program = """
+import sys
+import colt_core.models, colt_core.training.pretrain, colt_core.training.checkpoint
+print("torch" in sys.modules, "torchvision" in sys.modules)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.split() == ["True", "False"]
