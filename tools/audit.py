@@ -1,6 +1,7 @@
-"""Looks the installed Python packages and the dashboard's npm packages up among known vulnerabilities (`make audit`).
+"""Looks for known vulnerabilities of the installed packages, Python's and npm's (`make audit`).
 
-Ends with 1 when one is known. Where an index answers no advisories it says so, and ends with 0: that is no audit.
+It exits with 1 when it finds one. Where the index answers no advisories, nothing is audited.
+Then it says so and exits with 0.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def main() -> int:
     for kind, audit in (("Python", audit_python), ("npm", audit_npm)):
         vulnerable = audit()
         if vulnerable is None:
-            print(f"NOT AUDITED: {kind} packages; the index answers no advisories. docs/operate.md tells what to do.")
+            print(f"NOT AUDITED: {kind} packages; the index answers no advisories. See docs/operate.md.")
         else:
             print(f"{kind} packages: {len(vulnerable)} known vulnerabilities")
             found += vulnerable
@@ -36,7 +37,7 @@ def audit_python() -> list[str] | None:
         if not any(package.get("vulns") for package in pip_audit("-r", probe.name, "--no-deps", "--disable-pip")):
             return None
     return [
-        f"{package['name']} {package['version']}: {vulnerability['id']}, mended in "
+        f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in "
         f"{', '.join(vulnerability['fix_versions']) or 'no version yet'}"
         for package in pip_audit("--skip-editable")
         for vulnerability in package.get("vulns", [])
