@@ -47,7 +47,7 @@ imports: .venv/.lint  ## Which room may import which
 	@$(BIN)/lint-imports
 
 prose: .venv/.lint  ## How docs, comments and messages read (ARGS=colt_core for a part)
-	@$(BIN)/python tools/prose.py $(ARGS)
+	@$(BIN)/python -m tools.prose $(ARGS)
 
 audit: .venv/.lint  ## Look the installed packages up among known vulnerabilities
 	@$(BIN)/python tools/audit.py

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.prose import MAX_WORDS, ROOT, check
+from tools.prose.__main__ import ROOT, check_file
+from tools.prose.rules import MAX_WORDS
 
 WORDS = {"taken back": "undone", "insist": "retry"}
 LONG = " ".join(["Word"] * (MAX_WORDS + 1)) + "."
@@ -20,7 +21,7 @@ ONE_LINE = " ".join(["word"] * (MAX_WORDS - 1))
 
 def found(tmp_path: Path, name: str, text: str) -> list[tuple[int, str]]:
     (tmp_path / name).write_text(text)
-    return [(finding.line, finding.rule) for finding in check(tmp_path / name, WORDS)]
+    return [(finding.line, finding.rule) for finding in check_file(tmp_path / name, WORDS)]
 
 
 @pytest.mark.parametrize(
@@ -69,14 +70,39 @@ def test_in_python(tmp_path: Path, text: str, expected: list[tuple[int, str]]) -
     assert found(tmp_path, "module.py", text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"<p>Short.</p>\n<p>\n  {WRAPPED}\n</p>\n", [(3, "sentence")]),
+        (f"<p>{ONE_LINE} <b>and</b> more.</p>\n", [(1, "sentence")]),
+        (f"<p>{ONE_LINE} more.</p><p>And this.</p>\n", []),
+        (f"<p>{ONE_LINE} {{a > b ? 'one' : `two`}}</p>\n", []),
+        (f"{{#if a > b}}\n  <p>{ONE_LINE} {{a}} more.</p>\n{{/if}}\n", [(2, "sentence")]),
+        ("<p>{a ? 'It is taken back.' : ''}</p>\n", [(1, "word")]),
+        ('<Field\n  help="It is taken back." class="taken back" />\n', [(2, "word")]),
+        ("<script lang=\"ts\">\n  // don't\n  const said = 'It is taken back.';\n</script>\n", [(3, "word")]),
+        ("<style>\n  /* taken back */\n</style>\n", []),
+    ],
+)
+def test_in_components(tmp_path: Path, text: str, expected: list[tuple[int, str]]) -> None:
+    assert found(tmp_path, "Component.svelte", text) == expected
+
+
+def test_in_typescript(tmp_path: Path) -> None:
+    text = "/* it's taken back */\nexport const insist = `It is\n taken back, ${name}.`;\n"
+    assert found(tmp_path, "texts.ts", text) == [(3, "word")]
+
+
 def test_the_program_reports_file_and_line_and_fails(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("One line.\nIt is thinned.\n")
-    command = [sys.executable, str(ROOT / "tools" / "prose.py")]
-    ended = subprocess.run([*command, str(page)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "tools.prose"]
+    ended = subprocess.run([*command, str(page)], capture_output=True, text=True, cwd=ROOT)
     assert f"{page}:2: 'thinned'" in ended.stdout
     assert "1 findings: 1 word" in ended.stdout
     assert ended.returncode == 1
     page.write_text("One line.\n")
-    assert subprocess.run([*command, str(page)], capture_output=True, text=True).returncode == 0
-    assert "no file or folder" in subprocess.run([*command, "elsewhere"], capture_output=True, text=True).stderr
+    assert subprocess.run([*command, str(page)], capture_output=True, text=True, cwd=ROOT).returncode == 0
+    assert (
+        "no file or folder" in subprocess.run([*command, "elsewhere"], capture_output=True, text=True, cwd=ROOT).stderr
+    )

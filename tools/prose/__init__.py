@@ -1,0 +1,1 @@
+"""Checks how prose reads; see `__main__.py`."""
