@@ -1,4 +1,4 @@
-"""Links of the README and of the pages lead somewhere; every page is linked from the README."""
+"""Links and file names on the README and the pages lead somewhere; the README links every page."""
 
 from __future__ import annotations
 
@@ -35,6 +35,17 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+ROOMS = "api|benchmarks|cli|colt_core|examples|frontend|store|tests|tools|worker"
+FILES = re.compile(rf"`((?:{ROOMS})/[\w./-]+)`")
+
+
+# The files of extending.md are those that its reader writes.
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "extending.md"], ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = set(FILES.findall(page.read_text("utf-8"))) - {"api/dashboard/"}  # built, not in the checkout
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_the_readme_links_every_page() -> None:
     linked = {(ROOT / link).resolve() for link in links(ROOT / "README.md") if not link.startswith("http")}
     assert set(PAGES[1:]) <= linked
@@ -43,3 +54,4 @@ def test_the_readme_links_every_page() -> None:
 def test_links_are_found() -> None:
     assert len(links(ROOT / "README.md")) > 10
     assert "one-machine" in anchors(ROOT / "docs" / "operate.md")
+    assert "worker/supervisor.py" in FILES.findall((ROOT / "docs" / "how-it-works.md").read_text("utf-8"))
