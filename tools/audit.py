@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def audit_python() -> list[str] | None:
-    """`package version: advisory` of each; None where they cannot be told."""
+    """`package version: advisory` of each; None where the index gives none."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as probe:
         probe.write("pip==20.0\n")  # of which vulnerabilities are known
         probe.flush()

@@ -83,5 +83,5 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
 
 
 def count_words(sentence: str) -> int:
-    """What stands between blanks and has a letter or a digit; code and a URL are a word each."""
+    """Words between blanks that have a letter or a digit. Code and a URL are a word each."""
     return sum(any(character.isalnum() for character in word) for word in sentence.split())
