@@ -1,12 +1,12 @@
 import type { Dataset, Job } from '../api/types';
 import { groupsByCount, headToTail, type GroupName, type Groups } from '../plots/ordering';
 
-/** A data set's classes as an analysis of a job sees them. */
+/** The classes of a data set as an analysis of a job sees them. */
 export interface Classes {
   names: string[];
   /** Training images. */
   counts: number[];
-  /** From head to tail. */
+  /** Class indices from head to tail. */
   order: number[];
   groups: Groups;
 }

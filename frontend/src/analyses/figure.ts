@@ -2,14 +2,14 @@ import type { AnalysisKind, AnalysisResult } from '../api/types';
 import type { Table } from '../plots/csv';
 import type { Classes } from './classes';
 
-/** What the figure of a result of this kind is given. */
+/** The properties of the figure of a result of this kind. */
 export interface FigureProps<K extends AnalysisKind> {
   result: Extract<AnalysisResult, { kind: K }>;
   classes: Classes;
   /** The same numbers as a table. */
   table: Table;
-  /** Of its exports, without an ending. */
+  /** The name of its exports, without an ending. */
   filename: string;
-  /** The run's. */
+  /** The color of the run. */
   color: string;
 }

@@ -7,7 +7,7 @@ import { groupOf, type Classes } from './classes';
 type FeatureMap = Extract<AnalysisResult, { kind: 'feature_map' }>;
 export const OOD_COLOR = 'var(--ink-faint)';
 
-/** What the marks stand for. */
+/** The legend: what each mark stands for. */
 export function mapKeys(map: FeatureMap, by: 'group' | 'tailness'): Key[] {
   const scores = map.tailness.filter((score) => score !== null);
   const dots: [name: string, color: string][] =
@@ -22,7 +22,7 @@ export function mapKeys(map: FeatureMap, by: 'group' | 'tailness'): Key[] {
   return [...dots.map(([name, color]): Key => ({ name, color, shape: 'dot' })), ...ood];
 }
 
-/** The marks of a feature map, rarest on top: OOD images, then training images from head to tail. */
+/** The marks of a feature map: first OOD images, then training images from head to tail. Later marks lie on top. */
 export function mapPoints(map: FeatureMap, classes: Classes, by: 'group' | 'tailness'): Point[] {
   const ranks = rankShares(map.tailness);
   const depth = (label: number) => (label < 0 ? -1 : classes.order.indexOf(label));

@@ -1,4 +1,4 @@
-/** An analysis's settings in one line, under the names that a request has for them. What is not set is left out. */
+/** The settings of an analysis in one line, under their names in a request. What is not set is left out. */
 export function settingsOf(config: object): string {
   return Object.entries(config)
     .filter(([name, value]) => name !== 'kind' && value !== null)

@@ -2,7 +2,7 @@ import type { AnalysisResult } from '../api/types';
 import type { Cell, Table } from '../plots/csv';
 import { groupOf, type Classes } from './classes';
 
-/** All numbers of a result, as its table and its CSV show them. */
+/** All numbers of a result, as its table and its CSV show them. Empty for a kind that has no figure. */
 export function tableOf(result: AnalysisResult, classes: Classes): Table {
   switch (result.kind) {
     case 'uniformity':
@@ -31,6 +31,8 @@ export function tableOf(result: AnalysisResult, classes: Classes): Table {
         y: result.y,
         tailness: result.tailness,
       });
+    default:
+      return { header: [], rows: [] };
   }
 }
 
@@ -48,7 +50,7 @@ function byClass(quantity: string, values: readonly (number | null)[], { names, 
 
 type Misclassification = Extract<AnalysisResult, { kind: 'misclassification' }>;
 
-/** Strongest confusion first; what was predicted right, which has no ratio, last. */
+/** The strongest confusion first. Right predictions have no ratio and come last. */
 function confusions({ counts, normalized }: Misclassification, { names }: Classes): Table {
   const rows = counts.flatMap((row, truth) =>
     row.map((images, predicted): Cell[] => [names[truth], names[predicted], images, normalized[truth]![predicted]]),

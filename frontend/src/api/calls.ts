@@ -2,14 +2,29 @@ import createClient from 'openapi-fetch';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
-import type { AnalysisKind, Framework, NewAnalysis, NewDataset, NewJob, NewPool, OodOrder, Order, Sampler, Split, Status } from './types';
+import type { JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, OodOrder, Split } from './types';
+
+interface Changed<Parameter extends string> {
+  parameters: { path: Record<Parameter, string> };
+  responses: { 202: { content: { 'application/json': unknown } } };
+}
+
+/** Calls that the committed document does not have yet. */
+interface Ahead {
+  '/api/v1/kinds': { get: { responses: { 200: { content: { 'application/json': Kinds } } } } };
+  '/api/v1/evaluations/{evaluation_id}': { delete: Changed<'evaluation_id'> };
+  '/api/v1/evaluations/{evaluation_id}/cancel': { post: Changed<'evaluation_id'> };
+  '/api/v1/analyses/{analysis_id}': { delete: Changed<'analysis_id'> };
+  '/api/v1/analyses/{analysis_id}/cancel': { post: Changed<'analysis_id'> };
+}
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
 const api = createClient<paths>();
+const ahead = createClient<Ahead>();
 
 type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
 
-/** What a call answered; throws an ApiError with the problem it answered otherwise. */
+/** The body of a call's answer. Throws an ApiError when the answer is a problem. */
 async function answer<T>(call: Answer<T>): Promise<T> {
   const { data, error, response } = await call.catch((failure: unknown) => {
     throw new ApiError(failure instanceof TypeError ? unreachable() : asProblem(failure));
@@ -21,6 +36,8 @@ async function answer<T>(call: Answer<T>): Promise<T> {
 
 export const listWorkers = (cursor: string) =>
   answer(api.GET('/api/v1/workers', { params: { query: { limit: 200, ...page(cursor) } } }));
+
+export const listKinds = () => answer(ahead.GET('/api/v1/kinds'));
 
 export const signIn = (token: string) => answer(api.POST('/api/v1/session', { body: { token } }));
 
@@ -55,13 +72,13 @@ export function listPoolSamples(pool_id: string, { limit, cursor }: Paging) {
   return answer(api.GET('/api/v1/ood-pools/{pool_id}/samples', { params: { path: { pool_id }, query } }));
 }
 
-/** Send a file as it is; the server streams it to disk. */
+/** Send a file as it is. The server streams it to disk. */
 export const upload = (file: File) =>
   answer(
     api.POST('/api/v1/uploads', {
       params: { query: { filename: file.name } },
       headers: { 'Content-Type': 'application/octet-stream' },
-      body: file as never, // a raw body, which the document describes as text
+      body: file as never, // The document describes the raw body as text.
       bodySerializer: (raw: unknown) => raw as File,
     }),
   );
@@ -70,12 +87,12 @@ export const upload = (file: File) =>
 
 export function listJobs(wanted: { status: string; framework: string; sampler: string; order: string; cursor: string }) {
   const query = {
-    order: wanted.order as Order,
-    ...(wanted.status && { status: wanted.status as Status }),
-    ...(wanted.framework && { framework: wanted.framework as Framework }),
-    ...(wanted.sampler && { sampler: wanted.sampler as Sampler }),
+    order: wanted.order,
+    ...(wanted.status && { status: wanted.status }),
+    ...(wanted.framework && { framework: wanted.framework }),
+    ...(wanted.sampler && { sampler: wanted.sampler }),
     ...page(wanted.cursor),
-  };
+  } as JobFilters; // They come from the address. The API refuses a wrong one.
   return answer(api.GET('/api/v1/jobs', { params: { query } }));
 }
 
@@ -102,13 +119,23 @@ export const listRounds = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000 } } }));
 export const listEvaluations = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id }, query: { limit: 200 } } }));
+export const requestEvaluation = (job_id: string, body: NewEvaluation) =>
+  answer(api.POST('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id } }, body }));
+export const cancelEvaluation = (evaluation_id: string) =>
+  answer(ahead.POST('/api/v1/evaluations/{evaluation_id}/cancel', { params: { path: { evaluation_id } } }));
+export const deleteEvaluation = (evaluation_id: string) =>
+  answer(ahead.DELETE('/api/v1/evaluations/{evaluation_id}', { params: { path: { evaluation_id } } }));
+
 export const listAnalyses = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id }, query: { limit: 200 } } }));
 export const getAnalysis = (analysis_id: string) =>
   answer(api.GET('/api/v1/analyses/{analysis_id}', { params: { path: { analysis_id } } }));
-/** Of the last checkpoint, with the default settings. */
-export const requestAnalysis = (job_id: string, kind: AnalysisKind) =>
-  answer(api.POST('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id } }, body: { kind } as NewAnalysis }));
+export const requestAnalysis = (job_id: string, body: NewAnalysis) =>
+  answer(api.POST('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id } }, body }));
+export const cancelAnalysis = (analysis_id: string) =>
+  answer(ahead.POST('/api/v1/analyses/{analysis_id}/cancel', { params: { path: { analysis_id } } }));
+export const deleteAnalysis = (analysis_id: string) =>
+  answer(ahead.DELETE('/api/v1/analyses/{analysis_id}', { params: { path: { analysis_id } } }));
 
 export const listAttempts = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/attempts', { params: { path: { job_id }, query: { limit: 1000 } } }));

@@ -18,16 +18,16 @@ export type AnalysisResult = NonNullable<Schemas['AnalysisWithResult']['result']
 export type Series = Record<string, Schemas['Curve']>;
 export type Profile = Schemas['Profile'];
 export type Comparison = Schemas['Comparison'];
-export type Status = Job['status'];
+export type JobStatus = Job['status'];
+export type Registered = Dataset | Pool;
 export type Split = Schemas['DatasetSample']['split'];
 export type NewDataset = Schemas['NewDataset'];
 export type NewPool = Schemas['NewOodPool'];
 export type NewJob = Schemas['NewJob'];
-export type NewAnalysis = paths['/api/v1/jobs/{job_id}/analyses']['post']['requestBody']['content']['application/json'];
-export type PresetName = NonNullable<Job['config']['preset']>;
-export type Framework = Job['config']['framework'];
-export type Sampler = Job['config']['sampler'];
-export type Order = NonNullable<NonNullable<paths['/api/v1/jobs']['get']['parameters']['query']>['order']>;
+export type NewEvaluation = Body<'/api/v1/jobs/{job_id}/evaluations'>;
+export type NewAnalysis = Body<'/api/v1/jobs/{job_id}/analyses'>;
+export type JobFilters = NonNullable<paths['/api/v1/jobs']['get']['parameters']['query']>;
+type Body<P extends keyof paths> = paths[P] extends { post: { requestBody: { content: { 'application/json': infer B } } } } ? B : never;
 type OodQuery = paths['/api/v1/jobs/{job_id}/ood-tailness']['get']['parameters']['query'];
 export type OodOrder = NonNullable<NonNullable<OodQuery>['order']>;
 
@@ -36,7 +36,43 @@ export interface Page<T> {
   next_cursor: string | null;
 }
 
-const FINAL: ReadonlySet<Status> = new Set<Status>(['succeeded', 'failed', 'cancelled']);
+/** A JSON schema as the API writes it: only what the forms read of it. */
+export interface Schema {
+  type?: string;
+  title?: string;
+  description?: string;
+  default?: unknown;
+  const?: unknown;
+  enum?: unknown[];
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  items?: Schema;
+  anyOf?: Schema[];
+  properties?: Record<string, Schema>;
+  $ref?: string;
+  $defs?: Record<string, Schema>;
+}
 
-/** Whether nothing more happens to a job of this status by itself. */
-export const isFinal = (status: Status): boolean => FINAL.has(status);
+/** One framework, sampler, probe or analysis. */
+export interface Kind {
+  kind: string;
+  title: string;
+  summary: string;
+  settings: Schema;
+}
+
+/** What `GET /kinds` answers: all that can be chosen. */
+export interface Kinds {
+  frameworks: Kind[];
+  samplers: Kind[];
+  probes: Kind[];
+  analyses: Kind[];
+  presets: { name: string; title: string; values: Record<string, unknown> }[];
+  sources: { kind: string; title: string }[];
+  torchvision: string[];
+  file_endings: { dataset: string[]; ood_pool: string[] };
+  /** Of the settings that every job has. */
+  settings: Schema;
+}

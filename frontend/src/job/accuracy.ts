@@ -4,10 +4,7 @@ import type { Bar, Stretch } from '../plots/bars';
 import { groupBands, headToTail, type Groups } from '../plots/ordering';
 import { wilson } from '../plots/wilson';
 
-/** Kinds of probe as readers know them. */
-export const PROBE_NAMES: Record<string, string> = { linear: 'linear probe', few_shot: 'few-shot probe', knn: 'nearest neighbours' };
-
-/** One class's line in the plot, the table and the CSV, from head to tail. */
+/** The result of one class: its bar in the plot and its row in the table and the CSV. */
 export interface ClassResult {
   index: number;
   name: string;
@@ -57,7 +54,7 @@ export function toBar(result: ClassResult): Bar {
   };
 }
 
-/** The groups as shaded stretches with their means, where the evaluation has them. */
+/** The groups as shaded stretches, with the means that the evaluation has. */
 export function toStretches(results: ClassResult[], groups: Groups, means: Evaluation['group_accuracy']): Stretch[] {
   const order = results.map(({ index }) => index);
   return groupBands(order, groups).map((band) => {

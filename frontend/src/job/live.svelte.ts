@@ -14,15 +14,16 @@ import {
 import { resource } from '../api/resource.svelte';
 import type { ServerEvent } from '../api/sse';
 import { follow, type Liveness } from '../api/stream';
+import { isFinal, type Status } from '../status';
 import { throttle } from './throttle';
 
-/** Points of one curve that a plot of this width can show. */
+/** Most points of a curve that a plot of this width can show. */
 const MAX_POINTS = 800;
 const LOG_LINES = 200;
 
 /**
- * All that a job's page shows, kept up to date by the job's event stream. An event only says that something is new;
- * what is new is asked for, so that a page opened late and a page left open show the same.
+ * All that a job's page shows, kept up to date by the job's event stream. An event only says that something is new.
+ * The page then loads it, so that a page opened late shows the same as a page left open.
  */
 export function liveJob(id: string) {
   let liveness = $state<Liveness>('connecting');
@@ -34,15 +35,14 @@ export function liveJob(id: string) {
   const metrics = resource(() => getMetrics(id, MAX_POINTS));
   const profile = resource(() => getProfile(id));
   const rounds = resource(() => listRounds(id));
-  const evaluations = resource(() => listEvaluations(id));
   const checkpoints = resource(() => listCheckpoints(id));
   const attempts = resource(() => listAttempts(id));
-  let asked = $state(0);
-  // Most are made when the job is over, and with it the stream: one that is under way is asked after.
-  const analyses = resource(
-    () => (void asked, listAnalyses(id)),
-    (page) => (page?.items.some(({ status }) => status === 'queued' || status === 'running') ? 1000 : null),
-  );
+  // The stream ends with the job. Later work on its checkpoints is polled until it is over.
+  let changed = $state(0);
+  const untilFinal = (page: { items: { status: Status }[] } | undefined) =>
+    page && !page.items.every(({ status }) => isFinal(status)) ? 1000 : null;
+  const evaluations = resource(() => (void changed, listEvaluations(id)), untilFinal);
+  const analyses = resource(() => (void changed, listAnalyses(id)), untilFinal);
 
   const renew = {
     job: throttle(job.refresh, 700),
@@ -62,7 +62,7 @@ export function liveJob(id: string) {
     else if (event === 'evaluation') renew.evaluations.call();
     else if (event === 'analysis') renew.analyses.call();
     else if (event === 'progress') renew.checkpoints.call();
-    // Where an attempt goes on from is known once it begins to train, which its log tells.
+    // An attempt knows where it resumes once it begins to train. Its log says so.
     if (event === 'status' || event === 'log') renew.attempts.call();
     if (event === 'metric' || event === 'evaluation') {
       renew.metrics.call();
@@ -72,7 +72,7 @@ export function liveJob(id: string) {
   }
 
   function onLiveness(now: Liveness) {
-    // What happened while nobody listened, and the last word of a job that is over.
+    // Load what happened while nobody listened, and the last values of a job that is over.
     if (liveness === 'reconnecting' || now === 'ended') for (const part of parts) part.call();
     liveness = now;
   }
@@ -80,7 +80,7 @@ export function liveJob(id: string) {
   let listening = $state(0);
   $effect(() => {
     void listening;
-    log = []; // the stream tells everything from its beginning
+    log = []; // The stream sends every event from the first.
     const stop = untrack(() => follow(eventsUrl(id), { onEvent, onLiveness }));
     return () => {
       stop();
@@ -104,18 +104,18 @@ export function liveJob(id: string) {
     get log() {
       return log;
     },
-    /** An analysis was asked for: look until it is there. */
-    lookForAnalysis() {
-      asked += 1;
+    /** An evaluation or an analysis was requested, cancelled or deleted: load both lists again. */
+    checkpointWorkChanged() {
+      changed += 1;
     },
-    /** Follow a job again that was over and has been resumed. */
+    /** Follow the job again after it was resumed. */
     listenAgain() {
       if (liveness === 'ended') listening += 1;
     },
   };
 }
 
-/** A log event's text; its data is JSON with the text in it. */
+/** The text of a log event, whose data is JSON. */
 function logLines(data: string): string[] {
   const parsed: unknown = JSON.parse(data);
   const { message, lines, line } = (parsed ?? {}) as Record<string, unknown>;
