@@ -1,4 +1,4 @@
-/** Numbers and times as readers see them. A value that is not there is a dash. */
+/** The dash of a missing value. */
 const NOTHING = '–';
 
 type Maybe<T> = T | null | undefined;

@@ -1,5 +1,5 @@
 /**
- * Where the reader is. All view state lives in the address, so that a reload or a shared link shows the same.
+ * The current address. It holds all view state, so that a reload or a shared link shows the same.
  * `route.path` has no slash at its end.
  */
 class Route {
@@ -21,7 +21,7 @@ export function navigate(href: string): void {
   scrollTo(0, 0);
 }
 
-/** Change parts of the view state; null or an empty text removes one. It adds no step to the browser's history. */
+/** Change parts of the view state. Null or an empty text removes a part. The browser's history gets no new step. */
 export function setQuery(changes: Record<string, string | number | null>): void {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
@@ -33,7 +33,7 @@ export function setQuery(changes: Record<string, string | number | null>): void 
   route.read();
 }
 
-/** Follow links inside the dashboard without a reload. Links to the API, downloads and new tabs stay the browser's. */
+/** Follow links inside the dashboard without a reload. The browser handles links to the API, downloads and new tabs. */
 export function followLinks(): () => void {
   const back = () => route.read();
   addEventListener('popstate', back);

@@ -74,7 +74,7 @@ def test_ticked_jobs_are_compared_and_the_address_can_be_shared(page: Page, jobs
     page.goto("/jobs")
     expect(page.get_by_role("button", name="Compare jobs")).to_be_disabled()
     page.get_by_label("Compare short").check()
-    expect(page.get_by_text("Tick another one")).to_be_visible()
+    expect(page.get_by_text("Tick another job")).to_be_visible()
     # Another filter keeps what is ticked.
     page.get_by_label("Framework").select_option("sdclr")
     expect(page.locator("tr[data-job]")).to_have_count(1)
@@ -96,7 +96,7 @@ def test_settings_that_differ_and_more_steps_are_told(page: Page, jobs: list[str
     shown = page.locator("#settings td[data-steps]").evaluate_all("cells => cells.map(cell => +cell.dataset.steps)")
     assert shown == steps
     assert steps[1] > steps[0]
-    expect(page.get_by_role("note")).to_contain_text(f"long took {steps[1] - steps[0]} more optimiser steps than short")
+    expect(page.get_by_role("note")).to_contain_text(f"long trained for {steps[1] - steps[0]} more steps than short")
 
 
 def test_accuracy_is_the_apis_and_the_best_is_marked(page: Page, jobs: list[str], comparison: dict[str, Any]) -> None:

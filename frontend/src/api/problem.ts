@@ -1,4 +1,4 @@
-/** An error as the API sends it (RFC 9457), or the nearest thing to it when the answer came from elsewhere. */
+/** An error as the API sends it (RFC 9457). An answer from elsewhere, such as a proxy, is turned into one. */
 export interface Problem {
   title: string;
   status: number;
@@ -12,7 +12,7 @@ export interface FieldError {
   detail: string;
 }
 
-/** Thrown by every call that did not succeed; `status` 0 means that no answer came at all. */
+/** A problem, thrown. Its `status` is 0 when there was no answer, or no request. */
 export class ApiError extends Error {
   readonly problem: Problem;
 
@@ -23,7 +23,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Read what came back with an error status. The body may be anything: a proxy in between answers in HTML. */
+/** Read an answer with an error status. Its body may be anything: a proxy in between answers in HTML. */
 export function toProblem(status: number, body: unknown): Problem {
   const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   return {
@@ -34,14 +34,14 @@ export function toProblem(status: number, body: unknown): Problem {
   };
 }
 
-/** The request never got an answer: the server is down, or the connection broke. */
+/** The request got no answer: the server is down, or the connection broke. */
 export function unreachable(): Problem {
-  return { title: 'No answer', status: 0, detail: 'The service does not answer. Is it still running?', errors: [] };
+  return { title: 'No answer', status: 0, detail: 'The service does not answer. Check that it is running.', errors: [] };
 }
 
 export function asProblem(error: unknown): Problem {
   if (error instanceof ApiError) return error.problem;
-  if (error instanceof TypeError) return unreachable(); // what fetch rejects with
+  if (error instanceof TypeError) return unreachable(); // This is how fetch rejects.
   return { title: 'Something went wrong', status: 0, detail: String(error), errors: [] };
 }
 

@@ -1,6 +1,6 @@
 import { asProblem, type Problem } from './problem';
 
-/** Something loaded from the API, and what to show while it is not there. */
+/** Data from the API, with the state of its loading. */
 export interface Resource<T> {
   readonly data: T | undefined;
   readonly problem: Problem | undefined;
@@ -9,8 +9,8 @@ export interface Resource<T> {
 }
 
 /**
- * Load once the component is there, again whenever state that `load` reads has changed, and then every
- * `interval(data)` milliseconds (null: not by itself). A hidden tab does not poll. Call it while a component is set up.
+ * Load when the component is created, and again when state that `load` reads has changed. In between, poll every
+ * `interval(data)` milliseconds; null stops polling. A hidden tab does not poll. Call it while a component is set up.
  */
 export function resource<T>(
   load: () => Promise<T>,
@@ -25,7 +25,7 @@ export function resource<T>(
     const mine = (newest += 1);
     try {
       const loaded = await load();
-      if (mine !== newest) return; // a later call overtook this one
+      if (mine !== newest) return; // A later call overtook this one.
       data = loaded;
       problem = undefined;
     } catch (error) {

@@ -1,2 +1,2 @@
-/** Whether the server has asked for a token. The prompt watches this; every refused call sets it. */
+/** Whether the server needs a token. Every refused call sets it, and the prompt watches it. */
 export const session = $state({ needed: false });

@@ -1,4 +1,4 @@
-/** One Server-Sent Event. `id` stays what the last event with an id had. */
+/** One Server-Sent Event. Without an id of its own it has that of the event before. */
 export interface ServerEvent {
   id: string;
   event: string;
@@ -13,7 +13,7 @@ export class EventParser {
   #data: string[] = [];
 
   push(chunk: string): ServerEvent[] {
-    // A lone CR at the end of a chunk may be half of a CRLF: it waits for the next one.
+    // A lone CR at the end of a chunk may be half of a CRLF, so it waits for the next chunk.
     const lines = (this.#buffer + chunk).split(/\r\n|\n|\r(?!$)/);
     this.#buffer = lines.pop() ?? '';
     return lines.flatMap((line) => this.#line(line));

@@ -1,6 +1,6 @@
 import { EventParser, type ServerEvent } from './sse';
 
-/** What the badge beside a live page says. */
+/** The state of the stream, as the badge shows it. */
 export type Liveness = 'connecting' | 'live' | 'reconnecting' | 'ended';
 
 export interface StreamHandlers {
@@ -10,15 +10,15 @@ export interface StreamHandlers {
 
 export interface StreamOptions {
   fetch?: typeof fetch;
-  /** Milliseconds before the n-th attempt in a row (from 1). */
+  /** Milliseconds before the n-th attempt in a row, counted from 1. */
   backoff?: (attempt: number) => number;
 }
 
 /**
  * Follow a stream of Server-Sent Events until the server says `end`, and return a function that stops it.
  *
- * The browser's EventSource gives up for good on any answer but 200, which is what a restarting server sends. This one
- * goes on trying, and says where it stopped (`Last-Event-ID`), so no event is lost or seen twice.
+ * The browser's EventSource gives up on any answer but 200, such as those of a restarting server. This one tries again
+ * and sends the id of its last event (`Last-Event-ID`). No event is lost or seen twice.
  */
 export function follow(url: string, handlers: StreamHandlers, options: StreamOptions = {}): () => void {
   const stop = new AbortController();
@@ -37,7 +37,7 @@ async function run(url: string, { onEvent, onLiveness }: StreamHandlers, options
       const headers: Record<string, string> = { Accept: 'text/event-stream' };
       if (lastId) headers['Last-Event-ID'] = lastId;
       const response = await get(url, { headers, signal, cache: 'no-store' });
-      // 204 is how a server tells a client to stop asking; a missing job will not come back.
+      // 204 tells a client to stop. A missing job will not come back.
       if (response.status === 204 || response.status === 404) return onLiveness('ended');
       if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
       onLiveness('live');
@@ -49,7 +49,7 @@ async function run(url: string, { onEvent, onLiveness }: StreamHandlers, options
         onEvent(event);
       }
     } catch {
-      // Refused, broken or cut off: all the same to the reader, who sees the badge.
+      // Refused, broken or cut off: the badge shows the same.
     }
     if (signal.aborted) return;
     failures += 1;

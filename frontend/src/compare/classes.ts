@@ -5,7 +5,7 @@ import type { Table } from '../plots/csv';
 import type { Groups } from '../plots/ordering';
 import type { Run } from './runs';
 
-/** A run and what a probe found of it. */
+/** A run and its evaluation by one probe. */
 export interface Measured {
   run: Run;
   evaluation: Evaluation;
@@ -13,7 +13,7 @@ export interface Measured {
 
 export interface ClassesOfRun {
   run: Run;
-  /** From head to tail. */
+  /** One result for each class, from head to tail. */
   results: ClassResult[];
 }
 
@@ -23,7 +23,7 @@ export function resultsOf(measured: readonly Measured[], named: Named): ClassesO
   return measured.map(({ run, evaluation }) => ({ run, results: classResults(evaluation, named) }));
 }
 
-/** The bars of each class side by side, in the order of the runs. */
+/** The bars of each class, side by side in the order of the runs. */
 export function barsOf(all: readonly ClassesOfRun[]): Bar[] {
   return (all[0]?.results ?? []).flatMap((_, place) =>
     all.map(({ run, results }) => {
@@ -33,7 +33,7 @@ export function barsOf(all: readonly ClassesOfRun[]): Bar[] {
   );
 }
 
-/** One line a class, from head to tail, and a column a run. */
+/** One row for each class, from head to tail, and one column for each run. */
 export function classesTable(all: readonly ClassesOfRun[]): Table {
   return {
     header: ['class', 'name', 'group', 'training_images', ...all.map(({ run }) => run.label)],

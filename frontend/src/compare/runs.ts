@@ -1,10 +1,10 @@
 import type { Job } from '../api/types';
 import { runLooks } from '../plots/palette';
 
-/** A job among others: what it is called and how it is drawn. */
+/** A job among others: its label and how it is drawn. */
 export interface Run {
   id: string;
-  /** Its name; with the beginning of its id where another has the same name. */
+  /** The name of the job. The first digits of its id follow where another job has the same name. */
   label: string;
   color: string;
   dash?: number[];

@@ -1,12 +1,12 @@
 import type { Evaluation } from '../api/types';
 
-/** One measure of all jobs. */
+/** One measure for all jobs. */
 export interface Score {
   name: string;
   title: string;
-  /** One entry a job; null where it was not measured. */
+  /** One entry for each job. Null where it was not measured. */
   values: (number | null)[];
-  /** Places of the best, none where all are the same or there is nothing to compare with. */
+  /** Places of the best values. None where all are equal, or where there is only one. */
   best: ReadonlySet<number>;
 }
 
@@ -14,10 +14,10 @@ type Maybe = Evaluation | null;
 
 const MEASURES: [name: string, title: string, of: (evaluation: Evaluation) => number | null | undefined, higherIsBetter: boolean][] = [
   ['All', 'Mean of the per-class accuracies', (e) => e.balanced_accuracy, true],
-  ['Many', 'Mean over the classes with most training images', (e) => e.group_accuracy?.many, true],
-  ['Medium', 'Mean over the classes between', (e) => e.group_accuracy?.medium, true],
-  ['Few', 'Mean over the classes with fewest training images', (e) => e.group_accuracy?.few, true],
-  ['Std', 'Population standard deviation of the three group means, in points: lower is more even', (e) => e.group_std, false],
+  ['Many', 'Mean over the classes with the most training images', (e) => e.group_accuracy?.many, true],
+  ['Medium', 'Mean over the classes in between', (e) => e.group_accuracy?.medium, true],
+  ['Few', 'Mean over the classes with the fewest training images', (e) => e.group_accuracy?.few, true],
+  ['Std', 'Population standard deviation of the three group means, in points. Lower is more even.', (e) => e.group_std, false],
 ];
 
 export function scoresOf(evaluations: readonly Maybe[]): Score[] {
@@ -35,7 +35,7 @@ function bestOf(values: readonly (number | null)[], higherIsBetter: boolean): Se
   return new Set(values.flatMap((value, place) => (value === best ? [place] : [])));
 }
 
-/** Settings of the probes that are not the same in all that there are, with their values: `protocol: fast, sgd`. */
+/** Settings in which the probes differ, with their values: `protocol: fast, sgd`. */
 export function unlikeSettings(evaluations: readonly Maybe[]): string[] {
   const configs = evaluations.flatMap((evaluation) => (evaluation ? [evaluation.config as Record<string, unknown>] : []));
   const names = [...new Set(configs.flatMap((config) => Object.keys(config)))];
@@ -45,7 +45,7 @@ export function unlikeSettings(evaluations: readonly Maybe[]): string[] {
   });
 }
 
-/** Whether all that were measured have the same classes, of as many training images: else a class is not the same class. */
+/** Whether all evaluations have the same training images by class. Only then can they be compared class by class. */
 export function sameClasses(evaluations: readonly Maybe[]): boolean {
   return new Set(evaluations.flatMap((evaluation) => (evaluation ? [JSON.stringify(evaluation.class_counts)] : []))).size <= 1;
 }

@@ -1,4 +1,4 @@
-/** The classes that fill a cluster, largest first: at most `most` of them, each with its share of the members. */
+/** The largest classes of a cluster: at most `most` of them, each with its share of the images. */
 export function topClasses(classCounts: readonly number[], names: readonly string[], most = 3): { name: string; share: number }[] {
   const total = classCounts.reduce((sum, count) => sum + count, 0);
   return classCounts

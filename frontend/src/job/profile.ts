@@ -2,28 +2,28 @@ import type { Profile } from '../api/types';
 
 type Phase = Exclude<keyof Profile, 'epochs'>;
 
-/** What a run's time goes to, in the order in which it is drawn. */
+/** The phases of a run, in the order in which they are drawn. */
 const PHASES: [Phase, label: string, note: string, color: string][] = [
   ['forward_backward', 'Forward, backward', 'Encoder, losses, gradients and the optimiser', '#0072b2'],
   ['data', 'Data', 'Reading images and augmenting them', '#56b4e9'],
   ['tailness', 'Tailness', 'Tracking the tailness of the training images', '#cc79a7'],
-  ['round', 'Sampling rounds', 'The pool’s forward passes included', '#d55e00'],
-  ['other', 'Other', 'The rest of an epoch: recording, waiting, the loop', 'var(--ink-faint)'],
-  ['evaluation', 'Evaluation', 'The probes that the job was submitted with', '#009e73'],
+  ['round', 'Sampling rounds', 'Includes the forward passes of the pool', '#d55e00'],
+  ['other', 'Other', 'The rest of an epoch: recording, waiting and the loop', 'var(--ink-faint)'],
+  ['evaluation', 'Evaluation', 'The evaluations that were requested with the job', '#009e73'],
 ];
 
-/** One phase's part of the whole. */
+/** The part of one phase in the whole. */
 export interface Part {
   phase: Phase;
   label: string;
   note: string;
   color: string;
   seconds: number;
-  /** Of all that was measured, 0..1. */
+  /** Share of the whole measured time, 0..1. */
   share: number;
 }
 
-/** What took any time at all, and its share. */
+/** The phases that took any time, with their shares. */
 export function partsOf(profile: Profile): Part[] {
   const whole = PHASES.reduce((sum, [phase]) => sum + (profile[phase] ?? 0), 0);
   return PHASES.flatMap(([phase, label, note, color]) => {
@@ -32,7 +32,7 @@ export function partsOf(profile: Profile): Part[] {
   });
 }
 
-/** Seconds of one epoch on average; null before the first one is over. */
+/** Mean seconds of an epoch. Null before the first one is over. */
 export function epochSeconds(profile: Profile): number | null {
   const { epochs, data, forward_backward, tailness, round, other } = profile;
   return epochs ? (data + forward_backward + tailness + round + other) / epochs : null;

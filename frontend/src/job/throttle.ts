@@ -1,6 +1,6 @@
 /**
- * Call `action` at once, and then at most every `milliseconds`; calls in between are made up for by one at the end.
- * `cancel` drops one that is still to come.
+ * Call `action` at once, and then at most once every `milliseconds`. Calls in between become one call at the end.
+ * `cancel` drops a call that is still to come.
  */
 export function throttle(action: () => unknown, milliseconds: number): { call: () => void; cancel: () => void } {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,24 +1,24 @@
 import type { GroupName } from './ordering';
 
-/** A class's bar. Bars are drawn in the order given. */
+/** The bar of one class. Bars are drawn in the order given. */
 export interface Bar {
-  /** Class index; becomes `data-class`. */
+  /** The class index. It becomes `data-class`. */
   id: number;
   name: string;
   /** Training images. */
   count: number;
-  /** Null where there is nothing to measure: no bar, but still a place. */
+  /** Null where nothing was measured. The place then has no bar. */
   value: number | null;
   /** Ends of the whisker, where the value is an estimate. */
   low?: number;
   high?: number;
-  /** Where it is not the plot's. */
+  /** Where it differs from the color of the plot. */
   color?: string;
-  /** The whole story in one sentence: title, detail line and screen reader. */
+  /** The description in one sentence, for the tooltip, the detail line and screen readers. */
   story: string;
 }
 
-/** A shaded stretch of bars with a name and, where it has one, a mean drawn across. */
+/** A shaded stretch of bars with a name. Its mean, where it has one, is drawn across. */
 export interface Stretch {
   name: GroupName;
   first: number;

@@ -1,6 +1,6 @@
 export type Cell = string | number | boolean | null | undefined;
 
-/** The numbers of a plot: what its CSV and its table show. */
+/** The numbers of a plot, as its CSV and its table show them. */
 export interface Table {
   header: string[];
   rows: Cell[][];
@@ -14,7 +14,7 @@ export function toCsv(header: readonly string[], rows: readonly (readonly Cell[]
 function field(cell: Cell): string {
   if (cell == null) return '';
   let text = String(cell);
-  // A spreadsheet would run a text that begins like a formula; class names come from outside.
+  // Class names come from outside. A spreadsheet would run a text that begins like a formula.
   if (typeof cell === 'string' && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,4 +1,4 @@
-/** Hand the reader a file made in the browser. */
+/** Save a file that was made in the browser. */
 export function download(filename: string, content: Blob): void {
   const url = URL.createObjectURL(content);
   const link = document.createElement('a');
@@ -9,7 +9,7 @@ export function download(filename: string, content: Blob): void {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** A job's or data set's name as part of a file name. */
+/** The name of a job or data set as part of a file name. */
 export function slug(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60) || 'plot';
 }

@@ -5,7 +5,7 @@ const BOUNDS = [0.25, 0.5, 0.8, 1.25, 2, 4] as const;
 export const BOUND_NAMES = ['¼', '½', '0.8', '1.25', '2', '4'] as const;
 export const NUM_LEVELS = BOUNDS.length + 1;
 
-/** Which colour a ratio has: 0 (far below 1) to 6 (far above), 3 in the middle. */
+/** The colour of a ratio: 0 is far below 1, 3 is about 1, 6 is far above. */
 export function levelOf(ratio: number): number {
   const level = BOUNDS.findIndex((bound) => ratio < bound);
   return level < 0 ? BOUNDS.length : level;
@@ -13,7 +13,7 @@ export function levelOf(ratio: number): number {
 
 /**
  * The cells of each colour as one SVG path, so that a map of 365 x 365 is seven elements and not 133,225.
- * `rows[i][j]` is drawn as a unit square at (j, i); null is left out.
+ * `rows[i][j]` becomes a unit square at (j, i). Null is left out.
  */
 export function levelPaths(rows: readonly (readonly (number | null)[])[]): string[] {
   const paths: string[][] = Array.from({ length: NUM_LEVELS }, () => []);

@@ -1,7 +1,7 @@
-/** A key's place in a legend. */
+/** A key with its place in a legend. */
 export type Placed<K> = K & { at: number; row: number };
 
-/** Keys beside each other, and in a next row what does not fit. A letter is about 6.3 px wide. */
+/** Keys side by side. What does not fit goes to the next row. A letter is about 6.3 px wide. */
 export function placeKeys<K extends { name: string }>(keys: readonly K[], width: number): Placed<K>[] {
   return keys.reduce<Placed<K>[]>((placed, key) => {
     const last = placed.at(-1);

@@ -1,17 +1,17 @@
 /** One line of a plot, over the x that all its lines share. */
 export interface Line {
   label: string;
-  /** Null where there is no value: a gap. Undefined where only another line has a point: drawn across. */
+  /** Null is a gap. Undefined is a place where only another line has a point; the line is drawn across it. */
   value: (number | null | undefined)[];
-  /** None: a faint line, for what the others are compared with. */
+  /** Without one the line is faint: it is what the others are compared with. */
   color?: string;
   /** Lengths of dash and gap; solid without. */
   dash?: number[];
-  /** Whether every point has a mark of its own. */
+  /** Whether every point has a mark. */
   marked?: boolean;
 }
 
-/** The place of the point of a line that is nearest to `place`, at which only another line may have one. */
+/** The place of the line's point that is nearest to `place`. The line may have no point there itself. */
 export function nearestPoint(values: ArrayLike<number | null | undefined>, place: number): number {
   for (let away = 0; away < values.length; away += 1) {
     if (values[place - away] !== undefined) return place - away;

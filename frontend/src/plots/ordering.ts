@@ -1,7 +1,7 @@
 export type GroupName = 'many' | 'medium' | 'few';
 export type Groups = Record<GroupName, number[]>;
 
-/** Classes from head to tail: by training count, the most first; ties by index, so that the order is stable. */
+/** Classes from head to tail: the most training images first. Ties go by index, so that the order is stable. */
 export function headToTail(counts: readonly number[]): number[] {
   return counts.map((_, index) => index).sort((a, b) => counts[b]! - counts[a]! || a - b);
 }
@@ -13,7 +13,7 @@ export interface Band {
   last: number;
 }
 
-/** Where the groups lie in a plot's order. A group of no class has no band. */
+/** Where the groups lie in the order of a plot. A group without classes has no band. */
 export function groupBands(order: readonly number[], groups: Groups): Band[] {
   return (['many', 'medium', 'few'] as const).flatMap((name) => {
     const places = groups[name].map((index) => order.indexOf(index)).filter((place) => place >= 0);

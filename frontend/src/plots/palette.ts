@@ -1,7 +1,10 @@
-/** Okabe and Ito's colours, told apart by colour-blind readers, less black, yellow and orange (too near the grounds and the bands). */
+/**
+ * The colours of Okabe and Ito, which colour-blind readers can tell apart. Black, yellow and orange are left out: they
+ * are too near the backgrounds.
+ */
 const RUN_COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9'] as const;
 
-/** A run keeps its colour on every page and after a reload: it follows from the run's id (FNV-1a). */
+/** The colour of a run. It follows from the id (FNV-1a), so that it is the same on every page and after a reload. */
 export function runColor(id: string): (typeof RUN_COLORS)[number] {
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193) >>> 0;
@@ -10,7 +13,10 @@ export function runColor(id: string): (typeof RUN_COLORS)[number] {
 
 const DASHES = [undefined, [7, 4], [2, 3], [10, 3, 2, 3]] as const;
 
-/** Looks of runs side by side, all different for up to 20: a run's own colour, or the next that is free; dashed when all are taken. */
+/**
+ * Looks of runs side by side, all different for up to 20 runs. A run has its own colour, or the next free one. Lines
+ * are dashed when all colours are taken.
+ */
 export function runLooks(ids: readonly string[]): { color: string; dash?: number[] }[] {
   const taken = new Set<string>();
   return ids.map((id, place) => {
@@ -31,13 +37,13 @@ const [LOWEST, HIGHEST] = [
   [0xd5, 0x5e, 0x00],
 ] as const;
 
-/** A colour between sky blue (0) and vermilion (1), seen on light and dark ground alike. */
+/** A colour between sky blue (0) and vermilion (1), visible on light and on dark backgrounds. */
 export function rampColor(share: number): string {
   const at = Math.min(1, Math.max(0, share));
   return `rgb(${LOWEST.map((low, i) => Math.round(low + (HIGHEST[i]! - low) * at)).join(' ')})`;
 }
 
-/** Each value's rank among those that are there, in 0..1; ties share the lower one. Null stays null. */
+/** The rank of each value, in 0..1. Ties share the lower rank. Null stays null. */
 export function rankShares(values: readonly (number | null)[]): (number | null)[] {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   const ranks = new Map<number, number>();

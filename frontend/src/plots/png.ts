@@ -1,6 +1,6 @@
 import type { Line } from './lines';
 
-/** Pixels of a PNG for each of the plot's own. */
+/** Pixels of a PNG for each pixel of the plot. */
 const SCALE = 2;
 
 const INLINED = [
@@ -8,7 +8,7 @@ const INLINED = [
   'font-family', 'font-size', 'font-weight', 'text-anchor', 'dominant-baseline',
 ] as const;
 
-/** Draw an SVG as it looks on the page, on the page's ground. Its styles come from style sheets, so they are copied in. */
+/** Draw an SVG as it looks on the page, with its background. Styles come from style sheets, so they are copied. */
 export async function svgToPng(svg: SVGSVGElement): Promise<Blob> {
   const copy = svg.cloneNode(true) as SVGSVGElement;
   const originals = svg.querySelectorAll('*');
@@ -31,7 +31,7 @@ export async function svgToPng(svg: SVGSVGElement): Promise<Blob> {
   }
 }
 
-/** A canvas plot on the page's ground, with the names of its lines; alone it would be transparent, and have none. */
+/** A canvas plot with the background of the page and the names of its lines. The canvas itself has neither. */
 export function canvasToPng(canvas: HTMLCanvasElement, lines: readonly Line[] = []): Promise<Blob> {
   const scale = devicePixelRatio;
   const rows = legendRows(lines, canvas.width / scale);
@@ -55,7 +55,7 @@ export function canvasToPng(canvas: HTMLCanvasElement, lines: readonly Line[] = 
 
 type Placed = Line & { at: number; row: number };
 
-/** Names of lines in as many rows as they need; a letter is at most 8 pixels wide. */
+/** The names of lines, in as many rows as they need. A letter is at most 8 pixels wide. */
 function legendRows(lines: readonly Line[], width: number): Placed[][] {
   const rows: Placed[][] = [];
   let at = Infinity;
@@ -71,7 +71,7 @@ function legendRows(lines: readonly Line[], width: number): Placed[][] {
   return rows;
 }
 
-/** `draw` adds to the stretch of `below` pixels under the image. */
+/** The image on the background of its element. `draw` fills the `below` pixels under it. */
 function onGround(
   image: CanvasImageSource,
   width: number,
@@ -90,6 +90,6 @@ function onGround(
   context.drawImage(image, 0, 0, width, height);
   draw?.(context, style);
   return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('The browser could not make a PNG'))), 'image/png');
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('The browser could not draw the PNG.'))), 'image/png');
   });
 }

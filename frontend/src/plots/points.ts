@@ -3,21 +3,21 @@ export interface Point {
   x: number;
   y: number;
   color: string;
-  /** Pixels; of a cross, half its width. */
+  /** In pixels. For a cross it is half the width. */
   radius: number;
   shape: 'dot' | 'cross';
-  /** The whole story in one sentence: detail line and screen reader. */
+  /** The description in one sentence, for the detail line and screen readers. */
   story: string;
 }
 
-/** What a kind of mark stands for. */
+/** One entry of the legend. */
 export interface Key {
   name: string;
   color: string;
   shape: Point['shape'];
 }
 
-/** The place of the point that lies nearest to (x, y), all in pixels and no farther than `most`. */
+/** The place of the point nearest to (x, y), in pixels. Undefined when none lies within `most`. */
 export function nearest(points: readonly { x: number; y: number }[], x: number, y: number, most: number): number | undefined {
   let found: number | undefined;
   let best = most * most;

@@ -1,7 +1,7 @@
 /** The ends of an axis. */
 export type Domain = readonly [low: number, high: number];
 
-/** What an axis must span to show all values with some room around them; a single value gets room of its own. */
+/** The range that shows all values with some room around them. A single value gets room too. */
 export function domainOf(values: readonly number[], room = 0.06): Domain {
   if (values.length === 0) return [0, 1];
   let [low, high] = [Infinity, -Infinity];
@@ -10,7 +10,7 @@ export function domainOf(values: readonly number[], room = 0.06): Domain {
   return [low - pad, high + pad];
 }
 
-/** Round steps for an axis: about `wanted` of them, each 1, 2 or 5 times a power of ten. */
+/** Ticks of an axis: about `wanted` of them, at multiples of 1, 2 or 5 times a power of ten. */
 export function ticksWithin([low, high]: Domain, wanted = 5): number[] {
   if (!(high > low)) return [low];
   const rough = (high - low) / wanted;
@@ -21,12 +21,12 @@ export function ticksWithin([low, high]: Domain, wanted = 5): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-/** A value's place between `from` and `to`, in proportion. */
+/** The position of a value between `from` and `to`, in proportion. */
 export function place(value: number, [low, high]: Domain, from: number, to: number): number {
   return from + ((value - low) / (high - low)) * (to - from);
 }
 
-/** The part of the line y = slope x + intercept that lies within the axes; null where none does. */
+/** The part of the line y = slope x + intercept within the axes. Null where there is none. */
 export function lineWithin(slope: number, intercept: number, x: Domain, y: Domain): { from: [number, number]; to: [number, number] } | null {
   let [left, right] = [x[0], x[1]];
   if (slope === 0) {

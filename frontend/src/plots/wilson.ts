@@ -2,10 +2,10 @@
 const Z = 1.959963984540054;
 
 /**
- * Wilson's 95 % score interval of a share: what `accuracy` on `trials` test images is good for.
+ * Wilson's 95 % score interval of `accuracy`, a share measured on `trials` test images.
  *
- * It stays within 0..1 and is honest at 0 % and 100 %, unlike plus-minus one and a half standard errors.
- * (E. B. Wilson, JASA 22, 1927.) Without trials nothing is known: 0..1.
+ * It stays within 0..1 and holds at 0 % and 100 %, unlike the normal approximation.
+ * (E. B. Wilson, JASA 22, 1927.) Without trials it is 0..1.
  */
 export function wilson(accuracy: number, trials: number): { low: number; high: number } {
   if (trials <= 0) return { low: 0, high: 1 };
