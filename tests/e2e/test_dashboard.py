@@ -289,9 +289,72 @@ def test_analyses_are_run_from_the_page_and_show_the_apis_numbers(
     expect(page.get_by_text(f"A cluster of {clusters['size'][-1]} images")).to_be_visible()
 
 
+def evaluations(service: Stack, job: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service.client.get(f"/api/v1/jobs/{job['id']}/evaluations").json()["items"]
+    return found
+
+
+def delete(page: Page, what: str) -> None:
+    page.get_by_role("button", name=f"Delete {what}").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Its files will be deleted. This cannot be undone.")
+    dialog.get_by_role("button", name="Delete").click()
+
+
+def test_an_evaluation_is_requested_and_deleted_on_the_page(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    before = evaluations(service, job)
+    page.goto(f"/jobs/{job['id']}")
+    page.get_by_text("Evaluate a checkpoint").click()
+    form = page.get_by_role("form", name="Evaluate a checkpoint")
+    form.get_by_label("Probe").select_option("knn")
+    form.get_by_label("neighbors").fill("5")
+    form.get_by_label("Checkpoint").select_option(label="epoch 2")
+    form.get_by_role("button", name="Evaluate").click()
+    # It takes the place of the one that was shown once it is there.
+    expect(page.locator("#accuracy").get_by_text("Nearest neighbours, epoch 2.")).to_be_visible(timeout=60_000)
+    added = [one for one in evaluations(service, job) if one not in before]
+    assert [(one["kind"], one["epoch"], one["config"]["neighbors"]) for one in added] == [("knn", 2, 5)]
+    accuracy = added[0]["balanced_accuracy"]
+    expect(page.locator("#accuracy [data-fact=All]")).to_have_text(f"{100 * accuracy:.1f} %")
+
+    # A refusal stands beside the field.
+    form.get_by_label("Probe").select_option("few_shot")
+    form.get_by_label("shots").fill("100000")
+    form.get_by_role("button", name="Evaluate").click()
+    expect(form.locator("[data-pointer='/shots']")).to_be_visible()
+
+    delete(page, "Nearest neighbours, epoch 2")
+    expect(page.locator("#accuracy").get_by_text("epoch 3.")).to_be_visible()
+    assert evaluations(service, job) == before
+
+
+def test_work_on_a_checkpoint_is_cancelled_on_the_page(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    before = evaluations(service, job)
+    page.goto(f"/jobs/{job['id']}")
+    page.get_by_text("Evaluate a checkpoint").click()
+    form = page.get_by_role("form", name="Evaluate a checkpoint")
+    form.get_by_label("protocol").select_option("sgd")
+    form.get_by_role("button", name="Evaluate").click()
+    page.get_by_role("button", name="Cancel Linear probe").click()
+    row = page.locator("[data-evaluation]")
+    expect(row.locator("[data-status=cancelled]")).to_be_visible(timeout=60_000)
+    delete(page, "Linear probe, epoch 3")
+    expect(row).to_have_count(0)
+    assert evaluations(service, job) == before
+
+    finished_analysis(page, service, job, "alignment")
+    delete(page, "Alignment, epoch 3")
+    expect(page.get_by_text("Not run yet.")).to_be_visible()
+    assert service.client.get(f"/api/v1/jobs/{job['id']}/analyses?kind=alignment").json()["items"] == []
+
+
 def test_the_form_submits_each_framework_and_matched_steps(page: Page, service: Stack, job: dict[str, Any]) -> None:
     page.goto("/jobs/new")
+    # What is typed for a kind that is no longer chosen is not sent; the API would refuse it.
+    page.get_by_label("Framework").select_option("moco")
+    page.get_by_label("queue_size").fill("64")
     page.get_by_label("Framework").select_option("bcl")
+    expect(page.get_by_label("queue_size")).to_have_count(0)
     page.get_by_label("bcl_variant").select_option("D")
     page.get_by_label("Sampler").select_option("none")
     page.get_by_label("match_steps").select_option("true")
@@ -304,6 +367,7 @@ def test_the_form_submits_each_framework_and_matched_steps(page: Page, service: 
     config = service.client.get(f"/api/v1/jobs/{job_id}").json()["config"]
     wanted = {"framework": "bcl", "bcl_variant": "D", "sampler": "none", "match_steps": True, "epochs": 3}
     assert {key: config[key] for key in wanted} == wanted
+    assert "queue_size" not in config
     page.goto("/jobs?framework=bcl")
     expect(page.locator("tr[data-job]")).to_have_count(1)
     expect(page.get_by_role("link", name="matched")).to_be_visible()
@@ -344,6 +408,7 @@ def test_a_file_is_uploaded_and_registered_or_its_problem_shown(page: Page, serv
 
     page.goto("/pools")
     page.get_by_label("Name").fill("twelve")
+    expect(page.get_by_label("File")).to_have_attribute("accept", re.compile(r"\.npz.*\.npy|\.npy.*\.npz"))
     page.get_by_label("File").set_input_files({"name": "a b.npz", "mimeType": "", "buffer": npz(images=images)})
     page.get_by_label("Image size").fill("")
     page.get_by_role("button", name="Register", exact=True).click()

@@ -6,7 +6,7 @@ import { fieldsOf, sentSettings, shown } from './schema';
 // As pydantic writes it.
 const SCHEMA: Schema = {
   type: 'object',
-  $defs: { Thresholds: { type: 'object', properties: { low: { type: 'integer' } } } },
+  $defs: { Thresholds: { type: 'object', properties: { low: { type: 'integer', default: 20 } } } },
   properties: {
     kind: { const: 'toy', type: 'string', default: 'toy' },
     variant: { enum: ['I', 'D'], type: 'string', default: 'I', description: 'On SimCLR or on SDCLR.' },
@@ -46,6 +46,7 @@ describe('the fields of a schema', () => {
     expect(named.top_k).toMatchObject({ minimum: 0 });
     expect(named.top_k).not.toHaveProperty('maximum');
     expect(named.note).not.toHaveProperty('default');
+    expect(named.thresholds).toMatchObject({ default: null, example: '{"low":20}' });
   });
 
   it('leave out what the form asks for elsewhere', () => {

@@ -13,6 +13,8 @@ export interface SettingField {
   maximum?: number;
   /** Undefined where the schema has none. */
   default?: unknown;
+  /** Of an object: its own settings with their defaults, as JSON. */
+  example?: string;
 }
 
 /** What a reader has typed, by the name of the setting. An empty text leaves the default. */
@@ -40,7 +42,8 @@ function fieldOf(name: string, property: Schema, definitions: Record<string, Sch
   }
   if (one?.type === 'string') return { ...field, input: 'text' };
   if (one?.type === 'array' && isPlain(one.items, definitions)) return { ...field, input: 'list' };
-  return field;
+  const inner = Object.entries(one?.properties ?? {}).flatMap(([key, value]) => (value.default === undefined ? [] : [[key, value.default]]));
+  return inner.length ? { ...field, example: JSON.stringify(Object.fromEntries(inner)) } : field;
 }
 
 /** The alternatives of a property, without null: a setting that may be null is left empty instead. */
