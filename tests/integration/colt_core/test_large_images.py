@@ -37,6 +37,6 @@ def test_resnet50_trains_at_224_px(preset: str, settings: dict[str, Any], steps:
     events = list(pretrain(config, IMAGES, POOL))
     assert events[-1] == Finished(2, steps)
     assert all(np.isfinite(step.loss) for step in kinds(events, StepDone))
-    assert len(kinds(events, RoundDone)) == (config.sampler == "colt")
+    assert len(kinds(events, RoundDone)) == config.sampler.picks
     backbone, _ = load_backbone(kinds(events, CheckpointReady)[-1].state)
     assert backbone.num_features == 2048

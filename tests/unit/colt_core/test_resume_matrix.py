@@ -9,19 +9,18 @@ from typing import Any
 import pytest
 
 from colt_core.events import CheckpointReady, Finished, Stopped
+from colt_core.frameworks.kinds import frameworks
+from colt_core.samplers.kinds import samplers
 from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.support.tiny_runs import config, difference, run, stop_after
 
 FRAMEWORKS: dict[str, dict[str, Any]] = {
-    "simclr": {"framework": "simclr"},
-    "sdclr": {"framework": "sdclr"},
-    "bcl-I": {"framework": "bcl", "bcl_variant": "I"},
+    **{kind: {"framework": kind} for kind in frameworks},
     "bcl-D": {"framework": "bcl", "bcl_variant": "D"},
 }
-SAMPLERS = ("none", "random", "mak", "colt")
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", samplers)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_stopped_at_random_steps_and_resumed_it_ends_bit_for_bit_the_same(
     framework: str, sampler: str, tmp_path: Path
