@@ -1,7 +1,9 @@
 # What colt_core exports. `__init__.py` reads the imports from here.
 from colt_core.analyses.alignment import alignment
 from colt_core.analyses.cluster_minority import cluster_minority
-from colt_core.analyses.config import (
+from colt_core.analyses.connectivity import connectivity
+from colt_core.analyses.feature_map import feature_map
+from colt_core.analyses.kinds import (
     AlignmentConfig,
     AnalysisConfig,
     ClusterMinorityConfig,
@@ -11,8 +13,6 @@ from colt_core.analyses.config import (
     TailShareConfig,
     UniformityConfig,
 )
-from colt_core.analyses.connectivity import connectivity
-from colt_core.analyses.feature_map import feature_map
 from colt_core.analyses.misclassification import misclassification_matrix
 from colt_core.analyses.run import analyze
 from colt_core.analyses.tail_share import tail_share
@@ -74,9 +74,9 @@ from colt_core.frameworks.simclr import SimCLR
 from colt_core.kinds import Registry, Settings
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent, similarity_softmax
 from colt_core.models import Backbone, ProjectionHead
-from colt_core.probes.config import EvaluationConfig
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.few_shot import few_shot_probe
+from colt_core.probes.kinds import EvaluationConfig
 from colt_core.probes.knn import knn_probe
 from colt_core.probes.linear import choose_strength, linear_probe
 from colt_core.probes.linear_sgd import linear_probe_sgd

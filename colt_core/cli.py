@@ -7,12 +7,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from colt_core.analyses.config import AnalysisKind, analysis_config
+from colt_core.analyses.kinds import AnalysisSettings, analyses
 from colt_core.cli_data import Unusable, add_data_options, is_follower, open_data
 from colt_core.config import PretrainConfig
 from colt_core.data import DataError
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make one analysis of a checkpoint, and print what it found as JSON. Give the data of the run.",
     )
     analyze.add_argument("checkpoint", type=Path, metavar="CHECKPOINT.pt")
-    analyze.add_argument("--kind", required=True, choices=get_args(AnalysisKind))
+    analyze.add_argument("--kind", required=True, choices=list(analyses))
     analyze.add_argument("--settings", default="{}", metavar="YAML", help="such as '{num_views: 4, seed: 1}'")
     add_data_options(analyze)
     analyze.set_defaults(command=_analyze)
@@ -98,11 +98,11 @@ def _analyze(arguments: argparse.Namespace) -> int:
         settings = yaml.safe_load(arguments.settings)
         if not isinstance(settings, dict):
             raise Unusable(f"--settings {arguments.settings}: settings by name are needed, such as '{{seed: 1}}'")
-        config = analysis_config.validate_python({**settings, "kind": arguments.kind})
+        config = AnalysisSettings.model_validate({**settings, "kind": arguments.kind})
     except yaml.YAMLError as error:
         raise Unusable(f"--settings {arguments.settings} is not YAML") from error
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()]
+        lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         raise Unusable(f"--settings: {'; '.join(lines)}") from error
     dataset, pool = open_data(arguments)
 

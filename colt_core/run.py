@@ -15,8 +15,8 @@ from colt_core.config import PretrainConfig
 from colt_core.data import ImageDataset, ImagePool
 from colt_core.distributed import process_group
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone, Stopped
-from colt_core.probes.config import EvaluationConfig
 from colt_core.probes.evaluate import evaluate
+from colt_core.probes.kinds import ProbeSettings
 from colt_core.probes.metrics import Evaluation
 from colt_core.training.checkpoint import load_backbone, save_checkpoint
 from colt_core.training.device import Compute
@@ -59,7 +59,7 @@ def run_to_folder(
         return None
     backbone, _ = load_backbone(state)
     Compute.of(config).module(backbone)
-    probe = EvaluationConfig(group_thresholds=config.group_thresholds)
+    probe = ProbeSettings(group_thresholds=config.group_thresholds)
     evaluation = evaluate(
         backbone, dataset, probe, flip_probability=config.flip_probability, precision=config.precision
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from colt_core.analyses.config import analysis_config
+from colt_core.analyses.kinds import AnalysisSettings
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
@@ -42,7 +42,7 @@ def analyse(lease: Lease, _interrupt: Interrupt) -> None:
     state = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH])).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; analyse another one")
-    config = analysis_config.validate_python(analysis.config)
+    config = AnalysisSettings.from_stored(analysis.config)
     try:
         result = analyze(config, state, dataset, pool)
     except ValueError as error:

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 from colt_core.data.dataset import ImageDataset
-from colt_core.probes.config import EvaluationConfig
+from colt_core.probes.kinds import ProbeSettings
 from worker.child import WorkFailed
 
 
-def probe(state: dict[str, Any], dataset: ImageDataset, config: EvaluationConfig) -> dict[str, Any]:
+def probe(state: dict[str, Any], dataset: ImageDataset, config: ProbeSettings) -> dict[str, Any]:
     """Evaluate the backbone in `state`, a loaded checkpoint.
 
     Returns:

@@ -10,7 +10,7 @@ from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from colt_core.data.dataset import ImageDataset
-from colt_core.probes.config import EvaluationConfig
+from colt_core.probes.kinds import ProbeSettings
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
@@ -42,7 +42,7 @@ def evaluate(lease: Lease, _interrupt: Interrupt) -> None:
     state = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH])).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; evaluate another one")
-    config = EvaluationConfig.model_validate(evaluation.config)
+    config = ProbeSettings.from_stored(evaluation.config)
     columns = probe(state, ImageDataset.load(whole_folder(dataset)), config)
 
     def write(session: Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
 from colt_core.data.dataset import ImageDataset
-from colt_core.probes.config import EvaluationConfig
+from colt_core.data.groups import GroupThresholds
+from colt_core.probes.kinds import ProbeSettings
 from colt_core.training.divergence import TrainingDiverged
 from store import leases
 from store.artifacts import get_artifacts
@@ -123,11 +125,8 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
         done = recording.finished_probes(session, checkpoint.id)
         seconds = profile.spent(session, job.id).evaluation or 0.0  # of an earlier attempt
     thresholds = PretrainConfig.from_stored(job.config).group_thresholds
-    for kind in job.evaluations:
-        config = EvaluationConfig(kind=kind, group_thresholds=thresholds)
-        if config.model_dump(mode="json") in done:
-            continue
-        recorder.say(f"evaluation: {kind}")
+    for config in outstanding(job.evaluations, thresholds, done):
+        recorder.say(f"evaluation: {config.kind}")
         recorder.flush()
         began, created_at = perf_counter(), utc_now()
         columns = {"created_at": created_at, **probe(state, dataset, config)}
@@ -135,11 +134,26 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
         _record_evaluation(lease, job, checkpoint, config, columns, seconds)
 
 
+def outstanding(
+    kinds: Iterable[str], thresholds: GroupThresholds | None, done: Iterable[dict[str, Any]]
+) -> list[ProbeSettings]:
+    """The probes that a job asks for and its last checkpoint has no result of.
+
+    Args:
+        kinds: the job's evaluations.
+        thresholds: how the job groups classes.
+        done: settings in the rows of results, as any version wrote them.
+    """
+    wanted = [ProbeSettings(kind=kind, group_thresholds=thresholds) for kind in kinds]
+    rows = list(done)
+    return [settings for settings in wanted if not any(settings.is_stored_as(row) for row in rows)]
+
+
 def _record_evaluation(
     lease: Lease,
     job: Job,
     checkpoint: Checkpoint,
-    config: EvaluationConfig,
+    config: ProbeSettings,
     columns: dict[str, Any],
     seconds: float,
 ) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Query, Response
+from fastapi.openapi.models import Example
 
 from api.access.auth import Guarded
 from api.analyses import service
@@ -13,13 +14,18 @@ from api.http.after_commit import ring_later
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find as find_job
+from api.registered import AnalysisKind
 from api.registration import Accepted
-from colt_core.analyses.config import AnalysisKind
 from store.broker import PREPARE
 from store.database import reading, writing
 from store.repositories import analyses
 
 router = APIRouter(tags=["jobs"], route_class=Guarded)
+
+_EXAMPLES: dict[str, Example] = {
+    "tail share": {"value": {"kind": "tail_share"}},
+    "feature map": {"value": {"kind": "feature_map", "method": "pca", "num_samples": 500}},
+}
 
 
 @router.get("/jobs/{job_id}/analyses", responses=problems(404))
@@ -37,7 +43,12 @@ def list_analyses(
 
 
 @router.post("/jobs/{job_id}/analyses", status_code=202, responses=problems(404, 409, 415))
-def request_analysis(job_id: str, wanted: NewAnalysis, background: BackgroundTasks, response: Response) -> Accepted:
+def request_analysis(
+    job_id: str,
+    wanted: Annotated[NewAnalysis, Body(openapi_examples=_EXAMPLES)],
+    background: BackgroundTasks,
+    response: Response,
+) -> Accepted:
     """Ask for an analysis of a checkpoint. Asking for the same again answers the one that there is."""
     with writing() as session:
         analysis = service.request(session, job_id, wanted)

@@ -3,73 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from fastapi import Body
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 
-from colt_core.analyses.config import (
-    AlignmentConfig,
-    AnalysisConfig,
-    AnalysisKind,
-    ClusterMinorityConfig,
-    ConnectivityConfig,
-    FeatureMapConfig,
-    MisclassificationConfig,
-    TailShareConfig,
-    UniformityConfig,
-)
-from colt_core.analyses.results import AnalysisResult
+from api.registered import AnalysisKind, OfCheckpoint, requests_for
+from colt_core.analyses.kinds import AnalysisResult, AnalysisSettings, analyses
+from colt_core.tagged import one_of
 
+if TYPE_CHECKING:
 
-class _OfCheckpoint(BaseModel):
-    checkpoint_id: str | None = Field(None, min_length=1, max_length=64, description="Default: the last.")
+    class _Request(OfCheckpoint, AnalysisSettings): ...
+
+    _Result = AnalysisResult
+else:
+    _Request = requests_for(analyses.values())
+    _Result = one_of(kind.result for kind in analyses.values())
 
 
-class NewUniformity(_OfCheckpoint, UniformityConfig):
-    """How evenly the ID images spread over the feature space."""
+class NewAnalysis(RootModel[_Request]):
+    """An analysis of one of the job's checkpoints."""
 
+    @property
+    def checkpoint_id(self) -> str | None:
+        return self.root.checkpoint_id
 
-class NewAlignment(_OfCheckpoint, AlignmentConfig):
-    """How near two augmented views of an image come, by class."""
-
-
-class NewTailShare(_OfCheckpoint, TailShareConfig):
-    """Whether the images of highest tailness are those of the tail classes."""
-
-
-class NewClusterMinority(_OfCheckpoint, ClusterMinorityConfig):
-    """Whether clusters of high tailness are those that hold the tail classes."""
-
-
-class NewMisclassification(_OfCheckpoint, MisclassificationConfig):
-    """Which classes a probe mistakes for which."""
-
-
-class NewConnectivity(_OfCheckpoint, ConnectivityConfig):
-    """How many same-class pairs augmentation connects, without and with OOD images as bridges."""
-
-
-class NewFeatureMap(_OfCheckpoint, FeatureMapConfig):
-    """The feature space in two dimensions."""
-
-
-NewAnalysis = Annotated[
-    NewUniformity
-    | NewAlignment
-    | NewTailShare
-    | NewClusterMinority
-    | NewMisclassification
-    | NewConnectivity
-    | NewFeatureMap,
-    Body(
-        discriminator="kind",
-        openapi_examples={
-            "tail share": {"value": {"kind": "tail_share"}},
-            "feature map": {"value": {"kind": "feature_map", "method": "pca", "num_samples": 500}},
-        },
-    ),
-]
+    @property
+    def settings(self) -> AnalysisSettings:
+        return AnalysisSettings.model_validate(self.root.model_dump(exclude={"checkpoint_id"}))
 
 
 class AnalysisInfo(BaseModel):
@@ -84,12 +45,17 @@ class AnalysisInfo(BaseModel):
     status: Literal["queued", "running", "succeeded", "failed"]
     error: str | None
     epoch: int
-    config: AnalysisConfig
+    config: AnalysisSettings
     created_at: dt.datetime
     finished_at: dt.datetime | None
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _as_stored(cls, config: Any) -> AnalysisSettings:
+        return AnalysisSettings.from_stored(config)
 
 
 class AnalysisWithResult(AnalysisInfo):
     """An analysis and what it found."""
 
-    result: AnalysisResult | None = Field(description="Null until it `succeeded`.")
+    result: _Result | None = Field(description="Null until it `succeeded`.")

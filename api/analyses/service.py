@@ -8,7 +8,6 @@ from api.analyses.schemas import NewAnalysis
 from api.http.errors import NotFound, Unprocessable
 from api.jobs.service import find_checkpoint
 from api.jobs.service import lock as lock_job
-from colt_core.analyses.config import analysis_config, analysis_problem
 from colt_core.config import PretrainConfig
 from store.models import Analysis, Dataset
 from store.repositories import analyses, registrations
@@ -36,12 +35,12 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
     """
     job = lock_job(session, job_id)
     checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
-    config = analysis_config.validate_python(wanted.model_dump(exclude={"checkpoint_id"}))
+    config = wanted.settings
     dataset = registrations.get(session, Dataset, job.dataset_id)
     assert dataset is not None  # a foreign key says so
     splits = dataset.split_sizes or {}
     run = PretrainConfig.from_stored(job.config)
-    problem = analysis_problem(config, run, dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
+    problem = config.problem(run, dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
     if problem is not None:
         field, what = problem
         raise Unprocessable((f"/{field}", what))

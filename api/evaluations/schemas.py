@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from colt_core.probes.config import EvaluationConfig, ProbeKind
+from api.registered import OfCheckpoint, ProbeKind, requests_for
+from colt_core.probes.kinds import ProbeSettings, probes
+
+if TYPE_CHECKING:
+
+    class _Request(OfCheckpoint, ProbeSettings): ...
+
+else:
+    _Request = requests_for(probes.values())
 
 
-class NewEvaluation(EvaluationConfig):
-    """Another probe of one of the job's checkpoints."""
+class NewEvaluation(RootModel[_Request]):
+    """Another probe of one of the job's checkpoints; `linear` where no kind is given."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"kind": "knn", "neighbors": 20}})
 
-    checkpoint_id: str | None = Field(None, min_length=1, max_length=64, description="Default: the last.")
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_default_kind(cls, values: Any) -> Any:
+        return {"kind": ProbeSettings.default_kind, **values} if isinstance(values, dict) else values
+
+    @property
+    def checkpoint_id(self) -> str | None:
+        return self.root.checkpoint_id
+
+    @property
+    def settings(self) -> ProbeSettings:
+        return ProbeSettings.model_validate(self.root.model_dump(exclude={"checkpoint_id"}))
 
 
 class GroupAccuracy(BaseModel):

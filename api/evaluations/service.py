@@ -8,7 +8,6 @@ from api.evaluations.schemas import NewEvaluation
 from api.http.errors import Unprocessable
 from api.jobs.service import find_checkpoint, lock
 from colt_core.config import PretrainConfig
-from colt_core.probes.config import EvaluationConfig
 from store.models import Dataset, Evaluation
 from store.repositories import evaluations, registrations
 
@@ -23,7 +22,7 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
     """
     job = lock(session, job_id)
     checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
-    config = EvaluationConfig.model_validate(wanted.model_dump(exclude={"checkpoint_id"}))
+    config = wanted.settings
     if config.group_thresholds is None:
         config = config.model_copy(update={"group_thresholds": PretrainConfig.from_stored(job.config).group_thresholds})
     dataset = registrations.get(session, Dataset, job.dataset_id)
@@ -31,7 +30,8 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
     splits = dataset.split_sizes or {}
     problem = config.problem(dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
     if problem is not None:
-        raise Unprocessable(("/shots", problem))
+        setting, what = problem
+        raise Unprocessable((f"/{setting}", what))
     evaluation = Evaluation(
         job_id=job_id,
         checkpoint_id=checkpoint.id,

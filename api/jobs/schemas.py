@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
 
+from api.registered import ProbeKind
 from api.registration import PRINTED, Name
 from colt_core.config import PretrainConfig, config_schema
-from colt_core.probes.config import ProbeKind
+from colt_core.probes.kinds import probes
 from store.models import Job
 
 Status = Literal["queued", "running", "cancelling", "cancelled", "failed", "succeeded"]
@@ -68,7 +69,7 @@ class NewJob(BaseModel):
     dataset_id: str = Field(min_length=1, max_length=64)
     ood_pool_id: str | None = Field(None, min_length=1, max_length=64)
     config: PartialConfig = Field(default_factory=dict)
-    evaluations: list[ProbeKind] = Field(["linear"], max_length=3, description="Run on the last checkpoint.")
+    evaluations: list[ProbeKind] = Field(["linear"], max_length=len(probes), description="Run on the last checkpoint.")
 
     @field_validator("tags", "evaluations")
     @classmethod

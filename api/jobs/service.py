@@ -12,7 +12,7 @@ from api.http.errors import Conflict, NotFound, Unprocessable
 from api.http.pointers import pointer
 from api.jobs.schemas import NewJob
 from colt_core.config import PretrainConfig
-from colt_core.probes.config import EvaluationConfig
+from colt_core.probes.kinds import ProbeSettings
 from store.models import Checkpoint, Dataset, Job, OodPool, utc_now
 from store.repositories import checkpoints, jobs, registrations
 from store.repositories.registrations import R
@@ -192,8 +192,8 @@ def _check_fit(config: PretrainConfig, wanted: NewJob, dataset: Dataset, pool: O
         sizes = f"its images have {pool.image_size} px, those of the data set {dataset.image_size} px"
         problems.append(("/ood_pool_id", f"{sizes}; register the pool with image_size {dataset.image_size}"))
     for position, kind in enumerate(wanted.evaluations):
-        probe = EvaluationConfig(kind=kind)
-        if (what := probe.problem(counts, splits.get("probe", 0), splits.get("val", 0))) is not None:
-            problems.append((f"/evaluations/{position}", what))
+        probe = ProbeSettings(kind=kind)
+        if (problem := probe.problem(counts, splits.get("probe", 0), splits.get("val", 0))) is not None:
+            problems.append((f"/evaluations/{position}", problem[1]))
     if problems:
         raise Unprocessable(*problems)

@@ -1,1 +1,1 @@
-"""Analyses of a pretrained encoder. Nothing is imported here, as `colt_core.analyses.config` needs no torch."""
+"""Analyses of a pretrained encoder. Nothing is imported here, as `colt_core.analyses.kinds` needs no torch."""

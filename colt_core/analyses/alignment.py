@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.kinds import Alignment, AlignmentConfig
+from colt_core.analyses.views import embed_views
 from colt_core.events import Float32
+from colt_core.probes.metrics import mean_of_known
+
+
+def analyze(settings: AlignmentConfig, run: AnalysedRun) -> Alignment:
+    """The analysis `alignment`."""
+    by_class: list[float | None] = []
+    for c in range(run.num_classes):  # one by one: the views of all classes may be more than memory holds
+        index = run.of_classes((c,), settings.per_class, settings.seed)
+        z_NVD = embed_views(run.framework, run.images, index, 2 * settings.num_pairs, run.config, settings.seed)
+        by_class.append(alignment(z_NVD[:, 0::2], z_NVD[:, 1::2]) if len(index) else None)
+    group = {name: mean_of_known([by_class[c] for c in classes]) for name, classes in run.groups.items()}
+    overall = mean_of_known(by_class)
+    assert overall is not None  # a training part is never empty
+    return Alignment(alignment=overall, by_class=by_class, group=group)
 
 
 def alignment(view1: Float32, view2: Float32) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
+from colt_core.analyses.kinds import Need
 from colt_core.analyses.views import UInt8, choose
 from colt_core.config import PretrainConfig
 from colt_core.data import ClassGroups, ImageDataset, ImagePool, class_groups
@@ -17,49 +20,80 @@ from colt_core.training.checkpoint import load_framework
 from colt_core.training.device import Compute
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AnalysedRun:
-    """A checkpoint, opened beside its data."""
+    """A checkpoint, opened beside its data. Images and network are not touched before an analysis asks for them."""
 
     config: PretrainConfig
-    framework: Framework  # on its device, in eval mode
-    images: UInt8  # the ID training images
-    labels: Int64
-    num_classes: int
-    groups: ClassGroups
-    tailness: Float32
-    selected: Int64  # what the last round picked
+    state: dict[str, Any]
+    dataset: ImageDataset
     pool: ImagePool | None
 
     @classmethod
-    def of(cls, state: dict[str, Any], dataset: ImageDataset, pool: ImagePool | None) -> Self:
+    def of(
+        cls,
+        state: dict[str, Any],
+        dataset: ImageDataset,
+        pool: ImagePool | None,
+        needs: Set[Need] = frozenset({"images", "pool"}),
+    ) -> Self:
         """Open a checkpoint's state.
+
+        Args:
+            needs: what will be read beside the labels; only that is compared with the data of the run.
 
         Raises:
             ValueError: if the data are not those of the run.
         """
-        images, labels = dataset.part("train")
-        trained = {"num_train": len(images), "image_size": dataset.image_size}
-        if pool is not None and state["data"]["num_pool"] is not None:
-            trained["num_pool"] = len(pool)
-        for name, value in trained.items():
+        data = {"num_train": len(dataset.parts["train"])}
+        if "images" in needs:
+            data["image_size"] = dataset.image_size
+        if "pool" in needs and pool is not None and state["data"]["num_pool"] is not None:
+            data["num_pool"] = len(pool)
+        for name, value in data.items():
             if state["data"][name] != value:
                 raise ValueError(f"the checkpoint is of other data: {name} was {state['data'][name]} and is {value}")
-        framework, config = load_framework(state)
+        return cls(PretrainConfig.from_stored(state["config"]), state, dataset, pool)
+
+    @cached_property
+    def framework(self) -> Framework:
+        """On its device, in eval mode."""
+        framework, config = load_framework(self.state)
         Compute.of(config).module(framework)
-        tracker = TailnessTracker(len(images), config.tailness_momentum)
-        tracker.load_state_dict(state["tailness"])
-        return cls(
-            config,
-            framework,
-            images,
-            labels,
-            dataset.num_classes,
-            class_groups(dataset.class_counts, config.group_thresholds),
-            tracker.scores().numpy(),
-            state["selected"].numpy(),
-            pool,
-        )
+        return framework
+
+    @cached_property
+    def images(self) -> UInt8:
+        """The ID training images."""
+        return self.dataset.part("train")[0]
+
+    @cached_property
+    def labels(self) -> Int64:
+        """The classes of the ID training images."""
+        return self.dataset.labels[self.dataset.parts["train"]]
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self.dataset.num_classes
+
+    @cached_property
+    def groups(self) -> ClassGroups:
+        """Many, Medium and Few by the run's `group_thresholds`."""
+        return class_groups(self.dataset.class_counts, self.config.group_thresholds)
+
+    @cached_property
+    def tailness(self) -> Float32:
+        """Of each ID training image; one that was never scored has the mean of the others."""
+        tracker = TailnessTracker(len(self.labels), self.config.tailness_momentum)
+        tracker.load_state_dict(self.state["tailness"])
+        return tracker.scores().numpy()
+
+    @property
+    def selected(self) -> Int64:
+        """Indices into the pool that the last round picked."""
+        selected: Int64 = self.state["selected"].numpy()
+        return selected
 
     def of_classes(self, classes: tuple[int, ...], per_class: int, seed: int) -> Int64:
         """Up to so many training images of each class, drawn."""

@@ -7,10 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from colt_core.analyses.results import ClusterMinority
+from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.kinds import ClusterMinority, ClusterMinorityConfig
+from colt_core.analyses.views import embed_images
 from colt_core.events import Float32, Int64
+from colt_core.samplers.clustering import cluster_embeddings
 
 Float64 = NDArray[np.float64]
+
+
+def analyze(settings: ClusterMinorityConfig, run: AnalysedRun) -> ClusterMinority:
+    """The analysis `cluster_minority`."""
+    z_ND = embed_images(run.framework, run.images, np.arange(len(run.images)), run.config.precision)
+    num_clusters = settings.num_clusters or run.config.num_clusters
+    clusters = cluster_embeddings(z_ND, num_clusters, run.config.kmeans_restarts, settings.seed)
+    return cluster_minority(run.tailness, clusters.labels, run.labels, run.groups.few)
 
 
 def cluster_minority(

@@ -8,11 +8,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colt_core.analyses.results import ConnectivityOf
+from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.kinds import Connectivity, ConnectivityConfig, ConnectivityOf
+from colt_core.analyses.views import UInt8, embed_views
 from colt_core.embeddings import as_embeddings
 from colt_core.events import Float32, Int64
 
 _BLOCK = 2**22  # products of views held at a time
+
+
+def analyze(settings: ConnectivityConfig, run: AnalysedRun) -> Connectivity:
+    """The analysis `connectivity`."""
+
+    def views(images: UInt8, index: Int64, purpose: str) -> Float32:
+        return embed_views(run.framework, images, index, settings.num_views, run.config, settings.seed, purpose)
+
+    pool, picked = run.picked(settings.num_ood, settings.seed)
+    ood_z_MVD = views(pool, picked, "ood views") if len(picked) else None
+    of_group = []
+    for classes in (run.groups.many, run.groups.few):
+        index = run.of_classes(classes, settings.per_class, settings.seed)
+        id_z_NVD = views(run.images, index, "id views")
+        of_group.append(connectivity(id_z_NVD, run.labels[index], settings.thresholds, ood_z_MVD))
+    return Connectivity(
+        thresholds=list(settings.thresholds), majority=of_group[0], minority=of_group[1], num_ood=len(picked)
+    )
 
 
 @torch.no_grad()

@@ -8,7 +8,28 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.kinds import FeatureMap, FeatureMapConfig
+from colt_core.analyses.views import choose, embed_images
 from colt_core.events import Float32
+
+
+def analyze(settings: FeatureMapConfig, run: AnalysedRun) -> FeatureMap:
+    """The analysis `feature_map`."""
+    precision = run.config.precision
+    index = choose(len(run.images), settings.num_samples, settings.seed)
+    pool, picked = run.picked(settings.num_ood, settings.seed)
+    z_ND = embed_images(run.framework, run.images, index, precision)
+    if len(picked):
+        z_ND = np.concatenate([z_ND, embed_images(run.framework, pool, picked, precision)])
+    points = feature_map(z_ND, settings.method, settings.seed)
+    return FeatureMap(
+        index=[*index.tolist(), *picked.tolist()],
+        x=points[:, 0].tolist(),
+        y=points[:, 1].tolist(),
+        label=[*run.labels[index].tolist(), *[-1] * len(picked)],
+        tailness=[*run.tailness[index].tolist(), *[None] * len(picked)],
+    )
 
 
 def feature_map(z_ND: Float32, method: Literal["tsne", "pca"] = "tsne", seed: int = 0) -> Float32:

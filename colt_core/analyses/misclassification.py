@@ -6,9 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from colt_core.analyses.results import Misclassification
+from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.kinds import Misclassification, MisclassificationConfig
 from colt_core.events import Int64
+from colt_core.probes.evaluate import predict
 from colt_core.probes.metrics import check_predictions
+
+
+def analyze(settings: MisclassificationConfig, run: AnalysedRun) -> Misclassification:
+    """The analysis `misclassification`."""
+    dataset = run.dataset
+    predictions = predict(
+        run.framework.backbone,
+        dataset,
+        settings.probe,
+        flip_probability=run.config.flip_probability,
+        precision=run.config.precision,
+    )
+    return misclassification_matrix(predictions, dataset.labels[dataset.parts["test"]], dataset.class_counts)
 
 
 def misclassification_matrix(predictions_N: Int64, labels_N: Int64, class_counts: Sequence[int]) -> Misclassification:

@@ -8,7 +8,18 @@ from fractions import Fraction
 
 import numpy as np
 
+from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.kinds import TailShare, TailShareConfig
 from colt_core.events import Float32, Int64
+
+
+def analyze(settings: TailShareConfig, run: AnalysedRun) -> TailShare:
+    """The analysis `tail_share`."""
+    return TailShare(
+        gamma=list(settings.gammas),
+        phi_tail=tail_share(run.tailness, run.labels, run.groups.few, settings.gammas),
+        phi_head=tail_share(run.tailness, run.labels, run.groups.many, settings.gammas),
+    )
 
 
 def tail_share(

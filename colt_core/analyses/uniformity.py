@@ -7,10 +7,27 @@ import math
 import torch
 from torch import Tensor
 
+from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.kinds import Uniformity, UniformityConfig
+from colt_core.analyses.views import choose, embed_images
 from colt_core.embeddings import as_embeddings
 from colt_core.events import Float32
 
 _BLOCK = 2**22  # pairs compared at a time: memory holds some rows of their matrix, never all of it
+
+
+def analyze(settings: UniformityConfig, run: AnalysedRun) -> Uniformity:
+    """The analysis `uniformity`."""
+    index = choose(len(run.images), settings.num_samples, settings.seed)
+    if len(index) < 2:
+        raise ValueError("uniformity is over pairs, and there is only one training image")
+    z_ND, labels = embed_images(run.framework, run.images, index, run.config.precision), run.labels[index]
+    of_class = [z_ND[labels == c] for c in range(run.num_classes)]
+    return Uniformity(
+        uniformity=uniformity(z_ND),
+        by_class=[uniformity(z) if len(z) > 1 else None for z in of_class],
+        num_samples=len(index),
+    )
 
 
 @torch.no_grad()

@@ -1,1 +1,1 @@
-"""Probes: what a frozen backbone has learnt. Nothing is imported here, as `colt_core.probes.config` needs no torch."""
+"""Probes: what a frozen backbone has learnt. Nothing is imported here, as `colt_core.probes.kinds` needs no torch."""

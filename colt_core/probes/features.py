@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,3 +33,16 @@ def features_of(backbone: Backbone, images: NDArray[np.uint8], indices: Int64, *
             "train with a lower learning_rate"
         )
     return features
+
+
+def cached_features(
+    backbone: Backbone, images: NDArray[np.uint8], used: Sequence[Int64], *, precision: str = "auto"
+) -> Callable[[Int64], Float32]:
+    """Compute the features of each image in any of the index arrays `used`, once.
+
+    Returns:
+        A function from indices into `images` to (len(indices), d) features.
+    """
+    indices = np.unique(np.concatenate(used))
+    features = features_of(backbone, images, indices, precision=precision)
+    return lambda wanted: features[np.searchsorted(indices, wanted)]

@@ -5,10 +5,42 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from colt_core.probes.linear import linear_probe
+from colt_core.data.dataset import ImageDataset
+from colt_core.models import Backbone
+from colt_core.probes.kinds import FewShotProbeConfig
+from colt_core.probes.linear import linear_probe, predict_from_features
+from colt_core.probes.linear_sgd import linear_probe_sgd, sgd_batch_size
+from colt_core.probes.split import probe_split
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
+
+
+def predict(
+    backbone: Backbone, dataset: ImageDataset, settings: FewShotProbeConfig, *, flip_probability: float, precision: str
+) -> Int64:
+    """The probe `few_shot`, see :class:`colt_core.probes.evaluate.Probe`.
+
+    Unlike the linear probe's, the final fit keeps to the shots: with the validation images it would learn from more.
+    """
+    learn, val = probe_split(dataset, settings.seed)
+    shots = learn[choose_shots(dataset.labels[learn], settings.shots_for(dataset.class_counts), settings.seed)]
+    if settings.protocol == "fast":
+        return predict_from_features(backbone, dataset, shots, val, final=shots, precision=precision)
+    return linear_probe_sgd(
+        backbone,
+        dataset.images,
+        dataset.labels,
+        train=shots,
+        val=val if len(val) else shots,
+        test=dataset.parts["test"],
+        epochs=100,
+        drops=(40, 60),
+        batch_size=sgd_batch_size(dataset.image_size),
+        flip_probability=flip_probability,
+        precision=precision,
+        seed=settings.seed,
+    )
 
 
 def choose_shots(labels: Int64, shots: int, seed: int) -> Int64:

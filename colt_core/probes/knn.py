@@ -5,10 +5,29 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from colt_core.data.dataset import ImageDataset
+from colt_core.models import Backbone
+from colt_core.probes.features import cached_features
+from colt_core.probes.kinds import KnnProbeConfig
+
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
 _BLOCK = 1024  # test images at a time: the similarities of a block stay small
+
+
+def predict(
+    backbone: Backbone,
+    dataset: ImageDataset,
+    settings: KnnProbeConfig,
+    *,
+    flip_probability: float,  # noqa: ARG001 - it augments nothing
+    precision: str,
+) -> Int64:
+    """The probe `knn`, see :class:`colt_core.probes.evaluate.Probe`."""
+    probe, test = dataset.parts["probe"], dataset.parts["test"]
+    features = cached_features(backbone, dataset.images, (probe, test), precision=precision)
+    return knn_probe(features(probe), dataset.labels[probe], features(test), neighbors=settings.neighbors)
 
 
 def knn_probe(

@@ -1,4 +1,4 @@
-"""The fast linear probe: logistic regression on cached features, which takes seconds on a CPU."""
+"""The linear probe: fast, by logistic regression on cached features, or by SGD as released."""
 
 from __future__ import annotations
 
@@ -12,12 +12,62 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from colt_core.data.dataset import ImageDataset
+from colt_core.models import Backbone
+from colt_core.probes.features import cached_features
+from colt_core.probes.kinds import LinearProbeConfig
+from colt_core.probes.linear_sgd import linear_probe_sgd, sgd_batch_size
+from colt_core.probes.split import probe_split
+
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
 # Inverse L2 strengths to choose from, for standardised features.
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 _MAX_ITERATIONS = 300
+
+
+def predict(
+    backbone: Backbone, dataset: ImageDataset, settings: LinearProbeConfig, *, flip_probability: float, precision: str
+) -> Int64:
+    """The probe `linear`, see :class:`colt_core.probes.evaluate.Probe`.
+
+    The final fit of `fast` learns from the whole probe part, those images too that chose the strength.
+    """
+    learn, val = probe_split(dataset, settings.seed)
+    if settings.protocol == "fast":
+        return predict_from_features(backbone, dataset, learn, val, final=dataset.parts["probe"], precision=precision)
+    return linear_probe_sgd(
+        backbone,
+        dataset.images,
+        dataset.labels,
+        train=learn,
+        val=val if len(val) else learn,
+        test=dataset.parts["test"],
+        epochs=30,
+        drops=(10, 20),
+        batch_size=sgd_batch_size(dataset.image_size),
+        flip_probability=flip_probability,
+        precision=precision,
+        seed=settings.seed,
+    )
+
+
+def predict_from_features(
+    backbone: Backbone, dataset: ImageDataset, learn: Int64, val: Int64, *, final: Int64, precision: str
+) -> Int64:
+    """:func:`linear_probe` of the test part on features that are computed once.
+
+    Args:
+        learn, val: indices of the images that the strength is chosen by; without any of `val` it has its default.
+        final: indices of the images that the classifier is then fitted to.
+    """
+    labels, test = dataset.labels, dataset.parts["test"]
+    features = cached_features(backbone, dataset.images, (learn, val, final, test), precision=precision)
+    if len(val) == 0:
+        return linear_probe(features(final), labels[final], features(test))
+    strength = choose_strength(features(learn), labels[learn], features(val), labels[val])
+    return linear_probe(features(final), labels[final], features(test), strength=strength)
 
 
 def linear_probe(

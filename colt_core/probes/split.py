@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colt_core.data.dataset import ImageDataset
-from colt_core.probes.config import held_out
 
 Int64 = NDArray[np.int64]
 
@@ -26,3 +25,8 @@ def probe_split(dataset: ImageDataset, seed: int) -> tuple[Int64, Int64]:
         [np.random.default_rng((seed, c)).permutation(probe[labels == c])[:count] for c in range(dataset.num_classes)]
     )
     return np.setdiff1d(probe, aside), np.sort(aside)
+
+
+def held_out(per_class: int) -> int:
+    """Probe images a class that are set aside for validation where the data have no validation part: a fifth."""
+    return 0 if per_class < 2 else max(1, round(per_class / 5))

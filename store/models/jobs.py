@@ -119,7 +119,7 @@ class Evaluation(Identified, Leased, Base):
 
 
 class Analysis(Identified, Leased, Base):
-    """`queued`, `running`, `succeeded` or `failed`. Of one kind (colt_core/analyses/config.py), of one checkpoint."""
+    """`queued`, `running`, `succeeded` or `failed`. Of one kind (colt_core/analyses/kinds.py), of one checkpoint."""
 
     __tablename__ = "analyses"
     __table_args__ = (Index("ix_analyses_status", "status"),)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from colt_core import CheckpointReady, PretrainConfig, pretrain
-from colt_core.analyses.results import Connectivity, analysis_result
+from colt_core.analyses.kinds import Connectivity, analyses
 from colt_core.data import ImageDataset, ImagePool
 from store import leases
 from store.artifacts import get_artifacts
@@ -71,7 +71,7 @@ def test_an_analysis_fills_its_row_and_is_told(configured: Engine, home: Path, c
     work_off(home, Analysis)
     with reading() as session:
         row = session.get_one(Analysis, asked)
-        result = analysis_result.validate_python(row.result)
+        result = analyses[row.kind].result.model_validate(row.result)
         (event,) = session.scalars(select(JobEvent).where(JobEvent.kind == "analysis"))
     assert (row.status, row.error, row.lease_token) == ("succeeded", None, None) and row.finished_at is not None
     assert isinstance(result, Connectivity)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from colt_core.analyses.config import analysis_config
+from colt_core.analyses.kinds import AnalysisConfig
 from colt_core.config import PretrainConfig
 from store import leases
 from store.database import writing
@@ -63,7 +63,7 @@ RESULTS: list[dict[str, Any]] = [
 
 def analysed(job: Job, checkpoint: Checkpoint, result: dict[str, Any] | None = None, **values: Any) -> Analysis:
     """What a worker would have left."""
-    config = analysis_config.validate_python({"kind": "tail_share" if result is None else result["kind"]})
+    config = AnalysisConfig.model_validate({"kind": "tail_share" if result is None else result["kind"]})
     row = Analysis(
         job_id=job.id,
         checkpoint_id=checkpoint.id,

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from api.analyses import service as analyses
-from api.analyses.schemas import NewTailShare
+from api.analyses.schemas import NewAnalysis
 from api.evaluations import service as evaluations
 from api.evaluations.schemas import NewEvaluation
 from store import leases
@@ -82,7 +82,7 @@ def test_a_checkpoint_stays_of_which_something_is_being_queued(
 def test_two_who_ask_for_the_same_analysis_share_it(
     service_engine: Engine, checkpoints: list[Checkpoint], lease: Lease
 ) -> None:
-    wanted = NewTailShare.model_validate({"kind": "tail_share"})
+    wanted = NewAnalysis.model_validate({"kind": "tail_share"})
 
     def ask() -> Any:
         with writing() as session:

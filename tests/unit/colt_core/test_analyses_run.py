@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from colt_core.analyses.alignment import alignment
-from colt_core.analyses.config import analysis_config, analysis_problem
-from colt_core.analyses.results import analysis_result
+from colt_core.analyses.kinds import AnalysisConfig, FeatureMapConfig, UniformityConfig, analyses
 from colt_core.analyses.run import analyze
 from colt_core.analyses.tail_share import tail_share
 from colt_core.analyses.uniformity import uniformity
@@ -55,14 +54,14 @@ def state() -> dict[str, Any]:
 
 
 def made(state: dict[str, Any], kind: str, pool: ImagePool | None = POOL, **settings: Any) -> Any:
-    return analyze(analysis_config.validate_python({"kind": kind, **settings}), state, DATA, pool)
+    return analyze(AnalysisConfig.model_validate({"kind": kind, **settings}), state, DATA, pool)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_analysis_is_repeatable_and_survives_json(state: dict[str, Any], kind: str) -> None:
     found = made(state, kind, **KINDS[kind])
     assert found == made(state, kind, **KINDS[kind])
-    assert analysis_result.validate_json(found.model_dump_json()) == found
+    assert analyses[kind].result.model_validate_json(found.model_dump_json()) == found
 
 
 def test_uniformity_is_that_of_the_embeddings(state: dict[str, Any]) -> None:
@@ -104,7 +103,7 @@ def test_clusters_are_those_of_the_run_or_as_many_as_asked_for(state: dict[str, 
 
 
 def test_misclassification_is_of_the_probe_asked_for(state: dict[str, Any]) -> None:
-    config = analysis_config.validate_python({"kind": "misclassification", **KINDS["misclassification"]})
+    config = AnalysisConfig.model_validate({"kind": "misclassification", **KINDS["misclassification"]})
     found, result = analyze(config, state, DATA, None), evaluate(load_backbone(state)[0], DATA, config.probe)
     assert np.trace(found.counts) / 15 == pytest.approx(result.accuracy)
     assert np.sum(found.counts, axis=1).tolist() == [PER_CLASS] * 3 and found.order == [0, 1, 2]
@@ -172,13 +171,13 @@ def test_what_cannot_be_made_says_why(state: dict[str, Any]) -> None:
         made(state, "misclassification", probe={"kind": "few_shot", "shots": 9})
     other = ImageDataset(DATA.images[:5], DATA.labels[:5], DATA.class_names, dict.fromkeys(DATA.parts, np.arange(5)))
     with pytest.raises(ValueError, match="num_train was 26 and is 5"):
-        analyze(analysis_config.validate_python({"kind": "uniformity"}), state, other)
+        analyze(UniformityConfig(), state, other)
 
 
 def test_two_images_make_no_map() -> None:
-    config, run = analysis_config.validate_python({"kind": "feature_map"}), PretrainConfig.resolve({})
-    assert analysis_problem(config, run, (2, 1), 0, 0) is None
-    assert analysis_problem(config, run, (1, 1), 0, 0) == (
+    config, run = FeatureMapConfig(), PretrainConfig.resolve({})
+    assert config.problem(run, (2, 1), 0, 0) is None
+    assert config.problem(run, (1, 1), 0, 0) == (
         "kind",
         "a map needs at least 3 training images, and there are 2",
     )

@@ -91,7 +91,7 @@ def test_a_checkpoint_is_analysed(files: Path, capsys: pytest.CaptureFixture[str
     found = json.loads(capsys.readouterr().out)
     assert (found["kind"], found["num_ood"], found["majority"]["with_ood"]) == ("connectivity", 8, [1])
     for settings, told in (
-        ("{views: 2}", "views: Extra inputs"),
+        ("{views: 2}", "views: Unknown setting 'views'. Did you mean 'num_views'?"),
         ("[", "is not YAML"),
         ("3", "settings by name"),
         ("{}", "needs its pool"),

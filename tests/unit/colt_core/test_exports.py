@@ -32,7 +32,8 @@ def test_an_unknown_name_is_an_ordinary_import_error() -> None:
     "statement",
     [
         "from colt_core import PretrainConfig, EpochDone",
-        "import colt_core.presets, colt_core.data.groups, colt_core.data.spec, colt_core.probes.config",
+        "import colt_core.presets, colt_core.data.groups, colt_core.data.spec, colt_core.probes.kinds",
+        "import colt_core.analyses.kinds",
     ],
 )
 def test_configuration_costs_no_torch(statement: str) -> None:

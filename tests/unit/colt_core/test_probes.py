@@ -13,13 +13,13 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from colt_core.data import ImageDataset
 from colt_core.data.groups import GroupThresholds
 from colt_core.models import Backbone
-from colt_core.probes.config import EvaluationConfig
-from colt_core.probes.evaluate import evaluate, predict, sgd_batch_size
+from colt_core.probes.evaluate import evaluate, predict
 from colt_core.probes.features import features_of
 from colt_core.probes.few_shot import choose_shots, few_shot_probe
+from colt_core.probes.kinds import EvaluationConfig
 from colt_core.probes.knn import knn_probe
 from colt_core.probes.linear import choose_strength, linear_probe
-from colt_core.probes.linear_sgd import linear_probe_sgd
+from colt_core.probes.linear_sgd import linear_probe_sgd, sgd_batch_size
 from colt_core.probes.metrics import summarize
 from colt_core.probes.split import probe_split
 

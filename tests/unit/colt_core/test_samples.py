@@ -124,7 +124,7 @@ def test_a_pool_has_its_own_sample() -> None:
 
 def test_specifications_cost_neither_torch_nor_scikit_learn() -> None:
     code = (
-        "import sys, colt_core.data, colt_core.data.spec, colt_core.data.groups, colt_core.probes.config;"
+        "import sys, colt_core.data, colt_core.data.spec, colt_core.data.groups, colt_core.probes.kinds;"
         "print([name for name in ('torch', 'torchvision', 'sklearn', 'faiss', 'scipy') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,281 @@
+"""The kinds of analyses: their settings, and what each finds. Imports no torch, so that the API can check a request.
+
+To add an analysis, write a file with a function as `Implementation` in `run.py` describes, and register its settings
+here, with the result above them. Results are plain numbers, ready for a plot. Lists of one result that belong together
+have one length. Embeddings are the projection head's outputs, L2-normalised: the space of tailness and of sampling
+rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from colt_core.config import PretrainConfig
+from colt_core.data.groups import class_groups
+from colt_core.kinds import Registry
+from colt_core.probes.kinds import LinearProbeConfig, ProbeSettings
+from colt_core.tagged import TaggedSettings
+
+Need = Literal["images", "pool"]
+
+analyses: Registry[AnalysisSettings] = Registry("analysis")
+
+
+class AnalysisResult(BaseModel):
+    """What an analysis found. A subclass has a field `kind`, the literal name of its analysis."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AnalysisSettings(TaggedSettings):
+    """Settings of an analysis, of a registered kind.
+
+    Attributes:
+        needs: what it reads beside the checkpoint and the labels: `images` of the data set, the OOD `pool`.
+        result: the model of what it finds.
+    """
+
+    registry = analyses
+    needs: ClassVar[frozenset[Need]]
+    result: ClassVar[type[AnalysisResult]]
+
+    if TYPE_CHECKING:  # this class takes what any kind reads
+
+        def __init__(self, **values: Any) -> None: ...
+
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    def problem(
+        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+    ) -> tuple[str, str] | None:
+        """What keeps this analysis from being made of this run on data of these sizes.
+
+        Args:
+            run: the configuration of the run.
+            class_counts: training images of each class.
+            num_probe, num_val: images of the two parts.
+
+        Returns:
+            (setting, what to change), or None when it is possible. A setting within another stands after a slash.
+        """
+        return None
+
+
+AnalysisConfig = AnalysisSettings  # its public name
+
+
+class TailShare(AnalysisResult):
+    kind: Literal["tail_share"] = "tail_share"
+    gamma: list[float] = Field(description="Percent.")
+    phi_tail: list[float | None] = Field(description="Null where there is no Few class; 1 is what chance gives.")
+    phi_head: list[float | None] = Field(description="Null where there is no Many class; 1 is what chance gives.")
+
+
+@analyses.register
+class TailShareConfig(AnalysisSettings):
+    """Whether the images of highest tailness come from the tail classes.
+
+    phi_tail and phi_head: how much of the highest tailness the true tail and head make up.
+    """
+
+    kind = "tail_share"
+    title = "Tail share"
+    implementation = "colt_core.analyses.tail_share:analyze"
+    needs = frozenset[Need]()
+    result = TailShare
+
+    gammas: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+        (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100),
+        min_length=1,
+        max_length=100,
+        description="Percent of the training images, those of highest tailness.",
+    )
+
+
+class ClusterMinority(AnalysisResult):
+    kind: Literal["cluster_minority"] = "cluster_minority"
+    size: list[int]
+    minority_share: list[float] = Field(description="Share of a cluster's images of the Few classes, 0..1.")
+    tailness: list[float] = Field(description="Mean over the cluster's images.")
+    slope: float | None = Field(
+        description="Of tailness over minority share, least squares; null where no share differs."
+    )
+    intercept: float | None
+    r: float | None = Field(description="Pearson's; null where shares or tailness do not vary.")
+
+
+@analyses.register
+class ClusterMinorityConfig(AnalysisSettings):
+    """Whether clusters of high tailness are those that hold the tail classes.
+
+    Tailness of k-means clusters against their share of images of the Few classes, with a linear fit.
+    """
+
+    kind = "cluster_minority"
+    title = "Clusters"
+    implementation = "colt_core.analyses.cluster_minority:analyze"
+    needs = frozenset[Need]({"images"})
+    result = ClusterMinority
+
+    num_clusters: int | None = Field(None, ge=2, le=1000, description="Default: the run's own C.")
+
+    def problem(
+        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+    ) -> tuple[str, str] | None:
+        num_clusters, num_train = self.num_clusters or run.num_clusters, sum(class_counts)
+        if num_clusters > num_train:
+            return "num_clusters", f"{num_clusters} is more than the {num_train} training images"
+        if not class_groups(class_counts, run.group_thresholds).few:
+            return "kind", "no class counts as Few, so no cluster has a minority: see the run's group_thresholds"
+        return None
+
+
+class Misclassification(AnalysisResult):
+    kind: Literal["misclassification"] = "misclassification"
+    counts: list[list[int]] = Field(description="C x C: test images by true and predicted class.")
+    normalized: list[list[float | None]] = Field(
+        description="C x C: wrong predictions over what balanced confusion gives; null on the diagonal."
+    )
+    order: list[int] = Field(description="Classes by training images, the head first.")
+
+
+@analyses.register
+class MisclassificationConfig(AnalysisSettings):
+    """Which classes a probe mistakes for which.
+
+    Where the wrong predictions of a probe go, relative to balanced confusion.
+    """
+
+    kind = "misclassification"
+    title = "Confusion"
+    implementation = "colt_core.analyses.misclassification:analyze"
+    needs = frozenset[Need]({"images"})
+    result = Misclassification
+
+    probe: ProbeSettings = LinearProbeConfig()
+
+    def problem(
+        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+    ) -> tuple[str, str] | None:
+        problem = self.probe.problem(class_counts, num_probe, num_val)
+        return None if problem is None else (f"probe/{problem[0]}", problem[1])
+
+
+class ConnectivityOf(BaseModel):
+    """One group of classes; null where it holds no pair."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    without_ood: list[float | None]
+    with_ood: list[float | None]
+    num_pairs: int
+
+
+class Connectivity(AnalysisResult):
+    kind: Literal["connectivity"] = "connectivity"
+    thresholds: list[float]
+    majority: ConnectivityOf = Field(description="Pairs within the Many classes.")
+    minority: ConnectivityOf = Field(description="Pairs within the Few classes.")
+    num_ood: int = Field(description="OOD images that could bridge; 0 where the run has picked none.")
+
+
+@analyses.register
+class ConnectivityConfig(AnalysisSettings):
+    """Share of same-class pairs that the augmentation graph connects, without and with OOD images as bridges."""
+
+    kind = "connectivity"
+    title = "Connectivity"
+    implementation = "colt_core.analyses.connectivity:analyze"
+    needs = frozenset[Need]({"images", "pool"})
+    result = Connectivity
+
+    per_class: int = Field(50, ge=2, le=1000, description="ID images of each class, drawn where there are more.")
+    num_ood: int = Field(1000, ge=1, le=20_000, description="Picked OOD images that may bridge, drawn likewise.")
+    num_views: int = Field(8, ge=1, le=64, description="Augmented views of each image.")
+    thresholds: tuple[Annotated[float, Field(gt=0, le=2)], ...] = Field(
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+        min_length=1,
+        max_length=100,
+        description="Distances between normalised embeddings (0..2) up to which two views are connected.",
+    )
+
+
+class FeatureMap(AnalysisResult):
+    kind: Literal["feature_map"] = "feature_map"
+    index: list[int] = Field(description="ID images first, by place in the training part; then OOD, in the pool.")
+    x: list[float]
+    y: list[float]
+    label: list[int] = Field(description="Class of an ID image; -1 for an OOD image.")
+    tailness: list[float | None] = Field(description="Of an ID image; null for an OOD image.")
+
+
+@analyses.register
+class FeatureMapConfig(AnalysisSettings):
+    """The feature space in two dimensions: training images and the OOD images last picked."""
+
+    kind = "feature_map"
+    title = "Feature map"
+    implementation = "colt_core.analyses.feature_map:analyze"
+    needs = frozenset[Need]({"images", "pool"})
+    result = FeatureMap
+
+    method: Literal["tsne", "pca"] = "tsne"
+    num_samples: int = Field(1000, ge=3, le=5000, description="ID images, drawn where there are more.")
+    num_ood: int = Field(500, ge=0, le=5000, description="Picked OOD images, drawn likewise.")
+
+    def problem(
+        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+    ) -> tuple[str, str] | None:
+        if (num_train := sum(class_counts)) < 3:
+            return "kind", f"a map needs at least 3 training images, and there are {num_train}"
+        return None
+
+
+class Uniformity(AnalysisResult):
+    kind: Literal["uniformity"] = "uniformity"
+    uniformity: float = Field(description="Over all pairs: 0 for one point, near -4 when spread over a sphere.")
+    by_class: list[float | None] = Field(description="Over the pairs within each class; null below two images.")
+    num_samples: int
+
+
+@analyses.register
+class UniformityConfig(AnalysisSettings):
+    """How evenly the training images spread over the feature space.
+
+    log mean exp(-2 |z_a - z_b|^2) over pairs of ID embeddings (Wang & Isola 2020).
+    """
+
+    kind = "uniformity"
+    title = "Uniformity"
+    implementation = "colt_core.analyses.uniformity:analyze"
+    needs = frozenset[Need]({"images"})
+    result = Uniformity
+
+    num_samples: int = Field(5000, ge=2, le=50_000, description="ID images, drawn where there are more.")
+
+
+class Alignment(AnalysisResult):
+    kind: Literal["alignment"] = "alignment"
+    alignment: float = Field(description="Mean over the classes that have images; 0 is perfect, 4 the worst.")
+    by_class: list[float | None]
+    group: dict[str, float | None] = Field(description="Mean over the classes of many, medium and few.")
+
+
+@analyses.register
+class AlignmentConfig(AnalysisSettings):
+    """How near two augmented views of an image come, by class.
+
+    Mean |z_view1 - z_view2|^2 of two augmented views (Wang & Isola 2020).
+    """
+
+    kind = "alignment"
+    title = "Alignment"
+    implementation = "colt_core.analyses.alignment:analyze"
+    needs = frozenset[Need]({"images"})
+    result = Alignment
+
+    per_class: int = Field(200, ge=1, le=10_000, description="ID images of each class, drawn where there are more.")
+    num_pairs: int = Field(4, ge=1, le=64, description="Pairs of views of each image.")

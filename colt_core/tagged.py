@@ -1,0 +1,159 @@
+"""Settings that stand alone in JSON, and so name their kind there: `{"kind": "knn", "neighbors": 20}`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+from colt_core.kinds import Registry, Settings
+
+_STORED = {"stored": True}  # validation context: the values come from a row
+_MOST_EXPLAINED = 50  # unknown names in one request that are compared with those that there are
+
+
+class TaggedSettings(Settings):
+    """Settings of one kind, whose `kind` is one of their values.
+
+    A direct subclass is the abstract settings of a noun, such as `ProbeSettings`. It stands for any kind that is
+    registered when a value arrives: in its constructor, in `model_validate`, in `from_stored` and as a field's type.
+
+    Attributes:
+        registry: the kinds that there are.
+        default_kind: the kind of settings that name none. With None they are refused.
+    """
+
+    registry: ClassVar[Registry[Any]]
+    default_kind: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" in vars(cls):  # becomes a field, so that JSON and its schema hold it
+            cls.__annotations__["kind"] = Literal[cls.kind]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if cls._is_concrete():  # pydantic has taken the field's default off the class
+            cls.kind = cls.model_fields["kind"].default
+
+    def __new__(cls, *_: Any, **values: Any) -> Self:
+        """The abstract class makes settings of the kind that is named; `__init__` of that kind then fills them."""
+        if cls._is_concrete():
+            return super().__new__(cls)
+        return super().__new__(cls._named_in(values))
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> Self:
+        """Settings as any version wrote them into a row. What the kind does not read is left out.
+
+        Raises:
+            ValidationError: there is no such kind, or a value is out of range.
+        """
+        return cls.model_validate(values, context=_STORED)
+
+    def is_stored_as(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row of any version asks for the same as these settings."""
+        try:
+            return values.get("kind") == self.kind and type(self).from_stored(values) == self
+        except ValidationError:
+            return False
+
+    @classmethod
+    def _is_concrete(cls) -> bool:
+        return "kind" in cls.model_fields
+
+    @classmethod
+    def _named_in(cls, values: Mapping[str, Any]) -> type[Self]:
+        """The class of the kind that `values` name."""
+        kind, noun = values.get("kind", cls.default_kind), cls.registry.noun
+        if kind is None and "kind" not in values:
+            raise _refused(cls, "Field required", values)
+        found: type[Self] | None = cls.registry.get(kind) if isinstance(kind, str) else None
+        if found is None:
+            raise _refused(cls, f"There is no such {noun}. Choose one of {', '.join(cls.registry)}.", values)
+        return found
+
+    @classmethod
+    def _of_any_kind(cls, value: Any, info: ValidationInfo) -> Self:
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("settings_type", "Input should be an object with a 'kind'")
+        return cls._named_in(value).model_validate(value, context=info.context)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if cls._is_concrete():
+            return handler(source)
+        return core_schema.with_info_plain_validator_function(cls._of_any_kind)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        if cls._is_concrete():
+            return handler(schema)
+        return handler(TypeAdapter(one_of(cls.registry.values())).core_schema)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _only_what_it_reads(cls, values: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if info.context == _STORED and isinstance(values, Mapping):
+            values = {name: value for name, value in values.items() if name in cls.model_fields}
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise _explained(error, cls) from None
+
+
+def one_of(models: Iterable[type[BaseModel]]) -> Any:
+    """The type of a value that is of one of several models, told apart by its `kind`."""
+    return Annotated[reduce(or_, models), Field(discriminator="kind")]
+
+
+def _explained(error: ValidationError, cls: type[TaggedSettings]) -> ValidationError:
+    """The same error, which says of a setting that the kind does not read who does, or what may be meant."""
+    details: list[InitErrorDetails] = []
+    explained = 0
+    for item in error.errors(include_url=False):
+        told = item["msg"]
+        if item["type"] == "extra_forbidden" and len(item["loc"]) == 1 and explained < _MOST_EXPLAINED:
+            explained += 1
+            told = _why_unread(str(item["loc"][0]), cls)
+        details.append(_detail(item["type"], told, item["loc"], item["input"]))
+    return ValidationError.from_exception_data(error.title, details)
+
+
+def _why_unread(name: str, cls: type[TaggedSettings]) -> str:
+    noun = cls.registry.noun
+    readers = [f"'{kind}'" for kind, member in cls.registry.items() if name in member.model_fields]
+    if readers:
+        return f"only {noun} {' or '.join(readers)} reads it"
+    known = [field for field in cls.model_fields if field != "kind"]
+    meant = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{meant[0]}'?" if meant else f"The {noun} '{cls.kind}' reads {', '.join(known)}."
+    return f"Unknown setting '{name}'. {hint}"
+
+
+def _refused(cls: type[TaggedSettings], what: str, values: Any) -> ValidationError:
+    """The error of a `kind` that is none."""
+    return ValidationError.from_exception_data(cls.__name__, [_detail("kind", what, ("kind",), values)])
+
+
+def _detail(error_type: str, what: str, place: tuple[int | str, ...], value: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(error_type, what), loc=place, input=value)
