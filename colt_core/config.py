@@ -6,7 +6,6 @@ This module imports no torch, so that the API can check a job without loading it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -24,12 +23,13 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from colt_core.data.groups import GroupThresholds
 from colt_core.frameworks.kinds import FrameworkSettings, SimclrSettings, frameworks
 from colt_core.kinds import FieldMark, Registry, Settings, readers
 from colt_core.presets import MOST_EPOCHS, PRESETS, PresetName, scaled_schedule
+from colt_core.refusals import problem, told_again, unknown_kind, unknown_setting
 from colt_core.samplers.kinds import MOST, ColtSettings, RoundSettings, SamplerSettings, samplers
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
@@ -237,7 +237,7 @@ class PretrainConfig(BaseModel):
         for noun, registry in _KINDS.items():
             model = chosen[noun]
             if model is None:
-                problems.append(_problem(noun, _unknown_kind(registry, values[noun]), values[noun]))
+                problems.append(problem(noun, unknown_kind(registry, values[noun]), values[noun]))
                 continue
             given = values.get(noun)
             if isinstance(given, Settings):
@@ -247,16 +247,16 @@ class PretrainConfig(BaseModel):
             try:
                 common[noun] = model.model_validate(own)
             except ValidationError as error:
-                problems += _told_again(error)
+                problems += told_again(error)
         problems += _strangers(cls, values, chosen)
         try:
             made = handler(common)
         except ValidationError as error:
-            problems += _told_again(error)
+            problems += told_again(error)
         else:
             if not problems:
                 conflicts = made.sampler.conflicts(made.epochs)
-                problems += [_problem(name, what, values.get(name)) for name, what in conflicts]
+                problems += [problem(name, what, values.get(name)) for name, what in conflicts]
         if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems)
         return made
@@ -333,39 +333,11 @@ def _strangers(
             continue
         owners = {noun: kinds for noun, registry in _KINDS.items() if (kinds := readers(registry, name))}
         if not owners:
-            yield _problem(name, _unknown_setting(name, read), value)
+            yield problem(name, unknown_setting(name, read), value)
             continue
         told = [
             f"only {noun} {' or '.join(repr(kind) for kind in kinds)} reads it, and this run's is '{model.kind}'"
             for noun, kinds in owners.items()
             if (model := chosen[noun]) is not None
         ]
-        yield _problem(name, f"{'; '.join(told)}: leave it out", value)
-
-
-def _unknown_kind(registry: Registry[Any], given: Any) -> str:
-    near = get_close_matches(given, registry, n=1) if isinstance(given, str) else []
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"Unknown {registry.noun} {given!r:.60}.{hint} Choose one of {', '.join(registry)}"
-
-
-def _unknown_setting(name: Any, read: set[str]) -> str:
-    near = get_close_matches(name, read, n=1) if isinstance(name, str) else []
-    return f"Unknown setting {name!r:.60}.{f' Did you mean {near[0]!r}?' if near else ''}"
-
-
-def _problem(name: str, what: str, value: Any) -> InitErrorDetails:
-    return InitErrorDetails(
-        type=PydanticCustomError("setting", what.replace("{", "(").replace("}", ")")), loc=(name,), input=value
-    )
-
-
-def _told_again(error: ValidationError) -> Iterator[InitErrorDetails]:
-    """The problems of one model, for the error of a larger one."""
-    for problem in error.errors(include_url=False):
-        message = problem["msg"].removeprefix("Value error, ")
-        yield InitErrorDetails(
-            type=PydanticCustomError(problem["type"], message.replace("{", "(").replace("}", ")")),
-            loc=problem["loc"],
-            input=problem["input"],
-        )
+        yield problem(name, f"{'; '.join(told)}: leave it out", value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
@@ -20,9 +19,10 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from colt_core.kinds import Registry, Settings
+from colt_core.kinds import Registry, Settings, readers
+from colt_core.refusals import problem, told_again, unknown_kind, unknown_setting
 
 _STORED = {"stored": True}  # validation context: the values come from a row
 _MOST_EXPLAINED = 50  # unknown names in one request that are compared with those that there are
@@ -82,12 +82,11 @@ class TaggedSettings(Settings):
     @classmethod
     def _named_in(cls, values: Mapping[str, Any]) -> type[Self]:
         """The class of the kind that `values` name."""
-        kind, noun = values.get("kind", cls.default_kind), cls.registry.noun
-        if kind is None and "kind" not in values:
-            raise _refused(cls, "Field required", values)
+        kind = values.get("kind", cls.default_kind)
         found: type[Self] | None = cls.registry.get(kind) if isinstance(kind, str) else None
         if found is None:
-            raise _refused(cls, f"There is no such {noun}. Choose one of {', '.join(cls.registry)}.", values)
+            what = unknown_kind(cls.registry, kind) if "kind" in values else "Field required"
+            raise ValidationError.from_exception_data(cls.__name__, [problem("kind", what, values)])
         return found
 
     @classmethod
@@ -128,32 +127,20 @@ def one_of(models: Iterable[type[BaseModel]]) -> Any:
 
 def _explained(error: ValidationError, cls: type[TaggedSettings]) -> ValidationError:
     """The same error, which says of a setting that the kind does not read who does, or what may be meant."""
-    details: list[InitErrorDetails] = []
-    explained = 0
-    for item in error.errors(include_url=False):
-        told = item["msg"]
-        if item["type"] == "extra_forbidden" and len(item["loc"]) == 1 and explained < _MOST_EXPLAINED:
-            explained += 1
-            told = _why_unread(str(item["loc"][0]), cls)
-        details.append(_detail(item["type"], told, item["loc"], item["input"]))
+    details = list(told_again(error))
+    unread = [
+        position
+        for position, item in enumerate(error.errors(include_url=False))
+        if item["type"] == "extra_forbidden" and len(item["loc"]) == 1
+    ]
+    for position in unread[:_MOST_EXPLAINED]:
+        (name,), value = details[position]["loc"], details[position]["input"]
+        details[position] = problem(name, _why_unread(str(name), cls), value)
     return ValidationError.from_exception_data(error.title, details)
 
 
 def _why_unread(name: str, cls: type[TaggedSettings]) -> str:
-    noun = cls.registry.noun
-    readers = [f"'{kind}'" for kind, member in cls.registry.items() if name in member.model_fields]
-    if readers:
-        return f"only {noun} {' or '.join(readers)} reads it"
-    known = [field for field in cls.model_fields if field != "kind"]
-    meant = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{meant[0]}'?" if meant else f"The {noun} '{cls.kind}' reads {', '.join(known)}."
-    return f"Unknown setting '{name}'. {hint}"
-
-
-def _refused(cls: type[TaggedSettings], what: str, values: Any) -> ValidationError:
-    """The error of a `kind` that is none."""
-    return ValidationError.from_exception_data(cls.__name__, [_detail("kind", what, ("kind",), values)])
-
-
-def _detail(error_type: str, what: str, place: tuple[int | str, ...], value: Any) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError(error_type, what), loc=place, input=value)
+    kinds = readers(cls.registry, name)
+    if kinds:
+        return f"only {cls.registry.noun} {' or '.join(map(repr, kinds))} reads it"
+    return unknown_setting(name, [field for field in cls.model_fields if field != "kind"])

@@ -14,7 +14,7 @@ from api.http.after_commit import ring_later
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find as find_job
-from api.registered import AnalysisKind
+from api.kinds.names import AnalysisName
 from api.registration import Accepted
 from store.broker import PREPARE
 from store.database import reading, writing
@@ -31,7 +31,7 @@ _EXAMPLES: dict[str, Example] = {
 @router.get("/jobs/{job_id}/analyses", responses=problems(404))
 def list_analyses(
     job_id: str,
-    kind: Annotated[AnalysisKind | None, Query()] = None,
+    kind: Annotated[AnalysisName | None, Query()] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AnalysisInfo]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 
-from api.registered import AnalysisKind, OfCheckpoint, requests_for
+from api.kinds.names import AnalysisName
+from api.kinds.requests import OfCheckpoint, requests_for
 from colt_core.analyses.kinds import AnalysisResult, AnalysisSettings, analyses
 from colt_core.tagged import one_of
 
@@ -41,7 +42,7 @@ class AnalysisInfo(BaseModel):
     id: str
     job_id: str
     checkpoint_id: str
-    kind: AnalysisKind
+    kind: AnalysisName
     status: Literal["queued", "running", "succeeded", "failed"]
     error: str | None
     epoch: int

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from api.registered import OfCheckpoint, ProbeKind, requests_for
+from api.kinds.names import ProbeName
+from api.kinds.requests import OfCheckpoint, requests_for
 from colt_core.probes.kinds import ProbeSettings, probes
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class EvaluationInfo(BaseModel):
     id: str
     job_id: str
     checkpoint_id: str
-    kind: ProbeKind
+    kind: ProbeName
     status: Literal["queued", "running", "succeeded", "failed"]
     error: str | None
     epoch: int

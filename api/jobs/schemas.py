@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
 
-from api.registered import ProbeKind
+from api.kinds.names import ProbeName
 from api.registration import PRINTED, Name
 from colt_core.config import PretrainConfig, config_schema
 from colt_core.probes.kinds import probes
@@ -69,7 +69,7 @@ class NewJob(BaseModel):
     dataset_id: str = Field(min_length=1, max_length=64)
     ood_pool_id: str | None = Field(None, min_length=1, max_length=64)
     config: PartialConfig = Field(default_factory=dict)
-    evaluations: list[ProbeKind] = Field(["linear"], max_length=len(probes), description="Run on the last checkpoint.")
+    evaluations: list[ProbeName] = Field(["linear"], max_length=len(probes), description="Run on the last checkpoint.")
 
     @field_validator("tags", "evaluations")
     @classmethod
@@ -107,7 +107,7 @@ class JobInfo(BaseModel):
     dataset_id: str
     ood_pool_id: str | None
     config: ResolvedConfig
-    evaluations: list[ProbeKind]
+    evaluations: list[ProbeName]
     progress: Progress
     compute: Compute | None = Field(description="As its last start found it; null before the first.")
     attempts: int = Field(description="Starts since it was queued or resumed.")

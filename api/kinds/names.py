@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from colt_core.analyses.kinds import analyses
 from colt_core.frameworks.kinds import frameworks
 from colt_core.kinds import Registry
+from colt_core.probes.kinds import probes
 from colt_core.samplers.kinds import samplers
 
 
@@ -24,3 +26,5 @@ def name_of(registry: Registry[Any]) -> Any:
 
 FrameworkName = name_of(frameworks)
 SamplerName = name_of(samplers)
+ProbeName = name_of(probes)
+AnalysisName = name_of(analyses)

@@ -1,4 +1,4 @@
-"""The kinds of things that a job can be made of."""
+"""The kinds of things that a job can be made of, or that can be made of its checkpoints."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from fastapi import APIRouter
 from api.access.auth import Guarded
 from api.kinds.schemas import FileEndings, Kind, Kinds, Preset, Source
 from api.registration import DATASET_ENDINGS, POOL_ENDINGS
+from colt_core.analyses.kinds import analyses
 from colt_core.config import common_schema
 from colt_core.data.spec import LAYOUTS, SOURCES, TorchvisionName
 from colt_core.frameworks.kinds import frameworks
 from colt_core.presets import PRESET_TITLES, PRESETS
+from colt_core.probes.kinds import probes
 from colt_core.samplers.kinds import samplers
 
 router = APIRouter(tags=["kinds"], route_class=Guarded)
@@ -20,10 +22,12 @@ router = APIRouter(tags=["kinds"], route_class=Guarded)
 
 @router.get("/kinds")
 def list_kinds() -> Kinds:
-    """Frameworks, samplers, presets and sources, with the settings of each and their bounds."""
+    """Frameworks, samplers, probes, analyses, presets and sources, with the settings of each and their bounds."""
     return Kinds(
         frameworks=[Kind.of(settings) for settings in frameworks.values()],
         samplers=[Kind.of(settings) for settings in samplers.values()],
+        probes=[Kind.of(settings) for settings in probes.values()],
+        analyses=[Kind.of(settings) for settings in analyses.values()],
         presets=[Preset(name=name, title=PRESET_TITLES[name], values=values) for name, values in PRESETS.items()],
         sources=[Source(kind=kind, title=title) for kind, title in SOURCES.items()],
         layouts=list(LAYOUTS),

@@ -20,11 +20,13 @@ class Kind(BaseModel):
     @classmethod
     def of(cls, settings: type[Settings]) -> Self:
         """The kind that a settings class stands for."""
+        schema = settings.model_json_schema()
+        schema.get("properties", {}).pop("kind", None)  # told above
         return cls(
             kind=settings.kind,
             title=settings.title,
             summary=settings.summary(),
-            settings=settings.model_json_schema(),
+            settings=schema,
         )
 
 
@@ -55,6 +57,8 @@ class Kinds(BaseModel):
 
     frameworks: list[Kind]
     samplers: list[Kind]
+    probes: list[Kind]
+    analyses: list[Kind]
     presets: list[Preset]
     sources: list[Source]
     layouts: list[str] = Field(description="How the images of a folder or file may be arranged.")

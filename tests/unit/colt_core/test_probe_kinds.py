@@ -77,5 +77,5 @@ def test_a_probe_of_ones_own() -> None:
 
 
 def test_a_probe_that_is_not_registered_is_not_known() -> None:
-    with pytest.raises(ValidationError, match="no such probe"):
+    with pytest.raises(ValidationError, match="Unknown probe 'nearest_mean'"):
         ProbeSettings.model_validate({"kind": "nearest_mean"})

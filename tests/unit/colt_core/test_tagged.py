@@ -55,7 +55,7 @@ def test_the_public_constructor_makes_settings_of_the_kind_named() -> None:
     settings = EvaluationConfig(kind="knn", group_thresholds=THRESHOLDS)
     assert pickle.loads(pickle.dumps(settings)) == settings
     assert settings.model_copy(update={"seed": 1}) == KnnProbeConfig(group_thresholds=GroupThresholds(), seed=1)
-    with pytest.raises(ValidationError, match=r"no such probe\. Choose one of linear, few_shot, knn"):
+    with pytest.raises(ValidationError, match=r"Unknown probe 'svm'\. Choose one of linear, few_shot, knn"):
         EvaluationConfig(kind="svm")
 
 
@@ -75,8 +75,9 @@ def test_an_unknown_setting_is_told_with_what_may_be_meant() -> None:
         ("neighbors",): "Input should be greater than or equal to 1",
         ("neighbours",): "Unknown setting 'neighbours'. Did you mean 'neighbors'?",
     }
-    assert problems(ProbeSettings, {"kind": "knn", "k": 3}) == {
-        ("k",): "Unknown setting 'k'. The probe 'knn' reads group_thresholds, seed, neighbors."
+    assert problems(ProbeSettings, {"kind": "knn", "k": 3}) == {("k",): "Unknown setting 'k'."}
+    assert problems(ProbeSettings, {"kind": "kn"}) == {
+        ("kind",): "Unknown probe 'kn'. Did you mean 'knn'? Choose one of linear, few_shot, knn"
     }
     assert problems(
         AnalysisSettings, {"kind": "misclassification", "probe": {"kind": "knn", "sed": 1, "shots": 2}}

@@ -81,6 +81,15 @@ def test_the_document_names_every_kind() -> None:
             assert request["description"] == kinds[kind].summary()
 
 
+def test_forms_learn_what_each_kind_reads(client: TestClient) -> None:
+    told = client.get(f"{API}/kinds").json()
+    for noun, kinds in (("probes", probes), ("analyses", analyses)):
+        assert [kind["kind"] for kind in told[noun]] == list(kinds)
+        for shown, settings in zip(told[noun], kinds.values(), strict=True):
+            assert (shown["title"], shown["summary"]) == (settings.title, settings.summary())
+            assert set(shown["settings"]["properties"]) == set(settings.model_fields) - {"kind"}
+
+
 # In a process of its own, as the application is made when it is imported.
 TOYS = """
 import json, sys
