@@ -173,7 +173,7 @@ class PretrainConfig(BaseModel):
         Raises:
             pydantic.ValidationError: as `resolve`.
         """
-        changes = update or {}
+        changes = dict(update or {})
         own = self.model_dump()
         models = (type(self), *filter(None, _chosen(own | changes).values()))
         kept = {name: own[name] for model in models for name in model.model_fields if name in own}
@@ -285,7 +285,8 @@ def config_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
 def common_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
     """The JSON schema of the settings that every run reads, whatever its framework and sampler."""
     fields: dict[str, Any] = {name: (field.annotation, field) for name, field in _fields(PretrainConfig)}
-    return create_model("CommonSettings", **fields).model_json_schema(ref_template=ref_template)
+    common: type[BaseModel] = create_model("CommonSettings", **fields)
+    return common.model_json_schema(ref_template=ref_template)
 
 
 def _settings_of_kinds(noun: str, registry: Registry[Any]) -> dict[str, Any]:

@@ -39,14 +39,15 @@ class BCL(Framework):
         self.strength_N = nn.Buffer(torch.zeros(num_train))
 
     @classmethod
-    def of(cls, config: PretrainConfig, backbone: Backbone, projector: nn.Module, num_train: int) -> BCL:  # type: ignore[override]
+    def of(cls, config: PretrainConfig, backbone: Backbone, projector: nn.Module, num_train: int) -> BCL:
         """The variant that a configuration describes."""
         settings = config.framework
         assert isinstance(settings, BclSettings)
-        kept = {"num_train": num_train, "loss_momentum": settings.loss_momentum}
+        beta = settings.loss_momentum
         if settings.bcl_variant == "I":
-            return BCLI(backbone, projector, **kept)
-        return BCLD(backbone, projector, **kept, prune_share=settings.prune_share)
+            return BCLI(backbone, projector, num_train=num_train, loss_momentum=beta)
+        prune_share = settings.prune_share
+        return BCLD(backbone, projector, num_train=num_train, loss_momentum=beta, prune_share=prune_share)
 
     def begin_epoch(self, epoch: int) -> None:
         """Renew the strengths."""

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from colt_core.analyses.kinds import analyses
 from safetensors.numpy import load
 
+from colt_core.analyses.kinds import analyses
 from colt_core.frameworks.kinds import frameworks
 from colt_core.samplers.kinds import samplers
 from tests.support.clients import API, CONFIG, register, until

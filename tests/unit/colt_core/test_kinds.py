@@ -1,83 +1,27 @@
-"""A new framework and a new sampler: defined here alone, registered, configured, trained, resumed."""
+"""A new framework and a new sampler: registered, configured, trained, resumed, with no other file changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
-import torch
-from pydantic import Field, ValidationError
-from torch import Tensor
+from pydantic import ValidationError
 
 from colt_core.config import PretrainConfig, config_schema
 from colt_core.events import CheckpointReady, RoundDone
-from colt_core.frameworks.framework import ViewOutputs
-from colt_core.frameworks.kinds import FrameworkSettings, frameworks
-from colt_core.frameworks.simclr import SimCLR
+from colt_core.frameworks.kinds import frameworks
 from colt_core.kinds import Registry, Settings
-from colt_core.samplers.kinds import RepeatedRoundSettings, samplers
-from colt_core.samplers.protocol import RoundInputs
+from colt_core.samplers.kinds import samplers
+from tests.support import toy_kinds
 from tests.support.tiny_runs import config, difference, kinds, run, stop_after
-
-
-class Noisy(SimCLR):
-    """SimCLR, with noise on its views whose strength falls from step to step."""
-
-    def __init__(self, backbone: torch.nn.Module, projector: torch.nn.Module, noise: float) -> None:
-        super().__init__(backbone, projector)
-        self.strength = torch.nn.Buffer(torch.tensor(noise))
-
-    def forward(self, views_2B3SS: Tensor) -> ViewOutputs:
-        return super().forward(views_2B3SS + self.strength * views_2B3SS.flip(0))
-
-    def after_step(self, outputs: ViewOutputs) -> None:
-        self.strength.mul_(0.9)
-
-
-class NoisySettings(FrameworkSettings):
-    """SimCLR on noisy views. Only for this test."""
-
-    kind = "noisy"
-    title = "Noisy SimCLR"
-    implementation = f"{__name__}:Noisy"
-
-    noise: float = Field(0.1, ge=0, le=1, description="Share of another view that is added.")
-
-
-class Last:
-    """Takes the last images of the pool."""
-
-    needs_measures = False
-
-    def __init__(self, skip: int) -> None:
-        self.skip = skip
-
-    @classmethod
-    def of(cls, made: PretrainConfig) -> Last:
-        assert isinstance(made.sampler, LastSettings)
-        return cls(made.sampler.skip)
-
-    def select(self, inputs: RoundInputs) -> np.ndarray:
-        end = len(inputs.ood_z) - self.skip
-        return np.arange(end - inputs.budget, end)
-
-
-class LastSettings(RepeatedRoundSettings):
-    """The last images of the pool."""
-
-    kind = "last"
-    title = "Last"
-    implementation = f"{__name__}:Last"
-
-    skip: int = Field(0, ge=0, description="Images at the end that are left out.")
+from tests.support.toy_kinds import NoisySettings
 
 
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for registry, settings in ((frameworks, NoisySettings), (samplers, LastSettings)):
+    for registry in (frameworks, samplers):
         monkeypatch.setattr(registry, "_classes", dict(registry._classes))
-        registry.register(settings)
+    toy_kinds.register()
     yield
 
 
