@@ -13,7 +13,7 @@ from colt_core.analyses.kinds import analyses
 from colt_core.probes.kinds import probes
 from store.database import writing
 from store.models import Analysis
-from tests.unit.api.problems import pointers, problem
+from tests.support.problems import pointers, problem
 from tests.unit.api.rows import Rows
 
 API = "/api/v1"
