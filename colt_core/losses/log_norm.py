@@ -15,7 +15,7 @@ def similarity_softmax(z_2BD: Tensor, temperature: float) -> tuple[Tensor, Tenso
     """log norm_i, where norm_i = sum over a != i of exp(z_i . z_a / tau)   (2B - 1 terms, the positive included).
 
     The only 2B x 2B matrix of losses and tailness is made here, once: hand the first result to `nt_xent` and
-    `distribution_contrastive`, the second to `tailness_of_probabilities`.
+    `distribution_contrastive`, the second to `negative_tailness`.
 
     Args:
         z_2BD: L2-normalised embeddings, two stacked views.
