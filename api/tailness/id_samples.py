@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from api.http.errors import NotFound, Unprocessable
@@ -19,31 +22,58 @@ from api.tailness.schemas import (
     IdSamplePage,
 )
 from store.models import Dataset
-from store.repositories import registrations, tailness
+from store.repositories import registrations, rounds, tailness
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor
 
 
+@dataclass(frozen=True, slots=True)
+class IdFilter:
+    """What a list is narrowed to; None narrows nothing. `round` says whose clusters; None: the last one's."""
+
+    label: int | None = None
+    cluster: int | None = None
+    round: int | None = None
+
+    @property
+    def narrowing(self) -> str:
+        """What the pages of one list have in common, apart from round, epoch and order."""
+        return f"{self.label} {self.cluster}"
+
+
 def page(
-    session: Session, job_id: str, label: int | None, order: IdOrder, limit: int, cursor: str | None
+    session: Session, job_id: str, wanted: IdFilter, order: IdOrder, limit: int, cursor: str | None
 ) -> IdSamplePage:
-    """Samples by their latest tailness. A cursor stays with the epoch that its first page showed."""
+    """Samples by their latest tailness. A cursor stays with the epoch and the round that its first page showed.
+
+    Raises:
+        NotFound: for a round that was not run.
+    """
     dataset = _dataset_of(session, job_id)
     names = dataset.class_names or []
-    if label is not None and label >= len(names):
+    if wanted.label is not None and wanted.label >= len(names):
         raise Unprocessable(("?label", f"must be below {len(names)}, the number of classes"))
-    start, epoch = 0, tailness.latest_epoch(session, job_id)
+    start, number, epoch = 0, wanted.round, tailness.latest_epoch(session, job_id)
     if cursor is not None:
-        cursor_order, cursor_label, epoch, start = decode_cursor(cursor, str, int, int, int)
-        if (cursor_order, cursor_label) != (order, -1 if label is None else label) or start < 0:
+        cursor_order, narrowing, cursor_round, epoch, start = decode_cursor(cursor, str, str, int, int, int)
+        if (cursor_order, narrowing) != (order, wanted.narrowing) or start < 0:
             raise BadCursor
+        if wanted.round not in (None, cursor_round):
+            raise BadCursor
+        number = cursor_round or None
     scores = None if epoch is None else tailness.scores(session, job_id, epoch)
-    if scores is None:
-        return IdSamplePage(items=[], next_cursor=None, epoch=None)
+    in_cluster = None
+    if wanted.cluster is not None:
+        number, in_cluster = _in_cluster(session, job_id, wanted.cluster, number)
+    if scores is None or (wanted.cluster is not None and in_cluster is None):
+        return IdSamplePage(items=[], next_cursor=None, epoch=None, round=None)
     labels = labels_of(dataset.artifact).training
-    indices = np.arange(len(scores)) if label is None else np.flatnonzero(labels == label)
-    indices = ordered(indices, {"tailness": scores, "label": labels}, order)
+    passing = np.ones(len(scores), bool) if wanted.label is None else labels == wanted.label
+    if in_cluster is not None:
+        passing &= in_cluster
+    indices = ordered(np.flatnonzero(passing), {"tailness": scores, "label": labels}, order)
     shown = indices[start : start + limit]
     more = start + limit < len(indices)
+    following = encode_cursor(order, wanted.narrowing, number or 0, epoch, start + limit) if more else None
     return IdSamplePage(
         items=[
             IdSample(
@@ -54,8 +84,9 @@ def page(
             )
             for index in shown
         ],
-        next_cursor=encode_cursor(order, -1 if label is None else label, epoch, start + limit) if more else None,
+        next_cursor=following,
         epoch=epoch,
+        round=number,
     )
 
 
@@ -103,6 +134,22 @@ def classes(session: Session, job_id: str, epoch: int | None) -> ClassTailnessLi
             )
         )
     return ClassTailnessList(epochs=[number for number, _ in recorded], items=items)
+
+
+def _in_cluster(
+    session: Session, job_id: str, cluster: int, number: int | None
+) -> tuple[int | None, NDArray[np.bool_] | None]:
+    """The round, and which of the (N,) training images were in a cluster of it; (None, None) before the first round.
+
+    Raises:
+        NotFound: for a round that was not run.
+    """
+    found = rounds.training_clusters(session, job_id, number)
+    if found is not None:
+        return found[0], found[1] == cluster
+    if number is not None:
+        raise NotFound(f"This job has had no sampling round {number}.")
+    return None, None
 
 
 def _dataset_of(session: Session, job_id: str) -> Dataset:

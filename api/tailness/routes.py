@@ -12,6 +12,7 @@ from api.http.errors import Unprocessable, problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.http.responses import CSV
 from api.tailness import id_samples, ood_samples
+from api.tailness.id_samples import IdFilter
 from api.tailness.ood_samples import OodFilter
 from api.tailness.schemas import (
     ClassTailnessList,
@@ -33,13 +34,17 @@ Index = Annotated[int, Path(ge=0, lt=MOST_IMAGES)]
 def list_id_tailness(
     job_id: str,
     label: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
+    cluster: Annotated[int | None, Query(ge=0, lt=2**16, description="Only images of this cluster.")] = None,
+    round: Annotated[int | None, Query(ge=1, lt=2**31, description="Of `cluster`; default: the last.")] = None,
     order: Annotated[IdOrder, Query(description="`-` in front: descending.")] = "-tailness",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> IdSamplePage:
     """ID training images by their latest tailness."""
+    if round is not None and cluster is None:
+        raise Unprocessable(("?round", "is read together with cluster only"))
     with reading() as session:
-        return id_samples.page(session, job_id, label, order, limit, cursor)
+        return id_samples.page(session, job_id, IdFilter(label, cluster, round), order, limit, cursor)
 
 
 @router.get("/tailness/samples/{index}", responses=problems(404))

@@ -23,6 +23,7 @@ class IdSample(BaseModel):
 
 class IdSamplePage(Page[IdSample]):
     epoch: int | None = Field(description="The epoch after which this was measured; null before the first.")
+    round: int | None = Field(description="The round of the cluster that was asked for; null without `cluster`.")
 
 
 class IdHistory(BaseModel):

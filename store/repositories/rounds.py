@@ -73,6 +73,18 @@ def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores
     return PoolScores(row.round, row.epoch, tailness, cluster, similarity, selected.astype(bool))
 
 
+def training_clusters(session: Session, job_id: str, number: int | None) -> tuple[int, NDArray[np.uint16]] | None:
+    """The cluster of each (N,) training image in round `number`, or in the last one, whose number comes first; None
+    when there was no such round."""
+    statement = select(SamplingRound.round, SamplingRound.id_cluster).where(SamplingRound.job_id == job_id)
+    if number is None:
+        statement = statement.order_by(SamplingRound.round.desc()).limit(1)
+    else:
+        statement = statement.where(SamplingRound.round == number)
+    row = session.execute(statement).one_or_none()
+    return None if row is None else (row.round, np.frombuffer(row.id_cluster, UINT16))
+
+
 def selections(session: Session, job_id: str, indices: NDArray[np.int64]) -> tuple[list[int], NDArray[np.bool_]]:
     """Which of these pool images each round picked.
 

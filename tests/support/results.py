@@ -113,6 +113,7 @@ class Rows:
     def sampling_round(
         self, job: Job, number: int, tailness: list[float], cluster: list[int], selected: list[int]
     ) -> None:
+        id_cluster = np.array([0, 0, 0, 0, 0, 0, *((0, 1) if number % 2 else (1, 0)), 1, 1], "<u2")
         with writing() as session:
             session.add(
                 SamplingRound(
@@ -132,7 +133,7 @@ class Rows:
                     ood_cluster=np.array(cluster, "<u2").tobytes(),
                     ood_similarity=np.linspace(0, 0.875, POOL_SIZE).astype("<f4").tobytes(),
                     ood_selected=np.array(selected, "u1").tobytes(),
-                    id_cluster=np.zeros(10, "<u2").tobytes(),
+                    id_cluster=id_cluster.tobytes(),
                 )
             )
 

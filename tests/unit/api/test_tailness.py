@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -36,7 +37,9 @@ def measured(rows: Rows, job: Job) -> Job:
 
 def test_before_anything_is_measured(client: TestClient, job: Job) -> None:
     url = f"{API}/jobs/{job.id}"
-    assert client.get(f"{url}/tailness/samples").json() == {"items": [], "next_cursor": None, "epoch": None}
+    nothing = {"items": [], "next_cursor": None, "epoch": None, "round": None}
+    assert client.get(f"{url}/tailness/samples").json() == nothing
+    assert client.get(f"{url}/tailness/samples?cluster=0").json() == nothing
     assert client.get(f"{url}/tailness/samples/0").json()["history"] == {"epoch": [], "tailness": []}
     classes = client.get(f"{url}/tailness/classes").json()
     assert classes["epochs"] == []
@@ -49,6 +52,7 @@ def test_before_anything_is_measured(client: TestClient, job: Job) -> None:
         "ood-tailness?round=1",
         "ood-tailness/0",
         "ood-tailness/export",
+        "tailness/samples?cluster=0&round=1",
         "tailness/classes?epoch=1",
     ):
         problem(client.get(f"{url}/{path}"), 404)
@@ -81,6 +85,29 @@ def test_id_pages_stay_with_their_epoch(client: TestClient, measured: Job, rows:
     assert sorted(item["index"] for page in (first, second) for item in page["items"]) == list(range(10))
     changed = client.get(url, params={"limit": 6, "cursor": first["next_cursor"], "label": 1})
     assert pointers(changed) == ["?cursor"]
+
+
+def test_id_samples_of_a_cluster(client: TestClient, measured: Job, rows: Rows) -> None:
+    url = f"{API}/jobs/{measured.id}/tailness/samples"
+
+    def page(**query: object) -> dict[str, Any]:
+        answer: dict[str, Any] = client.get(url, params={"order": "index", **query}).json()
+        return answer | {"items": [item["index"] for item in answer["items"]]}
+
+    assert page()["round"] is None
+    assert (page(cluster=1)["items"], page(cluster=1)["round"]) == ([6, 8, 9], 2)
+    assert (page(cluster=1, round=1)["items"], page(cluster=1, round=1)["round"]) == ([7, 8, 9], 1)
+    assert page(cluster=1, label=1)["items"] == [6, 8]
+    assert page(cluster=2)["items"] == []
+    first = page(cluster=1, limit=2)
+    rows.sampling_round(measured, 3, *ROUND_2)  # the run goes on between two pages
+    second = page(cluster=1, limit=2, cursor=first["next_cursor"])
+    assert (first["items"], second["items"], second["round"], second["next_cursor"]) == ([6, 8], [9], 2, None)
+    for changed in ({"cluster": 0}, {}, {"cluster": 1, "round": 3}):
+        answer = client.get(url, params={"order": "index", "limit": 2, "cursor": first["next_cursor"], **changed})
+        assert pointers(answer) == ["?cursor"]
+    problem(client.get(url, params={"cluster": 1, "round": 4}), 404)
+    assert pointers(client.get(url, params={"round": 1})) == ["?round"]
 
 
 def test_one_id_sample_over_epochs(client: TestClient, measured: Job) -> None:
