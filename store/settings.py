@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(
         3, ge=1, description="Starts in a row without a new checkpoint or result, after which work fails for good."
     )
+    keep_checkpoints: int = Field(
+        3, ge=1, description="Last checkpoints of a job that are kept, beside those with an evaluation or analysis."
+    )
     orphan_seconds: float = Field(86_400, gt=0, description="Files that no row names are removed once they are so old.")
 
     @property

@@ -14,9 +14,9 @@ from store.artifacts import ArtifactDamaged, ArtifactStore, Stored
 from store.database import reading
 from store.models import Analysis, Checkpoint, Evaluation, new_id
 from store.repositories import recording
+from store.settings import get_settings
 
 STATE, BACKBONE = "checkpoint.pt", "backbone.safetensors"
-KEEP = 3
 
 log = logging.getLogger("worker")
 
@@ -76,7 +76,7 @@ class CheckpointFolder:
             of_same = result.checkpoint_id.in_(select(Checkpoint.id).where(same))
             session.execute(update(result).where(of_same).values(checkpoint_id=row.id))
         replaced = list(session.scalars(delete(Checkpoint).where(same).returning(Checkpoint.artifact)))
-        return replaced + recording.drop_old_checkpoints(session, self._job_id, KEEP)
+        return replaced + recording.drop_old_checkpoints(session, self._job_id, get_settings().keep_checkpoints)
 
     def delete(self, keys: list[str]) -> None:
         """Delete files that no row names any more."""

@@ -16,10 +16,11 @@ from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.models import Analysis, Checkpoint, Evaluation, Job
 from store.repositories import recording
+from store.settings import get_settings
 from tests.support.rows import add_dataset, add_job
-from worker.checkpoints import BACKBONE, KEEP, STATE, CheckpointFolder
+from worker.checkpoints import BACKBONE, STATE, CheckpointFolder
 
-EPOCHS = 5
+EPOCHS, KEEP = 5, 3
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,18 @@ def test_the_last_few_stay_with_their_files(folder: CheckpointFolder, ready: lis
     assert files(home) == {f"{row.artifact}/{name}" for row in rows() for name in (STATE, BACKBONE)}
     found = folder.last()
     assert found is not None and found[0].epoch == EPOCHS and equal(found[1], ready[-1].state)
+
+
+@pytest.mark.parametrize("kept", [1, 4])
+def test_how_many_stay_is_a_setting(
+    folder: CheckpointFolder, ready: list[CheckpointReady], home: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setenv("COLT_KEEP_CHECKPOINTS", str(kept))
+    get_settings.cache_clear()
+    for event in ready:
+        store(folder, event)
+    assert [row.epoch for row in rows()] == list(range(EPOCHS - kept + 1, EPOCHS + 1))
+    assert files(home) == {f"{row.artifact}/{name}" for row in rows() for name in (STATE, BACKBONE)}
 
 
 def test_an_evaluated_checkpoint_stays(folder: CheckpointFolder, ready: list[CheckpointReady], job: Job) -> None:

@@ -79,7 +79,10 @@ def test_a_file_gives_what_the_environment_does_not(tmp_path: Path, monkeypatch:
     assert (settings.host, settings.port) == ("127.0.0.3", 9001)
 
 
-@pytest.mark.parametrize(("name", "value"), [("COLT_PORT", "0"), ("COLT_PORT", "http"), ("COLT_MAX_ATTEMPTS", "0")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("COLT_PORT", "0"), ("COLT_PORT", "http"), ("COLT_MAX_ATTEMPTS", "0"), ("COLT_KEEP_CHECKPOINTS", "0")],
+)
 def test_a_wrong_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError) as caught:
