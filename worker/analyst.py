@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,7 +16,6 @@ from store.models import Analysis, Checkpoint, Job, utc_now
 from store.repositories import events, recording
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed, run
-from worker.handover import SCRATCH
 from worker.job_data import load_data
 from worker.patience import persist
 
@@ -39,7 +36,7 @@ def analyse(lease: Lease, _interrupt: Interrupt) -> None:
         job = session.get_one(Job, analysis.job_id)
         checkpoint = session.get_one(Checkpoint, analysis.checkpoint_id)
     dataset, pool = load_data(job)
-    state = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH])).load(checkpoint)
+    state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; analyse another one")
     config = AnalysisSettings.from_stored(analysis.config)

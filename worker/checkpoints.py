@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import and_, delete, select, update
@@ -27,40 +27,41 @@ class CheckpointFolder:
     The name says what the state holds, and no two writes share one: a process that was paused in the middle of a write,
     and wakes when another has the job, cannot replace that one's files. What a kill between file and row leaves is
     found later (store/orphans.py).
-
-    Args:
-        scratch: local folder that files are made in.
     """
 
-    def __init__(self, artifacts: ArtifactStore, job_id: str, scratch: Path) -> None:
+    def __init__(self, artifacts: ArtifactStore, job_id: str) -> None:
         self._artifacts = artifacts
         self._job_id = job_id
-        self._scratch = scratch
         self.damaged: list[Checkpoint] = []  # that `last` went past
 
     def store(self, event: CheckpointReady) -> Checkpoint:
         """Write the state and, beside it, the backbone alone. Returns the row to record.
 
         Raises:
-            OSError: when there is no room, or the store is away.
+            OSError: when there is no room, or the store is away; then nothing is left of either.
         """
-        from colt_core.training.checkpoint import export_backbone, save_checkpoint  # torch
+        from colt_core.training.checkpoint import write_backbone, write_checkpoint  # torch
 
         row_id = new_id()
         key = f"jobs/{self._job_id}/checkpoints/{event.epoch}-{event.step}-{event.state['rounds']}-{row_id[:12]}"
-        save_checkpoint(event.state, self._scratch / STATE)
-        export_backbone(event.state, self._scratch / BACKBONE)
-        backbone = self._artifacts.put_file(self._scratch / BACKBONE, f"{key}/{BACKBONE}")
-        stored = self._artifacts.put_file(self._scratch / STATE, f"{key}/{STATE}")
+        try:
+            with self._artifacts.writing(f"{key}/{BACKBONE}") as backbone:
+                write_backbone(event.state, backbone)
+            with self._artifacts.writing(f"{key}/{STATE}") as state:
+                write_checkpoint(event.state, state)
+        except OSError:
+            with suppress(OSError):
+                self._artifacts.delete(key)
+            raise
         return Checkpoint(
             id=row_id,
             job_id=self._job_id,
             epoch=event.epoch,
             step=event.step,
             artifact=key,
-            bytes=stored.bytes,
-            sha256=stored.sha256,
-            backbone_sha256=backbone.sha256,
+            bytes=state.stored.bytes,
+            sha256=state.stored.sha256,
+            backbone_sha256=backbone.stored.sha256,
         )
 
     def record(self, session: Session, row: Checkpoint) -> list[str]:
@@ -108,3 +109,9 @@ class CheckpointFolder:
         except (FileNotFoundError, ArtifactDamaged):
             return None
         return load_checkpoint(path)
+
+    def reload(self, row: Checkpoint) -> dict[str, Any]:
+        """The state of a checkpoint that another process of the same job has just loaded, and so compared."""
+        from colt_core.training.checkpoint import load_checkpoint  # torch
+
+        return load_checkpoint(self._artifacts.local_path(f"{row.artifact}/{STATE}"))

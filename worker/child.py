@@ -9,16 +9,18 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from sqlalchemy.orm import Session
 
 from store import logs
+from store.artifacts import get_artifacts
 from store.leases import Lease, LeasedModel, LeaseLost
 from store.settings import get_settings
 from worker import outcome
 from worker.describe import LONGEST, describe, without_paths
-from worker.handover import PARENT, TOKEN
+from worker.handover import DIGESTS, PARENT, TOKEN
 from worker.patience import persist
 
 # What would go wrong again in the same way: bad data or bad settings. All else may be the machine's fault (memory,
@@ -76,6 +78,7 @@ def run(model: LeasedModel, row_id: str, work: Callable[[Lease, Interrupt], None
     die_with_parent()
     lease = Lease(model, row_id, os.environ.pop(TOKEN))
     logs.set_up(**lease.ids)
+    get_artifacts().remember_digests(Path(os.environ[DIGESTS]))
     try:
         work(lease, interrupt)
         return 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
@@ -20,7 +18,6 @@ from store.repositories import events, recording
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed, run
 from worker.evaluating import probe
-from worker.handover import SCRATCH
 from worker.job_data import whole_folder
 from worker.patience import persist
 
@@ -39,7 +36,7 @@ def evaluate(lease: Lease, _interrupt: Interrupt) -> None:
         job = session.get_one(Job, evaluation.job_id)
         checkpoint = session.get_one(Checkpoint, evaluation.checkpoint_id)
         dataset = session.get_one(Dataset, job.dataset_id)
-    state = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH])).load(checkpoint)
+    state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; evaluate another one")
     config = ProbeSettings.from_stored(evaluation.config)

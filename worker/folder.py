@@ -27,6 +27,11 @@ class WorkerFolder:
         self.path = home / "workers" / worker_id
         self.stopping = False  # then work is put back, and nothing new begun; no Event, as a signal handler sets it
 
+    @property
+    def digests(self) -> Path:
+        """Where this worker's processes note what files hold: see store/digests.py."""
+        return self.path / "digests"
+
     def create(self) -> IO[bytes]:
         """Make the folder, and sweep up what dead workers left beside it.
 

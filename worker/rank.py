@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from pathlib import Path
 
 from colt_core.config import PretrainConfig
 from colt_core.distributed import process_group
@@ -17,8 +15,7 @@ from store.database import reading
 from store.models import Checkpoint, Job
 from worker.checkpoints import CheckpointFolder
 from worker.child import DETERMINISTIC, die_with_parent
-from worker.handover import SCRATCH
-from worker.job_data import load_data
+from worker.job_data import reload_data
 from worker.ranks import launch
 
 log = logging.getLogger("worker")
@@ -31,11 +28,11 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
     with reading() as session:
         job = session.get_one(Job, job_id)
         row = session.get_one(Checkpoint, checkpoint_id) if checkpoint_id else None
-    dataset, pool = load_data(job)
+    dataset, pool = reload_data(job)
     config = PretrainConfig.from_stored(job.config)
     images, _ = dataset.part("train")
     pool_images = None if pool is None else pool.images
-    state = None if row is None else CheckpointFolder(get_artifacts(), job_id, Path(os.environ[SCRATCH])).load(row)
+    state = None if row is None else CheckpointFolder(get_artifacts(), job_id).reload(row)
     with process_group(config, launch(rank, config.num_processes)):
         try:
             for _ in pretrain(config, images, pool_images, resume_from=state):

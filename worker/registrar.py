@@ -64,7 +64,7 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     persist(lambda session: leases.held(session, lease))  # may still be deleted meanwhile: the supervisor looks again
     # Of this attempt alone: who was paused here, and wakes when another has finished, must not replace its files.
     key = row.folder_of(lease.token)
-    written = get_artifacts().put_folder(folder, key)
+    written = get_artifacts().take_folder(folder, key)
     columns["stored_as"] = key
     columns["files"] = {name: asdict(stored) for name, stored in written.items()}
     persist(lambda session: leases.finish(session, lease, "ready", progress=1.0, problem=None, **columns))

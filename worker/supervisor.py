@@ -26,7 +26,7 @@ from store.settings import Settings, get_settings
 from worker import outcome
 from worker.describe import last_words
 from worker.folder import WorkerFolder
-from worker.handover import PARENT, SCRATCH, TOKEN
+from worker.handover import DIGESTS, PARENT, SCRATCH, TOKEN
 from worker.patience import persist
 
 TAIL_BYTES = 16_384
@@ -47,7 +47,7 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
     try:
         scratch = folder.scratch(lease.token)
-        process = _start(module, arguments, lease, scratch, log_path, settings)
+        process = _start(module, arguments, lease, scratch, folder.digests, log_path, settings)
     except OSError as error:  # no memory or no room, most likely
         log.exception("cannot start work on %s", lease.id)
         reason = f"Its process could not be started: {error.strerror or error}"
@@ -65,13 +65,20 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
 
 
 def _start(
-    module: str, arguments: list[str], lease: Lease, scratch: Path, log_path: Path, settings: Settings
+    module: str,
+    arguments: list[str],
+    lease: Lease,
+    scratch: Path,
+    digests: Path,
+    log_path: Path,
+    settings: Settings,
 ) -> subprocess.Popen[bytes]:
     env = {
         **os.environ,
         TOKEN: lease.token,
         PARENT: str(os.getpid()),
         SCRATCH: str(scratch),
+        DIGESTS: str(digests),
         "MALLOC_MMAP_THRESHOLD_": KEEP_BLOCKS,
         "MALLOC_TRIM_THRESHOLD_": KEEP_BLOCKS,
     }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -27,7 +25,6 @@ from worker import outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkBrokeOff, WorkFailed, run
 from worker.evaluating import probe
-from worker.handover import SCRATCH
 from worker.job_data import load_data
 from worker.patience import persist
 from worker.ranks import joined_ranks
@@ -50,7 +47,7 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     dataset, pool = load_data(job)
     config = PretrainConfig.from_stored(job.config)
     images, labels = dataset.part("train")
-    checkpoints = CheckpointFolder(get_artifacts(), job.id, Path(os.environ[SCRATCH]))
+    checkpoints = CheckpointFolder(get_artifacts(), job.id)
     row, state = checkpoints.last() or (None, None)
     recorder = _begin(lease, job, config, labels, dataset.num_classes, checkpoints, row, state, interrupt)
     pool_images = None if pool is None else pool.images

@@ -20,8 +20,66 @@ IMAGES, LABELS, PARTS_FILE, META = "images.npy", "labels.npy", "parts.npz", "met
 _FORMAT = 1
 
 
+class _Labelled:
+    """What labels and parts tell without a look at an image."""
+
+    __slots__ = ()
+    labels: Int64
+    class_names: tuple[str, ...]
+    parts: dict[str, Int64]
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.class_names)
+
+    @property
+    def class_counts(self) -> list[int]:
+        """Training images of each class."""
+        counts: list[int] = np.bincount(self.labels[self.parts["train"]], minlength=self.num_classes).tolist()
+        return counts
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Images of each part; a probe image that is a training image too counts in both."""
+        return {name: len(self.parts[name]) for name in PARTS}
+
+    def _check_labels(self) -> None:
+        if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
+            raise DataError(f"labels must lie in 0..{len(self.class_names) - 1}")
+        if set(self.parts) != set(PARTS):
+            raise DataError(f"a data set has the parts {', '.join(PARTS)}, not {', '.join(self.parts)}")
+        for name, indices in self.parts.items():
+            if indices.size and (indices.min() < 0 or indices.max() >= len(self.labels)):
+                raise DataError(f"part '{name}' points outside the {len(self.labels)} images")
+        train = self.parts["train"]
+        if train.size == 0 or not np.array_equal(train, np.arange(len(train))):
+            raise DataError("the training part must come first: 0..n-1, and not be empty")
+
+
 @dataclass(frozen=True, slots=True)
-class ImageDataset:
+class DatasetLabels(_Labelled):
+    """A data set without its images, for what looks at classes alone. Attributes: as of :class:`ImageDataset`."""
+
+    labels: Int64
+    class_names: tuple[str, ...]
+    parts: dict[str, Int64]
+
+    def __post_init__(self) -> None:
+        self._check_labels()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`ImageDataset.save_labels` wrote. No file of images is opened.
+
+        Raises:
+            DataError: no data set there, or a damaged one.
+        """
+        return cls(*_load_labels(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDataset(_Labelled):
     """Labelled images in parts.
 
     Attributes:
@@ -47,37 +105,12 @@ class ImageDataset:
             raise DataError(
                 f"{len(self.images)} images need as many int64 labels, not {self.labels.dtype} {self.labels.shape}"
             )
-        if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
-            raise DataError(f"labels must lie in 0..{len(self.class_names) - 1}")
-        if set(self.parts) != set(PARTS):
-            raise DataError(f"a data set has the parts {', '.join(PARTS)}, not {', '.join(self.parts)}")
-        for name, indices in self.parts.items():
-            if indices.size and (indices.min() < 0 or indices.max() >= len(self.images)):
-                raise DataError(f"part '{name}' points outside the {len(self.images)} images")
-        train = self.parts["train"]
-        if train.size == 0 or not np.array_equal(train, np.arange(len(train))):
-            raise DataError("the training part must come first: 0..n-1, and not be empty")
-
-    @property
-    def num_classes(self) -> int:
-        """C."""
-        return len(self.class_names)
+        self._check_labels()
 
     @property
     def image_size(self) -> int:
         """S, in pixels."""
         return int(self.images.shape[-1])
-
-    @property
-    def class_counts(self) -> list[int]:
-        """Training images of each class."""
-        counts: list[int] = np.bincount(self.labels[self.parts["train"]], minlength=self.num_classes).tolist()
-        return counts
-
-    @property
-    def split_sizes(self) -> dict[str, int]:
-        """Images of each part; a probe image that is a training image too counts in both."""
-        return {name: len(self.parts[name]) for name in PARTS}
 
     def part(self, name: str) -> tuple[UInt8, Int64]:
         """(images, labels) of a part; a view where the part is one run of indices, else a copy.
@@ -111,16 +144,8 @@ class ImageDataset:
         Raises:
             DataError: no data set there, or a damaged one.
         """
-        meta = _read_meta(folder)
-        if "class_names" not in meta:
-            raise DataError(f"{folder.name!r} is an OOD pool, not a data set: it has no labels")
-        try:
-            with np.load(folder / PARTS_FILE, allow_pickle=False) as parts:
-                indices = {name: parts[name] for name in parts.files}
-            labels = np.load(folder / LABELS, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(f"the data set {folder.name!r} is damaged: labels or parts cannot be read") from error
-        return cls(_load_images(folder), labels, tuple(meta["class_names"]), indices)
+        labels, class_names, parts = _load_labels(folder)
+        return cls(_load_images(folder), labels, class_names, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +195,20 @@ def _check_images(images: UInt8) -> None:
     shape = images.shape
     if images.dtype != np.uint8 or len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or 0 in shape:
         raise DataError(f"images must be uint8 of the shape (N, 3, S, S), not {images.dtype} {shape}")
+
+
+def _load_labels(folder: Path) -> tuple[Int64, tuple[str, ...], dict[str, Int64]]:
+    """Labels, class names and parts."""
+    meta = _read_meta(folder)
+    if "class_names" not in meta:
+        raise DataError(f"{folder.name!r} is an OOD pool, not a data set: it has no labels")
+    try:
+        with np.load(folder / PARTS_FILE, allow_pickle=False) as parts:
+            indices = {name: parts[name] for name in parts.files}
+        labels: Int64 = np.load(folder / LABELS, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"the data set {folder.name!r} is damaged: labels or parts cannot be read") from error
+    return labels, tuple(meta["class_names"]), indices
 
 
 def _load_images(folder: Path) -> UInt8:

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors.torch import save
@@ -17,6 +17,9 @@ from colt_core.config import PretrainConfig
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import Framework
 from colt_core.models import Backbone
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 FORMAT = 2
 # Format 1 held every setting, also those that nothing read, and k-means drew its restarts by faiss' own seeds.
@@ -32,12 +35,21 @@ def save_checkpoint(state: dict[str, Any], path: str | Path) -> None:
         OSError: when it cannot be written, as on a full disk.
     """
     with _written_whole(Path(path)) as file:
-        try:
-            torch.save(state, file)  # given a path, it would write the name of the file into it
-        except RuntimeError as error:  # of its writer, which closes an archive that could not be written
-            if isinstance(error.__context__, OSError):
-                raise error.__context__ from error
-            raise
+        write_checkpoint(state, file)
+
+
+def write_checkpoint(state: dict[str, Any], file: SupportsWrite[bytes]) -> None:
+    """Write `CheckpointReady.state` to an open file, from beginning to end.
+
+    Raises:
+        OSError: when it cannot be written, as on a full disk.
+    """
+    try:
+        torch.save(state, cast("IO[bytes]", file))  # given a path, it would write the name of the file into it
+    except RuntimeError as error:  # of its writer, which closes an archive that could not be written
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -107,10 +119,15 @@ def export_backbone(state: dict[str, Any], path: str | Path) -> None:
 
     At width 64 and with the "imagenet" stem, `resnet18().load_state_dict(load_file(path), strict=False)` takes them.
     """
+    with _written_whole(Path(path)) as file:
+        write_backbone(state, file)
+
+
+def write_backbone(state: dict[str, Any], file: SupportsWrite[bytes]) -> None:
+    """Write what `export_backbone` writes to an open file."""
     config = state["config"]
     metadata = {"format": "pt", **{name: str(config[name]) for name in ("backbone", "width", "stem")}}
-    with _written_whole(Path(path)) as file:
-        file.write(save(_backbone_weights(state), metadata))
+    file.write(save(_backbone_weights(state), metadata))
 
 
 def _backbone_weights(state: dict[str, Any]) -> dict[str, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from store.leases import LeasedModel
@@ -13,10 +15,21 @@ from worker.supervisor import supervise
 
 def work_off(home: Path, model: LeasedModel) -> None:
     """Claim the oldest waiting row and supervise its process to the end."""
+    with one_worker(home) as work:
+        work(model)
+
+
+@contextmanager
+def one_worker(home: Path) -> Iterator[Callable[[LeasedModel], None]]:
+    """The same, for one row of a table after another by one worker."""
     folder = WorkerFolder(home, "me")
-    with folder.create():
+
+    def work(model: LeasedModel) -> None:
         lease = take(model, folder.worker_id)
         assert lease is not None
         supervise(lease, *command(model, lease.id), folder)
         assert list((folder.path / "scratch").iterdir()) == []
+
+    with folder.create():
+        yield work
     folder.remove()

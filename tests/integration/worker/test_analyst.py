@@ -27,7 +27,7 @@ TRAIN, PICKED = 30, 8
 
 
 @pytest.fixture
-def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
+def checkpoint(configured: Engine, home: Path) -> Checkpoint:
     """Of a finished job that picked OOD images."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 3, 16, 16), dtype=np.uint8)
@@ -45,7 +45,7 @@ def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
         backbone="resnet10", width=4, epochs=2, warmup_epochs=1, batch_size=8, sample_budget=PICKED, num_clusters=3
     )
     events = list(pretrain(config, images[:TRAIN], images[::-1]))
-    stored = CheckpointFolder(get_artifacts(), job.id, tmp_path).store(
+    stored = CheckpointFolder(get_artifacts(), job.id).store(
         next(event for event in events if isinstance(event, CheckpointReady))
     )
     with writing() as session:

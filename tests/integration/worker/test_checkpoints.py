@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ from safetensors.torch import load_file
 from sqlalchemy import Engine, select
 
 from colt_core import CheckpointReady, PretrainConfig, pretrain
-from store.artifacts import get_artifacts
+from colt_core.training.checkpoint import save_checkpoint
+from store.artifacts import ArtifactsUnavailable, get_artifacts
 from store.database import reading, writing
 from store.models import Analysis, Checkpoint, Evaluation, Job
 from store.repositories import recording
 from store.settings import get_settings
+from tests.support.bytes_counted import counted
 from tests.support.rows import add_dataset, add_job
 from worker.checkpoints import BACKBONE, STATE, CheckpointFolder
 
@@ -39,8 +43,8 @@ def job(configured: Engine) -> Job:
 
 
 @pytest.fixture
-def folder(configured: Engine, job: Job, tmp_path: Path) -> CheckpointFolder:
-    return CheckpointFolder(get_artifacts(), job.id, tmp_path)
+def folder(configured: Engine, job: Job) -> CheckpointFolder:
+    return CheckpointFolder(get_artifacts(), job.id)
 
 
 def store(folder: CheckpointFolder, event: CheckpointReady) -> Checkpoint:
@@ -84,6 +88,37 @@ def test_how_many_stay_is_a_setting(
         store(folder, event)
     assert [row.epoch for row in rows()] == list(range(EPOCHS - kept + 1, EPOCHS + 1))
     assert files(home) == {f"{row.artifact}/{name}" for row in rows() for name in (STATE, BACKBONE)}
+
+
+def test_a_checkpoint_is_written_once(
+    folder: CheckpointFolder, ready: list[CheckpointReady], home: Path, tmp_path: Path
+) -> None:
+    before = {what: counted(what) for what in ("rchar", "wchar")}
+    row = folder.store(ready[0])
+    written, read = (counted(what) - before[what] for what in ("wchar", "rchar"))
+    state, backbone = ((home / "artifacts" / row.artifact / name).read_bytes() for name in (STATE, BACKBONE))
+    size = len(state) + len(backbone)
+    assert size <= written < 1.05 * size, f"{written / size:.2f} times the files"
+    assert read < 0.05 * size, f"{read / size:.2f} times the files"
+    assert (row.bytes, row.sha256) == (len(state), sha256(state).hexdigest())
+    assert row.backbone_sha256 == sha256(backbone).hexdigest()
+    save_checkpoint(ready[0].state, tmp_path / STATE)
+    assert state == (tmp_path / STATE).read_bytes(), "as the library writes it"
+
+
+def test_a_checkpoint_without_room_leaves_nothing(
+    folder: CheckpointFolder, ready: list[CheckpointReady], home: Path
+) -> None:
+    row = folder.store(ready[0])
+    backbone = (home / "artifacts" / row.artifact / BACKBONE).stat().st_size
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (backbone, unlimited[1]))  # enough for it, but not for the state
+    try:
+        with pytest.raises(ArtifactsUnavailable, match="File too large"):
+            folder.store(ready[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert files(home) == {f"{row.artifact}/{name}" for name in (STATE, BACKBONE)}
 
 
 def test_an_evaluated_checkpoint_stays(folder: CheckpointFolder, ready: list[CheckpointReady], job: Job) -> None:

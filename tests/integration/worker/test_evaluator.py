@@ -21,7 +21,7 @@ CLASSES = 3
 
 
 @pytest.fixture
-def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
+def checkpoint(configured: Engine, home: Path) -> Checkpoint:
     """A finished job with one checkpoint."""
     rng = np.random.default_rng(0)
     labels = np.arange(60, dtype=np.int64) % CLASSES
@@ -37,7 +37,7 @@ def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
     job = add_job(configured, row, status="succeeded", accuracy=0.1)
     config = PretrainConfig(sampler="none", backbone="resnet10", width=4, epochs=1, batch_size=8)
     (event,) = [event for event in pretrain(config, images[:30]) if isinstance(event, CheckpointReady)]
-    stored = CheckpointFolder(get_artifacts(), job.id, tmp_path).store(event)
+    stored = CheckpointFolder(get_artifacts(), job.id).store(event)
     with writing() as session:
         session.add(stored)
     return stored

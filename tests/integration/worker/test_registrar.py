@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeasedRow, LeaseLost
 from store.models import Dataset, OodPool, Upload, utc_now
+from tests.support.bytes_counted import counted
 from tests.support.claims import work_off
 from tests.support.data_files import hash_of, labelled_files, pixels, png
 from tests.support.rows import add_dataset
@@ -128,6 +130,25 @@ def test_a_folder_on_the_server_becomes_a_pool(configured: Engine, home: Path, t
         row = session.scalars(select(OodPool)).one()
     assert (row.status, row.num_samples, row.image_size) == ("ready", 3, 8), row.problem
     assert len(ImagePool.load(home / "artifacts" / row.artifact)) == 3
+
+
+def test_registered_images_are_written_once(configured: Engine, home: Path, tmp_path: Path) -> None:
+    """Into a map of the file, which no call counts: a copy of the file would be counted whole."""
+    np.save(tmp_path / "pool.npy", np.arange(20_000, dtype=np.uint32).view(np.uint8).repeat(256).reshape(-1, 32, 32))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLT_DATA_ROOTS", str(tmp_path))
+        add(OodPool(name="pool", spec={"source": {"kind": "path", "path": str(tmp_path / "pool.npy")}}))
+        before = counted("wchar")
+        work_off(home, OodPool)
+        written = counted("wchar") - before
+    with reading() as session:
+        row = session.scalars(select(OodPool)).one()
+    assert row.status == "ready" and row.files, row.problem
+    size = row.files["images.npy"]["bytes"]
+    assert size > 60_000_000 and written < 0.1 * size, f"{written:,} bytes beside the map"
+    for name, stored in row.files.items():
+        assert get_artifacts().holds(f"{row.artifact}/{name}", Stored(**stored)), name
+    assert artifacts_under(home, "ood_pools") == ["images.npy", "meta.json"]
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def registered(engine: Engine, home: Path) -> Dataset:
     row = add_dataset(engine, status="ready")
     ImageDataset(IMAGES, LABELS, ("a", "b", "c"), PARTS).save(home / "made")
     key = row.folder_of("attempt")
-    written = get_artifacts().put_folder(home / "made", key)
+    written = get_artifacts().take_folder(home / "made", key)
     with writing() as session:
         files = {name: {"bytes": stored.bytes, "sha256": stored.sha256} for name, stored in written.items()}
         session.execute(update(Dataset).values(files=files, stored_as=key))

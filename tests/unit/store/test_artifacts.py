@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import resource
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from store.artifacts import ArtifactDamaged, ArtifactStore, ArtifactsUnavailable, Stored
+from store.digests import SETTLED_SECONDS
 from store.models import new_id
+from tests.support.disks import small_disk
+from tests.support.files import files_under
 
 
 @pytest.fixture(params=["folder", "elsewhere"])
@@ -56,7 +61,7 @@ def test_files_and_folders_have_local_paths(artifacts: ArtifactStore, tmp_path: 
     folder.mkdir()
     (folder / "images.npy").write_bytes(b"images")
     (folder / "meta.json").write_bytes(b"{}")
-    artifacts.put_folder(folder, "datasets/d")
+    artifacts.take_folder(folder, "datasets/d")
     for _ in range(2):  # fetched, then from the cache
         local = artifacts.local_path("datasets/d")
         assert {path.name: path.read_bytes() for path in local.iterdir()} == {
@@ -121,11 +126,86 @@ def test_a_cached_copy_of_what_was_written_anew_is_fetched_again(artifacts: Arti
     assert artifacts.whole_path("jobs/j/state", second).read_bytes() == b"again"
 
 
+def test_a_file_is_written_in_parts_and_seen_once_it_is_whole(artifacts: ArtifactStore) -> None:
+    with artifacts.writing("jobs/j/state") as file:
+        for part in (b"one", memoryview(b"two")):
+            file.write(part)
+        with pytest.raises(FileNotFoundError):
+            artifacts.size("jobs/j/state")
+    assert file.stored == Stored(6, hashlib.sha256(b"onetwo").hexdigest())
+    assert read(artifacts, "jobs/j/state") == b"onetwo"
+    with pytest.raises(KeyError), artifacts.writing("jobs/j/state") as file:
+        file.write(b"half")
+        raise KeyError
+    assert read(artifacts, "jobs/j/state") == b"onetwo"
+    assert len(artifacts._fs.find(artifacts._root)) == 1
+
+
+def test_what_was_read_whole_is_not_read_again(
+    artifacts: ArtifactStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """But for a file that somebody else wrote a moment ago, and for what looks for damage."""
+    caplog.set_level(logging.DEBUG, "worker")
+    artifacts.remember_digests(tmp_path / "digests")
+    stored = artifacts.write("datasets/d/images.npy", [b"images"])
+    path = artifacts.whole_path("datasets/d/images.npy", stored)
+    if path.is_relative_to(tmp_path / "artifacts"):
+        time.sleep(SETTLED_SECONDS + 0.1)
+        artifacts.whole_path("datasets/d/images.npy", stored)
+    before = len(caplog.records)
+    for _ in range(3):
+        assert artifacts.whole_folder("datasets/d", {"images.npy": stored}) == path.parent
+    assert len(caplog.records) == before > 0
+    path.write_bytes(b"imaGes")
+    assert artifacts.holds("datasets/d/images.npy", stored) is not path.is_relative_to(tmp_path / "artifacts")
+    if path.is_relative_to(tmp_path / "artifacts"):
+        with pytest.raises(ArtifactDamaged):
+            artifacts.whole_path("datasets/d/images.npy", stored)
+    else:  # the copy is damaged, not what is stored
+        assert artifacts.whole_path("datasets/d/images.npy", stored).read_bytes() == b"images"
+
+
+def test_of_a_folder_only_what_is_asked_for_is_looked_at(artifacts: ArtifactStore) -> None:
+    labels = artifacts.write("datasets/d/labels.npy", [b"labels"])
+    images = artifacts.write("datasets/d/images.npy", [b"damaged"])
+    folder = artifacts.whole_folder("datasets/d", {"labels.npy": labels})
+    assert (folder / "labels.npy").read_bytes() == b"labels"
+    artifacts.delete("datasets/d/images.npy")
+    assert artifacts.whole_folder("datasets/d", {"labels.npy": labels}) == folder
+    with pytest.raises(FileNotFoundError, match=r"^datasets/d/images\.npy$"):
+        artifacts.whole_folder("datasets/d", {"labels.npy": labels, "images.npy": images})
+    assert not (folder / "images.npy").exists()
+
+
+def test_a_local_file_is_taken_and_not_copied(tmp_path: Path) -> None:
+    artifacts = ArtifactStore(str(tmp_path / "artifacts"), tmp_path / "cache")
+    made = tmp_path / "images.npy"
+    made.write_bytes(b"images")
+    inode = made.stat().st_ino
+    assert artifacts.take_file(made, "datasets/d/images.npy") == Stored(6, hashlib.sha256(b"images").hexdigest())
+    assert not made.exists()
+    (taken,) = files_under(tmp_path / "artifacts")
+    assert (taken.name, taken.stat().st_ino, taken.read_bytes()) == ("images.npy", inode, b"images")
+
+
+def test_a_local_file_of_another_disk_is_copied(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        artifacts = ArtifactStore(str(disk.path / "artifacts"), tmp_path / "cache")
+        made = tmp_path / "images.npy"
+        made.write_bytes(b"images")
+        assert artifacts.take_file(made, "datasets/d/images.npy") == Stored(6, hashlib.sha256(b"images").hexdigest())
+        assert not made.exists() and read(artifacts, "datasets/d/images.npy") == b"images"
+        made.write_bytes(bytes(2**21))
+        with pytest.raises(ArtifactsUnavailable, match="No space left on device"):
+            artifacts.take_file(made, "datasets/d/more.npy")
+        assert [path.name for path in files_under(disk.path)] == ["images.npy"]
+
+
 def test_a_folder_is_whole_or_names_the_file_that_is_not(artifacts: ArtifactStore, tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     for name in ("images.npy", "labels.npy"):
         (tmp_path / "made" / name).write_bytes(name.encode())
-    written = artifacts.put_folder(tmp_path / "made", "datasets/d")
+    written = artifacts.take_folder(tmp_path / "made", "datasets/d")
     assert written["labels.npy"] == Stored(10, hashlib.sha256(b"labels.npy").hexdigest())
     artifacts.write("datasets/d/labels.npy", [b"abels.npyl"])
     with pytest.raises(ArtifactDamaged, match=r"datasets/d/labels\.npy"):

@@ -4,7 +4,6 @@ import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,13 +42,13 @@ def lease(configured: Engine) -> Lease:
 
 
 @pytest.fixture
-def recorder(lease: Lease, tmp_path: Path) -> Recorder:
-    return make_recorder(lease, tmp_path)
+def recorder(lease: Lease) -> Recorder:
+    return make_recorder(lease)
 
 
-def make_recorder(lease: Lease, scratch: Path, previous: tuple[int, ...] = (), num_processes: int = 1) -> Recorder:
+def make_recorder(lease: Lease, previous: tuple[int, ...] = (), num_processes: int = 1) -> Recorder:
     config = PretrainConfig(sampler="none", epochs=4, batch_size=2, num_processes=num_processes)
-    folder = CheckpointFolder(get_artifacts(), lease.id, scratch)
+    folder = CheckpointFolder(get_artifacts(), lease.id)
     return Recorder(lease, config, LABELS, 4, folder, epoch=0, previous=np.array(previous, dtype=np.int64))
 
 
@@ -175,9 +174,9 @@ def test_an_epoch_tells_where_its_time_went(configured: Engine, lease: Lease, re
     ],
 )
 def test_a_run_says_on_what_and_how_it_computes(
-    configured: Engine, lease: Lease, tmp_path: Path, started: RunStarted, num_processes: int, line: str
+    configured: Engine, lease: Lease, started: RunStarted, num_processes: int, line: str
 ) -> None:
-    make_recorder(lease, tmp_path, num_processes=num_processes).record(started)
+    make_recorder(lease, num_processes=num_processes).record(started)
     assert told(configured, "log") == [{"lines": [line]}]
     with reading(configured) as session:
         assert session.scalars(select(Job)).one().compute == {
@@ -188,10 +187,8 @@ def test_a_run_says_on_what_and_how_it_computes(
         }
 
 
-def test_a_round_is_recorded_with_its_overlap_with_the_one_before(
-    configured: Engine, lease: Lease, tmp_path: Path
-) -> None:
-    recorder = make_recorder(lease, tmp_path, previous=(1, 2))  # picked by an earlier attempt
+def test_a_round_is_recorded_with_its_overlap_with_the_one_before(configured: Engine, lease: Lease) -> None:
+    recorder = make_recorder(lease, previous=(1, 2))  # picked by an earlier attempt
     recorder.record(sampling_round(2, 2, 4, selected=[2, 0]))
     recorder.record(sampling_round(3, 3, 6, selected=[0, 2]))
     with reading(configured) as session:
