@@ -35,11 +35,11 @@ def analyse(lease: Lease, _interrupt: Interrupt) -> None:
         analysis = session.get_one(Analysis, lease.id)
         job = session.get_one(Job, analysis.job_id)
         checkpoint = session.get_one(Checkpoint, analysis.checkpoint_id)
-    dataset, pool = load_data(job)
+    config = AnalysisSettings.from_stored(analysis.config)
+    dataset, pool = load_data(job, config.needs)
     state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; analyse another one")
-    config = AnalysisSettings.from_stored(analysis.config)
     try:
         result = analyze(config, state, dataset, pool)
     except ValueError as error:

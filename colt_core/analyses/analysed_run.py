@@ -13,6 +13,7 @@ from colt_core.analyses.kinds import Need
 from colt_core.analyses.views import UInt8, choose
 from colt_core.config import PretrainConfig
 from colt_core.data import ClassGroups, ImageDataset, ImagePool, class_groups
+from colt_core.data.dataset import DatasetLabels
 from colt_core.events import Float32, Int64
 from colt_core.frameworks.framework import Framework
 from colt_core.tailness import TailnessTracker
@@ -26,34 +27,47 @@ class AnalysedRun:
 
     config: PretrainConfig
     state: dict[str, Any]
-    dataset: ImageDataset
+    labelled: ImageDataset | DatasetLabels
     pool: ImagePool | None
 
     @classmethod
     def of(
         cls,
         state: dict[str, Any],
-        dataset: ImageDataset,
+        labelled: ImageDataset | DatasetLabels,
         pool: ImagePool | None,
         needs: Set[Need] = frozenset({"images", "pool"}),
     ) -> Self:
         """Open a checkpoint's state.
 
         Args:
+            labelled: the data set; its labels alone, where `needs` has no "images".
             needs: what will be read beside the labels; only that is compared with the data of the run.
 
         Raises:
             ValueError: if the data are not those of the run.
         """
-        data = {"num_train": len(dataset.parts["train"])}
+        run = cls(PretrainConfig.from_stored(state["config"]), state, labelled, pool)
+        data = {"num_train": len(run.labels)}
         if "images" in needs:
-            data["image_size"] = dataset.image_size
+            data["image_size"] = run.dataset.image_size
         if "pool" in needs and pool is not None and state["data"]["num_pool"] is not None:
             data["num_pool"] = len(pool)
         for name, value in data.items():
             if state["data"][name] != value:
                 raise ValueError(f"the checkpoint is of other data: {name} was {state['data'][name]} and is {value}")
-        return cls(PretrainConfig.from_stored(state["config"]), state, dataset, pool)
+        return run
+
+    @property
+    def dataset(self) -> ImageDataset:
+        """The data set with its images.
+
+        Raises:
+            ValueError: if there are labels alone.
+        """
+        if not isinstance(self.labelled, ImageDataset):
+            raise ValueError("the analysis needs the images of the data set")
+        return self.labelled
 
     @cached_property
     def framework(self) -> Framework:
@@ -70,17 +84,17 @@ class AnalysedRun:
     @cached_property
     def labels(self) -> Int64:
         """The classes of the ID training images."""
-        return self.dataset.labels[self.dataset.parts["train"]]
+        return self.labelled.labels[self.labelled.parts["train"]]
 
     @property
     def num_classes(self) -> int:
         """C."""
-        return self.dataset.num_classes
+        return self.labelled.num_classes
 
     @cached_property
     def groups(self) -> ClassGroups:
         """Many, Medium and Few by the run's `group_thresholds`."""
-        return class_groups(self.dataset.class_counts, self.config.group_thresholds)
+        return class_groups(self.labelled.class_counts, self.config.group_thresholds)
 
     @cached_property
     def tailness(self) -> Float32:

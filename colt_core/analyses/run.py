@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from colt_core.analyses.analysed_run import AnalysedRun
 from colt_core.analyses.kinds import AnalysisResult, AnalysisSettings
 from colt_core.data import ImageDataset, ImagePool
+from colt_core.data.dataset import DatasetLabels
 
 
 class Implementation(Protocol):
@@ -25,7 +26,10 @@ class Implementation(Protocol):
 
 
 def analyze(
-    config: AnalysisSettings, state: dict[str, Any], dataset: ImageDataset, pool: ImagePool | None = None
+    config: AnalysisSettings,
+    state: dict[str, Any],
+    dataset: ImageDataset | DatasetLabels,
+    pool: ImagePool | None = None,
 ) -> AnalysisResult:
     """Make an analysis of a checkpoint.
 
@@ -36,7 +40,7 @@ def analyze(
     Args:
         config: which analysis, for instance `UniformityConfig()`.
         state: a checkpoint, as `load_checkpoint` or a `CheckpointReady` event gives it.
-        dataset: the run's data. Their images are touched only when `config.needs` names them.
+        dataset: the run's data. Their labels are enough where `config.needs` does not name "images".
         pool: the run's pool, for the analyses that look at the OOD images picked (connectivity, feature_map).
 
     Raises:

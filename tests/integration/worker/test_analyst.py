@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from colt_core import CheckpointReady, PretrainConfig, pretrain
-from colt_core.analyses.kinds import Connectivity, analyses
+from colt_core.analyses.kinds import Connectivity, TailShare, analyses
 from colt_core.data import ImageDataset, ImagePool
 from store import leases
 from store.artifacts import get_artifacts
@@ -27,19 +28,22 @@ TRAIN, PICKED = 30, 8
 
 
 @pytest.fixture
-def checkpoint(configured: Engine, home: Path) -> Checkpoint:
+def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
     """Of a finished job that picked OOD images."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 3, 16, 16), dtype=np.uint8)
     parts = {"train": np.arange(TRAIN), "probe": np.arange(30, 45), "val": np.empty(0, np.int64)}
     labels = np.arange(60, dtype=np.int64) % 3
     row = add_dataset(configured, status="ready")
-    artifacts = home / "artifacts"
-    ImageDataset(images, labels, ("a", "b", "c"), {**parts, "test": np.arange(45, 60)}).save(artifacts / row.artifact)
+    ImageDataset(images, labels, ("a", "b", "c"), {**parts, "test": np.arange(45, 60)}).save(tmp_path / "data")
     pool = OodPool(name="pool", spec={}, status="ready")
     with writing() as session:
         session.add(pool)
-    ImagePool(images[::-1].copy()).save(artifacts / pool.artifact)
+    ImagePool(images[::-1].copy()).save(tmp_path / "pool")
+    for folder, owner in (("data", row), ("pool", pool)):
+        written = get_artifacts().take_folder(tmp_path / folder, owner.artifact)
+        with writing() as session:
+            session.get_one(type(owner), owner.id).files = {name: asdict(stored) for name, stored in written.items()}
     job = add_job(configured, row, ood_pool_id=pool.id, status="succeeded")
     config = PretrainConfig(
         backbone="resnet10", width=4, epochs=2, warmup_epochs=1, batch_size=8, sample_budget=PICKED, num_clusters=3
@@ -94,6 +98,22 @@ def test_an_analysis_that_cannot_be_made_says_why(configured: Engine, home: Path
         assert not list(session.scalars(select(JobEvent).where(JobEvent.kind == "analysis")))
     assert row.status == "failed" and row.error is not None and "num_clusters: 31" in row.error
     assert row.finished_at is not None
+
+
+def test_an_analysis_needs_no_file_that_it_does_not_use(configured: Engine, home: Path, checkpoint: Checkpoint) -> None:
+    tail, share = ask(checkpoint, kind="tail_share"), ask(checkpoint, kind="feature_map", num_samples=10)
+    (images,) = (home / "artifacts").glob("datasets/**/images.npy")
+    (pool,) = (home / "artifacts").glob("ood_pools/**/images.npy")
+    images.rename(images.with_suffix(".away"))
+    pool.rename(pool.with_suffix(".away"))
+    for _ in range(3):  # the second one is tried again
+        work_off(home, Analysis)
+    with reading() as session:
+        done, failed = session.get_one(Analysis, tail), session.get_one(Analysis, share)
+        assert done.status == "succeeded", done.error
+        assert TailShare.model_validate(done.result).phi_tail
+        assert failed.status == "failed" and failed.error is not None
+        assert "the file 'images.npy' of 'digits' is not in the artifact store" in failed.error
 
 
 def test_an_analysis_of_a_damaged_checkpoint_says_so(configured: Engine, home: Path, checkpoint: Checkpoint) -> None:
