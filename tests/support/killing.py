@@ -17,7 +17,7 @@ from colt_core.config import PretrainConfig
 from store.database import reading
 from store.models import Checkpoint, Dataset, Job, SamplingRound
 from tests.support.files import matching
-from tests.support.leftovers import artifacts_folder, homes
+from tests.support.leftovers import artifacts_folder
 from tests.support.processes import marked
 from tests.support.runs import DATASET, PATIENCE, Service, engine_of, post
 from tests.support.servers import Postgres, Redis
@@ -102,8 +102,7 @@ class Killer:
         return False
 
     def _half_written(self, job_id: str) -> list[Path]:
-        stored = matching(artifacts_folder(self._service) / "jobs" / job_id / "checkpoints", "*/*.partial")
-        return stored + [path for home in homes(self._service) for path in matching(home, "workers/*/scratch/*/.*.tmp")]
+        return matching(artifacts_folder(self._service) / "jobs" / job_id / "checkpoints", "*/*.partial")
 
     def _watch(self, condition: Callable[[Session], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
