@@ -26,4 +26,4 @@ test('an event without a name is a message, and keeps the last id', () => {
   expect(parse([`${STREAM}data: x\n\n`]).at(-1)).toEqual({ id: '8', event: 'message', data: 'x' });
 });
 
-test('an event that is not whole is not told', () => expect(parse(['id: 1\ndata: half'])).toEqual([]));
+test('an incomplete event is not reported', () => expect(parse(['id: 1\ndata: half'])).toEqual([]));

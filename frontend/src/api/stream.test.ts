@@ -36,13 +36,13 @@ async function run(steps: Step[]) {
 const stream = (text: string): Step => () => new Response(text);
 const END = 'event: end\ndata: {}\n\n';
 
-test('events are told in order until the end', async () => {
+test('events are reported in order until the end', async () => {
   const { seen, states } = await run([stream(`id: 1\ndata: a\n\nid: 2\ndata: b\n\n${END}`)]);
   expect(seen).toEqual(['1:a', '2:b']);
   expect(states).toEqual(['connecting', 'live', 'ended']);
 });
 
-test('a broken stream goes on behind the last event', async () => {
+test('a broken stream continues after the last event', async () => {
   const { seen, states, asked } = await run([stream('id: 1\ndata: a\n\n'), stream(`id: 2\ndata: b\n\n${END}`)]);
   expect(asked).toEqual([null, '1']);
   expect(seen).toEqual(['1:a', '2:b']);
@@ -66,7 +66,7 @@ test('a job that is gone ends the stream', async () => {
   expect(states).toEqual(['connecting', 'ended']);
 });
 
-test('nothing is told after it was stopped', async () => {
+test('nothing is reported after a stop', async () => {
   const seen: string[] = [];
   let release = (_: Response) => {};
   const stop = follow(

@@ -27,7 +27,7 @@ describe('scores', () => {
     expect(scoresOf([evaluation(0.5, 0.2, 0.1), null]).every(({ best }) => best.size === 0)).toBe(true);
   });
 
-  it('tells what the probes were not set alike in', () => {
+  it('names the settings in which the probes differ', () => {
     const probes = [evaluation(0, 0, 0, { protocol: 'fast', seed: 0 }), null, evaluation(0, 0, 0, { protocol: 'sgd', seed: 0 })];
     expect(unlikeSettings(probes)).toEqual(['protocol: "fast", "sgd"']);
     expect(sameClasses(probes)).toBe(true);

@@ -13,7 +13,7 @@ test('each class keeps its own values when it moves to its place', () => {
   ]);
 });
 
-test('a bar tells count, accuracy and how sure it is', () => {
+test('a bar says count, accuracy and interval', () => {
   const bar = toBar(classResults(evaluation, dataset)[2]!);
   expect(bar).toMatchObject({ id: 0, count: 5, value: 0.25 });
   expect(bar.story).toBe('cat, 5 training images: 25.0 % of 8 test images (95 %: 7.1 % to 59.1 %)');
