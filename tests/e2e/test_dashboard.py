@@ -294,9 +294,9 @@ def evaluations(service: Stack, job: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def delete(page: Page, what: str) -> None:
-    page.get_by_role("button", name=f"Delete {what}").click()
-    dialog = page.get_by_role("dialog")
+def delete(within: Locator, what: str) -> None:
+    within.get_by_role("button", name=f"Delete {what}").click()
+    dialog = within.get_by_role("dialog")
     expect(dialog).to_contain_text("Its files will be deleted. This cannot be undone.")
     dialog.get_by_role("button", name="Delete").click()
 
@@ -323,7 +323,7 @@ def test_an_evaluation_is_requested_and_deleted_on_the_page(page: Page, service:
     form.get_by_role("button", name="Evaluate").click()
     expect(form.locator("[data-pointer='/shots']")).to_be_visible()
 
-    delete(page, "Nearest neighbours, epoch 2")
+    delete(page.locator("#accuracy"), "Nearest neighbours, epoch 2")
     expect(page.locator("#accuracy").get_by_text("epoch 3.")).to_be_visible()
     assert evaluations(service, job) == before
 
@@ -336,14 +336,14 @@ def test_work_on_a_checkpoint_is_cancelled_on_the_page(page: Page, service: Stac
     form.get_by_label("protocol").select_option("sgd")
     form.get_by_role("button", name="Evaluate").click()
     page.get_by_role("button", name="Cancel Linear probe").click()
-    row = page.locator("[data-evaluation]")
-    expect(row.locator("[data-status=cancelled]")).to_be_visible(timeout=60_000)
-    delete(page, "Linear probe, epoch 3")
-    expect(row).to_have_count(0)
+    cancelled = page.locator("[data-evaluation]", has=page.locator("[data-status=cancelled]"))
+    expect(cancelled).to_be_visible(timeout=60_000)
+    delete(cancelled, "Linear probe, epoch 3")
+    expect(cancelled).to_have_count(0)
     assert evaluations(service, job) == before
 
     finished_analysis(page, service, job, "alignment")
-    delete(page, "Alignment, epoch 3")
+    delete(page.locator("#analyses"), "Alignment, epoch 3")
     expect(page.get_by_text("Not run yet.")).to_be_visible()
     assert service.client.get(f"/api/v1/jobs/{job['id']}/analyses?kind=alignment").json()["items"] == []
 

@@ -1,6 +1,7 @@
 import type { Dataset, Evaluation } from '../api/types';
 import { integer, percent } from '../format';
 import type { Bar, Stretch } from '../plots/bars';
+import type { Table } from '../plots/csv';
 import { groupBands, headToTail, type Groups } from '../plots/ordering';
 import { wilson } from '../plots/wilson';
 
@@ -51,6 +52,14 @@ export function toBar(result: ClassResult): Bar {
     value: accuracy,
     ...(low !== null && high !== null && { low, high }),
     story: `${name}, ${integer(trainCount)} training images: ${measured}`,
+  };
+}
+
+/** All numbers of the plot. */
+export function classesTable(results: readonly ClassResult[]): Table {
+  return {
+    header: ['class', 'name', 'group', 'training_images', 'test_images', 'accuracy', 'wilson_low', 'wilson_high'],
+    rows: results.map((r) => [r.index, r.name, r.group, r.trainCount, r.testCount, r.accuracy, r.low, r.high]),
   };
 }
 
