@@ -11,7 +11,6 @@ interface Changed<Parameter extends string> {
 
 /** Calls that the committed document does not have yet. */
 interface Ahead {
-  '/api/v1/kinds': { get: { responses: { 200: { content: { 'application/json': Kinds } } } } };
   '/api/v1/evaluations/{evaluation_id}': { delete: Changed<'evaluation_id'> };
   '/api/v1/evaluations/{evaluation_id}/cancel': { post: Changed<'evaluation_id'> };
   '/api/v1/analyses/{analysis_id}': { delete: Changed<'analysis_id'> };
@@ -37,7 +36,7 @@ async function answer<T>(call: Answer<T>): Promise<T> {
 export const listWorkers = (cursor: string) =>
   answer(api.GET('/api/v1/workers', { params: { query: { limit: 200, ...page(cursor) } } }));
 
-export const listKinds = () => answer(ahead.GET('/api/v1/kinds'));
+export const listKinds = () => answer(api.GET('/api/v1/kinds')) as Promise<Kinds>;
 
 export const signIn = (token: string) => answer(api.POST('/api/v1/session', { body: { token } }));
 

@@ -727,6 +727,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Kinds
+         * @description Frameworks, samplers, probes, analyses, presets and sources, with the settings of each and their bounds.
+         */
+        get: operations["list_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -849,19 +869,21 @@ export interface components {
         };
         /**
          * AlignmentConfig
-         * @description Mean |z_view1 - z_view2|^2 of two augmented views, by class (Wang & Isola 2020).
+         * @description How near two augmented views of an image come, by class.
+         *
+         *     Mean |z_view1 - z_view2|^2 of two augmented views (Wang & Isola 2020).
          */
         AlignmentConfig: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "alignment";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Per Class
              * @description ID images of each class, drawn where there are more.
@@ -898,7 +920,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "uniformity" | "alignment" | "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map";
+            kind: "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment";
             /**
              * Status
              * @enum {string}
@@ -909,7 +931,7 @@ export interface components {
             /** Epoch */
             epoch: number;
             /** Config */
-            config: components["schemas"]["UniformityConfig"] | components["schemas"]["AlignmentConfig"] | components["schemas"]["TailShareConfig"] | components["schemas"]["ClusterMinorityConfig"] | components["schemas"]["MisclassificationConfig"] | components["schemas"]["ConnectivityConfig"] | components["schemas"]["FeatureMapConfig"];
+            config: components["schemas"]["TailShareConfig"] | components["schemas"]["ClusterMinorityConfig"] | components["schemas"]["MisclassificationConfig"] | components["schemas"]["ConnectivityConfig"] | components["schemas"]["FeatureMapConfig"] | components["schemas"]["UniformityConfig"] | components["schemas"]["AlignmentConfig"];
             /**
              * Created At
              * Format: date-time
@@ -933,7 +955,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "uniformity" | "alignment" | "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map";
+            kind: "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment";
             /**
              * Status
              * @enum {string}
@@ -944,7 +966,7 @@ export interface components {
             /** Epoch */
             epoch: number;
             /** Config */
-            config: components["schemas"]["UniformityConfig"] | components["schemas"]["AlignmentConfig"] | components["schemas"]["TailShareConfig"] | components["schemas"]["ClusterMinorityConfig"] | components["schemas"]["MisclassificationConfig"] | components["schemas"]["ConnectivityConfig"] | components["schemas"]["FeatureMapConfig"];
+            config: components["schemas"]["TailShareConfig"] | components["schemas"]["ClusterMinorityConfig"] | components["schemas"]["MisclassificationConfig"] | components["schemas"]["ConnectivityConfig"] | components["schemas"]["FeatureMapConfig"] | components["schemas"]["UniformityConfig"] | components["schemas"]["AlignmentConfig"];
             /**
              * Created At
              * Format: date-time
@@ -956,7 +978,7 @@ export interface components {
              * Result
              * @description Null until it `succeeded`.
              */
-            result: (components["schemas"]["Uniformity"] | components["schemas"]["Alignment"] | components["schemas"]["TailShare"] | components["schemas"]["ClusterMinority"] | components["schemas"]["Misclassification"] | components["schemas"]["Connectivity"] | components["schemas"]["FeatureMap"]) | null;
+            result: (components["schemas"]["TailShare"] | components["schemas"]["ClusterMinority"] | components["schemas"]["Misclassification"] | components["schemas"]["Connectivity"] | components["schemas"]["FeatureMap"] | components["schemas"]["Uniformity"] | components["schemas"]["Alignment"]) | null;
         };
         /**
          * AttemptInfo
@@ -1131,19 +1153,21 @@ export interface components {
         };
         /**
          * ClusterMinorityConfig
-         * @description Tailness of k-means clusters against their share of images of the Few classes, with a linear fit.
+         * @description Whether clusters of high tailness are those that hold the tail classes.
+         *
+         *     Tailness of k-means clusters against their share of images of the Few classes, with a linear fit.
          */
         ClusterMinorityConfig: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "cluster_minority";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Num Clusters
              * @description Default: the run's own C.
@@ -1230,15 +1254,15 @@ export interface components {
          */
         ConnectivityConfig: {
             /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
-            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "connectivity";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Per Class
              * @description ID images of each class, drawn where there are more.
@@ -1379,43 +1403,6 @@ export interface components {
             name: "digits";
         };
         /**
-         * EvaluationConfig
-         * @description One probe. `linear` learns from the whole balanced probe part, `few_shot` from about 1 % of it.
-         */
-        EvaluationConfig: {
-            /**
-             * Kind
-             * @default linear
-             * @enum {string}
-             */
-            kind?: "linear" | "few_shot" | "knn";
-            /**
-             * Protocol
-             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
-             * @default fast
-             * @enum {string}
-             */
-            protocol?: "fast" | "sgd";
-            /**
-             * Shots
-             * @description few_shot: images a class; 1 % of the largest class's training images where not given.
-             */
-            shots?: number | null;
-            /**
-             * Neighbors
-             * @description knn: how many vote.
-             * @default 20
-             */
-            neighbors?: number;
-            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
-            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
-        };
-        /**
          * EvaluationInfo
          * @description A probe; what it found is null until it `succeeded`. Accuracies are in 0..1.
          */
@@ -1509,19 +1496,19 @@ export interface components {
         };
         /**
          * FeatureMapConfig
-         * @description The feature space in two dimensions: ID images and the OOD images last picked.
+         * @description The feature space in two dimensions: training images and the OOD images last picked.
          */
         FeatureMapConfig: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "feature_map";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Method
              * @default tsne
@@ -1542,6 +1529,36 @@ export interface components {
             num_ood?: number;
         };
         /**
+         * FewShotProbeConfig
+         * @description A linear classifier on frozen features, trained on a few images of each class.
+         */
+        FewShotProbeConfig: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "few_shot";
+            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Protocol
+             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @default fast
+             * @enum {string}
+             */
+            protocol?: "fast" | "sgd";
+            /**
+             * Shots
+             * @description Images a class; 1 % of the largest class's training images where not given.
+             */
+            shots?: number | null;
+        };
+        /**
          * FieldProblem
          * @description What is wrong with one value of the request.
          */
@@ -1553,6 +1570,16 @@ export interface components {
             pointer: string;
             /** Detail */
             detail: string;
+        };
+        /**
+         * FileEndings
+         * @description The endings of the files that can be registered.
+         */
+        FileEndings: {
+            /** Dataset */
+            dataset: string[];
+            /** Ood Pool */
+            ood_pool: string[];
         };
         /** GroupAccuracy */
         GroupAccuracy: {
@@ -1667,325 +1694,335 @@ export interface components {
             ood_pool_id: string | null;
             /**
              * ResolvedConfig
-             * @description Every value of the run.
+             * @description Every setting that the run reads, with its value.
              */
             config: {
                 /**
                  * Preset
                  * @description Where the values that were not given came from.
                  */
-                preset?: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
+                preset: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
                 /**
-                 * Framework
                  * @default simclr
                  * @enum {string}
                  */
-                framework?: "simclr" | "sdclr" | "bcl";
-                /**
-                 * Sampler
-                 * @default colt
-                 * @enum {string}
-                 */
-                sampler?: "none" | "random" | "mak" | "colt";
-                /**
-                 * Backbone
-                 * @description resnet10 has one basic block a stage.
-                 * @default resnet18
-                 * @enum {string}
-                 */
-                backbone?: "resnet10" | "resnet18" | "resnet34" | "resnet50";
-                /**
-                 * Width
-                 * @description Channels of the first stage; 64 is the standard.
-                 * @default 64
-                 */
-                width?: number;
-                /**
-                 * Stem
-                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
-                 * @default cifar
-                 * @enum {string}
-                 */
-                stem?: "cifar" | "cifar-stride2" | "imagenet";
-                /**
-                 * Projection Dim
-                 * @default 128
-                 */
-                projection_dim?: number;
-                /**
-                 * Epochs
-                 * @default 2000
-                 */
-                epochs?: number;
-                /**
-                 * Batch Size
-                 * @description Images a step; each gives two views.
-                 * @default 512
-                 */
-                batch_size?: number;
-                /**
-                 * Temperature
-                 * @description tau
-                 * @default 0.2
-                 */
-                temperature?: number;
-                /**
-                 * Optimizer
-                 * @default sgd
-                 * @enum {string}
-                 */
-                optimizer?: "sgd" | "adamw";
-                /**
-                 * Learning Rate
-                 * @default 0.5
-                 */
-                learning_rate?: number;
-                /**
-                 * Final Learning Rate
-                 * @description Where the cosine ends.
-                 * @default 0.000001
-                 */
-                final_learning_rate?: number;
-                /**
-                 * Momentum
-                 * @description SGD momentum, or AdamW's first beta.
-                 * @default 0.9
-                 */
-                momentum?: number;
-                /**
-                 * Weight Decay
-                 * @description On every parameter.
-                 * @default 0.0001
-                 */
-                weight_decay?: number;
-                /**
-                 * Lr Warmup Epochs
-                 * @description Linear warm-up of the learning rate, counted in epochs of steps.
-                 * @default 10
-                 */
-                lr_warmup_epochs?: number;
+                framework: "simclr" | "sdclr" | "bcl" | "moco";
                 /**
                  * Prune Share
-                 * @description SDCLR: share of all convolution weights that its pruned branch goes without.
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that the pruned branch goes without.
                  * @default 0.9
                  */
                 prune_share?: number;
                 /**
                  * Bcl Variant
-                 * @description BCL: on SimCLR with one RandAugment operation a view, or on SDCLR with two.
+                 * @description Read by framework bcl. I: on SimCLR, one RandAugment operation a view. D: on SDCLR, two operations.
                  * @default I
                  * @enum {string}
                  */
                 bcl_variant?: "I" | "D";
                 /**
                  * Loss Momentum
-                 * @description beta: BCL's average of a sample's loss over epochs.
+                 * @description Read by framework bcl. beta: of the average of a sample's loss over epochs.
                  * @default 0.97
                  */
                 loss_momentum?: number;
                 /**
-                 * Min Crop Scale
-                 * @description RandomResizedCrop takes this share of the area, to 1.
-                 * @default 0.1
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
                  */
-                min_crop_scale?: number;
+                queue_size?: number;
                 /**
-                 * Flip Probability
-                 * @description Horizontal flip.
-                 * @default 0.5
+                 * Key Momentum
+                 * @description Read by framework moco. How much of the key encoder stays at each step; 0.999 as published.
+                 * @default 0.99
                  */
-                flip_probability?: number;
+                key_momentum?: number;
                 /**
-                 * Color Jitter
-                 * @description Brightness, contrast and saturation; hue gets a quarter of it.
-                 * @default 0.4
-                 */
-                color_jitter?: number;
-                /**
-                 * Color Jitter Probability
-                 * @default 0.8
-                 */
-                color_jitter_probability?: number;
-                /**
-                 * Grayscale Probability
-                 * @default 0.2
-                 */
-                grayscale_probability?: number;
-                /**
-                 * Blur Probability
-                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
-                 * @default 0
-                 */
-                blur_probability?: number;
-                /**
-                 * Augmentation
-                 * @description fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end; near the exact views, and cheaper.
-                 * @default exact
+                 * @default colt
                  * @enum {string}
                  */
-                augmentation?: "exact" | "fused";
+                sampler: "none" | "random" | "mak" | "colt";
                 /**
                  * Match Steps
-                 * @description Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD images, so that a gain can be told from more training. The other samplers take these steps anyway.
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. A gain of another sampler can then be told from longer training.
                  * @default false
                  */
                 match_steps?: boolean;
                 /**
                  * Warmup Epochs
-                 * @description w: the first sampling round opens epoch w + 1.
+                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from w + 1 on.
                  * @default 100
                  */
                 warmup_epochs?: number;
                 /**
-                 * Sample Interval
-                 * @description r: epochs between two rounds.
-                 * @default 25
-                 */
-                sample_interval?: number;
-                /**
                  * Sample Budget
-                 * @description K: OOD images picked a round.
+                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the images whose steps are matched.
                  * @default 10000
                  */
                 sample_budget?: number;
                 /**
-                 * Redraw
-                 * @description Sampler 'random': draw anew each round, or keep the first draw.
-                 * @default true
-                 */
-                redraw?: boolean;
-                /**
-                 * Top K
-                 * @description Largest negative probabilities summed: a number of them, or a share of the negatives.
-                 * @default 10
-                 */
-                top_k?: number;
-                /**
-                 * Tailness Momentum
-                 * @description m
-                 * @default 0.97
-                 */
-                tailness_momentum?: number;
-                /**
-                 * Ood In Negatives
-                 * @description Whether OOD embeddings count among a sample's negatives.
-                 * @default true
-                 */
-                ood_in_negatives?: boolean;
-                /**
-                 * Num Clusters
-                 * @description C
-                 * @default 10
-                 */
-                num_clusters?: number;
-                /**
-                 * Kmeans Restarts
-                 * @default 10
-                 */
-                kmeans_restarts?: number;
-                /**
                  * Cluster Temperature
-                 * @description tau_c
+                 * @description Read by sampler random, mak, colt. tau_c of the clusters' weights.
                  * @default 1
                  */
                 cluster_temperature?: number;
                 /**
                  * Budget Remainder
-                 * @description Integer budgets by largest remainder; or all that is left to the last cluster (released).
+                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster takes what is left over (released).
                  * @default largest
                  * @enum {string}
                  */
                 budget_remainder?: "largest" | "last";
                 /**
-                 * Cluster Order
-                 * @description Which cluster picks first: 0..C-1 (released), or the most tail-like.
-                 * @default index
-                 * @enum {string}
-                 */
-                cluster_order?: "index" | "tail_first";
-                /**
-                 * Mak Passes
-                 * @description R: augmented passes that MAK averages a loss over.
-                 * @default 10
-                 */
-                mak_passes?: number;
-                /**
-                 * Mak Loss Weight
-                 * @description w: of the loss in MAK's score; the rest is proximity.
-                 * @default 0.5
-                 */
-                mak_loss_weight?: number;
-                /**
-                 * Mak Candidates
-                 * @description MAK's candidates, as a multiple of K.
-                 * @default 1.5
-                 */
-                mak_candidates?: number;
-                /**
                  * Ood Neighbors
-                 * @description ID neighbours that an OOD sample's tailness averages over.
+                 * @description Read by sampler random, mak, colt. ID neighbours that an OOD image's tailness averages over.
                  * @default 20
                  */
                 ood_neighbors?: number;
                 /**
                  * Neighbor Search
-                 * @description How these neighbours are found; approximate is for pools of many millions, with 4,096 training images or more: of CIFAR-10-LT it finds 96 % of the neighbours, of features without structure far fewer.
+                 * @description Read by sampler random, mak, colt. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
                  * @default exact
                  * @enum {string}
                  */
                 neighbor_search?: "exact" | "approximate";
                 /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw anew each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes that a loss is averaged over.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score; 1 - w of nearness.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first: 0..C-1 (released), or the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
                  * Pool Refresh
-                 * @description candidates: a round embeds anew only a rotating share of the pool and the best candidates by what this tells of the others, 30 % in all; only these can be picked.
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool anew, a rotating share and the best candidates; only these can be picked.
                  * @default full
                  * @enum {string}
                  */
                 pool_refresh?: "full" | "candidates";
                 /**
+                 * Backbone
+                 * @description resnet10 has one basic block a stage.
+                 * @default resnet18
+                 * @enum {string}
+                 */
+                backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+                /**
+                 * Width
+                 * @description Channels of the first stage; 64 is the standard.
+                 * @default 64
+                 */
+                width: number;
+                /**
+                 * Stem
+                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
+                 * @default cifar
+                 * @enum {string}
+                 */
+                stem: "cifar" | "cifar-stride2" | "imagenet";
+                /**
+                 * Projection Dim
+                 * @default 128
+                 */
+                projection_dim: number;
+                /**
+                 * Epochs
+                 * @default 2000
+                 */
+                epochs: number;
+                /**
+                 * Batch Size
+                 * @description Images a step; each gives two views.
+                 * @default 512
+                 */
+                batch_size: number;
+                /**
+                 * Temperature
+                 * @description tau
+                 * @default 0.2
+                 */
+                temperature: number;
+                /**
+                 * Optimizer
+                 * @default sgd
+                 * @enum {string}
+                 */
+                optimizer: "sgd" | "adamw";
+                /**
+                 * Learning Rate
+                 * @default 0.5
+                 */
+                learning_rate: number;
+                /**
+                 * Final Learning Rate
+                 * @description Where the cosine ends.
+                 * @default 0.000001
+                 */
+                final_learning_rate: number;
+                /**
+                 * Momentum
+                 * @description SGD momentum, or AdamW's first beta.
+                 * @default 0.9
+                 */
+                momentum: number;
+                /**
+                 * Weight Decay
+                 * @description On every parameter.
+                 * @default 0.0001
+                 */
+                weight_decay: number;
+                /**
+                 * Lr Warmup Epochs
+                 * @description Linear warm-up of the learning rate, counted in epochs of steps.
+                 * @default 10
+                 */
+                lr_warmup_epochs: number;
+                /**
+                 * Min Crop Scale
+                 * @description RandomResizedCrop takes this share of the area, to 1.
+                 * @default 0.1
+                 */
+                min_crop_scale: number;
+                /**
+                 * Flip Probability
+                 * @description Horizontal flip.
+                 * @default 0.5
+                 */
+                flip_probability: number;
+                /**
+                 * Color Jitter
+                 * @description Brightness, contrast and saturation; hue gets a quarter of it.
+                 * @default 0.4
+                 */
+                color_jitter: number;
+                /**
+                 * Color Jitter Probability
+                 * @default 0.8
+                 */
+                color_jitter_probability: number;
+                /**
+                 * Grayscale Probability
+                 * @default 0.2
+                 */
+                grayscale_probability: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability: number;
+                /**
+                 * Augmentation
+                 * @description fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end. It is cheaper, and its views are near the exact ones.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation: "exact" | "fused";
+                /**
+                 * Top K
+                 * @description Largest negative probabilities summed: a number of them, or a share of the negatives.
+                 * @default 10
+                 */
+                top_k: number;
+                /**
+                 * Tailness Momentum
+                 * @description m
+                 * @default 0.97
+                 */
+                tailness_momentum: number;
+                /**
+                 * Ood In Negatives
+                 * @description Whether OOD embeddings count among a sample's negatives.
+                 * @default true
+                 */
+                ood_in_negatives: boolean;
+                /**
+                 * Num Clusters
+                 * @description C
+                 * @default 10
+                 */
+                num_clusters: number;
+                /**
+                 * Kmeans Restarts
+                 * @default 10
+                 */
+                kmeans_restarts: number;
+                /**
                  * Distribution Loss Weight
                  * @description alpha; 0 leaves the term out.
                  * @default 0.2
                  */
-                distribution_loss_weight?: number;
+                distribution_loss_weight: number;
                 /**
                  * Distribution Denominator
                  * @description Released: every other embedding; paper: the other distribution's.
                  * @default all
                  * @enum {string}
                  */
-                distribution_denominator?: "all" | "cross_domain";
+                distribution_denominator: "all" | "cross_domain";
                 /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
-                group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+                group_thresholds: components["schemas"]["GroupThresholds"] | null;
                 /**
                  * Seed
                  * @default 0
                  */
-                seed?: number;
+                seed: number;
                 /**
                  * Device
                  * @default auto
                  * @enum {string}
                  */
-                device?: "auto" | "cpu" | "cuda";
+                device: "auto" | "cpu" | "cuda";
                 /**
                  * Precision
                  * @description auto: bf16 where the hardware computes in it.
                  * @default auto
                  * @enum {string}
                  */
-                precision?: "auto" | "fp32" | "bf16";
+                precision: "auto" | "fp32" | "bf16";
                 /**
                  * Num Processes
                  * @description Data-parallel ranks: each trains on its share of every batch.
                  * @default 1
                  */
-                num_processes?: number;
+                num_processes: number;
                 /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints; the last epoch always has one.
                  * @default 10
                  */
-                checkpoint_interval?: number;
+                checkpoint_interval: number;
             };
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
@@ -2018,6 +2055,113 @@ export interface components {
             started_at: string | null;
             /** Finished At */
             finished_at: string | null;
+        };
+        /**
+         * Kind
+         * @description One framework, sampler, probe or analysis.
+         */
+        Kind: {
+            /**
+             * Kind
+             * @description Its name in requests.
+             */
+            kind: string;
+            /** Title */
+            title: string;
+            /** Summary */
+            summary: string;
+            /**
+             * Settings
+             * @description JSON schema of the settings that it reads, and that only some read.
+             */
+            settings: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * Kinds
+         * @description All that requests can name, for forms and clients.
+         */
+        Kinds: {
+            /** Frameworks */
+            frameworks: components["schemas"]["Kind"][];
+            /** Samplers */
+            samplers: components["schemas"]["Kind"][];
+            /** Probes */
+            probes: components["schemas"]["Kind"][];
+            /** Analyses */
+            analyses: components["schemas"]["Kind"][];
+            /** Presets */
+            presets: components["schemas"]["Preset"][];
+            /** Sources */
+            sources: components["schemas"]["Source"][];
+            /**
+             * Layouts
+             * @description How the images of a folder or file may be arranged.
+             */
+            layouts: string[];
+            /**
+             * Torchvision
+             * @description Data sets that torchvision knows by name.
+             */
+            torchvision: string[];
+            file_endings: components["schemas"]["FileEndings"];
+            /**
+             * Settings
+             * @description JSON schema of the settings that every job has, whatever its framework and sampler.
+             */
+            settings: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * KnnProbeConfig
+         * @description The vote of the nearest probe images, for each test image. Nothing is trained.
+         */
+        KnnProbeConfig: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "knn";
+            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Neighbors
+             * @description How many vote.
+             * @default 20
+             */
+            neighbors?: number;
+        };
+        /**
+         * LinearProbeConfig
+         * @description A linear classifier on frozen features, trained on the whole balanced probe part.
+         */
+        LinearProbeConfig: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "linear";
+            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Protocol
+             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @default fast
+             * @enum {string}
+             */
+            protocol?: "fast" | "sgd";
         };
         /**
          * LongTail
@@ -2088,28 +2232,30 @@ export interface components {
         };
         /**
          * MisclassificationConfig
-         * @description Where the wrong predictions of a probe go, relative to balanced confusion.
+         * @description Which classes a probe mistakes for which.
+         *
+         *     Where the wrong predictions of a probe go, relative to balanced confusion.
          */
         MisclassificationConfig: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "misclassification";
             /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Probe
              * @default {
              *       "kind": "linear",
-             *       "protocol": "fast",
-             *       "neighbors": 20,
-             *       "seed": 0
+             *       "seed": 0,
+             *       "protocol": "fast"
              *     }
              */
-            probe?: components["schemas"]["EvaluationConfig"];
+            probe?: components["schemas"]["LinearProbeConfig"] | components["schemas"]["FewShotProbeConfig"] | components["schemas"]["KnnProbeConfig"];
         };
         /**
          * NewAlignment
@@ -2117,15 +2263,15 @@ export interface components {
          */
         NewAlignment: {
             /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
-            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "alignment";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Per Class
              * @description ID images of each class, drawn where there are more.
@@ -2145,20 +2291,25 @@ export interface components {
             checkpoint_id?: string | null;
         };
         /**
+         * NewAnalysis
+         * @description An analysis of one of the job's checkpoints.
+         */
+        NewAnalysis: components["schemas"]["NewTailShare"] | components["schemas"]["NewClusterMinority"] | components["schemas"]["NewMisclassification"] | components["schemas"]["NewConnectivity"] | components["schemas"]["NewFeatureMap"] | components["schemas"]["NewUniformity"] | components["schemas"]["NewAlignment"];
+        /**
          * NewClusterMinority
          * @description Whether clusters of high tailness are those that hold the tail classes.
          */
         NewClusterMinority: {
             /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
-            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "cluster_minority";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Num Clusters
              * @description Default: the run's own C.
@@ -2172,19 +2323,19 @@ export interface components {
         };
         /**
          * NewConnectivity
-         * @description How many same-class pairs augmentation connects, without and with OOD images as bridges.
+         * @description Share of same-class pairs that the augmentation graph connects, without and with OOD images as bridges.
          */
         NewConnectivity: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "connectivity";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Per Class
              * @description ID images of each class, drawn where there are more.
@@ -2271,65 +2422,28 @@ export interface components {
         };
         /**
          * NewEvaluation
-         * @description Another probe of one of the job's checkpoints.
+         * @description Another probe of one of the job's checkpoints; `linear` where no kind is given.
          * @example {
          *       "kind": "knn",
          *       "neighbors": 20
          *     }
          */
-        NewEvaluation: {
-            /**
-             * Kind
-             * @default linear
-             * @enum {string}
-             */
-            kind?: "linear" | "few_shot" | "knn";
-            /**
-             * Protocol
-             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
-             * @default fast
-             * @enum {string}
-             */
-            protocol?: "fast" | "sgd";
-            /**
-             * Shots
-             * @description few_shot: images a class; 1 % of the largest class's training images where not given.
-             */
-            shots?: number | null;
-            /**
-             * Neighbors
-             * @description knn: how many vote.
-             * @default 20
-             */
-            neighbors?: number;
-            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
-            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
-            /**
-             * Checkpoint Id
-             * @description Default: the last.
-             */
-            checkpoint_id?: string | null;
-        };
+        NewEvaluation: components["schemas"]["NewLinearProbe"] | components["schemas"]["NewFewShotProbe"] | components["schemas"]["NewKnnProbe"];
         /**
          * NewFeatureMap
-         * @description The feature space in two dimensions.
+         * @description The feature space in two dimensions: training images and the OOD images last picked.
          */
         NewFeatureMap: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "feature_map";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Method
              * @default tsne
@@ -2348,6 +2462,41 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
+         * NewFewShotProbe
+         * @description A linear classifier on frozen features, trained on a few images of each class.
+         */
+        NewFewShotProbe: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "few_shot";
+            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Protocol
+             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @default fast
+             * @enum {string}
+             */
+            protocol?: "fast" | "sgd";
+            /**
+             * Shots
+             * @description Images a class; 1 % of the largest class's training images where not given.
+             */
+            shots?: number | null;
             /**
              * Checkpoint Id
              * @description Default: the last.
@@ -2392,7 +2541,7 @@ export interface components {
             ood_pool_id?: string | null;
             /**
              * PartialConfig
-             * @description Every value is optional: a `preset` fills the rest, then the defaults.
+             * @description Every value is optional: a `preset` fills the rest, then the defaults. A setting that the chosen framework or sampler does not read is refused.
              */
             config?: {
                 /**
@@ -2401,17 +2550,134 @@ export interface components {
                  */
                 preset?: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
                 /**
-                 * Framework
                  * @default simclr
                  * @enum {string}
                  */
-                framework?: "simclr" | "sdclr" | "bcl";
+                framework?: "simclr" | "sdclr" | "bcl" | "moco";
                 /**
-                 * Sampler
+                 * Prune Share
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that the pruned branch goes without.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description Read by framework bcl. I: on SimCLR, one RandAugment operation a view. D: on SDCLR, two operations.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description Read by framework bcl. beta: of the average of a sample's loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
+                 */
+                queue_size?: number;
+                /**
+                 * Key Momentum
+                 * @description Read by framework moco. How much of the key encoder stays at each step; 0.999 as published.
+                 * @default 0.99
+                 */
+                key_momentum?: number;
+                /**
                  * @default colt
                  * @enum {string}
                  */
                 sampler?: "none" | "random" | "mak" | "colt";
+                /**
+                 * Match Steps
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. A gain of another sampler can then be told from longer training.
+                 * @default false
+                 */
+                match_steps?: boolean;
+                /**
+                 * Warmup Epochs
+                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from w + 1 on.
+                 * @default 100
+                 */
+                warmup_epochs?: number;
+                /**
+                 * Sample Budget
+                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the images whose steps are matched.
+                 * @default 10000
+                 */
+                sample_budget?: number;
+                /**
+                 * Cluster Temperature
+                 * @description Read by sampler random, mak, colt. tau_c of the clusters' weights.
+                 * @default 1
+                 */
+                cluster_temperature?: number;
+                /**
+                 * Budget Remainder
+                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster takes what is left over (released).
+                 * @default largest
+                 * @enum {string}
+                 */
+                budget_remainder?: "largest" | "last";
+                /**
+                 * Ood Neighbors
+                 * @description Read by sampler random, mak, colt. ID neighbours that an OOD image's tailness averages over.
+                 * @default 20
+                 */
+                ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description Read by sampler random, mak, colt. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw anew each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes that a loss is averaged over.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score; 1 - w of nearness.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first: 0..C-1 (released), or the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
+                 * Pool Refresh
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool anew, a rotating share and the best candidates; only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
                 /**
                  * Backbone
                  * @description resnet10 has one basic block a stage.
@@ -2490,25 +2756,6 @@ export interface components {
                  */
                 lr_warmup_epochs?: number;
                 /**
-                 * Prune Share
-                 * @description SDCLR: share of all convolution weights that its pruned branch goes without.
-                 * @default 0.9
-                 */
-                prune_share?: number;
-                /**
-                 * Bcl Variant
-                 * @description BCL: on SimCLR with one RandAugment operation a view, or on SDCLR with two.
-                 * @default I
-                 * @enum {string}
-                 */
-                bcl_variant?: "I" | "D";
-                /**
-                 * Loss Momentum
-                 * @description beta: BCL's average of a sample's loss over epochs.
-                 * @default 0.97
-                 */
-                loss_momentum?: number;
-                /**
                  * Min Crop Scale
                  * @description RandomResizedCrop takes this share of the area, to 1.
                  * @default 0.1
@@ -2544,41 +2791,11 @@ export interface components {
                 blur_probability?: number;
                 /**
                  * Augmentation
-                 * @description fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end; near the exact views, and cheaper.
+                 * @description fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end. It is cheaper, and its views are near the exact ones.
                  * @default exact
                  * @enum {string}
                  */
                 augmentation?: "exact" | "fused";
-                /**
-                 * Match Steps
-                 * @description Sampler 'none': goes through the ID images again until an epoch has as many steps as with K OOD images, so that a gain can be told from more training. The other samplers take these steps anyway.
-                 * @default false
-                 */
-                match_steps?: boolean;
-                /**
-                 * Warmup Epochs
-                 * @description w: the first sampling round opens epoch w + 1.
-                 * @default 100
-                 */
-                warmup_epochs?: number;
-                /**
-                 * Sample Interval
-                 * @description r: epochs between two rounds.
-                 * @default 25
-                 */
-                sample_interval?: number;
-                /**
-                 * Sample Budget
-                 * @description K: OOD images picked a round.
-                 * @default 10000
-                 */
-                sample_budget?: number;
-                /**
-                 * Redraw
-                 * @description Sampler 'random': draw anew each round, or keep the first draw.
-                 * @default true
-                 */
-                redraw?: boolean;
                 /**
                  * Top K
                  * @description Largest negative probabilities summed: a number of them, or a share of the negatives.
@@ -2608,64 +2825,6 @@ export interface components {
                  * @default 10
                  */
                 kmeans_restarts?: number;
-                /**
-                 * Cluster Temperature
-                 * @description tau_c
-                 * @default 1
-                 */
-                cluster_temperature?: number;
-                /**
-                 * Budget Remainder
-                 * @description Integer budgets by largest remainder; or all that is left to the last cluster (released).
-                 * @default largest
-                 * @enum {string}
-                 */
-                budget_remainder?: "largest" | "last";
-                /**
-                 * Cluster Order
-                 * @description Which cluster picks first: 0..C-1 (released), or the most tail-like.
-                 * @default index
-                 * @enum {string}
-                 */
-                cluster_order?: "index" | "tail_first";
-                /**
-                 * Mak Passes
-                 * @description R: augmented passes that MAK averages a loss over.
-                 * @default 10
-                 */
-                mak_passes?: number;
-                /**
-                 * Mak Loss Weight
-                 * @description w: of the loss in MAK's score; the rest is proximity.
-                 * @default 0.5
-                 */
-                mak_loss_weight?: number;
-                /**
-                 * Mak Candidates
-                 * @description MAK's candidates, as a multiple of K.
-                 * @default 1.5
-                 */
-                mak_candidates?: number;
-                /**
-                 * Ood Neighbors
-                 * @description ID neighbours that an OOD sample's tailness averages over.
-                 * @default 20
-                 */
-                ood_neighbors?: number;
-                /**
-                 * Neighbor Search
-                 * @description How these neighbours are found; approximate is for pools of many millions, with 4,096 training images or more: of CIFAR-10-LT it finds 96 % of the neighbours, of features without structure far fewer.
-                 * @default exact
-                 * @enum {string}
-                 */
-                neighbor_search?: "exact" | "approximate";
-                /**
-                 * Pool Refresh
-                 * @description candidates: a round embeds anew only a rotating share of the pool and the best candidates by what this tells of the others, 30 % in all; only these can be picked.
-                 * @default full
-                 * @enum {string}
-                 */
-                pool_refresh?: "full" | "candidates";
                 /**
                  * Distribution Loss Weight
                  * @description alpha; 0 leaves the term out.
@@ -2722,29 +2881,88 @@ export interface components {
             evaluations?: ("linear" | "few_shot" | "knn")[];
         };
         /**
-         * NewMisclassification
-         * @description Which classes a probe mistakes for which.
+         * NewKnnProbe
+         * @description The vote of the nearest probe images, for each test image. Nothing is trained.
          */
-        NewMisclassification: {
+        NewKnnProbe: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "knn";
+            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
             /**
              * Seed
              * @default 0
              */
             seed?: number;
             /**
+             * Neighbors
+             * @description How many vote.
+             * @default 20
+             */
+            neighbors?: number;
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
+         * NewLinearProbe
+         * @description A linear classifier on frozen features, trained on the whole balanced probe part.
+         */
+        NewLinearProbe: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "linear";
+            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Protocol
+             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @default fast
+             * @enum {string}
+             */
+            protocol?: "fast" | "sgd";
+            /**
+             * Checkpoint Id
+             * @description Default: the last.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
+         * NewMisclassification
+         * @description Which classes a probe mistakes for which.
+         */
+        NewMisclassification: {
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "misclassification";
             /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Probe
              * @default {
              *       "kind": "linear",
-             *       "protocol": "fast",
-             *       "neighbors": 20,
-             *       "seed": 0
+             *       "seed": 0,
+             *       "protocol": "fast"
              *     }
              */
-            probe?: components["schemas"]["EvaluationConfig"];
+            probe?: components["schemas"]["LinearProbeConfig"] | components["schemas"]["FewShotProbeConfig"] | components["schemas"]["KnnProbeConfig"];
             /**
              * Checkpoint Id
              * @description Default: the last.
@@ -2784,19 +3002,19 @@ export interface components {
         };
         /**
          * NewTailShare
-         * @description Whether the images of highest tailness are those of the tail classes.
+         * @description Whether the images of highest tailness come from the tail classes.
          */
         NewTailShare: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "tail_share";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Gammas
              * @description Percent of the training images, those of highest tailness.
@@ -2825,19 +3043,19 @@ export interface components {
         };
         /**
          * NewUniformity
-         * @description How evenly the ID images spread over the feature space.
+         * @description How evenly the training images spread over the feature space.
          */
         NewUniformity: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "uniformity";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Num Samples
              * @description ID images, drawn where there are more.
@@ -3174,6 +3392,23 @@ export interface components {
             name: "glyphs-and-patches";
         };
         /**
+         * Preset
+         * @description A named starting point for a job's settings.
+         */
+        Preset: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /**
+             * Values
+             * @description What it sets; all else has its default.
+             */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Problem
          * @description RFC 9457 problem details.
          * @example {
@@ -3336,6 +3571,16 @@ export interface components {
             seconds: number;
         };
         /**
+         * Source
+         * @description A place that images are registered from.
+         */
+        Source: {
+            /** Kind */
+            kind: string;
+            /** Title */
+            title: string;
+        };
+        /**
          * SplitSizes
          * @description Images a part. Probe images of a class may be training images too where the class has few.
          */
@@ -3386,19 +3631,21 @@ export interface components {
         };
         /**
          * TailShareConfig
-         * @description phi_tail and phi_head: how much of the highest tailness the true tail and head make up.
+         * @description Whether the images of highest tailness come from the tail classes.
+         *
+         *     phi_tail and phi_head: how much of the highest tailness the true tail and head make up.
          */
         TailShareConfig: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "tail_share";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Gammas
              * @description Percent of the training images, those of highest tailness.
@@ -3464,19 +3711,21 @@ export interface components {
         };
         /**
          * UniformityConfig
-         * @description log mean exp(-2 |z_a - z_b|^2) over pairs of ID embeddings (Wang & Isola 2020).
+         * @description How evenly the training images spread over the feature space.
+         *
+         *     log mean exp(-2 |z_a - z_b|^2) over pairs of ID embeddings (Wang & Isola 2020).
          */
         UniformityConfig: {
-            /**
-             * Seed
-             * @default 0
-             */
-            seed?: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "uniformity";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Num Samples
              * @description ID images, drawn where there are more.
@@ -5030,8 +5279,8 @@ export interface operations {
             query?: {
                 status?: ("queued" | "running" | "cancelling" | "cancelled" | "failed" | "succeeded") | null;
                 dataset_id?: string | null;
-                sampler?: string | null;
-                framework?: string | null;
+                sampler?: ("none" | "random" | "mak" | "colt") | null;
+                framework?: ("simclr" | "sdclr" | "bcl" | "moco") | null;
                 tag?: string | null;
                 /** @description `-` in front: descending. */
                 order?: "-created_at" | "created_at" | "-name" | "name" | "-accuracy" | "accuracy" | "-loss" | "loss" | "-status" | "status";
@@ -6368,7 +6617,7 @@ export interface operations {
     list_analyses: {
         parameters: {
             query?: {
-                kind?: ("uniformity" | "alignment" | "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map") | null;
+                kind?: ("tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment") | null;
                 /** @description Items on a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before; leave out for the first page. */
@@ -6476,7 +6725,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewUniformity"] | components["schemas"]["NewAlignment"] | components["schemas"]["NewTailShare"] | components["schemas"]["NewClusterMinority"] | components["schemas"]["NewMisclassification"] | components["schemas"]["NewConnectivity"] | components["schemas"]["NewFeatureMap"];
+                "application/json": components["schemas"]["NewAnalysis"];
             };
         };
         responses: {
@@ -7863,6 +8112,80 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Kinds"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -55,24 +55,18 @@ export interface Schema {
   $defs?: Record<string, Schema>;
 }
 
-/** One framework, sampler, probe or analysis. */
-export interface Kind {
-  kind: string;
-  title: string;
-  summary: string;
-  settings: Schema;
-}
+/** One framework, sampler, probe or analysis, with the schema of its settings. */
+export type Kind = WithSchema<Schemas['Kind']>;
 
-/** What `GET /kinds` answers: all that can be chosen. */
-export interface Kinds {
-  frameworks: Kind[];
-  samplers: Kind[];
-  probes: Kind[];
-  analyses: Kind[];
-  presets: { name: string; title: string; values: Record<string, unknown> }[];
-  sources: { kind: string; title: string }[];
-  torchvision: string[];
-  file_endings: { dataset: string[]; ood_pool: string[] };
-  /** Of the settings that every job has. */
-  settings: Schema;
-}
+/** All that can be chosen. `settings` is the schema of the settings that every job has. */
+export type Kinds = WithSchema<
+  Omit<Schemas['Kinds'], 'frameworks' | 'samplers' | 'probes' | 'analyses'> & {
+    frameworks: Kind[];
+    samplers: Kind[];
+    probes: Kind[];
+    analyses: Kind[];
+  }
+>;
+
+/** The document has schemas as objects of any kind. */
+type WithSchema<T extends { settings: unknown }> = Omit<T, 'settings'> & { settings: Schema };
