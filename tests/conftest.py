@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,10 @@ pytest_plugins = ["tests.support.reporting", "tests.support.scheduling"]
 # Before torch is imported: here and in every process begun here, numbers do not depend on how many cores there are,
 # and tests can run side by side.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# Hundreds of processes are started: without kept bytecode each would compile all of our modules for itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 DATABASES = ("sqlite", "postgres")
 

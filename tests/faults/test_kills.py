@@ -1,9 +1,17 @@
-"""Whatever is killed in mid-training, the job ends with the very numbers of a run that nothing disturbed."""
+"""Whatever is killed or stopped in mid-training, the job ends with the very numbers of a run that nothing disturbed.
+
+One job goes through several losses in turn, each of which costs a start; the timeline of its attempts tells them all.
+"""
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import psutil
 
 from tests.support.processes import wait_until
 from tests.support.runs import DATASET, PATIENCE, Service, post, wait_status, working
@@ -11,24 +19,107 @@ from tests.support.runs import DATASET, PATIENCE, Service, post, wait_status, wo
 QUICK_STOP_SECONDS = 20.0  # of a worker that trains; a second or two on an idle machine
 
 
-def test_killing_the_trainer(service: Service) -> None:
-    job_id = service.submit()
-    service.wait_training(job_id).kill()
-    service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 2
+def timeline(service: Service, job_id: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = service.stack.client.get(f"/api/v1/jobs/{job_id}/attempts").json()["items"]
+    return items
 
 
-def test_killing_the_worker(service: Service) -> None:
+def further(service: Service, job_id: str) -> Callable[[], psutil.Process]:
+    """Waits until the job has trained further than the last time, and there is a checkpoint to go on from.
+
+    It answers with the trainer's process.
+    """
+    last = 1
+
+    def wait() -> psutil.Process:
+        nonlocal last
+
+        def got_further() -> bool:
+            return bool(service.job(job_id)["progress"]["epoch"] > last)
+
+        wait_until(got_further, PATIENCE, f"job {job_id} trains beyond epoch {last}")
+        trainer = service.process_of(job_id)
+        last = service.job(job_id)["progress"]["epoch"]
+        assert trainer is not None, f"the training was too quick to be disturbed: {service.job(job_id)}"
+        return trainer
+
+    return wait
+
+
+def test_a_job_outlives_its_trainer_its_worker_and_the_api(service: Service) -> None:
+    """SIGKILL to each in turn."""
+    stack = service.stack
     job_id = service.submit()
-    trainer = service.wait_training(job_id)
+    training = further(service, job_id)
+    training().kill()
+
+    trainer = training()
     worker = service.worker_of(trainer)
     worker.kill()
     trainer.wait(5)  # it does not live on as an orphan
-    others = [other for other in service.stack.workers if other is not worker]
+    others = [other for other in stack.workers if other is not worker]
     if not others:  # with more than one worker, another one takes the job over
         worker.start()
+
+    training()
+    stack.api.kill()
+    time.sleep(0.5)
+    stack.api.start()
+    stack.wait_ready()
     service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 2
+    assert service.job(job_id)["attempts"] == 3
+
+    told = timeline(service, job_id)
+    assert [attempt["outcome"] for attempt in told] == ["failed", "worker_lost", "succeeded"]
+    assert "killed by the system" in told[0]["reason"] and "fell silent" in told[1]["reason"]
+    assert_in_a_row(told)
+    assert told[1]["worker_id"] != told[2]["worker_id"], "a worker that starts again is another one"
+
+
+def test_a_job_that_is_stopped_with_all_workers_or_cancelled_goes_on_from_there(service: Service) -> None:
+    """SIGTERM to all workers, then a cancel: both leave time for a checkpoint, and are not held against the job."""
+    stack = service.stack
+    job_id = service.submit()
+    training = further(service, job_id)
+    trainer = training()
+    began = time.monotonic()
+    for worker in stack.workers:
+        worker.send(signal.SIGTERM)
+    assert [worker.wait(60) for worker in stack.workers] == [0] * len(stack.workers)
+    assert time.monotonic() - began < QUICK_STOP_SECONDS
+    assert not trainer.is_running()
+    job = service.job(job_id)
+    assert (job["status"], job["attempts"]) == ("queued", 0), job
+    assert job["progress"]["epoch"] >= 1 and job["progress"]["step"] < job["progress"]["steps"]
+    for worker in stack.workers:
+        worker.start()
+
+    training()
+    assert stack.client.post(f"/api/v1/jobs/{job_id}/cancel").json()["status"] == "cancelling"
+    job = service.wait_status(job_id, "cancelled", "succeeded")
+    assert job["status"] == "cancelled" and job["progress"]["step"] < job["progress"]["steps"]
+    checkpoint = stack.client.get(f"/api/v1/jobs/{job_id}/checkpoints").json()["items"][0]
+    assert checkpoint["step"] == job["progress"]["step"]  # nothing trained was lost
+    assert service.process_of(job_id) is None
+    assert stack.client.post(f"/api/v1/jobs/{job_id}/resume").status_code < 300
+    service.assert_as_undisturbed(job_id)
+    assert service.job(job_id)["attempts"] == 1
+
+    told = timeline(service, job_id)
+    assert [attempt["outcome"] for attempt in told] == ["shut_down", "cancelled", "succeeded"]
+    assert "was stopped" in told[0]["reason"]
+    assert_in_a_row(told)
+    for earlier, later in pairwise(told):
+        assert later["from_step"] == earlier["step"], "what is stopped writes its checkpoint"
+    assert told[0]["worker_id"] != told[1]["worker_id"], "a worker that starts again is another one"
+
+
+def assert_in_a_row(told: list[dict[str, Any]]) -> None:
+    """Each attempt went on where there was a checkpoint of the one before, and got further."""
+    assert told[0]["from_step"] == 0
+    for earlier, later in pairwise(told):
+        assert 0 < later["from_step"] <= earlier["step"] < later["step"]
+        assert earlier["started_at"] < earlier["ended_at"] <= later["started_at"]
 
 
 def test_killing_the_worker_while_it_registers(service: Service) -> None:
@@ -43,48 +134,6 @@ def test_killing_the_worker_while_it_registers(service: Service) -> None:
     again = wait_status(service.stack, f"datasets/{dataset_id}", "ready", "failed")
     first = service.stack.client.get(f"/api/v1/datasets/{service.dataset_id}").json()
     assert {**again, "id": "", "created_at": ""} == {**first, "id": "", "created_at": ""}
-
-
-def test_killing_the_api(service: Service) -> None:
-    job_id = service.submit()
-    service.wait_training(job_id)
-    service.stack.api.kill()
-    time.sleep(0.5)
-    service.stack.api.start()
-    service.stack.wait_ready()
-    service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 1
-
-
-def test_stopping_every_worker_and_starting_them_again(service: Service) -> None:
-    job_id = service.submit()
-    trainer = service.wait_training(job_id)
-    began = time.monotonic()
-    for worker in service.stack.workers:
-        worker.send(signal.SIGTERM)
-    assert [worker.wait(60) for worker in service.stack.workers] == [0] * len(service.stack.workers)
-    assert time.monotonic() - began < QUICK_STOP_SECONDS
-    assert not trainer.is_running()
-    job = service.job(job_id)
-    assert (job["status"], job["attempts"]) == ("queued", 0), job
-    assert job["progress"]["epoch"] >= 2 and job["progress"]["step"] < job["progress"]["steps"]
-    for worker in service.stack.workers:
-        worker.start()
-    service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 1
-
-
-def test_cancelling_and_resuming(service: Service) -> None:
-    job_id = service.submit()
-    service.wait_training(job_id)
-    client = service.stack.client
-    assert client.post(f"/api/v1/jobs/{job_id}/cancel").json()["status"] == "cancelling"
-    job = service.wait_status(job_id, "cancelled", "succeeded")
-    assert job["status"] == "cancelled" and job["progress"]["step"] < job["progress"]["steps"]
-    checkpoint = client.get(f"/api/v1/jobs/{job_id}/checkpoints").json()["items"][0]
-    assert checkpoint["step"] == job["progress"]["step"]  # nothing trained was lost
-    assert client.post(f"/api/v1/jobs/{job_id}/resume").status_code < 300
-    service.assert_as_undisturbed(job_id)
 
 
 def test_no_process_is_left_of_all_these_jobs(service: Service) -> None:

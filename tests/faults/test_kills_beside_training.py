@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import pytest
+
 from tests.support.files import matching
 from tests.support.leftovers import artifacts_folder, assert_nothing_left
 from tests.support.processes import wait_until
@@ -13,15 +15,14 @@ from tests.support.runs import PATIENCE, Service, wait_status
 ANNOUNCED, SENT = 8 * 2**20, 3 * 2**20  # bytes of an upload
 
 
+@pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 def test_killing_an_evaluation_and_an_analysis(service: Service) -> None:
-    """Each with its process, then with the whole worker; the same of another job is left undisturbed."""
-    disturbed, other = (service.submit(epochs=4) for _ in range(2))
-    for job_id in (disturbed, other):
-        service.wait_status(job_id, "succeeded")
+    """The one alone, the other with its worker; the same of an equal job is left undisturbed."""
+    disturbed, other = service.submit(), service.undisturbed_id
+    service.assert_as_undisturbed(disturbed)
     for table, body in (("evaluations", {"kind": "linear", "seed": 1}), ("analyses", {"kind": "alignment"})):
         row_id = _ask(service, disturbed, table, body)
-        _kill(service, row_id, worker_too=False)
-        _kill(service, row_id, worker_too=True)
+        _kill(service, row_id, worker_too=table == "analyses")
         found = _result(service, disturbed, table, row_id)
         assert found == _result(service, other, table, _ask(service, other, table, body))
     assert_nothing_left(service)

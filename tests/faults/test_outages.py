@@ -17,7 +17,7 @@ from store.broker import ANSWER_SECONDS
 from store.database import reading
 from store.models import Worker
 from tests.support.processes import wait_until
-from tests.support.runs import Service, engine_of
+from tests.support.runs import DATASET, Service, engine_of, post, wait_status
 from tests.support.servers import Postgres, Redis
 from tests.support.stack import QUICK
 
@@ -102,14 +102,14 @@ def test_the_broker_away_while_jobs_run_and_wait(service: Service, redis_server:
     service.wait_training(running)
     redis_server.stop()
     try:
-        waiting = [service.submit(), service.submit()]
+        waiting = service.submit()
         time.sleep(seconds)
         assert service.job(running)["status"] in {"running", "succeeded"}
         answer = service.stack.client.get("/readyz")
         assert (answer.status_code, answer.json()["missing"]) == (503, ["broker"])
     finally:
         redis_server.start()
-    for job_id in (running, *waiting):
+    for job_id in (running, waiting):
         service.assert_as_undisturbed(job_id)
         assert service.job(job_id)["attempts"] == 1
     assert pids(service) == before
@@ -151,15 +151,18 @@ def test_a_broker_that_answers_with_errors(service: Service) -> None:
 
 @on_servers
 def test_a_broker_that_is_emptied_under_a_running_service(service: Service) -> None:
+    """One job runs; of the registrations, one waits behind those that the workers have begun."""
     running = service.submit()
     service.wait_training(running)
-    waiting = [service.submit() for _ in service.stack.workers]
+    waiting = [post(service.stack, "datasets", DATASET) for _ in range(len(service.stack.workers) + 1)]
     with redis.Redis.from_url(service.stack.env["COLT_BROKER_URL"]) as client:
         assert client.flushall()
-        later = service.submit()
-        for job_id in (running, *waiting, later):
-            service.assert_as_undisturbed(job_id)
-            assert service.job(job_id)["attempts"] == 1
+    later = service.submit()
+    for job_id in (running, later):
+        service.assert_as_undisturbed(job_id)
+        assert service.job(job_id)["attempts"] == 1
+    for dataset_id in waiting:
+        assert wait_status(service.stack, f"datasets/{dataset_id}", "ready", "failed")["status"] == "ready"
 
 
 def beats(service: Service) -> float:

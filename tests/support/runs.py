@@ -50,6 +50,7 @@ class Service:
     ood_pool_id: str
     config: dict[str, Any]
     undisturbed: dict[str, Any]
+    undisturbed_id: str
 
     def submit(self, **config: Any) -> str:
         return submit(self.stack, self.dataset_id, self.ood_pool_id, self.config | config)
@@ -119,7 +120,7 @@ def begin(stack: Stack, **changed: Any) -> Service:
     job_id = submit(stack, dataset_id, pool_id, config)
     job = wait_status(stack, f"jobs/{job_id}", "succeeded", "failed", "cancelled")
     assert job["status"] == "succeeded", job
-    service = Service(stack, dataset_id, pool_id, config, recorded(stack, job_id))
+    service = Service(stack, dataset_id, pool_id, config, recorded(stack, job_id), job_id)
     assert len(service.undisturbed["tailness"]) == config["epochs"]
     assert len(service.undisturbed["rounds"]) == len(PretrainConfig.resolve(config).round_epochs()) >= 3
     return service
