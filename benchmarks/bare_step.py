@@ -7,10 +7,12 @@ from torch import Tensor
 from torch.optim import SGD
 from torch.utils.flop_counter import FlopCounterMode
 
+from colt_core.batch import Batch
 from colt_core.config import PretrainConfig
 from colt_core.frameworks.build import build_framework
+from colt_core.frameworks.framework import ContrastiveLoss
 from colt_core.training.device import Compute
-from colt_core.training.objective import StepLosses, step_losses
+from colt_core.training.objective import step_losses
 from colt_core.training.optimizer import build_optimizer
 
 _OOD_SHARE = 0.3
@@ -34,17 +36,20 @@ class BareStep:
         generator = torch.Generator().manual_seed(0)
         views = torch.randn(2 * config.batch_size, 3, size, size, generator=generator)
         self.views = views.to(self.compute.device, memory_format=torch.channels_last)
-        self.is_ood = torch.rand(config.batch_size, generator=generator) < _OOD_SHARE
+        is_ood = torch.rand(config.batch_size, generator=generator) < _OOD_SHARE
+        self.batch = Batch(self.views, is_ood, torch.arange(config.batch_size), first_pass=True)
 
-    def __call__(self) -> tuple[Tensor, StepLosses]:
+    def __call__(self) -> tuple[Tensor, ContrastiveLoss]:
         """One step; gives what tailness would be found from."""
         with self.compute.autocast():
-            z_2BD = self.framework(self.views)
-        losses = step_losses(z_2BD, self.is_ood, self.config)
+            outputs = self.framework(self.views)
+        contrastive = self.framework.loss(outputs, self.batch, self.config.temperature)
+        losses = step_losses(contrastive, outputs.z, self.batch.is_ood, self.config)
         self.optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return z_2BD.detach(), losses
+        self.framework.after_step(outputs)
+        return outputs.z.detach(), contrastive
 
     def gflop(self) -> float:
         """10^9 floating-point operations of one step's convolutions and matrix products, as PyTorch's counter has it.

@@ -18,7 +18,8 @@ from benchmarks.processes import apart
 from benchmarks.report import Report
 from benchmarks.timing import median_ms
 from colt_core.config import PretrainConfig
-from colt_core.losses import nt_xent
+from colt_core.frameworks.framework import ContrastiveLoss
+from colt_core.losses import nt_xent, similarity_softmax
 from colt_core.training.objective import step_losses
 
 DIM, OOD_SHARE = 128, 0.3
@@ -82,7 +83,14 @@ def our_contrastive(z_2BD: Tensor, _: Tensor) -> Tensor:
 
 def ours(config: PretrainConfig) -> Loss:
     """Both terms as the training loop computes them; what tailness needs comes along."""
-    return lambda z_2BD, is_ood_B: step_losses(z_2BD, is_ood_B, config).total
+
+    def loss(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
+        log_norm_2B, probability_2B2B = similarity_softmax(z_2BD, config.temperature)
+        mean, per_sample_B = nt_xent(z_2BD, config.temperature, log_norm_2B)
+        contrastive = ContrastiveLoss(mean, per_sample_B, log_norm_2B, probability_2B2B)
+        return step_losses(contrastive, z_2BD, is_ood_B, config).total
+
+    return loss
 
 
 def lightly_contrastive(z_2BD: Tensor, _: Tensor) -> Tensor:

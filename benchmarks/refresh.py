@@ -81,7 +81,7 @@ def main() -> None:
     report = Report("refresh")
     report.table(
         f"Rounds of {arguments.epochs} epochs, {len(images):,} ID and {len(pool):,} OOD images, "
-        f"K = {config.sample_budget:,}",
+        f"K = {config.rounds.sample_budget:,}",
         ["before epoch", "embedded share", "picks kept", "picks of the last round", "full, s", "candidates, s"],
         [
             [str(epoch), f"{share:.3f}", f"{kept:.3f}", f"{same:.3f}", f"{full:.2f}", f"{part:.2f}"]

@@ -40,13 +40,13 @@ def measure(batch_size: int, repeats: int) -> tuple[float, float, float]:
     config = PretrainConfig.resolve({"preset": "cpu-small", "batch_size": batch_size, "learning_rate": 0.01})
     step = BareStep(config)
     step_ms = median_ms(step, repeats)
-    z_2BD, losses = step()
+    z_2BD, contrastive = step()
     tracker = TailnessTracker(NUM_TRAIN, config.tailness_momentum)
     index_B = torch.randperm(NUM_TRAIN, generator=torch.Generator().manual_seed(0))[:batch_size]
-    is_id_B = ~step.is_ood
+    is_id_B = ~step.batch.is_ood
 
     def our_tailness() -> None:
-        raw_B = negative_tailness(z_2BD, config.temperature, config.top_k, probability_2B2B=losses.probability)
+        raw_B = negative_tailness(z_2BD, config.temperature, config.top_k, probability_2B2B=contrastive.probability)
         tracker.update(index_B[is_id_B], raw_B[is_id_B])
 
     history: dict[int, float] = {}
