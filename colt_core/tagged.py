@@ -1,4 +1,4 @@
-"""Settings that stand alone in JSON, and so name their kind there: `{"kind": "knn", "neighbors": 20}`."""
+"""Settings that name their kind in JSON: `{"kind": "knn", "neighbors": 20}`."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ _MOST_EXPLAINED = 50  # unknown names in one request that are compared with thos
 class TaggedSettings(Settings):
     """Settings of one kind, whose `kind` is one of their values.
 
-    A direct subclass is the abstract settings of a noun, such as `ProbeSettings`. It stands for any kind that is
-    registered when a value arrives: in its constructor, in `model_validate`, in `from_stored` and as a field's type.
+    A direct subclass is the abstract settings of a noun, such as `ProbeSettings`. It takes any kind
+    that is registered when a value arrives. That holds for its constructor, for `model_validate`,
+    for `from_stored` and for fields of its type.
 
     Attributes:
         registry: the kinds that there are.
@@ -54,7 +55,7 @@ class TaggedSettings(Settings):
             cls.kind = cls.model_fields["kind"].default
 
     def __new__(cls, *_: Any, **values: Any) -> Self:
-        """The abstract class makes settings of the kind that is named; `__init__` of that kind then fills them."""
+        """The abstract class makes settings of the named kind; its `__init__` fills them."""
         if cls._is_concrete():
             return super().__new__(cls)
         return super().__new__(cls._named_in(values))
@@ -121,12 +122,12 @@ class TaggedSettings(Settings):
 
 
 def one_of(models: Iterable[type[BaseModel]]) -> Any:
-    """The type of a value that is of one of several models, told apart by its `kind`."""
+    """The type of a value that is of one of several models; its `kind` says which."""
     return Annotated[reduce(or_, models), Field(discriminator="kind")]
 
 
 def _explained(error: ValidationError, cls: type[TaggedSettings]) -> ValidationError:
-    """The same error, which says of a setting that the kind does not read who does, or what may be meant."""
+    """The same error; of each setting that the kind does not read it says which kind does."""
     details = list(told_again(error))
     unread = [
         position

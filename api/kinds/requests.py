@@ -17,7 +17,7 @@ class OfCheckpoint(BaseModel):
 
 
 def requests_for(kinds: Iterable[type[TaggedSettings]]) -> Any:
-    """The type of a request for one of these kinds, told apart by `kind`.
+    """The type of a request for one of these kinds, with `kind` as discriminator.
 
     Of `FeatureMapConfig` there comes the model `NewFeatureMap`.
     """

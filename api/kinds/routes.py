@@ -22,7 +22,7 @@ router = APIRouter(tags=["kinds"], route_class=Guarded)
 
 @router.get("/kinds")
 def list_kinds() -> Kinds:
-    """Frameworks, samplers, probes, analyses, presets and sources, with the settings of each and their bounds."""
+    """Frameworks, samplers, probes, analyses, presets and sources, with their settings."""
     return Kinds(
         frameworks=[Kind.of(settings) for settings in frameworks.values()],
         samplers=[Kind.of(settings) for settings in samplers.values()],

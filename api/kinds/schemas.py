@@ -19,9 +19,9 @@ class Kind(BaseModel):
 
     @classmethod
     def of(cls, settings: type[Settings]) -> Self:
-        """The kind that a settings class stands for."""
+        """The kind of a settings class."""
         schema = settings.model_json_schema()
-        schema.get("properties", {}).pop("kind", None)  # told above
+        schema.get("properties", {}).pop("kind", None)  # a field of this model
         return cls(
             kind=settings.kind,
             title=settings.title,

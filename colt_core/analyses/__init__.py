@@ -1,1 +1,4 @@
-"""Analyses of a pretrained encoder. Nothing is imported here, as `colt_core.analyses.kinds` needs no torch."""
+"""Analyses of a pretrained encoder.
+
+This file imports nothing, as `colt_core.analyses.kinds` needs no torch.
+"""

@@ -25,7 +25,9 @@ def analyze(settings: AlignmentConfig, run: AnalysedRun) -> Alignment:
 
 
 def alignment(view1: Float32, view2: Float32) -> float:
-    """Mean |z_view1 - z_view2|^2 over pairs of views of the same image (Wang & Isola 2020, with their alpha = 2).
+    """Mean |z_view1 - z_view2|^2 over pairs of views of the same image.
+
+    It is the alignment of Wang & Isola 2020, with their alpha = 2.
 
     Args:
         view1, view2: (..., D) L2-normalised embeddings, the same images in the same order.

@@ -23,7 +23,10 @@ from colt_core.training.device import Compute
 
 @dataclass(frozen=True)
 class AnalysedRun:
-    """A checkpoint, opened beside its data. Images and network are not touched before an analysis asks for them."""
+    """A checkpoint, opened beside its data.
+
+    Images and network are not touched before an analysis asks for them.
+    """
 
     config: PretrainConfig
     state: dict[str, Any]
@@ -42,7 +45,8 @@ class AnalysedRun:
 
         Args:
             labelled: the data set; its labels alone, where `needs` has no "images".
-            needs: what will be read beside the labels; only that is compared with the data of the run.
+            needs: what will be read beside the labels; only that is compared with the data of the
+                run.
 
         Raises:
             ValueError: if the data are not those of the run.
@@ -118,7 +122,9 @@ class AnalysedRun:
         return np.concatenate(drawn)
 
     def picked(self, wanted: int, seed: int) -> tuple[UInt8, Int64]:
-        """The pool's images, and up to so many of the indices last picked, drawn; none without a round.
+        """The pool's images, and up to so many of the indices last picked, drawn.
+
+        Before the first round there are none.
 
         Raises:
             ValueError: if there are picks, but no pool.

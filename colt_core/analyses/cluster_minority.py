@@ -1,4 +1,7 @@
-"""Whether tail-like clusters hold the tail: cluster tailness against minority share (COLT, Bai et al. 2023)."""
+"""Whether tail-like clusters hold the tail (COLT, Bai et al. 2023).
+
+Cluster tailness is plotted against minority share.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,14 @@ def analyze(settings: ClusterMinorityConfig, run: AnalysedRun) -> ClusterMinorit
 def cluster_minority(
     tailness_N: Float32, cluster_N: Int64, labels_N: Int64, minority: Sequence[int]
 ) -> ClusterMinority:
-    """One point a cluster, x its share of minority images and y its mean tailness; a least-squares line, Pearson's r.
+    """One point a cluster: x is its share of minority images, y its mean tailness.
+
+    The result has a least-squares line through the points, and Pearson's r.
 
     Args:
         tailness_N: of every training image.
-        cluster_N: the cluster of each, from 0; see `colt_core.cluster_embeddings`. Empty clusters are left out.
+        cluster_N: the cluster of each, from 0; see `colt_core.cluster_embeddings`. Empty clusters
+            are left out.
         labels_N: the class of each.
         minority: the classes that count as such.
 

@@ -1,4 +1,7 @@
-"""The augmentation graph: which images of a class their augmented views connect (COLT, Bai et al. 2023)."""
+"""The augmentation graph: which images of a class are connected by their augmented views.
+
+It is a figure of the COLT paper (Bai et al. 2023).
+"""
 
 from __future__ import annotations
 
@@ -41,20 +44,22 @@ def connectivity(
 ) -> ConnectivityOf:
     """Share of the same-class pairs that are connected, without and with OOD images as bridges.
 
-    Two images are connected at threshold t when their nearest augmented views lie within t of each other (Euclidean
-    distance); with OOD images also when both are, in the same sense, within t of one and the same OOD image.
+    Two images are connected at threshold t when their nearest augmented views lie within t of each
+    other (Euclidean distance). With OOD images they are also connected when both lie within t of
+    the same OOD image, measured in the same way.
 
     Args:
         z_NVD: L2-normalised embeddings of V views of each image.
         labels_N: the classes of the images; all pairs within each class count alike.
         thresholds: distances, 0..2.
-        ood_z_MVD: likewise of the OOD images; without any, both shares are the same.
+        ood_z_MVD: the same of the OOD images; without any, both shares are the same.
 
     Returns:
         One share for each threshold; None where no class has two images.
 
     Raises:
-        ValueError: if there are not as many labels as images, or embeddings that are not normalised.
+        ValueError: if there are not as many labels as images, or embeddings that are not
+            normalised.
     """
     if len(z_NVD) != len(labels_N):
         raise ValueError(f"{len(z_NVD)} images need as many labels, not {len(labels_N)}")
@@ -80,7 +85,10 @@ def connectivity(
 
 
 def nearest_views(a_NVD: Tensor, b_MWD: Tensor) -> Tensor:
-    """(N, M) Euclidean distance of the nearest two views of each pair of images; L2-normalised embeddings."""
+    """(N, M) Euclidean distance of the nearest two views of each pair of images.
+
+    The embeddings are L2-normalised.
+    """
     (_, num_views, dim), num_b = a_NVD.shape, len(b_MWD)
     b_DX = b_MWD.reshape(-1, dim).T
     rows = max(1, _BLOCK // (num_views * b_DX.shape[1]))

@@ -33,11 +33,14 @@ def analyze(settings: FeatureMapConfig, run: AnalysedRun) -> FeatureMap:
 
 
 def feature_map(z_ND: Float32, method: Literal["tsne", "pca"] = "tsne", seed: int = 0) -> Float32:
-    """Lay embeddings out in a plane: t-SNE (van der Maaten & Hinton 2008), or the two principal components.
+    """Lay embeddings out in a plane.
+
+    By t-SNE (van der Maaten & Hinton 2008), or by the two principal components.
 
     Args:
         z_ND: embeddings, N >= 3.
-        method: t-SNE starts from the principal components, with perplexity 30, or (N - 1) / 3 where that is less.
+        method: t-SNE starts from the principal components, with perplexity 30, or (N - 1) / 3 where
+            that is less.
 
     Returns:
         (N, 2); all 0 where all embeddings are one point.

@@ -1,9 +1,11 @@
-"""The kinds of analyses: their settings, and what each finds. Imports no torch, so that the API can check a request.
+"""The kinds of analyses: their settings, and what each finds.
 
-To add an analysis, write a file with a function as `Implementation` in `run.py` describes, and register its settings
-here, with the result above them. Results are plain numbers, ready for a plot. Lists of one result that belong together
-have one length. Embeddings are the projection head's outputs, L2-normalised: the space of tailness and of sampling
-rounds.
+This module imports no torch, so that the API can check a request.
+
+To add an analysis, write a file with a function as `Implementation` in `run.py` describes, and
+register its settings here, with the result above them. Results are plain numbers, ready for a plot.
+Lists of one result that belong together have one length. Embeddings are the projection head's
+outputs, L2-normalised: the space of tailness and of sampling rounds.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class AnalysisSettings(TaggedSettings):
     """Settings of an analysis, of a registered kind.
 
     Attributes:
-        needs: what it reads beside the checkpoint and the labels: `images` of the data set, the OOD `pool`.
+        needs: what it reads beside the checkpoint and the labels: `images` of the data set, the OOD
+            `pool`.
         result: the model of what it finds.
     """
 
@@ -59,7 +62,8 @@ class AnalysisSettings(TaggedSettings):
             num_probe, num_val: images of the two parts.
 
         Returns:
-            (setting, what to change), or None when it is possible. A setting within another stands after a slash.
+            (setting, what to change), or None when it is possible. A setting within another is
+            named after a slash.
         """
         return None
 
@@ -111,7 +115,8 @@ class ClusterMinority(AnalysisResult):
 class ClusterMinorityConfig(AnalysisSettings):
     """Whether clusters of high tailness are those that hold the tail classes.
 
-    Tailness of k-means clusters against their share of images of the Few classes, with a linear fit.
+    Tailness of k-means clusters against their share of images of the Few classes, with a linear
+    fit.
     """
 
     kind = "cluster_minority"
@@ -184,7 +189,11 @@ class Connectivity(AnalysisResult):
 
 @analyses.register
 class ConnectivityConfig(AnalysisSettings):
-    """Share of same-class pairs that the augmentation graph connects, without and with OOD images as bridges."""
+    """Share of same-class image pairs that augmentation connects, without and with OOD bridges.
+
+    Bridges are OOD images last picked. One connects two images that both have a view near a view of
+    the bridge.
+    """
 
     kind = "connectivity"
     title = "Connectivity"
@@ -193,7 +202,7 @@ class ConnectivityConfig(AnalysisSettings):
     result = Connectivity
 
     per_class: int = Field(50, ge=2, le=1000, description="ID images of each class, drawn where there are more.")
-    num_ood: int = Field(1000, ge=1, le=20_000, description="Picked OOD images that may bridge, drawn likewise.")
+    num_ood: int = Field(1000, ge=1, le=20_000, description="Picked OOD images that may bridge, drawn the same way.")
     num_views: int = Field(8, ge=1, le=64, description="Augmented views of each image.")
     thresholds: tuple[Annotated[float, Field(gt=0, le=2)], ...] = Field(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
@@ -224,7 +233,7 @@ class FeatureMapConfig(AnalysisSettings):
 
     method: Literal["tsne", "pca"] = "tsne"
     num_samples: int = Field(1000, ge=3, le=5000, description="ID images, drawn where there are more.")
-    num_ood: int = Field(500, ge=0, le=5000, description="Picked OOD images, drawn likewise.")
+    num_ood: int = Field(500, ge=0, le=5000, description="Picked OOD images, drawn the same way.")
 
     def problem(
         self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int

@@ -27,11 +27,12 @@ def analyze(settings: MisclassificationConfig, run: AnalysedRun) -> Misclassific
 
 
 def misclassification_matrix(predictions_N: Int64, labels_N: Int64, class_counts: Sequence[int]) -> Misclassification:
-    """Count predictions by (true, predicted) class, and divide the wrong ones by what balanced confusion would give.
+    """Count predictions by (true, predicted) class, relate the wrong ones to balanced confusion.
 
-    Were the W wrong predictions spread evenly over all images and all other classes, class i with n_i of the n test
-    images would get W * n_i / n / (C - 1) of them in each other class: on a balanced test set W / (C (C - 1)). So 1
-    everywhere off the diagonal is balanced confusion, and columns of head classes above 1 show that they draw errors.
+    Balanced confusion spreads the W wrong predictions evenly over all images and other classes.
+    Class i with n_i of the n test images then has W * n_i / n / (C - 1) of them in each other
+    class. On a balanced test set this is W / (C (C - 1)). So 1 everywhere off the diagonal is
+    balanced confusion, and columns of head classes above 1 show that they draw errors.
 
     Args:
         predictions_N, labels_N: test images' classes in 0..C-1.

@@ -14,7 +14,7 @@ class Implementation(Protocol):
     """The implementation of a kind of analysis."""
 
     def __call__(self, settings: Any, run: AnalysedRun, /) -> AnalysisResult:
-        """Make the analysis: a function of its arguments, as whatever is drawn comes from `settings.seed`.
+        """Make the analysis: a function of its arguments, as all draws come from `settings.seed`.
 
         Args:
             settings: of the analysis's kind.
@@ -33,15 +33,18 @@ def analyze(
 ) -> AnalysisResult:
     """Make an analysis of a checkpoint.
 
-    All that rests on embeddings is made in the space of the projection head's outputs, L2-normalised: that of tailness
-    and of sampling rounds. Many and Few are the classes that the run's `group_thresholds` give. A function of its
-    arguments: whatever is drawn comes from `config.seed`.
+    All that rests on embeddings is made in the space of the projection head's outputs,
+    L2-normalised: that of tailness and of sampling rounds. Many and Few are the classes that the
+    run's `group_thresholds` give. The result is a function of the arguments: all draws come from
+    `config.seed`.
 
     Args:
         config: which analysis, for instance `UniformityConfig()`.
         state: a checkpoint, as `load_checkpoint` or a `CheckpointReady` event gives it.
-        dataset: the run's data. Their labels are enough where `config.needs` does not name "images".
-        pool: the run's pool, for the analyses that look at the OOD images picked (connectivity, feature_map).
+        dataset: the run's data. Their labels are enough where `config.needs` does not name
+            "images".
+        pool: the run's pool, for the analyses that look at the OOD images picked (connectivity,
+            feature_map).
 
     Raises:
         ValueError: if the data are not the run's, or the analysis cannot be made of them; says why.

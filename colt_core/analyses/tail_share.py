@@ -25,15 +25,18 @@ def analyze(settings: TailShareConfig, run: AnalysedRun) -> TailShare:
 def tail_share(
     tailness_N: Float32, labels_N: Int64, classes: Sequence[int], gammas: Sequence[float]
 ) -> list[float | None]:
-    """phi(gamma): share of `classes` among the gamma % of highest tailness, over their share of all images.
+    """phi(gamma): share of `classes` among the gamma % of highest tailness.
 
-    With the Few classes it is phi_tail, which a good tailness brings above 1; with the Many classes phi_head, which it
-    brings below 1. Chance gives 1, and gamma = 100 always does.
+    It is divided by the share of these classes among all images.
+
+    With the Few classes it is phi_tail, which a good tailness brings above 1; with the Many classes
+    phi_head, which it brings below 1. Chance gives 1, and gamma = 100 always does.
 
     Args:
         tailness_N: of every training image.
         labels_N: their classes.
-        gammas: percent, each above 0 and at most 100. ceil(gamma % * N) images are taken, of equal tailness the first.
+        gammas: percent, each above 0 and at most 100. ceil(gamma % * N) images are taken, of equal
+            tailness the first.
 
     Returns:
         One value for each gamma; None where no image is of `classes`.
@@ -51,6 +54,6 @@ def tail_share(
     if overall == 0:
         return [None] * len(gammas)
     found_N = np.cumsum(is_member_N[np.argsort(-tailness_N, kind="stable")])
-    # Of the decimal as written: in floats 7 % of 100 may be a little more than 7, whose ceiling is 8.
+    # Of the decimal as written. In floats 7 % of 100 may exceed 7 a little: its ceiling is 8.
     taken = [math.ceil(Fraction(str(gamma)) * len(labels_N) / 100) for gamma in gammas]
     return [float(found_N[count - 1] / count / overall) for count in taken]

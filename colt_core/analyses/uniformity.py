@@ -38,8 +38,8 @@ def uniformity(z_ND: Float32 | Tensor) -> float:
         z_ND: L2-normalised embeddings, N >= 2.
 
     Returns:
-        -8..0: 0 where all embeddings are one point, near -4 where they are spread evenly over a sphere of many
-        dimensions.
+        -8..0: 0 where all embeddings are one point, near -4 where they are spread evenly over a
+        sphere of many dimensions.
 
     Raises:
         ValueError: for fewer than two embeddings, or some that are not normalised.
@@ -51,8 +51,9 @@ def uniformity(z_ND: Float32 | Tensor) -> float:
     rows = max(1, _BLOCK // count)
     total = 0.0
     for start in range(0, count, rows):
-        # Rows start.. against columns start..: above the diagonal, each pair once. -2 |a - b|^2 = 4 a.b - 4 lies in
-        # -8..0, so no exponential overflows or vanishes, and their plain sum is safe.
+        # Rows start.. against columns start..: above the diagonal is each pair once.
+        # -2 |a - b|^2 = 4 a.b - 4 lies in -8..0. So no exponential overflows or vanishes, and
+        # their plain sum is safe.
         products = (z[start : start + rows] @ z[start:].T).clamp_(max=1)
         total += float(products.sub_(1).mul_(4).exp_().triu_(diagonal=1).sum(dtype=torch.float64))
     return math.log(total / (count * (count - 1) / 2))

@@ -1,4 +1,4 @@
-"""Embeddings of a few images out of many: of the images as they are, or of augmented views of them."""
+"""Embeddings of a few images out of many: of the images themselves, or of augmented views."""
 
 from __future__ import annotations
 
@@ -49,12 +49,16 @@ def embed_views(
     seed: int,
     purpose: str = "analysis views",
 ) -> Float32:
-    """(N, V, D) embeddings of V augmented views of each of `images[index_N]`; L2-normalised, in evaluation mode.
+    """(N, V, D) L2-normalised embeddings of V augmented views of each of `images[index_N]`.
 
-    The augmentation is that of the run, of which RandAugment (BCL) has no part: its strength is a matter of training.
+    The network is in evaluation mode.
+
+    The augmentation is that of the run, of which RandAugment (BCL) has no part: its strength is a
+    matter of training.
 
     Args:
-        purpose: names the stream of randomness; views that are to be compared must not be drawn from the same one.
+        purpose: names the stream of randomness; views that are to be compared must not be drawn
+            from the same one.
 
     Raises:
         ValueError: if they are not finite, or too large to be normalised.

@@ -1,1 +1,4 @@
-"""Probes: what a frozen backbone has learnt. Nothing is imported here, as `colt_core.probes.kinds` needs no torch."""
+"""Probes: what a frozen backbone has learnt.
+
+This file imports nothing, as `colt_core.probes.kinds` needs no torch.
+"""

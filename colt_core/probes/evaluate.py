@@ -21,7 +21,7 @@ class Probe(Protocol):
     def __call__(
         self, backbone: Backbone, dataset: ImageDataset, settings: Any, /, *, flip_probability: float, precision: str
     ) -> Int64:
-        """Learn from the probe part with the backbone frozen, and predict the classes of the test part.
+        """Learn from the probe part, the backbone frozen, and predict the classes of the test part.
 
         Args:
             backbone: on any device; its training mode is restored afterwards.

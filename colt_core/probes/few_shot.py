@@ -21,7 +21,8 @@ def predict(
 ) -> Int64:
     """The probe `few_shot`, see :class:`colt_core.probes.evaluate.Probe`.
 
-    Unlike the linear probe's, the final fit keeps to the shots: with the validation images it would learn from more.
+    Unlike the linear probe's, the final fit keeps to the shots: with the validation images it would
+    learn from more.
     """
     learn, val = probe_split(dataset, settings.seed)
     shots = learn[choose_shots(dataset.labels[learn], settings.shots_for(dataset.class_counts), settings.seed)]

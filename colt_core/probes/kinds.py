@@ -1,6 +1,7 @@
 """The kinds of probes, and their settings. Imports no torch, so that the API can check a request.
 
-To add a probe, write a file with a function as `Probe` in `evaluate.py` describes, and register its settings here.
+To add a probe, write a file with a function as `Probe` in `evaluate.py` describes, and register its
+settings here.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class FewShotProbeConfig(_OfLinearLayer):
     )
 
     def shots_for(self, class_counts: Sequence[int]) -> int:
-        """Images a class. By default 45 on CIFAR-10-LT, 4 on CIFAR-100-LT, 12 on ImageNet-100-LT."""
+        """Images a class. Default: 45 on CIFAR-10-LT, 4 on CIFAR-100-LT, 12 on ImageNet-100-LT."""
         return self.shots or max(1, max(class_counts) // 100)
 
     def problem(self, class_counts: Sequence[int], num_probe: int, num_val: int) -> tuple[str, str] | None:

@@ -1,4 +1,7 @@
-"""The k-nearest-neighbour probe: nothing is trained (Wu et al. 2018, "Unsupervised feature learning", section 3.4)."""
+"""The k-nearest-neighbour probe, which trains nothing.
+
+Wu et al. 2018, "Unsupervised feature learning", section 3.4.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def knn_probe(
     neighbors: int = 20,
     temperature: float = 0.07,
 ) -> Int64:
-    """Let the nearest training features vote: each for its class, weighted exp(cosine / temperature).
+    """Let the nearest training features vote for their classes, weighted exp(cosine / temperature).
 
     Args:
         train_features: (N, d). train_labels: (N,).

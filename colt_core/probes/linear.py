@@ -32,7 +32,8 @@ def predict(
 ) -> Int64:
     """The probe `linear`, see :class:`colt_core.probes.evaluate.Probe`.
 
-    The final fit of `fast` learns from the whole probe part, those images too that chose the strength.
+    The final fit of `fast` learns from the whole probe part, those images too that chose the
+    strength.
     """
     learn, val = probe_split(dataset, settings.seed)
     if settings.protocol == "fast":
@@ -59,7 +60,8 @@ def predict_from_features(
     """:func:`linear_probe` of the test part on features that are computed once.
 
     Args:
-        learn, val: indices of the images that the strength is chosen by; without any of `val` it has its default.
+        learn, val: indices of the images that the strength is chosen by; without any of `val` it
+            has its default.
         final: indices of the images that the classifier is then fitted to.
     """
     labels, test = dataset.labels, dataset.parts["test"]
@@ -102,7 +104,10 @@ def choose_strength(
     val_labels: Int64,
     strengths: Sequence[float] = STRENGTHS,
 ) -> float:
-    """The strength with the best top-1 on the validation features; of equals the smallest: the simplest classifier."""
+    """The strength with the best top-1 on the validation features.
+
+    Of equals it is the smallest, which gives the simplest classifier.
+    """
     return max(
         sorted(strengths),
         key=lambda strength: float(

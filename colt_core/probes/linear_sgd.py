@@ -1,4 +1,7 @@
-"""The linear probe as released: SGD on features of freshly augmented images, best epoch by validation."""
+"""The linear probe as released: SGD on features of freshly augmented images.
+
+The best epoch by validation predicts.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,9 @@ def linear_probe_sgd(
 ) -> Int64:
     """Train a linear layer on the frozen backbone (released code).
 
-    SGD with momentum 0.9 and no weight decay, on the features of randomly cropped and mirrored images, batch norm in
-    eval mode; the learning rate drops to a tenth after each epoch of `drops`. The layer of the epoch with the best
-    validation top-1 (the first of equals) predicts.
+    SGD with momentum 0.9 and no weight decay, on the features of randomly cropped and mirrored
+    images, with batch norm in eval mode. The learning rate drops to a tenth after each epoch of
+    `drops`. The layer of the epoch with the best validation top-1 (the first of equals) predicts.
 
     Args:
         backbone: on any device; its training mode is restored afterwards.

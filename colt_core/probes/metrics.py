@@ -15,14 +15,18 @@ Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Accuracies in 0..1. None stands where there is nothing to average: no test image of a class, an empty group.
+    """Accuracies in 0..1.
+
+    An accuracy is None where there is nothing to average: no test image of a class, an empty group.
 
     Attributes:
         accuracy: right predictions over all test images.
-        balanced_accuracy: mean of the per-class accuracies; on a balanced test set the same, and the paper's "All".
+        balanced_accuracy: mean of the per-class accuracies; on a balanced test set the same, and
+            the paper's "All".
         per_class_accuracy: C of them.
         group_accuracy: mean of the per-class accuracies of `many`, `medium` and `few`.
-        group_std: population standard deviation of the group accuracies (of those that exist), the paper's "Std".
+        group_std: population standard deviation of the group accuracies (of those that exist), the
+            paper's "Std".
         class_counts: C training counts, from which the groups come.
         test_counts: C test counts.
     """
@@ -72,7 +76,10 @@ def summarize(
 
 
 def check_predictions(predictions: Int64, labels: Int64, num_classes: int) -> None:
-    """Raise ValueError unless there is one prediction for each label, at least one, and all lie in 0..C-1."""
+    """Raise ValueError unless there is one prediction for each label, and all are in 0..C-1.
+
+    There must be at least one.
+    """
     if predictions.shape != labels.shape or labels.ndim != 1 or labels.size == 0:
         raise ValueError(f"one prediction for each label is needed, got {predictions.shape} for {labels.shape}")
     for name, classes in (("predictions", predictions), ("labels", labels)):

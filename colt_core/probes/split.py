@@ -13,8 +13,9 @@ Int64 = NDArray[np.int64]
 def probe_split(dataset: ImageDataset, seed: int) -> tuple[Int64, Int64]:
     """(learn, validate) indices into the data set.
 
-    With a val part: the probe part, and the val part. Without: four fifths and one fifth of the probe part, by class,
-    seeded. Where a class has a single probe image there is nothing to validate on, and the second is empty.
+    With a val part they are the probe part and the val part. Without one they are four fifths and
+    one fifth of the probe part, by class, seeded. Where a class has a single probe image there is
+    nothing to validate on, and the second is empty.
     """
     probe, val = dataset.parts["probe"], dataset.parts["val"]
     if len(val):
@@ -28,5 +29,5 @@ def probe_split(dataset: ImageDataset, seed: int) -> tuple[Int64, Int64]:
 
 
 def held_out(per_class: int) -> int:
-    """Probe images a class that are set aside for validation where the data have no validation part: a fifth."""
+    """A fifth of the probe images of a class: those set aside where there is no validation part."""
     return 0 if per_class < 2 else max(1, round(per_class / 5))

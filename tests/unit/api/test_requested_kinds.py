@@ -14,7 +14,7 @@ from colt_core.probes.kinds import probes
 from store.database import writing
 from store.models import Analysis
 from tests.support.problems import pointers, problem
-from tests.unit.api.rows import Rows
+from tests.support.results import Rows
 
 API = "/api/v1"
 

@@ -21,17 +21,8 @@ from colt_core.probes.evaluate import evaluate
 from colt_core.training.checkpoint import load_backbone, load_framework
 from colt_core.training.embed import embed
 from tests.support import tiny_runs
+from tests.support.tiny_dataset import DATA, LABELS, PER_CLASS
 
-COUNTS = (14, 8, 4)  # one class each of Many, Medium and Few
-PER_CLASS = 5  # of the probe and of the test part
-LABELS = np.concatenate([np.repeat(range(3), COUNTS), np.tile(range(3), 2 * PER_CLASS)]).astype(np.int64)
-EVALUATED = tiny_runs.images(2 * 3 * PER_CLASS, seed=3)
-DATA = ImageDataset(
-    np.concatenate([tiny_runs.TRAIN, EVALUATED]),
-    LABELS,
-    ("head", "body", "tail"),
-    {"train": np.arange(26), "probe": np.arange(26, 41), "val": np.empty(0, np.int64), "test": np.arange(41, 56)},
-)
 POOL = ImagePool(tiny_runs.POOL)
 KINDS = {
     "uniformity": {},

@@ -23,11 +23,11 @@ from colt_core.analyses.kinds import (
 from colt_core.analyses.run import analyze
 from colt_core.config import PretrainConfig
 from colt_core.data import ImageDataset
+from colt_core.data.dataset import DatasetLabels
 from colt_core.events import CheckpointReady
 from colt_core.probes.kinds import ProbeSettings, probes
-from tests.unit.colt_core import tiny_runs
-from tests.unit.colt_core.test_analyses_run import DATA, LABELS
-from tests.unit.colt_core.test_probe_kinds import NearestMeanConfig
+from tests.support import tiny_runs
+from tests.support.tiny_dataset import DATA, LABELS
 
 
 class Brightness(AnalysisResult):
@@ -59,6 +59,19 @@ def brightness(settings: BrightnessConfig, run: AnalysedRun) -> Brightness:
     return Brightness(mean=float(chosen.mean()), images=len(chosen))
 
 
+class DemandingProbeConfig(ProbeSettings):
+    """A probe that wants many images."""
+
+    kind = "demanding"
+    title = "Demanding"
+    implementation = "nowhere:nothing"  # only settings are looked at here
+
+    least: int = Field(1, ge=1)
+
+    def problem(self, class_counts: Sequence[int], num_probe: int, num_val: int) -> tuple[str, str] | None:
+        return None if num_probe >= self.least else ("least", f"there are {num_probe} probe images")
+
+
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analyses, "_classes", dict(analyses._classes))
@@ -85,13 +98,13 @@ def test_an_analysis_of_ones_own(state: dict[str, Any]) -> None:
 
 def test_misclassification_takes_a_probe_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "_classes", dict(probes._classes))
-    probes.register(NearestMeanConfig)
-    asked = {"kind": "misclassification", "probe": {"kind": "nearest_mean", "least": 9}}
+    probes.register(DemandingProbeConfig)
+    asked = {"kind": "misclassification", "probe": {"kind": "demanding", "least": 11}}
     settings = AnalysisSettings.model_validate(asked)
-    assert settings == MisclassificationConfig(probe=ProbeSettings(kind="nearest_mean", least=9))
-    assert settings.model_dump()["probe"]["least"] == 9
+    assert settings == MisclassificationConfig(probe=ProbeSettings(kind="demanding", least=11))
+    assert settings.model_dump()["probe"]["least"] == 11
     run = PretrainConfig.resolve({})
-    assert settings.problem(run, (5, 5), 10, 0) == ("probe/least", "there are 5 probe images a class")
+    assert settings.problem(run, (5, 5), 10, 0) == ("probe/least", "there are 10 probe images")
 
 
 @pytest.mark.parametrize("kind", analyses)
@@ -100,11 +113,10 @@ def test_a_result_names_the_analysis_that_found_it(kind: str) -> None:
 
 
 def test_tail_share_reads_no_image_and_builds_no_network(state: dict[str, Any]) -> None:
-    labels_alone = ImageDataset(DATA.images, DATA.labels, DATA.class_names, DATA.parts)
-    object.__setattr__(labels_alone, "images", None)  # whatever is asked of them raises
+    labels_alone = DatasetLabels(DATA.labels, DATA.class_names, DATA.parts)
     without_weights = {**state, "framework": None}
     assert analyze(TailShareConfig(), without_weights, labels_alone) == analyze(TailShareConfig(), state, DATA)
-    with pytest.raises(AttributeError, match="'NoneType'"):
+    with pytest.raises(ValueError, match="needs the images of the data set"):
         analyze(UniformityConfig(), state, labels_alone)
     with pytest.raises((AttributeError, TypeError)):
         analyze(UniformityConfig(), without_weights, DATA)
