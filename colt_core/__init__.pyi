@@ -67,7 +67,7 @@ from colt_core.events import (
 from colt_core.frameworks.bcl import BCL, BCLD, BCLI
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import ContrastiveLoss, Framework, ViewOutputs
-from colt_core.frameworks.kinds import FrameworkSettings, frameworks
+from colt_core.frameworks.kinds import FrameworkSettings
 from colt_core.frameworks.moco import MoCo
 from colt_core.frameworks.sdclr import SDCLR
 from colt_core.frameworks.simclr import SimCLR
@@ -85,7 +85,7 @@ from colt_core.run import run_to_folder
 from colt_core.samplers.build import build_sampler
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.colt import ColtSampler
-from colt_core.samplers.kinds import RoundSettings, SamplerSettings, samplers
+from colt_core.samplers.kinds import RoundSettings, SamplerSettings
 from colt_core.samplers.mak import MakSampler
 from colt_core.samplers.ood_tailness import score_ood
 from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
@@ -178,7 +178,6 @@ __all__ = [
     "extract_features",
     "feature_map",
     "few_shot_probe",
-    "frameworks",
     "gather_outputs",
     "gather_rows",
     "gather_views",
@@ -202,7 +201,6 @@ __all__ = [
     "run_to_folder",
     "sample_labelled",
     "sample_unlabelled",
-    "samplers",
     "sampling_round",
     "save_checkpoint",
     "score_ood",

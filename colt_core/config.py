@@ -6,6 +6,7 @@ This module imports no torch, so that the API can check a job without loading it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -29,7 +30,7 @@ from colt_core.data.groups import GroupThresholds
 from colt_core.frameworks.kinds import FrameworkSettings, SimclrSettings, frameworks
 from colt_core.kinds import FieldMark, Registry, Settings, readers
 from colt_core.presets import MOST_EPOCHS, PRESETS, PresetName, scaled_schedule
-from colt_core.refusals import problem, told_again, unknown_kind, unknown_setting
+from colt_core.refusals import MOST_EXPLAINED, problem, told_again, unknown_kind, unknown_setting
 from colt_core.samplers.kinds import MOST, ColtSettings, RoundSettings, SamplerSettings, samplers
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
@@ -329,9 +330,9 @@ def _strangers(
         for kind in _KINDS[noun].values()
         for name in kind.model_fields
     }
-    for name, value in values.items():
-        if name in read | undecided:
-            continue
+    unread = (name for name in values if name not in read | undecided)
+    for name in islice(unread, MOST_EXPLAINED):
+        value = values[name]
         owners = {noun: kinds for noun, registry in _KINDS.items() if (kinds := readers(registry, name))}
         if not owners:
             yield problem(name, unknown_setting(name, read), value)

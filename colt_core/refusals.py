@@ -11,6 +11,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from colt_core.kinds import Registry
 
+MOST_EXPLAINED = 50  # unknown names in one request that are compared with the known ones
+
 
 def unknown_kind(registry: Registry[Any], given: Any) -> str:
     """What to say of the name of a kind that is not registered."""

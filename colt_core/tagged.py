@@ -22,10 +22,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from colt_core.kinds import Registry, Settings, readers
-from colt_core.refusals import problem, told_again, unknown_kind, unknown_setting
+from colt_core.refusals import MOST_EXPLAINED, problem, told_again, unknown_kind, unknown_setting
 
 _STORED = {"stored": True}  # validation context: the values come from a row
-_MOST_EXPLAINED = 50  # unknown names in one request that are compared with those that there are
 
 
 class TaggedSettings(Settings):
@@ -134,7 +133,7 @@ def _explained(error: ValidationError, cls: type[TaggedSettings]) -> ValidationE
         for position, item in enumerate(error.errors(include_url=False))
         if item["type"] == "extra_forbidden" and len(item["loc"]) == 1
     ]
-    for position in unread[:_MOST_EXPLAINED]:
+    for position in unread[:MOST_EXPLAINED]:
         (name,), value = details[position]["loc"], details[position]["input"]
         details[position] = problem(name, _why_unread(str(name), cls), value)
     return ValidationError.from_exception_data(error.title, details)
