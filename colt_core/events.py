@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from colt_core.snapshot import Snapshot
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -88,7 +89,7 @@ class CheckpointReady:
 
     epoch: int  # finished epochs
     step: int
-    state: dict[str, Any]
+    state: Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunSt
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.probes.metrics import Evaluation
+from colt_core.snapshot import Snapshot
 from colt_core.training.checkpoint import load_backbone, save_checkpoint
 from colt_core.training.device import Compute
 from colt_core.training.pretrain import pretrain
@@ -29,7 +30,7 @@ def run_to_folder(
     pool: ImagePool | None,
     folder: Path,
     *,
-    resume_from: dict[str, Any] | None = None,
+    resume_from: Snapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation | None:
     """Pretrain and evaluate.
@@ -68,8 +69,8 @@ def run_to_folder(
 
 
 def _record_events(
-    events: Iterator[Event], config: PretrainConfig, folder: Path, state: dict[str, Any] | None
-) -> dict[str, Any] | None:
+    events: Iterator[Event], config: PretrainConfig, folder: Path, state: Snapshot | None
+) -> Snapshot | None:
     """Train, and write down how it goes. Returns the state at the end of the run; None where it was stopped."""
     folder.mkdir(parents=True, exist_ok=True)
     _forget_after(state, folder / "metrics.jsonl")
@@ -93,7 +94,7 @@ def _record_events(
     return state  # a run ends with a checkpoint, or began from its last one
 
 
-def _forget_after(state: dict[str, Any] | None, path: Path) -> None:
+def _forget_after(state: Snapshot | None, path: Path) -> None:
     """Drop the lines that the run is about to write again: a killed run got further than its last checkpoint."""
     if not path.exists():
         return
@@ -105,11 +106,11 @@ def _forget_after(state: dict[str, Any] | None, path: Path) -> None:
     path.write_text("".join(lines))
 
 
-def _is_behind(record: dict[str, Any], state: dict[str, Any]) -> bool:
+def _is_behind(record: dict[str, Any], state: Snapshot) -> bool:
     """Whether what a line of metrics.jsonl tells of came before the checkpoint."""
+    reached = {"step": state["step"], "epoch": state["epoch"], "round": state["rounds"]}
     kind = record["event"]
-    reached: int = state["rounds" if kind == "round" else kind]
-    return int(record[kind]) <= reached
+    return int(record[kind]) <= reached[kind]
 
 
 def _computes_on(event: RunStarted) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import Any
 
 from sqlalchemy import and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from colt_core.events import CheckpointReady
+from colt_core.snapshot import Snapshot
 from store.artifacts import ArtifactDamaged, ArtifactStore, Stored
 from store.database import reading
 from store.models import Analysis, Checkpoint, Evaluation, new_id
@@ -84,7 +84,7 @@ class CheckpointFolder:
         for key in keys:
             self._artifacts.delete(key)
 
-    def last(self) -> tuple[Checkpoint, dict[str, Any]] | None:
+    def last(self) -> tuple[Checkpoint, Snapshot] | None:
         """The furthest checkpoint whose file is as it was written, with its state; None when there is none.
 
         Raises:
@@ -100,7 +100,7 @@ class CheckpointFolder:
             self.damaged.append(row)
         return None
 
-    def load(self, row: Checkpoint) -> dict[str, Any] | None:
+    def load(self, row: Checkpoint) -> Snapshot | None:
         """The state of a checkpoint; None when its file is missing, or not what was written."""
         from colt_core.training.checkpoint import load_checkpoint  # torch
 
@@ -110,7 +110,7 @@ class CheckpointFolder:
             return None
         return load_checkpoint(path)
 
-    def reload(self, row: Checkpoint) -> dict[str, Any]:
+    def reload(self, row: Checkpoint) -> Snapshot:
         """The state of a checkpoint that another process of the same job has just loaded, and so compared."""
         from colt_core.training.checkpoint import load_checkpoint  # torch
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from colt_core.data.dataset import ImageDataset
 from colt_core.probes.kinds import ProbeSettings
+from colt_core.snapshot import Snapshot
 from worker.child import WorkFailed
 
 
-def probe(state: dict[str, Any], dataset: ImageDataset, config: ProbeSettings) -> dict[str, Any]:
+def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings) -> dict[str, Any]:
     """Evaluate the backbone in `state`, a loaded checkpoint.
 
     Returns:

@@ -14,6 +14,7 @@ from colt_core.config import PretrainConfig
 from colt_core.data.dataset import ImageDataset
 from colt_core.data.groups import GroupThresholds
 from colt_core.probes.kinds import ProbeSettings
+from colt_core.snapshot import Snapshot
 from colt_core.training.divergence import TrainingDiverged
 from store import leases
 from store.artifacts import get_artifacts
@@ -72,7 +73,7 @@ def _begin(
     num_classes: int,
     checkpoints: CheckpointFolder,
     row: Checkpoint | None,
-    state: dict[str, Any] | None,
+    state: Snapshot | None,
     interrupt: Interrupt,
 ) -> Recorder:
     """Drop what an earlier attempt recorded behind the checkpoint that this one goes on from."""

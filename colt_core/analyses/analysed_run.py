@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from colt_core.data import ClassGroups, ImageDataset, ImagePool, class_groups
 from colt_core.data.dataset import DatasetLabels
 from colt_core.events import Float32, Int64
 from colt_core.frameworks.framework import Framework
+from colt_core.snapshot import Snapshot
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import load_framework
 from colt_core.training.device import Compute
@@ -29,14 +30,14 @@ class AnalysedRun:
     """
 
     config: PretrainConfig
-    state: dict[str, Any]
+    state: Snapshot
     labelled: ImageDataset | DatasetLabels
     pool: ImagePool | None
 
     @classmethod
     def of(
         cls,
-        state: dict[str, Any],
+        state: Snapshot,
         labelled: ImageDataset | DatasetLabels,
         pool: ImagePool | None,
         needs: Set[Need] = frozenset({"images", "pool"}),
@@ -57,9 +58,10 @@ class AnalysedRun:
             data["image_size"] = run.dataset.image_size
         if "pool" in needs and pool is not None and state["data"]["num_pool"] is not None:
             data["num_pool"] = len(pool)
+        trained_on: dict[str, object] = {**state["data"]}
         for name, value in data.items():
-            if state["data"][name] != value:
-                raise ValueError(f"the checkpoint is of other data: {name} was {state['data'][name]} and is {value}")
+            if trained_on[name] != value:
+                raise ValueError(f"the checkpoint is of other data: {name} was {trained_on[name]} and is {value}")
         return run
 
     @property

@@ -8,6 +8,7 @@ from colt_core.analyses.analysed_run import AnalysedRun
 from colt_core.analyses.kinds import AnalysisResult, AnalysisSettings
 from colt_core.data import ImageDataset, ImagePool
 from colt_core.data.dataset import DatasetLabels
+from colt_core.snapshot import Snapshot
 
 
 class Implementation(Protocol):
@@ -27,7 +28,7 @@ class Implementation(Protocol):
 
 def analyze(
     config: AnalysisSettings,
-    state: dict[str, Any],
+    state: Snapshot,
     dataset: ImageDataset | DatasetLabels,
     pool: ImagePool | None = None,
 ) -> AnalysisResult:

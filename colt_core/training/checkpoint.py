@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import torch
 from safetensors.torch import save
@@ -17,6 +17,7 @@ from colt_core.config import PretrainConfig
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import Framework
 from colt_core.models import Backbone
+from colt_core.snapshot import DataSizes, Snapshot
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -26,7 +27,7 @@ FORMAT = 2
 _READ = (1, 2)
 
 
-def save_checkpoint(state: dict[str, Any], path: str | Path) -> None:
+def save_checkpoint(state: Snapshot, path: str | Path) -> None:
     """Write `CheckpointReady.state`; `path` is never half a file, whatever happens meanwhile.
 
     The same state gives the same bytes.
@@ -38,7 +39,7 @@ def save_checkpoint(state: dict[str, Any], path: str | Path) -> None:
         write_checkpoint(state, file)
 
 
-def write_checkpoint(state: dict[str, Any], file: SupportsWrite[bytes]) -> None:
+def write_checkpoint(state: Snapshot, file: SupportsWrite[bytes]) -> None:
     """Write `CheckpointReady.state` to an open file, from beginning to end.
 
     Raises:
@@ -52,7 +53,7 @@ def write_checkpoint(state: dict[str, Any], file: SupportsWrite[bytes]) -> None:
         raise
 
 
-def load_checkpoint(path: str | Path) -> dict[str, Any]:
+def load_checkpoint(path: str | Path) -> Snapshot:
     """Read what `save_checkpoint` wrote, to the CPU.
 
     Raises:
@@ -71,10 +72,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path.name} is not a COLT checkpoint")
     if state["format"] not in _READ:
         raise ValueError(f"{path.name} has checkpoint format {state['format']}; this version reads {_READ}")
-    return state
+    return cast("Snapshot", state)
 
 
-def check_resumable(state: dict[str, Any], config: PretrainConfig, data: dict[str, int | None]) -> None:
+def check_resumable(state: Snapshot, config: PretrainConfig, data: DataSizes) -> None:
     """Raise ValueError, naming what differs, unless a run with this configuration and data can go on from `state`."""
     if state.get("format") not in _READ:
         raise ValueError(f"the state has checkpoint format {state.get('format')}; this version reads {_READ}")
@@ -94,7 +95,7 @@ def check_resumable(state: dict[str, Any], config: PretrainConfig, data: dict[st
         raise ValueError(f"the checkpoint belongs to another run: {'; '.join(differences)}")
 
 
-def load_backbone(state_or_path: dict[str, Any] | str | Path) -> tuple[Backbone, PretrainConfig]:
+def load_backbone(state_or_path: Snapshot | str | Path) -> tuple[Backbone, PretrainConfig]:
     """The frozen backbone, in eval mode on the CPU, and the configuration that it was trained with."""
     state = state_or_path if isinstance(state_or_path, dict) else load_checkpoint(state_or_path)
     config = PretrainConfig.from_stored(state["config"])
@@ -104,7 +105,7 @@ def load_backbone(state_or_path: dict[str, Any] | str | Path) -> tuple[Backbone,
     return backbone, config
 
 
-def load_framework(state_or_path: dict[str, Any] | str | Path) -> tuple[Framework, PretrainConfig]:
+def load_framework(state_or_path: Snapshot | str | Path) -> tuple[Framework, PretrainConfig]:
     """Backbone and projection head, in eval mode on the CPU, and the configuration that they were trained with."""
     state = state_or_path if isinstance(state_or_path, dict) else load_checkpoint(state_or_path)
     config = PretrainConfig.from_stored(state["config"])
@@ -114,7 +115,7 @@ def load_framework(state_or_path: dict[str, Any] | str | Path) -> tuple[Framewor
     return framework, config
 
 
-def export_backbone(state: dict[str, Any], path: str | Path) -> None:
+def export_backbone(state: Snapshot, path: str | Path) -> None:
     """Write the backbone's weights as safetensors under torchvision's names (`fc` is not among them).
 
     At width 64 and with the "imagenet" stem, `resnet18().load_state_dict(load_file(path), strict=False)` takes them.
@@ -123,14 +124,14 @@ def export_backbone(state: dict[str, Any], path: str | Path) -> None:
         write_backbone(state, file)
 
 
-def write_backbone(state: dict[str, Any], file: SupportsWrite[bytes]) -> None:
+def write_backbone(state: Snapshot, file: SupportsWrite[bytes]) -> None:
     """Write what `export_backbone` writes to an open file."""
     config = state["config"]
     metadata = {"format": "pt", **{name: str(config[name]) for name in ("backbone", "width", "stem")}}
     file.write(save(_backbone_weights(state), metadata))
 
 
-def _backbone_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+def _backbone_weights(state: Snapshot) -> dict[str, Tensor]:
     prefix = "backbone."
     weights: dict[str, Tensor] = state["framework"]
     return {name[len(prefix) :]: value.contiguous() for name, value in weights.items() if name.startswith(prefix)}

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from colt_core.config import PretrainConfig
+from colt_core.snapshot import DataSizes
 from colt_core.training.embed import Images
 
+UInt8 = NDArray[np.uint8]
 
-def checked_data(
-    config: PretrainConfig, images: Images, pool: Images | None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None, dict[str, int | None]]:
-    """The images as arrays, the pool only where the sampler uses it, and the sizes a checkpoint is bound to.
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """The images that a run reads, as arrays."""
+
+    images: UInt8  # (N, 3, S, S), ID
+    pool: UInt8 | None  # (M, 3, S, S), OOD; None where the sampler picks nothing
+    sizes: DataSizes
+
+
+def checked_data(config: PretrainConfig, images: Images, pool: Images | None) -> RunData:
+    """The images as arrays; the pool only where the sampler uses it.
 
     Raises:
         ValueError: for images of another type or shape, or naming everything that keeps `config` from running on them.
@@ -29,15 +41,12 @@ def checked_data(
     problems = config.data_problems(len(train_images), num_pool)
     if problems:
         raise ValueError("; ".join(f"{name}: {problem}" for name, problem in problems))
-    return (
-        train_images,
-        pool_images,
-        {"num_train": len(train_images), "num_pool": num_pool, "image_size": _side(train_images)},
-    )
+    sizes = DataSizes(num_train=len(train_images), num_pool=num_pool, image_size=_side(train_images))
+    return RunData(train_images, pool_images, sizes)
 
 
-def _checked(name: str, images: Images) -> NDArray[np.uint8]:
-    array: NDArray[np.uint8] = images.cpu().numpy() if isinstance(images, Tensor) else images
+def _checked(name: str, images: Images) -> UInt8:
+    array: UInt8 = images.cpu().numpy() if isinstance(images, Tensor) else images
     if array.dtype != np.uint8:
         raise ValueError(f"{name} must be uint8 (0..255), not {array.dtype}")
     if array.ndim != 4 or array.shape[1] != 3 or array.shape[2] != array.shape[3]:
@@ -45,5 +54,5 @@ def _checked(name: str, images: Images) -> NDArray[np.uint8]:
     return array
 
 
-def _side(images: NDArray[np.uint8]) -> int:
+def _side(images: UInt8) -> int:
     return int(images.shape[2])

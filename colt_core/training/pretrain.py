@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from colt_core.distributed import Ranks, gather_outputs, sum_gradients
 from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
 from colt_core.samplers.build import build_sampler
 from colt_core.seeding import generator
+from colt_core.snapshot import Snapshot
 from colt_core.tailness import negative_tailness
 from colt_core.training.batches import epoch_batches
 from colt_core.training.device import Compute
@@ -41,7 +41,7 @@ def pretrain(
     images: Images,
     pool: Images | None = None,
     *,
-    resume_from: dict[str, Any] | None = None,
+    resume_from: Snapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Train an encoder, and yield an event (colt_core/events.py) for every step, epoch, round and checkpoint.
@@ -68,13 +68,13 @@ def pretrain(
         RuntimeError: if another process has ended, or was given another checkpoint.
         TrainingDiverged: while running, if the loss or an embedding is not finite.
     """
-    train_images, pool_images, data = checked_data(config, images, pool)
+    data = checked_data(config, images, pool)
     compute, ranks = Compute.of(config), Ranks.of(config)
-    state = TrainingState.start(config, data, compute, ranks)
+    state = TrainingState.start(config, data.sizes, compute, ranks)
     if resume_from is not None:
         state.restore(resume_from)
     ranks.check_same(state.epoch, state.step, state.rounds)
-    return _run(state, train_images, pool_images, compute, ranks, should_stop)
+    return _run(state, data.images, data.pool, compute, ranks, should_stop)
 
 
 def _run(

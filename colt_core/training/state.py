@@ -15,6 +15,7 @@ from colt_core.distributed import ALONE, Ranks, with_global_statistics
 from colt_core.events import Int64
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import Framework
+from colt_core.snapshot import DataSizes, Snapshot
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import FORMAT, check_resumable
 from colt_core.training.device import Compute
@@ -28,7 +29,7 @@ class TrainingState:
     """A run between two steps. No random state: all randomness is a function of seed, epoch and step (`seeding.py`)."""
 
     config: PretrainConfig
-    data: dict[str, int | None]  # what the run was started on, to refuse other data
+    data: DataSizes  # what the run was started on, to refuse other data
     framework: Framework
     optimizer: Optimizer
     tailness: TailnessTracker
@@ -41,10 +42,9 @@ class TrainingState:
     spent: dict[str, float] = field(default_factory=dict)  # seconds by phase and in all of an epoch stopped within
 
     @classmethod
-    def start(cls, config: PretrainConfig, data: dict[str, int | None], compute: Compute, ranks: Ranks = ALONE) -> Self:
+    def start(cls, config: PretrainConfig, data: DataSizes, compute: Compute, ranks: Ranks = ALONE) -> Self:
         """The state before the first step; the model is on its device. It is the same on every rank, and stays so."""
         num_train = data["num_train"]
-        assert num_train is not None
         framework = build_framework(config, num_train)
         if ranks.size > 1:
             with_global_statistics(framework)
@@ -57,7 +57,7 @@ class TrainingState:
             TailnessTracker(num_train, config.tailness_momentum),
         )
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> Snapshot:
         """A copy on the host, of plain values and tensors only (loads with `weights_only=True`).
 
         Raises:
@@ -69,23 +69,25 @@ class TrainingState:
                 f"weights are not finite after step {self.step}, with {self.epoch} epochs finished: "
                 "try a lower learning_rate or a longer lr_warmup_epochs"
             )
-        return {
+        snapshot: Snapshot = {
             "format": FORMAT,
             "config": self.config.model_dump(),
-            "data": dict(self.data),
+            "data": self.data.copy(),
             "epoch": self.epoch,
             "step": self.step,
             "loss_sum": self.loss_sum,
             "spent": dict(self.spent),
             "rounds": self.rounds,
             "selected": torch.from_numpy(self.selected.copy()),
-            **({} if self.known_pool is None else {"known_pool": torch.from_numpy(self.known_pool.copy())}),
             "tailness": self.tailness.state_dict(),
             "framework": framework,
             "optimizer": _on_host(self.optimizer.state_dict()),
         }
+        if self.known_pool is not None:
+            snapshot["known_pool"] = torch.from_numpy(self.known_pool.copy())
+        return snapshot
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot.
 
         Raises:

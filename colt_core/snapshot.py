@@ -1,0 +1,37 @@
+"""What a checkpoint holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+if TYPE_CHECKING:  # events are read by programs that never import torch
+    from torch import Tensor
+
+
+class DataSizes(TypedDict):
+    """The sizes of the data that a run is bound to."""
+
+    num_train: int
+    num_pool: int | None  # None where the sampler picks nothing
+    image_size: int  # pixels
+
+
+class Snapshot(TypedDict):
+    """The state of a run between two steps, of plain values and tensors on the host.
+
+    It holds no random state: all randomness is a function of seed, epoch and step.
+    """
+
+    format: int  # see colt_core/training/checkpoint.py
+    config: dict[str, object]  # `PretrainConfig.model_dump()`
+    data: DataSizes  # what the run was started on
+    epoch: int  # finished epochs
+    step: int  # optimiser steps so far
+    loss_sum: float  # over the steps of the unfinished epoch
+    spent: NotRequired[dict[str, float]]  # seconds by phase of an epoch that was stopped within
+    rounds: int  # sampling rounds so far
+    selected: Tensor  # (K,) int64 pool indices of the last round, in the order picked
+    known_pool: NotRequired[Tensor]  # (M, D) float16, with `pool_refresh: candidates`
+    tailness: dict[str, Tensor]  # `TailnessTracker.state_dict()`
+    framework: dict[str, Tensor]  # `Framework.state_dict()`
+    optimizer: dict[str, object]  # `Optimizer.state_dict()`
