@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Problem, Unprocessable
 from colt_core.data.spec import DatasetSource, LongTail, PathSource, PoolSource, UploadSource
-from store.models import Dataset, OodPool
+from store.models import Dataset, Registered
 from store.repositories import registrations, uploads
 from store.repositories.registrations import R
 from store.settings import get_settings
+from store.statuses import RegistrationStatus, WorkStatus
 
 # No control characters, nor what breaks a line or turns the direction of text: a name must look as what it is.
 _UNPRINTED = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
@@ -27,14 +28,13 @@ Name = Annotated[
         examples=["cifar10-lt"],
     ),
 ]
-Status = Literal["registering", "ready", "failed"]
 
 
 class Accepted(BaseModel):
     """A long operation has begun; look at `Location`."""
 
     id: str
-    status: str
+    status: WorkStatus | RegistrationStatus
 
 
 class RegistrationProblem(BaseModel):
@@ -82,7 +82,7 @@ def find(session: Session, model: type[R], row_id: str) -> R:
     """
     row = registrations.get(session, model, row_id)
     if row is None:
-        raise NotFound(f"There is no {_NOUN[model]} {row_id[:64]}.")
+        raise NotFound(f"There is no {_called(model)} {row_id[:64]}.")
     return row
 
 
@@ -94,8 +94,8 @@ def find_ready(session: Session, model: type[R], row_id: str) -> R:
         Conflict: when it is not ready.
     """
     row = find(session, model, row_id)
-    if row.status != "ready":
-        raise Conflict(f"The {_NOUN[model]} is {row.status}, and has no samples to show.")
+    if row.status != RegistrationStatus.READY:
+        raise Conflict(f"The {_called(model)} is {row.status}, and has no samples to show.")
     return row
 
 
@@ -113,11 +113,12 @@ def remove(session: Session, model: type[R], row_id: str) -> str:
     try:
         registrations.remove(session, model, row_id)
     except registrations.InUse as error:
-        raise Conflict(f"Jobs use this {_NOUN[model]}; delete those first.") from error
+        raise Conflict(f"Jobs use this {_called(model)}; delete those first.") from error
     return row.folder
 
 
-_NOUN = {Dataset: "data set", OodPool: "OOD pool"}
+def _called(model: type[Registered]) -> str:
+    return "data set" if model is Dataset else "OOD pool"
 
 
 def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> None:

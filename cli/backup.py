@@ -8,11 +8,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
 from cli.errors import Refused
-from store.database import build_engine, reading
+from store.database import build_engine, reading, sqlite_file, sqlite_url
 from store.orphans import named_folders
 from store.settings import get_settings
 
@@ -30,12 +29,12 @@ def backup(target: Path) -> int:
         Refused: when there is no SQLite database, or the folder cannot be written.
     """
     settings = get_settings()
-    url = make_url(settings.database_url.get_secret_value())
-    if url.get_backend_name() != "sqlite":
+    database = sqlite_file(settings.database_url.get_secret_value())
+    if database is None:
         raise Refused(POSTGRES.format(artifacts=settings.artifacts_url))
     if "://" in settings.artifacts_url:
         raise Refused(f"the artifacts are not in a folder: copy {settings.artifacts_url} with that store's own tools.")
-    database, artifacts = Path(url.database or ""), Path(settings.artifacts_url)
+    artifacts = Path(settings.artifacts_url)
     if not database.is_file():
         raise Refused(f"there is no database in {settings.home}. COLT_HOME names the data folder.")
     if target.exists():
@@ -72,7 +71,7 @@ def _copy_all(database: Path, artifacts: Path, into: Path) -> int:
 
 
 def _named(database: Path) -> set[str]:
-    engine = build_engine(URL.create("sqlite", database=str(database)))
+    engine = build_engine(sqlite_url(database))
     try:
         with reading(engine) as session:
             return named_folders(session)

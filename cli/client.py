@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import httpx
@@ -72,7 +72,7 @@ class Client:
                 return None
             params["cursor"] = page["next_cursor"]
 
-    def follow(self, path: str, running: set[str], show: Callable[[Json], None]) -> Json:
+    def follow(self, path: str, running: Collection[str], show: Callable[[Json], None]) -> Json:
         """Poll one thing until its status is none of `running`; `show` gets every answer."""
         while True:
             item = self.get(path)

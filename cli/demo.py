@@ -14,6 +14,7 @@ from cli.client import Client, Json
 from cli.errors import Refused
 from cli.tables import comparison_table, tail_table
 from store.settings import get_settings
+from store.statuses import FINAL, RegistrationStatus, WorkStatus
 
 DATASET: Json = {
     "name": "digits-lt-20",
@@ -82,18 +83,18 @@ def _bar(description: str, **options: Any) -> tqdm[Any]:
 
 def _registered(client: Client, path: str, body: Json) -> Json:
     """A ready data set or pool of this name: an earlier one, or one registered now."""
-    found = client.find(path, lambda item: item["name"] == body["name"] and item["status"] == "ready")
+    found = client.find(path, lambda item: item["name"] == body["name"] and item["status"] == RegistrationStatus.READY)
     if found is not None:
         return found
     started = client.post(path, body)
     with _bar(f"Registering {body['name']}", total=1.0, bar_format="{desc}: {percentage:3.0f}%|{bar}|") as bar:
 
         def show(item: Json) -> None:
-            done = 1.0 if item["status"] == "ready" else min(1.0, item.get("progress") or 0.0)
+            done = 1.0 if item["status"] == RegistrationStatus.READY else min(1.0, item.get("progress") or 0.0)
             bar.update(done - bar.n)
 
-        item = client.follow(f"{path}/{started['id']}", {"registering"}, show)
-    if item["status"] != "ready":
+        item = client.follow(f"{path}/{started['id']}", {RegistrationStatus.REGISTERING}, show)
+    if item["status"] != RegistrationStatus.READY:
         raise Refused(f"{body['name']} could not be registered: {(item['problem'] or {}).get('detail')}")
     return item
 
@@ -106,11 +107,11 @@ def _follow_job(client: Client, title: str, job_id: str) -> None:
             bar.set_postfix_str(f"{job['status']}{loss}", refresh=False)
             bar.update(job["progress"]["epoch"] - bar.n)
 
-        job = client.follow(f"/jobs/{job_id}", {"queued", "running", "cancelling"}, show)
-    if job["status"] != "succeeded":
+        job = client.follow(f"/jobs/{job_id}", set(WorkStatus) - FINAL, show)
+    if job["status"] != WorkStatus.SUCCEEDED:
         raise Refused(f"the {title} job {job['status']}: {job['error'] or f'{client.url}/jobs/{job_id}'}")
 
 
 def _linear(client: Client, job_id: str) -> Json:
     items = client.get(f"/jobs/{job_id}/evaluations")["items"]
-    return next(item for item in items if item["kind"] == "linear" and item["status"] == "succeeded")
+    return next(item for item in items if item["kind"] == "linear" and item["status"] == WorkStatus.SUCCEEDED)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import Refused
 from store.database import reading
-from store.models import Worker, utc_now
+from store.models import utc_now
+from store.repositories import workers
 from store.settings import get_settings
 
 
@@ -22,14 +22,12 @@ def check_worker() -> int:
     host, silence = socket.gethostname(), get_settings().worker_silence_seconds
     try:
         with reading() as session:
-            beats = session.scalars(
-                select(Worker.heartbeat_at).where(Worker.id.startswith(f"{host}-", autoescape=True))
-            ).all()
+            beat = workers.last_beat(session, host)
     except SQLAlchemyError as error:
         raise Refused(f"the database does not answer: {getattr(error, 'orig', None) or error}") from error
-    if not beats:
+    if beat is None:
         raise Refused(f"no worker of {host} has reported")
-    age = (utc_now() - max(beats)).total_seconds()
+    age = (utc_now() - beat).total_seconds()
     if age > silence:
         raise Refused(f"the worker of {host} has been silent for {age:.0f} s")
     print(f"The worker of {host} reported {age:.0f} s ago.")

@@ -9,10 +9,9 @@ from pathlib import Path
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from store.bells import Bell
 from store.settings import Settings, get_settings
 
-TRAIN = "colt.train"  # rings for jobs
-PREPARE = "colt.prepare"  # rings for registrations and evaluations
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 10
 
@@ -76,7 +75,7 @@ def get_celery() -> Celery:
     return build_celery(get_settings())
 
 
-def ring(bell: str) -> bool:
+def ring(bell: Bell) -> bool:
     """Wake a worker. Call it after the transaction has committed.
 
     A broker that does not answer loses nothing: every worker's reconciler rings again for what still waits.
@@ -85,7 +84,7 @@ def ring(bell: str) -> bool:
         Whether the broker took the message.
     """
     try:
-        get_celery().send_task(bell, retry=False)
+        get_celery().send_task(bell.value, retry=False)
     except (OperationalError, OSError) as error:
         log.warning("the broker does not answer, so %s waits for a reconciler: %s", bell, type(error).__name__)
         return False

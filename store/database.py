@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import Session, sessionmaker
 
 from store.settings import get_settings
@@ -67,6 +68,26 @@ def _begin_sqlite(connection: Connection) -> None:
     # A reader takes no write lock; every other transaction takes it at once, so that none has to be upgraded.
     readonly = connection.get_execution_options().get("colt_readonly", False)
     connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def on_database_error(listener: Callable[[BaseException], None]) -> Callable[[BaseException], None]:
+    """Tell `listener` of every error of a database in this process. Made to decorate it."""
+
+    def tell(context: ExceptionContext) -> None:
+        listener(context.sqlalchemy_exception or context.original_exception)
+
+    event.listen(Engine, "handle_error", tell)
+    return listener
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for a database of another kind."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def sqlite_url(file: Path) -> URL:
+    return URL.create("sqlite", database=str(file))
 
 
 @lru_cache

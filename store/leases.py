@@ -5,24 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import CursorResult, and_, select, update
 from sqlalchemy.orm import Session
 
-from store.models import Analysis, Dataset, Evaluation, Job, OodPool, utc_now
-
-LeasedRow = Job | Dataset | OodPool | Evaluation | Analysis
-LeasedModel = type[Job] | type[Dataset] | type[OodPool] | type[Evaluation] | type[Analysis]
-
-
-KINDS: dict[LeasedModel, str] = {
-    Job: "job",
-    Dataset: "dataset",
-    OodPool: "ood_pool",
-    Evaluation: "evaluation",
-    Analysis: "analysis",
-}
+from store.models import CheckpointWork, Job, Leased, utc_now
 
 
 class LeaseLost(Exception):
@@ -33,17 +21,17 @@ class LeaseLost(Exception):
 class Lease:
     """The right to work on one row."""
 
-    model: LeasedModel
+    model: type[Leased]
     id: str
     token: str
 
     @property
     def ids(self) -> dict[str, str]:
         """What log lines about this work name, such as `job_id`."""
-        return {f"{KINDS[self.model]}_id": self.id}
+        return {f"{self.model.noun}_id": self.id}
 
 
-def claim(session: Session, model: LeasedModel, worker_id: str, seconds: float) -> Lease | None:
+def claim(session: Session, model: type[Leased], worker_id: str, seconds: float) -> Lease | None:
     """Take the oldest waiting row, by one atomic UPDATE.
 
     Returns:
@@ -96,18 +84,30 @@ def write(session: Session, lease: Lease, **values: Any) -> None:
         raise LeaseLost(f"{model.__tablename__} {lease.id}")
 
 
-def held(session: Session, lease: Lease) -> LeasedRow:
+def held(session: Session, lease: Lease) -> Leased:
     """The row itself, locked for this transaction.
 
     Raises:
         LeaseLost: when it is not ours.
     """
     model = lease.model
+    if issubclass(model, CheckpointWork):
+        lock_job_of(session, model, lease.id)
     mine = select(model).where(model.id == lease.id, model.lease_token == lease.token)
-    row = cast("LeasedRow | None", session.scalars(mine.with_for_update()).one_or_none())
+    row = session.scalars(mine.with_for_update()).one_or_none()
     if row is None:
         raise LeaseLost(f"{model.__tablename__} {lease.id}")
     return row
+
+
+def lock_job_of(session: Session, model: type[CheckpointWork], row_id: str) -> None:
+    """Lock the job that this row asks about. Do so before the row itself is locked.
+
+    Whoever deletes a job, or writes its checkpoints, locks the job and then these rows; the other order would end in
+    a deadlock.
+    """
+    job_id = select(model.job_id).where(model.id == row_id).scalar_subquery()
+    session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
 
 
 def status(session: Session, lease: Lease) -> str:
@@ -132,13 +132,15 @@ def finish(session: Session, lease: Lease, status: str, **values: Any) -> None:
     write(session, lease, status=status, lease_token=None, lease_expires_at=None, **values)
 
 
-def expired(session: Session, model: LeasedModel) -> list[LeasedRow]:
-    """Rows whose worker fell silent, locked for this transaction."""
-    held = and_(model.lease_token.is_not(None), model.lease_expires_at < utc_now())
-    return list(session.scalars(select(model).where(held).with_for_update(skip_locked=True)))
+def expired(session: Session, model: type[Leased]) -> list[Leased]:
+    """Rows whose worker fell silent, locked for this transaction. What another transaction has locked is left out."""
+    lost = select(model).where(and_(model.lease_token.is_not(None), model.lease_expires_at < utc_now()))
+    if issubclass(model, CheckpointWork):
+        lost = lost.join(Job, Job.id == model.job_id)  # locks the job's row too, and waits for neither
+    return list(session.scalars(lost.with_for_update(skip_locked=True)))
 
 
-def has_waiting(session: Session, *models: LeasedModel) -> bool:
+def has_waiting(session: Session, *models: type[Leased]) -> bool:
     """Whether any of these tables holds a row that nobody works on."""
     return any(
         session.scalar(select(model.id).where(model.status == model.waiting, model.lease_token.is_(None)).limit(1))

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from store.artifacts import ArtifactStore
 from store.database import reading
-from store.models import Checkpoint, Dataset, Job, OodPool, Upload
+from store.models import Checkpoint, Job, Registered, Upload, leased_models
+from store.statuses import RegistrationStatus
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")  # as ArtifactStore.write names them
 
@@ -48,9 +49,8 @@ def named_folders(session: Session) -> set[str]:
     """The folders that rows name."""
     named = set(session.scalars(select(Checkpoint.artifact).where(Checkpoint.usable)))
     named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(Upload.id))}
-    rows: list[Dataset | OodPool] = [*session.scalars(select(Dataset)), *session.scalars(select(OodPool))]
-    for row in rows:
-        if row.status != "failed":  # one that failed will not be tried again, and leaves nothing
+    for row in (row for model in leased_models(Registered) for row in session.scalars(select(model))):
+        if row.status != RegistrationStatus.FAILED:  # one that failed will not be tried again, and leaves nothing
             named |= {row.folder, row.artifact}
             if row.lease_token is not None:
                 named.add(row.folder_of(row.lease_token))
@@ -59,10 +59,11 @@ def named_folders(session: Session) -> set[str]:
 
 def _owner(key: str) -> str | None:
     """The folder that a row names as a whole, or would."""
+    registered = {model.__tablename__ for model in leased_models(Registered)}
     match key.split("/"):
-        case ["datasets" | "ood_pools" as kind, row_id, attempt, _, *_]:
+        case [kind, row_id, attempt, _, *_] if kind in registered:
             return f"{kind}/{row_id}/{attempt}"
-        case ["datasets" | "ood_pools" | "uploads" as kind, row_id, _, *_]:
+        case [kind, row_id, _, *_] if kind in registered or kind == Upload.__tablename__:
             return f"{kind}/{row_id}"
         case ["jobs", row_id, "checkpoints", name, _, *_]:
             return f"jobs/{row_id}/checkpoints/{name}"

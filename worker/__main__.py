@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 
-from sqlalchemy import delete
 from sqlalchemy.exc import DBAPIError
 
+from store.bells import Bell
 from store.database import get_engine, writing
 from store.migrate import DatabaseIsNewer, check_not_newer
-from store.models import Worker
+from store.repositories import workers
 from worker.app import app, set_up_logging
 from worker.folder import get_folder
-
-# One task for a training, one for a registration or an evaluation (see app.py).
-TASKS = 2
 
 log = logging.getLogger("worker")
 
@@ -45,7 +42,7 @@ def main() -> int:
                 # A task only watches over a process of its own. Threads, then: children of a pool share locks, and
                 # one that is killed while it waits for work keeps them, and the others from all work.
                 pool="threads",
-                concurrency=TASKS,
+                concurrency=len(Bell),  # a task for each lane (see app.py)
                 quiet=True,
                 without_gossip=True,
                 without_mingle=True,
@@ -62,7 +59,7 @@ def main() -> int:
 def _say_goodbye(worker_id: str) -> None:
     try:
         with writing() as session:
-            session.execute(delete(Worker).where(Worker.id == worker_id))
+            workers.forget(session, worker_id)
     except DBAPIError:
         log.warning("the database does not answer; this worker's row stays for a while")
 

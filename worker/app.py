@@ -1,4 +1,4 @@
-"""The Celery side: two tasks without arguments, since a message only says that there is work. No torch in here."""
+"""The Celery side: a task for each bell, without arguments: a message only says that there is work. No torch here."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from store import logs
 from store.artifacts import get_artifacts
-from store.broker import PREPARE, TRAIN, get_celery
+from store.bells import Bell
+from store.broker import get_celery
 from store.database import get_engine
-from store.leases import LeasedModel
+from store.leases import Lease
 from store.migrate import DatabaseIsNewer, check_not_newer
-from store.models import Analysis, Dataset, Evaluation, Job, OodPool
+from store.models import leased_models
 from store.settings import get_settings
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
@@ -27,26 +28,15 @@ from worker.sweeper import Sweeper
 app = get_celery()
 log = logging.getLogger(__name__)
 
-# One training and one preparation at a time: a registration never waits behind a training, nor the other way round.
-PREPARED: tuple[LeasedModel, ...] = (Dataset, OodPool, Evaluation, Analysis)
-_training, _preparing = Lock(), Lock()
+# One piece of work a lane at a time: a registration waits neither behind a training nor behind a probe.
+_lanes = {bell: Lock() for bell in Bell}
 LONGEST_REST_SECONDS = 60.0
 
 
-@app.task(name=TRAIN)  # type: ignore[untyped-decorator]
-def train() -> None:
-    """Work on queued jobs until none waits."""
-    _work_off(_training, (Job,))
-
-
-@app.task(name=PREPARE)  # type: ignore[untyped-decorator]
-def prepare() -> None:
-    """Work on registrations, evaluations and analyses until none waits."""
-    _work_off(_preparing, PREPARED)
-
-
-def _work_off(lock: Lock, models: tuple[LeasedModel, ...]) -> None:
-    if not lock.acquire(blocking=False):
+def work_off(bell: Bell) -> None:
+    """Do the work that the bell rings for until none waits."""
+    lane = _lanes[bell]
+    if not lane.acquire(blocking=False):
         return  # whoever has it looks for more before letting go
     mine = get_folder()
     faults = 0  # in a row, of whatever work
@@ -54,12 +44,12 @@ def _work_off(lock: Lock, models: tuple[LeasedModel, ...]) -> None:
         while not mine.stopping:
             check_not_newer(get_engine())
             _check_storage(mine)
-            lease = next((lease for model in models if (lease := take(model, mine.worker_id))), None)
+            lease = next((lease for model in leased_models(bell=bell) if (lease := take(model, mine.worker_id))), None)
             if lease is None:
                 return
             with logs.bound(**lease.ids):
                 log.info("took %s %s", lease.model.__tablename__, lease.id)
-                broke_off = supervise(lease, *command(lease.model, lease.id), mine)
+                broke_off = supervise(lease, *command(lease), mine)
             faults = faults + 1 if broke_off else 0
             if faults:
                 _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
@@ -70,7 +60,7 @@ def _work_off(lock: Lock, models: tuple[LeasedModel, ...]) -> None:
     except OSError as error:
         log.warning("no work is taken, for it could not be stored: %s", error)
     finally:
-        lock.release()
+        lane.release()
 
 
 def _rest(mine: WorkerFolder, seconds: float) -> None:
@@ -87,15 +77,20 @@ def _check_storage(mine: WorkerFolder) -> None:
     get_artifacts().check()
 
 
-def command(model: LeasedModel, row_id: str) -> tuple[str, list[str]]:
+def command(lease: Lease) -> tuple[str, list[str]]:
     """The module that works on such a row, and its arguments."""
-    if model is Job:
-        return "worker.trainer", [row_id]
-    if model is Evaluation:
-        return "worker.evaluator", [row_id]
-    if model is Analysis:
-        return "worker.analyst", [row_id]
-    return "worker.registrar", [model.__tablename__, row_id]
+    return lease.model.program, [lease.model.noun, lease.id]
+
+
+def _answer(bell: Bell) -> None:
+    def task() -> None:
+        work_off(bell)
+
+    app.task(task, name=bell.value)
+
+
+for _bell in Bell:
+    _answer(_bell)
 
 
 def set_up_logging(**_: Any) -> None:

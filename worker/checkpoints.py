@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
-from sqlalchemy import and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from colt_core.events import CheckpointReady
 from colt_core.snapshot import Snapshot
 from store.artifacts import ArtifactDamaged, ArtifactStore, Stored
 from store.database import reading
-from store.models import Analysis, Checkpoint, Evaluation, new_id
+from store.models import Checkpoint, new_id
 from store.repositories import recording
 from store.settings import get_settings
 
@@ -65,18 +64,8 @@ class CheckpointFolder:
         )
 
     def record(self, session: Session, row: Checkpoint) -> list[str]:
-        """Add the row, drop one of the same state and old ones. Returns the keys to `delete` after the commit.
-
-        What was found out about the one of the same state is as true of this one, and goes over to it.
-        """
-        session.merge(row)
-        session.flush()
-        same_state = Checkpoint.artifact.startswith(row.artifact.rpartition("-")[0] + "-", autoescape=True)
-        same = and_(Checkpoint.job_id == row.job_id, Checkpoint.id != row.id, same_state)
-        for result in (Evaluation, Analysis):
-            of_same = result.checkpoint_id.in_(select(Checkpoint.id).where(same))
-            session.execute(update(result).where(of_same).values(checkpoint_id=row.id))
-        replaced = list(session.scalars(delete(Checkpoint).where(same).returning(Checkpoint.artifact)))
+        """Add the row, drop one of the same state and old ones. Returns the keys to `delete` after the commit."""
+        replaced = recording.replace_checkpoint(session, row)
         return replaced + recording.drop_old_checkpoints(session, self._job_id, get_settings().keep_checkpoints)
 
     def delete(self, keys: list[str]) -> None:

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from store import logs
 from store.artifacts import get_artifacts
-from store.leases import Lease, LeasedModel, LeaseLost
+from store.leases import Lease, LeaseLost
+from store.models import Leased, leased_models
 from store.settings import get_settings
 from worker import outcome
 from worker.describe import LONGEST, describe, without_paths
@@ -68,7 +69,7 @@ class Interrupt:
             raise StopRequested
 
 
-def run(model: LeasedModel, row_id: str, work: Callable[[Lease, Interrupt], None]) -> int:
+def run(model: type[Leased], row_id: str, work: Callable[[Lease, Interrupt], None]) -> int:
     """Do `work` on the row; when it raises, end the row as failed, or put it back for another attempt.
 
     Returns:
@@ -98,6 +99,13 @@ def run(model: LeasedModel, row_id: str, work: Callable[[Lease, Interrupt], None
         if not interrupt.requested:  # else the supervisor settles it, as work that it stopped
             _end(lease, _reason(error), again=True)
     return 1
+
+
+def main(work: Callable[[Lease, Interrupt], None]) -> int:
+    """`run` on the row that the command line names, as `NOUN ID`."""
+    noun, row_id = sys.argv[1:]
+    (model,) = (model for model in leased_models() if model.noun == noun)
+    return run(model, row_id, work)
 
 
 def _reason(error: Exception) -> str:

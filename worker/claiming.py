@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from store import leases
 from store.database import writing
-from store.leases import Lease, LeasedModel
-from store.models import Job, utc_now
+from store.leases import Lease
+from store.models import Job, Leased, utc_now
 from store.repositories import attempts, events
 from store.settings import get_settings
 
 
-def take(model: LeasedModel, worker_id: str) -> Lease | None:
+def take(model: type[Leased], worker_id: str) -> Lease | None:
     """Claim the oldest waiting row; a job is running from then on."""
     with writing() as session:
         lease = leases.claim(session, model, worker_id, get_settings().lease_seconds)

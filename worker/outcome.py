@@ -8,25 +8,25 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from store import leases
-from store.leases import Lease, LeasedRow
-from store.models import Analysis, Evaluation, Job, utc_now
-from store.repositories import attempts, events
+from store.leases import Lease
+from store.models import CheckpointWork, Job, Leased, utc_now
+from store.repositories import attempts, checkpoint_work, events
+from store.statuses import AttemptOutcome, WorkStatus
 
-FAILED = "failed"
 LAST_FAULT = "It broke off {faults} times without getting any further, and will not be started again by itself."
 
 
 def interrupted(session: Session, lease: Lease) -> str:
-    """Put back work that its worker was told to stop; that start does not count. A cancelled job ends here.
+    """Put back work that its worker was told to stop; that start does not count. Cancelled work ends here.
 
     Returns:
         The new status.
     """
     row = leases.held(session, lease)
-    if row.status == "cancelling":
-        _close(session, row, attempts.CANCELLED)
-        return _end(session, row, "cancelled")
-    _close(session, row, attempts.SHUT_DOWN, "Its worker was stopped")
+    if row.status == WorkStatus.CANCELLING:
+        _close(session, row, AttemptOutcome.CANCELLED)
+        return _end(session, row, WorkStatus.CANCELLED)
+    _close(session, row, AttemptOutcome.SHUT_DOWN, "Its worker was stopped")
     row.attempts -= 1
     return _put_back(session, row)
 
@@ -38,8 +38,10 @@ def not_begun(session: Session, lease: Lease, reason: str) -> str:
         The new status.
     """
     row = leases.held(session, lease)
-    _close(session, row, attempts.FAILED, reason)
-    return _end(session, row, "cancelled") if row.status == "cancelling" else _put_back(session, row)
+    _close(session, row, AttemptOutcome.FAILED, reason)
+    if row.status == WorkStatus.CANCELLING:
+        return _end(session, row, WorkStatus.CANCELLED)
+    return _put_back(session, row)
 
 
 def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
@@ -52,7 +54,7 @@ def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> s
     Returns:
         The new status.
     """
-    return _broke_off(session, lease, attempts.FAILED, reason, max_attempts)
+    return _broke_off(session, lease, AttemptOutcome.FAILED, reason, max_attempts)
 
 
 def lost(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
@@ -61,17 +63,17 @@ def lost(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
     Returns:
         The new status.
     """
-    return _broke_off(session, lease, attempts.WORKER_LOST, reason, max_attempts)
+    return _broke_off(session, lease, AttemptOutcome.WORKER_LOST, reason, max_attempts)
 
 
-def _broke_off(session: Session, lease: Lease, how: str, reason: str, max_attempts: int) -> str:
+def _broke_off(session: Session, lease: Lease, how: AttemptOutcome, reason: str, max_attempts: int) -> str:
     row = leases.held(session, lease)
     _close(session, row, how, reason)
-    if row.status == "cancelling":
-        return _end(session, row, "cancelled")
+    if row.status == WorkStatus.CANCELLING:
+        return _end(session, row, WorkStatus.CANCELLED)
     row.faults += 1
     if row.faults >= max_attempts:
-        return _end(session, row, FAILED, f"{reason}. {LAST_FAULT.format(faults=row.faults)}")
+        return _end(session, row, row.failed, f"{reason}. {LAST_FAULT.format(faults=row.faults)}")
     if isinstance(row, Job):
         events.append(session, row.id, "log", {"lines": [f"attempt {row.attempts} broke off: {reason}"]})
     return _put_back(session, row)
@@ -84,30 +86,30 @@ def failed(session: Session, lease: Lease, reason: str) -> str:
         The new status.
     """
     row = leases.held(session, lease)
-    _close(session, row, attempts.FAILED, reason)
-    if row.status == "cancelling":
-        return _end(session, row, "cancelled")
-    return _end(session, row, FAILED, reason)
+    _close(session, row, AttemptOutcome.FAILED, reason)
+    if row.status == WorkStatus.CANCELLING:
+        return _end(session, row, WorkStatus.CANCELLED)
+    return _end(session, row, row.failed, reason)
 
 
 def succeeded(session: Session, lease: Lease) -> str:
-    """End a job whose training and evaluations are all recorded.
+    """End a job, or work on a checkpoint, whose results are all recorded.
 
     Returns:
         The new status.
     """
     row = leases.held(session, lease)
-    _close(session, row, attempts.SUCCEEDED)
-    return _end(session, row, "succeeded")
+    _close(session, row, AttemptOutcome.SUCCEEDED)
+    return _end(session, row, WorkStatus.SUCCEEDED)
 
 
-def _close(session: Session, row: LeasedRow, how: str, reason: str | None = None) -> None:
+def _close(session: Session, row: Leased, how: AttemptOutcome, reason: str | None = None) -> None:
     """Note how this attempt ended, which may differ from how the job goes on."""
     if isinstance(row, Job):
         attempts.end(session, row, how, reason)
 
 
-def _put_back(session: Session, row: LeasedRow) -> str:
+def _put_back(session: Session, row: Leased) -> str:
     row.status = row.waiting
     _release(row)
     if isinstance(row, Job):
@@ -116,21 +118,17 @@ def _put_back(session: Session, row: LeasedRow) -> str:
     return row.status
 
 
-def _end(session: Session, row: LeasedRow, status: str, error: str | None = None) -> str:
-    row.status = status
+def _end(session: Session, row: Leased, status: str, reason: str | None = None) -> str:
+    row.ended(status, reason, utc_now())
     _release(row)
-    if isinstance(row, Job | Evaluation | Analysis):
-        row.error = error
-        row.finished_at = utc_now()
-    elif error is not None:
-        row.problem = {"type": "about:blank", "title": "Registration failed", "status": 422, "detail": error}
     if isinstance(row, Job):
-        row.eta_seconds = None
         _tell(session, row)
-    return status
+    elif isinstance(row, CheckpointWork) and row.status != WorkStatus.FAILED:
+        checkpoint_work.tell(session, row)
+    return row.status
 
 
-def _release(row: LeasedRow) -> None:
+def _release(row: Leased) -> None:
     row.lease_token = None
     row.lease_expires_at = None
 

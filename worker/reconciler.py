@@ -7,22 +7,22 @@ import logging
 import math
 import time
 
-from sqlalchemy import delete
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from store import leases
 from store.artifacts import get_artifacts
-from store.broker import PREPARE, TRAIN, ring
+from store.bells import Bell
+from store.broker import ring
 from store.database import get_engine, reading, writing
-from store.leases import Lease, LeasedModel
+from store.leases import Lease
 from store.migrate import DatabaseIsNewer, check_not_newer
-from store.models import Analysis, Dataset, Evaluation, Job, OodPool, Worker, utc_now
+from store.models import leased_models
+from store.repositories import workers
 from store.settings import get_settings
 from worker import outcome
 from worker.folder import WorkerFolder
 
-LEASED: tuple[LeasedModel, ...] = (Job, Dataset, OodPool, Evaluation, Analysis)
 FORGET_WORKERS_AFTER = dt.timedelta(hours=1)
 LOST = "Its worker fell silent: it was killed, or its machine was"
 
@@ -63,18 +63,14 @@ class Reconciler:
         """Beat, take expired leases back, and ring for what waits."""
         settings = get_settings()
         with writing() as session:
-            _beat(session, self._folder.worker_id)
+            workers.beat(session, self._folder.worker_id, FORGET_WORKERS_AFTER)
             if self._gap() > settings.reconcile_seconds + settings.lease_seconds / 2:
                 self._be_patient()
             rubbish = recover(session) if time.monotonic() >= self._recover_from else []
         for key in rubbish:
             get_artifacts().delete(key)
         with reading() as session:
-            bells = [
-                bell
-                for bell, models in ((TRAIN, (Job,)), (PREPARE, (Dataset, OodPool, Evaluation, Analysis)))
-                if leases.has_waiting(session, *models)
-            ]
+            bells = [bell for bell in Bell if leases.has_waiting(session, *leased_models(bell=bell))]
         for bell in bells:
             ring(bell)
 
@@ -95,22 +91,16 @@ def recover(session: Session) -> list[str]:
     """Put back, or end, whatever is held under an expired lease.
 
     Returns:
-        Artifact keys of lost registrations; to be deleted after the commit.
+        Artifact keys that lost work left; to be deleted after the commit.
     """
     rubbish = []
-    for model in LEASED:
+    for model in leased_models():
         for row in leases.expired(session, model):
             assert row.lease_token is not None
             lease = Lease(model, row.id, row.lease_token)
             status = outcome.lost(session, lease, LOST, get_settings().max_attempts)
             lost = "%s %s was lost by %s and is %s again"
             log.warning(lost, model.__tablename__, row.id, row.worker_id, status, extra=lease.ids)
-            if isinstance(row, Dataset | OodPool):
-                rubbish.append(row.folder if status == outcome.FAILED else row.folder_of(lease.token))
+            if (key := model.leftovers(row.id, lease.token, row)) is not None:
+                rubbish.append(key)
     return rubbish
-
-
-def _beat(session: Session, worker_id: str) -> None:
-    now = utc_now()
-    session.merge(Worker(id=worker_id, heartbeat_at=now))
-    session.execute(delete(Worker).where(Worker.heartbeat_at < now - FORGET_WORKERS_AFTER))

@@ -1,4 +1,4 @@
-"""`python -m worker.registrar datasets|ood_pools ID`: bring a data set or an OOD pool into the artifact store."""
+"""`python -m worker.registrar dataset|ood_pool ID`: bring a data set or an OOD pool into the artifact store."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from colt_core.data.long_tail import read_indices
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
-from store.leases import Lease, LeasedModel
+from store.leases import Lease
 from store.models import Dataset, OodPool
 from store.settings import get_settings
-from worker.child import Interrupt, WorkFailed, run
+from store.statuses import RegistrationStatus
+from worker.child import Interrupt, WorkFailed, main
 from worker.handover import SCRATCH
 from worker.patience import persist
 from worker.sources import open_dataset_source, open_pool_source, uploaded_file
@@ -67,7 +68,9 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     written = get_artifacts().take_folder(folder, key)
     columns["stored_as"] = key
     columns["files"] = {name: asdict(stored) for name, stored in written.items()}
-    persist(lambda session: leases.finish(session, lease, "ready", progress=1.0, problem=None, **columns))
+    persist(
+        lambda session: leases.finish(session, lease, RegistrationStatus.READY, progress=1.0, problem=None, **columns)
+    )
 
 
 def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
@@ -117,5 +120,4 @@ def _progress(lease: Lease) -> Callable[[int, int], None]:
 
 
 if __name__ == "__main__":
-    models: dict[str, LeasedModel] = {Dataset.__tablename__: Dataset, OodPool.__tablename__: OodPool}
-    sys.exit(run(models[sys.argv[1]], sys.argv[2], register))
+    sys.exit(main(register))

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import cast
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -19,10 +18,11 @@ from sqlalchemy.orm import Session
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading, writing
-from store.leases import Lease, LeasedRow, LeaseLost
-from store.models import Dataset, Job, OodPool
+from store.leases import Lease, LeaseLost
+from store.models import Job
 from store.repositories import events
 from store.settings import Settings, get_settings
+from store.statuses import WorkStatus
 from worker import outcome
 from worker.describe import last_words
 from worker.folder import WorkerFolder
@@ -118,7 +118,7 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
                     leases.renew(session, lease, settings.lease_seconds)
                 renewed = time.monotonic()
             with reading() as session:
-                cancelling = leases.status(session, lease) == "cancelling"
+                cancelling = leases.status(session, lease) == WorkStatus.CANCELLING
         except DBAPIError:
             log.warning("the database does not answer; the work goes on")
         if asked is None and (cancelling or folder.stopping):
@@ -166,18 +166,15 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _look_back(lease: Lease) -> bool:
-    """Say how it ended, and whether by breaking off. A registration leaves no files but those of a row that is ready:
-    none when it failed, or its row was deleted meanwhile; and an attempt none that another has come after."""
-    table = lease.model.__tablename__
-    row: LeasedRow | None = None
+    """Say how it ended, and whether by breaking off; and remove the files that nobody will read."""
+    model = lease.model
+    row = None
     try:
         with reading() as session:
-            row = cast("LeasedRow | None", session.get(lease.model, lease.id))
-        log.info("%s %s is %s", table, lease.id, row.status if row else "deleted")
-        if lease.model in (Dataset, OodPool) and (row is None or row.status == outcome.FAILED):
-            get_artifacts().delete(f"{table}/{lease.id}")
-        elif isinstance(row, Dataset | OodPool) and row.artifact != (own := row.folder_of(lease.token)):
-            get_artifacts().delete(own)
+            row = session.get(model, lease.id)
+        log.info("%s %s is %s", model.__tablename__, lease.id, row.status if row else "deleted")
+        if (key := model.leftovers(lease.id, lease.token, row)) is not None:
+            get_artifacts().delete(key)
     except Exception:
-        log.exception("could not look after %s %s", table, lease.id)
-    return row is not None and row.faults > 0 and row.status in (lease.model.waiting, outcome.FAILED)
+        log.exception("could not look after %s %s", model.__tablename__, lease.id)
+    return row is not None and row.faults > 0 and row.status in (model.waiting, model.failed)

@@ -1,4 +1,4 @@
-"""`python -m worker.trainer JOB_ID`: train one job, from its last checkpoint on, then evaluate it."""
+"""`python -m worker.trainer job ID`: train one job, from its last checkpoint on, then evaluate it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
 from store.models import Checkpoint, Evaluation, Job, new_id, utc_now
-from store.repositories import attempts, events, profile, recording
+from store.repositories import attempts, checkpoint_work, profile, recording
+from store.statuses import WorkStatus
 from worker import outcome
 from worker.checkpoints import CheckpointFolder
-from worker.child import Interrupt, WorkBrokeOff, WorkFailed, run
-from worker.evaluating import probe
+from worker.child import Interrupt, WorkBrokeOff, WorkFailed, main
+from worker.examiner import probe
 from worker.job_data import load_data
 from worker.patience import persist
 from worker.ranks import joined_ranks
@@ -171,17 +172,16 @@ def _record_evaluation(
             epoch=checkpoint.epoch,
             kind=config.kind,
             config=config.model_dump(mode="json"),
-            status="succeeded",
+            status=WorkStatus.SUCCEEDED,
             finished_at=utc_now(),
             **columns,
         )
         session.add(row)
         session.merge(profile.evaluation_point(lease.id, checkpoint.step, seconds))
-        session.flush()
-        events.append(session, lease.id, "evaluation", recording.evaluation_event(row))
+        checkpoint_work.tell(session, row)
 
     persist(write)
 
 
 if __name__ == "__main__":
-    sys.exit(run(Job, sys.argv[1], train))
+    sys.exit(main(train))

@@ -10,15 +10,16 @@ from fastapi.openapi.models import Example
 from api.access.auth import Guarded
 from api.analyses import service
 from api.analyses.schemas import AnalysisInfo, AnalysisWithResult, NewAnalysis
+from api.checkpoint_work.routes import accepted, steering
 from api.http.after_commit import ring_later
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find as find_job
 from api.kinds.names import AnalysisName
 from api.registration import Accepted
-from store.broker import PREPARE
 from store.database import reading, writing
-from store.repositories import analyses
+from store.models import Analysis
+from store.repositories import checkpoint_work
 
 router = APIRouter(tags=["jobs"], route_class=Guarded)
 
@@ -38,7 +39,7 @@ def list_analyses(
     """Analyses of a job's checkpoints, the newest first; each without its result."""
     with reading() as session:
         find_job(session, job_id)
-        found = analyses.page(session, job_id, kind, limit, cursor)
+        found = checkpoint_work.page(session, Analysis, job_id, kind, limit, cursor)
         return Page(items=[AnalysisInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
 
 
@@ -52,13 +53,8 @@ def request_analysis(
     """Ask for an analysis of a checkpoint. Asking for the same again answers the one that there is."""
     with writing() as session:
         analysis = service.request(session, job_id, wanted)
-    ring_later(background, PREPARE)
-    response.headers["Location"] = f"/api/v1/analyses/{analysis.id}"
-    return Accepted(id=analysis.id, status=analysis.status)
+    ring_later(background, Analysis.bell)
+    return accepted(analysis, response)
 
 
-@router.get("/analyses/{analysis_id}", responses=problems(404))
-def get_analysis(analysis_id: str) -> AnalysisWithResult:
-    """One analysis, and what it found."""
-    with reading() as session:
-        return AnalysisWithResult.model_validate(service.find(session, analysis_id))
+router.include_router(steering(Analysis, AnalysisWithResult))

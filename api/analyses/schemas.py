@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 
@@ -11,6 +11,7 @@ from api.kinds.names import AnalysisName
 from api.kinds.requests import OfCheckpoint, requests_for
 from colt_core.analyses.kinds import AnalysisResult, AnalysisSettings, analyses
 from colt_core.tagged import one_of
+from store.statuses import WorkStatus
 
 if TYPE_CHECKING:
 
@@ -43,7 +44,7 @@ class AnalysisInfo(BaseModel):
     job_id: str
     checkpoint_id: str
     kind: AnalysisName
-    status: Literal["queued", "running", "succeeded", "failed"]
+    status: WorkStatus
     error: str | None
     epoch: int
     config: AnalysisSettings

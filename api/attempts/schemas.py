@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from store.statuses import AttemptOutcome
 
 
 class AttemptInfo(BaseModel):
@@ -17,7 +18,7 @@ class AttemptInfo(BaseModel):
     worker_id: str
     started_at: dt.datetime
     ended_at: dt.datetime | None = Field(description="Null while it runs.")
-    outcome: Literal["succeeded", "failed", "cancelled", "worker_lost", "shut_down"] | None = Field(
+    outcome: AttemptOutcome | None = Field(
         description="worker_lost: its worker fell silent; shut_down: its worker was stopped. Null while it runs."
     )
     reason: str | None = Field(description="In words, where it did not end well.")

@@ -11,7 +11,7 @@ from api.compare.schemas import Comparison
 from api.evaluations.schemas import EvaluationInfo
 from api.jobs.schemas import Curve, JobInfo
 from api.jobs.service import find
-from store.repositories import evaluations, metrics
+from store.repositories import checkpoint_work, metrics
 
 
 def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Comparison:
@@ -21,7 +21,7 @@ def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Compar
         NotFound: when there is no such job.
     """
     jobs = [find(session, job_id) for job_id in job_ids]
-    probes = [evaluations.latest_by_kind(session, job.id) for job in jobs]
+    probes = [checkpoint_work.latest_by_kind(session, job.id) for job in jobs]
     curves = [metrics.series(session, job.id, [], max_points) for job in jobs]
     return Comparison(
         jobs=[JobInfo.of(job) for job in jobs],

@@ -14,13 +14,13 @@ from api.http.after_commit import delete_later, ring_later
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import PNG
-from api.registration import Accepted, Status
+from api.registration import Accepted
 from api.samples.schemas import DatasetSample, Split
 from api.samples.service import image_response
-from store.broker import PREPARE
 from store.database import reading, writing
 from store.models import Dataset
 from store.repositories import registrations
+from store.statuses import RegistrationStatus
 
 router = APIRouter(prefix="/datasets", tags=["data"], route_class=Guarded)
 
@@ -34,14 +34,14 @@ def register_dataset(wanted: NewDataset, background: BackgroundTasks, response: 
     """
     with writing() as session:
         dataset = service.register(session, wanted)
-    ring_later(background, PREPARE)
+    ring_later(background, Dataset.bell)
     response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
     return Accepted(id=dataset.id, status=dataset.status)
 
 
 @router.get("")
 def list_datasets(
-    status: Annotated[Status | None, Query()] = None,
+    status: Annotated[RegistrationStatus | None, Query()] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[DatasetInfo]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.registration import Name, RegistrationProblem, Status
+from api.registration import Name, RegistrationProblem
 from colt_core.data.spec import DatasetSource, DatasetSpec
+from store.statuses import RegistrationStatus
 
 
 class NewDataset(DatasetSpec):
@@ -53,7 +54,7 @@ class DatasetInfo(BaseModel):
 
     id: str
     name: str
-    status: Status
+    status: RegistrationStatus
     progress: float = Field(ge=0, le=1)
     problem: RegistrationProblem | None
     num_samples: int | None = Field(description="Images of all parts.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from api.kinds.names import ProbeName
 from api.kinds.requests import OfCheckpoint, requests_for
 from colt_core.probes.kinds import ProbeSettings, probes
+from store.statuses import WorkStatus
 
 if TYPE_CHECKING:
 
@@ -53,7 +54,7 @@ class EvaluationInfo(BaseModel):
     job_id: str
     checkpoint_id: str
     kind: ProbeName
-    status: Literal["queued", "running", "succeeded", "failed"]
+    status: WorkStatus
     error: str | None
     epoch: int
     accuracy: float | None = Field(description="Over all test images.")
@@ -63,6 +64,7 @@ class EvaluationInfo(BaseModel):
     group_std: float | None = Field(description="Population standard deviation of the three group accuracies.")
     class_counts: list[int] | None = Field(description="Training images, by class.")
     test_counts: list[int] | None = Field(description="Test images, by class.")
+    result: dict[str, Any] | None = Field(description="What a probe found beyond accuracies; null where nothing.")
     config: dict[str, Any]
     created_at: dt.datetime
     finished_at: dt.datetime | None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from api.checkpoint_work import service
 from api.evaluations.schemas import NewEvaluation
 from api.http.errors import Unprocessable
-from api.jobs.service import find_checkpoint, lock
 from colt_core.config import PretrainConfig
-from store.models import Dataset, Evaluation
-from store.repositories import evaluations, registrations
+from colt_core.probes.kinds import ProbeSettings
+from store.models import Dataset, Evaluation, Job
 
 
 def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
@@ -20,24 +20,17 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
         Conflict: when it has no checkpoint yet.
         Unprocessable: for a checkpoint of another job, or data that are too few for the probe.
     """
-    job = lock(session, job_id)
-    checkpoint = find_checkpoint(session, job_id, wanted.checkpoint_id)
-    config = wanted.settings
-    if config.group_thresholds is None:
-        config = config.model_copy(update={"group_thresholds": PretrainConfig.from_stored(job.config).group_thresholds})
-    dataset = registrations.get(session, Dataset, job.dataset_id)
-    assert dataset is not None  # a foreign key says so
-    splits = dataset.split_sizes or {}
-    problem = config.problem(dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
-    if problem is not None:
-        setting, what = problem
-        raise Unprocessable((f"/{setting}", what))
-    evaluation = Evaluation(
-        job_id=job_id,
-        checkpoint_id=checkpoint.id,
-        kind=config.kind,
-        config=config.model_dump(mode="json"),
-        epoch=checkpoint.epoch,
-    )
-    evaluations.add(session, evaluation)
-    return evaluation
+
+    def settle(job: Job, dataset: Dataset) -> ProbeSettings:
+        config = wanted.settings
+        if config.group_thresholds is None:
+            thresholds = PretrainConfig.from_stored(job.config).group_thresholds
+            config = config.model_copy(update={"group_thresholds": thresholds})
+        splits = dataset.split_sizes or {}
+        problem = config.problem(dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
+        if problem is not None:
+            setting, what = problem
+            raise Unprocessable((f"/{setting}", what))
+        return config
+
+    return service.request(session, Evaluation, job_id, wanted.checkpoint_id, settle)

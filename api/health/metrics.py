@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Engine, event
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from store.database import reading
-from store.models import Dataset, OodPool, utc_now
+from store.database import on_database_error, reading
+from store.models import Registered, leased_models, utc_now
 from store.repositories import attempts, jobs, queues, registrations, workers
 from store.settings import get_settings
+from store.statuses import AttemptOutcome, RegistrationStatus, WorkStatus
 
 _registry = CollectorRegistry()
 _requests = Counter("colt_http_requests", "Answered requests.", ["method", "route", "status"], registry=_registry)
@@ -26,8 +25,6 @@ _database_errors = Counter(
     "colt_database_errors", "Errors of the database in this process, by kind.", ["error"], registry=_registry
 )
 
-STATUSES = ("queued", "running", "cancelling", "cancelled", "failed", "succeeded")
-OUTCOMES = (attempts.SUCCEEDED, attempts.FAILED, attempts.CANCELLED, attempts.WORKER_LOST, attempts.SHUT_DOWN)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -59,17 +56,15 @@ def _stored(session: Session) -> Iterator[Metric]:
     silence = get_settings().worker_silence_seconds
     by_status = jobs.counts_by_status(session)
     family = GaugeMetricFamily("colt_jobs", "Jobs by status.", labels=["status"])
-    for status in STATUSES:
+    for status in WorkStatus:
         family.add_metric([status], by_status.get(status, 0))
     yield family
 
     family = GaugeMetricFamily("colt_registrations", "Data sets and pools by status.", labels=["kind", "status"])
-    for kind, counts in (
-        ("dataset", registrations.counts_by_status(session, Dataset)),
-        ("ood_pool", registrations.counts_by_status(session, OodPool)),
-    ):
-        for status in ("registering", "ready", "failed"):
-            family.add_metric([kind, status], counts.get(status, 0))
+    for model in leased_models(Registered):
+        counts = registrations.counts_by_status(session, model)
+        for stage in RegistrationStatus:
+            family.add_metric([model.noun, stage], counts.get(stage, 0))
     yield family
 
     waiting = queues.waiting(session)
@@ -83,7 +78,7 @@ def _stored(session: Session) -> Iterator[Metric]:
 
     ended = attempts.counts_by_outcome(session)
     family = GaugeMetricFamily("colt_job_attempts", "Ended starts of the jobs there are.", labels=["outcome"])
-    for outcome in OUTCOMES:
+    for outcome in AttemptOutcome:
         family.add_metric([outcome], ended.get(outcome, 0))
     yield family
 
@@ -91,9 +86,8 @@ def _stored(session: Session) -> Iterator[Metric]:
     yield GaugeMetricFamily("colt_workers_live", "Workers that move their heartbeat.", value=live)
 
 
-@event.listens_for(Engine, "handle_error")
-def _count_error(context: ExceptionContext) -> None:
-    error = context.sqlalchemy_exception or context.original_exception
+@on_database_error
+def _count_error(error: BaseException) -> None:
     _database_errors.labels(type(error).__name__).inc()
 
 

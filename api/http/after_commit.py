@@ -7,12 +7,13 @@ import logging
 from fastapi import BackgroundTasks
 
 from store.artifacts import get_artifacts
+from store.bells import Bell
 from store.broker import ring
 
 log = logging.getLogger(__name__)
 
 
-def ring_later(background: BackgroundTasks, bell: str) -> None:
+def ring_later(background: BackgroundTasks, bell: Bell) -> None:
     """Wake a worker. When the broker is down a reconciler finds the work."""
     background.add_task(_ring, bell)
 
@@ -22,7 +23,7 @@ def delete_later(background: BackgroundTasks, key: str) -> None:
     background.add_task(_delete, key)
 
 
-def _ring(bell: str) -> None:
+def _ring(bell: Bell) -> None:
     try:
         ring(bell)
     except Exception:

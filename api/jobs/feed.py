@@ -15,7 +15,7 @@ from fastapi.sse import ServerSentEvent
 from store.database import reading
 from store.models import JobEvent
 from store.repositories import events
-from store.repositories.jobs import FINAL
+from store.statuses import FINAL
 
 log = logging.getLogger(__name__)
 _BATCH = 500

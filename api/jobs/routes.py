@@ -15,13 +15,13 @@ from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM
 from api.jobs import service
-from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile, Status
+from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
-from store.broker import TRAIN
 from store.database import reading, writing
 from store.models import Job
 from store.repositories import jobs, metrics, profile
+from store.statuses import WorkStatus
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Guarded)
@@ -46,13 +46,13 @@ def submit_job(
     with writing() as session:
         job = service.submit(session, wanted, idempotency_key)
     log.info("job accepted", extra={"job_id": job.id})
-    ring_later(background, TRAIN)
+    ring_later(background, Job.bell)
     return _accepted(job, response)
 
 
 @router.get("")
 def list_jobs(
-    status: Annotated[Status | None, Query()] = None,
+    status: Annotated[WorkStatus | None, Query()] = None,
     dataset_id: Annotated[str | None, Query(max_length=64)] = None,
     sampler: Annotated[SamplerName | None, Query()] = None,
     framework: Annotated[FrameworkName | None, Query()] = None,
@@ -96,7 +96,7 @@ def resume_job(job_id: str, background: BackgroundTasks, response: Response) -> 
     """Queue a cancelled or failed job again; it goes on from its last checkpoint."""
     with writing() as session:
         job = service.resume(session, job_id)
-    ring_later(background, TRAIN)
+    ring_later(background, Job.bell)
     return _accepted(job, response)
 
 

@@ -12,8 +12,8 @@ from api.registration import PRINTED, Name
 from colt_core.config import PretrainConfig, config_schema
 from colt_core.probes.kinds import probes
 from store.models import Job
+from store.statuses import WorkStatus
 
-Status = Literal["queued", "running", "cancelling", "cancelled", "failed", "succeeded"]
 Order = Literal[
     "-created_at", "created_at", "-name", "name", "-accuracy", "accuracy", "-loss", "loss", "-status", "status"
 ]
@@ -103,7 +103,7 @@ class JobInfo(BaseModel):
     id: str
     name: str
     tags: list[str]
-    status: Status
+    status: WorkStatus
     dataset_id: str
     ood_pool_id: str | None
     config: ResolvedConfig

@@ -16,6 +16,7 @@ from colt_core.probes.kinds import ProbeSettings
 from store.models import Checkpoint, Dataset, Job, OodPool, utc_now
 from store.repositories import checkpoints, jobs, registrations
 from store.repositories.registrations import R
+from store.statuses import RegistrationStatus, WorkStatus
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -122,8 +123,8 @@ def resume(session: Session, job_id: str) -> Job:
     queued = jobs.transition(
         session,
         job_id,
-        {"cancelled", "failed"},
-        "queued",
+        {WorkStatus.CANCELLED, WorkStatus.FAILED},
+        WorkStatus.QUEUED,
         attempts=0,
         faults=0,
         error=None,
@@ -145,7 +146,8 @@ def remove(session: Session, job_id: str) -> str:
     job = find(session, job_id)
     if not jobs.remove(session, job_id):
         session.refresh(job)
-        advice = "delete it once it is cancelled" if job.status == "cancelling" else "cancel it first, then delete it"
+        cancelling = job.status == WorkStatus.CANCELLING
+        advice = "delete it once it is cancelled" if cancelling else "cancel it first, then delete it"
         raise Conflict(f"The job is {job.status}; {advice}.")
     return f"jobs/{job_id}"
 
@@ -177,9 +179,9 @@ def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
     row = registrations.get(session, model, row_id)
     if row is None:
         raise Unprocessable((f"/{field}", "does not exist"))
-    if row.status == "registering":
+    if row.status == RegistrationStatus.REGISTERING:
         raise Conflict(f"{field} '{row.name}' is still registering; submit the job when its status is 'ready'.")
-    if row.status != "ready":
+    if row.status != RegistrationStatus.READY:
         raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; see its `problem`"))
     return row
 

@@ -15,13 +15,13 @@ from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import PNG
 from api.ood_pools import service
 from api.ood_pools.schemas import NewOodPool, OodPoolInfo
-from api.registration import Accepted, Status
+from api.registration import Accepted
 from api.samples.schemas import PoolSample
 from api.samples.service import image_response, page_of
-from store.broker import PREPARE
 from store.database import reading, writing
 from store.models import OodPool
 from store.repositories import registrations
+from store.statuses import RegistrationStatus
 
 router = APIRouter(prefix="/ood-pools", tags=["data"], route_class=Guarded)
 
@@ -31,14 +31,14 @@ def register_ood_pool(wanted: NewOodPool, background: BackgroundTasks, response:
     """Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy."""
     with writing() as session:
         pool = service.register(session, wanted)
-    ring_later(background, PREPARE)
+    ring_later(background, OodPool.bell)
     response.headers["Location"] = f"/api/v1/ood-pools/{pool.id}"
     return Accepted(id=pool.id, status=pool.status)
 
 
 @router.get("")
 def list_ood_pools(
-    status: Annotated[Status | None, Query()] = None,
+    status: Annotated[RegistrationStatus | None, Query()] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[OodPoolInfo]:

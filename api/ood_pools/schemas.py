@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.registration import Name, RegistrationProblem, Status
+from api.registration import Name, RegistrationProblem
 from colt_core.data.spec import PoolSource, PoolSpec
+from store.statuses import RegistrationStatus
 
 
 class NewOodPool(PoolSpec):
@@ -35,7 +36,7 @@ class OodPoolInfo(BaseModel):
 
     id: str
     name: str
-    status: Status
+    status: RegistrationStatus
     progress: float = Field(ge=0, le=1)
     problem: RegistrationProblem | None
     num_samples: int | None

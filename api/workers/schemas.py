@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from store.models import leased_models
+
+WorkKind = Annotated[str, WithJsonSchema({"type": "string", "enum": [model.noun for model in leased_models()]})]
 
 
 class Work(BaseModel):
     """A row that a worker holds by its lease."""
 
-    kind: Literal["job", "dataset", "ood_pool", "evaluation", "analysis"]
+    kind: WorkKind
     id: str
 
 

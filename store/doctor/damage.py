@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 from store.artifacts import ArtifactStore, Stored
 from store.database import reading, writing
 from store.doctor.finding import Finding
-from store.models import Analysis, Checkpoint, Dataset, Evaluation, Job, OodPool, Upload
+from store.models import Checkpoint, Job, Registered, Upload, leased_models
 from store.repositories import jobs
+from store.repositories.checkpoint_work import is_asked_about
+from store.statuses import RegistrationStatus
 
 MISSING, DAMAGED = "is missing", "is not what was written: it is damaged"
 
@@ -30,9 +32,12 @@ def examine_files(artifacts: ArtifactStore) -> Iterator[Finding]:
 
 def _registered(artifacts: ArtifactStore) -> Iterator[Finding]:
     with reading() as session:
-        rows: list[Dataset | OodPool] = [
-            *session.scalars(select(Dataset).where(Dataset.status == "ready").order_by(Dataset.created_at)),
-            *session.scalars(select(OodPool).where(OodPool.status == "ready").order_by(OodPool.created_at)),
+        rows = [
+            row
+            for model in leased_models(Registered)
+            for row in session.scalars(
+                select(model).where(model.status == RegistrationStatus.READY).order_by(model.created_at)
+            )
         ]
     for row in rows:
         # Of what an earlier version wrote it is known only that it was written.
@@ -99,15 +104,12 @@ def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: 
 
 def _removable(session: Session, row: Checkpoint) -> bool:
     """Whether nothing hangs on the row: results would go with it, and a running job looks after its own."""
-    results = (
-        session.scalar(select(model.id).where(model.checkpoint_id == row.id).limit(1))
-        for model in (Evaluation, Analysis)
-    )
+    alone = session.scalar(select(Checkpoint.id).where(Checkpoint.id == row.id, ~is_asked_about()))
     job = session.get(Job, row.job_id)
-    return not any(results) and job is not None and job.lease_token is None
+    return alone is not None and job is not None and job.lease_token is None
 
 
-def _is_there(row: Dataset | OodPool | Upload | Checkpoint) -> bool:
+def _is_there(row: Registered | Upload | Checkpoint) -> bool:
     """Whether the row is not gone since it was listed, and its files with it: reading them takes long."""
     with reading() as session:
         return session.get(type(row), row.id) is not None

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from store.artifacts import ArtifactStore
 from store.database import reading
 from store.doctor.finding import Finding
-from store.models import Analysis, Dataset, Evaluation, Job, OodPool
+from store.models import leased_models
 from store.orphans import find_orphans, named_folders
 
 # Files come before their rows; while one is written it is younger than this, however long that takes.
@@ -45,7 +45,7 @@ def _names_any(artifacts: ArtifactStore) -> bool:
 
 
 def _logs(logs: Path) -> Iterator[Finding]:
-    for model in (Job, Dataset, OodPool, Evaluation, Analysis):
+    for model in leased_models():
         found = {path.stem: path for path in (logs / model.__tablename__).glob("*.log")}
         with reading() as session:  # after the files: a log comes after its row
             kept = set(session.scalars(select(model.id)))

@@ -1,9 +1,10 @@
 """The tables."""
 
 from store.models.base import Base, new_id, utc_now
-from store.models.data import Dataset, OodPool, Upload
+from store.models.data import Dataset, OodPool, Registered, Upload
 from store.models.jobs import Analysis, Checkpoint, Evaluation, Job, JobAttempt, JobEvent, Metric
-from store.models.leased import Leased
+from store.models.leased import Leased, leased_models
+from store.models.queued import CheckpointWork, Queued
 from store.models.service import ApiToken, Worker
 from store.models.tailness import MOST_IMAGES, SamplingRound, TailnessEpoch
 
@@ -13,6 +14,7 @@ __all__ = [
     "ApiToken",
     "Base",
     "Checkpoint",
+    "CheckpointWork",
     "Dataset",
     "Evaluation",
     "Job",
@@ -21,10 +23,13 @@ __all__ = [
     "Leased",
     "Metric",
     "OodPool",
+    "Queued",
+    "Registered",
     "SamplingRound",
     "TailnessEpoch",
     "Upload",
     "Worker",
+    "leased_models",
     "new_id",
     "utc_now",
 ]

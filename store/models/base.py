@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, String, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from store.statuses import AttemptOutcome, RegistrationStatus, WorkStatus
 
 JsonDocument = JSON().with_variant(JSONB(), "postgresql")
 
@@ -41,6 +44,27 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
+class StoredEnum(TypeDecorator[StrEnum]):
+    """A member of one enum, kept as its string."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, enum: type[StrEnum]) -> None:
+        super().__init__()
+        self.enum = enum
+
+    @property
+    def python_type(self) -> type[str]:
+        return str
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.enum(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.enum(value)
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(
         naming_convention={
@@ -55,6 +79,9 @@ class Base(DeclarativeBase):
         dt.datetime: UtcDateTime(),
         dict[str, Any]: JsonDocument,
         list[Any]: JsonDocument,
+        WorkStatus: StoredEnum(WorkStatus),
+        RegistrationStatus: StoredEnum(RegistrationStatus),
+        AttemptOutcome: StoredEnum(AttemptOutcome),
     }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+from typing import Any, Self
 
 from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from store.bells import Bell
 from store.models.base import Base, Identified
 from store.models.leased import Leased
+from store.statuses import RegistrationStatus
 
 
 class Upload(Identified, Base):
@@ -20,14 +23,17 @@ class Upload(Identified, Base):
     artifact: Mapped[str]
 
 
-class Registered(Identified, Leased):
+class Registered(Leased):
     """A data set or pool, on its way in (`registering`), `ready`, or `failed` with the `problem`."""
 
-    waiting = "registering"
-    running = "registering"
+    bell = Bell.PREPARE
+    program = "worker.registrar"
+    waiting = running = RegistrationStatus.REGISTERING
+    failed = RegistrationStatus.FAILED
+    in_work = (RegistrationStatus.REGISTERING,)
 
     name: Mapped[str]
-    status: Mapped[str] = mapped_column(default="registering")
+    status: Mapped[RegistrationStatus] = mapped_column(default=RegistrationStatus.REGISTERING)
     spec: Mapped[dict[str, Any]]  # what was asked for: source, image_size, long_tail, ...
     progress: Mapped[float] = mapped_column(default=0.0)  # 0..1
     problem: Mapped[dict[str, Any] | None]
@@ -39,7 +45,7 @@ class Registered(Identified, Leased):
     @property
     def folder(self) -> str:
         """In the artifact store, with the files of every attempt."""
-        return f"{self.__tablename__}/{self.id}"  # type: ignore[attr-defined]
+        return f"{self.__tablename__}/{self.id}"
 
     def folder_of(self, token: str) -> str:
         """Where the attempt under this lease writes, and no other."""
@@ -50,9 +56,24 @@ class Registered(Identified, Leased):
         """Folder of the images in the artifact store: of the attempt that ended well."""
         return self.stored_as or self.folder
 
+    def ended(self, status: str, reason: str | None, now: dt.datetime) -> None:
+        self.status = RegistrationStatus(status)
+        if reason is not None:
+            self.problem = {"type": "about:blank", "title": "Registration failed", "status": 422, "detail": reason}
+
+    @classmethod
+    def leftovers(cls, row_id: str, token: str, row: Self | None) -> str | None:
+        """Everything, where the registration failed or was deleted; else what this attempt wrote, where another's
+        files are the row's."""
+        if row is None or row.status == RegistrationStatus.FAILED:
+            return f"{cls.__tablename__}/{row_id}"
+        own = row.folder_of(token)
+        return None if row.artifact == own else own
+
 
 class Dataset(Registered, Base):
     __tablename__ = "datasets"
+    noun = "dataset"
     __table_args__ = (Index("ix_datasets_status", "status"), Index("ix_datasets_created_at", "created_at", "id"))
 
     num_classes: Mapped[int | None]
@@ -64,4 +85,5 @@ class Dataset(Registered, Base):
 
 class OodPool(Registered, Base):
     __tablename__ = "ood_pools"
+    noun = "ood_pool"
     __table_args__ = (Index("ix_ood_pools_status", "status"), Index("ix_ood_pools_created_at", "created_at", "id"))

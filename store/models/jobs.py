@@ -5,25 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index, SQLColumnExpression, func
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
+from store.bells import Bell
 from store.models.base import Base, Identified, utc_now
-from store.models.leased import Leased
+from store.models.queued import CheckpointWork, Queued
+from store.statuses import AttemptOutcome
 
 
-class Job(Identified, Leased, Base):
-    """`queued`, `running`, `cancelling`, `cancelled`, `failed` or `succeeded`.
-
-    The latest values stand on the row itself, so that a list of jobs joins no history.
-    """
+class Job(Queued, Base):
+    """A pretraining run. Its latest values stand on the row itself, so that a list of jobs joins no history."""
 
     __tablename__ = "jobs"
+    noun = "job"
+    bell = Bell.TRAIN
+    program = "worker.trainer"
     __table_args__ = (Index("ix_jobs_status", "status"), Index("ix_jobs_created_at", "created_at", "id"))
-
-    waiting = "queued"
-    running = "running"
 
     name: Mapped[str]
     tags: Mapped[list[Any]] = mapped_column(default=list)
@@ -34,11 +33,8 @@ class Job(Identified, Leased, Base):
     sampler: Mapped[str]
     evaluations: Mapped[list[Any]]  # kinds asked for at submission
 
-    status: Mapped[str] = mapped_column(default="queued")
-    error: Mapped[str | None]
     queued_at: Mapped[dt.datetime | None] = mapped_column(default=utc_now)  # last; null in rows of earlier versions
     started_at: Mapped[dt.datetime | None]
-    finished_at: Mapped[dt.datetime | None]
 
     epoch: Mapped[int] = mapped_column(default=0)
     epochs: Mapped[int]
@@ -54,6 +50,15 @@ class Job(Identified, Leased, Base):
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[str | None]
 
+    @classmethod
+    def waiting_since(cls) -> SQLColumnExpression[dt.datetime]:
+        """A job that was resumed or put back waits since then."""
+        return func.coalesce(cls.queued_at, cls.created_at)
+
+    def ended(self, status: str, reason: str | None, now: dt.datetime) -> None:
+        super().ended(status, reason, now)
+        self.eta_seconds = None
+
 
 class JobAttempt(Base):
     """One start of a job, by one worker. `number` counts on over a job's whole life, whatever `Job.attempts` says."""
@@ -65,7 +70,7 @@ class JobAttempt(Base):
     worker_id: Mapped[str]
     started_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     ended_at: Mapped[dt.datetime | None]
-    outcome: Mapped[str | None]  # succeeded, failed, cancelled, worker_lost or shut_down; null while it runs
+    outcome: Mapped[AttemptOutcome | None]  # null while it runs
     reason: Mapped[str | None]
     # Finished epochs and steps that it went on from (null until it has begun to train), and that it left.
     from_epoch: Mapped[int | None]
@@ -92,22 +97,18 @@ class Checkpoint(Identified, Base):
         return self.sha256 != ""
 
 
-class Evaluation(Identified, Leased, Base):
-    """`queued`, `running`, `succeeded` or `failed`."""
+class Evaluation(CheckpointWork, Base):
+    """A probe of one checkpoint."""
 
     __tablename__ = "evaluations"
+    noun = "evaluation"
+    # Columns that a probe fills by name.
+    FOUND = (
+        *("accuracy", "balanced_accuracy", "per_class_accuracy", "group_accuracy", "group_std"),
+        *("class_counts", "test_counts"),
+    )
     __table_args__ = (Index("ix_evaluations_status", "status"),)
 
-    waiting = "queued"
-    running = "running"
-
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"))
-    kind: Mapped[str]
-    config: Mapped[dict[str, Any]]
-    status: Mapped[str] = mapped_column(default="queued")
-    error: Mapped[str | None]
-    epoch: Mapped[int]
     accuracy: Mapped[float | None]
     balanced_accuracy: Mapped[float | None]
     per_class_accuracy: Mapped[list[Any] | None]
@@ -115,28 +116,22 @@ class Evaluation(Identified, Leased, Base):
     group_std: Mapped[float | None]
     class_counts: Mapped[list[Any] | None]  # training images a class
     test_counts: Mapped[list[Any] | None]  # test images a class
-    finished_at: Mapped[dt.datetime | None]
+    result: Mapped[dict[str, Any] | None]  # what the probe found beyond these columns
+
+    def told(self) -> dict[str, Any]:
+        names = ("accuracy", "balanced_accuracy", "group_accuracy", "group_std")
+        return super().told() | {name: getattr(self, name) for name in names}
 
 
-class Analysis(Identified, Leased, Base):
-    """`queued`, `running`, `succeeded` or `failed`. Of one kind (colt_core/analyses/kinds.py), of one checkpoint."""
+class Analysis(CheckpointWork, Base):
+    """One analysis of one checkpoint, of a kind in colt_core/analyses."""
 
     __tablename__ = "analyses"
+    noun = "analysis"
     __table_args__ = (Index("ix_analyses_status", "status"),)
 
-    waiting = "queued"
-    running = "running"
-
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
-    kind: Mapped[str]
-    config: Mapped[dict[str, Any]]
-    status: Mapped[str] = mapped_column(default="queued")
-    error: Mapped[str | None]
-    epoch: Mapped[int]
     # A map of 10,000 points is half a megabyte, which a list of analyses does not read.
     result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
-    finished_at: Mapped[dt.datetime | None]
 
 
 class Metric(Base):

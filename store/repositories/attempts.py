@@ -10,9 +10,7 @@ from sqlalchemy.orm import Session
 
 from store.models import Job, JobAttempt, utc_now
 from store.repositories.pages import Slice, numbered_page
-
-SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
-WORKER_LOST, SHUT_DOWN = "worker_lost", "shut_down"
+from store.statuses import AttemptOutcome
 
 
 def begin(session: Session, job_id: str, worker_id: str) -> None:
@@ -27,7 +25,7 @@ def goes_on_from(session: Session, job_id: str, epoch: int, step: int) -> None:
     _update_running(session, job_id, {"from_epoch": epoch, "from_step": step})
 
 
-def end(session: Session, job: Job, outcome: str, reason: str | None = None) -> None:
+def end(session: Session, job: Job, outcome: AttemptOutcome, reason: str | None = None) -> None:
     """The running attempt is over, as far as the job has come by now."""
     _update_running(
         session,
@@ -42,7 +40,7 @@ def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice
     return numbered_page(session, mine, JobAttempt.number, limit, cursor)
 
 
-def counts_by_outcome(session: Session) -> dict[str, int]:
+def counts_by_outcome(session: Session) -> dict[AttemptOutcome, int]:
     """Of the attempts that are over."""
     ended = select(JobAttempt.outcome, func.count().label("attempts")).where(JobAttempt.outcome.is_not(None))
     return {row.outcome: row.attempts for row in session.execute(ended.group_by(JobAttempt.outcome))}

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from store.models import Job, JobEvent
+from store.statuses import WorkStatus
 
 
 def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> None:
@@ -25,7 +26,7 @@ def after(session: Session, job_id: str, event_id: int, limit: int) -> list[JobE
     return list(session.scalars(later.order_by(JobEvent.id).limit(limit)))
 
 
-def statuses(session: Session, job_ids: set[str]) -> dict[str, str]:
+def statuses(session: Session, job_ids: set[str]) -> dict[str, WorkStatus]:
     """The status of each of these jobs; a job that is gone is missing."""
     rows = session.execute(select(Job.id, Job.status).where(Job.id.in_(job_ids)))
     return {row.id: row.status for row in rows}

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Case, CursorResult, case, delete, func, select, update
+from sqlalchemy import Case, CursorResult, case, delete, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,15 +14,14 @@ from store.models import Job, utc_now
 from store.repositories import events
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import Slice, keyset_page
-
-FINAL = frozenset({"cancelled", "failed", "succeeded"})
+from store.statuses import FINAL, WorkStatus
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
     """What a list of jobs is narrowed to; None narrows nothing."""
 
-    status: str | None = None
+    status: WorkStatus | None = None
     dataset_id: str | None = None
     sampler: str | None = None
     framework: str | None = None
@@ -82,7 +81,11 @@ def add(session: Session, job: Job) -> bool:
 
 
 def transition(
-    session: Session, job_id: str, expected: Collection[str], status: str | Case[str], **values: Any
+    session: Session,
+    job_id: str,
+    expected: Collection[WorkStatus],
+    status: WorkStatus | Case[WorkStatus],
+    **values: Any,
 ) -> bool:
     """Move a job to `status` if it is in one of the `expected` ones, by one atomic UPDATE, and tell who watches.
 
@@ -109,12 +112,13 @@ def cancel(session: Session, job_id: str) -> bool:
         False when it does neither.
     """
     # By one UPDATE: between two, a worker could take the job or put it back, and neither would find it.
-    waits = Job.status == "queued"
+    waits = Job.status == WorkStatus.QUEUED
+    cancelled, cancelling = (literal(to, Job.status.type) for to in (WorkStatus.CANCELLED, WorkStatus.CANCELLING))
     return transition(
         session,
         job_id,
-        {"queued", "running"},
-        case((waits, "cancelled"), else_="cancelling"),
+        {WorkStatus.QUEUED, WorkStatus.RUNNING},
+        case((waits, cancelled), else_=cancelling),
         finished_at=case((waits, utc_now()), else_=Job.finished_at),
     )
 
@@ -125,7 +129,7 @@ def remove(session: Session, job_id: str) -> bool:
     Returns:
         False when there is no such job, or it runs.
     """
-    idle = FINAL | {"queued"}
+    idle = FINAL | {WorkStatus.QUEUED}
     result = session.execute(
         delete(Job)
         .where(Job.id == job_id, Job.status.in_(idle), Job.lease_token.is_(None))
@@ -134,6 +138,6 @@ def remove(session: Session, job_id: str) -> bool:
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
-def counts_by_status(session: Session) -> dict[str, int]:
+def counts_by_status(session: Session) -> dict[WorkStatus, int]:
     rows = session.execute(select(Job.status, func.count().label("jobs")).group_by(Job.status))
     return {row.status: row.jobs for row in rows}

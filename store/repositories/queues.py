@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from store.leases import KINDS
-from store.models import Job
+from store.models import leased_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +20,13 @@ class Queue:
 
 
 def waiting(session: Session) -> dict[str, Queue]:
-    """The queue of each kind of work. A job that was resumed or put back waits since then."""
+    """The queue of each kind of work."""
     queues = {}
-    for model, kind in KINDS.items():
-        since = func.coalesce(Job.queued_at, Job.created_at) if model is Job else model.created_at
+    for model in leased_models():
         row = session.execute(
-            select(func.count().label("length"), func.min(since).label("since"))
+            select(func.count().label("length"), func.min(model.waiting_since()).label("since"))
             .select_from(model)
             .where(model.status == model.waiting, model.lease_token.is_(None))
         ).one()
-        queues[kind] = Queue(row.length, row.since)
+        queues[model.noun] = Queue(row.length, row.since)
     return queues

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from store.models import Analysis, Checkpoint, Evaluation, JobEvent, Metric, SamplingRound, TailnessEpoch
+from store.models import (
+    Checkpoint,
+    CheckpointWork,
+    Evaluation,
+    JobEvent,
+    Metric,
+    SamplingRound,
+    TailnessEpoch,
+    leased_models,
+)
+from store.repositories.checkpoint_work import is_asked_about
+from store.statuses import WorkStatus
 
 Point = tuple[str, int, float]  # name, step, value
-
-_HAS_RESULTS = or_(*(exists().where(result.checkpoint_id == Checkpoint.id) for result in (Evaluation, Analysis)))
 
 
 def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
@@ -42,7 +51,7 @@ def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: 
         delete(Metric).where(Metric.job_id == job_id, Metric.step > step),
         delete(TailnessEpoch).where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch > epoch),
         delete(SamplingRound).where(SamplingRound.job_id == job_id, SamplingRound.round > rounds),
-        delete(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step, ~_HAS_RESULTS),
+        delete(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step, ~is_asked_about()),
         update(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.step > step).values(sha256=""),
         delete(JobEvent).where(JobEvent.job_id == job_id, untrue),
     ):
@@ -55,6 +64,24 @@ def checkpoints(session: Session, job_id: str) -> list[Checkpoint]:
     return list(session.scalars(mine.order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc())))
 
 
+def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
+    """Add a checkpoint and drop one of the same state, whose artifact differs in its last part alone.
+
+    What was found out about that one is as true of this one, and goes over to it.
+
+    Returns:
+        The artifact keys to delete once the transaction has committed.
+    """
+    session.merge(row)
+    session.flush()
+    same_state = Checkpoint.artifact.startswith(row.artifact.rpartition("-")[0] + "-", autoescape=True)
+    same = and_(Checkpoint.job_id == row.job_id, Checkpoint.id != row.id, same_state)
+    for model in leased_models(CheckpointWork):
+        of_same = model.checkpoint_id.in_(select(Checkpoint.id).where(same))
+        session.execute(update(model).where(of_same).values(checkpoint_id=row.id))
+    return list(session.scalars(delete(Checkpoint).where(same).returning(Checkpoint.artifact)))
+
+
 def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
     """Drop all but the last `keep` checkpoints.
 
@@ -63,7 +90,7 @@ def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
     Returns:
         The artifact keys to delete once the transaction has committed.
     """
-    kept = set(session.scalars(select(Checkpoint.id).where(Checkpoint.job_id == job_id, _HAS_RESULTS)))
+    kept = set(session.scalars(select(Checkpoint.id).where(Checkpoint.job_id == job_id, is_asked_about())))
     old = [row for row in checkpoints(session, job_id)[keep:] if row.id not in kept]
     for row in old:
         session.delete(row)
@@ -72,31 +99,5 @@ def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
 
 def finished_probes(session: Session, checkpoint_id: str) -> list[dict[str, Any]]:
     """Configurations of the probes that this checkpoint has results of."""
-    done = select(Evaluation.config).where(Evaluation.checkpoint_id == checkpoint_id, Evaluation.status == "succeeded")
-    return list(session.scalars(done))
-
-
-def evaluation_event(row: Evaluation) -> dict[str, Any]:
-    """What the `evaluation` event tells of a finished probe."""
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "status": row.status,
-        "checkpoint_id": row.checkpoint_id,
-        "epoch": row.epoch,
-        "accuracy": row.accuracy,
-        "balanced_accuracy": row.balanced_accuracy,
-        "group_accuracy": row.group_accuracy,
-        "group_std": row.group_std,
-    }
-
-
-def analysis_event(row: Analysis) -> dict[str, Any]:
-    """What the `analysis` event tells of a finished analysis; the result itself is asked for."""
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "status": row.status,
-        "checkpoint_id": row.checkpoint_id,
-        "epoch": row.epoch,
-    }
+    of_it = select(Evaluation.config).where(Evaluation.checkpoint_id == checkpoint_id)
+    return list(session.scalars(of_it.where(Evaluation.status == WorkStatus.SUCCEEDED)))

@@ -8,17 +8,18 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from store.models import Dataset, Job, OodPool
+from store.models import Dataset, Job, Registered
 from store.repositories.pages import Slice, keyset_page
+from store.statuses import RegistrationStatus
 
-R = TypeVar("R", Dataset, OodPool)
+R = TypeVar("R", bound=Registered)
 
 
 class InUse(Exception):
     """Jobs rest on this row."""
 
 
-def add(session: Session, row: Dataset | OodPool) -> None:
+def add(session: Session, row: Registered) -> None:
     session.add(row)
     session.flush()
 
@@ -27,7 +28,9 @@ def get(session: Session, model: type[R], row_id: str) -> R | None:
     return session.get(model, row_id)
 
 
-def page(session: Session, model: type[R], status: str | None, limit: int, cursor: str | None) -> Slice[R]:
+def page(
+    session: Session, model: type[R], status: RegistrationStatus | None, limit: int, cursor: str | None
+) -> Slice[R]:
     """Newest first."""
     statement = select(model)
     if status is not None:
@@ -35,12 +38,12 @@ def page(session: Session, model: type[R], status: str | None, limit: int, curso
     return keyset_page(session, statement, model, "-created_at", limit, cursor)
 
 
-def counts_by_status(session: Session, model: type[R]) -> dict[str, int]:
+def counts_by_status(session: Session, model: type[Registered]) -> dict[RegistrationStatus, int]:
     rows = session.execute(select(model.status, func.count().label("rows")).group_by(model.status))
     return {row.status: row.rows for row in rows}
 
 
-def remove(session: Session, model: type[R], row_id: str) -> bool:
+def remove(session: Session, model: type[Registered], row_id: str) -> bool:
     """Delete the row; a worker that is registering it loses its lease and stops.
 
     Returns:

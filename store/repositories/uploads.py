@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store.models import Dataset, OodPool, Upload
+from store.models import Registered, Upload, leased_models
 
 
 def add(session: Session, upload: Upload) -> None:
@@ -24,7 +24,7 @@ def remove(session: Session, upload: Upload) -> None:
 
 def is_awaited(session: Session, upload_id: str) -> bool:
     """Whether a registration that is under way reads this upload."""
-    for model in (Dataset, OodPool):
+    for model in leased_models(Registered):
         for spec in session.scalars(select(model.spec).where(model.status == model.waiting)):
             parts = (spec["source"], spec.get("long_tail") or {})
             if any(part.get("upload_id") == upload_id for part in parts):

@@ -7,11 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from store.leases import KINDS
-from store.models import Worker, utc_now
+from store.models import Worker, leased_models, utc_now
 from store.repositories.pages import Slice, keyset_page
 
 
@@ -21,6 +20,24 @@ class Work:
 
     kind: str
     id: str
+
+
+def beat(session: Session, worker_id: str, forget_after: dt.timedelta) -> None:
+    """Move the worker's heartbeat, and forget workers that have been silent for so long."""
+    now = utc_now()
+    session.merge(Worker(id=worker_id, heartbeat_at=now))
+    session.execute(delete(Worker).where(Worker.heartbeat_at < now - forget_after))
+
+
+def forget(session: Session, worker_id: str) -> None:
+    """The worker has ended."""
+    session.execute(delete(Worker).where(Worker.id == worker_id))
+
+
+def last_beat(session: Session, host: str) -> dt.datetime | None:
+    """The latest heartbeat of the workers of one machine; None where there are none."""
+    mine = Worker.id.startswith(f"{host}-", autoescape=True)
+    return session.scalar(select(func.max(Worker.heartbeat_at)).where(mine))
 
 
 def count_live(session: Session, silence: float) -> int:
@@ -37,15 +54,15 @@ def page(session: Session, limit: int, cursor: str | None) -> Slice[Worker]:
 def work_of(session: Session, worker_ids: Collection[str]) -> dict[str, list[Work]]:
     """What each of these workers holds at the moment."""
     held: defaultdict[str, list[Work]] = defaultdict(list)
-    for model, kind in KINDS.items():
+    for model in leased_models():
         rows = session.execute(
             # Only rows in work can be held, and their status is indexed: a long history costs nothing here.
             select(model.id, model.worker_id).where(
-                model.status.in_((model.running, "cancelling")),
+                model.status.in_(model.in_work),
                 model.lease_token.is_not(None),
                 model.worker_id.in_(worker_ids),
             )
         )
         for row in rows:
-            held[row.worker_id].append(Work(kind, row.id))
+            held[row.worker_id].append(Work(model.noun, row.id))
     return dict(held)

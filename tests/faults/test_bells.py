@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from store.broker import TRAIN, build_celery
+from store.bells import Bell
+from store.broker import build_celery
 from store.settings import Settings
 from tests.support.runs import Service, recorded
 
@@ -21,7 +22,7 @@ def test_bells_that_ring_too_often_start_each_job_once(service: Service) -> None
     other = service.submit(seed=4)
     celery = build_celery(settings_of(service))
     for _ in range(20):
-        celery.send_task(TRAIN)
+        celery.send_task(Bell.TRAIN)
     celery.close()
     assert service.wait_status(other, "succeeded", "failed")["status"] == "succeeded"
     assert service.job(other)["attempts"] == 1

@@ -6,28 +6,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from store.leases import LeasedModel
+from store.models import Leased
 from worker.app import command
 from worker.claiming import take
 from worker.folder import WorkerFolder
 from worker.supervisor import supervise
 
 
-def work_off(home: Path, model: LeasedModel) -> None:
+def work_off(home: Path, model: type[Leased]) -> None:
     """Claim the oldest waiting row and supervise its process to the end."""
     with one_worker(home) as work:
         work(model)
 
 
 @contextmanager
-def one_worker(home: Path) -> Iterator[Callable[[LeasedModel], None]]:
+def one_worker(home: Path) -> Iterator[Callable[[type[Leased]], None]]:
     """The same, for one row of a table after another by one worker."""
     folder = WorkerFolder(home, "me")
 
-    def work(model: LeasedModel) -> None:
+    def work(model: type[Leased]) -> None:
         lease = take(model, folder.worker_id)
         assert lease is not None
-        supervise(lease, *command(model, lease.id), folder)
+        supervise(lease, *command(lease), folder)
         assert list((folder.path / "scratch").iterdir()) == []
 
     with folder.create():

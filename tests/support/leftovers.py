@@ -14,7 +14,7 @@ from tests.support.files import files_under, matching
 from tests.support.runs import Service, engine_of, working
 
 PATIENCE = 60.0
-WORKING = {"worker.trainer", "worker.registrar", "worker.evaluator", "worker.analyst", "worker.rank"}
+WORKING = {"worker.trainer", "worker.registrar", "worker.examiner", "worker.rank"}
 
 
 def artifacts_folder(service: Service) -> Path:

@@ -18,8 +18,8 @@ from colt_core.data import ImageDataset, ImagePool
 from store import leases
 from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
-from store.leases import Lease, LeasedRow, LeaseLost
-from store.models import Dataset, OodPool, Upload, utc_now
+from store.leases import Lease, LeaseLost
+from store.models import Dataset, Leased, OodPool, Upload, utc_now
 from tests.support.bytes_counted import counted
 from tests.support.claims import work_off
 from tests.support.data_files import hash_of, labelled_files, pixels, png
@@ -194,7 +194,7 @@ def test_a_late_registrar_does_not_replace_the_files_of_another(
     assert late is not None
     held = leases.held
 
-    def paused(session: Session, lease: Lease) -> LeasedRow:
+    def paused(session: Session, lease: Lease) -> Leased:
         """The late one stops behind its look at the lease; another registers meanwhile, and decodes differently."""
         row = held(session, lease)
         session.commit()

@@ -12,11 +12,12 @@ import psutil
 import pytest
 from sqlalchemy import Engine, select, update
 
+from store.bells import Bell
 from store.database import reading, writing
 from store.models import Dataset, Job, JobAttempt, JobEvent
 from tests.support.processes import wait_until
 from tests.support.rows import add_dataset, add_job
-from worker.app import train
+from worker.app import work_off
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
 from worker.supervisor import supervise
@@ -138,7 +139,7 @@ def test_a_machine_that_can_start_nothing_fails_nothing_and_rests(configured: En
     (home / "logs" / "jobs").touch()  # where a process would have its log
     get_folder.cache_clear()
     with get_folder().create():
-        working = threading.Thread(target=train)
+        working = threading.Thread(target=work_off, args=(Bell.TRAIN,))
         working.start()
         wait_until(lambda: job().attempts == 3, 30, "three starts were tried")
         get_folder().stopping = True
@@ -208,7 +209,7 @@ def test_a_registration_that_fails_leaves_no_files(configured: Engine, folder: W
     (artifact / "images.npy").write_bytes(b"half of it")
     lease = take(Dataset, folder.worker_id)
     assert lease is not None
-    supervise(lease, "worker.registrar", ["datasets", lease.id], folder)
+    supervise(lease, "worker.registrar", ["dataset", lease.id], folder)
     with reading(configured) as session:
         row = session.get_one(Dataset, dataset.id)
     assert row.status == "failed" and row.problem is not None
@@ -227,5 +228,5 @@ def test_an_attempt_that_another_has_come_after_leaves_no_files(
         session.execute(update(Dataset).values(status="ready", lease_token=None, stored_as=others))
     for key in (others, dataset.folder_of(late.token)):
         (home / "artifacts" / key).mkdir(parents=True)
-    supervise(late, "worker.registrar", ["datasets", late.id], folder)
+    supervise(late, "worker.registrar", ["dataset", late.id], folder)
     assert [path.name for path in (home / "artifacts" / dataset.folder).iterdir()] == ["another"]

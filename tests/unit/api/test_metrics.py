@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from store.database import get_engine, writing
 from store.models import Checkpoint, Evaluation, Job, Worker, utc_now
 from store.repositories import attempts
+from store.statuses import AttemptOutcome
 from tests.conftest import database_url
 from tests.support.results import Rows
 
@@ -37,7 +38,7 @@ def test_queues_registrations_attempts_and_workers(client: TestClient, rows: Row
     done = rows.job(dataset, status="succeeded")
     with writing() as session:
         row = session.get_one(Job, done.id)
-        for how in (attempts.WORKER_LOST, attempts.SUCCEEDED):
+        for how in (AttemptOutcome.WORKER_LOST, AttemptOutcome.SUCCEEDED):
             attempts.begin(session, done.id, "w")
             attempts.end(session, row, how)
         attempts.begin(session, done.id, "w")

@@ -11,6 +11,7 @@ from store import leases
 from store.database import writing
 from store.models import Dataset, Job, Worker, utc_now
 from store.repositories import attempts
+from store.statuses import AttemptOutcome
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
 
@@ -62,7 +63,7 @@ def test_the_timeline_of_a_job(client: TestClient, rows: Rows) -> None:
         row = session.get_one(Job, job.id)
         attempts.begin(session, job.id, "gpu-1")
         row.epoch, row.step = 4, 40
-        attempts.end(session, row, attempts.WORKER_LOST, "Its worker fell silent")
+        attempts.end(session, row, AttemptOutcome.WORKER_LOST, "Its worker fell silent")
         attempts.begin(session, job.id, "gpu-2")
         attempts.goes_on_from(session, job.id, 3, 30)
     first = client.get(f"{API}/jobs/{job.id}/attempts", params={"limit": 1}).json()

@@ -12,7 +12,8 @@ import pytest
 import redis
 
 from store import broker
-from store.broker import PREPARE, TRAIN, build_celery, get_celery, ring
+from store.bells import Bell
+from store.broker import build_celery, get_celery, ring
 from store.settings import Settings, get_settings
 from tests.support.processes import free_port
 
@@ -31,9 +32,9 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytes
 def test_a_bell_is_a_message_without_arguments_in_the_data_folder(
     configure: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert ring(TRAIN) and ring(PREPARE)
+    assert ring(Bell.TRAIN) and ring(Bell.PREPARE)
     messages = [json.loads(path.read_text()) for path in (tmp_path / "broker").glob("*.msg")]
-    assert sorted(message["headers"]["task"] for message in messages) == [PREPARE, TRAIN]
+    assert sorted(message["headers"]["task"] for message in messages) == [Bell.PREPARE, Bell.TRAIN]
     assert {message["headers"]["argsrepr"] for message in messages} == {"()"}
     assert {message["content-type"] for message in messages} == {"application/json"}
 
@@ -51,18 +52,18 @@ def test_a_message_in_a_file_is_seen_only_whole(configure: pytest.MonkeyPatch, t
     thread = threading.Thread(target=look)
     thread.start()
     for _ in range(50):
-        ring(TRAIN)
+        ring(Bell.TRAIN)
     stop.set()
     thread.join(10)
-    assert seen and all(json.loads(text)["headers"]["task"] == TRAIN for text in seen)
+    assert seen and all(json.loads(text)["headers"]["task"] == Bell.TRAIN for text in seen)
     assert list((tmp_path / "broker").glob("*.partial")) == []
 
 
 def test_a_worker_receives_what_was_rung(configure: pytest.MonkeyPatch) -> None:
-    assert ring(PREPARE)
+    assert ring(Bell.PREPARE)
     with get_celery().connection_for_read() as connection, connection.SimpleQueue("colt") as queue:
         message = queue.get(timeout=5)
-        assert message.headers["task"] == PREPARE
+        assert message.headers["task"] == Bell.PREPARE
         message.ack()
 
 
@@ -71,7 +72,7 @@ def test_a_message_is_had_once_and_leaves_no_file(configure: pytest.MonkeyPatch,
     elsewhere.mkdir()
     configure.setattr(tempfile, "tempdir", str(elsewhere))
     for _ in range(30):
-        assert ring(TRAIN)
+        assert ring(Bell.TRAIN)
     had: list[str] = []
 
     def receive() -> None:
@@ -96,7 +97,7 @@ def test_a_message_is_had_once_and_leaves_no_file(configure: pytest.MonkeyPatch,
 
 def test_a_bell_reaches_redis(configure: pytest.MonkeyPatch, redis_url: str) -> None:
     configure.setenv("COLT_BROKER_URL", redis_url)
-    assert ring(TRAIN)
+    assert ring(Bell.TRAIN)
     with redis.Redis.from_url(redis_url) as client:
         assert client.llen("colt") == 1
 
@@ -106,7 +107,7 @@ def test_a_broker_that_is_away_costs_little_time_and_no_error(
 ) -> None:
     configure.setenv("COLT_BROKER_URL", f"redis://:secret@127.0.0.1:{free_port()}/0")
     began = time.monotonic()
-    assert not ring(TRAIN)
+    assert not ring(Bell.TRAIN)
     assert time.monotonic() - began < broker.CONNECT_SECONDS
     assert "does not answer" in caplog.text and "secret" not in caplog.text
 
@@ -121,7 +122,7 @@ def test_messages_are_json_acknowledged_early_and_never_hoarded(url: str, tmp_pa
 
 
 def test_an_error_or_an_empty_message_does_not_end_the_worker(configure: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert ring(TRAIN)
+    assert ring(Bell.TRAIN)
     (message,) = (tmp_path / "broker").glob("*.msg")
     message.with_name("0_empty.colt.msg").touch()  # as a power cut leaves it
     real = Path.unlink
@@ -132,5 +133,5 @@ def test_an_error_or_an_empty_message_does_not_end_the_worker(configure: pytest.
 
     configure.setattr(Path, "unlink", unlink)
     with get_celery().connection_for_read() as connection, connection.SimpleQueue("colt") as queue:
-        assert queue.get(timeout=5).headers["task"] == TRAIN
+        assert queue.get(timeout=5).headers["task"] == Bell.TRAIN
     assert get_celery().conf.broker_channel_error_retry

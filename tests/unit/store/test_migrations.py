@@ -19,6 +19,7 @@ from store.database import build_engine, reading, writing
 from store.migrate import DatabaseIsNewer, alembic_config, check_not_newer, current, head, upgrade
 from store.models import Analysis, Base, Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool, SamplingRound
 from store.repositories import attempts, jobs
+from store.statuses import AttemptOutcome
 
 
 @pytest.fixture
@@ -177,6 +178,22 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             {"job_id": "succeeded", "number": 1, "worker_id": "w", "started_at": NOW, "outcome": "succeeded"},
         ),
     ],
+    "0008": [
+        (
+            "evaluations",
+            {
+                "id": "f",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "retrieval",
+                "config": {},
+                "status": "succeeded",
+                "epoch": 3,
+                "result": {"mean_average_precision": 0.5},
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
@@ -220,7 +237,8 @@ def test_an_upgrade_from_any_revision_keeps_every_value(empty_engine: Engine, re
         job = session.get_one(Job, "succeeded")
         assert (job.name, job.config, job.tags, job.created_at) == ("old, succeeded", {"epochs": 3}, ["a", "ü"], NOW)
         assert (job.compute, job.queued_at) == (None, None)
-        assert session.get_one(Evaluation, "e").group_accuracy == {"many": 0.5}
+        evaluation = session.get_one(Evaluation, "e")
+        assert (evaluation.status, evaluation.group_accuracy, evaluation.result) == ("succeeded", {"many": 0.5}, None)
         assert session.get_one(SamplingRound, ("succeeded", 1)).num_embedded is None
         assert session.get_one(Checkpoint, "c").bytes == 2**33
         assert session.get_one(Dataset, "d").artifact == "datasets/d"
@@ -236,7 +254,7 @@ def test_what_was_under_way_goes_on_after_an_upgrade(empty_engine: Engine, revis
     with writing(empty_engine) as session:
         lost = leases.expired(session, Job)
         assert [row.id for row in lost] == ["running"]
-        attempts.end(session, session.get_one(Job, "running"), attempts.WORKER_LOST)  # its start was not recorded
+        attempts.end(session, session.get_one(Job, "running"), AttemptOutcome.WORKER_LOST)  # its start was not recorded
         lease = leases.claim(session, Job, "new", 60)
         assert lease is not None and lease.id == "queued"
         attempts.begin(session, lease.id, "new")

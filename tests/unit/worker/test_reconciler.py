@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from store import leases
-from store.broker import PREPARE, TRAIN
+from store.bells import Bell
 from store.database import build_engine, reading, writing
 from store.leases import Lease
 from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Worker, utc_now
@@ -47,7 +47,7 @@ def test_a_lost_job_is_queued_again_and_rung_for(
     reconciler.once()
     job = job_of(configured)
     assert (job.status, job.lease_token, job.attempts, job.error) == ("queued", None, 1, None)
-    assert bells(home) == [TRAIN]
+    assert bells(home) == [Bell.TRAIN]
     with reading(configured) as session:
         told = [(event.kind, event.data) for event in session.scalars(select(JobEvent).order_by(JobEvent.id))]
     assert told == [
@@ -116,7 +116,7 @@ def test_a_lost_registration_waits_again_then_fails_without_files(
         assert (row.status, row.lease_token) == (status, None)
     assert row.problem is not None and row.problem["detail"].startswith(LOST)
     assert not files.exists()
-    assert bells(home) == [PREPARE]
+    assert bells(home) == [Bell.PREPARE]
 
 
 def test_a_lost_evaluation_waits_again(configured: Engine, reconciler: Reconciler, home: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_lost_evaluation_waits_again(configured: Engine, reconciler: Reconcile
     with reading(configured) as session:
         row = session.get_one(Evaluation, evaluation.id)
     assert (row.status, row.lease_token) == ("queued", None)
-    assert bells(home) == [PREPARE]
+    assert bells(home) == [Bell.EXAMINE]
 
 
 def test_what_was_recovered_is_not_recovered_again(configured: Engine, lost_job: Job) -> None:

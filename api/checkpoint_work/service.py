@@ -1,0 +1,83 @@
+"""Rules of what is asked of checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from api.http.errors import Conflict, NotFound
+from api.jobs.service import find_checkpoint
+from api.jobs.service import lock as lock_job
+from colt_core.tagged import TaggedSettings
+from store.models import Dataset, Job
+from store.repositories import checkpoint_work, registrations
+from store.repositories.checkpoint_work import W
+from store.statuses import WorkStatus
+
+
+def find(session: Session, model: type[W], row_id: str) -> W:
+    """The row.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    return _found(checkpoint_work.get(session, model, row_id), model, row_id)
+
+
+def request(
+    session: Session,
+    model: type[W],
+    job_id: str,
+    checkpoint_id: str | None,
+    settle: Callable[[Job, Dataset], TaggedSettings],
+) -> W:
+    """Queue a question about a checkpoint. The very same one is asked once, unless it failed or was cancelled.
+
+    Args:
+        checkpoint_id: default the job's last.
+        settle: the question's settings for this job and data set; raises Unprocessable where it has no answer.
+
+    Raises:
+        NotFound: when there is no such job.
+        Conflict: when it has no checkpoint yet.
+        Unprocessable: for a checkpoint of another job, or from `settle`.
+    """
+    job = lock_job(session, job_id)  # two equal requests come one after the other
+    checkpoint = find_checkpoint(session, job_id, checkpoint_id)
+    dataset = registrations.get(session, Dataset, job.dataset_id)
+    assert dataset is not None  # a foreign key says so
+    settings = settle(job, dataset)
+    earlier = checkpoint_work.same(session, model, checkpoint.id, settings)
+    return earlier or checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"))
+
+
+def cancel(session: Session, model: type[W], row_id: str) -> W:
+    """Stop the work: at once while it waits; a running one as soon as its worker sees it.
+
+    Raises:
+        NotFound, Conflict
+    """
+    row = _found(checkpoint_work.lock(session, model, row_id), model, row_id)
+    if not checkpoint_work.cancel(session, row):
+        raise Conflict(f"The {model.noun} is {row.status}; only a queued or running one can be cancelled.")
+    return row
+
+
+def remove(session: Session, model: type[W], row_id: str) -> None:
+    """Delete a row that no worker has, with what it found.
+
+    Raises:
+        NotFound, Conflict
+    """
+    row = _found(checkpoint_work.lock(session, model, row_id), model, row_id)
+    if not checkpoint_work.remove(session, row):
+        cancelling = row.status == WorkStatus.CANCELLING
+        advice = "delete it once it is cancelled" if cancelling else "cancel it first, then delete it"
+        raise Conflict(f"The {model.noun} is {row.status}; {advice}.")
+
+
+def _found(row: W | None, model: type[W], row_id: str) -> W:
+    if row is None:
+        raise NotFound(f"There is no {model.noun} {row_id[:64]}.")
+    return row

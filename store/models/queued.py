@@ -1,0 +1,47 @@
+"""Work that waits in a queue and can be cancelled: a job, and what is asked of a job's checkpoint."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.bells import Bell
+from store.models.leased import Leased
+from store.statuses import WorkStatus
+
+
+class Queued(Leased):
+    waiting = WorkStatus.QUEUED
+    running = WorkStatus.RUNNING
+    failed = WorkStatus.FAILED
+    in_work = (WorkStatus.RUNNING, WorkStatus.CANCELLING)
+
+    status: Mapped[WorkStatus] = mapped_column(default=WorkStatus.QUEUED)
+    error: Mapped[str | None]
+    finished_at: Mapped[dt.datetime | None]
+
+    def ended(self, status: str, reason: str | None, now: dt.datetime) -> None:
+        self.status = WorkStatus(status)
+        self.error = reason
+        self.finished_at = now
+
+
+class CheckpointWork(Queued):
+    """One question about one checkpoint. `kind` and `config` say which; the answer is the subclass's own."""
+
+    bell = Bell.EXAMINE
+    program = "worker.examiner"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    epoch: Mapped[int]  # of the checkpoint
+
+    def told(self) -> dict[str, Any]:
+        """What events tell of it."""
+        names = ("id", "kind", "status", "checkpoint_id", "epoch")
+        return {name: getattr(self, name) for name in names}

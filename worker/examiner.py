@@ -1,0 +1,121 @@
+"""`python -m worker.examiner evaluation|analysis ID`: what was asked of one checkpoint, answered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from colt_core.analyses.kinds import AnalysisSettings
+from colt_core.data.dataset import ImageDataset
+from colt_core.probes.kinds import ProbeSettings
+from store import leases
+from store.artifacts import get_artifacts
+from store.database import reading
+from store.leases import Lease
+from store.models import Analysis, Checkpoint, CheckpointWork, Dataset, Evaluation, Job
+from store.repositories import checkpoint_work
+from store.statuses import WorkStatus
+from worker import outcome
+from worker.checkpoints import CheckpointFolder
+from worker.child import Interrupt, WorkFailed, main
+from worker.job_data import load_data, whole_folder
+from worker.patience import persist
+
+State = dict[str, Any]  # of a loaded checkpoint
+Columns = dict[str, Any]  # of the row, by name
+
+
+def examine(lease: Lease, _interrupt: Interrupt) -> None:
+    """Find the answer and fill the row.
+
+    Raises:
+        WorkFailed: when the checkpoint is gone, the data are damaged, or they give no answer.
+        WorkBrokeOff: when the data are not there.
+        LeaseLost: when the row was deleted, or another worker has it.
+        StopRequested: after SIGTERM.
+    """
+    with reading() as session:
+        row = session.get_one(lease.model, lease.id)
+        assert isinstance(row, CheckpointWork)
+        job = session.get_one(Job, row.job_id)
+        checkpoint = session.get_one(Checkpoint, row.checkpoint_id)
+    state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
+    if state is None:
+        raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; choose another one")
+    columns = ANSWERS[type(row)](row.config, state, job)
+
+    def write(session: Session) -> None:
+        row = leases.held(session, lease)
+        if row.status == WorkStatus.CANCELLING:  # too late to be of use: the client was told that it ends
+            outcome.interrupted(session, lease)
+            return
+        for name, value in columns.items():
+            setattr(row, name, value)
+        outcome.succeeded(session, lease)
+        if isinstance(row, Evaluation):
+            checkpoint_work.show_first(session, row)
+
+    persist(write)
+
+
+def probe(state: State, dataset: ImageDataset, config: ProbeSettings) -> Columns:
+    """Evaluate the backbone in `state`. A job's trainer does so too.
+
+    Raises:
+        WorkFailed: when the data set is too small for the probe.
+    """
+    from colt_core.probes.evaluate import evaluate
+    from colt_core.training.checkpoint import load_backbone
+    from colt_core.training.device import Compute
+
+    backbone, pretrained = load_backbone(state)
+    Compute.of(pretrained).module(backbone)
+    try:
+        result = evaluate(
+            backbone,
+            dataset,
+            config,
+            flip_probability=pretrained.flip_probability,
+            precision=pretrained.precision,
+        )
+    except ValueError as error:
+        raise WorkFailed(f"evaluation '{config.kind}': {error}") from error
+    return _columns(asdict(result))
+
+
+def _evaluation(config: dict[str, Any], state: State, job: Job) -> Columns:
+    with reading() as session:
+        dataset = session.get_one(Dataset, job.dataset_id)
+    return probe(state, ImageDataset.load(whole_folder(dataset)), ProbeSettings.from_stored(config))
+
+
+def _analysis(config: dict[str, Any], state: State, job: Job) -> Columns:
+    from colt_core.analyses.run import analyze
+
+    wanted = AnalysisSettings.from_stored(config)
+    dataset, pool = load_data(job, wanted.needs)
+    try:
+        result = analyze(wanted, state, dataset, pool)
+    except ValueError as error:
+        raise WorkFailed(f"analysis '{wanted.kind}': {error}") from error
+    return {"result": result.model_dump(mode="json")}
+
+
+def _columns(found: dict[str, Any]) -> Columns:
+    """What a probe found, in the columns of its row; what has no column of its own goes into `result`."""
+    found = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    columns = {name: found.pop(name) for name in Evaluation.FOUND if name in found}
+    return columns | {"result": found or None}
+
+
+ANSWERS: dict[type[CheckpointWork], Callable[[dict[str, Any], State, Job], Columns]] = {
+    Evaluation: _evaluation,
+    Analysis: _analysis,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(examine))
