@@ -9,7 +9,7 @@ from typing import overload
 from colt_core.data.dataset import IMAGES, DatasetLabels, ImageDataset, ImagePool
 from store.artifacts import ArtifactDamaged, Stored, get_artifacts
 from store.database import reading
-from store.models import Dataset, Job, OodPool
+from store.models import Dataset, Job, OodPool, Registered
 from worker.child import WorkBrokeOff, WorkFailed
 
 EVERYTHING = frozenset({"images", "pool"})
@@ -47,7 +47,7 @@ def reload_data(job: Job) -> tuple[ImageDataset, ImagePool | None]:
     return images, None if pool is None else ImagePool.load(folder_of(pool.artifact))
 
 
-def whole_folder(row: Dataset | OodPool, without: Set[str] = frozenset()) -> Path:
+def whole_folder(row: Registered, without: Set[str] = frozenset()) -> Path:
     """The files of registered data, which are what was written; those in `without` are not looked at.
 
     Each was read to its end by this worker since it started, or since the file last changed.

@@ -32,7 +32,7 @@ from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
-from store.models import Dataset, OodPool
+from store.models import Dataset, Registered
 from store.settings import get_settings
 from store.statuses import RegistrationStatus
 from worker.child import Interrupt, WorkFailed, main
@@ -54,7 +54,7 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     """
     with reading() as session:
         row = session.get_one(lease.model, lease.id)
-    assert isinstance(row, Dataset | OodPool)
+    assert isinstance(row, Registered)
     folder = Path(os.environ[SCRATCH]) / "artifact"
     limits = Limits(max_files=get_settings().max_images)
     build = _dataset if isinstance(row, Dataset) else _pool

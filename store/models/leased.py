@@ -43,15 +43,16 @@ class Leased(Identified):
     lease_expires_at: Mapped[dt.datetime | None]
 
     def __init_subclass__(cls, **options: Any) -> None:
+        is_table = "__tablename__" in vars(cls)  # else columns that several tables share
+        if is_table:
+            lacking = [name for name in _SAID_OF_A_KIND if not hasattr(cls, name)]
+            if lacking:
+                raise TypeError(f"{cls.__name__} is leased, and does not say its {', '.join(lacking)}")
+            if cls.noun in _MODELS:
+                raise TypeError(f"two kinds of leased work are called '{cls.noun}'")
         super().__init_subclass__(**options)
-        if "__tablename__" not in vars(cls):  # columns that several tables share
-            return
-        lacking = [name for name in _SAID_OF_A_KIND if not hasattr(cls, name)]
-        if lacking:
-            raise TypeError(f"{cls.__name__} is leased, and does not say its {', '.join(lacking)}")
-        if cls.noun in _MODELS:
-            raise TypeError(f"two kinds of leased work are called '{cls.noun}'")
-        _MODELS[cls.noun] = cls
+        if is_table:
+            _MODELS[cls.noun] = cls
 
     @classmethod
     def waiting_since(cls) -> SQLColumnExpression[dt.datetime]:

@@ -1,0 +1,38 @@
+"""A kind of leased work that the service does not have, and `python -m tests.integration.worker.toy toy ID`."""
+
+from __future__ import annotations
+
+import sys
+
+from sqlalchemy.orm import DeclarativeBase
+
+from store.bells import Bell
+from store.leases import Lease
+from store.models import Base, Queued
+from worker import outcome
+from worker.child import Interrupt, main
+from worker.patience import persist
+
+
+def define_toy() -> type[Queued]:
+    """Define the table. Called, not imported: what is defined is known to the whole process."""
+
+    class ToyBase(DeclarativeBase):
+        type_annotation_map = Base.type_annotation_map
+
+    class Toy(Queued, ToyBase):
+        __tablename__ = "toys"
+        noun = "toy"
+        bell = Bell.EXAMINE
+        program = "tests.integration.worker.toy"
+
+    return Toy
+
+
+def play(lease: Lease, interrupt: Interrupt) -> None:
+    persist(lambda session: outcome.succeeded(session, lease))
+
+
+if __name__ == "__main__":
+    define_toy()
+    sys.exit(main(play))
