@@ -16,7 +16,7 @@ SEED ?= 0
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up test test-faults check lint types imports prose audit frontend frontend-check openapi openapi-check \
+.PHONY: help setup up test test-faults check lint types imports rooms prose audit frontend frontend-check openapi openapi-check \
 	migration bench clean
 
 help:  ## List these commands
@@ -34,7 +34,7 @@ test: setup .venv/.test  ## Run the whole test suite (ARGS="-k name" for a part)
 test-faults: setup .venv/.test  ## Faults at length (KILLS=100 SEED=0 choose the random ones; ARGS as above)
 	@FAULT_KILLS=$(KILLS) FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -m "slow or not slow" $(ARGS)
 
-check: lint types imports prose frontend-check  ## Every static check
+check: lint types imports rooms prose frontend-check  ## Every static check
 
 lint: .venv/.lint  ## Style of the Python code
 	@$(BIN)/ruff check .
@@ -45,6 +45,9 @@ types: .venv/.lint  ## Types of the Python code
 
 imports: .venv/.lint  ## Which room may import which
 	@$(BIN)/lint-imports
+
+rooms: | .venv/bin/python  ## That SQL is written in store/ alone
+	@$(BIN)/python tools/sql_rooms.py
 
 prose: .venv/.lint  ## How docs, comments and messages read (ARGS=colt_core for a part)
 	@$(BIN)/python -m tools.prose $(ARGS)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
 from cli.errors import Refused
-from store.database import build_engine, reading, sqlite_file, sqlite_url
+from store.database import build_engine, copy_sqlite, reading, sqlite_file, sqlite_url
 from store.orphans import named_folders
 from store.settings import get_settings
 
@@ -63,7 +62,7 @@ def _copy_all(database: Path, artifacts: Path, into: Path) -> int:
     """
     files = _copy_new(artifacts, into / "artifacts")
     for _ in range(TURNS):
-        _copy_database(database, into / "colt.db")
+        copy_sqlite(database, into / "colt.db")
         files += _copy_new(artifacts, into / "artifacts")
         if _named(into / "colt.db") <= _named(database):
             return files
@@ -77,15 +76,6 @@ def _named(database: Path) -> set[str]:
             return named_folders(session)
     finally:
         engine.dispose()
-
-
-def _copy_database(database: Path, copy: Path) -> None:
-    copy.unlink(missing_ok=True)
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)  # of one moment, and in nobody's way
-        (found,) = target.execute("PRAGMA integrity_check").fetchone()
-    if found != "ok":
-        raise sqlite3.DatabaseError(f"the database is damaged: {found}")
 
 
 def _copy_new(source: Path, into: Path) -> int:

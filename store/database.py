@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
-from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
 from pydantic_core import from_json
@@ -57,7 +57,7 @@ def build_engine(url: str | URL) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # The driver opens transactions late and upgrades them, which lost updates between processes; we open our own.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
@@ -84,6 +84,20 @@ def sqlite_file(url: str) -> Path | None:
     """The file of an SQLite database; None for a database of another kind."""
     parsed = make_url(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def copy_sqlite(file: Path, copy: Path) -> None:
+    """Copy an SQLite database as it is at one moment, in nobody's way.
+
+    Raises:
+        sqlite3.Error: when it cannot be copied, or is damaged.
+    """
+    copy.unlink(missing_ok=True)
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+        (found,) = target.execute("PRAGMA integrity_check").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"the database is damaged: {found}")
 
 
 def sqlite_url(file: Path) -> URL:

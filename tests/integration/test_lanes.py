@@ -1,0 +1,52 @@
+"""A worker's lanes: a long probe holds up neither a registration nor a training, and can be ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from store.bells import Bell
+from tests.conftest import StartStack
+from tests.integration.test_api_job import API, register, until
+from tests.support.processes import wait_until
+from worker.app import app
+
+# Few images to train on and many to probe with: an epoch takes seconds, the released probe minutes.
+DATASET = {
+    "name": "d",
+    "source": {"kind": "sample", "name": "digits"},
+    "long_tail": {"profile": "exp", "imbalance_ratio": 2, "max_per_class": 8},
+}
+CONFIG = {"preset": "digits", "sampler": "none", "epochs": 1, "width": 64, "batch_size": 32}
+PROBE = {"kind": "linear", "protocol": "sgd"}
+
+
+def test_a_long_probe_holds_up_no_registration_and_no_training(start_stack: StartStack) -> None:
+    client = start_stack("embedded").client
+
+    def status_of(address: str) -> str:
+        shown: dict[str, Any] = client.get(address).json()
+        assert shown["status"] != "failed", shown
+        return str(shown["status"])
+
+    dataset = register(client, "datasets", DATASET)
+    body = {"dataset_id": dataset["id"], "config": CONFIG, "evaluations": []}
+    job = client.post(f"{API}/jobs", json=body).headers["location"]
+    until(client, job, "succeeded")
+
+    probe = client.post(f"{job}/evaluations", json=PROBE).headers["location"]
+    wait_until(lambda: status_of(probe) == "running", 60, "the probe runs")
+    behind = client.post(f"{job}/evaluations", json={"kind": "knn"}).headers["location"]
+    assert client.post(f"{job}/evaluations", json=PROBE).headers["location"] == probe
+    register(client, "ood-pools", {"name": "p", "source": {"kind": "sample", "name": "glyphs-and-patches"}})
+    until(client, client.post(f"{API}/jobs", json=body).headers["location"], "succeeded")
+    assert (status_of(probe), status_of(behind)) == ("running", "queued")
+
+    assert client.post(f"{probe}/cancel").json()["status"] == "cancelling"
+    until(client, probe, "cancelled")
+    until(client, behind, "succeeded")
+    assert client.delete(probe).status_code == 204
+    assert [item["kind"] for item in client.get(f"{job}/evaluations").json()["items"]] == ["knn"]
+
+
+def test_bells_of_every_version_are_heard() -> None:
+    assert {"colt.train", "colt.prepare", *Bell} <= set(app.tasks)
