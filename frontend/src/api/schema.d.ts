@@ -414,7 +414,7 @@ export interface paths {
         put?: never;
         /**
          * Request Evaluation
-         * @description Ask for another probe of a checkpoint.
+         * @description Ask for another probe of a checkpoint. Asking for the same again answers the one that there is.
          */
         post: operations["request_evaluation"];
         delete?: never;
@@ -432,11 +432,35 @@ export interface paths {
         };
         /**
          * Get Evaluation
-         * @description One probe.
+         * @description One evaluation, and what it found.
          */
         get: operations["get_evaluation"];
         put?: never;
         post?: never;
+        /**
+         * Delete Evaluation
+         * @description Delete an evaluation and what it found. Refused while a worker has it.
+         */
+        delete: operations["delete_evaluation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluations/{evaluation_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Evaluation
+         * @description Stop an evaluation. One that waits is `cancelled` at once, a running one is `cancelling` before.
+         */
+        post: operations["cancel_evaluation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -481,6 +505,30 @@ export interface paths {
         get: operations["get_analysis"];
         put?: never;
         post?: never;
+        /**
+         * Delete Analysis
+         * @description Delete an analysis and what it found. Refused while a worker has it.
+         */
+        delete: operations["delete_analysis"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analyses/{analysis_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Analysis
+         * @description Stop an analysis. One that waits is `cancelled` at once, a running one is `cancelling` before.
+         */
+        post: operations["cancel_analysis"];
         delete?: never;
         options?: never;
         head?: never;
@@ -736,7 +784,7 @@ export interface paths {
         };
         /**
          * List Kinds
-         * @description Frameworks, samplers, probes, analyses, presets and sources, with the settings of each and their bounds.
+         * @description Frameworks, samplers, probes, analyses, presets and sources, with their settings.
          */
         get: operations["list_kinds"];
         put?: never;
@@ -843,7 +891,7 @@ export interface components {
             /** Id */
             id: string;
             /** Status */
-            status: string;
+            status: components["schemas"]["WorkStatus"] | components["schemas"]["RegistrationStatus"];
         };
         /** Alignment */
         Alignment: {
@@ -921,11 +969,7 @@ export interface components {
              * @enum {string}
              */
             kind: "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment";
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "queued" | "running" | "succeeded" | "failed";
+            status: components["schemas"]["WorkStatus"];
             /** Error */
             error: string | null;
             /** Epoch */
@@ -956,11 +1000,7 @@ export interface components {
              * @enum {string}
              */
             kind: "tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment";
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "queued" | "running" | "succeeded" | "failed";
+            status: components["schemas"]["WorkStatus"];
             /** Error */
             error: string | null;
             /** Epoch */
@@ -1002,11 +1042,8 @@ export interface components {
              * @description Null while it runs.
              */
             ended_at: string | null;
-            /**
-             * Outcome
-             * @description worker_lost: its worker fell silent; shut_down: its worker was stopped. Null while it runs.
-             */
-            outcome: ("succeeded" | "failed" | "cancelled" | "worker_lost" | "shut_down") | null;
+            /** @description worker_lost: its worker fell silent; shut_down: its worker was stopped. Null while it runs. */
+            outcome: components["schemas"]["AttemptOutcome"] | null;
             /**
              * Reason
              * @description In words, where it did not end well.
@@ -1033,6 +1070,12 @@ export interface components {
              */
             step: number | null;
         };
+        /**
+         * AttemptOutcome
+         * @description How one start of a job ended.
+         * @enum {string}
+         */
+        AttemptOutcome: "succeeded" | "failed" | "cancelled" | "worker_lost" | "shut_down";
         /**
          * CheckpointInfo
          * @description A state that the run can go on from.
@@ -1155,7 +1198,8 @@ export interface components {
          * ClusterMinorityConfig
          * @description Whether clusters of high tailness are those that hold the tail classes.
          *
-         *     Tailness of k-means clusters against their share of images of the Few classes, with a linear fit.
+         *     Tailness of k-means clusters against their share of images of the Few classes, with a linear
+         *     fit.
          */
         ClusterMinorityConfig: {
             /**
@@ -1250,7 +1294,10 @@ export interface components {
         };
         /**
          * ConnectivityConfig
-         * @description Share of same-class pairs that the augmentation graph connects, without and with OOD images as bridges.
+         * @description Share of same-class image pairs that augmentation connects, without and with OOD bridges.
+         *
+         *     Bridges are OOD images last picked. One connects two images that both have a view near a view of
+         *     the bridge.
          */
         ConnectivityConfig: {
             /**
@@ -1271,7 +1318,7 @@ export interface components {
             per_class?: number;
             /**
              * Num Ood
-             * @description Picked OOD images that may bridge, drawn likewise.
+             * @description Picked OOD images that may bridge, drawn the same way.
              * @default 1000
              */
             num_ood?: number;
@@ -1330,11 +1377,7 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "registering" | "ready" | "failed";
+            status: components["schemas"]["RegistrationStatus"];
             /** Progress */
             progress: number;
             problem: components["schemas"]["RegistrationProblem"] | null;
@@ -1418,11 +1461,7 @@ export interface components {
              * @enum {string}
              */
             kind: "linear" | "few_shot" | "knn";
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "queued" | "running" | "succeeded" | "failed";
+            status: components["schemas"]["WorkStatus"];
             /** Error */
             error: string | null;
             /** Epoch */
@@ -1455,6 +1494,13 @@ export interface components {
              * @description Test images, by class.
              */
             test_counts: number[] | null;
+            /**
+             * Result
+             * @description What a probe found beyond accuracies; null where nothing.
+             */
+            result: {
+                [key: string]: unknown;
+            } | null;
             /** Config */
             config: {
                 [key: string]: unknown;
@@ -1523,7 +1569,7 @@ export interface components {
             num_samples?: number;
             /**
              * Num Ood
-             * @description Picked OOD images, drawn likewise.
+             * @description Picked OOD images, drawn the same way.
              * @default 500
              */
             num_ood?: number;
@@ -1671,6 +1717,11 @@ export interface components {
              * @description The epoch after which this was measured; null before the first.
              */
             epoch: number | null;
+            /**
+             * Round
+             * @description The round of the cluster that was asked for; null without `cluster`.
+             */
+            round: number | null;
         };
         /**
          * JobInfo
@@ -1683,11 +1734,7 @@ export interface components {
             name: string;
             /** Tags */
             tags: string[];
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "queued" | "running" | "cancelling" | "cancelled" | "failed" | "succeeded";
+            status: components["schemas"]["WorkStatus"];
             /** Dataset Id */
             dataset_id: string;
             /** Ood Pool Id */
@@ -2323,7 +2370,7 @@ export interface components {
         };
         /**
          * NewConnectivity
-         * @description Share of same-class pairs that the augmentation graph connects, without and with OOD images as bridges.
+         * @description Share of same-class image pairs that augmentation connects, without and with OOD bridges.
          */
         NewConnectivity: {
             /**
@@ -2344,7 +2391,7 @@ export interface components {
             per_class?: number;
             /**
              * Num Ood
-             * @description Picked OOD images that may bridge, drawn likewise.
+             * @description Picked OOD images that may bridge, drawn the same way.
              * @default 1000
              */
             num_ood?: number;
@@ -2458,7 +2505,7 @@ export interface components {
             num_samples?: number;
             /**
              * Num Ood
-             * @description Picked OOD images, drawn likewise.
+             * @description Picked OOD images, drawn the same way.
              * @default 500
              */
             num_ood?: number;
@@ -3115,11 +3162,7 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "registering" | "ready" | "failed";
+            status: components["schemas"]["RegistrationStatus"];
             /** Progress */
             progress: number;
             problem: components["schemas"]["RegistrationProblem"] | null;
@@ -3540,6 +3583,12 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * RegistrationStatus
+         * @description A data set's or OOD pool's way in.
+         * @enum {string}
+         */
+        RegistrationStatus: "registering" | "ready" | "failed";
+        /**
          * RoundInfo
          * @description A sampling round.
          */
@@ -3778,6 +3827,12 @@ export interface components {
             /** Id */
             id: string;
         };
+        /**
+         * WorkStatus
+         * @description A job's, an evaluation's or an analysis' way from its request to its end.
+         * @enum {string}
+         */
+        WorkStatus: "queued" | "running" | "cancelling" | "cancelled" | "failed" | "succeeded";
         /**
          * WorkerInfo
          * @description A worker, and whether it shows signs of life.
@@ -4041,7 +4096,7 @@ export interface operations {
     list_datasets: {
         parameters: {
             query?: {
-                status?: ("registering" | "ready" | "failed") | null;
+                status?: components["schemas"]["RegistrationStatus"] | null;
                 /** @description Items on a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before; leave out for the first page. */
@@ -4660,7 +4715,7 @@ export interface operations {
     list_ood_pools: {
         parameters: {
             query?: {
-                status?: ("registering" | "ready" | "failed") | null;
+                status?: components["schemas"]["RegistrationStatus"] | null;
                 /** @description Items on a page. */
                 limit?: number;
                 /** @description `next_cursor` of the page before; leave out for the first page. */
@@ -5277,7 +5332,7 @@ export interface operations {
     list_jobs: {
         parameters: {
             query?: {
-                status?: ("queued" | "running" | "cancelling" | "cancelled" | "failed" | "succeeded") | null;
+                status?: components["schemas"]["WorkStatus"] | null;
                 dataset_id?: string | null;
                 sampler?: ("none" | "random" | "mak" | "colt") | null;
                 framework?: ("simclr" | "sdclr" | "bcl" | "moco") | null;
@@ -6614,6 +6669,210 @@ export interface operations {
             };
         };
     };
+    delete_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                evaluation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_analyses: {
         parameters: {
             query?: {
@@ -6897,6 +7156,210 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_analysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                analysis_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_analysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                analysis_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7361,6 +7824,10 @@ export interface operations {
         parameters: {
             query?: {
                 label?: number | null;
+                /** @description Only images of this cluster. */
+                cluster?: number | null;
+                /** @description Of `cluster`; default: the last. */
+                round?: number | null;
                 /** @description `-` in front: descending. */
                 order?: "-tailness" | "tailness" | "-index" | "index" | "-label" | "label";
                 /** @description Items on a page. */
