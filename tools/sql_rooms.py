@@ -1,7 +1,7 @@
-"""SQL is written in store/ alone (`make rooms`). Prints each place elsewhere that builds or runs it, and ends with 1.
+"""SQL is written in store/ alone (`make rooms`).
 
-Other rooms may name `Session` as a type and catch the errors of `sqlalchemy.exc`; a session's own methods that run
-statements are the store's.
+Prints each place elsewhere that builds or runs it, and ends with 1. Other rooms may name `Session`
+as a type and catch the errors of `sqlalchemy.exc`.
 """
 
 from __future__ import annotations
