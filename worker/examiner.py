@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from colt_core.analyses.kinds import AnalysisSettings
 from colt_core.data.dataset import ImageDataset
 from colt_core.probes.kinds import ProbeSettings
+from colt_core.snapshot import Snapshot
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
@@ -25,7 +26,6 @@ from worker.child import Interrupt, WorkFailed, main
 from worker.job_data import load_data, whole_folder
 from worker.patience import persist
 
-State = dict[str, Any]  # of a loaded checkpoint
 Columns = dict[str, Any]  # of the row, by name
 
 
@@ -62,7 +62,7 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
     persist(write)
 
 
-def probe(state: State, dataset: ImageDataset, config: ProbeSettings) -> Columns:
+def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings) -> Columns:
     """Evaluate the backbone in `state`. A job's trainer does so too.
 
     Raises:
@@ -87,13 +87,13 @@ def probe(state: State, dataset: ImageDataset, config: ProbeSettings) -> Columns
     return _columns(asdict(result))
 
 
-def _evaluation(config: dict[str, Any], state: State, job: Job) -> Columns:
+def _evaluation(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:
     with reading() as session:
         dataset = session.get_one(Dataset, job.dataset_id)
     return probe(state, ImageDataset.load(whole_folder(dataset)), ProbeSettings.from_stored(config))
 
 
-def _analysis(config: dict[str, Any], state: State, job: Job) -> Columns:
+def _analysis(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:
     from colt_core.analyses.run import analyze
 
     wanted = AnalysisSettings.from_stored(config)
@@ -112,7 +112,7 @@ def _columns(found: dict[str, Any]) -> Columns:
     return columns | {"result": found or None}
 
 
-ANSWERS: dict[type[CheckpointWork], Callable[[dict[str, Any], State, Job], Columns]] = {
+ANSWERS: dict[type[CheckpointWork], Callable[[dict[str, Any], Snapshot, Job], Columns]] = {
     Evaluation: _evaluation,
     Analysis: _analysis,
 }
