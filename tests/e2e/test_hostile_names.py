@@ -80,7 +80,9 @@ def test_names_are_shown_as_text(
 
 def test_sql_in_filters_finds_nothing_and_harms_nothing(service: Stack, ids: dict[str, str]) -> None:
     for text in (SQL, "' OR '1'='1", '" OR 1=1 --', "%", "_", "\\"):
-        for query in ({"tag": text}, {"sampler": text}, {"dataset_id": text}, {"framework": text}):
+        for query in ({"tag": text}, {"dataset_id": text}):
             answer = service.client.get(f"{API}/jobs", params=query)
             assert (answer.status_code, answer.json()["items"]) == (200, []), query
+        for query in ({"sampler": text}, {"framework": text}):
+            assert service.client.get(f"{API}/jobs", params=query).status_code == 422, query
     assert [job["name"] for job in service.client.get(f"{API}/jobs", params={"tag": TAG}).json()["items"]] == [JOB]
