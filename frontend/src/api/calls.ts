@@ -4,22 +4,8 @@ import type { paths } from './schema';
 import { session } from './session.svelte';
 import type { JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, OodOrder, Split } from './types';
 
-interface Changed<Parameter extends string> {
-  parameters: { path: Record<Parameter, string> };
-  responses: { 202: { content: { 'application/json': unknown } } };
-}
-
-/** Calls that the committed document does not have yet. */
-interface Ahead {
-  '/api/v1/evaluations/{evaluation_id}': { delete: Changed<'evaluation_id'> };
-  '/api/v1/evaluations/{evaluation_id}/cancel': { post: Changed<'evaluation_id'> };
-  '/api/v1/analyses/{analysis_id}': { delete: Changed<'analysis_id'> };
-  '/api/v1/analyses/{analysis_id}/cancel': { post: Changed<'analysis_id'> };
-}
-
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
 const api = createClient<paths>();
-const ahead = createClient<Ahead>();
 
 type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
 
@@ -121,9 +107,9 @@ export const listEvaluations = (job_id: string) =>
 export const requestEvaluation = (job_id: string, body: NewEvaluation) =>
   answer(api.POST('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id } }, body }));
 export const cancelEvaluation = (evaluation_id: string) =>
-  answer(ahead.POST('/api/v1/evaluations/{evaluation_id}/cancel', { params: { path: { evaluation_id } } }));
+  answer(api.POST('/api/v1/evaluations/{evaluation_id}/cancel', { params: { path: { evaluation_id } } }));
 export const deleteEvaluation = (evaluation_id: string) =>
-  answer(ahead.DELETE('/api/v1/evaluations/{evaluation_id}', { params: { path: { evaluation_id } } }));
+  answer(api.DELETE('/api/v1/evaluations/{evaluation_id}', { params: { path: { evaluation_id } } }));
 
 export const listAnalyses = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id }, query: { limit: 200 } } }));
@@ -132,9 +118,9 @@ export const getAnalysis = (analysis_id: string) =>
 export const requestAnalysis = (job_id: string, body: NewAnalysis) =>
   answer(api.POST('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id } }, body }));
 export const cancelAnalysis = (analysis_id: string) =>
-  answer(ahead.POST('/api/v1/analyses/{analysis_id}/cancel', { params: { path: { analysis_id } } }));
+  answer(api.POST('/api/v1/analyses/{analysis_id}/cancel', { params: { path: { analysis_id } } }));
 export const deleteAnalysis = (analysis_id: string) =>
-  answer(ahead.DELETE('/api/v1/analyses/{analysis_id}', { params: { path: { analysis_id } } }));
+  answer(api.DELETE('/api/v1/analyses/{analysis_id}', { params: { path: { analysis_id } } }));
 
 export const listAttempts = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/attempts', { params: { path: { job_id }, query: { limit: 1000 } } }));
