@@ -178,7 +178,7 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             {"job_id": "succeeded", "number": 1, "worker_id": "w", "started_at": NOW, "outcome": "succeeded"},
         ),
     ],
-    "0008": [
+    "0009": [
         (
             "evaluations",
             {
