@@ -12,8 +12,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select, text, update
 
+from colt_core.config import PretrainConfig
 from store import leases
 from store.database import build_engine, reading, writing
 from store.migrate import DatabaseIsNewer, alembic_config, check_not_newer, current, head, upgrade
@@ -284,3 +285,40 @@ def test_an_empty_an_older_and_this_database_are_not_newer(empty_engine: Engine)
     check_not_newer(empty_engine)
     upgrade(empty_engine)
     check_not_newer(empty_engine)
+
+
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [
+        (
+            {"framework": "simclr", "sampler": "random", "prune_share": 0.5, "mak_passes": 50, "redraw": False},
+            {"framework": "simclr", "sampler": "random", "redraw": False},
+        ),
+        (
+            {"framework": "sdclr", "sampler": "none", "prune_share": 0.5, "sample_interval": 9, "sample_budget": 7},
+            {"framework": "sdclr", "sampler": "none", "prune_share": 0.5, "sample_budget": 7},
+        ),
+        (
+            {"framework": "bcl", "sampler": "mak", "bcl_variant": "I", "prune_share": 0.9, "mak_passes": 3},
+            {"framework": "bcl", "sampler": "mak", "bcl_variant": "I", "mak_passes": 3},
+        ),
+        (
+            {"framework": "bcl", "sampler": "colt", "bcl_variant": "D", "prune_share": 0.9, "match_steps": False},
+            {"framework": "bcl", "sampler": "colt", "bcl_variant": "D", "prune_share": 0.9},
+        ),
+    ],
+)
+def test_settings_that_a_run_did_not_read_are_dropped(
+    empty_engine: Engine, stored: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    common = {"epochs": 30, "width": 8, "tailness_momentum": 0.5}
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0007")
+        fill(connection, "0007")
+        table = Table("jobs", MetaData(), autoload_with=connection)
+        connection.execute(update(table).where(table.c.id == "succeeded").values(config=stored | common))
+    upgrade(empty_engine)
+    with reading(empty_engine) as session:
+        config = session.get_one(Job, "succeeded").config
+    assert config == kept | common
+    assert PretrainConfig.resolve(config).model_dump().items() >= config.items()  # and it may be submitted again
