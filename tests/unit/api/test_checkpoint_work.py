@@ -219,9 +219,7 @@ def test_a_job_that_is_busy_does_not_hold_up_the_recovery_of_others(
     assert expired() == [lease.id]
 
 
-def test_a_deleted_probe_is_no_longer_what_its_job_shows(
-    client: TestClient, ask: Callable[..., str], checkpoint: Checkpoint
-) -> None:
+def test_a_deleted_probe_is_no_longer_what_its_job_shows(client: TestClient, checkpoint: Checkpoint) -> None:
     def shown() -> float | None:
         return client.get(f"{API}/jobs/{checkpoint.job_id}").json()["accuracy"]  # type: ignore[no-any-return]
 
