@@ -22,7 +22,7 @@ from store.settings import get_settings
 from worker import outcome
 from worker.describe import LONGEST, describe, without_paths
 from worker.handover import DIGESTS, PARENT, TOKEN
-from worker.patience import persist
+from worker.patience import retry_transaction
 
 # What would go wrong again in the same way: bad data or bad settings. All else may be the machine's fault (memory,
 # disk, network, a driver) and is worth another attempt.
@@ -120,7 +120,7 @@ def _end(lease: Lease, reason: str, *, again: bool) -> None:
             outcome.failed(session, lease, reason)
 
     try:
-        persist(write)
+        retry_transaction(write)
     except LeaseLost:
         log.warning("the lease was lost meanwhile; nothing was written")
 

@@ -24,7 +24,7 @@ from worker import outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed, main
 from worker.job_data import load_data, whole_folder
-from worker.patience import persist
+from worker.patience import retry_transaction
 
 Columns = dict[str, Any]  # of the row, by name
 
@@ -59,7 +59,7 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
         if isinstance(row, Evaluation):
             checkpoint_work.show_first(session, row)
 
-    persist(write)
+    retry_transaction(write)
 
 
 def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings) -> Columns:

@@ -24,7 +24,7 @@ SQLITE_OUTAGES = (
 log = logging.getLogger(__name__)
 
 
-def persist(action: Callable[[Session], T], patience: float | None = None) -> T:
+def retry_transaction(action: Callable[[Session], T], patience: float | None = None) -> T:
     """Run `action` in a transaction of its own; anew when the database was away, for up to `patience` seconds.
 
     An action must therefore do nothing but write through its session.
@@ -41,10 +41,10 @@ def persist(action: Callable[[Session], T], patience: float | None = None) -> T:
     def database_is_away(error: Exception) -> str | None:
         return "the database does not answer" if isinstance(error, DBAPIError) and is_outage(error) else None
 
-    return insist(once, database_is_away, patience)
+    return retry_during_outage(once, database_is_away, patience)
 
 
-def insist(
+def retry_during_outage(
     action: Callable[[], T],
     outage: Callable[[Exception], str | None],
     patience: float | None = None,

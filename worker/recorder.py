@@ -25,7 +25,7 @@ from store.repositories import events, profile, recording
 from worker.checkpoints import CheckpointFolder
 from worker.child import WorkBrokeOff
 from worker.pace import Pace
-from worker.patience import insist, persist
+from worker.patience import retry_during_outage, retry_transaction
 from worker.rows import compute_column, round_row, tailness_row
 
 FLUSH_STEPS = 50
@@ -126,7 +126,7 @@ class Recorder:
                 events.append(session, self._lease.id, "progress", progress)
                 events.append(session, self._lease.id, "metric", _latest(told))
 
-        persist(write)
+        retry_transaction(write)
         self._points, self._lines = [], []
         self._flushed = time.monotonic()
         if told:
@@ -213,7 +213,9 @@ class Recorder:
             self.flush()
 
         try:
-            return insist(lambda: self._checkpoints.store(event), outage, give_up=self._stopping, on_wait=tell)
+            return retry_during_outage(
+                lambda: self._checkpoints.store(event), outage, give_up=self._stopping, on_wait=tell
+            )
         except OSError as error:
             raise WorkBrokeOff(outage(error)) from error
 

@@ -37,7 +37,7 @@ from store.settings import get_settings
 from store.statuses import RegistrationStatus
 from worker.child import Interrupt, WorkFailed, main
 from worker.handover import SCRATCH
-from worker.patience import persist
+from worker.patience import retry_transaction
 from worker.sources import open_dataset_source, open_pool_source, uploaded_file
 
 PROGRESS_SECONDS = 1.0
@@ -62,13 +62,15 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
         columns = build(row.spec, folder, limits, _progress(lease))
     except DataError as error:
         raise WorkFailed(str(error)) from error
-    persist(lambda session: leases.held(session, lease))  # may still be deleted meanwhile: the supervisor looks again
+    retry_transaction(
+        lambda session: leases.held(session, lease)
+    )  # may still be deleted meanwhile: the supervisor looks again
     # Of this attempt alone: who was paused here, and wakes when another has finished, must not replace its files.
     key = row.folder_of(lease.token)
     written = get_artifacts().take_folder(folder, key)
     columns["stored_as"] = key
     columns["files"] = {name: asdict(stored) for name, stored in written.items()}
-    persist(
+    retry_transaction(
         lambda session: leases.finish(session, lease, RegistrationStatus.READY, progress=1.0, problem=None, **columns)
     )
 
@@ -114,7 +116,7 @@ def _progress(lease: Lease) -> Callable[[int, int], None]:
         if time.monotonic() - written < PROGRESS_SECONDS:
             return
         written = time.monotonic()
-        persist(lambda session: leases.write(session, lease, progress=done / total))
+        retry_transaction(lambda session: leases.write(session, lease, progress=done / total))
 
     return note
 

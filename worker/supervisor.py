@@ -27,7 +27,7 @@ from worker import outcome
 from worker.describe import last_words
 from worker.folder import WorkerFolder
 from worker.handover import DIGESTS, PARENT, SCRATCH, TOKEN
-from worker.patience import persist
+from worker.patience import retry_transaction
 
 TAIL_BYTES = 16_384
 # glibc gives every large block back to the kernel at once, and each step pays for fresh pages: keeping blocks of up
@@ -51,7 +51,7 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
     except OSError as error:  # no memory or no room, most likely
         log.exception("cannot start work on %s", lease.id)
         reason = f"Its process could not be started: {error.strerror or error}"
-        persist(lambda session: outcome.not_begun(session, lease, reason))
+        retry_transaction(lambda session: outcome.not_begun(session, lease, reason))
         return True
     try:
         stopped = _watch(process, lease, folder, settings)
@@ -141,7 +141,7 @@ def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Se
             events.append(session, lease.id, "log", {"lines": _tail(log_path)})
         outcome.faulted(session, lease, _reason(code), settings.max_attempts)
 
-    persist(settle)
+    retry_transaction(settle)
 
 
 def _reason(code: int) -> str:

@@ -28,7 +28,7 @@ from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkBrokeOff, WorkFailed, main
 from worker.examiner import probe
 from worker.job_data import load_data
-from worker.patience import persist
+from worker.patience import retry_transaction
 from worker.ranks import joined_ranks
 from worker.recorder import Recorder
 
@@ -63,7 +63,7 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
             recorder.flush()
             raise WorkFailed(f"{error}. {_last_good(job.id)}") from error
     _evaluate(lease, job, dataset, checkpoints, recorder)
-    persist(lambda session: outcome.succeeded(session, lease))
+    retry_transaction(lambda session: outcome.succeeded(session, lease))
 
 
 def _begin(
@@ -86,7 +86,7 @@ def _begin(
         attempts.goes_on_from(session, job.id, epoch, step)
         recording.discard_after(session, job.id, epoch=epoch, step=step, rounds=rounds)
 
-    persist(forget)
+    retry_transaction(forget)
     recorder = Recorder(
         lease,
         config,
@@ -180,7 +180,7 @@ def _record_evaluation(
         session.merge(profile.evaluation_point(lease.id, checkpoint.step, seconds))
         checkpoint_work.tell(session, row)
 
-    persist(write)
+    retry_transaction(write)
 
 
 if __name__ == "__main__":

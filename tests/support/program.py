@@ -19,11 +19,11 @@ from store.models import Job
 from worker import outcome
 from worker.child import Interrupt, WorkFailed, run
 from worker.handover import SCRATCH
-from worker.patience import persist
+from worker.patience import retry_transaction
 
 
 def succeed(lease: Lease, interrupt: Interrupt) -> None:
-    persist(lambda session: outcome.succeeded(session, lease))
+    retry_transaction(lambda session: outcome.succeeded(session, lease))
 
 
 def wait(lease: Lease, interrupt: Interrupt) -> None:
@@ -37,7 +37,7 @@ def checkpoint(lease: Lease, interrupt: Interrupt) -> None:
         _ready(lease)
         while not interrupt.requested:
             time.sleep(0.01)
-        persist(lambda session: leases.write(session, lease, step=7))
+        retry_transaction(lambda session: leases.write(session, lease, step=7))
 
 
 def deaf(lease: Lease, interrupt: Interrupt) -> None:
@@ -49,7 +49,7 @@ def breed(lease: Lease, interrupt: Interrupt) -> None:
     """Leaves a child and a file behind."""
     child = subprocess.Popen(["sleep", "60"])
     (Path(os.environ[SCRATCH]) / "half").write_bytes(b"done")
-    persist(lambda session: leases.write(session, lease, step=child.pid))
+    retry_transaction(lambda session: leases.write(session, lease, step=child.pid))
 
 
 def killed(lease: Lease, interrupt: Interrupt) -> None:

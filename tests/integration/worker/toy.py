@@ -11,7 +11,7 @@ from store.leases import Lease
 from store.models import Base, Queued
 from worker import outcome
 from worker.child import Interrupt, main
-from worker.patience import persist
+from worker.patience import retry_transaction
 
 
 def define_toy() -> type[Queued]:
@@ -30,7 +30,7 @@ def define_toy() -> type[Queued]:
 
 
 def play(lease: Lease, interrupt: Interrupt) -> None:
-    persist(lambda session: outcome.succeeded(session, lease))
+    retry_transaction(lambda session: outcome.succeeded(session, lease))
 
 
 if __name__ == "__main__":

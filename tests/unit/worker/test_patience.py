@@ -12,7 +12,7 @@ from store.database import reading
 from store.models import Worker
 from tests.support.servers import Postgres
 from tests.support.settings import worker_settings
-from worker.patience import insist, persist
+from worker.patience import retry_during_outage, retry_transaction
 
 
 def workers(engine: Engine) -> int:
@@ -32,7 +32,7 @@ def test_a_connection_that_breaks_off_is_made_anew(postgres: Postgres, tmp_path:
         return "written"
 
     with postgres.database() as url, worker_settings(tmp_path, url) as engine:
-        assert persist(write) == "written"
+        assert retry_transaction(write) == "written"
         assert len(tries) == 2 and workers(engine) == 1
 
 
@@ -40,7 +40,7 @@ def test_a_database_that_stays_away_is_given_up_in_the_end(tmp_path: Path) -> No
     with worker_settings(tmp_path, "postgresql://nobody@127.0.0.1:1/none"):
         began = time.monotonic()
         with pytest.raises(DBAPIError):
-            persist(lambda session: session.execute(text("SELECT 1")), patience=0.5)
+            retry_transaction(lambda session: session.execute(text("SELECT 1")), patience=0.5)
         assert 0.1 <= time.monotonic() - began < 10
 
 
@@ -56,7 +56,7 @@ def test_a_sqlite_file_that_comes_back_is_used_again(tmp_path: Path) -> None:
 
     with worker_settings(tmp_path, f"sqlite:///{folder / 'colt.db'}"):
         folder.rmdir()  # the engine made it
-        assert persist(write) == 7
+        assert retry_transaction(write) == 7
     assert len(tries) == 3
 
 
@@ -69,7 +69,7 @@ def test_an_unwilling_database_is_not_asked_twice(configured: Engine, statement:
         session.execute(text(statement))
 
     with pytest.raises(DBAPIError) as caught:
-        persist(write)
+        retry_transaction(write)
     assert len(tries) == 1
     assert isinstance(caught.value, IntegrityError) == statement.startswith("INSERT")
     assert workers(configured) == 0
@@ -88,11 +88,11 @@ def test_who_waits_is_told_once_and_may_give_up() -> None:
     def outage(error: Exception) -> str | None:
         return "the disk is full" if isinstance(error, OSError) else None
 
-    assert insist(store, outage, 60, on_wait=told.append) == "stored"
+    assert retry_during_outage(store, outage, 60, on_wait=told.append) == "stored"
     assert (len(tries), told) == (4, ["the disk is full"])
     tries.clear()
     with pytest.raises(OSError):
-        insist(store, outage, 60, give_up=lambda: len(tries) == 2)
+        retry_during_outage(store, outage, 60, give_up=lambda: len(tries) == 2)
     assert len(tries) == 2
 
 
@@ -109,4 +109,4 @@ def test_a_sqlite_database_without_room_is_waited_for(configured: Engine, tmp_pa
         session.flush()
         return len(tries)
 
-    assert persist(write) == 2
+    assert retry_transaction(write) == 2
