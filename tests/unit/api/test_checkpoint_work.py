@@ -223,9 +223,9 @@ def test_a_deleted_probe_is_no_longer_what_its_job_shows(client: TestClient, che
     def shown() -> float | None:
         return client.get(f"{API}/jobs/{checkpoint.job_id}").json()["accuracy"]  # type: ignore[no-any-return]
 
-    other, own, later = (
-        ask(Evaluation, kind=kind, neighbors=n) for kind, n in (("knn", 3), ("linear", 20), ("knn", 9))
-    )
+    url = f"{API}/jobs/{checkpoint.job_id}/evaluations"
+    asked = ({"kind": "knn"}, {"kind": "linear"}, {"kind": "knn", "neighbors": 9})
+    other, own, later = (client.post(url, json=body).headers["location"] for body in asked)
     for address, accuracy in ((other, 0.25), (own, 0.5), (later, 0.75)):
         put(Evaluation, address, WorkStatus.SUCCEEDED, accuracy=accuracy)
     with writing() as session:
