@@ -163,7 +163,7 @@ def _record_evaluation(
         leases.held(session, lease)
         if session.get(Evaluation, row_id) is not None:  # as in `Recorder.flush`
             return
-        shown = {"accuracy": columns["accuracy"]} if config.kind == job.evaluations[0] else {}
+        shown = {"accuracy": columns.get("accuracy")} if config.kind == job.evaluations[0] else {}
         leases.write(session, lease, faults=0, **shown)
         row = Evaluation(
             id=row_id,
