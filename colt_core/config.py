@@ -6,7 +6,6 @@ This module imports no torch, so that the API can check a job without loading it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -331,8 +330,11 @@ def _strangers(
         for name in kind.model_fields
     }
     unread = (name for name in values if name not in read | undecided)
-    for name in islice(unread, MOST_EXPLAINED):
+    for number, name in enumerate(unread):
         value = values[name]
+        if number >= MOST_EXPLAINED:  # to compare names takes time, and nobody reads so many
+            yield problem(name, unknown_setting(name, ()), value)
+            continue
         owners = {noun: kinds for noun, registry in _KINDS.items() if (kinds := readers(registry, name))}
         if not owners:
             yield problem(name, unknown_setting(name, read), value)
