@@ -26,7 +26,7 @@ from store.statuses import WorkStatus
 from worker import outcome
 from worker.describe import last_words
 from worker.folder import WorkerFolder
-from worker.handover import DIGESTS, PARENT, SCRATCH, TOKEN
+from worker.handover import handed_over
 from worker.patience import retry_transaction
 
 TAIL_BYTES = 16_384
@@ -75,10 +75,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     env = {
         **os.environ,
-        TOKEN: lease.token,
-        PARENT: str(os.getpid()),
-        SCRATCH: str(scratch),
-        DIGESTS: str(digests),
+        **handed_over(lease, scratch=scratch, digests=digests),
         "MALLOC_MMAP_THRESHOLD_": KEEP_BLOCKS,
         "MALLOC_TRIM_THRESHOLD_": KEEP_BLOCKS,
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from store.bells import Bell
-from tests.conftest import StartStack
-from tests.integration.test_api_job import API, register, until
+from tests.support.clients import API, register, until
 from tests.support.processes import wait_until
+from tests.support.stack import StartStack
 from worker.app import app
 
 # Few images to train on and many to probe with: an epoch takes seconds, the released probe minutes.

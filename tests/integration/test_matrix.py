@@ -1,7 +1,11 @@
-"""Every framework with every sampler, and every analysis, end to end through the service on the digits sample."""
+"""Every framework with every sampler, and every analysis, through API and working programs on the digits sample.
+
+Starting these programs is not what is tested here: test_api_job.py does that with a whole service.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -13,6 +17,7 @@ from colt_core.analyses.kinds import analyses
 from colt_core.frameworks.kinds import frameworks
 from colt_core.samplers.kinds import samplers
 from tests.support.clients import API, CONFIG, register, until
+from tests.support.forking import forked_worker
 from tests.support.stack import StartStack
 
 # MAK's forward passes grow with its passes; three already make pairs to average over.
@@ -25,7 +30,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "bcl-D-colt": {"framework": "bcl", "bcl_variant": "D", "sampler": "colt"},
     "simclr-matched": {"framework": "simclr", "sampler": "none", "match_steps": True},
 }
-STEPS_OF_ID_IMAGES, STEPS_WITH_OOD = 7 * 3, 7 + 8 * 2
+STEPS_OF_ID_IMAGES, STEPS_WITH_OOD = 4 * 3, 4 + 5 * 2
 
 
 class Service(NamedTuple):
@@ -45,13 +50,16 @@ class Service(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def service(start_module_stack: StartStack) -> Service:
-    client = start_module_stack("distributed", workers=1).client
+def service(start_module_stack: StartStack) -> Iterator[Service]:
+    stack = start_module_stack("distributed", workers=0)
+    client = stack.client
     tail = {"profile": "exp", "imbalance_ratio": 20, "seed": 1}
     digits = {"kind": "sample", "name": "digits"}
-    dataset = register(client, "datasets", {"name": "d", "source": digits, "long_tail": tail})
-    pool = register(client, "ood-pools", {"name": "p", "source": {"kind": "sample", "name": "glyphs-and-patches"}})
-    return Service(client, dataset, pool)
+    glyphs = {"kind": "sample", "name": "glyphs-and-patches"}
+    with forked_worker(stack):
+        dataset = register(client, "datasets", {"name": "d", "source": digits, "long_tail": tail})
+        pool = register(client, "ood-pools", {"name": "p", "source": glyphs})
+        yield Service(client, dataset, pool)
 
 
 @pytest.fixture(scope="module")

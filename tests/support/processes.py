@@ -36,8 +36,11 @@ def die_with_parent(death_signal: int) -> Callable[[], None] | None:
     return lambda: libc.prctl(pr_set_pdeathsig, death_signal)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float, what: str, *, every: float = 0.05) -> None:
     """Poll until it holds.
+
+    Args:
+        every: seconds between two looks. Looking costs whoever is asked some time, too.
 
     Raises:
         TimeoutError: naming `what`, when it does not within `seconds`.
@@ -46,7 +49,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def clean_environment(**values: str) -> dict[str, str]:

@@ -5,7 +5,6 @@ A test hands them a function of its module, which is called with the process's `
 
 from __future__ import annotations
 
-import multiprocessing
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_core.distributed import Launch, process_group
+from tests.support.forking import FORKING
 from tests.support.tiny_runs import config
 
 PATIENCE = 120.0
@@ -24,14 +24,11 @@ OnRanks = Callable[..., list[Any]]
 @contextmanager
 def rank_processes(size: int, folder: Path) -> Iterator[OnRanks]:
     """`size` ranks. What is given calls `function(ranks, *arguments)` on all of them, and has their results."""
-    # Forked off a process that has imported torch, and never used it.
-    spawning = multiprocessing.get_context("forkserver")
-    spawning.set_forkserver_preload(["tests.support.tiny_runs"])
     ends, processes = [], []
     for rank in range(size):
-        mine, theirs = spawning.Pipe()
+        mine, theirs = FORKING.Pipe()
         launch = Launch(rank, size, rank, size, f"file://{folder}/rendezvous-{size}")
-        process = spawning.Process(target=_serve, args=(theirs, launch), daemon=True)
+        process = FORKING.Process(target=_serve, args=(theirs, launch), daemon=True)
         process.start()
         theirs.close()
         ends.append(mine)

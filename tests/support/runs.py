@@ -149,7 +149,7 @@ def wait_status(stack: Stack, path: str, *statuses: str) -> dict[str, Any]:
         return last["status"] in statuses
 
     try:
-        wait_until(reached, PATIENCE, f"{path} is {' or '.join(statuses)}")
+        wait_until(reached, PATIENCE, f"{path} is {' or '.join(statuses)}", every=0.2)
     except TimeoutError as error:
         raise TimeoutError(f"{error}; it is {last}") from error
     return last

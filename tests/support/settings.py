@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from store.artifacts import get_artifacts
 from store.broker import get_celery
 from store.database import get_engine
 from store.settings import get_settings
+from tests.support.processes import MARK
 
 CACHED = (get_settings, get_engine, get_artifacts, get_celery)
 QUICK = {
@@ -34,22 +35,26 @@ def forget_settings() -> None:
 def service_settings(folder: Path, database_url: str) -> Iterator[Path]:
     """The data folder of a service whose settings are the defaults, but for the database and one allowed root."""
     (folder / "allowed").mkdir()
-    with _settings(HOME=str(folder / "home"), DATABASE_URL=database_url, DATA_ROOTS=str(folder / "allowed")):
+    values = {"HOME": str(folder / "home"), "DATABASE_URL": database_url, "DATA_ROOTS": str(folder / "allowed")}
+    with settings_of({f"COLT_{name}": value for name, value in values.items()}):
         yield get_settings().home
 
 
 @contextmanager
 def worker_settings(home: Path, database_url: str) -> Iterator[Engine]:
     """Set them in the environment, which child processes inherit; answers the engine."""
-    with _settings(**QUICK, HOME=str(home), DATABASE_URL=database_url):
+    values = {**QUICK, "HOME": str(home), "DATABASE_URL": database_url}
+    with settings_of({f"COLT_{name}": value for name, value in values.items()}):
         yield get_engine()
 
 
 @contextmanager
-def _settings(**values: str) -> Iterator[None]:
+def settings_of(environment: Mapping[str, str]) -> Iterator[None]:
+    """Take over what it says of this service, as a process with that environment would."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in values.items():
-            patch.setenv(f"COLT_{name}", value)
+        for name, value in environment.items():
+            if name.startswith("COLT_") and name != MARK:
+                patch.setenv(name, value)
         forget_settings()
         yield
         get_engine().dispose()

@@ -68,14 +68,14 @@ class Stack:
         self.wait_ready()
 
     def wait_ready(self, seconds: float = 60) -> None:
-        """Wait for `/readyz` to answer 200."""
+        """Wait for `/readyz` to answer 200; or `/healthz`, as without a worker the service is not ready."""
         wait_until(self._ready, seconds, "the service is ready")
 
     def _ready(self) -> bool:
         for process in self.processes:
             assert process.running or process.exit_code in {None, -9, -15}, f"{process.name} ended: {process.tail()}"
         try:
-            return self.client.get("/readyz").status_code == 200
+            return self.client.get("/readyz" if self.workers else "/healthz").status_code == 200
         except httpx.TransportError:
             return False
 
