@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.support.stack import Stack
+from tests.support.stack import StartStack
 
 README = Path(__file__).parents[2] / "README.md"
 # What CIFAR-10 would bring for the cut that the README asks for, and the 50 images a class that the probe needs.
@@ -43,7 +43,8 @@ def _write_archives(folder: Path) -> None:
             archive.writestr(f"{number}.jpg", images[number % 50])
 
 
-def test_its_curl_commands_lead_to_accuracy_and_tail_like_images(stack: Stack, tmp_path: Path) -> None:
+def test_its_curl_commands_lead_to_accuracy_and_tail_like_images(start_stack: StartStack, tmp_path: Path) -> None:
+    stack = start_stack("embedded")  # as `colt up`, which the README begins with
     blocks = re.findall(r"```bash\n(.*?)```", README.read_text(), re.DOTALL)
     (commands,) = [block for block in blocks if "curl" in block]
     assert "API=http://127.0.0.1:8000/" in commands

@@ -65,7 +65,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     end_marked(service.mark, patience=5)
 
 
-def test_from_nothing_to_an_address_and_back(up: Up) -> None:
+def test_from_nothing_to_an_address_and_back(up: Up, tmp_path: Path) -> None:
     up.start_and_wait()
     assert up.is_ready()
     assert httpx.get(up.url).status_code == 200
@@ -74,6 +74,8 @@ def test_from_nothing_to_an_address_and_back(up: Up) -> None:
     if sys.platform == "linux":
         policies = [os.sched_getscheduler(up.child(module).pid) for module in ("api", "worker")]
         assert policies == [os.SCHED_BATCH, os.SCHED_OTHER], "requests do not interrupt a training"
+    assert_a_second_one_on_the_same_folder_says_what_is_in_the_way(up, tmp_path)
+    assert_a_log_may_be_cut_short_while_it_is_written(up)
 
     began = time.monotonic()
     up.process.send(signal.SIGINT)
@@ -83,44 +85,16 @@ def test_from_nothing_to_an_address_and_back(up: Up) -> None:
     assert up.process.output().rstrip().endswith("Stopped.")
 
 
-@pytest.mark.parametrize("module", ["api", "worker"])
-def test_a_child_that_is_killed_is_started_again(up: Up, module: str) -> None:
-    up.start_and_wait()
-    killed = up.child(module)
-    killed.kill()
-    wait_until(lambda: f"The {module} was ended by SIGKILL" in up.process.output(), 10, "its end is noticed")
-
-    def another_runs() -> bool:
-        return any(
-            child.pid != killed.pid and child.cmdline()[1:3] == ["-m", module]
-            for child in psutil.Process(up.process.pid).children()
-        )
-
-    wait_until(another_runs, 15, "another runs")
-    wait_until(up.is_ready, 60, "the service is ready again")
-    assert up.process.stop(30) == 0
-    assert list(marked(up.mark)) == []
+def assert_a_second_one_on_the_same_folder_says_what_is_in_the_way(up: Up, folder: Path) -> None:
+    second = Up(folder, "second", COLT_HOME=str(up.home))
+    second.process.start()
+    assert second.process.wait(30) == 1
+    assert re.search(rf"another `colt up` \(process {up.process.pid}\) uses the data folder", second.process.output())
+    assert up.is_ready()
 
 
-def test_a_child_that_cannot_be_started_again_is_tried_until_it_can(up: Up) -> None:
-    up.start_and_wait()
-    log = up.home / "logs" / "worker.log"
-    log.rename(log.with_suffix(".old"))
-    log.mkdir()  # as without memory for a process, its start is an OSError
-    up.child("worker").kill()
-    wait_until(lambda: up.process.output().count("The worker cannot be started: ") == 2, 20, "it is tried twice")
-    assert "it is tried again in 4 s" in up.process.output(), "later each time"
-    assert up.child("api").is_running()
-    log.rmdir()
-    wait_until(log.is_file, 20, "it is started")
-    wait_until(up.is_ready, 60, "the service is ready again")
-    assert up.process.stop(30) == 0
-    assert list(marked(up.mark)) == []
-
-
-def test_a_log_may_be_cut_short_while_it_is_written(up: Up) -> None:
+def assert_a_log_may_be_cut_short_while_it_is_written(up: Up) -> None:
     """As `logrotate` does with `copytruncate`: the next line stands at the beginning, not behind a hole."""
-    up.start_and_wait()
     log = up.home / "logs" / "api.log"
     wait_until(lambda: log.stat().st_size > 0, 10, "something is logged")
     os.truncate(log, 0)
@@ -129,21 +103,50 @@ def test_a_log_may_be_cut_short_while_it_is_written(up: Up) -> None:
     assert log.read_bytes().startswith(b"{")
 
 
+def test_a_child_that_is_killed_is_started_again(up: Up) -> None:
+    """The API at once; the worker, which cannot be started at first, as soon as it can."""
+    up.start_and_wait()
+    kill(up, "api")
+    wait_until(up.is_ready, 60, "the service is ready again")
+
+    log = up.home / "logs" / "worker.log"
+    log.rename(log.with_suffix(".old"))
+    log.mkdir()  # as without memory for a process, its start is an OSError
+    killed = kill(up, "worker")
+    wait_until(lambda: up.process.output().count("The worker cannot be started: ") == 2, 20, "it is tried twice")
+    assert "it is tried again in 4 s" in up.process.output(), "later each time"
+    assert up.child("api").is_running()
+    log.rmdir()
+    wait_until(log.is_file, 20, "it is started")
+    wait_until(lambda: started_again(up, killed, "worker"), 15, "another runs")
+    wait_until(up.is_ready, 60, "the service is ready again")
+    assert up.process.stop(30) == 0
+    assert list(marked(up.mark)) == []
+
+
+def kill(up: Up, module: str) -> psutil.Process:
+    """Returns the one that was killed."""
+    killed = up.child(module)
+    killed.kill()
+    wait_until(lambda: f"The {module} was ended by SIGKILL" in up.process.output(), 10, "its end is noticed")
+    if module == "api":
+        wait_until(lambda: started_again(up, killed, module), 15, "another runs")
+    return killed
+
+
+def started_again(up: Up, killed: psutil.Process, module: str) -> bool:
+    return any(
+        child.pid != killed.pid and child.cmdline()[1:3] == ["-m", module]
+        for child in psutil.Process(up.process.pid).children()
+    )
+
+
 def test_nothing_outlives_a_killed_colt_up(up: Up) -> None:
     if sys.platform != "linux":
         cannot_run("only Linux tells a child of its parent's death")
     up.start_and_wait()
     up.process.kill(signal.SIGKILL)
     wait_until(lambda: not list(marked(up.mark)), 30, "API and worker end by themselves")
-
-
-def test_a_second_one_on_the_same_folder_says_what_is_in_the_way(up: Up, tmp_path: Path) -> None:
-    up.start_and_wait()
-    second = Up(tmp_path, "second", COLT_HOME=str(up.home))
-    second.process.start()
-    assert second.process.wait(30) == 1
-    assert re.search(rf"another `colt up` \(process {up.process.pid}\) uses the data folder", second.process.output())
-    assert up.is_ready()
 
 
 def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
