@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, literal, select
 from sqlalchemy.orm import Session
 
 from store.models import Job, JobEvent
@@ -21,8 +21,12 @@ def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> No
 
 
 def after(session: Session, job_id: str, event_id: int, limit: int) -> list[JobEvent]:
-    """The job's next events behind `event_id`, oldest first."""
-    later = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > event_id)
+    """The job's next events behind `event_id`, oldest first.
+
+    Args:
+        event_id: any number of a client, larger than an id's column too.
+    """
+    later = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > literal(event_id, BigInteger))
     return list(session.scalars(later.order_by(JobEvent.id).limit(limit)))
 
 

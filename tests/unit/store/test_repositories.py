@@ -16,10 +16,11 @@ from sqlalchemy.exc import IntegrityError
 
 from store.database import reading, writing
 from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Metric, OodPool, SamplingRound, new_id
-from store.repositories import jobs, metrics, recording, registrations, rounds
+from store.repositories import events, jobs, metrics, recording, registrations, rounds
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
 from tests.support.locks import start_behind
+from tests.support.rows import add_dataset, add_job
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, dt.UTC)
 
@@ -239,6 +240,17 @@ def test_a_curve_of_very_many_steps_is_thinned_on_both_engines(engine: Engine) -
         assert metrics.series(session, run.id, [], 100_000) == {
             "loss": ([1, 500_000, 1_000_000], [1.0, 500_000.0, 1_000_000.0])
         }
+
+
+@pytest.mark.parametrize("behind", [2**31 - 1, 2**31, 2**63 - 1])
+def test_there_are_no_events_behind_an_id_that_no_event_has(engine: Engine, behind: int) -> None:
+    """An error here would end the feed of every stream, for the number comes from a client."""
+    job = add_job(engine, add_dataset(engine))
+    with writing(engine) as session:
+        events.append(session, job.id, "log", {"lines": ["a"]})
+    with reading(engine) as session:
+        assert len(events.after(session, job.id, 0, 10)) == 1
+        assert events.after(session, job.id, behind, 10) == []
 
 
 def test_a_finished_probe_is_known_by_all_of_its_configuration(engine: Engine) -> None:
