@@ -21,5 +21,17 @@ class FilesAndServices(LoadFileScheduling):
         return file
 
 
+# The longest rows come first, so that all processes end at about the same time.
+LONG = ("tests/faults/", "tests/e2e/", "tests/integration/")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((number for number, folder in enumerate(LONG) if item.nodeid.startswith(folder)), len(LONG))
+
+    items.sort(key=place)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndServices:
     return FilesAndServices(config, log)
