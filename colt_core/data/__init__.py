@@ -1,4 +1,4 @@
-"""Reading images, cutting long tails, and the data sets that come of it. Imports neither torch nor scikit-learn."""
+"""Reads images, cuts long tails and builds data sets. Imports neither torch nor scikit-learn."""
 
 from colt_core.data.build import build_dataset, build_pool
 from colt_core.data.dataset import ImageDataset, ImagePool, is_artifact

@@ -1,8 +1,9 @@
-"""Reading members of zip and tar archives that come from strangers.
+"""Reads members of untrusted zip and tar archives.
 
-Nothing is ever extracted: members are read from the archive straight into memory, one at a time, so no name in it can
-reach the file system, and 60,000 small files are never written. Names are checked all the same, since an archive that
-holds `../x` or a link is either broken or an attack, and bytes are counted as they come out.
+Nothing is ever extracted. Members are read straight into memory, one at a time, so no name can
+reach the file system and 60,000 small files are never written. Names are checked all the same: an
+archive that holds `../x` or a link is broken or an attack. Decompressed bytes are counted while
+they are read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import safe_name
 from colt_core.data.zip_directory import read_directory
 
-# A ValueError or OverflowError is what the readers make of numbers and names that nobody honest writes.
+# The readers raise ValueError or OverflowError on numbers and names that no honest archive has.
 _DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -35,7 +36,7 @@ _DAMAGE = (
     ValueError,
     OverflowError,
 )
-# Of a member: signature, flags, length of the name, length of the extra field.
+# A member's header: signature, flags, length of the name, length of the extra field.
 _ZIP_HEADER = struct.Struct("<4s2xH18xHH")
 _ZIP_UTF8, _ZIP_PATCH, _ZIP_STRONG_ENCRYPTION = 0x800, 0x20, 0x40
 _TAR_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
@@ -43,20 +44,24 @@ _MAX_TAR_EXTENSION = 1 << 20
 
 
 class Archive(Protocol):
-    """A checked archive: its file names, and their contents in whatever order reads fastest."""
+    """A checked archive: its file names, and their contents in the order that reads fastest."""
 
     names: list[str]
 
     def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-        """(name, content) of each wanted member; raises DataError for a damaged, oversized or missing one."""
+        """(name, content) of each wanted member.
+
+        Raises DataError for a damaged, oversized or missing one.
+        """
         ...
 
 
 def open_archive(path: Path, limits: Limits | None = None) -> Archive:
-    """The zip, tar or tar.gz at `path`; its kind is told by content, not by name.
+    """Open the zip, tar or tar.gz at `path`. Its content decides which it is, not its name.
 
     Raises:
-        DataError: neither zip nor tar; damaged; or a member that is unsafe, a link, a duplicate or encrypted.
+        DataError: neither zip nor tar; damaged; or a member that is unsafe, a link, a duplicate or
+            encrypted.
     """
     limits = limits or Limits()
     if zipfile.is_zipfile(path):
@@ -65,7 +70,7 @@ def open_archive(path: Path, limits: Limits | None = None) -> Archive:
 
 
 class _Names:
-    """Collects member names, refusing what no honest archive of images holds."""
+    """Collects member names, and refuses those that no honest archive of images holds."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -90,7 +95,7 @@ def _check_size(content: bytes, name: str, limits: Limits) -> None:
 
 
 class ZipArchive:
-    """A zip of stored or deflated members (the other methods decompress without a bound)."""
+    """A zip of stored or deflated members. Other methods would decompress without a bound."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
@@ -135,9 +140,9 @@ class ZipArchive:
 
 
 def _read_member(file: BinaryIO, info: zipfile.ZipInfo, most: int) -> bytes:
-    """The first `most` bytes of a member; its checksum is verified where that is all of it.
+    """The first `most` bytes of a member. If that is all of it, its checksum is verified.
 
-    By ZipFile.open it would take as long as decoding a small image.
+    ZipFile.open would take as long as decoding a small image.
     """
     file.seek(info.header_offset)
     header = file.read(_ZIP_HEADER.size)
@@ -149,10 +154,10 @@ def _read_member(file: BinaryIO, info: zipfile.ZipInfo, most: int) -> bytes:
         signature != b"PK\3\4"
         or name.decode("utf-8" if flags & _ZIP_UTF8 else "cp437", "replace") != info.orig_filename
     ):
-        raise zipfile.BadZipFile("the header of the member is not what the directory says")
+        raise zipfile.BadZipFile("the header of the member contradicts the directory")
     if info.flag_bits & (_ZIP_PATCH | _ZIP_STRONG_ENCRYPTION):
         raise NotImplementedError
-    # Deflate never makes more than a thousandth larger what it cannot make smaller.
+    # Deflate enlarges incompressible data by less than a thousandth.
     packed = file.read(min(info.compress_size, most + most // 1000 + 64))
     if len(packed) < info.compress_size and len(packed) < most:
         raise EOFError
@@ -161,12 +166,12 @@ def _read_member(file: BinaryIO, info: zipfile.ZipInfo, most: int) -> bytes:
         content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, most)
     content = content[: min(info.file_size, most)]
     if len(content) < most and zlib.crc32(content) != info.CRC:
-        raise zipfile.BadZipFile("the checksum does not fit")
+        raise zipfile.BadZipFile("the checksum does not match")
     return content
 
 
 class _BoundedTarInfo(tarfile.TarInfo):
-    """Refuses an extension header (long name, pax) that claims megabytes: tarfile reads those into memory whole."""
+    """Refuses extension headers (long name, pax) of megabytes, which tarfile reads whole."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -180,7 +185,7 @@ class _BoundedTarInfo(tarfile.TarInfo):
 
 
 class _Counted(io.RawIOBase):
-    """A stream that tells the meter of every byte that is read from it."""
+    """A stream that reports every byte read from it to the meter."""
 
     def __init__(self, stream: IO[bytes], meter: Meter) -> None:
         self._stream = stream
@@ -196,7 +201,7 @@ class _Counted(io.RawIOBase):
 
 
 class TarArchive:
-    """A tar or tar.gz, always read as a stream from front to back: a gzip cannot be entered in the middle."""
+    """A tar or tar.gz, always read from front to back: a gzip has no random access."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
@@ -220,7 +225,8 @@ class TarArchive:
             if member.isreg() and (name := safe_name(member.name)) in wanted:
                 try:
                     stream = cast(IO[bytes], tar.extractfile(member))
-                    # The meter counts underneath. As much memory is taken as may be read.
+                    # The meter counts the bytes. The bound is needed, since `read` allocates its
+                    # argument.
                     content = stream.read(min(member.size, self._limits.max_file_bytes) + 1)
                 except DataError:
                     raise
@@ -236,7 +242,8 @@ class TarArchive:
                 counted = cast(IO[bytes], _Counted(plain, meter))
                 with tarfile.open(fileobj=counted, mode="r|", tarinfo=_BoundedTarInfo) as tar:
                     for member in tar:
-                        # tarfile would go on reading past the end, block by block, to where it says that it ends.
+                        # tarfile would read on past the end of the file, up to the size that is
+                        # claimed.
                         if not 0 <= member.size <= self._limits.max_bytes:
                             raise DataError(f"{member.name[:100]!r} claims an impossible size; pack the archive again")
                         yield member, tar

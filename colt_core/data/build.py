@@ -1,4 +1,7 @@
-"""From a source and a specification to the data set or pool: only the images that are kept get decoded."""
+"""Builds a data set or pool from a source and a specification.
+
+Only images that are kept are decoded.
+"""
 
 from __future__ import annotations
 
@@ -33,16 +36,16 @@ def build_dataset(
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> ImageDataset:
-    """Cut the parts, then read the images they keep.
+    """Cut the parts, then read the images that they keep.
 
     Args:
         source: from `open_labelled`, `torchvision_labelled` or `sample_labelled`.
-        into: a folder to save the data set in, images written in place, for those larger than memory; nothing but the
-            caller removes it if this fails. None: memory only.
-        progress: told now and then how many images are read; may raise to stop.
+        into: the folder to save the data set in. Images are written there directly, so they may be
+            larger than memory. If this fails, the caller removes the folder. None: memory only.
+        progress: called now and then with the number of images read. It may raise to stop.
 
     Raises:
-        DataError: says what is wrong and what to change.
+        DataError: if the source does not carry the data set; the message says what to change.
     """
     parts = choose_parts(source, spec)
     only_probe = np.setdiff1d(parts["probe"], parts["train"])
@@ -103,7 +106,7 @@ def _read(
             if progress is not None and (done % _PROGRESS_EVERY == 0 or done == len(positions)):
                 progress(done, len(positions))
     if images is None or done != len(positions):
-        raise DataError("the source gave fewer images than it listed; it was changed while being read")
+        raise DataError("the source has fewer images than it listed: it changed while it was read; try again")
     if isinstance(images, np.memmap):
         images.flush()
     return images
@@ -120,7 +123,7 @@ def _allocate(count: int, side: int, into: Path | None, limits: Limits) -> UInt8
         return np.empty(shape, dtype=np.uint8)
     into.mkdir(parents=True, exist_ok=True)
     mapped: UInt8 = np.lib.format.open_memmap(into / IMAGES, mode="w+", dtype=np.uint8, shape=shape)
-    if sys.platform == "linux":  # a full disk is an OSError now; in a write to the map it would be a SIGBUS
+    if sys.platform == "linux":  # a full disk is an OSError here, but a SIGBUS in a write to the map
         with (into / IMAGES).open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, (into / IMAGES).stat().st_size)
     return mapped

@@ -1,4 +1,4 @@
-"""A registered data set and a registered OOD pool: arrays in memory, a folder of plain arrays on disk."""
+"""Registered data sets and OOD pools: arrays in memory, a folder of plain arrays on disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORMAT = 1
 
 
 class _Labelled:
-    """What labels and parts tell without a look at an image."""
+    """What follows from labels and parts alone, without the images."""
 
     __slots__ = ()
     labels: Int64
@@ -30,7 +30,7 @@ class _Labelled:
 
     @property
     def num_classes(self) -> int:
-        """C."""
+        """C, the number of classes."""
         return len(self.class_names)
 
     @property
@@ -41,14 +41,14 @@ class _Labelled:
 
     @property
     def split_sizes(self) -> dict[str, int]:
-        """Images of each part; a probe image that is a training image too counts in both."""
+        """Images of each part. An image in both the probe and the training part counts twice."""
         return {name: len(self.parts[name]) for name in PARTS}
 
     def _check_labels(self) -> None:
         if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
-            raise DataError(f"labels must lie in 0..{len(self.class_names) - 1}")
+            raise DataError(f"labels must be in 0..{len(self.class_names) - 1}")
         if set(self.parts) != set(PARTS):
-            raise DataError(f"a data set has the parts {', '.join(PARTS)}, not {', '.join(self.parts)}")
+            raise DataError(f"a data set must have the parts {', '.join(PARTS)}, not {', '.join(self.parts)}")
         for name, indices in self.parts.items():
             if indices.size and (indices.min() < 0 or indices.max() >= len(self.labels)):
                 raise DataError(f"part '{name}' points outside the {len(self.labels)} images")
@@ -59,7 +59,10 @@ class _Labelled:
 
 @dataclass(frozen=True, slots=True)
 class DatasetLabels(_Labelled):
-    """A data set without its images, for what looks at classes alone. Attributes: as of :class:`ImageDataset`."""
+    """A data set without its images, for code that needs only classes.
+
+    Attributes are those of :class:`ImageDataset`.
+    """
 
     labels: Int64
     class_names: tuple[str, ...]
@@ -73,7 +76,7 @@ class DatasetLabels(_Labelled):
         """Read what :meth:`ImageDataset.save_labels` wrote. No file of images is opened.
 
         Raises:
-            DataError: no data set there, or a damaged one.
+            DataError: if the folder holds no data set, or a damaged one.
         """
         return cls(*_load_labels(folder))
 
@@ -86,12 +89,12 @@ class ImageDataset(_Labelled):
         images: (N, 3, S, S) uint8, possibly memory-mapped.
         labels: (N,) int64 in 0..C-1.
         class_names: C names.
-        parts: indices by part name; all of PARTS, `val` may be empty. `train` is 0..n-1, so that a training image has
-            the same index in the training part, in the tailness array and in the data set. `probe` may share images
-            with `train`.
+        parts: indices by part name, for all of PARTS. `train` is 0..n-1, so a training image has
+            the same index in the part, the tailness array and the data set. `val` may be empty.
+            `probe` may share images with `train`.
 
     Raises:
-        DataError: arrays that do not fit together.
+        DataError: if the arrays do not fit together.
     """
 
     images: UInt8
@@ -113,10 +116,10 @@ class ImageDataset(_Labelled):
         return int(self.images.shape[-1])
 
     def part(self, name: str) -> tuple[UInt8, Int64]:
-        """(images, labels) of a part; a view where the part is one run of indices, else a copy.
+        """(images, labels) of a part: a view if its indices are consecutive, else a copy.
 
         Raises:
-            KeyError: no such part.
+            KeyError: if there is no such part.
         """
         indices = self.parts[name]
         if len(indices) and np.array_equal(indices, np.arange(indices[0], indices[0] + len(indices))):
@@ -125,13 +128,13 @@ class ImageDataset(_Labelled):
         return self.images[indices], self.labels[indices]
 
     def save(self, folder: Path) -> None:
-        """Write `images.npy`, `labels.npy`, `parts.npz` and `meta.json` into `folder`, made where it is missing."""
+        """Write `images.npy`, `labels.npy`, `parts.npz` and `meta.json`; create `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / IMAGES, self.images)
         self.save_labels(folder)
 
     def save_labels(self, folder: Path) -> None:
-        """Write all but the images, which may have been written in place."""
+        """Write everything except the images, which may have been written in place."""
         np.save(folder / LABELS, self.labels)
         arrays: dict[str, Any] = dict(self.parts)
         np.savez(folder / PARTS_FILE, **arrays)
@@ -139,10 +142,10 @@ class ImageDataset(_Labelled):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote; the images stay on disk, memory-mapped and read-only.
+        """Read what :meth:`save` wrote. The images stay on disk, memory-mapped and read-only.
 
         Raises:
-            DataError: no data set there, or a damaged one.
+            DataError: if the folder holds no data set, or a damaged one.
         """
         labels, class_names, parts = _load_labels(folder)
         return cls(_load_images(folder), labels, class_names, parts)
@@ -150,7 +153,11 @@ class ImageDataset(_Labelled):
 
 @dataclass(frozen=True, slots=True)
 class ImagePool:
-    """Unlabelled images, from which OOD images are picked. `images`: (M, 3, S, S) uint8, possibly memory-mapped."""
+    """Unlabelled images, from which OOD images are picked.
+
+    Attributes:
+        images: (M, 3, S, S) uint8, possibly memory-mapped.
+    """
 
     images: UInt8
 
@@ -166,35 +173,35 @@ class ImagePool:
         return int(self.images.shape[-1])
 
     def save(self, folder: Path) -> None:
-        """Write `images.npy` and `meta.json` into `folder`, made where it is missing."""
+        """Write `images.npy` and `meta.json`; create `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / IMAGES, self.images)
         self.save_meta(folder)
 
     def save_meta(self, folder: Path) -> None:
-        """Write all but the images, which may have been written in place."""
+        """Write everything except the images, which may have been written in place."""
         _write_meta(folder, {})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Map what :meth:`save` wrote, or the images alone of a data set.
+        """Map the images that :meth:`save` wrote. A data set's folder works too.
 
         Raises:
-            DataError: no pool there, or a damaged one.
+            DataError: if the folder holds no pool, or a damaged one.
         """
         _read_meta(folder)
         return cls(_load_images(folder))
 
 
 def is_artifact(folder: Path) -> bool:
-    """Whether `folder` holds what `save` of a data set or a pool writes."""
+    """Whether `folder` holds a saved data set or pool."""
     return (folder / META).is_file() and (folder / IMAGES).is_file()
 
 
 def _check_images(images: UInt8) -> None:
     shape = images.shape
     if images.dtype != np.uint8 or len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or 0 in shape:
-        raise DataError(f"images must be uint8 of the shape (N, 3, S, S), not {images.dtype} {shape}")
+        raise DataError(f"images must be uint8 of shape (N, 3, S, S), not {images.dtype} {shape}")
 
 
 def _load_labels(folder: Path) -> tuple[Int64, tuple[str, ...], dict[str, Int64]]:
@@ -214,8 +221,9 @@ def _load_labels(folder: Path) -> tuple[Int64, tuple[str, ...], dict[str, Int64]
 def _load_images(folder: Path) -> UInt8:
     path = folder / IMAGES
     try:
-        # Shared by all processes that use them. Once they have been touched, batches are gathered from the map at four
-        # fifths of the rate from memory of one's own: some milliseconds for 50,000 images of 32 pixels.
+        # All processes that use the images share the map. Once its pages are loaded, batches are
+        # gathered at four fifths of the rate of private memory. For 50,000 images of 32 pixels that
+        # costs some milliseconds.
         mapped: UInt8 = np.load(path, mmap_mode="r", allow_pickle=False)
         return mapped
     except (OSError, ValueError) as error:

@@ -1,6 +1,7 @@
-"""The program of a decoding process (colt_core/data/decoding.py): image files in by stdin, pixels out by stdout.
+"""The program of a decoding process (colt_core/data/decoding.py).
 
-Its end is that of its stdin, so that it never outlives the process that started it.
+It reads image files from stdin and writes pixels to stdout. It ends when its stdin does, so it
+never outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ COUNT = struct.Struct("<Q")  # how many images a reply holds; their pixels follo
 
 
 class Order(NamedTuple):
-    """What to decode. Arguments of `decode`, but for the shape (3, H, W) that every image must come out in."""
+    """What to decode: arguments of `decode`, and the shape (3, H, W) that every image must have."""
 
     contents: Sequence[bytes]
     shape: tuple[int, ...]
@@ -31,16 +32,16 @@ class Order(NamedTuple):
 
 
 def main() -> None:
-    """Answer one order after the other, until there are no more."""
-    os.nice(10)  # a training may run beside
+    """Answer orders until there are no more."""
+    os.nice(10)  # a training may run at the same time
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for the images
     with os.fdopen(0, "rb") as orders, os.fdopen(os.dup(1), "wb") as replies:
-        os.dup2(2, 1)  # what a library prints must not come between the pixels
+        os.dup2(2, 1)  # what a library prints must not mix with the pixels
         serve(orders, replies)
 
 
 def serve(orders: BinaryIO, replies: BinaryIO) -> None:
-    """Read pickled orders, and reply to each with what :func:`decode_alike` gives, until `orders` ends."""
+    """Reply to each pickled order with the images of :func:`decode_alike`, until `orders` ends."""
     while True:
         try:
             order: Order = pickle.load(orders)  # noqa: S301 (from our own parent)
@@ -53,7 +54,11 @@ def serve(orders: BinaryIO, replies: BinaryIO) -> None:
 
 
 def decode_alike(order: Order) -> UInt8:
-    """(n, 3, H, W) uint8: the leading images that can be decoded and have the shape; the first that has not ends it."""
+    """Decode the leading images, up to the first that fails or has another shape.
+
+    Returns:
+        (n, 3, H, W) uint8.
+    """
     images = np.empty((len(order.contents), *order.shape), dtype=np.uint8)
     for done, content in enumerate(order.contents):
         try:

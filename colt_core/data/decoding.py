@@ -1,8 +1,8 @@
-"""Decoding many image files on all cores, in their order.
+"""Decodes many image files on all cores, in their order.
 
-By processes: with images of some thousand pixels the interpreter takes as long as the decoder, and two threads are
-slower than one. The processes only ever do what went well; whatever did not is decoded once more in the calling
-process, so that errors are the same, and come in the same order, as without them.
+Processes do the work. For images of some thousand pixels the interpreter takes as long as the
+decoder, so two threads are slower than one. An image that fails is decoded again in the calling
+process. Errors and their order are therefore the same as without processes.
 """
 
 from __future__ import annotations
@@ -27,41 +27,43 @@ from colt_core.data.decoder import COUNT, Order
 from colt_core.data.images import UInt8, decode
 from colt_core.data.limits import Limits
 
-FEW = 2048  # for so many images a process is worth its start, of more than a quarter of a second
-_MOST_PROCESSES = 8  # one alone reads the archive for them, and writes
-# Larger images are decoded one at a time, by the caller: an image may take nine bytes a pixel meanwhile.
-_MOST_PIXELS_BESIDE_OTHERS = 2**22
-# Of one order; what is on its way is bounded by twice the number of processes.
-_MOST_IMAGES, _MOST_FILE_BYTES, _MOST_PIXEL_BYTES = 256, 2**20, 2**22
+FEW = 2048  # images that make a process worth its start of more than a quarter of a second
+_MAX_PROCESSES = 8  # a single process reads the archive for them and writes
+# The caller decodes larger images one at a time: decoding may take nine bytes a pixel.
+_MAX_PARALLEL_PIXELS = 2**22
+# Bounds of one order. At most two orders for each process are under way.
+_MAX_IMAGES, _MAX_FILE_BYTES, _MAX_PIXEL_BYTES = 256, 2**20, 2**22
 
 Files = Iterator[tuple[str, bytes]]
 Decoded = Iterator[tuple[str, UInt8]]
 
 
 def decode_files(files: Files, count: int, size: int | None, limits: Limits) -> Decoded:
-    """(name, (3, H, W) uint8) of each of `count` files (name, content), in their order. See `decode`.
+    """Decode `count` files (name, content) into (name, (3, H, W) uint8), in their order.
 
-    As many processes as cores may be used, up to eight, decode more than a few files; they end with the iterator. The
-    cores are those of `OMP_NUM_THREADS` where it is set, as for torch. Memory is bounded, however many files there are.
+    More than a few files are decoded by processes: one for each usable core, at most eight.
+    `OMP_NUM_THREADS` sets the number of cores, as for torch. The processes end with the iterator.
+    Memory is bounded for any number of files. For each file, see `decode`.
 
     Raises:
-        DataError: for the first file that cannot be used, once the images before it were given; what `files` raises.
-        RuntimeError: a decoding process ended unexpectedly.
+        DataError: for the first file that cannot be used, after the images before it.
+        RuntimeError: if a decoding process ended unexpectedly.
+        Exception: what `files` raises.
     """
-    if (processes := min(usable_cores(), _MOST_PROCESSES, -(-count // FEW))) <= 1:
+    if (processes := min(usable_cores(), _MAX_PROCESSES, -(-count // FEW))) <= 1:
         for name, content in files:
             yield name, decode(content, name, size, limits)
         return
-    for name, content in files:  # the first tells the shape of the others
+    for name, content in files:  # the first file gives the shape that the others must have
         first = decode(content, name, size, limits)
         yield name, first
         break
     else:
         return
-    smaller = replace(limits, max_pixels=min(limits.max_pixels, _MOST_PIXELS_BESIDE_OTHERS))
+    smaller = replace(limits, max_pixels=min(limits.max_pixels, _MAX_PARALLEL_PIXELS))
     with _Decoders(processes) as decoders:
         pending: deque[tuple[_Batch, Future[UInt8]]] = deque()
-        for batch in _batches(files, _MOST_PIXEL_BYTES // first.nbytes):
+        for batch in _batches(files, _MAX_PIXEL_BYTES // first.nbytes):
             pending.append((batch, decoders.submit(Order(batch.contents, first.shape, size, smaller))))
             while len(pending) > 2 * processes:
                 yield from _finished(*pending.popleft(), size, limits)
@@ -70,7 +72,7 @@ def decode_files(files: Files, count: int, size: int | None, limits: Limits) -> 
 
 
 def usable_cores() -> int:
-    """How many processes may work side by side: `OMP_NUM_THREADS`, or else the cores that this process may run on."""
+    """`OMP_NUM_THREADS` if it is set, else the number of cores that this process may run on."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
@@ -81,7 +83,7 @@ def usable_cores() -> int:
 class _Batch:
     names: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
-    end: Exception | None = None  # what came instead of the next file
+    end: Exception | None = None  # raised instead of the next file
 
 
 def _batches(files: Files, most_images: int) -> Iterator[_Batch]:
@@ -91,10 +93,10 @@ def _batches(files: Files, most_images: int) -> Iterator[_Batch]:
             batch.names.append(name)
             batch.contents.append(content)
             held += len(content)
-            if held >= _MOST_FILE_BYTES or len(batch.names) >= min(most_images, _MOST_IMAGES):
+            if held >= _MAX_FILE_BYTES or len(batch.names) >= min(most_images, _MAX_IMAGES):
                 yield batch
                 batch, held = _Batch(), 0
-    except Exception as error:  # its turn comes after the images before it
+    except Exception as error:  # raised after the images before it
         batch.end = error
     yield batch
 
@@ -121,7 +123,7 @@ class _Decoders:
             stack.callback(self._threads.shutdown, cancel_futures=True)
             for _ in range(self._count):
                 process = _Process()
-                stack.callback(process.end)  # before the threads, which wait for it
+                stack.callback(process.end)  # ends before the threads, which wait for it
                 self._idle.put(process)
             self._stack = stack.pop_all()
         return self
@@ -142,8 +144,8 @@ class _Decoders:
 
 class _Process:
     def __init__(self) -> None:
-        # Not by multiprocessing, whose children run the caller's main module again.
-        path = [folder for folder in sys.path if isinstance(folder, str)]  # others are ignored by Python too
+        # Not multiprocessing, whose children run the caller's main module again.
+        path = [folder for folder in sys.path if isinstance(folder, str)]  # Python ignores others too
         program = f"import sys; sys.path = {path!r}; from colt_core.data.decoder import main; main()"
         self._process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._orders = cast(IO[bytes], self._process.stdin)
@@ -157,7 +159,7 @@ class _Process:
             return np.frombuffer(self._read(count * prod(order.shape)), np.uint8).reshape(count, *order.shape)
         except (BrokenPipeError, EOFError) as error:
             code = self._process.wait()
-            by = "was killed, probably for want of memory" if code == -signal.SIGKILL else f"ended with code {code}"
+            by = "was killed, probably because memory ran out" if code == -signal.SIGKILL else f"ended with code {code}"
             raise RuntimeError(f"a decoding process {by}") from error
 
     def _read(self, size: int) -> bytes:
@@ -169,6 +171,6 @@ class _Process:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
-        with suppress(BrokenPipeError):  # of an order that was not wholly sent
+        with suppress(BrokenPipeError):  # raised if an order was sent only in part
             self._orders.close()
         self._replies.close()

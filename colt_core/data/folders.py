@@ -1,4 +1,4 @@
-"""Reading files of a folder on the server, none of which may lead outside its allowed root."""
+"""Reads files of a folder on the server. No file may lead outside the allowed root."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def resolve_inside(path: Path, root: Path, name: str) -> Path:
     """The real path of `path`, links followed.
 
     Raises:
-        DataError: it does not exist, or lies outside `root`; `name` is what the message calls it.
+        DataError: if it does not exist or is outside `root`. The message calls it `name`.
     """
     try:
         real = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{name!r} does not exist, or is a link to nowhere") from error
+        raise DataError(f"{name!r} does not exist, or is a broken link") from error
     if not real.is_relative_to(root.resolve(strict=True)):
         raise DataError(f"{name!r} leads outside the allowed folder; copy the file there instead")
     return real
 
 
 class Folder:
-    """The files under one folder, by names relative to it. Links are followed as long as they stay inside `root`."""
+    """The files under one folder, by names relative to it. Links are followed inside `root`."""
 
     def __init__(self, path: Path, root: Path, limits: Limits | None = None) -> None:
         self._path = resolve_inside(path, root, path.name)
@@ -64,13 +64,13 @@ class Folder:
     def _content(self, name: str) -> bytes:
         real = resolve_inside(self._path / name, self._root, name)
         try:
-            # No link and no waiting pipe may have taken the file's place since.
+            # A link or a pipe may have replaced the file since; neither is opened.
             descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as stream:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode):
                     raise DataError(f"{name!r} is not a regular file; remove it")
-                # Not more than there is: as much memory is taken as may be read.
+                # `read` allocates its argument, so it is not more than the file has.
                 content = stream.read(min(status.st_size, self._limits.max_file_bytes) + 1)
         except OSError as error:
             raise DataError(f"{name!r} cannot be read; check its permissions") from error

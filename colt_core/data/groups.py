@@ -1,4 +1,4 @@
-"""Many, Medium and Few: the classes by how many training images they have (Liu et al. 2019)."""
+"""Many, Medium and Few: classes grouped by their training images (Liu et al. 2019)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class GroupThresholds(BaseModel):
-    """Few has fewer training images than `low`, Many more than `high`; 20 and 100 for ImageNet-LT and Places-LT."""
+    """Few has fewer than `low` training images, Many more than `high`.
+
+    The defaults are the convention of ImageNet-LT and Places-LT.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +31,7 @@ class GroupThresholds(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ClassGroups:
-    """Class indices by group, ascending. A group may be empty; every class is in exactly one."""
+    """Class indices by group, ascending. Every class is in exactly one; a group may be empty."""
 
     many: tuple[int, ...]
     medium: tuple[int, ...]
@@ -42,20 +45,20 @@ class ClassGroups:
 def class_groups(class_counts: Sequence[int], thresholds: GroupThresholds | None = None) -> ClassGroups:
     """Group classes by their training counts.
 
-    Without thresholds by rank, in thirds, what does not divide going to Many: CIFAR-10-LT 4/3/3, CIFAR-100-LT 34/33/33.
-    Equal counts keep the order of the class indices. Two classes are one Many and one Few; a single class is Many.
+    Without thresholds, classes are ranked by count and cut into thirds; Many takes the remainder.
+    CIFAR-10-LT has 4/3/3 classes and CIFAR-100-LT 34/33/33. Equal counts keep the order of the
+    class indices. Of two classes, one is Many and one Few. A single class is Many.
 
     Args:
         class_counts: training images of class 0..C-1.
-        thresholds: Few has fewer than `low` images, Many more than `high`; 20 and 100 are the convention of
-            ImageNet-LT and Places-LT.
+        thresholds: groups by count instead of by rank.
 
     Raises:
-        ValueError: no class.
+        ValueError: if there is no class.
     """
     counts = np.asarray(class_counts, dtype=np.int64)
     if counts.ndim != 1 or counts.size == 0:
-        raise ValueError(f"class_counts needs one number a class, got shape {counts.shape}")
+        raise ValueError(f"class_counts must hold one number for each class, but has the shape {counts.shape}")
     if thresholds is not None:
         low, high = thresholds.low, thresholds.high
         medium = (counts >= low) & (counts <= high)

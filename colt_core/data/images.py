@@ -1,4 +1,4 @@
-"""Decoding one image file that comes from a stranger, to the one shape that the rest of the library knows."""
+"""Decodes one untrusted image file to (3, H, W) uint8."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ _EIGHT_BIT = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", 
 def decode(content: bytes, name: str, size: int | None = None, limits: Limits | None = None) -> UInt8:
     """Decode an image file.
 
-    Gray becomes three equal channels, transparency is dropped, an animation gives its first frame, and a PNG of 16-bit
-    colours their upper 8 bits.
+    Gray becomes three equal channels, and transparency is dropped. An animation gives its first
+    frame, and a PNG of 16-bit colours its upper 8 bits.
 
     Args:
-        content: the bytes of the file; the format is told from them, not from the name.
+        content: the bytes of the file. They decide the format, not the name.
         name: what to call the file in an error.
-        size: side in pixels of the square wanted, see :func:`resize`; None leaves the image as it is.
+        size: side of the square to resize to, in pixels (see :func:`resize`). None: no resizing.
 
     Returns:
         (3, H, W) uint8.
 
     Raises:
-        DataError: not one of the allowed formats, damaged, too many pixels, or gray of more than 8 bits.
+        DataError: if the file is damaged or of another format, or the image has too many pixels or
+            gray values of more than 8 bits.
     """
     limits = limits or Limits()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, of which only the pixels are wanted
+            warnings.simplefilter("ignore")  # about odd metadata; only the pixels are used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > limits.max_pixels:
@@ -48,7 +49,7 @@ def decode(content: bytes, name: str, size: int | None = None, limits: Limits | 
                         f"{name!r} has more than 8 bits a channel (mode {image.mode}); convert it to 8 bits"
                     )
                 if image.format == "PNG":
-                    # Only PNG has a check (its CRCs) beyond what decoding finds by itself; it uses up the image.
+                    # Only PNG has a check beyond decoding, its CRCs. The check uses up the image.
                     image.verify()
                     with Image.open(io.BytesIO(content), formats=FORMATS) as again:
                         rgb = again.convert("RGB")
@@ -58,13 +59,16 @@ def decode(content: bytes, name: str, size: int | None = None, limits: Limits | 
         raise DataError(f"{name!r} has too many pixels; make it smaller") from error
     except DataError:
         raise
-    except Exception as error:  # decoders raise nearly anything on bytes made to break them
+    except Exception as error:  # on malicious bytes, decoders raise almost anything
         raise DataError(f"{name!r} is damaged, or not an image of a known format ({', '.join(FORMATS)})") from error
     return _channels_first(rgb if size is None else resize(rgb, size))
 
 
 def resize(image: Image.Image, size: int) -> Image.Image:
-    """The centre square of `image` at `size` x `size` pixels, bicubic with antialiasing; unchanged where it fits."""
+    """The centre square of `image`, resized to `size` x `size` pixels (bicubic, antialiased).
+
+    An image that has this size already is returned unchanged.
+    """
     if image.size == (size, size):
         return image
     return ImageOps.fit(image, (size, size), method=Image.Resampling.BICUBIC)
@@ -78,5 +82,5 @@ def resize_array(pixels_3HW: UInt8, size: int) -> UInt8:
 
 
 def _channels_first(image: Image.Image) -> UInt8:
-    lines = image.tobytes("raw", "RGB;L")  # each line's channels one after the other: twice as quick to take apart
+    lines = image.tobytes("raw", "RGB;L")  # one channel of a line after the other: twice as fast to split
     return np.frombuffer(lines, np.uint8).reshape(image.height, 3, image.width).transpose(1, 0, 2)

@@ -1,4 +1,4 @@
-"""How much a file from a stranger may cost before it is refused."""
+"""How much an untrusted file may cost before it is refused."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from colt_core.data.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps for reading images and archives. The defaults fit a pool of some million small images."""
+    """Limits for reading images and archives. The defaults allow a pool of some million images."""
 
     max_files: int = 5_000_000
-    max_bytes: int = 64 * 2**30  # really decompressed bytes of an archive or npz, and bytes of the decoded images
+    max_bytes: int = 64 * 2**30  # decompressed bytes of an archive or npz; also bytes of the decoded images
     max_ratio: float = 200  # decompressed / compressed; photographs stay near 1
-    ratio_free_bytes: int = 64 * 2**20  # the ratio counts only beyond: a few flat bitmaps are no bomb
+    ratio_free_bytes: int = 64 * 2**20  # the ratio counts only above this: a few flat bitmaps are no bomb
     max_file_bytes: int = 64 * 2**20  # one image file
     max_pixels: int = 64_000_000  # one image
 
 
 @dataclass(slots=True)
 class Meter:
-    """Counts the bytes that really come out of one archive; what its headers say is not believed."""
+    """Counts the bytes that one archive really unpacks to. Its headers are not trusted."""
 
     limits: Limits
     compressed_bytes: int
     read_bytes: int = 0
 
     def add(self, count: int) -> None:
-        """Note `count` more decompressed bytes.
+        """Add `count` decompressed bytes.
 
         Raises:
-            DataError: more bytes than allowed, or far more than the compressed size explains.
+            DataError: if there are more bytes than allowed, or far more than the compressed size
+                explains.
         """
         self.read_bytes += count
         if self.read_bytes > self.limits.max_bytes:

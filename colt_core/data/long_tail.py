@@ -1,4 +1,4 @@
-"""Cutting a long-tailed training part: how many images each class keeps, and which."""
+"""Cuts a long-tailed training part: how many images each class keeps, and which."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ from numpy.typing import NDArray
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 from colt_core.data.npz import is_npy, read_npy
-from colt_core.data.spec import MOST_INDICES, LongTail
+from colt_core.data.spec import MAX_INDICES, LongTail
 
 Int64 = NDArray[np.int64]
 
-# ImageNet-LT (Liu et al. 2019) is described as Pareto with power value 6. In the rank form below, 6 gives 17,115 images
-# for ImageNet-100-LT and 3 gives 12,161; the published splits have about 12,210 (and 115,800 in all of ImageNet-LT,
-# against 116,711). So 3.
+# Liu et al. 2019 describe ImageNet-LT as Pareto with power value 6. In the rank form below, 6 gives
+# 17,115 images for ImageNet-100-LT and 3 gives 12,161. The published split has about 12,210, so 3
+# is used. For all of ImageNet-LT 3 gives 116,711 images; the published split has 115,800.
 PARETO_POWER = 3
 
-_CLASS_ORDER, _IMAGES_OF_CLASS = 1, 2  # purposes of random draws: the same seed gives each its own stream
+_CLASS_ORDER, _IMAGES_OF_CLASS = 1, 2  # each purpose has its own random stream from the same seed
 
 
 def rank_counts(profile: str, num_classes: int, max_per_class: int, imbalance_ratio: float) -> list[int]:
-    """Images kept by class rank; rank 0 is the head. n_max and IR are the last two arguments, t = rank / (C - 1).
+    """Images that each class keeps, by rank; rank 0 is the head.
 
-    `exp`: floor(n_max * IR^-t) (Cui et al. 2019). `step`: n_max for the first half of the classes
-    (the middle one included), floor(n_max / IR) for the rest (Buda et al. 2018). `pareto`:
-    floor(n_max * (1 + t * (IR^(1/a) - 1))^-a) with a = PARETO_POWER. `balanced`: as many images in all as `exp`, equal
-    classes (the first ones hold one more where it does not divide).
+    With n_max = `max_per_class`, IR = `imbalance_ratio` and t = rank / (C - 1):
+
+    - `exp`: floor(n_max * IR^-t) (Cui et al. 2019).
+    - `step`: n_max for the first half of the classes, the middle one included, and floor(n_max /
+      IR) for the rest (Buda et al. 2018).
+    - `pareto`: floor(n_max * (1 + t * (IR^(1/a) - 1))^-a) with a = PARETO_POWER.
+    - `balanced`: the total of `exp` in equal classes. The first classes share the remainder.
 
     Raises:
-        ValueError: an unknown profile, or fewer than two classes.
+        ValueError: for an unknown profile, or fewer than two classes.
     """
     if num_classes < 2:
         raise ValueError(f"a long tail needs at least two classes, got {num_classes}")
@@ -55,22 +58,25 @@ def rank_counts(profile: str, num_classes: int, max_per_class: int, imbalance_ra
 def cut(labels: Int64, class_names: Sequence[str], long_tail: LongTail) -> Int64:
     """Choose the training images that a long-tail profile keeps.
 
-    Within a class the choice is a function of (seed, class); a steeper cut with the same seed keeps a subset.
+    The choice within a class is a function of (seed, class). A steeper cut with the same seed keeps
+    a subset.
 
     Args:
-        labels: (N,) of the whole training part, each class present.
-        long_tail: the profile; `indices` must be given in it (an upload is read by :func:`read_indices` first).
+        labels: (N,) labels of the whole training part, in which every class is present.
+        long_tail: the profile. Uploaded indices must have been read into `indices` already, by
+            :func:`read_indices`.
 
     Returns:
-        Positions kept, ascending.
+        (n,) int64 positions that are kept, ascending.
 
     Raises:
-        DataError: a class has fewer images than it should keep, or would keep none; or bad indices.
-        ValueError: profile `indices` without them.
+        DataError: if a class has fewer images than it should keep, or would keep none, or the
+            indices are wrong.
+        ValueError: if the profile is `indices` and there are none.
     """
     if long_tail.profile == "indices":
         if long_tail.indices is None:
-            raise ValueError("the uploaded indices must be read into `indices` first, see read_indices")
+            raise ValueError("the uploaded indices must be read into `indices` first; see read_indices")
         return _checked_indices(np.array(long_tail.indices, dtype=np.int64), labels, class_names)
     available = np.bincount(labels, minlength=len(class_names))
     max_per_class = long_tail.max_per_class or int(available.min())
@@ -82,7 +88,7 @@ def cut(labels: Int64, class_names: Sequence[str], long_tail: LongTail) -> Int64
     for count, c in zip(by_rank, order.tolist(), strict=True):
         if count > available[c]:
             raise DataError(
-                f"class {class_names[c]!r} has {available[c]} training images, but the cut keeps {count} of it; lower "
+                f"class {class_names[c]!r} has {available[c]} training images, but the cut keeps {count}; lower "
                 f"max_per_class ({max_per_class})"
             )
         if count < 1:
@@ -96,12 +102,12 @@ def cut(labels: Int64, class_names: Sequence[str], long_tail: LongTail) -> Int64
 
 
 def read_indices(path: Path, limits: Limits | None = None) -> tuple[int, ...]:
-    """Training positions from an .npy (integers, one dimension) or a .txt (one number a line).
+    """Read training positions from an .npy (1-D integers) or a .txt (one number a line).
 
-    A text of `PATH LABEL` lines is read by :func:`colt_core.data.read_split_list`.
+    :func:`colt_core.data.read_split_list` reads a text of `PATH LABEL` lines.
 
     Raises:
-        DataError: neither, or not integers.
+        DataError: if the file is neither, or does not hold integers.
     """
     limits = limits or Limits()
     if is_npy(path):
@@ -125,8 +131,8 @@ def read_indices(path: Path, limits: Limits | None = None) -> tuple[int, ...]:
 
 def _in_range(indices: tuple[int, ...]) -> tuple[int, ...]:
     for index in indices:
-        if not 0 <= index < MOST_INDICES:
-            raise DataError(f"{str(index)[:20]} is no index of a training image; they count from 0")
+        if not 0 <= index < MAX_INDICES:
+            raise DataError(f"{str(index)[:20]} is not an index of a training image; indices count from 0")
     return indices
 
 
@@ -143,5 +149,5 @@ def _checked_indices(indices: Int64, labels: Int64, class_names: Sequence[str]) 
 
 
 def _floor(value: float) -> int:
-    # 100 * 10 ** -1.0 may come out as 9.999999999999998, meant as 10.
+    # 100 * 10 ** -1.0 may be computed as 9.999999999999998, but 10 is meant.
     return math.floor(value * (1 + 1e-12))

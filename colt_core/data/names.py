@@ -17,15 +17,16 @@ _NOTE_SUFFIXES = frozenset(
 )
 _NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "changelog", "copying", "authors"})
 _LONGEST_NAME = 4096
-_UNSHOWN = re.compile("[\0-\x1f\ud800-\udfff]")
-_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_UNPRINTABLE = re.compile("[\0-\x1f\ud800-\udfff]")
+_SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
 def safe_name(name: str) -> str:
-    """The member name in one spelling (`/` between parts, no `.` parts).
+    """The member name in a normal form: `/` between parts, no `.` parts.
 
     Raises:
-        DataError: an absolute name, a drive, a `..` part, or nothing left; a name longer than any file system has.
+        DataError: for an absolute name, a drive, a `..` part, an empty name, or a name that is
+            longer than file systems allow.
     """
     if len(name) > _LONGEST_NAME:
         raise DataError(f"the name {name[:100]!r}... has more than {_LONGEST_NAME:,} characters; shorten it")
@@ -33,25 +34,27 @@ def safe_name(name: str) -> str:
     parts = [part for part in slashed.split("/") if part not in ("", ".")]
     escapes = slashed.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", slashed)
     if escapes or not parts or "\0" in name:
-        raise DataError(f"{name!r} is not a name inside the archive; use plain relative names without '..' or drives")
+        raise DataError(f"{name!r} is not a safe name; use relative names without '..' or drives")
     return "/".join(parts)
 
 
 def image_names(names: Iterable[str]) -> list[str]:
-    """Those of the (safe) names that are images, sorted.
+    """The image names among `names` (which are safe), sorted.
 
-    Hidden files, what operating systems leave behind, and notes such as README or a .csv are passed over.
+    Hidden files, files that operating systems leave behind, and notes such as README or a .csv are
+    skipped.
 
     Raises:
-        DataError: an archive within, or a file that is neither image nor note; a name that cannot be shown; no image.
+        DataError: for an archive inside the data, a file that is neither image nor note, a name
+            that cannot be shown, or no image.
     """
     images = []
     for name in sorted(names):
         parts = name.split("/")
-        if any(part.startswith(".") or part.lower() in _LITTER for part in parts):
+        if any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in parts):
             continue
         stem, suffix = splitext(parts[-1].lower())
-        if _UNSHOWN.search(name):
+        if _UNPRINTABLE.search(name):
             raise DataError(
                 f"{name!r} has control characters or is not UTF-8, so it cannot be shown or stored; rename it"
             )
@@ -62,5 +65,5 @@ def image_names(names: Iterable[str]) -> list[str]:
         elif suffix not in _NOTE_SUFFIXES and stem not in _NOTE_STEMS:
             raise DataError(f"{name!r} is not an image ({', '.join(sorted(IMAGE_SUFFIXES))}); remove it")
     if not images:
-        raise DataError(f"no images found; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise DataError(f"no images found; their names must end in {', '.join(sorted(IMAGE_SUFFIXES))}")
     return images

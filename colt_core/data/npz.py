@@ -1,4 +1,7 @@
-"""Reading arrays from an .npz or .npy that comes from a stranger: every header is checked before its data are read."""
+"""Reads arrays from an untrusted .npz or .npy.
+
+Every header is checked before its data are read.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def is_npz(path: Path, limits: Limits | None = None) -> bool:
     """Whether the file is a zip of .npy arrays and nothing else.
 
     Raises:
-        DataError: a zip of more members than allowed.
+        DataError: if it is a zip of more members than allowed.
     """
     try:
         if not _may_begin_npz(path):
@@ -38,7 +41,10 @@ def is_npz(path: Path, limits: Limits | None = None) -> bool:
 
 
 def _may_begin_npz(path: Path) -> bool:
-    """Whether the first member's name, where the file begins with one, fits: spares reading a directory of millions."""
+    """Whether the first member may be an array.
+
+    This avoids reading a directory of millions of entries.
+    """
     with path.open("rb") as stream:
         header = stream.read(30)
         name = stream.read(int.from_bytes(header[26:28], "little"))
@@ -46,16 +52,17 @@ def _may_begin_npz(path: Path) -> bool:
 
 
 def is_npy(path: Path) -> bool:
-    """Whether the file begins as an .npy does."""
+    """Whether the file begins like an .npy."""
     with path.open("rb") as stream:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
 def read_npz(path: Path, wanted: Collection[str], limits: Limits | None = None) -> dict[str, NDArray[Any]]:
-    """Those of the `wanted` arrays that the .npz holds. Nothing is unpickled.
+    """Read the `wanted` arrays that the .npz holds. Nothing is unpickled.
 
     Raises:
-        DataError: a damaged file; an array of objects; a header that does not fit its data, or asks for too much.
+        DataError: if the file is damaged, an array holds Python objects, or a header claims more
+            data than there are or than allowed.
     """
     limits = limits or Limits()
     meter = Meter(limits, path.stat().st_size)
@@ -77,7 +84,7 @@ def read_npz(path: Path, wanted: Collection[str], limits: Limits | None = None) 
 
 
 def read_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
-    """The array of an .npy file, with the checks of :func:`read_npz`."""
+    """Read the array of an .npy file, with the checks of :func:`read_npz`."""
     limits = limits or Limits()
     size = path.stat().st_size
     try:
@@ -90,7 +97,9 @@ def read_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
 
 
 def map_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
-    """The images of an .npy file as a read-only view of the file: larger than memory is fine. Nothing is unpickled.
+    """Map the images of an .npy file, read-only. Nothing is unpickled.
+
+    The file may be larger than memory.
 
     Raises:
         DataError: as for :func:`read_npz`.
@@ -127,7 +136,7 @@ def _read_header(stream: IO[bytes], name: str, size: int) -> tuple[tuple[int, ..
         raise DataError(f"'{name}' has an unusual .npy version {version}; save it again with numpy")
     try:
         shape, fortran_order, dtype = read_header(stream)
-    except (MemoryError, RecursionError) as error:  # Python's parser on a header that is nested without end
+    except (MemoryError, RecursionError) as error:  # from Python's parser, on a deeply nested header
         raise DataError(f"'{name}' has no readable header; save it again with numpy") from error
     if dtype.hasobject:
         raise DataError(f"'{name}' holds Python objects (dtype {dtype}); save plain numbers")

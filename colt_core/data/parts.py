@@ -14,18 +14,19 @@ from colt_core.data.spec import DatasetSpec
 
 Int64 = NDArray[np.int64]
 
-_TEST, _PROBE = 11, 12  # purposes of random draws: the same seed gives each its own stream
+_TEST, _PROBE = 11, 12  # each purpose has its own random stream from the same seed
 
 
 def choose_parts(source: LabelledSource, spec: DatasetSpec) -> dict[str, Int64]:
-    """Source positions of each part: `train`, `probe`, `test`, and `val` where the source has one.
+    """Source positions of each part: `train`, `probe`, `test`, and `val` if the source has one.
 
-    Train, val and test share no image. The probe part may share images with train, see :func:`probe_part`. Where a
-    split list names the training images, the test part is cut from the others.
+    Train, val and test share no image. The probe part may share images with train; see
+    :func:`probe_part`. If a split list names the training images, the test part is cut from the
+    others.
 
     Raises:
-        DataError: the data do not carry the parts or the cut asked for.
-        ValueError: a split list and a long-tail profile at once.
+        DataError: if the data are too few for the requested parts or cut.
+        ValueError: if both a split list and a long-tail profile are given.
     """
     labels, candidates = source.labels, source.parts["train"]
     parts: dict[str, Int64] = {name: source.parts[name] for name in ("val", "test") if name in source.parts}
@@ -36,7 +37,7 @@ def choose_parts(source: LabelledSource, spec: DatasetSpec) -> dict[str, Int64]:
     train = candidates if source.listed is None else source.listed
     if spec.long_tail is not None:
         if source.listed is not None:
-            raise ValueError("a split list says which images are kept; a long-tail profile beside it has no meaning")
+            raise ValueError("a split list already says which images are kept; leave out the long-tail profile")
         train = candidates[cut(labels[candidates], source.class_names, spec.long_tail)]
     probe = probe_part(labels, candidates, train, spec.seed)
     return {"train": train, "probe": probe, **parts}
@@ -45,35 +46,38 @@ def choose_parts(source: LabelledSource, spec: DatasetSpec) -> dict[str, Int64]:
 def stratified(
     labels: Int64, positions: Int64, fraction: float, seed: tuple[int, ...], class_names: tuple[str, ...]
 ) -> Int64:
-    """A seeded share of each class among `positions`, ascending: at least one image, and at least one is left.
+    """A seeded share of each class among `positions`, ascending.
+
+    At least one image of each class is taken, and at least one is left.
 
     Raises:
-        DataError: a class has a single image.
+        DataError: if a class has fewer than two images.
     """
     taken = []
     for c, name in enumerate(class_names):
         of_class = positions[labels[positions] == c]
         if len(of_class) < 2:
-            raise DataError(f"class {name!r} has {len(of_class)} image; it takes two to cut a test part")
+            raise DataError(f"class {name!r} has {len(of_class)} image; a test part needs at least two")
         count = min(max(1, round(fraction * len(of_class))), len(of_class) - 1)
         taken.append(np.random.default_rng((*seed, c)).permutation(of_class)[:count])
     return np.sort(np.concatenate(taken))
 
 
 def probe_part(labels: Int64, candidates: Int64, train: Int64, seed: int) -> Int64:
-    """The balanced part that probes learn from: P images of each class out of what the long-tail cut left.
+    """The balanced part that probes learn from: P images of each class.
 
-    P is what the class with the fewest leftovers has, but at least min(n, max(50, n / 10)) for the n images of the
-    rarest class before the cut. A class short of leftovers is topped up from its own training images: pretraining has
-    not seen their labels.
+    The images are those that the long-tail cut left over. P is the smallest number of leftovers of
+    any class. It is at least min(n, max(50, n / 10)), where n is the size of the rarest class
+    before the cut. A class with fewer leftovers adds images of its own training part: pretraining
+    does not see labels.
 
     Args:
         labels: (N,) of the whole source.
         candidates: positions of the training part before the cut.
-        train: those of them that it kept.
+        train: the candidates that the cut kept.
 
     Returns:
-        Positions, ascending; P for each class.
+        Positions, ascending; P of each class.
     """
     left = np.setdiff1d(candidates, train)
     num_classes = int(labels.max()) + 1

@@ -1,4 +1,4 @@
-"""From a folder, an archive or an .npz to a source of images, with or without labels."""
+"""Opens folders, archives and arrays as sources of images, with or without labels."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ SPLITS = ("train", "val", "test")
 def open_labelled(
     path: Path, *, nested: bool = False, root: Path | None = None, limits: Limits | None = None
 ) -> LabelledSource:
-    """A labelled source: a folder, zip, tar or tar.gz of `[train|val|test/]CLASS/IMAGE`, or an .npz.
+    """Open a labelled source.
 
-    An .npz holds `images` (uint8, N x H x W, or N x H x W x 1 or 3) and `labels` (integers, N), and optionally
-    `test_images` and `test_labels`. One folder around everything in an archive is passed over.
+    A source is a folder, zip, tar or tar.gz of `[train|val|test/]CLASS/IMAGE`, or an .npz. A single
+    folder around everything is skipped. An .npz holds `images` and `labels`, and optionally
+    `test_images` and `test_labels`. Images are uint8, N x H x W or N x H x W x 1 or 3; labels are N
+    integers.
 
     Args:
         path: the folder or file.
-        nested: CLASS may be folders within folders, as `a/airport/terminal` of Places, and is called by the whole path.
-            For a split list to choose from (`keep_listed`): without one it is not clear which folder is the class.
-        root: the folder that nothing read may lie outside of, links followed; `path` itself by default.
+        nested: CLASS may be folders within folders, as `a/airport/terminal` in Places. The whole
+            path is then the class name. Use it only with a split list (`keep_listed`). Without one
+            it is not clear which folder is the class.
+        root: everything that is read must be inside this folder, links included. Default: `path`.
 
     Raises:
-        DataError: says what is wrong and what to change.
+        DataError: if the data cannot be used; the message says what to change.
     """
     limits = limits or Limits()
     files = open_files(path, root, limits)
@@ -58,9 +61,11 @@ def open_labelled(
 
 
 def open_unlabelled(path: Path, *, root: Path | None = None, limits: Limits | None = None) -> ImageSource:
-    """Every image in a folder, zip, tar or tar.gz, however it is arranged; `images` of an .npz; or an .npy of images.
+    """Open an unlabelled source.
 
-    The arrays are uint8, N x H x W, or N x H x W x 1 or 3; an .npy is not read into memory.
+    It is a folder, zip, tar or tar.gz with images in any arrangement, an .npz with `images`, or an
+    .npy of images. Arrays are uint8, N x H x W or N x H x W x 1 or 3. An .npy is not read into
+    memory.
 
     Args and Raises: as for :func:`open_labelled`.
     """
@@ -77,10 +82,11 @@ def open_unlabelled(path: Path, *, root: Path | None = None, limits: Limits | No
 def labelled(
     images: ImageSource, labels: NDArray[Any], class_names: Sequence[str], parts: dict[str, Int64]
 ) -> LabelledSource:
-    """Check what every labelled source must hold.
+    """Check and build a labelled source.
 
     Raises:
-        DataError: no training part, fewer than two classes, a label out of range, a class without training images.
+        DataError: if there is no training part, fewer than two classes, a label out of range, or a
+            class without training images.
     """
     if "train" not in parts:
         raise DataError(f"there is no training part, only {', '.join(parts)}; name its folder 'train'")
@@ -100,7 +106,7 @@ def labelled(
 def _layout(names: Sequence[str], nested: bool) -> tuple[list[str], list[str]]:
     """Part and class of each image name."""
     paths = [name.split("/") for name in names]
-    # A folder around everything, as most archives have it.
+    # Most archives have one folder around everything.
     while min(map(len, paths)) > 2 and len({path[0] for path in paths}) == 1 and paths[0][0] not in SPLITS:
         paths = [path[1:] for path in paths]
     with_parts = any(len(path) > 2 and path[0] in SPLITS for path in paths)
@@ -109,14 +115,14 @@ def _layout(names: Sequence[str], nested: bool) -> tuple[list[str], list[str]]:
         folders = len(path) - 1 - outside  # of the class
         if folders < 1 or (folders > 1 and not nested) or (with_parts and path[0] not in SPLITS):
             raise DataError(
-                f"{name!r} does not fit: arrange the images as CLASS/IMAGE, or as train/CLASS/IMAGE with optional "
-                "val/ and test/; CLASS may be folders within folders only where a split list names the images"
+                f"{name!r} does not fit. Arrange the images as CLASS/IMAGE, or as train/CLASS/IMAGE with optional "
+                "val/ and test/. CLASS may be folders within folders only if a split list names the images"
             )
     return [path[0] if with_parts else "train" for path in paths], ["/".join(path[outside:-1]) for path in paths]
 
 
 def _sorted_classes(names: set[str]) -> list[str]:
-    """By name; by number where all are numbers, so that '10' follows '9'."""
+    """Sorted by name, or by number if all are numbers, so that '10' follows '9'."""
     if all(name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
@@ -124,7 +130,7 @@ def _sorted_classes(names: set[str]) -> list[str]:
 
 def _labelled_npz(arrays: dict[str, NDArray[Any]]) -> LabelledSource:
     if ("test_images" in arrays) != ("test_labels" in arrays):
-        raise DataError("'test_images' and 'test_labels' go together; one of them is missing")
+        raise DataError("'test_images' and 'test_labels' must be given together; one of them is missing")
     prefixes = ("", "test_") if "test_images" in arrays else ("",)
     images = ArrayImages([(f"{prefix}images", _required(arrays, f"{prefix}images")) for prefix in prefixes])
     labels = [_checked_labels(arrays, prefix) for prefix in prefixes]

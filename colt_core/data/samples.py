@@ -1,4 +1,4 @@
-"""Data that need no network: they ship with scikit-learn and Pillow, or are drawn here."""
+"""Sample data that need no network: from scikit-learn and Pillow, or drawn here."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ _POOL_SEED = 0
 
 
 def sample_labelled(name: DatasetSample) -> LabelledSource:
-    """`digits`: scikit-learn's 1,797 handwritten digits, 8 x 8 pixels of 17 levels, enlarged to 32 px. No test part.
+    """`digits`: scikit-learn's 1,797 handwritten digits, enlarged from 8 x 8 to 32 x 32 pixels.
+
+    They have 17 gray levels and no test part.
 
     Raises:
-        ValueError: no such sample.
+        ValueError: if there is no such sample.
     """
     if name != "digits":
         raise ValueError(f"no data set sample is called {name!r}")
-    from sklearn.datasets import load_digits  # here: it takes a second, and few registrations need it
+    from sklearn.datasets import load_digits  # imported here: it takes a second, and few registrations need it
 
     digits = load_digits()
     levels = np.round(digits.images * (255 / 16)).astype(np.uint8)
@@ -37,12 +39,13 @@ def sample_labelled(name: DatasetSample) -> LabelledSource:
 
 
 def sample_unlabelled(name: PoolSample) -> ImageSource:
-    """`glyphs-and-patches`: 1,200 drawn letters and 800 patches of scikit-learn's two photographs, 32 px.
+    """`glyphs-and-patches`: 1,200 drawn letters and 800 patches of photographs, 32 x 32 pixels.
 
-    Always the same. The letters have random size, place, angle and colours; the patches random place, size and flip.
+    The images are the same every time. Letters have random size, place, angle and colours. Patches
+    are cut from scikit-learn's two photographs with random place, size and flip.
 
     Raises:
-        ValueError: no such sample.
+        ValueError: if there is no such sample.
     """
     if name != "glyphs-and-patches":
         raise ValueError(f"no pool sample is called {name!r}")
@@ -52,9 +55,9 @@ def sample_unlabelled(name: PoolSample) -> ImageSource:
 
 
 def _glyphs(rng: np.random.Generator, count: int) -> list[UInt8]:
-    """(32, 32, 3) each: a light letter on dark ground, or the other way round, in gray or in colour."""
+    """(32, 32, 3) each: a light letter on dark ground or a dark one on light, gray or coloured."""
     fonts = [ImageFont.load_default(size) for size in range(40, 80, 8)]
-    side = 2 * SAMPLE_SIZE  # drawn at twice the size: smooth edges
+    side = 2 * SAMPLE_SIZE  # drawn at twice the size, for smooth edges
     glyphs = []
     for _ in range(count):
         letter = string.ascii_letters[rng.integers(len(string.ascii_letters))]

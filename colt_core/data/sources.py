@@ -1,4 +1,4 @@
-"""Where images come from before they are a data set: listed at once, decoded only when kept."""
+"""Sources of images for data sets: all images are listed, only those kept are decoded."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class ImageSource(Protocol):
     def read(self, positions: Int64, size: int | None) -> Generator[tuple[int, UInt8]]:
         """(position, (3, H, W) uint8) of each distinct position, in the order that reads fastest.
 
-        With `size`, H = W = size. Close the generator where it is not read to its end. Raises DataError for an image
-        that cannot be used.
+        With `size`, H = W = size. Close the generator if it is not read to its end. Raises
+        DataError for an image that cannot be used.
         """
         ...
 
@@ -73,14 +73,14 @@ class FileImages:
 
 
 class ArrayImages:
-    """Images that are arrays already; several arrays count on, each with its own image size.
+    """Images that are arrays already. Positions run on from one array to the next.
 
     Args:
-        arrays: (title, uint8 array) pairs; (N, H, W), (N, H, W, 1), (N, H, W, 3) or, with `channels_first`,
-            (N, 3, H, W).
+        arrays: (title, uint8 array) pairs of shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or, with
+            `channels_first`, (N, 3, H, W). Each array may have its own image size.
 
     Raises:
-        DataError: another dtype or shape, or no image.
+        DataError: if an array has another dtype or shape, or no image.
     """
 
     def __init__(self, arrays: Sequence[tuple[str, NDArray[Any]]], channels_first: bool = False) -> None:
@@ -123,14 +123,16 @@ class ArrayImages:
 
 @dataclass(frozen=True, slots=True)
 class LabelledSource:
-    """A source with labels and the parts it came with.
+    """A source with labels and the parts that it has.
 
     Attributes:
         images: N images.
-        labels: (N,) in 0..C-1; -1 for images of no part, whose class a split list leaves out.
+        labels: (N,) in 0..C-1; -1 for images whose class a split list leaves out. They are in no
+            part.
         class_names: C names.
-        parts: source positions by part; `train` always, `val` and `test` where the source has them.
-        listed: source positions that a split list keeps of `train`, ascending (:func:`keep_listed`); None without one.
+        parts: source positions by part: `train` always, `val` and `test` if the source has them.
+        listed: the positions of `train` that a split list keeps, ascending (:func:`keep_listed`).
+            None without one.
     """
 
     images: ImageSource
@@ -141,18 +143,18 @@ class LabelledSource:
 
 
 def open_files(path: Path, root: Path | None, limits: Limits) -> Files | None:
-    """The folder or archive at `path`; None where it is an .npz or .npy.
+    """Open the folder or archive at `path`; None if it is an .npz or .npy.
 
     Args:
         path: a folder or file.
-        root: everything read must lie inside of it, links followed; `path` itself by default.
+        root: everything that is read must be inside this folder, links included. Default: `path`.
 
     Raises:
-        DataError: it does not exist, leads outside, is no archive, or the archive is unsafe.
+        DataError: if it does not exist, leads outside, is not an archive, or is an unsafe one.
     """
     real = resolve_inside(path, root or path, path.name)
     if real.is_dir():
         return Folder(real, root or real, limits)
-    if not real.is_file():  # opening a pipe would wait for ever
+    if not real.is_file():  # opening a pipe would block
         raise DataError(f"{path.name!r} is neither a folder nor a file")
     return None if is_npz(real, limits) or is_npy(real) else open_archive(real, limits)

@@ -1,6 +1,7 @@
-"""What a user asks for when registering data: the same models in the library, the API and the database.
+"""Models of what a user asks for when registering data.
 
-This module imports neither torch nor numpy, so that the API can check a request without loading them.
+Library, API and database share them. This module imports neither torch nor numpy, so that the API
+can check a request without loading them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
-MOST_INDICES = 2**31
+MAX_INDICES = 2**31
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 ImageSize = Annotated[int, Field(ge=8, le=1024, description="Side of the square images, in pixels.")]
 TorchvisionName = Literal["CIFAR10", "CIFAR100", "STL10", "SVHN", "MNIST", "FashionMNIST"]
@@ -29,7 +30,7 @@ class _Model(BaseModel):
 
 
 class UploadSource(_Model):
-    """A zip, tar, tar.gz, npz or (for pools) npy that was uploaded before."""
+    """An uploaded zip, tar, tar.gz, npz or (for pools) npy."""
 
     kind: Literal["upload"] = "upload"
     upload_id: str = Field(min_length=1, max_length=200)
@@ -47,18 +48,18 @@ class TorchvisionSource(_Model):
 
     kind: Literal["torchvision"] = "torchvision"
     name: TorchvisionName
-    download: bool = Field(False, strict=True, description="Fetch it where it is not on the server yet.")
+    download: bool = Field(False, strict=True, description="Download the data if they are not on the server yet.")
 
 
 class DatasetSampleSource(_Model):
-    """A labelled sample that ships with the dependencies and needs no network."""
+    """A labelled sample that comes with the dependencies and needs no network."""
 
     kind: Literal["sample"] = "sample"
     name: DatasetSample
 
 
 class PoolSampleSource(_Model):
-    """An unlabelled sample that is made without the network."""
+    """An unlabelled sample that needs no network."""
 
     kind: Literal["sample"] = "sample"
     name: PoolSample
@@ -74,18 +75,22 @@ class LongTail(_Model):
     """How to cut a long-tailed training part. Only `profile` is required."""
 
     profile: Literal["exp", "step", "pareto", "balanced", "indices"]
-    imbalance_ratio: float = Field(100, ge=1, le=1e6, description="Images of the head class over those of the rarest.")
+    imbalance_ratio: float = Field(
+        100, ge=1, le=1e6, description="Images of the largest class divided by those of the rarest."
+    )
     max_per_class: int | None = Field(
         None,
         ge=1,
-        lt=MOST_INDICES,
-        description="Images of the head class; as many as the rarest class has, where it is not given.",
+        lt=MAX_INDICES,
+        description="Images of the largest class. Default: as many as the rarest class has.",
     )
-    order: Literal["index", "random"] = Field("index", description="index: class 0 is the head; random: seeded.")
+    order: Literal["index", "random"] = Field(
+        "index", description="index: class 0 is the largest. random: a seeded order."
+    )
     seed: Seed = 0
-    # The first wrong one is told alone: a message for each of a million would take gigabytes.
-    indices: Annotated[tuple[Annotated[int, Field(ge=0, lt=MOST_INDICES)], ...] | None, FailFast()] = Field(
-        None, description="Profile `indices`: positions in the training part that are kept."
+    # Only the first wrong one is reported: a message for each of a million would take gigabytes.
+    indices: Annotated[tuple[Annotated[int, Field(ge=0, lt=MAX_INDICES)], ...] | None, FailFast()] = Field(
+        None, description="Profile `indices`: positions in the training part to keep."
     )
     upload_id: str | None = Field(
         None,
@@ -108,13 +113,15 @@ class LongTail(_Model):
 class DatasetSpec(_Model):
     """How a labelled source becomes a data set."""
 
-    image_size: ImageSize | None = Field(None, description="None: the images have one square size already.")
+    image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")
     long_tail: LongTail | None = None
-    test_fraction: float = Field(0.2, gt=0, lt=1, description="Cut by class where the source has no test part.")
+    test_fraction: float = Field(
+        0.2, gt=0, lt=1, description="Share of each class to cut if the source has no test part."
+    )
     seed: Seed = 0
 
 
 class PoolSpec(_Model):
-    """How a tree of images becomes an OOD pool."""
+    """How an unlabelled source becomes an OOD pool."""
 
-    image_size: ImageSize | None = Field(None, description="None: the images have one square size already.")
+    image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")

@@ -1,4 +1,4 @@
-"""Published splits: text files of `PATH LABEL` lines that name the training images a long tail keeps.
+"""Published splits: text files of `PATH LABEL` lines that name the training images to keep.
 
 ImageNet-LT, ImageNet-100-LT and Places-LT come as such lists (Liu et al. 2019; Jiang et al. 2021).
 """
@@ -31,7 +31,7 @@ class ListedImage(NamedTuple):
 
 
 def is_split_list(path: Path) -> bool:
-    """Whether the file's first line that is not blank reads `PATH LABEL`, and not numbers alone."""
+    """Whether the file's first line that is not blank is `PATH LABEL`, not only numbers."""
     with path.open("rb") as stream:
         for raw in iter(lambda: stream.readline(_LONGEST_LINE), b""):
             if words := raw.decode("utf-8-sig", "replace").rsplit(maxsplit=1):
@@ -40,10 +40,11 @@ def is_split_list(path: Path) -> bool:
 
 
 def read_split_list(path: Path, limits: Limits | None = None) -> Iterator[ListedImage]:
-    """The lines of a split list, one after the other; blank ones are passed over. A path may hold blanks.
+    """Read the lines of a split list. Blank lines are skipped. A path may contain blanks.
 
     Raises:
-        DataError: a line of another form, named; a file that is too large or not UTF-8.
+        DataError: for a line of another form, which the message names, or a file that is too large
+            or not UTF-8.
     """
     limits = limits or Limits()
     if path.stat().st_size > limits.max_file_bytes:
@@ -65,20 +66,22 @@ def read_split_list(path: Path, limits: Limits | None = None) -> Iterator[Listed
 
 
 def keep_listed(source: LabelledSource, lines: Iterable[ListedImage]) -> LabelledSource:
-    """The source with only the classes that the list names, and the training images it names as `listed`.
+    """Keep the classes and training images that a split list names; the images become `listed`.
 
-    A line means the training image whose `CLASS/IMAGE` its path ends with, the longest such (what stands before, as
-    `train/` or `data_256/`, does not count), or else the only one whose `CLASS/IMAGE` ends with the path. Classes are
-    numbered in the order of the list's labels. Training images of a named class that the list leaves out stay
-    candidates for the probe part.
+    A line names the training image whose `CLASS/IMAGE` its path ends with. Of several, the longest
+    counts; folders before it, such as `train/` or `data_256/`, are ignored. Otherwise it names the
+    only image whose `CLASS/IMAGE` ends with the path.
+
+    Classes are numbered in the order of the list's labels. If the list leaves out images of a named
+    class, they may still be in the probe part.
 
     Args:
-        source: opened with `nested`, where class folders lie in others.
+        source: opened with `nested` if class folders are inside others.
         lines: from `read_split_list`.
 
     Raises:
-        DataError: an image that is not there, not the only one of its name, or listed twice; a label of two classes,
-            or a class with two labels (each time the line is named); fewer than two classes.
+        DataError: for an image that is missing, ambiguous or listed twice, labels that do not match
+            classes one to one, or fewer than two classes.
     """
     images = _TrainingImages(source)
     class_of_label: dict[int, int] = {}
@@ -144,7 +147,7 @@ class _TrainingImages:
             )
         raise DataError(
             f"line {line} of the split list names {shown!r}, but {len(found)} training images have that name; put the "
-            "whole class folder before it"
+            "whole class folder before the name"
         )
 
 

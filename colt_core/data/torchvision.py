@@ -1,4 +1,4 @@
-"""Data sets that torchvision knows by name."""
+"""Data sets of torchvision, by name."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _BY_SPLIT = frozenset({"SVHN", "STL10"})  # the others take train=True or False
 
 
 def torchvision_labelled(name: TorchvisionName, folder: Path, *, download: bool = False) -> LabelledSource:
-    """Training and test part of a data set of torchvision.
+    """The training and the test part of a torchvision data set.
 
     Args:
-        folder: where torchvision keeps its files.
-        download: fetch them where they are missing.
+        folder: the folder of torchvision's files.
+        download: download missing files.
 
     Raises:
-        DataError: the files are missing and `download` is off; or the download failed.
+        DataError: if files are missing and `download` is off, or the download failed.
     """
     train, test = (_load(name, split, folder, download) for split in ("train", "test"))
     labels = [np.asarray(part.labels if name in _BY_SPLIT else part.targets, dtype=np.int64) for part in (train, test)]
@@ -38,13 +38,16 @@ def torchvision_labelled(name: TorchvisionName, folder: Path, *, download: bool 
 
 
 def torchvision_unlabelled(name: TorchvisionName, folder: Path, *, download: bool = False) -> ImageSource:
-    """Training images of a data set of torchvision as a pool (of STL10 its unlabelled part). Args, Raises: as above."""
+    """A torchvision data set's training images as a pool; for STL10, its unlabelled part.
+
+    Args and Raises: as for :func:`torchvision_labelled`.
+    """
     split = "unlabeled" if name == "STL10" else "train"
     return _images(name, ((split, _load(name, split, folder, download)),))
 
 
 def _load(name: TorchvisionName, split: str, folder: Path, download: bool) -> Any:
-    import torchvision  # here: it takes a second or two, and few registrations need it
+    import torchvision  # imported here: it takes a second or two, and few registrations need it
 
     which = {"split": split} if name in _BY_SPLIT else {"train": split == "train"}
     try:
@@ -52,9 +55,9 @@ def _load(name: TorchvisionName, split: str, folder: Path, download: bool) -> An
     except Exception as error:
         if download:
             raise DataError(
-                f"torchvision could not download {name}; is there a network? Upload the images instead"
+                f"torchvision could not download {name}. Check the network, or upload the images instead"
             ) from error
-        raise DataError(f"{name} is not on this server, or damaged there; set download to fetch it") from error
+        raise DataError(f"{name} is not on this server, or damaged; set download to fetch it") from error
 
 
 def _images(name: TorchvisionName, parts: tuple[tuple[str, Any], ...]) -> ArrayImages:

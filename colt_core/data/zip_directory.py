@@ -1,4 +1,7 @@
-"""The directory of a zip that comes from a stranger, bounded before zipfile makes an object of each entry."""
+"""Reads the directory of an untrusted zip.
+
+The directory is bounded before zipfile makes an object of each entry.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,30 @@ from typing import IO, BinaryIO, cast
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 
-_MOST_OF_AN_ENTRY = 512  # bytes on average: 46, the name, and some time stamps
+_MAX_ENTRY_BYTES = 512  # bytes on average: 46, the name, and some time stamps
 _FEW_BYTES = 2**20
 _ENTRY = b"PK\1\2"
 
 
 def read_directory(path: Path, limits: Limits) -> list[zipfile.ZipInfo]:
-    """The entries of a zip.
+    """Read the entries of a zip.
 
     Raises:
-        DataError: more of them than allowed, whatever number the zip itself names.
-        zipfile.BadZipFile, ValueError, OSError: a damaged one.
+        DataError: if there are more entries than allowed. The number that the zip claims is
+            ignored.
+        zipfile.BadZipFile, ValueError, OSError: if the zip is damaged.
     """
     with path.open("rb") as stream, zipfile.ZipFile(cast(IO[bytes], _Bounded(stream, limits.max_files))) as file:
         return file.infolist()
 
 
 class _Bounded:
-    """A file of which zipfile may read as much as a directory of so many entries takes: it reads it at once."""
+    """A file that limits what zipfile reads at once to the largest directory allowed."""
 
     def __init__(self, stream: BinaryIO, max_files: int) -> None:
         self._stream = stream
         self._max_files = max_files
-        self._most = max_files * _MOST_OF_AN_ENTRY + _FEW_BYTES
+        self._most = max_files * _MAX_ENTRY_BYTES + _FEW_BYTES
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int = -1) -> bytes:

@@ -66,8 +66,8 @@ def _huge_image() -> bytes:
 
 IMAGES = np.zeros((10, 8, 8, 3), dtype=np.uint8)
 HOSTILE = {
-    "slip.zip": (lambda p: write_zip(p, [*HONEST.items(), ("../../escaped.png", png())]), "plain relative names"),
-    "slip.tar": (lambda p: write_tar(p, [*HONEST.items(), ("/var/escaped.png", png())]), "plain relative names"),
+    "slip.zip": (lambda p: write_zip(p, [*HONEST.items(), ("../../escaped.png", png())]), "use relative names"),
+    "slip.tar": (lambda p: write_tar(p, [*HONEST.items(), ("/var/escaped.png", png())]), "use relative names"),
     "link.tar": (lambda p: write_tar(p, [*HONEST.items(), (_link(), b"")]), "is a link"),
     "endless.tar": (lambda p: write_tar(p, [(_endless(), b"x")]), "impossible size"),
     "bomb.zip": (_bomb, "times its size"),

@@ -29,7 +29,7 @@ NOT_OURS: set[int] = set()  # processes of other tests, such as their database
 def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setattr(decoding, "FEW", 4)
-    monkeypatch.setattr(decoding, "_MOST_IMAGES", 3)
+    monkeypatch.setattr(decoding, "_MAX_IMAGES", 3)
     NOT_OURS.clear()
     NOT_OURS.update(child.pid for child in psutil.Process().children())
 
@@ -62,7 +62,7 @@ def test_every_image_comes_in_order_and_as_one_process_decodes_it(size: int | No
 
 def test_a_large_image_is_decoded_by_the_caller_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of what an image takes while it is decoded, only the caller's share may be large."""
-    monkeypatch.setattr(decoding, "_MOST_PIXELS_BESIDE_OTHERS", 400)
+    monkeypatch.setattr(decoding, "_MAX_PARALLEL_PIXELS", 400)
     large = (f"{len(FILES)}.png", encoded(np.zeros((30, 30, 3), np.uint8), "PNG"))
     in_caller: list[str] = []
 

@@ -80,7 +80,7 @@ def test_a_test_part_is_kept_and_resized(tmp_path: Path) -> None:
         ({"images": GRAY, "labels": LABELS * 3}, "2 of 4 classes have no training image: '1', '2'"),
         ({"images": GRAY, "labels": LABELS * 2**40}, "larger than the number of images"),
         ({"images": GRAY, "labels": np.uint64(LABELS) * np.uint64(2**63)}, "must be 0..C-1"),
-        ({"images": GRAY, "labels": LABELS, "test_images": GRAY}, "go together"),
+        ({"images": GRAY, "labels": LABELS, "test_images": GRAY}, "given together"),
         ({"images": GRAY, "labels": LABELS, "test_images": GRAY, "test_labels": LABELS + 1}, "label 2 is outside 0..1"),
     ],
 )

@@ -106,7 +106,7 @@ def test_parts_are_a_function_of_the_seed() -> None:
 def test_the_test_part_is_stratified() -> None:
     parts = choose_parts(source := _source([100, 50, 10]), DatasetSpec(test_fraction=0.3))
     assert np.bincount(source.labels[parts["test"]]).tolist() == [30, 15, 3]
-    with pytest.raises(DataError, match="'class 1' has 1 image; it takes two"):
+    with pytest.raises(DataError, match="'class 1' has 1 image; a test part needs"):
         choose_parts(_source([5, 1]), DatasetSpec())
 
 
@@ -188,7 +188,7 @@ PART = {"train": np.arange(2), "probe": np.arange(2), "val": np.arange(0), "test
         ({"labels": np.full(4, 2)}, "0..1"),
         ({"parts": {**PART, "train": np.arange(1, 3)}}, "must come first"),
         ({"parts": {**PART, "test": np.array([4])}}, "points outside"),
-        ({"parts": {"train": np.arange(4)}}, "has the parts"),
+        ({"parts": {"train": np.arange(4)}}, "must have the parts"),
     ],
 )
 def test_arrays_that_do_not_fit_together_are_refused(changes: dict, message: str) -> None:

@@ -93,7 +93,7 @@ def test_numbered_classes_count_on_and_train_can_be_a_class(tmp_path: Path) -> N
         ({"README.md": b"x"}, "no images found"),
         (labelled_files({"cat": 3}), r"only one class found \('cat'\)"),
         ({"1.png": png(), "cat/1.png": png()}, r"'1\.png' does not fit"),
-        ({**TWO, "deep/er/1.png": png()}, r"'deep/er/1\.png' does not fit.* only where a split list names the images"),
+        ({**TWO, "deep/er/1.png": png()}, r"'deep/er/1\.png' does not fit.* only if a split list names the images"),
         ({**labelled_files({"cat": 2, "dog": 2}, "train/"), "val/1.png": png()}, r"'val/1\.png' does not fit"),
         (labelled_files({"cat": 2, "dog": 2}, "test/"), "no training part"),
         (
@@ -227,7 +227,7 @@ def test_what_is_built_into_a_folder_need_not_fit_into_memory(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setattr(decoding, "FEW", 4)
-    monkeypatch.setattr(decoding, "_MOST_IMAGES", 4)
+    monkeypatch.setattr(decoding, "_MAX_IMAGES", 4)
     path, names = tmp_path / f"data.{kind}", [f"train/{i % 2}/{i}.png" for i in range(200)]
     if kind == "npy":
         np.save(path, np.zeros((200, 128, 128, 3), dtype=np.uint8))

@@ -59,7 +59,7 @@ def test_every_class_is_in_one_group_and_groups_are_ordered(counts: list[int]) -
 
 
 def test_bad_input_is_refused() -> None:
-    with pytest.raises(ValueError, match="one number a class"):
+    with pytest.raises(ValueError, match="one number for each class"):
         class_groups([])
     with pytest.raises(ValueError, match="low 100 must not be above high 20"):
         class_groups([1, 2], thresholds=GroupThresholds(low=100, high=20))

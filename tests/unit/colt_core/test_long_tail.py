@@ -128,8 +128,8 @@ def test_indices_are_read_from_npy_and_text(tmp_path: Path) -> None:
         ("floats.npy", "integers"),
         ("words.txt", "whole number"),
         ("bytes.txt", "whole number"),
-        ("negative.txt", "-1 is no index"),
-        ("vast.txt", "999 is no index"),
+        ("negative.txt", "-1 is not an index"),
+        ("vast.txt", "999 is not an index"),
     ]:
         with pytest.raises(DataError, match=message):
             read_indices(tmp_path / name)

@@ -156,7 +156,10 @@ def test_names_may_hold_blanks_and_any_letters(tmp_path: Path) -> None:
         ("n01/0.png 0\nn02/0.png 1\nval/n01/0.png 0", "line 3 .*again, after line 1"),
         ("n01/0.png 0\nn02/0.png 0", "line 2 .*label 0 to an image of class 'n02', but lines before it to class 'n01'"),
         ("n01/0.png 0\nn01/1.png 1", "line 2 .*label 1 to an image of class 'n01', but .*that class label 0"),
-        ("n01/0.png 0\n0.png 1", "line 2 .*4 training images have that name; put the whole class folder before it"),
+        (
+            "n01/0.png 0\n0.png 1",
+            "line 2 .*4 training images have that name; put the whole class folder before the name",
+        ),
         ("n01/0.png 0\n\n17\n", "line 3 .*not a path and a label.*'17'"),
         ("n01/0.png 0\nn02/0.png -1", "line 2 .*not a path and a label"),
         ("n01/0.png 0\nn02/0.png 1.5", "line 2 .*not a path and a label"),
