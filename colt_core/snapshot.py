@@ -1,4 +1,4 @@
-"""What a checkpoint holds."""
+"""The contents of a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:  # events are read by programs that never import torch
 
 
 class DataSizes(TypedDict):
-    """The sizes of the data that a run is bound to."""
+    """Sizes of a run's data, which a checkpoint must match."""
 
     num_train: int
-    num_pool: int | None  # None where the sampler picks nothing
+    num_pool: int | None  # None if the sampler picks nothing
     image_size: int  # pixels
 
 
@@ -24,11 +24,11 @@ class Snapshot(TypedDict):
 
     format: int  # see colt_core/training/checkpoint.py
     config: dict[str, object]  # `PretrainConfig.model_dump()`
-    data: DataSizes  # what the run was started on
+    data: DataSizes  # sizes of the run's data
     epoch: int  # finished epochs
     step: int  # optimiser steps so far
     loss_sum: float  # over the steps of the unfinished epoch
-    spent: NotRequired[dict[str, float]]  # seconds by phase of an epoch that was stopped within
+    spent: NotRequired[dict[str, float]]  # seconds of an unfinished epoch, by phase and in all
     rounds: int  # sampling rounds so far
     selected: Tensor  # (K,) int64 pool indices of the last round, in the order picked
     known_pool: NotRequired[Tensor]  # (M, D) float16, with `pool_refresh: candidates`

@@ -1,4 +1,7 @@
-"""Several processes train one model: each takes its rows of every batch, and all come to the same numbers."""
+"""Data-parallel training: each process takes its rows of every batch.
+
+All processes compute the same numbers.
+"""
 
 from colt_core.distributed.batch_norm import GlobalBatchNorm, with_global_statistics
 from colt_core.distributed.gather import gather_outputs, gather_rows, gather_views

@@ -1,4 +1,4 @@
-"""Batch norm with the statistics of the whole batch, whichever rank its rows are on."""
+"""Batch norm with the statistics of the whole batch, across ranks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class GlobalBatchNorm(_BatchNorm):
-    """nn.BatchNorm1d or 2d of the ranks' rows taken together (SimCLR, Chen et al. 2020: "global BN").
+    """nn.BatchNorm1d or 2d over the rows of all ranks (SimCLR, Chen et al. 2020: "global BN").
 
-    With statistics of its own rows alone, a rank could tell the positive of a pair by them, and a result would depend
-    on the number of ranks. torch.nn.SyncBatchNorm does the same on GPUs, and refuses tensors on a CPU.
+    With statistics of its own rows only, a rank could recognise the positive of a pair by them.
+    Results would also depend on the number of ranks. torch.nn.SyncBatchNorm does the same on GPUs,
+    but refuses tensors on a CPU.
 
-    Parameters, buffers and their names are those of nn.BatchNorm, so that checkpoints fit both; statistics are
-    updated in place. In evaluation mode it is nn.BatchNorm. Ranks may have different numbers of rows, or none;
-    together they need two values a channel.
+    Parameters, buffers and their names are those of nn.BatchNorm, so checkpoints fit both.
+    Statistics are updated in place. In evaluation mode it equals nn.BatchNorm. Ranks may have
+    different numbers of rows, or none. Together they need two values a channel.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -39,7 +40,10 @@ class GlobalBatchNorm(_BatchNorm):
 
 
 def with_global_statistics(module: nn.Module) -> None:
-    """Put a GlobalBatchNorm in the place of every nn.BatchNorm inside a module; parameters and buffers stay."""
+    """Replace every nn.BatchNorm inside a module by a GlobalBatchNorm.
+
+    It takes over the parameters and buffers.
+    """
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
             norm = GlobalBatchNorm(child.num_features, child.eps, child.momentum)
@@ -51,8 +55,10 @@ def with_global_statistics(module: nn.Module) -> None:
 
 
 class _NormalizeTogether(torch.autograd.Function):
-    """By the kernels of nn.BatchNorm in evaluation mode, which take statistics as given: written out in tensor
-    operations, a training step of two processes took 1.6 times as long on a CPU."""
+    """Normalises with nn.BatchNorm's kernels for evaluation mode, which take statistics as given.
+
+    Written as tensor operations, a training step of two processes took 1.6 times as long on a CPU.
+    """
 
     @staticmethod
     def forward(
@@ -69,15 +75,16 @@ class _NormalizeTogether(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         given, weight_C, mean_C, var_C, count = ctx.saved_tensors
-        x = given.to(mean_C.dtype)  # gradients that cancel out would not do so in half precision
+        x = given.to(mean_C.dtype)  # in half precision, gradients that should cancel out would not
         if x.numel():
             grad_x, grad_weight_C, grad_bias_C = torch.ops.aten.native_batch_norm_backward(
                 grad.to(x.dtype), x, weight_C, mean_C, var_C, None, None, False, ctx.eps, [True, True, True]
             )
-        else:  # of which the kernel divides by zero
+        else:  # the kernel would divide by zero
             grad_x, grad_weight_C, grad_bias_C = map(torch.zeros_like, (x, weight_C, weight_C))
-        # The parameters' gradients stay those of the own rows, as all others do until the step adds them up; the
-        # statistics that an input went into served every rank's rows.
+        # Gradients of parameters are those of this rank's rows: `sum_gradients` adds them up later.
+        # Gradients of inputs need the sums over all ranks, since an input affects all ranks'
+        # outputs through the statistics.
         sums_2C = torch.stack([grad_weight_C, grad_bias_C])
         dist.all_reduce(sums_2C)
         slope_C, offset_C = sums_2C * (weight_C * (var_C + ctx.eps).rsqrt() / count)
@@ -86,21 +93,22 @@ class _NormalizeTogether(torch.autograd.Function):
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and biased variance (C,) over all ranks, and the number of values a channel, in float32 or float64.
+    """Mean and biased variance (C,) over all ranks, and the number of values a channel.
 
-    From each rank's own mean and squared deviations (Chan et al. 1979), as a sum of squares would lose digits.
+    They are float32 or float64. Each rank's mean and squared deviations are combined (Chan et al.
+    1979), since a sum of squares would lose digits.
     """
     channels = x.shape[1]
     own_count = x.numel() // channels
     dtype = torch.promote_types(x.dtype, torch.float32)
     own = x.new_zeros(2 * channels + 1, dtype=dtype)
     if own_count:
-        unused_C = own[:channels]  # running statistics, which stay; their type is that of the answer
+        unused_C = own[:channels]  # running statistics, which stay unchanged; they set the result's type
         own_mean_C, own_var_C = torch.batch_norm_update_stats(x, unused_C, unused_C, momentum=0.0)
         own = torch.cat([own_mean_C, own_var_C * own_count, own.new_tensor([own_count])])
-    everyones = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    dist.all_gather(everyones, own)
-    every = torch.stack(everyones)
+    gathered = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(gathered, own)
+    every = torch.stack(gathered)
     means_RC, squares_RC, counts_R1 = every[:, :channels], every[:, channels:-1], every[:, -1:]
     count = counts_R1.sum()
     mean_C = (counts_R1 * means_RC).sum(0) / count

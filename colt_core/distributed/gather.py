@@ -1,4 +1,4 @@
-"""Every rank's rows, on all ranks: embeddings with their gradient, other results without."""
+"""Gathers every rank's rows on all ranks: embeddings with gradient, other results without."""
 
 from __future__ import annotations
 
@@ -19,38 +19,43 @@ Outputs = TypeVar("Outputs", bound="DataclassInstance")
 
 
 def gather_rows(rows: Tensor, total: int, ranks: Ranks) -> Tensor:
-    """The `total` rows of which each rank gives its `ranks.shard(total)`, in order and on every rank. No gradient.
+    """All `total` rows, in order, on every rank. No gradient.
+
+    Args:
+        rows: this rank's `ranks.shard(total)` of the rows.
 
     Raises:
-        ValueError: if this rank's rows are not as many as its shard has.
+        ValueError: if the number of rows is not that of this rank's shard.
     """
     shards = ranks.shards(total)
     own = shards[ranks.rank]
     if len(rows) != own.stop - own.start:
-        raise ValueError(f"rank {ranks.rank} has {len(rows)} rows, but rows {own.start}..{own.stop - 1} are its own")
+        raise ValueError(f"rank {ranks.rank} has {len(rows)} rows, but must have rows {own.start}..{own.stop - 1}")
     if ranks.size == 1:
         return rows
-    # Collectives take equal sizes: the first shard is the largest, the others are padded to it, and cut again.
+    # Collectives need equal sizes. The first shard is the largest; the others are padded to its
+    # size, and cut again.
     padded = rows.new_zeros(shards[0].stop, *rows.shape[1:])
     padded[: len(rows)] = rows.detach()
-    everyones = [torch.empty_like(padded) for _ in shards]
-    dist.all_gather(everyones, padded)
-    return torch.cat([part[: shard.stop - shard.start] for part, shard in zip(everyones, shards, strict=True)])
+    gathered = [torch.empty_like(padded) for _ in shards]
+    dist.all_gather(gathered, padded)
+    return torch.cat([part[: shard.stop - shard.start] for part, shard in zip(gathered, shards, strict=True)])
 
 
 def gather_views(z_2bD: Tensor, batch_size: int, ranks: Ranks) -> Tensor:
-    """Each rank's embeddings -> those of the whole batch, on every rank.
+    """The whole batch's embeddings on every rank, from each rank's own.
 
-    Every rank then computes the whole batch's loss: its negatives are all others, on whichever rank. The gradient of
-    a rank's own rows flows back into it alone, so that the ranks' parameter gradients add up to the whole gradient
-    (see `sum_gradients`).
+    Every rank then computes the whole batch's loss, whose negatives are on all ranks. On each rank,
+    gradients flow back only into its own rows. So the ranks' parameter gradients add up to the
+    whole gradient (see `sum_gradients`).
 
     Args:
-        z_2bD: stacked views of this rank's `ranks.shard(batch_size)` samples: rows 0..b-1 view 1, b..2b-1 view 2.
-        batch_size: B, samples of the whole batch.
+        z_2bD: stacked views of this rank's `ranks.shard(batch_size)` samples. Rows 0..b-1 are view
+            1, rows b..2b-1 view 2.
+        batch_size: B, the samples of the whole batch.
 
     Returns:
-        (2B, D) stacked views of all samples, in the batch's order; differentiable once.
+        (2B, D) stacked views of all samples in the batch's order, differentiable once.
     """
     if ranks.size == 1:
         return z_2bD
@@ -60,7 +65,7 @@ def gather_views(z_2bD: Tensor, batch_size: int, ranks: Ranks) -> Tensor:
 
 
 def gather_outputs(outputs: Outputs, batch_size: int, ranks: Ranks) -> Outputs:
-    """`gather_views` of every field of a framework's outputs.
+    """Apply `gather_views` to every field of a framework's outputs.
 
     Args:
         outputs: a dataclass whose fields are stacked views of this rank's samples.

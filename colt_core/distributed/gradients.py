@@ -1,4 +1,4 @@
-"""Sums over the ranks: the whole batch's gradient out of each rank's part."""
+"""Sums over the ranks, which make the whole batch's gradient from each rank's part."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from colt_core.distributed.ranks import Ranks
 def sum_gradients(module: nn.Module, ranks: Ranks) -> None:
     """Replace every parameter's gradient, in place, by its sum over the ranks.
 
-    One all-reduce of one long vector. DistributedDataParallel would average where a sum is due, and regroup its
-    buckets after the first step, so that a resumed run would add up in another order and end in other bits.
+    This is one all-reduce of one long vector. DistributedDataParallel would average instead of
+    summing. It also regroups its buckets after the first step, so a resumed run would add in
+    another order and end with other bits.
     """
     if ranks.size == 1:
         return

@@ -1,4 +1,4 @@
-"""Joining the processes of a run, as torchrun or the service starts them."""
+"""Joins the processes of a run, started by torchrun or the service."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ import torch.distributed as dist
 from colt_core.config import PretrainConfig
 from colt_core.distributed.ranks import HOW_TO_START, Ranks
 
-# The others wait for rank 0 while it clusters, or writes a checkpoint to a slow store.
+# Other ranks wait while rank 0 clusters or writes a checkpoint to slow storage.
 TIMEOUT = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What whoever started the processes says of this one; `local_*` counts those of the same machine."""
+    """This process's place, as given by its launcher. `local_*` counts within one machine."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
     local_size: int = 1
-    rendezvous: str = "env://"  # where the processes find each other, a URL that torch.distributed knows
+    rendezvous: str = "env://"  # where the processes meet, a URL for torch.distributed
 
     @classmethod
     def from_environment(cls) -> Launch:
-        """What torchrun says. A process that it did not start is alone."""
+        """Read torchrun's variables. A process that torchrun did not start is alone."""
 
         def said(name: str, otherwise: int) -> int:
             return int(os.environ.get(name, otherwise))
@@ -40,17 +40,20 @@ class Launch:
 
 @contextmanager
 def process_group(config: PretrainConfig, launch: Launch | None = None) -> Iterator[Ranks]:
-    """Be one of the processes of a run while the context lasts; alone, with `num_processes` 1, nothing is set up.
+    """Join the processes of a run for the duration of the context.
 
-    All of them call `pretrain` inside, with the same arguments, and take all of its events; a file is written by one
-    (`ranks.rank == 0`). On GPUs, tensors travel by nccl and each process has the GPU of its `local_rank`; on a CPU by
-    gloo. Once a process dies the others' next collective raises RuntimeError.
+    All processes call `pretrain` inside, with the same arguments, and consume all of its events.
+    Only one (`ranks.rank == 0`) writes files. With `num_processes` 1 nothing is set up.
+
+    GPUs communicate by nccl, and each process uses the GPU of its `local_rank`. CPUs communicate by
+    gloo. If a process dies, the next collective of the others raises RuntimeError.
 
     Args:
-        launch: by default what torchrun says.
+        launch: this process's place. Default: torchrun's variables.
 
     Raises:
-        ValueError: if the processes are not `num_processes`, or a machine has fewer GPUs than processes.
+        ValueError: if the number of processes is not `num_processes`, or a machine has fewer GPUs
+            than processes.
     """
     launch = launch or Launch.from_environment()
     if launch.size != config.num_processes:
@@ -73,6 +76,6 @@ def process_group(config: PretrainConfig, launch: Launch | None = None) -> Itera
     )
     try:
         yield Ranks(launch.rank, launch.size)
-        dist.all_reduce(torch.zeros(1))  # nobody hangs up on one who still reads
+        dist.all_reduce(torch.zeros(1))  # no process leaves while another still reads
     finally:
         dist.destroy_process_group()

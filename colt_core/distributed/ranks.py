@@ -1,4 +1,4 @@
-"""Which of how many processes this is, and which rows are its own."""
+"""This process's place among those of a run, and its rows of a batch."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ HOW_TO_START = "start the run with 'torchrun --nproc-per-node {n} -m colt_core t
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """This process's `rank` (0..size-1) among `size`. A lone process takes part in no collective."""
+    """This process's `rank` (0..size-1) among `size`. A single process uses no collective."""
 
     rank: int = 0
     size: int = 1
 
     @classmethod
     def of(cls, config: PretrainConfig) -> Ranks:
-        """This process's place in the group that it has joined, see `process_group`.
+        """This process's place in the group that it has joined; see `process_group`.
 
         Raises:
-            ValueError: if the configuration wants several processes, and the group is missing or of another size.
+            ValueError: if the configuration needs several processes and there is no group of that
+                size.
         """
         if config.num_processes == 1:
             return cls()
@@ -41,9 +42,11 @@ class Ranks:
         return self.shards(count)[self.rank]
 
     def shards(self, count: int) -> list[slice]:
-        """Every rank's rows out of `count`: contiguous, each row in exactly one, of sizes that differ by at most one.
+        """Every rank's rows out of `count`.
 
-        With fewer rows than ranks the last ranks have none.
+        Shards are contiguous, and each row is in exactly one. Their sizes differ by at most one.
+
+        With fewer rows than ranks, the last ranks have none.
         """
         each, more = divmod(count, self.size)
         bounds = [rank * each + min(rank, more) for rank in range(self.size + 1)]
@@ -53,12 +56,12 @@ class Ranks:
         """Rank 0's answer, on every rank."""
         if self.size == 1:
             return answer
-        told = torch.tensor([answer], dtype=torch.uint8)
-        dist.broadcast(told, src=0)
-        return bool(told)
+        received = torch.tensor([answer], dtype=torch.uint8)
+        dist.broadcast(received, src=0)
+        return bool(received)
 
     def check_same(self, *numbers: int) -> None:
-        """Raise RuntimeError unless every rank gives the same numbers."""
+        """Raise RuntimeError unless the numbers are the same on every rank."""
         if self.size == 1:
             return
         mine = torch.tensor(numbers, dtype=torch.int64)

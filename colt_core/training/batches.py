@@ -21,11 +21,12 @@ Indices = NDArray[np.int64]
 def epoch_batches(
     images: Images, pool: Images | None, state: TrainingState, schedule: Schedule, ranks: Ranks
 ) -> Iterator[Batch]:
-    """The batches that are left of the epoch that the state is in.
+    """The remaining batches of the current epoch.
 
     Args:
         images: ID training images, (N, 3, H, W) uint8.
-        pool: OOD images, (M, 3, H, W) uint8; None without.
+        pool: OOD images, (M, 3, H, W) uint8, or None.
+        state: says which epoch it is, and how many of its steps are done.
     """
     epoch = state.epoch + 1
     return shuffled_batches(
@@ -52,24 +53,25 @@ def shuffled_batches(
     first: int = 0,
     ranks: Ranks = ALONE,
 ) -> Iterator[Batch]:
-    """Cut permutations of ID + selected OOD images into an epoch's batches.
+    """Cut permutations of ID and selected OOD images into an epoch's batches.
 
-    One pass is through all images, without a single image that would be left for a batch of its own. An epoch of more
-    steps goes on with further passes, each in its own order; the last one ends where the steps do. So no batch holds
-    an image twice.
+    One pass goes through all images. If one image is left for a last batch of its own, it is left
+    out. An epoch of more steps continues with further passes, each in its own order, and may end
+    within one. So no batch holds an image twice.
 
     Args:
         images: ID training images, (N, 3, H, W) uint8.
-        pool: OOD images, (M, 3, H, W) uint8; None when `selected` is empty.
+        pool: OOD images, (M, 3, H, W) uint8; None if `selected` is empty.
         selected: (K,) pool indices of the last sampling round.
         batch_size: images of a batch, B.
-        seed, epoch: what the permutations are a function of; epochs count from 1.
+        seed, epoch: the permutations are a function of these. Epochs count from 1.
         steps: batches of the epoch, `Schedule.steps_in(epoch)`.
-        first: batches to skip, those a resumed run has already trained on.
-        ranks: all of them go through the same batches; each reads only the images of its `ranks.shard(B)`.
+        first: batches to skip, which a resumed run has already trained on.
+        ranks: all ranks go through the same batches. Each reads only the images of its
+            `ranks.shard(B)`.
 
     Yields:
-        Batches of `batch_size`; a pass's last one may be shorter.
+        Batches of `batch_size`. The last one of a pass may be shorter.
     """
     num_train = len(images)
     in_a_pass = steps_per_epoch(num_train + len(selected), batch_size)

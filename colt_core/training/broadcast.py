@@ -1,4 +1,7 @@
-"""A sampling round is found by rank 0 and told to all: clustering need not give the same bits in every process."""
+"""Rank 0 computes a sampling round and broadcasts it.
+
+Clustering need not give the same bits in every process.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ from colt_core.samplers.round import RoundFields
 def broadcast_round(
     find: Callable[[], RoundFields], ranks: Ranks, config: PretrainConfig, num_train: int, num_pool: int
 ) -> RoundFields:
-    """What `find()` gives on rank 0, on every rank.
+    """The result of `find()` on rank 0, on every rank.
 
     Args:
-        find: called on rank 0 alone.
-        config: num_clusters and sample_budget are read, as the sizes of what is found.
-        num_train, num_pool: ID and OOD images.
+        find: called only on rank 0.
+        config: num_clusters and sample_budget are read; they are sizes of the result.
+        num_train, num_pool: N and M, the numbers of ID and OOD images.
     """
     if ranks.size == 1:
         return find()
@@ -51,7 +54,7 @@ def broadcast_round(
 
 
 def broadcast_indices(choose: Callable[[], Int64], count: int, ranks: Ranks) -> Int64:
-    """The `count` numbers that `choose()` gives on rank 0, on every rank."""
+    """The `count` indices that `choose()` returns on rank 0, on every rank."""
     if ranks.size == 1:
         return choose()
     chosen = choose() if ranks.rank == 0 else np.empty(count, dtype=np.int64)
@@ -60,5 +63,5 @@ def broadcast_indices(choose: Callable[[], Int64], count: int, ranks: Ranks) -> 
 
 
 def _broadcast(array: NDArray[np.generic]) -> None:
-    """Overwrite the array, contiguous but on rank 0, by rank 0's."""
+    """Overwrite the array with rank 0's. On other ranks it must be contiguous."""
     dist.broadcast(torch.from_numpy(np.ascontiguousarray(array)), src=0)

@@ -1,4 +1,7 @@
-"""Checkpoints on disk: written whole or not at all, read without running code, and the backbone alone out of them."""
+"""Checkpoints on disk, and the backbone on its own.
+
+A checkpoint is written whole or not at all. Reading one runs no code.
+"""
 
 from __future__ import annotations
 
@@ -23,63 +26,70 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 FORMAT = 2
-# Format 1 held every setting, also those that nothing read, and k-means drew its restarts by faiss' own seeds.
-_READ = (1, 2)
+# Format 1 held every setting, also those that nothing read. Its k-means restarts used faiss' seeds.
+_READABLE_FORMATS = (1, 2)
 
 
 def save_checkpoint(state: Snapshot, path: str | Path) -> None:
-    """Write `CheckpointReady.state`; `path` is never half a file, whatever happens meanwhile.
+    """Write `CheckpointReady.state`. `path` is never a partial file, even after a crash.
 
     The same state gives the same bytes.
 
     Raises:
-        OSError: when it cannot be written, as on a full disk.
+        OSError: if it cannot be written, for example on a full disk.
     """
-    with _written_whole(Path(path)) as file:
+    with _atomic_file(Path(path)) as file:
         write_checkpoint(state, file)
 
 
 def write_checkpoint(state: Snapshot, file: SupportsWrite[bytes]) -> None:
-    """Write `CheckpointReady.state` to an open file, from beginning to end.
+    """Write `CheckpointReady.state` to an open file, without seeking.
 
     Raises:
-        OSError: when it cannot be written, as on a full disk.
+        OSError: if it cannot be written, for example on a full disk.
     """
     try:
-        torch.save(state, cast("IO[bytes]", file))  # given a path, it would write the name of the file into it
-    except RuntimeError as error:  # of its writer, which closes an archive that could not be written
+        torch.save(state, cast("IO[bytes]", file))  # given a path, it would write the file's name into the file
+    except RuntimeError as error:  # its writer fails to close an archive that could not be written
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
 
 
 def load_checkpoint(path: str | Path) -> Snapshot:
-    """Read what `save_checkpoint` wrote, to the CPU.
+    """Read what `save_checkpoint` wrote, onto the CPU.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is no checkpoint of this library, or of a format that it does not know.
+        ValueError: if the file is not a checkpoint of this library, or of an unknown format.
     """
     path = Path(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
-    # What torch raises depends on where a file is cut off; OSError too, from a seek to before its beginning.
+    # What torch raises depends on where the file is cut off. It may be an OSError, from a seek to
+    # before the beginning.
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise ValueError(f"{path.name} is not a COLT checkpoint, or it is damaged") from error
     if not isinstance(state, dict) or "format" not in state:
         raise ValueError(f"{path.name} is not a COLT checkpoint")
-    if state["format"] not in _READ:
-        raise ValueError(f"{path.name} has checkpoint format {state['format']}; this version reads {_READ}")
+    if state["format"] not in _READABLE_FORMATS:
+        raise ValueError(f"{path.name} has checkpoint format {state['format']}; this version reads {_READABLE_FORMATS}")
     return cast("Snapshot", state)
 
 
 def check_resumable(state: Snapshot, config: PretrainConfig, data: DataSizes) -> None:
-    """Raise ValueError, naming what differs, unless a run with this configuration and data can go on from `state`."""
-    if state.get("format") not in _READ:
-        raise ValueError(f"the state has checkpoint format {state.get('format')}; this version reads {_READ}")
-    # What an older version did not write has its default, which is what it did.
+    """Check that a run with this configuration and data can resume from `state`.
+
+    Raises:
+        ValueError: if it cannot; the message names what differs.
+    """
+    if state.get("format") not in _READABLE_FORMATS:
+        raise ValueError(
+            f"the state has checkpoint format {state.get('format')}; this version reads {_READABLE_FORMATS}"
+        )
+    # A setting that an older version did not write has its default, as the older version behaved.
     before, now = PretrainConfig.from_stored(state["config"]).model_dump(), config.model_dump()
     differences = [
         f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
@@ -96,7 +106,7 @@ def check_resumable(state: Snapshot, config: PretrainConfig, data: DataSizes) ->
 
 
 def load_backbone(state_or_path: Snapshot | str | Path) -> tuple[Backbone, PretrainConfig]:
-    """The frozen backbone, in eval mode on the CPU, and the configuration that it was trained with."""
+    """The frozen backbone in eval mode on the CPU, and the configuration of its training."""
     state = state_or_path if isinstance(state_or_path, dict) else load_checkpoint(state_or_path)
     config = PretrainConfig.from_stored(state["config"])
     backbone = Backbone(config.backbone, config.width, config.stem)
@@ -106,7 +116,7 @@ def load_backbone(state_or_path: Snapshot | str | Path) -> tuple[Backbone, Pretr
 
 
 def load_framework(state_or_path: Snapshot | str | Path) -> tuple[Framework, PretrainConfig]:
-    """Backbone and projection head, in eval mode on the CPU, and the configuration that they were trained with."""
+    """The frozen framework in eval mode on the CPU, and the configuration of its training."""
     state = state_or_path if isinstance(state_or_path, dict) else load_checkpoint(state_or_path)
     config = PretrainConfig.from_stored(state["config"])
     framework = build_framework(config, state["data"]["num_train"])
@@ -116,16 +126,17 @@ def load_framework(state_or_path: Snapshot | str | Path) -> tuple[Framework, Pre
 
 
 def export_backbone(state: Snapshot, path: str | Path) -> None:
-    """Write the backbone's weights as safetensors under torchvision's names (`fc` is not among them).
+    """Write the backbone's weights as safetensors, under torchvision's names and without `fc`.
 
-    At width 64 and with the "imagenet" stem, `resnet18().load_state_dict(load_file(path), strict=False)` takes them.
+    With width 64 and the "imagenet" stem,
+    `resnet18().load_state_dict(load_file(path), strict=False)` loads them.
     """
-    with _written_whole(Path(path)) as file:
+    with _atomic_file(Path(path)) as file:
         write_backbone(state, file)
 
 
 def write_backbone(state: Snapshot, file: SupportsWrite[bytes]) -> None:
-    """Write what `export_backbone` writes to an open file."""
+    """Do as `export_backbone`, but write to an open file."""
     config = state["config"]
     metadata = {"format": "pt", **{name: str(config[name]) for name in ("backbone", "width", "stem")}}
     file.write(save(_backbone_weights(state), metadata))
@@ -138,8 +149,8 @@ def _backbone_weights(state: Snapshot) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A temporary file beside `path` to write to; then it is brought to the disk and renamed."""
+def _atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file next to `path` to write to. Afterwards it is flushed to disk and renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -1,7 +1,10 @@
-"""What a run ends with when its numbers do."""
+"""The error of a run whose numbers are no longer finite."""
 
 from __future__ import annotations
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is not finite, or a round's embeddings are not: the weights are of no use. Go on from a checkpoint."""
+    """The loss or a round's embeddings are not finite, so the weights are useless.
+
+    Resume from a checkpoint.
+    """

@@ -1,4 +1,7 @@
-"""Images -> embeddings or features in evaluation mode: test transform, no augmentation, no gradient."""
+"""Computes embeddings or features of images, in evaluation mode.
+
+Images get the test transform: no augmentation. There is no gradient.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ from colt_core.training.device import Compute
 Float32 = NDArray[np.float32]
 Images = NDArray[np.uint8] | Tensor
 EachBlock = Callable[[], None]
-BATCH_SIZE = 512  # the fastest here of 64 to 4096, for cpu-small's encoder and ResNet-18, in bf16 and fp32
+BATCH_SIZE = 512  # the fastest of 64 to 4096, for cpu-small's encoder and ResNet-18, in bf16 and fp32
 
 
 def nothing() -> None:
-    """What is done before each block where nobody asks for more."""
+    """The default of `each_block`."""
 
 
 def embed(
@@ -36,25 +39,25 @@ def embed(
     ranks: Ranks = ALONE,
     each_block: EachBlock = nothing,
 ) -> Float32:
-    """Projection-head outputs, L2-normalised: the space of tailness and of sampling rounds.
+    """L2-normalised outputs of the projection head, used for tailness and sampling rounds.
 
     Args:
         framework: on any device; its training mode is restored afterwards.
         images: (N, 3, H, W) uint8.
-        ranks: each embeds its share of the images, and all have the result.
-        each_block: called before each block, on all ranks; what it raises ends the work.
+        ranks: each rank embeds its share of the images. All ranks get the result.
+        each_block: called before each block, on all ranks. It may raise to stop.
 
     Returns:
         (N, projection_dim) float32.
     """
     outputs = output_blocks(framework, framework.embed, images, batch_size, precision, ranks, each_block=each_block)
-    return _together(outputs, len(images))
+    return _stack_blocks(outputs, len(images))
 
 
 def have_unit_norm(z: NDArray[np.floating]) -> bool:
-    """Whether embeddings (N, ..., D) all have length 1: no NaN, and nothing whose length was more than a float holds.
+    """Whether all embeddings (N, ..., D) have length 1, which excludes NaN and overflow.
 
-    Half-precision ones, which may be a memory map, are as_float32 block by block.
+    Half-precision embeddings, which may be a memory map, are converted block by block.
     """
     for rows in blocks(z):
         chunk = as_float32(z[rows])
@@ -73,7 +76,7 @@ def extract_features(
     ranks: Ranks = ALONE,
     each_block: EachBlock = nothing,
 ) -> Float32:
-    """Average-pooled backbone features, not normalised: what probes are trained on.
+    """Average-pooled backbone features, not normalised. Probes are trained on them.
 
     Args:
         backbone: on any device; its training mode is restored afterwards.
@@ -85,7 +88,7 @@ def extract_features(
         (N, backbone.num_features) float32.
     """
     outputs = output_blocks(backbone, backbone, images, batch_size, precision, ranks, each_block=each_block)
-    return _together(outputs, len(images))
+    return _stack_blocks(outputs, len(images))
 
 
 def output_blocks(
@@ -98,16 +101,16 @@ def output_blocks(
     index_M: Int64 | None = None,
     each_block: EachBlock = nothing,
 ) -> Iterator[tuple[slice, Float32]]:
-    """What `function` makes of the images in evaluation mode, a block of rows at a time; the blocks cover all rows.
+    """Outputs of `function` for all images, in evaluation mode, block by block.
 
     Args:
-        module: whose training mode is restored afterwards; says the device.
-        index_M: which images, in this order; all of them where None.
+        module: gives the device. Its training mode is restored afterwards.
+        index_M: which images, in this order. None: all.
         each_block: as in `embed`.
-        batch_size: of each rank; all ranks together make one block, and all are given it.
+        batch_size: images of each rank in a block. All ranks get the whole block.
 
     Yields:
-        Row numbers of the block, and its outputs (rows, D) on the host.
+        The block's row numbers, and its outputs (rows, D) float32 on the host.
 
     Raises:
         ValueError: if there are no images.
@@ -123,11 +126,12 @@ def output_blocks(
             each_block()
             block = slice(start, min(start + batch_size * ranks.size, count))
             size = block.stop - start
-            # A rank without a share passes an empty batch, which tells it the width of what it gathers.
+            # A rank without rows passes an empty batch, to learn the width of the outputs it
+            # gathers.
             own = ranks.shard(size)
             rows = slice(start + own.start, start + own.stop)
             batch = images[rows if index_M is None else index_M[rows]]
-            # A copy, as a memory map cannot be wrapped: torch has no read-only tensors.
+            # A copy, since torch has no read-only tensors to wrap a memory map.
             pixels = batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch))
             with torch.inference_mode(), compute.deterministic(), compute.autocast():
                 outputs = function(normalize(compute.images(pixels))).float().cpu()
@@ -136,7 +140,7 @@ def output_blocks(
         module.train(was_training)
 
 
-def _together(blocks: Iterator[tuple[slice, Float32]], count: int) -> Float32:
+def _stack_blocks(blocks: Iterator[tuple[slice, Float32]], count: int) -> Float32:
     result = np.empty((0, 0), dtype=np.float32)
     for rows, outputs in blocks:
         if rows.start == 0:

@@ -1,4 +1,4 @@
-"""What `pretrain` asks of the images it is given."""
+"""Checks the images that `pretrain` is given."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ UInt8 = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class RunData:
-    """The images that a run reads, as arrays."""
+    """The images of a run, as arrays."""
 
-    images: UInt8  # (N, 3, S, S), ID
-    pool: UInt8 | None  # (M, 3, S, S), OOD; None where the sampler picks nothing
+    images: UInt8  # (N, 3, S, S) ID images
+    pool: UInt8 | None  # (M, 3, S, S) OOD images; None if the sampler picks nothing
     sizes: DataSizes
 
 
 def checked_data(config: PretrainConfig, images: Images, pool: Images | None) -> RunData:
-    """The images as arrays; the pool only where the sampler uses it.
+    """Check the images and the pool of a run.
 
     Raises:
-        ValueError: for images of another type or shape, or naming everything that keeps `config` from running on them.
+        ValueError: for images of another type or shape, or if `config` cannot run on them. The
+            message then names every problem.
     """
     train_images = _checked("images", images)
     pool_images = None if pool is None or not config.sampler.picks else _checked("pool", pool)

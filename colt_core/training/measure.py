@@ -1,4 +1,7 @@
-"""What MAK (Jiang et al., NeurIPS 2021) measures of a pool: backbone features, and each image's contrastive loss."""
+"""Measures of a pool for MAK (Jiang et al., NeurIPS 2021).
+
+They are backbone features and each image's contrastive loss.
+"""
 
 from __future__ import annotations
 
@@ -28,19 +31,20 @@ def measure_pool(
     ranks: Ranks = ALONE,
     each_block: EachBlock = nothing,
 ) -> PoolMeasures:
-    """What a `MakSampler` chooses by, in evaluation mode; a function of (model, images, config).
+    """Measure what a `MakSampler` chooses by, in evaluation mode.
 
-    It takes a forward pass over images and pool, and `mak_passes` augmented ones over the pool. Beside the results,
-    memory holds one batch's views at a time.
+    The result is a function of (model, images, config). It takes one forward pass over images and
+    pool, and `mak_passes` augmented ones over the pool. Besides the results, memory holds one
+    batch's views at a time.
 
     Args:
         framework: on any device; its training mode is restored afterwards.
         images: the ID training images, (N, 3, H, W) uint8, array, memory map or tensor.
         pool: the OOD images, (M, 3, H, W) uint8.
-        augment: makes the views; that of the training.
+        augment: the augmentation of the training.
         config: mak_passes, batch_size, temperature, seed and precision are read.
-        ranks: each takes some of the batches, and all have the result.
-        each_block: as in `embed`; called before each batch too, where there is one rank.
+        ranks: each rank takes some of the batches. All ranks get the result.
+        each_block: as in `embed`. With one rank it is also called before each batch.
 
     Raises:
         ValueError: if there are no images, or an empty pool.
@@ -54,7 +58,7 @@ def measure_pool(
     try:
         batches = list(enumerate(pool_batches(len(pool), config.batch_size, config.seed)))
         for number, index_B in batches[ranks.rank :: ranks.size]:
-            if ranks.size == 1:  # else some rank may have a batch less, and all are to stop at the same place
+            if ranks.size == 1:  # with several ranks, one may have a batch less, but all must stop at the same place
                 each_block()
             loss_M[index_B] = batch_loss(framework, pool, index_B, number, augment, config).cpu().numpy()
     finally:
@@ -64,11 +68,12 @@ def measure_pool(
 
 
 def pool_batches(num_pool: int, batch_size: int, seed: int) -> list[Int64]:
-    """Random batches of at most `batch_size` pool indices, of sizes that differ by one at most.
+    """Random batches of at most `batch_size` pool indices. Their sizes differ by at most one.
 
-    A loss grows with its number of negatives: a short last batch would rank its images below all others.
+    A loss grows with its number of negatives, so a short last batch would rank its images below all
+    others.
     """
-    # Never so many that one holds a single image, which has no negatives.
+    # A batch of a single image would have no negatives.
     count = max(1, min(-(-num_pool // batch_size), num_pool // 2))
     order = torch.randperm(num_pool, generator=generator(seed, "mak batches")).numpy()
     return [np.sort(part) for part in np.array_split(order, count)]
@@ -78,7 +83,10 @@ def pool_batches(num_pool: int, batch_size: int, seed: int) -> list[Int64]:
 def batch_loss(
     framework: Framework, pool: Images, index_B: Int64, number: int, augment: BatchAugmenter, config: PretrainConfig
 ) -> Tensor:
-    """(B,) the loss of the `number`-th batch's images, pool indices `index_B`; a function of its arguments alone."""
+    """(B,) losses of the pool images `index_B`, the `number`-th batch.
+
+    They are a function of the arguments only.
+    """
     compute = Compute.choose(next(framework.parameters()).device.type, config.precision)
     batch = pool[index_B]
     pixels = compute.images(batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch)))
@@ -94,11 +102,15 @@ def batch_loss(
 
 
 def pairwise_loss(z_RBD: Tensor, temperature: float) -> Tensor:
-    """Each sample's contrastive loss, averaged over all pairs of R >= 2 views of a batch; L2-normalised embeddings.
+    """Each sample's contrastive loss, averaged over all pairs of R >= 2 views of a batch.
 
-    In the pair (r, q) an anchor (i, r) has norm = sum over a != i of exp(z_ir . z_ar / tau) + sum over a of
-    exp(z_ir . z_aq / tau). Either sum is one of R a view has with the views of all passes, so every product is formed
-    once, not once a pair.
+    In the pair (r, q), the norm of an anchor (i, r) has two sums. The first is over a != i of
+    exp(z_ir . z_ar / tau), the second over all a of exp(z_ir . z_aq / tau). A view has R such sums,
+    one for each pass, so every product is formed once instead of once a pair.
+
+    Args:
+        z_RBD: L2-normalised embeddings of R views.
+        temperature: tau.
 
     Returns:
         (B,) float32.

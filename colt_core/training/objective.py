@@ -1,4 +1,4 @@
-"""What a step minimises: L = L_CL + alpha * L_SCL (COLT, Bai et al. 2023, section 3)."""
+"""The loss that a step minimises: L = L_CL + alpha * L_SCL (COLT, Bai et al. 2023, section 3)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,24 @@ class StepLosses:
 
     total: Tensor
     contrastive: Tensor
-    distribution: Tensor | None  # not weighted yet; None where the batch holds no OOD sample, or alpha is 0
+    distribution: Tensor | None  # not weighted yet; None if the batch has no OOD sample or alpha is 0
 
     def numbers(self) -> Tensor:
-        """(3,) total, contrastive and distribution loss, NaN for none: one tensor, so one copy to the host."""
+        """(3,) total, contrastive and distribution loss; NaN if there is none.
+
+        They are one tensor so that they take one copy to the host.
+        """
         distribution = torch.full_like(self.total, torch.nan) if self.distribution is None else self.distribution
         return torch.stack([self.total, self.contrastive, distribution]).detach()
 
 
 def step_losses(contrastive: ContrastiveLoss, z_2BD: Tensor, is_ood_B: Tensor, config: PretrainConfig) -> StepLosses:
-    """The framework's loss, and with OOD samples in the batch the distribution-level one beside it.
+    """The framework's loss, plus the distribution-level loss if the batch has OOD samples.
 
     Args:
-        contrastive: the framework's own loss. Where it rests on NT-Xent's softmax, both terms share one 2B x 2B matrix.
-        z_2BD: the batch's embeddings.
+        contrastive: the framework's own loss. If it uses NT-Xent's softmax, both terms share one 2B
+            x 2B matrix.
+        z_2BD: the batch's embeddings, two stacked views.
         is_ood_B: bool, which samples are OOD.
         config: temperature, distribution_loss_weight and distribution_denominator are read.
     """

@@ -11,10 +11,10 @@ from colt_core.config import PretrainConfig
 
 
 def build_optimizer(config: PretrainConfig, module: nn.Module) -> Optimizer:
-    """An optimiser of the parameters that require a gradient. The loop sets the learning rate.
+    """An optimiser for the parameters that require a gradient. The loop sets the learning rate.
 
-    Weight decay acts on all of them, batch norm's and biases too (released code). On a GPU a step is one fused kernel;
-    on a CPU that would save 0.2 % of a step.
+    Weight decay acts on all of them, including batch norm and biases (released code). On a GPU a
+    step is one fused kernel. On a CPU that would save only 0.2 % of a step.
     """
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     on_gpu = trained[0].is_cuda
@@ -36,10 +36,12 @@ def build_optimizer(config: PretrainConfig, module: nn.Module) -> Optimizer:
 
 
 def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Go on from another's `state_dict`, fused or not as this one is, whatever device the state comes from.
+    """Load another optimiser's `state_dict`, from any device.
+
+    Whether steps are fused stays as it is for this optimiser.
 
     Args:
-        state: it becomes the optimiser's own: hand over a copy.
+        state: the optimiser keeps and changes it, so pass a copy.
     """
     for group, own in zip(state["param_groups"], optimizer.param_groups, strict=True):
         group["fused"] = own["fused"]
@@ -47,6 +49,6 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
 
 
 def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
-    """For the next step, of every parameter."""
+    """Set the learning rate of every parameter for the next step."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate

@@ -1,4 +1,4 @@
-"""A round's embeddings of the pool: in memory, or half precision in a temporary file where they are too many for it."""
+"""A round's embeddings of the pool: in memory or, if too large, float16 in a temporary file."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ def embed_pool(
     ranks: Ranks,
     each_block: EachBlock = nothing,
 ) -> NDArray[np.floating]:
-    """Embed pool images for a sampling round, which rank 0 finds: it alone has them, the others help it.
+    """Embed pool images for a sampling round.
+
+    All ranks compute, but only rank 0 gets the embeddings.
 
     Args:
         framework: as in `embed`.
-        pool: (.., 3, H, W) uint8.
-        index_M: which of the pool's images, in this order; all of them where None.
-        dim: D, of an embedding.
+        pool: OOD images, (.., 3, H, W) uint8.
+        index_M: which of the pool's images, in this order. None: all.
+        dim: D, dimensions of an embedding.
         each_block: as in `embed`.
 
     Returns:
-        (M, D) L2-normalised; float32, or where that is more than LARGEST_IN_MEMORY, a float16 memory map. (0, D) on
-        other ranks than the first.
+        (M, D), L2-normalised float32. Above LARGEST_IN_MEMORY it is a float16 memory map. On ranks
+        other than 0: (0, D).
 
     Raises:
-        OSError: if the temporary folder has no room for them.
+        OSError: if the temporary folder has too little space.
     """
     count = (len(pool) if index_M is None else len(index_M)) if ranks.rank == 0 else 0
     z_MD = _allocate(count, dim)
@@ -54,8 +56,9 @@ def embed_pool(
 def _allocate(rows: int, dim: int) -> NDArray[np.floating]:
     if 4 * rows * dim <= LARGEST_IN_MEMORY:
         return np.empty((rows, dim), dtype=np.float32)
-    # The file has no name: the disk has it back with the last reference to the map, however the process ends.
+    # The file has no name, so its space is freed with the last reference to the map, however the
+    # process ends.
     with TemporaryFile(prefix="colt-embeddings-") as file:
-        if sys.platform == "linux":  # a full disk is an error now; in a write to the map it would be a SIGBUS
+        if sys.platform == "linux":  # a full disk is an error here, but a SIGBUS in a write to the map
             os.posix_fallocate(file.fileno(), 0, 2 * rows * dim)
         return np.memmap(file, dtype=np.float16, mode="w+", shape=(rows, dim))

@@ -27,7 +27,7 @@ from colt_core.training.objective import step_losses
 from colt_core.training.optimizer import set_learning_rate
 from colt_core.training.profile import Profile
 from colt_core.training.readback import Readback
-from colt_core.training.rounds import RoundBrokenOff, find_round
+from colt_core.training.rounds import RoundStopped, find_round
 from colt_core.training.schedule import Schedule
 from colt_core.training.state import TrainingState
 from colt_core.training.step import Step
@@ -44,29 +44,32 @@ def pretrain(
     resume_from: Snapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
-    """Train an encoder, and yield an event (colt_core/events.py) for every step, epoch, round and checkpoint.
+    """Train an encoder and yield an event for every step, epoch, round and checkpoint.
 
-    A run is a function of (config, images, pool) on one machine: resumed at any step, it ends bit for bit where it
-    would have ended. A resumed run yields nothing of what the checkpoint has behind it.
+    On one machine a run is a function of (config, images, pool). Resumed at any step, it ends with
+    bit-identical results. A resumed run does not repeat events from before the checkpoint. Events
+    are defined in `colt_core/events.py`.
 
-    With `num_processes` > 1 every process calls this inside `process_group`, with the same arguments, and goes through
-    all events. Losses and gradients are those of one process, up to rounding. All processes yield the same events, and
-    a checkpoint to resume from is the one that the first yields.
+    With `num_processes` > 1 every process calls this inside `process_group`, with the same
+    arguments, and must consume all events. Losses and gradients equal those of one process, up to
+    rounding. All processes yield the same events. To resume, use a checkpoint that the first
+    process yielded.
 
     Args:
         config: what to train.
-        images: the ID training images, (N, 3, S, S) uint8, array, memory map or tensor. Labels play no part.
-        pool: the OOD images, (M, 3, S, S) uint8; needed by every sampler but "none".
-        resume_from: the `state` of a CheckpointReady event, or what `load_checkpoint` gives.
-        should_stop: asked after every step, often in a sampling round, and after it. Once it says yes, the run yields
-            CheckpointReady and Stopped, and ends. A round that was stopped within is done again by the resumed run. Of
-            several processes, the first one's answer counts.
+        images: the ID training images, (N, 3, S, S) uint8, as array, memory map or tensor. Labels
+            are not used.
+        pool: the OOD images, (M, 3, S, S) uint8. Every sampler except "none" needs them.
+        resume_from: the `state` of a CheckpointReady event, or the result of `load_checkpoint`.
+        should_stop: called after every step, often during a sampling round, and after it. Once it
+            returns True, the run yields CheckpointReady and Stopped, and ends. A resumed run
+            repeats an unfinished round. With several processes, the first one's answer counts.
 
     Raises:
-        ValueError: at once, if the configuration cannot run on the data, `resume_from` is of another run, or the
-            process is not one of `num_processes`.
+        ValueError: at once, if the configuration cannot run on the data, `resume_from` belongs to
+            another run, or the process is not one of `num_processes`.
         RuntimeError: if another process has ended, or was given another checkpoint.
-        TrainingDiverged: while running, if the loss or an embedding is not finite.
+        TrainingDiverged: during the run, if the loss or an embedding is not finite.
     """
     data = checked_data(config, images, pool)
     compute, ranks = Compute.of(config), Ranks.of(config)
@@ -102,7 +105,7 @@ def _run(
             try:
                 with profile.phase("round"):
                     found = find_round(state, images, pool, sampler, augment, ranks, should_stop)
-            except RoundBrokenOff:
+            except RoundStopped:
                 yield from _stop(state, profile, epoch_began)
                 return
             state.rounds, state.selected = state.rounds + 1, found["selected"]
@@ -150,7 +153,7 @@ def _take_step(
     ranks: Ranks,
     profile: Profile,
 ) -> Step:
-    """Two views of each image, L = L_CL + alpha * L_SCL, one optimiser step, and the samples' raw tailness."""
+    """Take one optimiser step on L = L_CL + alpha * L_SCL, and score the samples' raw tailness."""
     config, framework, began = state.config, state.framework, perf_counter()
     number = state.step + 1
     with profile.phase("data"), compute.deterministic():
@@ -168,8 +171,9 @@ def _take_step(
         state.optimizer.step()
         framework.after_step(outputs)
 
-    # A short batch has fewer negatives, so its scores and losses are not comparable: the last ones are kept.
-    # Further passes of an epoch (match_steps) add none either: one value a sample and epoch.
+    # A short batch has fewer negatives, so its scores and losses are not comparable. Its samples
+    # keep their last values. Further passes of an epoch (match_steps) do not count either: a sample
+    # has one value an epoch.
     counts = batch.first_pass and len(batch) == config.batch_size
     raw_tailness_B = None
     if counts:
@@ -196,7 +200,7 @@ def _take_step(
 
 
 def _read(state: TrainingState, arrived: Iterator[Step], schedule: Schedule) -> Iterator[StepDone]:
-    """Take the results of steps into the state, now that they are on the host."""
+    """Add results of steps to the state, now that they are on the host."""
     for step in arrived:
         loss, contrastive, distribution = step.losses.tolist()
         if not math.isfinite(loss):

@@ -1,4 +1,4 @@
-"""Where an epoch's time goes."""
+"""Measures where an epoch's time goes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ Item = TypeVar("Item")
 
 
 class Profile:
-    """Seconds by phase. On a GPU they are those of its own clock, as the host runs ahead of it.
+    """Seconds by phase. On a GPU its own clock measures them, since the host runs ahead.
 
-    `data` is from reading images to the augmented views, `forward_backward` includes losses and the optimiser's step.
+    `data` is everything from reading images to the augmented views. `forward_backward` includes
+    losses and the optimiser's step.
 
     Args:
-        so_far: what to begin from, of an epoch that was stopped within.
+        so_far: the seconds already spent, if an epoch is resumed.
     """
 
     def __init__(self, device: torch.device, so_far: dict[str, float] | None = None) -> None:
@@ -30,7 +31,7 @@ class Profile:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count what happens inside as part of a phase."""
+        """Count the time inside the context as part of a phase."""
         if self._on_gpu:
             begin = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
@@ -44,7 +45,7 @@ class Profile:
             self._seconds[name] += perf_counter() - began
 
     def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """The items; what it takes to make them counts as part of a phase."""
+        """Yield the items. The time to make them counts as part of a phase."""
         iterator = iter(items)
         while True:
             with self.phase(name):
@@ -55,7 +56,7 @@ class Profile:
             yield item
 
     def take(self) -> dict[str, float]:
-        """The seconds since the last call; waits for the GPU."""
+        """The seconds since the last call. Waits for the GPU."""
         for name, begin, end in self._intervals:
             end.synchronize()
             self._seconds[name] += begin.elapsed_time(end) / 1000

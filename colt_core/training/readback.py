@@ -1,4 +1,4 @@
-"""The results of steps, on their way to the host."""
+"""Brings the results of steps to the host."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from colt_core.training.step import Step
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    step: Step  # its results are on the host once `copied`
+    step: Step  # its results are on the host after `copied`
     copied: torch.cuda.Event | None
 
 
 class Readback:
-    """Carries steps' results to the host in order, without making the host wait for a step.
+    """Brings steps' results to the host, in order, without making the host wait for a step.
 
-    On a GPU they arrive one step later, while it computes the next. So it is not left without work.
+    On a GPU, results arrive one step later, while the next step runs. So the GPU is never idle.
 
     Args:
-        behind: how many steps later, 0 or more.
+        behind: how many steps later results arrive, 0 or more.
     """
 
     def __init__(self, behind: int) -> None:
@@ -43,9 +43,10 @@ class Readback:
         self._sent.append(_Sent(step, copied))
 
     def arrived(self, *, everything: bool = False) -> Iterator[Step]:
-        """The steps that are due, or all of them, with their results on the host. Waits for their copies.
+        """Yield steps that are due, or all, with their results on the host. Waits for their copies.
 
-        A step's seconds are those since it began, or since the results before it arrived.
+        A step's seconds count from its start, or from the arrival of the results before it if that
+        is later.
         """
         while len(self._sent) > (0 if everything else self._behind):
             sent = self._sent.popleft()

@@ -1,9 +1,12 @@
-"""`pool_refresh: candidates`: a round embeds a part of the pool anew, and carries the other embeddings forward.
+"""`pool_refresh: candidates`: a round embeds only a part of the pool again.
 
-Between two rounds the encoder turns and bends the whole space, and tailness moves the budgets: of what a round picks,
-the next one picks a fifth. The best candidates are therefore chosen by today's clusters and budgets, among embeddings
-brought nearer to today's: much of their change is common to all images, so it is learned as a linear map from the few
-that were embedded both times, and applied to the others.
+Between two rounds the encoder changes the whole embedding space, and tailness changes the budgets.
+Of the images that a round picks, the next one picks only a fifth again. The best candidates are
+therefore chosen by the current clusters and budgets.
+
+Old embeddings are first brought closer to the current ones. Much of the change is common to all
+images. So a linear map is fitted on the few images that were embedded both times, and applied to
+the others.
 """
 
 from __future__ import annotations
@@ -22,33 +25,37 @@ from colt_core.seeding import generator
 
 Float16 = NDArray[np.float16]
 
-# CIFAR-10-LT, 50,000 pool images, K = 5,000, six rounds 12 epochs apart: with 0.25 of the pool a round keeps on average
-# 85 % of the picks of a full one, with 0.3 91 % (worst round 86 %), with 0.35 94 %. With 0.25 and the old embeddings as
-# they were, 72 %; chosen by the last round's clusters and budgets too, 37 %.
+# Measured on CIFAR-10-LT with 50,000 pool images, K = 5,000 and six rounds 12 epochs apart. Such a
+# round keeps on average 85 % of a full round's picks with 0.25 of the pool. It keeps 91 % with 0.3
+# (worst round 86 %), and 94 % with 0.35. With 0.25 but without the linear map it keeps 72 %. If
+# clusters and budgets are also the last round's, 37 %.
 EMBEDDED_SHARE = 0.3
-TURNS = 20  # rounds until every image was embedded; with 10 and a share of 0.25, 81 % instead of 85 %
-_RIDGE = 0.1  # towards no change at all, where few images tell
+TURNS = 20  # rounds in which every image is embedded once; 10 with a share of 0.25 keeps 81 %, not 85 %
+_RIDGE = 0.1  # ridge penalty towards no change, for directions that few images determine
 
 
 def number_to_embed(num_pool: int, budget: int) -> int:
-    """How many pool images such a round embeds: a share of them, or twice the budget where that is more."""
+    """How many pool images such a round embeds: a share of them, but at least twice the budget."""
     return min(num_pool, max(int(EMBEDDED_SHARE * num_pool), 2 * budget))
 
 
 def refreshed_indices(num_pool: int, round_number: int, seed: int) -> Int64:
-    """The pool indices that are embedded in this round in any case, ascending; each comes round every TURNS rounds."""
+    """The pool indices that this round embeds in any case, ascending.
+
+    Every image is among them once in TURNS rounds.
+    """
     order = torch.randperm(num_pool, generator=generator(seed, "pool refresh")).numpy()
     turns = min(TURNS, num_pool)
     return np.sort(np.array_split(order, turns)[round_number % turns])
 
 
 def carried_forward(known_MD: Float16, index_S: Int64, fresh_SD: Float32) -> Float32:
-    """The pool's embeddings as the encoder would give them now, by what became of a few.
+    """Estimate the pool's current embeddings from the change of a few.
 
     Args:
-        known_MD: of the round before.
-        index_S: pool images that were embedded anew.
-        fresh_SD: their embeddings now; in the result they stand as they are.
+        known_MD: embeddings of the round before.
+        index_S: pool images that were embedded again.
+        fresh_SD: their current embeddings, which the result keeps.
 
     Returns:
         (M, D), L2-normalised.
@@ -62,7 +69,7 @@ def carried_forward(known_MD: Float16, index_S: Int64, fresh_SD: Float32) -> Flo
         known_b1D = _with_ones(known_MD[block])
         z_bD = known_b1D[:, :-1] + known_b1D @ map_1DD
         lengths_b1 = np.linalg.norm(z_bD, axis=1, keepdims=True)
-        # What the map sends to the origin stays where it was known.
+        # An embedding that the map sends to the origin keeps its old value.
         z_MD[block] = np.where(lengths_b1 > 1e-3, z_bD / np.maximum(lengths_b1, 1e-3), known_b1D[:, :-1])
     z_MD[index_S] = fresh_SD
     return z_MD
@@ -75,13 +82,13 @@ def _with_ones(known_nD: Float16) -> Float32:
 def best_candidates(
     z_MD: Float32, done_S: Int64, count: int, id_z_ND: Float32, tailness_N: Float32, config: PretrainConfig
 ) -> Int64:
-    """The `count` pool images, of those not embedded yet, that COLT would pick by a budget of so many.
+    """The `count` pool images that COLT would pick among those not embedded yet in this round.
 
     Args:
-        z_MD: `carried_forward(...)`.
-        done_S: pool images that are embedded already.
-        id_z_ND: the ID images, embedded now.
-        tailness_N: theirs.
+        z_MD: result of `carried_forward`.
+        done_S: pool images that this round has embedded already.
+        id_z_ND: current embeddings of the ID images.
+        tailness_N: tailness of the ID images.
 
     Returns:
         Pool indices, ascending.

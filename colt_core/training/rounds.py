@@ -1,4 +1,4 @@
-"""Finding a sampling round in the middle of a run: everything embedded with the weights as they are."""
+"""Computes a sampling round during a run, with the current weights."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Z = TypeVar("Z", bound=Embeddings)
 
 
 class FoundRound(RoundFields):
-    """What a `RoundDone` event takes beside its place in the run and its duration."""
+    """The fields of a `RoundDone` event, except its place in the run and its duration."""
 
     ood_embedded: int  # pool images that went through the encoder
 
 
-class RoundBrokenOff(Exception):
-    """The run is asked to stop; the round is to be done again, from the state as it was before."""
+class RoundStopped(Exception):
+    """The run was asked to stop during a round, which leaves the state unchanged."""
 
 
 def find_round(
@@ -45,19 +45,19 @@ def find_round(
     ranks: Ranks,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> FoundRound:
-    """The next sampling round of a run, the same on every rank.
+    """Compute the next sampling round of a run; the result is the same on every rank.
 
-    With `pool_refresh: candidates` it goes by `state.known_pool`, and brings that up to date.
+    With `pool_refresh: candidates` it reads and updates `state.known_pool`.
 
     Raises:
-        RoundBrokenOff: once `should_stop` says yes; the state is unchanged.
+        RoundStopped: once `should_stop` returns True. The state is unchanged.
         TrainingDiverged: if an embedding is not finite.
-        OSError: if the temporary folder has no room for the embeddings of a large pool.
+        OSError: if the temporary folder has too little space for the embeddings of a large pool.
     """
 
     def check_stop() -> None:
         if ranks.broadcast_bool(should_stop()):
-            raise RoundBrokenOff
+            raise RoundStopped
 
     config, number = state.config, state.rounds + 1
     id_z = embed(state.framework, images, precision=config.precision, ranks=ranks, each_block=check_stop)
@@ -83,7 +83,7 @@ def find_round(
 def _embedded_in_part(
     state: TrainingState, known: Float16, pool: UInt8, id_z: Float32, ranks: Ranks, check_stop: EachBlock
 ) -> tuple[Float32, Int64]:
-    """The pool's embeddings, on rank 0, and which of them (ascending) are more than carried forward."""
+    """The pool's embeddings on rank 0, and the ascending indices of those embedded now."""
     config = state.config
     first = refreshed_indices(len(pool), state.rounds + 1, config.seed)
     fresh = _embedded(state, pool, first, ranks, check_stop)
@@ -106,10 +106,11 @@ def _embedded(
 
 
 def _checked_norms(z: Z, state: TrainingState, ranks: Ranks) -> Z:
-    # Running statistics may overflow in evaluation mode while batch statistics still give a loss.
+    # In evaluation mode, running statistics may overflow although batch statistics still give a
+    # loss.
     if not ranks.broadcast_bool(have_unit_norm(z)):
         raise TrainingDiverged(
-            f"the embeddings before epoch {state.epoch + 1}, which sampling round {state.rounds + 1} is to compare, "
+            f"the embeddings of sampling round {state.rounds + 1}, before epoch {state.epoch + 1}, "
             "are not finite, or too large: try a lower learning_rate or a longer lr_warmup_epochs"
         )
     return z

@@ -1,4 +1,4 @@
-"""How many steps a run takes, where its epochs begin, and the learning rate at each step: all known at the start."""
+"""A run's steps, epochs and learning rates, all known at its start."""
 
 from __future__ import annotations
 
@@ -10,29 +10,35 @@ from colt_core.config import PretrainConfig
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
-    """Batches an epoch is cut into. The last one may be short, but one lone image has no negatives and is left out."""
+    """Batches of an epoch.
+
+    The last one may be short. A single image would have no negatives, so it is left out.
+    """
     full, rest = divmod(num_images, batch_size)
     return full + (rest >= 2)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The step calendar of one run over `num_train` ID images; epochs and steps count from 1."""
+    """The schedule of one run over `num_train` ID images. Epochs and steps count from 1."""
 
     config: PretrainConfig
     num_train: int
 
     @cached_property
     def _first_long_epoch(self) -> int:
-        """From here on an epoch has the steps of N + K images: with K OOD images, or by `match_steps` without them."""
+        """The first epoch with the steps of N + K images.
+
+        It has K OOD images or, with `match_steps`, as many steps without them.
+        """
         epochs = self.config.epochs
         long = self.config.sampler.long_epochs(epochs)
         return long[0] if long else epochs + 1
 
     def images(self, epoch: int) -> int:
-        """Images an epoch trains on, ID and OOD; one that it goes through twice counts twice.
+        """Images that an epoch trains on, ID and OOD. An image used twice counts twice.
 
-        Every sampling round picks exactly K, and they stay until the next.
+        Every sampling round picks exactly K images, which are used until the next round.
         """
         num_images, batch_size = self.num_train, self.config.batch_size
         if epoch >= self._first_long_epoch and self.config.sampler.picks:
@@ -57,9 +63,10 @@ class Schedule:
         return self.steps_before(self.config.epochs + 1)
 
     def learning_rate(self, step: int) -> float:
-        """Linear warm-up over `lr_warmup_epochs` of ID-only steps, then cosine to `final_learning_rate`, per step.
+        """Linear warm-up over `lr_warmup_epochs` of ID-only steps, then cosine decay, per step.
 
-        A run shorter than its warm-up ends on the ramp.
+        The cosine ends at `final_learning_rate`. A run shorter than its warm-up ends during the
+        warm-up.
         """
         peak, final = self.config.learning_rate, self.config.final_learning_rate
         warmup = self.config.lr_warmup_epochs * self.steps_in(1)

@@ -1,4 +1,4 @@
-"""All that a run carries from one step to the next, and how it becomes a checkpoint and comes back."""
+"""What a run carries from one step to the next, and how it becomes a checkpoint and comes back."""
 
 from __future__ import annotations
 
@@ -26,24 +26,30 @@ from colt_core.training.refresh import Float16
 
 @dataclass
 class TrainingState:
-    """A run between two steps. No random state: all randomness is a function of seed, epoch and step (`seeding.py`)."""
+    """The state of a run between two steps.
+
+    It has no random state: all randomness is a function of seed, epoch and step (`seeding.py`).
+    """
 
     config: PretrainConfig
-    data: DataSizes  # what the run was started on, to refuse other data
+    data: DataSizes  # sizes of the run's data, to refuse other data
     framework: Framework
     optimizer: Optimizer
     tailness: TailnessTracker
-    selected: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # of the last round, in order picked
+    selected: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # last round's pool indices, as picked
     known_pool: Float16 | None = None  # (M, D) embeddings, on rank 0, after a round of pool_refresh "candidates"
     rounds: int = 0  # sampling rounds so far
     epoch: int = 0  # finished epochs
     step: int = 0  # optimiser steps so far
     loss_sum: float = 0.0  # over the steps of the unfinished epoch
-    spent: dict[str, float] = field(default_factory=dict)  # seconds by phase and in all of an epoch stopped within
+    spent: dict[str, float] = field(default_factory=dict)  # seconds of an unfinished epoch, by phase and in all
 
     @classmethod
     def start(cls, config: PretrainConfig, data: DataSizes, compute: Compute, ranks: Ranks = ALONE) -> Self:
-        """The state before the first step; the model is on its device. It is the same on every rank, and stays so."""
+        """The state before the first step, with the model on its device.
+
+        It is the same on every rank, and stays the same.
+        """
         num_train = data["num_train"]
         framework = build_framework(config, num_train)
         if ranks.size > 1:
@@ -58,10 +64,11 @@ class TrainingState:
         )
 
     def snapshot(self) -> Snapshot:
-        """A copy on the host, of plain values and tensors only (loads with `weights_only=True`).
+        """A copy on the host. It has only plain values and tensors, for `weights_only=True`.
 
         Raises:
-            TrainingDiverged: when the last step left weights that are not finite; its loss still was.
+            TrainingDiverged: if the weights are not finite after the last step, although its loss
+                was.
         """
         framework = _on_host(self.framework.state_dict())
         if not all(value.isfinite().all() for value in framework.values() if value.is_floating_point()):
@@ -88,14 +95,14 @@ class TrainingState:
         return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot.
+        """Resume from a snapshot.
 
         Raises:
-            ValueError: if it is of another configuration or other data; says what differs.
+            ValueError: if its configuration or data differ; the message says how.
         """
         check_resumable(snapshot, self.config, self.data)
         self.framework.load_state_dict(snapshot["framework"])
-        # A copy: the optimiser keeps the tensors it is given, and would train on inside the caller's snapshot.
+        # A copy, because the optimiser keeps these tensors and would change the caller's snapshot.
         load_optimizer(self.optimizer, _on_host(snapshot["optimizer"]))
         self.tailness.load_state_dict(snapshot["tailness"])
         self.selected = snapshot["selected"].numpy().copy()

@@ -1,4 +1,4 @@
-"""One training step: from a batch to what it computed."""
+"""One training step and its results."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from colt_core.batch import Batch
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that is taken, and what it computed. The tensors may still be on the device."""
+    """A step that was taken, and its results. The tensors may still be on the device."""
 
     epoch: int  # 1-based, as is `number`
     number: int  # over the whole run
     learning_rate: float
     batch: Batch
     losses: Tensor  # (3,) of `StepLosses.numbers`
-    raw_tailness: Tensor | None  # (B,), or None where this step's scores do not count
-    per_sample_loss: Tensor | None  # (B,), likewise
+    raw_tailness: Tensor | None  # (B,), or None if this step's scores do not count
+    per_sample_loss: Tensor | None  # (B,), or None as for raw_tailness
     began: float  # by `perf_counter`
     seconds: float = 0.0  # known once the results are on the host
 
     @property
     def on_device(self) -> bool:
-        """Whether the results are still to be copied to the host."""
+        """Whether the results still need to be copied to the host."""
         return self.losses.is_cuda
 
     def copied_to_host(self) -> Self:
-        """The step with its results on the host, once the copies that this starts are done."""
+        """The step with host copies of its results. The copies are only started, not finished."""
         return replace(
             self,
             losses=_copy_started(self.losses),

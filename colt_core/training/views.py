@@ -20,9 +20,9 @@ def batch_views(
     compute: Compute,
     ranks: Ranks,
 ) -> Tensor:
-    """(2b, 3, S, S) float32, stacked views of this rank's images, standardised and on the device.
+    """(2b, 3, S, S) float32: stacked views of this rank's images, standardised, on the device.
 
-    They are drawn for the whole batch, so that an image has the same views whichever rank it is on.
+    Augmentations are drawn for the whole batch, so an image has the same views on every rank.
     """
     strength_B = framework.augmentation_strength(batch.index, batch.is_ood)
     strength_2B = None if strength_B is None else strength_B.repeat(2)
