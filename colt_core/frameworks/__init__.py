@@ -1,1 +1,4 @@
-"""Contrastive frameworks that COLT plugs into. `kinds.py` lists them; a file each holds what it does."""
+"""Contrastive frameworks that COLT plugs into.
+
+`kinds.py` lists them. Each has a file of its own.
+"""

@@ -1,4 +1,7 @@
-"""BCL (Zhou et al., ICML 2022): the worse a sample is remembered, the more strongly its views are augmented."""
+"""BCL (Zhou et al., ICML 2022).
+
+The worse a sample is memorised, the more strongly its views are augmented.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,16 @@ from colt_core.models import Backbone
 
 
 class BCL(Framework):
-    """What boosted memorization adds to a framework; :class:`BCLI` and :class:`BCLD` name which.
+    """The memorisation part of BCL. :class:`BCLI` and :class:`BCLD` add it to a framework.
 
-    Every training sample's loss is averaged over epochs (m_k: first value as it is, then beta * m + (1 - beta) * l).
-    Each epoch begins with the strengths M_k = ((m_k - mean m) / max_j |m_j - mean m| + 1) / 2; in the first they
-    are 0. OOD samples have no history, and M = 0.
+    Every training sample's loss l is averaged over epochs: m_k is the first loss, then beta * m_k +
+    (1 - beta) * l. At the start of an epoch, strengths are M_k = ((m_k - mean m) / max_j |m_j -
+    mean m| + 1) / 2. In the first epoch they are 0. OOD samples have no average loss, and M = 0.
 
     Args:
         num_train: images of the training part.
         loss_momentum: beta.
-        base: what the framework beside it takes.
+        base: arguments of the framework that it is added to.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class BCL(Framework):
 
     @classmethod
     def of(cls, config: PretrainConfig, backbone: Backbone, projector: nn.Module, num_train: int) -> BCL:
-        """The variant that a configuration describes."""
+        """The variant of a configuration."""
         settings = config.framework
         assert isinstance(settings, BclSettings)
         beta = settings.loss_momentum
@@ -50,7 +53,7 @@ class BCL(Framework):
         return BCLD(backbone, projector, num_train=num_train, loss_momentum=beta, prune_share=prune_share)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Renew the strengths."""
+        """Update the strengths."""
         super().begin_epoch(epoch)
         if self.seen_N.any():
             self.strength_N.copy_(memorization_strength(averages(self.loss_N, self.seen_N)))
@@ -62,23 +65,23 @@ class BCL(Framework):
         return strength_B
 
     def observe(self, index_B: Tensor, is_ood_B: Tensor, loss_B: Tensor) -> None:
-        """Average in the losses of a batch's ID samples (the mean of a sample's two views)."""
+        """Add losses of a batch's ID samples to the averages. A loss is the mean of two views."""
         is_id_B = ~is_ood_B
         update_averages_(self.loss_N, self.seen_N, index_B[is_id_B], loss_B.cpu()[is_id_B], self.loss_momentum)
 
 
 class BCLI(BCL, SimCLR):
-    """BCL-I: on SimCLR, with one RandAugment operation a view."""
+    """BCL-I: SimCLR with one RandAugment operation for each view."""
 
 
 class BCLD(BCL, SDCLR):
-    """BCL-D: on SDCLR, with two RandAugment operations a view. `prune_share` as there."""
+    """BCL-D: SDCLR with two RandAugment operations for each view. It has SDCLR's `prune_share`."""
 
 
 def memorization_strength(loss_N: Tensor) -> Tensor:
     """M_k = ((m_k - mean m) / max_j |m_j - mean m| + 1) / 2 of averaged losses m (N,), in 0..1.
 
-    Losses that differ by no more than float32's rounding count as equal, and all have M = 1/2.
+    Losses that differ by no more than float32's rounding count as equal: all M are 1/2.
     """
     loss_N = loss_N.double()
     deviation_N = loss_N - loss_N.mean()

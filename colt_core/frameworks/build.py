@@ -1,4 +1,4 @@
-"""From a configuration to a framework with its initial weights."""
+"""Builds a configuration's framework with its initial weights."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from colt_core.seeding import stream_seed
 
 
 def build_framework(config: PretrainConfig, num_train: int) -> Framework:
-    """The configured framework on the CPU. Initial weights are a function of the seed; torch's own state is kept.
+    """The configured framework on the CPU.
+
+    Initial weights are a function of the seed. torch's random state is not changed.
 
     Args:
-        num_train: images of the training part; BCL keeps a loss of each.
+        num_train: images of the training part. BCL keeps a loss for each.
     """
     implementation: type[Framework] = config.framework.load()
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""The frameworks that COLT plugs into: one entry each, with the settings that it reads. Imports no torch."""
+"""The kinds of frameworks, each with the settings that it reads. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class FrameworkSettings(Settings):
     """Settings of a framework. `implementation` names a subclass of `colt_core.Framework`."""
 
     rand_augment_operations: ClassVar[int] = 0
-    """RandAugment operations a view, after the SimCLR augmentation."""
+    """RandAugment operations for each view, after the SimCLR augmentation."""
 
     @classmethod
     def preset_changes(cls, preset: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What the framework's authors changed of a preset's values.
+        """Values of a preset that the framework's authors changed.
 
         Args:
             preset: the preset's own values.
@@ -28,7 +28,7 @@ class FrameworkSettings(Settings):
 
     @classmethod
     def stored_settings(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What an older version stored of this framework, without the values that nothing read."""
+        """The framework's settings among those that an older version stored."""
         return {name: values[name] for name in cls.model_fields if name in values}
 
 
@@ -38,7 +38,7 @@ PruneShare = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _pruning_of_large_images(preset: Mapping[str, Any]) -> dict[str, Any]:
-    """What SDCLR's authors took for ImageNet-100."""
+    """The values of SDCLR's authors for ImageNet-100."""
     return {"prune_share": 0.3, "temperature": 0.3} if preset.get("stem") == "imagenet" else {}
 
 
@@ -53,40 +53,40 @@ class SimclrSettings(FrameworkSettings):
 
 @frameworks.register
 class SdclrSettings(FrameworkSettings):
-    """View 2 goes through a pruned copy of the encoder, which forgets the tail first (Jiang et al., ICML 2021)."""
+    """View 2 goes through a pruned copy of the encoder, which forgets the tail first (Jiang et al.,
+    ICML 2021)."""
 
     kind = "sdclr"
     title = "SDCLR"
     implementation = "colt_core.frameworks.sdclr:SDCLR"
 
-    prune_share: PruneShare = Field(
-        0.9, description="p: share of all convolution weights that the pruned branch goes without."
-    )
+    prune_share: PruneShare = Field(0.9, description="p: share of all convolution weights that are pruned.")
 
     @classmethod
     def preset_changes(cls, preset: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """A smaller share and a higher temperature on large images."""
+        """On large images, a smaller share and a higher temperature."""
         return _pruning_of_large_images(preset)
 
 
 @frameworks.register
 class BclSettings(FrameworkSettings):
-    """The worse a sample is remembered, the more strongly its views are augmented (Zhou et al., ICML 2022)."""
+    """The worse a sample is memorised, the more strongly its views are augmented (Zhou et al., ICML
+    2022)."""
 
     kind = "bcl"
     title = "BCL"
     implementation = "colt_core.frameworks.bcl:BCL"
 
     bcl_variant: Literal["I", "D"] = Field(
-        "I", description="I: on SimCLR, one RandAugment operation a view. D: on SDCLR, two operations."
+        "I", description="I: SimCLR with one RandAugment operation for each view. D: SDCLR with two."
     )
     loss_momentum: Annotated[float, FieldMark.EPOCH_MOMENTUM] = Field(
-        0.97, ge=0, lt=1, description="beta: of the average of a sample's loss over epochs."
+        0.97, ge=0, lt=1, description="beta: momentum of a sample's average loss over epochs."
     )
     prune_share: PruneShare | None = Field(
         None,
         validate_default=True,
-        description="Variant D alone: share of all convolution weights that the pruned branch goes without; 0.9.",
+        description="Only for variant D: share of all convolution weights that are pruned. Default: 0.9.",
     )
 
     @property
@@ -100,17 +100,17 @@ class BclSettings(FrameworkSettings):
         if info.data.get("bcl_variant") == "D":
             return 0.9 if prune_share is None else prune_share
         if prune_share is not None:
-            raise ValueError("BCL prunes in variant 'D' alone: leave it out, or set bcl_variant 'D'")
+            raise ValueError("only BCL variant 'D' prunes: leave it out, or set bcl_variant 'D'")
         return None
 
     @classmethod
     def preset_changes(cls, preset: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """A larger weight decay in variant I; in D what SDCLR, which it is built on, changes."""
+        """In variant I a larger weight decay; in variant D the changes of SDCLR."""
         return _pruning_of_large_images(preset) if settings.get("bcl_variant") == "D" else {"weight_decay": 5e-4}
 
     @classmethod
     def stored_settings(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Older versions stored a prune_share for variant I too, which nothing read."""
+        """Older versions stored an unused prune_share for variant I too. It is left out."""
         kept = super().stored_settings(values)
         if kept.get("bcl_variant", "I") == "I":
             kept.pop("prune_share", None)
@@ -119,7 +119,8 @@ class BclSettings(FrameworkSettings):
 
 @frameworks.register
 class MocoSettings(FrameworkSettings):
-    """Views are compared with keys of a slowly moving encoder and a queue of earlier ones (He et al., CVPR 2020)."""
+    """Views are compared with keys of a momentum encoder and a queue of earlier keys (He et al.,
+    CVPR 2020)."""
 
     kind = "moco"
     title = "MoCo v2"
@@ -127,5 +128,5 @@ class MocoSettings(FrameworkSettings):
 
     queue_size: int = Field(4096, ge=1, le=2**20, description="Keys of earlier batches that serve as negatives.")
     key_momentum: float = Field(
-        0.99, ge=0, lt=1, description="How much of the key encoder stays at each step; 0.999 as published."
+        0.99, ge=0, lt=1, description="m: share of the key encoder that stays at each step. 0.999 as published."
     )

@@ -1,4 +1,7 @@
-"""MoCo v2 (He et al., CVPR 2020; Chen et al., arXiv 2003.04297): a momentum encoder and a queue of its keys."""
+"""MoCo v2 (He et al., CVPR 2020; Chen et al., arXiv 2003.04297).
+
+It has a momentum encoder and a queue of its keys.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +20,25 @@ from colt_core.models import Backbone
 
 @dataclass(frozen=True, slots=True)
 class MoCoOutputs(ViewOutputs):
-    """Queries `z` of the trained encoder, and keys of the momentum encoder."""
+    """Queries `z` of the trained encoder and keys of the momentum encoder."""
 
     keys: Tensor  # (2B, D) float32, L2-normalised, without gradient
 
 
 class MoCo(Framework):
-    """Queries of one view are compared with the key of the other view and with a queue of earlier keys.
+    """Compares a view's query with the other view's key and a queue of earlier keys.
 
-    The key encoder follows the trained one: after each step theta_k <- m * theta_k + (1 - m) * theta_q. It takes
-    batch-norm statistics over the two views together. (The published code shuffles keys between GPUs, since each GPU
-    there has its own statistics. Here all ranks share them.)
-    Both directions count: view 1 -> key of view 2, and view 2 -> key of view 1. Embeddings and tailness are those of
-    the trained encoder.
+    The key encoder follows the trained one: after each step theta_k <- m * theta_k + (1 - m) *
+    theta_q. Its batch-norm statistics are over the two views together. All ranks share them, so
+    keys need not be shuffled between GPUs as in the published code. The loss has both directions:
+    view 1 -> key of view 2, and view 2 -> key of view 1. Embeddings and tailness are those of the
+    trained encoder.
 
     Args:
-        embedding_dim: D, of the projector's outputs.
-        queue_size: Q, keys of earlier batches that serve as negatives. At first they are random directions.
-        key_momentum: m.
+        embedding_dim: D, dimensions of the projector's outputs.
+        queue_size: Q, keys of earlier batches that serve as negatives. At first they are random
+            unit vectors.
+        key_momentum: m, share of the key encoder that stays at each step.
     """
 
     def __init__(
@@ -50,21 +54,24 @@ class MoCo(Framework):
         self.key_backbone = deepcopy(backbone).requires_grad_(False)
         self.key_projector = deepcopy(projector).requires_grad_(False)
         self.queue_QD = nn.Buffer(nn.functional.normalize(torch.randn(queue_size, embedding_dim), dim=1))
-        self.oldest = nn.Buffer(torch.zeros((), dtype=torch.int64))  # place of the oldest key
+        self.oldest = nn.Buffer(torch.zeros((), dtype=torch.int64))  # index of the oldest key
 
     @classmethod
     def of(cls, config: PretrainConfig, backbone: Backbone, projector: nn.Module, num_train: int) -> Self:
-        """The framework that a configuration describes. Its queue begins with what torch's generator draws."""
+        """The framework of a configuration. torch's generator draws the first queue."""
         return cls(backbone, projector, config.projection_dim, **config.framework.model_dump())
 
     def forward(self, views_2B3SS: Tensor) -> MoCoOutputs:
-        """Stacked views -> queries with gradient, keys without."""
+        """Stacked views -> queries with gradient, and keys without."""
         with torch.no_grad():
             keys_2BD = self.key_projector(self.key_backbone(views_2B3SS)).float()
         return MoCoOutputs(self.embed(views_2B3SS), nn.functional.normalize(keys_2BD, dim=1))
 
     def loss(self, outputs: ViewOutputs, batch: Batch, temperature: float) -> ContrastiveLoss:
-        """InfoNCE: -log( exp(q.k+ / tau) / (exp(q.k+ / tau) + sum over the queue of exp(q.k / tau)) )."""
+        """InfoNCE: -log( exp(q.k+ / tau) / (exp(q.k+ / tau) + sum of exp(q.k / tau)) ).
+
+        The sum is over the queue's keys.
+        """
         assert isinstance(outputs, MoCoOutputs)
         other_view_2BD = torch.cat(outputs.keys.chunk(2)[::-1])
         positive_2B1 = (outputs.z * other_view_2BD).sum(dim=1, keepdim=True)
@@ -75,7 +82,7 @@ class MoCo(Framework):
 
     @torch.no_grad()
     def after_step(self, outputs: ViewOutputs) -> None:
-        """Move the key encoder, and let the batch's keys take the places of the oldest in the queue."""
+        """Update the key encoder, and replace the queue's oldest keys by the batch's."""
         assert isinstance(outputs, MoCoOutputs)
         trained = [*self.backbone.parameters(), *self.projector.parameters()]
         following = [*self.key_backbone.parameters(), *self.key_projector.parameters()]

@@ -1,4 +1,4 @@
-"""A network's second branch, which shares its weights but goes without the smallest of them (SDCLR)."""
+"""SDCLR's second branch of a network, which lacks its smallest weights."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class PrunedBranch(nn.Module):
-    """What the pruned branch of a network has of its own: a mask of every convolution weight, and all batch norms anew.
+    """The pruned branch's own part: masks of convolution weights, and its own batch norms.
 
-    The network itself stays as it is, with its names and its layers: a forward pass of the branch calls it with masked
-    weights, and with the parameters and statistics of this branch's batch norms, in the place of its own. They are
-    back in place afterwards, whatever the pass raises. (A batch norm must update its statistics in place.)
+    The network itself is not changed. A forward pass of the branch calls it with masked weights,
+    and with parameters and statistics of the branch's batch norms. Afterwards the network has its
+    own again, even if the pass raises. Batch norms must update their statistics in place.
 
-    A masked weight gets no gradient from this branch. Until `prune` is called the masks leave every weight in.
+    A masked weight gets no gradient from this branch. Before the first `prune`, no weight is
+    masked.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -32,7 +33,7 @@ class PrunedBranch(nn.Module):
             self.register_buffer(_mask(name), torch.ones_like(weight, dtype=torch.bool))
 
     def forward(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        """What `network` gives for the inputs in this branch."""
+        """The outputs of `network` in this branch."""
         tensors = {f"{name}.weight": weight * self.get_buffer(_mask(name)) for name, weight in self._weights(network)}
         for name in self._norm_names:
             norm = self.norms[_flat(name)]
@@ -43,9 +44,9 @@ class PrunedBranch(nn.Module):
 
     @torch.no_grad()
     def prune(self, network: nn.Module, share: float) -> None:
-        """Mask the round(share * total) convolution weights of smallest magnitude, of all layers together.
+        """Mask the round(share * total) smallest convolution weights, over all layers together.
 
-        Of equal magnitudes at the threshold, those that come first in the network are masked.
+        Magnitudes are compared. Among equal ones, those that come first in the network are masked.
 
         Raises:
             ValueError: if `share` is outside 0..1.
@@ -65,7 +66,10 @@ class PrunedBranch(nn.Module):
 
 
 def _all_but_smallest(magnitudes: Tensor, count: int) -> Tensor:
-    """Bool mask that is False at exactly `count` places. By threshold: sorting 23 million numbers takes seconds."""
+    """A bool mask that is False at exactly `count` places.
+
+    It uses a threshold, since sorting 23 million numbers takes seconds.
+    """
     if count == 0:
         return torch.ones_like(magnitudes, dtype=torch.bool)
     threshold = magnitudes.kthvalue(count).values
@@ -76,7 +80,7 @@ def _all_but_smallest(magnitudes: Tensor, count: int) -> Tensor:
 
 
 def _flat(name: str) -> str:
-    """A submodule's path as a name of its own, which may hold no dot."""
+    """A submodule's path as a name without dots."""
     return name.replace(".", "_")
 
 

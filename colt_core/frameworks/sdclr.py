@@ -1,4 +1,7 @@
-"""SDCLR (Jiang et al., ICML 2021): view 2 goes through a pruned copy of the encoder, which forgets the tail first."""
+"""SDCLR (Jiang et al., ICML 2021).
+
+View 2 goes through a pruned copy of the encoder, which forgets the tail first.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,15 @@ from colt_core.models import Backbone
 
 
 class SDCLR(Framework):
-    """One set of weights, two branches: view 1 through the dense one, view 2 through the pruned one.
+    """One set of weights with two branches: dense for view 1, pruned for view 2.
 
-    What the pruned branch gets wrong is what is learned least, so its samples weigh more in the loss. Gradients flow
-    through both branches; `embed` and the backbone's own forward pass are the dense one. Each branch has its batch
-    norms to itself, the projection head's too, and takes their statistics over its view.
+    The pruned branch fails on samples that are learned least, so they weigh more in the loss.
+    Gradients flow through both branches. `embed` and the backbone's own forward pass use the dense
+    one. Each branch has its own batch norms, also in the projection head, with statistics of its
+    own view.
 
     Args:
-        prune_share: p, of all convolution weights together, which the pruned branch goes without.
+        prune_share: p, the share of all convolution weights that is pruned.
     """
 
     def __init__(self, backbone: Backbone, projector: nn.Module, prune_share: float = 0.9) -> None:
@@ -28,7 +32,7 @@ class SDCLR(Framework):
         self.pruned_projector = PrunedBranch(projector)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Choose anew, by the weights as they are now, which ones the pruned branch goes without."""
+        """Prune again, by the current weights."""
         super().begin_epoch(epoch)
         self.pruned_backbone.prune(self.backbone, self.prune_share)
 

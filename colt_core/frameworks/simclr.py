@@ -1,4 +1,4 @@
-"""SimCLR (Chen et al., ICML 2020): one encoder, both views through it in one batch."""
+"""SimCLR (Chen et al., ICML 2020): one encoder takes both views in one batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from colt_core.frameworks.framework import Framework, ViewOutputs
 
 
 class SimCLR(Framework):
-    """Batch-norm statistics are taken over the two views together, as in the released COLT code."""
+    """Batch-norm statistics are over the two views together, as in the released COLT code."""
 
     def forward(self, views_2B3SS: Tensor) -> ViewOutputs:
         """Stacked views -> their embeddings."""

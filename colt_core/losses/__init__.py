@@ -1,4 +1,7 @@
-"""Contrastive losses on stacked, L2-normalised embeddings: rows 0..B-1 are view 1, rows B..2B-1 view 2."""
+"""Contrastive losses on stacked, L2-normalised embeddings.
+
+Rows 0..B-1 are view 1, rows B..2B-1 view 2.
+"""
 
 from colt_core.losses.distribution import distribution_contrastive
 from colt_core.losses.log_norm import log_norm, similarity_softmax

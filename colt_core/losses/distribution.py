@@ -1,4 +1,4 @@
-"""L_SCL: the supervised contrastive loss between distributions, which keeps ID and OOD embeddings apart."""
+"""L_SCL: the supervised contrastive loss that keeps ID and OOD embeddings apart."""
 
 from __future__ import annotations
 
@@ -19,28 +19,34 @@ def distribution_contrastive(
     denominator: Literal["all", "cross_domain"] = "all",
     log_norm_2B: Tensor | None = None,
 ) -> Tensor:
-    """L_SCL of COLT (Bai et al. 2023), phi being the distribution, ID or OOD, and P(i) all others of i's.
+    """L_SCL of COLT (Bai et al. 2023).
 
-    "all" (released code):  mean_i 1/|P(i)| sum_{p in P(i)} -log( exp(s_ip/tau) / norm_i )
-    "cross_domain" (paper): mean_i 1/|P(i)| sum_{p in P(i)} -log( exp(s_ip/tau) / (exp(s_ip/tau) + sum_{n of other phi}
-    exp(s_in/tau)) )
+    phi is the distribution, ID or OOD, and P(i) all other embeddings of i's distribution.
 
-    Finite for every mask, as a sample's own second view is always in P(i). Without an OOD sample it is 0: the method
-    has no such term for a batch of ID samples alone. With nothing but OOD samples the formulas hold as they stand:
-    "cross_domain" gives 0 (no embedding to be kept apart from), "all" what the released code gives.
+    - "all" (released code): mean_i 1/|P(i)| sum_{p in P(i)} -log( exp(s_ip/tau) / norm_i )
+    - "cross_domain" (paper): mean_i 1/|P(i)| sum_{p in P(i)} -log( exp(s_ip/tau) / (exp(s_ip/tau) +
+      sum_{n of other phi} exp(s_in/tau)) )
+
+    The loss is finite for every mask, since a sample's second view is always in P(i). Without an
+    OOD sample it is 0: the method has no such term for a batch of only ID samples. With only OOD
+    samples the formulas hold unchanged. There is no other distribution then, so "cross_domain" is
+    0; "all" is as in the released code.
 
     Args:
-        z_2BD: L2-normalised embeddings, two stacked views. Computed in float32 whatever the type and autocast say.
+        z_2BD: L2-normalised embeddings, two stacked views. They are used in float32, also under
+            autocast.
         is_ood_B: bool, which samples of the batch are OOD.
         temperature: tau.
         denominator: which embeddings a positive competes with.
-        log_norm_2B: `log_norm(z_2BD, temperature)`, where it is at hand already; "cross_domain" has no use for it.
+        log_norm_2B: `log_norm(z_2BD, temperature)`, if it is available. "cross_domain" does not use
+            it.
 
     Returns:
         A scalar, not yet weighted by alpha.
 
     Raises:
-        ValueError: for embeddings, mask, temperature or denominator of another form.
+        ValueError: if embeddings, mask, temperature or denominator have a wrong shape, type or
+            value.
     """
     z_2BD = checked_embeddings(z_2BD, temperature)
     is_ood_2B = checked_ood_mask(is_ood_B, z_2BD)
@@ -58,7 +64,10 @@ def distribution_contrastive(
 
 
 def _mean_positive_logit(z_2BD: Tensor, is_ood_2B: Tensor, temperature: float) -> Tensor:
-    """(2B,) mean over p in P(i) of s_ip / tau, from each distribution's sum of embeddings: it takes no 2B x 2B mask."""
+    """(2B,) mean over p in P(i) of s_ip / tau.
+
+    It needs only each distribution's sum of embeddings, and no 2B x 2B mask.
+    """
     is_ood_2B1 = is_ood_2B.unsqueeze(1)
     id_sum_D, ood_sum_D = ((z_2BD * mask_2B1).sum(dim=0) for mask_2B1 in (~is_ood_2B1, is_ood_2B1))
     num_ood = is_ood_2B.sum()
@@ -68,9 +77,10 @@ def _mean_positive_logit(z_2BD: Tensor, is_ood_2B: Tensor, temperature: float) -
 
 
 class _CrossDomain(torch.autograd.Function):
-    """The "cross_domain" loss; its gradient is written down in closed form while the similarities are at hand.
+    """The "cross_domain" loss, with its gradient in closed form.
 
-    With N_i = sum_n exp(s_in/tau), every term is softplus(log N_i - s_ip/tau).
+    The forward pass computes the gradient from its similarities. With N_i = sum_n exp(s_in/tau),
+    every term is softplus(log N_i - s_ip/tau).
     """
 
     @staticmethod
@@ -98,7 +108,7 @@ class _CrossDomain(torch.autograd.Function):
 
 
 def _replace_by_gradient(positives: Tensor, negatives: Tensor) -> Tensor:
-    """Sum over one distribution's anchors of their loss; the logits are overwritten by its gradient.
+    """Sum the losses of one distribution's anchors, and overwrite the logits by its gradient.
 
     Args:
         positives: (n, n) logits of the anchors among themselves.
@@ -110,7 +120,8 @@ def _replace_by_gradient(positives: Tensor, negatives: Tensor) -> Tensor:
     num_positives = len(positives) - 1
     log_sum_n1 = negatives.logsumexp(dim=1, keepdim=True)
     margins = positives.neg_().add_(log_sum_n1).fill_diagonal_(-torch.inf)  # an anchor is not its own positive
-    # softplus: torch's own is exact for tiny terms too, which a sum does not need, and eight times slower on a CPU.
+    # softplus. torch's own is eight times slower on a CPU. It is exact for tiny terms too, which a
+    # sum does not need.
     softplus = margins.abs().neg_().exp_().add_(1).log_().add_(margins.clamp_min(0))
     total = softplus.sum() / num_positives
     pull = margins.sigmoid_().div_(num_positives)

@@ -1,4 +1,4 @@
-"""What every loss asks of its embeddings."""
+"""Checks of the losses' inputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from colt_core.transfer import to_device
 
 
 def checked_embeddings(z_2BD: Tensor, temperature: float) -> Tensor:
-    """The embeddings in float32 (float64 stays): similarities divided by a small tau are too coarse in bf16.
+    """The embeddings in float32 or float64.
+
+    In bf16, similarities divided by a small tau are too coarse.
 
     Raises:
         ValueError: if the rows are not two stacked views, or the temperature is not positive.
@@ -22,10 +24,10 @@ def checked_embeddings(z_2BD: Tensor, temperature: float) -> Tensor:
 
 
 def checked_ood_mask(is_ood_B: Tensor, z_2BD: Tensor) -> Tensor:
-    """The (2B,) mask of both views' rows, on the embeddings' device, from the (B,) mask of a batch's samples.
+    """The (2B,) mask of both views from the (B,) mask of samples, on the embeddings' device.
 
     Raises:
-        ValueError: if the mask is not a bool vector with one entry a sample.
+        ValueError: if the mask is not a bool vector with one entry for each sample.
     """
     if is_ood_B.dtype != torch.bool or is_ood_B.shape != (z_2BD.shape[0] // 2,):
         raise ValueError(

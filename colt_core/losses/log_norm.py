@@ -1,4 +1,4 @@
-"""The normaliser that L_CL and the released L_SCL share: log norm_i over all other embeddings of the batch."""
+"""The normaliser norm_i over all other embeddings, which L_CL and the released L_SCL share."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from colt_core.losses.inputs import checked_embeddings
 
 
 def similarity_softmax(z_2BD: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """log norm_i, where norm_i = sum over a != i of exp(z_i . z_a / tau)   (2B - 1 terms, the positive included).
+    """log norm_i, with norm_i = sum over a != i of exp(z_i . z_a / tau), and p_ij.
 
-    The only 2B x 2B matrix of losses and tailness is made here, once: hand the first result to `nt_xent` and
-    `distribution_contrastive`, the second to `negative_tailness`.
+    norm_i has 2B - 1 terms, including the positive. Losses and tailness share the 2B x 2B matrix
+    that is computed here. Pass the first result to `nt_xent` and `distribution_contrastive`, and
+    the second to `negative_tailness`.
 
     Args:
         z_2BD: L2-normalised embeddings, two stacked views.
         temperature: tau.
 
     Returns:
-        log norm (2B,), differentiable once, and p_ij = exp(s_ij / tau) / norm_i, (2B, 2B) with a diagonal of 0, which
-        has no gradient; both float32, or float64 for float64 embeddings. Leave p as it is: the gradient needs it.
+        log norm (2B,), differentiable once, and p_ij = exp(s_ij / tau) / norm_i, (2B, 2B). p has a
+        diagonal of 0 and no gradient. Both are float32, or float64 for float64 embeddings. Do not
+        change p in place: the gradient of log norm needs it.
 
     Raises:
         ValueError: if the rows are not two stacked views, or the temperature is not positive.
@@ -33,12 +35,12 @@ def similarity_softmax(z_2BD: Tensor, temperature: float) -> tuple[Tensor, Tenso
 
 
 def log_norm(z_2BD: Tensor, temperature: float) -> Tensor:
-    """The first result of `similarity_softmax`, where the second is of no use."""
+    """Only the first result of `similarity_softmax`."""
     return similarity_softmax(z_2BD, temperature)[0]
 
 
 class _LogNorm(torch.autograd.Function):
-    """Own backward, since autograd's log-sum-exp keeps and copies several 2B x 2B matrices, and this needs one."""
+    """log norm with a backward that keeps one 2B x 2B matrix; autograd's would keep several."""
 
     @staticmethod
     def forward(ctx: Any, z_2BD: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -53,7 +55,7 @@ class _LogNorm(torch.autograd.Function):
             ctx.save_for_backward(z_2BD, p_ij)
             ctx.temperature = temperature
         ctx.mark_non_differentiable(p_ij)
-        ctx.set_materialize_grads(False)  # else backward is given a 2B x 2B matrix of zeros for p_ij
+        ctx.set_materialize_grads(False)  # avoids a 2B x 2B matrix of zeros as p_ij's gradient in backward
         return (largest_2B1 + total_2B1.log()).squeeze(1), p_ij
 
     @staticmethod
@@ -63,6 +65,6 @@ class _LogNorm(torch.autograd.Function):
             return None, None
         z_2BD, p_ij = ctx.saved_tensors
         grad_2B1 = (grad_2B / ctx.temperature).unsqueeze(1)
-        # s_ij moves with z_i and with z_j: row i's softmax pulls on both.
+        # s_ij depends on z_i and z_j, so row i's softmax contributes to both gradients.
         with torch.autocast(z_2BD.device.type, enabled=False):
             return grad_2B1 * (p_ij @ z_2BD) + p_ij.T @ (grad_2B1 * z_2BD), None

@@ -9,16 +9,19 @@ from colt_core.losses.log_norm import log_norm
 
 
 def nt_xent(z_2BD: Tensor, temperature: float, log_norm_2B: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """L_CL = mean over the 2B anchors of -s_i,partner(i) / tau + log norm_i   (SimCLR, Chen et al. 2020).
+    """L_CL = mean over the 2B anchors of -s_i,partner(i) / tau + log norm_i.
+
+    This is NT-Xent of SimCLR (Chen et al. 2020).
 
     Args:
-        z_2BD: L2-normalised embeddings, two stacked views: row i and row B + i are partners. Computed in float32
-            whatever the type and autocast say.
+        z_2BD: L2-normalised embeddings, two stacked views: row i and row B + i are partners. They
+            are used in float32, also under autocast.
         temperature: tau.
-        log_norm_2B: `log_norm(z_2BD, temperature)`, where it is at hand already.
+        log_norm_2B: `log_norm(z_2BD, temperature)`, if it is available.
 
     Returns:
-        The loss (a scalar), and each sample's own loss (B,), the mean of its two views. Both are differentiable.
+        The loss (a scalar), and each sample's own loss (B,), the mean of its two views. Both are
+        differentiable.
 
     Raises:
         ValueError: if the rows are not two stacked views, or the temperature is not positive.

@@ -10,7 +10,7 @@ from torch import nn
 class ProjectionHead(nn.Sequential):
     """Linear(d, d) + BN + ReLU + Linear(d, projection_dim, no bias) + BN (the released COLT code).
 
-    Features (B, d) -> (B, projection_dim), not normalised. Dropped after pretraining.
+    Features (B, d) -> (B, projection_dim), not normalised. Not used after pretraining.
     """
 
     def __init__(self, num_features: int, projection_dim: int = 128) -> None:

@@ -1,6 +1,6 @@
-"""ResNet backbones with torchvision's parts and names, and a choice of stem and of the first stage's width.
+"""ResNet backbones with torchvision's names, and a choice of stem and width.
 
-They are written out here because importing torchvision takes a second, which each start of a job would wait for.
+They do not use torchvision, because its import would delay each start of a job by a second.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ _SAFE_CHANNELS = 16
 
 
 class _SubsampledConv2d(nn.Conv2d):
-    """A strided 1x1 convolution as a stride-1 one of every other pixel: the same function and state dict.
+    """A strided 1x1 convolution, computed with stride 1 on every other pixel.
 
-    oneDNN's backward pass of the strided one writes past its workspace on channels-last images of fewer channels than
-    a vector register holds (8 with AVX2, 16 with AVX-512; uxlfoundation/oneDNN#6035, PyTorch 2.14): the heap is
-    corrupted, and with large images the process ends.
+    Result and state dict are the same. This avoids a bug in the strided backward pass of oneDNN
+    (uxlfoundation/oneDNN#6035, PyTorch 2.14). It writes past its workspace if channels-last images
+    have fewer channels than a vector register (8 with AVX2, 16 with AVX-512). The heap is then
+    corrupted, and with large images the process crashes.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ class _SubsampledConv2d(nn.Conv2d):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
+    """Two 3x3 convolutions with a shortcut."""
 
     expansion: ClassVar[int] = 1
 
@@ -50,7 +51,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A 3x3 convolution between two 1x1 convolutions, beside a shortcut. The 3x3 one has the stride."""
+    """A strided 3x3 convolution between two 1x1 convolutions, with a shortcut."""
 
     expansion: ClassVar[int] = 4
 
@@ -83,15 +84,16 @@ _STAGES: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int
 
 
 class Backbone(nn.Module):
-    """A ResNet up to and including the average pool: images (B, 3, H, W) -> features (B, `num_features`).
+    """A ResNet up to the average pool: images (B, 3, H, W) -> features (B, `num_features`).
 
-    Its state dict has torchvision's names, so at width 64 and with the "imagenet" stem it loads into
-    `torchvision.models.resnet18(...)` with `strict=False` (only `fc` is missing).
+    Its state dict has torchvision's names. With width 64 and the "imagenet" stem it loads into
+    `torchvision.models.resnet18(...)` with `strict=False`, since only `fc` is missing.
 
     Args:
         name: "resnet10", "resnet18", "resnet34" or "resnet50".
         width: channels of the first stage; each further stage doubles them.
-        stem: 3x3 stride 1 or 3x3 stride 2 without max-pool (small images), or 7x7 stride 2 with max-pool.
+        stem: "cifar" is 3x3 with stride 1, "cifar-stride2" 3x3 with stride 2, both for small
+            images. "imagenet" is 7x7 with stride 2 and max-pool.
     """
 
     def __init__(self, name: str, width: int = 64, stem: Stem = "cifar") -> None:
@@ -127,7 +129,7 @@ class Backbone(nn.Module):
 
 
 def _conv(side: int, in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size at stride 1; a batch norm follows, so it has no bias."""
+    """A convolution that keeps the size at stride 1. It has no bias, since a batch norm follows."""
     narrow = side == 1 and stride != 1 and in_channels < _SAFE_CHANNELS
     kind = _SubsampledConv2d if narrow else nn.Conv2d
     return kind(in_channels, out_channels, side, stride=stride, padding=side // 2, bias=False)
@@ -136,7 +138,7 @@ def _conv(side: int, in_channels: int, out_channels: int, stride: int = 1) -> nn
 def _stage(
     block: type[BasicBlock | Bottleneck], in_channels: int, channels: int, count: int, stride: int
 ) -> nn.Sequential:
-    """`count` blocks. Where the first one changes the shape, its shortcut is a 1x1 convolution."""
+    """`count` blocks. If the first changes the shape, its shortcut is a 1x1 convolution."""
     out_channels = channels * block.expansion
     downsample = None
     if stride != 1 or in_channels != out_channels:

@@ -1,1 +1,4 @@
-"""Samplers pick the OOD images that the next epochs train on. `kinds.py` lists them; a file each holds what it does."""
+"""Samplers pick the OOD images that the next epochs train on.
+
+`kinds.py` lists them. Each has a file of its own.
+"""

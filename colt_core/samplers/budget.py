@@ -1,4 +1,4 @@
-"""How many OOD images each cluster is granted: the more tail-like, the more."""
+"""Budgets of OOD images for clusters: the more tail-like a cluster, the larger its budget."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def budgeted_clusters(
     temperature: float = 1.0,
     remainder: Literal["largest", "last"] = "largest",
 ) -> tuple[Cluster, ...]:
-    """Every cluster's size, tailness (mean of its members), weight and budget; an empty cluster has none of them, 0."""
+    """Every cluster's size, mean tailness, weight and budget; all 0 for an empty cluster."""
     sizes_C = np.bincount(labels_N, minlength=num_clusters)
     sums_C = np.bincount(labels_N, weights=tailness_N, minlength=num_clusters)
     tailness_C = sums_C / np.maximum(sizes_C, 1)
@@ -33,13 +33,14 @@ def budgeted_clusters(
 
 
 def cluster_weights(tailness_C: Float64, occupied_C: NDArray[np.bool_], temperature: float) -> Float64:
-    """Softmax over the occupied clusters of (tailness standardised by mean and unbiased std) / temperature.
+    """Softmax of standardised tailness / temperature, over the occupied clusters.
 
-    Equal scores (a spread within float32's rounding) and a single cluster give equal weights: standardising
-    them would divide by a deviation of 0, or blow rounding noise up to budgets.
+    Tailness is standardised by mean and unbiased standard deviation. If scores differ by no more
+    than float32's rounding, all weights are equal. Standardising them would divide by 0, or turn
+    rounding noise into budgets.
 
     Returns:
-        (C,) that sums to 1; 0 for an empty cluster.
+        (C,) weights that sum to 1; 0 for an empty cluster.
 
     Raises:
         ValueError: if the temperature is not positive, or no cluster is occupied.
@@ -59,13 +60,13 @@ def cluster_weights(tailness_C: Float64, occupied_C: NDArray[np.bool_], temperat
 
 
 def integer_budgets(weights_C: Float64, budget: int, remainder: Literal["largest", "last"]) -> Int64:
-    """Whole numbers near weight * budget that sum to the budget.
+    """Round weight * budget to whole numbers that sum to the budget.
 
     Args:
-        weights_C: they sum to 1; a cluster of weight 0 is granted nothing.
+        weights_C: weights that sum to 1. A cluster of weight 0 gets nothing.
         budget: K.
-        remainder: what rounding down leaves over goes one each to the largest fractions ("largest"), or all of it to
-            the last cluster that has a weight ("last": the released code).
+        remainder: who gets what rounding down leaves over. With "largest", the largest fractions
+            get one each. With "last" (released code), the last cluster with a weight gets all.
     """
     shares_C = weights_C * budget
     budgets_C: Int64 = np.floor(shares_C).astype(np.int64)

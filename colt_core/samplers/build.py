@@ -1,4 +1,4 @@
-"""From a configuration to its sampler."""
+"""Builds a configuration's sampler."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from colt_core.samplers.protocol import Sampler
 
 
 def build_sampler(config: PretrainConfig) -> Sampler | None:
-    """The sampler that a configuration names; None for one that picks nothing."""
+    """The sampler of a configuration, or None if it picks nothing."""
     if not config.sampler.picks:
         return None
     sampler: Sampler = config.sampler.load().of(config)

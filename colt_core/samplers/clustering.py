@@ -1,4 +1,4 @@
-"""K-means of the ID embeddings: regions of the feature space, to be told head from tail."""
+"""K-means of the ID embeddings: regions of the feature space that are more or less tail-like."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ from colt_core.seeding import generator
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """`centers` (C, D) are L2-normalised; `labels` (N,) name each embedding's cluster; a cluster may be empty."""
+    """Clusters, some of which may be empty.
+
+    Attributes:
+        centers: (C, D) L2-normalised centres.
+        labels: (N,) the cluster of each embedding.
+    """
 
     centers: Float32
     labels: Int64
 
 
 def cluster_embeddings(z_ND: Float32, num_clusters: int, restarts: int = 10, seed: int = 0) -> Clustering:
-    """Plain Euclidean k-means on L2-normalised embeddings; the best of some restarts, the same for the same seed.
+    """Euclidean k-means on L2-normalised embeddings: the best of several restarts, seeded.
 
-    Members are assigned by the mean itself (as the released code does with scikit-learn); the centres are L2-normalised
-    afterwards, for cosines. With fewer distinct embeddings than clusters some clusters stay empty.
+    Members are assigned by the mean itself, as the released code does with scikit-learn. The
+    centres are L2-normalised afterwards, for cosines. With fewer distinct embeddings than clusters,
+    some clusters stay empty.
 
     Raises:
-        ValueError: if there are fewer embeddings than clusters, or less than one cluster or restart.
+        ValueError: if there are fewer embeddings than clusters, or less than one cluster or
+            restart.
     """
     num_samples = len(z_ND)
     if not 1 <= num_clusters <= num_samples:
@@ -40,10 +47,11 @@ def cluster_embeddings(z_ND: Float32, num_clusters: int, restarts: int = 10, see
     threads = torch.get_num_threads()
     restart = partial(_restart, z_ND, num_clusters, seed, threads if restarts == 1 else 1)
     with ThreadPoolExecutor(min(threads, restarts)) as pool:
-        best = min(pool.map(restart, range(restarts)), key=lambda kmeans: kmeans.obj[-1])  # type: ignore[index]  # the first of equal ones
+        best = min(pool.map(restart, range(restarts)), key=lambda kmeans: kmeans.obj[-1])  # type: ignore[index]  # the first if several are equal
     faiss.omp_set_num_threads(threads)
     _, labels = best.assign(z_ND)
-    # A cluster whose members cancel out has no direction: its centre stays 0, at cosine 0 to everything.
+    # A cluster whose members cancel out has no direction. Its centre stays 0, with cosine 0 to
+    # everything.
     means = np.asarray(best.centroids, dtype=np.float32)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     centers = means / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -51,15 +59,15 @@ def cluster_embeddings(z_ND: Float32, num_clusters: int, restarts: int = 10, see
 
 
 def _restart(z_ND: Float32, num_clusters: int, seed: int, threads: int, number: int) -> faiss.Kmeans:
-    """The n-th (from 0) restart, from embeddings that are drawn as the first centres.
+    """The n-th restart (from 0). Its first centres are randomly drawn embeddings.
 
-    Ten centres make too narrow a matrix product to be shared out: two threads take longer over it than one. Restarts
-    side by side take a third of the time.
+    With ten centres the matrix products are too narrow for two threads, which are slower than one.
+    Parallel restarts take a third of the time.
     """
     num_samples, dim = z_ND.shape
-    faiss.omp_set_num_threads(threads)  # of this Python thread
+    faiss.omp_set_num_threads(threads)  # for this Python thread
     drawn = torch.randperm(num_samples, generator=generator(seed, "k-means", number))[:num_clusters].numpy()
-    # faiss would train on 256 embeddings a cluster, and warn below 39.
+    # By default faiss trains on 256 embeddings a cluster, and warns below 39.
     kmeans = faiss.Kmeans(dim, num_clusters, max_points_per_centroid=num_samples, min_points_per_centroid=1)
     kmeans.train(z_ND, init_centroids=z_ND[drawn])
     return kmeans

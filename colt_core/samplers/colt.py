@@ -1,4 +1,4 @@
-"""COLT's own sampler: each cluster takes its budget of the OOD images nearest to its centre."""
+"""COLT's sampler: each cluster picks the OOD images nearest to its centre, up to its budget."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from colt_core.samplers.kinds import ColtSettings
 from colt_core.samplers.protocol import RoundInputs
 from colt_core.samplers.search import most_similar_of_many
 
-MAX_CANDIDATES = 2**20  # similarities and indices held at a time: 12 MiB
+MAX_CANDIDATES = 2**20  # similarities and indices in memory at a time: 12 MiB
 
 
 class ColtSampler:
-    """Greedy: a cluster picks the most similar of what those before it left.
+    """Greedy: a cluster picks the most similar images that earlier clusters left.
 
     Args:
-        order: which cluster picks first: 0..C-1 as k-means numbered them ("index", released code), or the most
-            tail-like ("tail_first").
+        order: which cluster picks first. "index" (released code): 0..C-1 as k-means numbered them.
+            "tail_first": the most tail-like first.
     """
 
     needs_measures = False
@@ -31,13 +31,13 @@ class ColtSampler:
 
     @classmethod
     def of(cls, config: PretrainConfig) -> Self:
-        """The sampler that a configuration describes."""
+        """The sampler of a configuration."""
         settings = config.sampler
         assert isinstance(settings, ColtSettings)
         return cls(settings.cluster_order)
 
     def select(self, inputs: RoundInputs) -> Int64:
-        """(K,) pool indices: by cluster in picking order, most similar first within a cluster."""
+        """(K,) pool indices: clusters in picking order, and most similar first within a cluster."""
         order = [c for c, cluster in enumerate(inputs.clusters) if cluster.budget]
         if self.order == "tail_first":
             order.sort(key=lambda c: -inputs.clusters[c].tailness)
@@ -46,13 +46,14 @@ class ColtSampler:
 
 
 def nearest_unpicked(centers_CD: Float32, budgets: list[int], ood_z_MD: Embeddings) -> Int64:
-    """Row numbers of `ood_z` that each centre in turn takes by highest inner product, none twice.
+    """Row numbers of `ood_z` that each centre in turn picks by highest inner product.
 
-    Those before a centre picked no more than their budgets' sum, so that sum and its own budget bound how far down
-    its list of neighbours it must look: searches of that length find exactly what scanning the whole pool would.
+    Each row is picked at most once. Earlier centres picked at most the sum of their budgets. A
+    centre therefore needs to search only as many neighbours as that sum plus its own budget. The
+    result is the same as from scanning the whole pool.
 
     Raises:
-        ValueError: if the budgets are more than the pool.
+        ValueError: if the budgets exceed the pool.
     """
     bounds = np.cumsum(budgets)
     if bounds[-1] > len(ood_z_MD):
@@ -61,7 +62,7 @@ def nearest_unpicked(centers_CD: Float32, budgets: list[int], ood_z_MD: Embeddin
     picks = []
     first = 0
     while first < len(budgets):
-        # As many centres at a time as the cap allows (bounds only grow), and at least one.
+        # As many centres at a time as MAX_CANDIDATES allows, but at least one. Bounds only grow.
         fitting = np.count_nonzero(bounds[first:] * np.arange(1, len(bounds) - first + 1) <= MAX_CANDIDATES)
         last = first + max(1, int(fitting))
         _, nearest = most_similar_of_many(centers_CD[first:last], ood_z_MD, int(bounds[last - 1]))

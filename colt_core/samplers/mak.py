@@ -1,4 +1,7 @@
-"""MAK (Jiang et al., NeurIPS 2021): pool images that the model finds hard, near the ID set, and unlike each other."""
+"""MAK (Jiang et al., NeurIPS 2021).
+
+It picks pool images that are hard for the model, close to the ID set and unlike each other.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,17 @@ Float64 = NDArray[np.float64]
 
 
 class MakSampler:
-    """Candidates by loss and proximity, and of them the ones farthest from the ID images and from each other.
+    """Takes candidates by score, then picks those farthest from the ID images and each other.
 
-    score = w Z(E) - (1 - w) Z(D): E is a pool image's loss (`PoolMeasures.ood_loss`), D = 1 - its largest cosine to the
-    k-means centres of the ID set's backbone features, Z the z-score over the pool.
+    The score is w Z(E) - (1 - w) Z(D), where Z is the z-score over the pool. E is a pool image's
+    loss (`PoolMeasures.ood_loss`). D is 1 - its largest cosine to the k-means centres of the ID
+    set's backbone features.
 
     Args:
         loss_weight: w, 0..1.
-        candidates: how many candidates, as a multiple of the budget, at least 1. All of the pool where it has fewer.
-        num_clusters, kmeans_restarts: of the ID features, as in `cluster_embeddings`.
+        candidates: number of candidates, as a multiple of the budget, at least 1. A smaller pool is
+            taken whole.
+        num_clusters, kmeans_restarts: for clustering the ID features; see `cluster_embeddings`.
     """
 
     needs_measures = True
@@ -46,16 +51,17 @@ class MakSampler:
 
     @classmethod
     def of(cls, config: PretrainConfig) -> Self:
-        """The sampler that a configuration describes."""
+        """The sampler of a configuration."""
         settings = config.sampler
         assert isinstance(settings, MakSettings)
         return cls(settings.mak_loss_weight, settings.mak_candidates, config.num_clusters, config.kmeans_restarts)
 
     def select(self, inputs: RoundInputs) -> Int64:
-        """(K,) pool indices, farthest first; of equal ones the first in the pool.
+        """(K,) pool indices, farthest first. Among equals, the first in the pool.
 
         Raises:
-            ValueError: if the measures are missing, of other sizes than the embeddings, or not finite.
+            ValueError: if the measures are missing, do not match the embeddings' sizes, or are not
+                finite.
         """
         measures = _checked(inputs)
         num_candidates = min(len(inputs.ood_z), round(self.candidates * inputs.budget))
@@ -71,7 +77,7 @@ class MakSampler:
 
 
 def z_score(values_M: Float32) -> Float64:
-    """Values less their mean, over their (population) deviation; all 0 where they differ by no more than rounding."""
+    """(value - mean) / population standard deviation. All 0 if values differ only by rounding."""
     centered_M = values_M - values_M.mean(dtype=np.float64)
     deviation = centered_M.std()
     rounding = np.finfo(np.float32).eps * np.abs(values_M).max()
@@ -79,16 +85,17 @@ def z_score(values_M: Float32) -> Float64:
 
 
 def farthest_first(features_QF: Float32, others_NF: Float32, count: int) -> Int64:
-    """Row numbers in the order picked (k-center greedy): always the row whose nearest of others and picks is farthest.
+    """Row numbers in the order picked, by k-center greedy.
 
-    Nearness is the inner product. A running vector holds each row's largest one so far, so a pick costs one
-    matrix-vector product, and memory holds no matrix of pairs.
+    Each pick is the row that is least similar to its most similar row of `others` and earlier
+    picks. Similarity is the inner product. A vector holds each row's largest similarity so far. A
+    pick then costs one matrix-vector product, and no matrix of pairs is needed.
     """
     features = torch.from_numpy(features_QF)
     nearest_Q = torch.from_numpy(most_similar(features_QF, others_NF, 1)[0]).squeeze(1)
     picks = np.empty(count, dtype=np.int64)
     for n in range(count):
-        picks[n] = pick = int(nearest_Q.argmin())  # the first of equal ones
+        picks[n] = pick = int(nearest_Q.argmin())  # the first among equals
         torch.maximum(nearest_Q, features @ features[pick], out=nearest_Q)
         nearest_Q[pick] = torch.inf
     return picks

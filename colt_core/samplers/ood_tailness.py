@@ -1,4 +1,4 @@
-"""Tailness of OOD images: what their neighbourhood among the ID images says of them."""
+"""Tailness of OOD images, from their nearest ID images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from colt_core.samplers.search import most_similar, search_in
 
 @dataclass(frozen=True, slots=True)
 class OodScores:
-    """By pool image (M,): tailness, nearest cluster centre, cosine to that centre."""
+    """For each pool image, (M,): tailness, nearest cluster centre, cosine to that centre."""
 
     tailness: Float32
     cluster: Int64
@@ -29,13 +29,16 @@ def score_ood(
     neighbors: int,
     neighbor_search: Literal["exact", "approximate"] = "exact",
 ) -> OodScores:
-    """Score OOD embeddings in the feature space of a sampling round; all embeddings are L2-normalised.
+    """Score OOD embeddings. All embeddings are L2-normalised.
 
     Tailness is the mean tailness of the k nearest ID embeddings, weighted by cosine.
 
     Args:
-        ood_z_MD: (M, D) float32, or a float16 memory map, read in chunks.
-        neighbors: k.
+        ood_z_MD: (M, D) float32, or a float16 memory map that is read in blocks.
+        id_z_ND: (N, D) float32.
+        tailness_N: tailness of the ID images.
+        centers_CD: (C, D) cluster centres.
+        neighbors: k, the number of neighbours.
         neighbor_search: see `search_in`.
     """
     num_ood, search_id = len(ood_z_MD), search_in(id_z_ND, neighbor_search)
@@ -51,8 +54,8 @@ def score_ood(
 def neighborhood_tailness(similarity_Qk: Float32, index_Qk: Int64, tailness_N: Float32) -> Float32:
     """(Q,) mean tailness of each row's neighbours, weighted by similarity.
 
-    A neighbour at a negative cosine lies on the far side and weighs nothing, which keeps the score within its
-    neighbours' range; where all do, they count alike.
+    A neighbour at a negative cosine has weight 0, which keeps the score in the range of the
+    neighbours' tailness. If all cosines are negative, all weights are equal.
     """
     weights_Qk = np.maximum(similarity_Qk, 0)
     weights_Qk[~weights_Qk.any(axis=1)] = 1

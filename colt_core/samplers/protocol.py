@@ -1,4 +1,4 @@
-"""What a sampler is given, and what it answers."""
+"""The inputs and the protocol of samplers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from colt_core.events import Cluster, Float32, Int64
 
 @dataclass(frozen=True, slots=True)
 class PoolMeasures:
-    """What MAK asks of the model beside its embeddings. `colt_core.measure_pool` makes it.
+    """What MAK needs besides embeddings. `colt_core.measure_pool` computes it.
 
-    Features are the backbone's, L2-normalised (a row of zeros, which has no direction, stays one).
+    Features are the backbone's, L2-normalised. A row of zeros stays zero.
     """
 
     id_features: Float32  # (N, F)
@@ -24,28 +24,31 @@ class PoolMeasures:
 
 @dataclass(frozen=True, slots=True)
 class RoundInputs:
-    """What a sampling round found out, for a sampler to choose by. Embeddings and centres are L2-normalised."""
+    """What a sampler chooses by. Embeddings and centres are L2-normalised."""
 
     round: int  # 1-based
-    seed: int  # of the run
+    seed: int  # the run's seed
     budget: int  # K: how many OOD images to pick, 1..M
     id_z: Float32  # (N, D)
     ood_z: Embeddings  # (M, D)
     centers: Float32  # (C, D)
     clusters: tuple[Cluster, ...]  # C of them; their budgets sum to K
-    measures: PoolMeasures | None = None  # where the sampler needs them
+    measures: PoolMeasures | None = None  # given if the sampler needs them
 
 
 class Sampler(Protocol):
     """Picks OOD images for the epochs until the next round."""
 
-    needs_measures: bool  # whether `select` reads `RoundInputs.measures`, which take many forward passes
+    needs_measures: bool  # whether `select` reads `RoundInputs.measures`, which cost many forward passes
 
     @classmethod
     def of(cls, config: PretrainConfig) -> Self:
-        """The sampler that a configuration describes."""
+        """The sampler of a configuration."""
         ...
 
     def select(self, inputs: RoundInputs) -> Int64:
-        """(K,) pool indices in the order picked, none twice. A function of its inputs: it keeps no random state."""
+        """(K,) distinct pool indices, in the order picked.
+
+        They are a function of the inputs: a sampler keeps no random state.
+        """
         ...

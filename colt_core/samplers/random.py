@@ -1,4 +1,4 @@
-"""The baseline with the same pool and budget: K images drawn uniformly."""
+"""The random baseline: K pool images drawn uniformly."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from colt_core.seeding import generator
 
 
 class RandomSampler:
-    """K of the pool, uniformly and without replacement.
+    """Draws K pool images uniformly, without replacement.
 
     Args:
-        redraw: draw anew each round, or keep the first round's draw.
+        redraw: draw again in each round, or keep the first round's draw.
     """
 
     needs_measures = False
@@ -27,12 +27,12 @@ class RandomSampler:
 
     @classmethod
     def of(cls, config: PretrainConfig) -> Self:
-        """The sampler that a configuration describes."""
+        """The sampler of a configuration."""
         settings = config.sampler
         assert isinstance(settings, RandomSettings)
         return cls(settings.redraw)
 
     def select(self, inputs: RoundInputs) -> Int64:
-        """(K,) pool indices, a function of the run's seed and, with `redraw`, the round's number."""
+        """(K,) pool indices, a function of the run's seed and, with `redraw`, the round."""
         drawn = generator(inputs.seed, "random sampler", inputs.round if self.redraw else 1)
         return torch.randperm(len(inputs.ood_z), generator=drawn)[: inputs.budget].numpy()

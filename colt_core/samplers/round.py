@@ -1,4 +1,4 @@
-"""One sampling round, from embeddings to the OOD images picked (COLT, Bai et al. 2023)."""
+"""A sampling round, from embeddings to picked OOD images (COLT, Bai et al. 2023)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
 
 
 class RoundFields(TypedDict):
-    """What a round found out, under the names of `colt_core.events.RoundDone`."""
+    """Results of a round, with the names of `colt_core.events.RoundDone`."""
 
     clusters: tuple[Cluster, ...]
     id_cluster: Int64
@@ -37,33 +37,35 @@ def sampling_round(
     measures: PoolMeasures | None = None,
     pickable: Int64 | None = None,
 ) -> RoundFields:
-    """Cluster the ID embeddings, budget the clusters by tailness, let the sampler pick, and score the whole pool.
+    """Cluster ID embeddings, budget clusters by tailness, pick OOD images and score the pool.
 
     Args:
-        id_z: (N, D) L2-normalised embeddings of every ID training image (test transform, eval mode).
-        ood_z: (M, D) of every pool image; a float16 memory map is read in blocks, and may be larger than memory.
-        tailness: (N,) of the ID training images, as `TailnessTracker.scores()` gives it.
-        sampler: who picks.
-        config: num_clusters, kmeans_restarts, seed and `config.rounds` are read. K-means starts from the same seed
-            in every round.
+        id_z: (N, D) L2-normalised embeddings of every ID training image (test transform, eval
+            mode).
+        ood_z: (M, D) L2-normalised embeddings of every pool image. A float16 memory map is read in
+            blocks, and may be larger than memory.
+        tailness: (N,) tailness of the ID training images, from `TailnessTracker.scores()`.
+        sampler: picks the OOD images.
+        config: num_clusters, kmeans_restarts, seed and `config.rounds` are read. K-means has the
+            same seed in every round.
         round_number: 1-based.
-        measures: `measure_pool(...)` for a sampler that `needs_measures`.
-        pickable: rows of `ood_z` that may be picked; all where None. Every row is scored.
+        measures: the result of `measure_pool`, for a sampler that `needs_measures`.
+        pickable: rows of `ood_z` that may be picked. None: all. Every row is scored.
 
     Returns:
-        The fields that a `RoundDone` event takes beside its place in the run and its duration.
+        The fields of a `RoundDone` event, except its place in the run and its duration.
 
     Raises:
-        ValueError: for embeddings that are not normalised or do not fit together, tailness that is not finite, fewer
-            ID images than clusters, a budget larger than the pool, missing measures that the sampler needs, or a
-            configuration whose sampler has no rounds.
+        ValueError: if embeddings are not normalised or do not fit together, tailness is not finite,
+            or needed measures are missing. Also for fewer ID images than clusters, a budget larger
+            than the pool, or a sampler without rounds.
     """
     id_z, ood_z = as_embeddings(id_z, "id_z"), as_pool_embeddings(ood_z, "ood_z")
     tailness = np.asarray(tailness, dtype=np.float32)
     if id_z.shape[1] != ood_z.shape[1]:
         raise ValueError(f"id_z has {id_z.shape[1]} dimensions, ood_z {ood_z.shape[1]}")
     if tailness.shape != (len(id_z),) or not np.isfinite(tailness).all():
-        raise ValueError(f"tailness must be {len(id_z)} finite scores, one an ID embedding")
+        raise ValueError(f"tailness must be {len(id_z)} finite scores, one for each ID embedding")
     rounds = config.rounds
     offered = len(ood_z) if pickable is None else len(pickable)
     if rounds.sample_budget > offered:
