@@ -1,4 +1,4 @@
 """Analyses of a pretrained encoder.
 
-This file imports nothing, as `colt_core.analyses.kinds` needs no torch.
+This file imports nothing, so that `colt_core.analyses.kinds` loads without torch.
 """

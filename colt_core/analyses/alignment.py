@@ -1,4 +1,4 @@
-"""How near the views of one image lie to each other (Wang & Isola 2020)."""
+"""Alignment: how close the views of one image are (Wang & Isola 2020)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from colt_core.probes.metrics import mean_of_known
 def analyze(settings: AlignmentConfig, run: AnalysedRun) -> Alignment:
     """The analysis `alignment`."""
     by_class: list[float | None] = []
-    for c in range(run.num_classes):  # one by one: the views of all classes may be more than memory holds
+    for c in range(run.num_classes):  # one by one, since the views of all classes may not fit into memory
         index = run.of_classes((c,), settings.per_class, settings.seed)
         z_NVD = embed_views(run.framework, run.images, index, 2 * settings.num_pairs, run.config, settings.seed)
         by_class.append(alignment(z_NVD[:, 0::2], z_NVD[:, 1::2]) if len(index) else None)
     group = {name: mean_of_known([by_class[c] for c in classes]) for name, classes in run.groups.items()}
     overall = mean_of_known(by_class)
-    assert overall is not None  # a training part is never empty
+    assert overall is not None  # since a training part is never empty
     return Alignment(alignment=overall, by_class=by_class, group=group)
 
 
@@ -33,12 +33,12 @@ def alignment(view1: Float32, view2: Float32) -> float:
         view1, view2: (..., D) L2-normalised embeddings, the same images in the same order.
 
     Returns:
-        0..4; 0 where every pair is one point.
+        0..4; 0 if both views of every pair are equal.
 
     Raises:
         ValueError: if the shapes differ, or there is no pair.
     """
     if view1.shape != view2.shape or view1.size == 0:
-        raise ValueError(f"alignment needs views in pairs, not of the shapes {view1.shape} and {view2.shape}")
+        raise ValueError(f"alignment needs pairs of views, not the shapes {view1.shape} and {view2.shape}")
     difference = view1.astype(np.float64) - view2
     return float(np.square(difference).sum(axis=-1).mean())

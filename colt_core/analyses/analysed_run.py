@@ -1,4 +1,4 @@
-"""What analyses look at: a checkpoint, opened beside its data."""
+"""A run as analyses see it: a checkpoint and its data."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from colt_core.training.device import Compute
 
 @dataclass(frozen=True)
 class AnalysedRun:
-    """A checkpoint, opened beside its data.
+    """A checkpoint and its data.
 
-    Images and network are not touched before an analysis asks for them.
+    Images and network are loaded only when an analysis uses them.
     """
 
     config: PretrainConfig
@@ -42,15 +42,16 @@ class AnalysedRun:
         pool: ImagePool | None,
         needs: Set[Need] = frozenset({"images", "pool"}),
     ) -> Self:
-        """Open a checkpoint's state.
+        """Open a checkpoint with its data.
 
         Args:
-            labelled: the data set; its labels alone, where `needs` has no "images".
-            needs: what will be read beside the labels; only that is compared with the data of the
-                run.
+            state: the checkpoint's state.
+            labelled: the data set. Its labels are enough if `needs` has no "images".
+            pool: the OOD pool, or None.
+            needs: what will be read besides the labels. Only that is compared with the run's data.
 
         Raises:
-            ValueError: if the data are not those of the run.
+            ValueError: if the data are not the run's.
         """
         run = cls(PretrainConfig.from_stored(state["config"]), state, labelled, pool)
         data = {"num_train": len(run.labels)}
@@ -61,7 +62,7 @@ class AnalysedRun:
         trained_on: dict[str, object] = {**state["data"]}
         for name, value in data.items():
             if trained_on[name] != value:
-                raise ValueError(f"the checkpoint is of other data: {name} was {trained_on[name]} and is {value}")
+                raise ValueError(f"the checkpoint belongs to other data: {name} was {trained_on[name]} and is {value}")
         return run
 
     @property
@@ -69,7 +70,7 @@ class AnalysedRun:
         """The data set with its images.
 
         Raises:
-            ValueError: if there are labels alone.
+            ValueError: if there are only labels.
         """
         if not isinstance(self.labelled, ImageDataset):
             raise ValueError("the analysis needs the images of the data set")
@@ -77,7 +78,7 @@ class AnalysedRun:
 
     @cached_property
     def framework(self) -> Framework:
-        """On its device, in eval mode."""
+        """The framework on its device, in eval mode."""
         framework, config = load_framework(self.state)
         Compute.of(config).module(framework)
         return framework
@@ -94,7 +95,7 @@ class AnalysedRun:
 
     @property
     def num_classes(self) -> int:
-        """C."""
+        """C, the number of classes."""
         return self.labelled.num_classes
 
     @cached_property
@@ -104,19 +105,19 @@ class AnalysedRun:
 
     @cached_property
     def tailness(self) -> Float32:
-        """Of each ID training image; one that was never scored has the mean of the others."""
+        """Tailness of each ID training image. Images without a score have the others' mean."""
         tracker = TailnessTracker(len(self.labels), self.config.tailness_momentum)
         tracker.load_state_dict(self.state["tailness"])
         return tracker.scores().numpy()
 
     @property
     def selected(self) -> Int64:
-        """Indices into the pool that the last round picked."""
+        """Pool indices that the last round picked."""
         selected: Int64 = self.state["selected"].numpy()
         return selected
 
     def of_classes(self, classes: tuple[int, ...], per_class: int, seed: int) -> Int64:
-        """Up to so many training images of each class, drawn."""
+        """Up to `per_class` randomly drawn training images of each class."""
         drawn = [np.empty(0, dtype=np.int64)]
         for c in classes:
             members = np.flatnonzero(self.labels == c)
@@ -124,9 +125,9 @@ class AnalysedRun:
         return np.concatenate(drawn)
 
     def picked(self, wanted: int, seed: int) -> tuple[UInt8, Int64]:
-        """The pool's images, and up to so many of the indices last picked, drawn.
+        """The pool's images, and up to `wanted` randomly drawn indices of the last round's picks.
 
-        Before the first round there are none.
+        Before the first round there are no picks.
 
         Raises:
             ValueError: if there are picks, but no pool.

@@ -1,4 +1,4 @@
-"""Whether tail-like clusters hold the tail (COLT, Bai et al. 2023).
+"""Tests whether tail-like clusters hold the tail (COLT, Bai et al. 2023).
 
 Cluster tailness is plotted against minority share.
 """
@@ -30,23 +30,23 @@ def analyze(settings: ClusterMinorityConfig, run: AnalysedRun) -> ClusterMinorit
 def cluster_minority(
     tailness_N: Float32, cluster_N: Int64, labels_N: Int64, minority: Sequence[int]
 ) -> ClusterMinority:
-    """One point a cluster: x is its share of minority images, y its mean tailness.
+    """One point for each cluster: x is its share of minority images, y its mean tailness.
 
     The result has a least-squares line through the points, and Pearson's r.
 
     Args:
-        tailness_N: of every training image.
-        cluster_N: the cluster of each, from 0; see `colt_core.cluster_embeddings`. Empty clusters
-            are left out.
-        labels_N: the class of each.
-        minority: the classes that count as such.
+        tailness_N: tailness of every training image.
+        cluster_N: the cluster of each image, from 0 (see `colt_core.cluster_embeddings`). Empty
+            clusters are left out.
+        labels_N: the class of each image.
+        minority: the classes of the minority.
 
     Raises:
-        ValueError: if there is no image, or the arrays are not of one length.
+        ValueError: if there is no image, or the arrays differ in length.
     """
     if not tailness_N.shape == cluster_N.shape == labels_N.shape or tailness_N.size == 0:
         raise ValueError(
-            f"tailness {tailness_N.shape}, clusters {cluster_N.shape} and labels {labels_N.shape} must be of one length"
+            f"tailness {tailness_N.shape}, clusters {cluster_N.shape} and labels {labels_N.shape} differ in length"
         )
     sizes = np.bincount(cluster_N)
     occupied = sizes > 0
@@ -68,5 +68,5 @@ def cluster_minority(
 
 
 def _varies(values: Float64) -> bool:
-    """By more than the rounding of float32, which is what scores are kept in."""
+    """Whether values differ by more than the rounding of float32, the type of scores."""
     return bool(np.ptp(values) > np.finfo(np.float32).eps * np.abs(values).max())

@@ -1,6 +1,6 @@
-"""The augmentation graph: which images of a class are connected by their augmented views.
+"""The augmentation graph: images of a class that are connected by their augmented views.
 
-It is a figure of the COLT paper (Bai et al. 2023).
+The COLT paper has such a figure (Bai et al. 2023).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from colt_core.analyses.views import UInt8, embed_views
 from colt_core.embeddings import as_embeddings
 from colt_core.events import Float32, Int64
 
-_BLOCK = 2**22  # products of views held at a time
+_BLOCK = 2**22  # products of views in memory at a time
 
 
 def analyze(settings: ConnectivityConfig, run: AnalysedRun) -> Connectivity:
@@ -42,24 +42,23 @@ def analyze(settings: ConnectivityConfig, run: AnalysedRun) -> Connectivity:
 def connectivity(
     z_NVD: Float32, labels_N: Int64, thresholds: Sequence[float], ood_z_MVD: Float32 | None = None
 ) -> ConnectivityOf:
-    """Share of the same-class pairs that are connected, without and with OOD images as bridges.
+    """Share of same-class pairs that are connected, without and with OOD images as bridges.
 
-    Two images are connected at threshold t when their nearest augmented views lie within t of each
-    other (Euclidean distance). With OOD images they are also connected when both lie within t of
-    the same OOD image, measured in the same way.
+    Two images are connected at threshold t if the distance of their nearest augmented views is at
+    most t (Euclidean). With OOD images they are also connected if both are within t of the same OOD
+    image, measured in the same way.
 
     Args:
         z_NVD: L2-normalised embeddings of V views of each image.
-        labels_N: the classes of the images; all pairs within each class count alike.
+        labels_N: the classes of the images. All same-class pairs have equal weight.
         thresholds: distances, 0..2.
-        ood_z_MVD: the same of the OOD images; without any, both shares are the same.
+        ood_z_MVD: the same for the OOD images. Without any, both shares are equal.
 
     Returns:
-        One share for each threshold; None where no class has two images.
+        One share for each threshold; None if no class has two images.
 
     Raises:
-        ValueError: if there are not as many labels as images, or embeddings that are not
-            normalised.
+        ValueError: if the numbers of labels and images differ, or embeddings are not normalised.
     """
     if len(z_NVD) != len(labels_N):
         raise ValueError(f"{len(z_NVD)} images need as many labels, not {len(labels_N)}")
@@ -77,7 +76,7 @@ def connectivity(
             without_T[n] += int(connected_nn[pairs].sum())
             if near_nM is not None:
                 reached_nM = (near_nM <= threshold).float()
-                connected_nn |= reached_nM @ reached_nM.T > 0  # how many OOD images both of a pair reach
+                connected_nn |= reached_nM @ reached_nM.T > 0  # number of OOD images that both of a pair reach
             with_T[n] += int(connected_nn[pairs].sum())
     return ConnectivityOf(
         without_ood=_shares(without_T, num_pairs), with_ood=_shares(with_T, num_pairs), num_pairs=num_pairs
@@ -87,7 +86,7 @@ def connectivity(
 def nearest_views(a_NVD: Tensor, b_MWD: Tensor) -> Tensor:
     """(N, M) Euclidean distance of the nearest two views of each pair of images.
 
-    The embeddings are L2-normalised.
+    The embeddings must be L2-normalised.
     """
     (_, num_views, dim), num_b = a_NVD.shape, len(b_MWD)
     b_DX = b_MWD.reshape(-1, dim).T

@@ -1,4 +1,4 @@
-"""The feature space in two dimensions, to look at."""
+"""Maps the feature space to two dimensions."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def analyze(settings: FeatureMapConfig, run: AnalysedRun) -> FeatureMap:
 
 
 def feature_map(z_ND: Float32, method: Literal["tsne", "pca"] = "tsne", seed: int = 0) -> Float32:
-    """Lay embeddings out in a plane.
+    """Map embeddings to a plane by t-SNE or PCA.
 
-    By t-SNE (van der Maaten & Hinton 2008), or by the two principal components.
+    t-SNE is that of van der Maaten & Hinton 2008. PCA takes the first two principal components.
 
     Args:
         z_ND: embeddings, N >= 3.
-        method: t-SNE starts from the principal components, with perplexity 30, or (N - 1) / 3 where
+        method: "tsne" starts from the principal components. Its perplexity is 30, or (N - 1) / 3 if
             that is less.
 
     Returns:
-        (N, 2); all 0 where all embeddings are one point.
+        (N, 2) float32; all 0 if all embeddings are equal.
 
     Raises:
         ValueError: for fewer than three embeddings.

@@ -1,11 +1,13 @@
-"""The kinds of analyses: their settings, and what each finds.
+"""The kinds of analyses: their settings and results. Imports no torch.
 
 This module imports no torch, so that the API can check a request.
 
-To add an analysis, write a file with a function as `Implementation` in `run.py` describes, and
-register its settings here, with the result above them. Results are plain numbers, ready for a plot.
-Lists of one result that belong together have one length. Embeddings are the projection head's
-outputs, L2-normalised: the space of tailness and of sampling rounds.
+To add an analysis, write a function with the protocol `Implementation` of `run.py` in a new file.
+Then add its result and register its settings here.
+
+Results are plain numbers, ready for a plot. Lists of one result that belong together have the same
+length. Embeddings are L2-normalised outputs of the projection head, as for tailness and sampling
+rounds.
 """
 
 from __future__ import annotations
@@ -27,25 +29,25 @@ analyses: Registry[AnalysisSettings] = Registry("analysis")
 
 
 class AnalysisResult(BaseModel):
-    """What an analysis found. A subclass has a field `kind`, the literal name of its analysis."""
+    """The result of an analysis. Subclasses have a field `kind`, the name of the analysis."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AnalysisSettings(TaggedSettings):
-    """Settings of an analysis, of a registered kind.
+    """Settings of an analysis of any registered kind.
 
     Attributes:
-        needs: what it reads beside the checkpoint and the labels: `images` of the data set, the OOD
+        needs: what it reads besides checkpoint and labels: `images` of the data set, or the OOD
             `pool`.
-        result: the model of what it finds.
+        result: the model of its result.
     """
 
     registry = analyses
     needs: ClassVar[frozenset[Need]]
     result: ClassVar[type[AnalysisResult]]
 
-    if TYPE_CHECKING:  # this class takes what any kind reads
+    if TYPE_CHECKING:  # this class takes the settings of every kind
 
         def __init__(self, **values: Any) -> None: ...
 
@@ -54,16 +56,16 @@ class AnalysisSettings(TaggedSettings):
     def problem(
         self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
     ) -> tuple[str, str] | None:
-        """What keeps this analysis from being made of this run on data of these sizes.
+        """The problem of this analysis with this run and data of these sizes, if any.
 
         Args:
             run: the configuration of the run.
             class_counts: training images of each class.
-            num_probe, num_val: images of the two parts.
+            num_probe, num_val: images of the probe part and the val part.
 
         Returns:
-            (setting, what to change), or None when it is possible. A setting within another is
-            named after a slash.
+            (setting, what to change), or None if the analysis can run. A nested setting is written
+            with a slash, as in `probe/shots`.
         """
         return None
 
@@ -73,16 +75,17 @@ AnalysisConfig = AnalysisSettings  # its public name
 
 class TailShare(AnalysisResult):
     kind: Literal["tail_share"] = "tail_share"
-    gamma: list[float] = Field(description="Percent.")
-    phi_tail: list[float | None] = Field(description="Null where there is no Few class; 1 is what chance gives.")
-    phi_head: list[float | None] = Field(description="Null where there is no Many class; 1 is what chance gives.")
+    gamma: list[float] = Field(description="Percent of the training images.")
+    phi_tail: list[float | None] = Field(description="1 is chance level. Null without a Few class.")
+    phi_head: list[float | None] = Field(description="1 is chance level. Null without a Many class.")
 
 
 @analyses.register
 class TailShareConfig(AnalysisSettings):
     """Whether the images of highest tailness come from the tail classes.
 
-    phi_tail and phi_head: how much of the highest tailness the true tail and head make up.
+    phi_tail and phi_head are the shares of tail and head among them, relative to their shares among
+    all images.
     """
 
     kind = "tail_share"
@@ -95,28 +98,28 @@ class TailShareConfig(AnalysisSettings):
         (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100),
         min_length=1,
         max_length=100,
-        description="Percent of the training images, those of highest tailness.",
+        description="Percentages of the training images, taken by highest tailness.",
     )
 
 
 class ClusterMinority(AnalysisResult):
     kind: Literal["cluster_minority"] = "cluster_minority"
     size: list[int]
-    minority_share: list[float] = Field(description="Share of a cluster's images of the Few classes, 0..1.")
-    tailness: list[float] = Field(description="Mean over the cluster's images.")
+    minority_share: list[float] = Field(description="Share of a cluster's images in the Few classes, 0..1.")
+    tailness: list[float] = Field(description="Mean tailness of the cluster's images.")
     slope: float | None = Field(
-        description="Of tailness over minority share, least squares; null where no share differs."
+        description="Least-squares slope of tailness over minority share. Null if all shares are equal."
     )
     intercept: float | None
-    r: float | None = Field(description="Pearson's; null where shares or tailness do not vary.")
+    r: float | None = Field(description="Pearson's correlation. Null if shares or tailness do not vary.")
 
 
 @analyses.register
 class ClusterMinorityConfig(AnalysisSettings):
     """Whether clusters of high tailness are those that hold the tail classes.
 
-    Tailness of k-means clusters against their share of images of the Few classes, with a linear
-    fit.
+    Plots tailness of k-means clusters against their share of images in the Few classes, with a
+    linear fit.
     """
 
     kind = "cluster_minority"
@@ -125,7 +128,7 @@ class ClusterMinorityConfig(AnalysisSettings):
     needs = frozenset[Need]({"images"})
     result = ClusterMinority
 
-    num_clusters: int | None = Field(None, ge=2, le=1000, description="Default: the run's own C.")
+    num_clusters: int | None = Field(None, ge=2, le=1000, description="Default: the run's num_clusters.")
 
     def problem(
         self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
@@ -134,7 +137,7 @@ class ClusterMinorityConfig(AnalysisSettings):
         if num_clusters > num_train:
             return "num_clusters", f"{num_clusters} is more than the {num_train} training images"
         if not class_groups(class_counts, run.group_thresholds).few:
-            return "kind", "no class counts as Few, so no cluster has a minority: see the run's group_thresholds"
+            return "kind", "no class counts as Few, so there is no minority: see the run's group_thresholds"
         return None
 
 
@@ -142,16 +145,16 @@ class Misclassification(AnalysisResult):
     kind: Literal["misclassification"] = "misclassification"
     counts: list[list[int]] = Field(description="C x C: test images by true and predicted class.")
     normalized: list[list[float | None]] = Field(
-        description="C x C: wrong predictions over what balanced confusion gives; null on the diagonal."
+        description="C x C: wrong predictions relative to balanced confusion. Null on the diagonal."
     )
-    order: list[int] = Field(description="Classes by training images, the head first.")
+    order: list[int] = Field(description="Classes by training images, largest first.")
 
 
 @analyses.register
 class MisclassificationConfig(AnalysisSettings):
-    """Which classes a probe mistakes for which.
+    """Which classes a probe confuses.
 
-    Where the wrong predictions of a probe go, relative to balanced confusion.
+    Counts a probe's wrong predictions by class, relative to balanced confusion.
     """
 
     kind = "misclassification"
@@ -170,7 +173,7 @@ class MisclassificationConfig(AnalysisSettings):
 
 
 class ConnectivityOf(BaseModel):
-    """One group of classes; null where it holds no pair."""
+    """One group of classes. Shares are null if it has no pair."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -184,15 +187,15 @@ class Connectivity(AnalysisResult):
     thresholds: list[float]
     majority: ConnectivityOf = Field(description="Pairs within the Many classes.")
     minority: ConnectivityOf = Field(description="Pairs within the Few classes.")
-    num_ood: int = Field(description="OOD images that could bridge; 0 where the run has picked none.")
+    num_ood: int = Field(description="OOD images that may be bridges. 0 if the run has picked none.")
 
 
 @analyses.register
 class ConnectivityConfig(AnalysisSettings):
     """Share of same-class image pairs that augmentation connects, without and with OOD bridges.
 
-    Bridges are OOD images last picked. One connects two images that both have a view near a view of
-    the bridge.
+    Bridges are the OOD images of the last round. A bridge connects two images if both have a view
+    near one of its views.
     """
 
     kind = "connectivity"
@@ -201,29 +204,33 @@ class ConnectivityConfig(AnalysisSettings):
     needs = frozenset[Need]({"images", "pool"})
     result = Connectivity
 
-    per_class: int = Field(50, ge=2, le=1000, description="ID images of each class, drawn where there are more.")
-    num_ood: int = Field(1000, ge=1, le=20_000, description="Picked OOD images that may bridge, drawn the same way.")
+    per_class: int = Field(50, ge=2, le=1000, description="ID images of each class; a random sample if there are more.")
+    num_ood: int = Field(
+        1000, ge=1, le=20_000, description="Picked OOD images that may be bridges; a random sample if there are more."
+    )
     num_views: int = Field(8, ge=1, le=64, description="Augmented views of each image.")
     thresholds: tuple[Annotated[float, Field(gt=0, le=2)], ...] = Field(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
         min_length=1,
         max_length=100,
-        description="Distances between normalised embeddings (0..2) up to which two views are connected.",
+        description="Largest distances between normalised embeddings (0..2) at which two views are connected.",
     )
 
 
 class FeatureMap(AnalysisResult):
     kind: Literal["feature_map"] = "feature_map"
-    index: list[int] = Field(description="ID images first, by place in the training part; then OOD, in the pool.")
+    index: list[int] = Field(
+        description="Position of each image: ID images in the training part, then OOD images in the pool."
+    )
     x: list[float]
     y: list[float]
     label: list[int] = Field(description="Class of an ID image; -1 for an OOD image.")
-    tailness: list[float | None] = Field(description="Of an ID image; null for an OOD image.")
+    tailness: list[float | None] = Field(description="Tailness of an ID image; null for an OOD image.")
 
 
 @analyses.register
 class FeatureMapConfig(AnalysisSettings):
-    """The feature space in two dimensions: training images and the OOD images last picked."""
+    """The feature space in two dimensions: training images and the last picked OOD images."""
 
     kind = "feature_map"
     title = "Feature map"
@@ -232,8 +239,8 @@ class FeatureMapConfig(AnalysisSettings):
     result = FeatureMap
 
     method: Literal["tsne", "pca"] = "tsne"
-    num_samples: int = Field(1000, ge=3, le=5000, description="ID images, drawn where there are more.")
-    num_ood: int = Field(500, ge=0, le=5000, description="Picked OOD images, drawn the same way.")
+    num_samples: int = Field(1000, ge=3, le=5000, description="ID images; a random sample if there are more.")
+    num_ood: int = Field(500, ge=0, le=5000, description="Picked OOD images; a random sample if there are more.")
 
     def problem(
         self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
@@ -245,8 +252,8 @@ class FeatureMapConfig(AnalysisSettings):
 
 class Uniformity(AnalysisResult):
     kind: Literal["uniformity"] = "uniformity"
-    uniformity: float = Field(description="Over all pairs: 0 for one point, near -4 when spread over a sphere.")
-    by_class: list[float | None] = Field(description="Over the pairs within each class; null below two images.")
+    uniformity: float = Field(description="Over all pairs: 0 if all are equal, near -4 if spread over the sphere.")
+    by_class: list[float | None] = Field(description="Over the pairs of each class. Null with fewer than two images.")
     num_samples: int
 
 
@@ -263,21 +270,21 @@ class UniformityConfig(AnalysisSettings):
     needs = frozenset[Need]({"images"})
     result = Uniformity
 
-    num_samples: int = Field(5000, ge=2, le=50_000, description="ID images, drawn where there are more.")
+    num_samples: int = Field(5000, ge=2, le=50_000, description="ID images; a random sample if there are more.")
 
 
 class Alignment(AnalysisResult):
     kind: Literal["alignment"] = "alignment"
-    alignment: float = Field(description="Mean over the classes that have images; 0 is perfect, 4 the worst.")
+    alignment: float = Field(description="Mean over the classes with images: 0 is best, 4 is worst.")
     by_class: list[float | None]
-    group: dict[str, float | None] = Field(description="Mean over the classes of many, medium and few.")
+    group: dict[str, float | None] = Field(description="Means over the classes of many, medium and few.")
 
 
 @analyses.register
 class AlignmentConfig(AnalysisSettings):
-    """How near two augmented views of an image come, by class.
+    """How close two augmented views of an image are, by class.
 
-    Mean |z_view1 - z_view2|^2 of two augmented views (Wang & Isola 2020).
+    The mean |z_view1 - z_view2|^2 of two augmented views (Wang & Isola 2020).
     """
 
     kind = "alignment"
@@ -286,5 +293,7 @@ class AlignmentConfig(AnalysisSettings):
     needs = frozenset[Need]({"images"})
     result = Alignment
 
-    per_class: int = Field(200, ge=1, le=10_000, description="ID images of each class, drawn where there are more.")
+    per_class: int = Field(
+        200, ge=1, le=10_000, description="ID images of each class; a random sample if there are more."
+    )
     num_pairs: int = Field(4, ge=1, le=64, description="Pairs of views of each image.")

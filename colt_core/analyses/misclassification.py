@@ -1,4 +1,4 @@
-"""Where wrong predictions go, relative to balanced confusion (COLT, Bai et al. 2023)."""
+"""Wrong predictions by class, relative to balanced confusion (COLT, Bai et al. 2023)."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ def analyze(settings: MisclassificationConfig, run: AnalysedRun) -> Misclassific
 
 
 def misclassification_matrix(predictions_N: Int64, labels_N: Int64, class_counts: Sequence[int]) -> Misclassification:
-    """Count predictions by (true, predicted) class, relate the wrong ones to balanced confusion.
+    """Count predictions by (true, predicted) class, and relate wrong ones to balanced confusion.
 
     Balanced confusion spreads the W wrong predictions evenly over all images and other classes.
-    Class i with n_i of the n test images then has W * n_i / n / (C - 1) of them in each other
-    class. On a balanced test set this is W / (C (C - 1)). So 1 everywhere off the diagonal is
-    balanced confusion, and columns of head classes above 1 show that they draw errors.
+    Class i has n_i of the n test images, so W * n_i / n / (C - 1) of them are in each other class.
+    On a balanced test set this is W / (C (C - 1)). Values of 1 off the diagonal mean balanced
+    confusion. Columns of head classes above 1 mean that head classes attract errors.
 
     Args:
-        predictions_N, labels_N: test images' classes in 0..C-1.
-        class_counts: C training counts; they give the order of the classes, the head first.
+        predictions_N, labels_N: predicted and true classes of the test images, in 0..C-1.
+        class_counts: C training counts, which give the order of the classes, largest first.
 
     Raises:
-        ValueError: no prediction, not as many predictions as labels, or a class outside 0..C-1.
+        ValueError: if there is no prediction, the numbers of predictions and labels differ, or a
+            class is outside 0..C-1.
     """
     num_classes = len(class_counts)
     check_predictions(predictions_N, labels_N, num_classes)

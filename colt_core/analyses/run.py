@@ -1,4 +1,4 @@
-"""One analysis of one checkpoint, as asked for by `AnalysisSettings`."""
+"""Runs an analysis of a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ class Implementation(Protocol):
     """The implementation of a kind of analysis."""
 
     def __call__(self, settings: Any, run: AnalysedRun, /) -> AnalysisResult:
-        """Make the analysis: a function of its arguments, as all draws come from `settings.seed`.
+        """Run the analysis. It is a function of its arguments: all draws come from `settings.seed`.
 
         Args:
-            settings: of the analysis's kind.
-            run: the checkpoint and its data; of these only what `settings.needs` names may be read.
+            settings: settings of the analysis's kind.
+            run: the checkpoint and its data. Images and pool may be read only if `settings.needs`
+                names them.
 
         Raises:
-            ValueError: if the analysis cannot be made of them; says why.
+            ValueError: if the analysis cannot run on them; the message says why.
         """
 
 
@@ -32,23 +33,21 @@ def analyze(
     dataset: ImageDataset | DatasetLabels,
     pool: ImagePool | None = None,
 ) -> AnalysisResult:
-    """Make an analysis of a checkpoint.
+    """Run an analysis of a checkpoint.
 
-    All that rests on embeddings is made in the space of the projection head's outputs,
-    L2-normalised: that of tailness and of sampling rounds. Many and Few are the classes that the
-    run's `group_thresholds` give. The result is a function of the arguments: all draws come from
-    `config.seed`.
+    Embeddings are L2-normalised outputs of the projection head, as for tailness and sampling
+    rounds. The run's `group_thresholds` define Many and Few. The result is a function of the
+    arguments: all draws come from `config.seed`.
 
     Args:
-        config: which analysis, for instance `UniformityConfig()`.
-        state: a checkpoint, as `load_checkpoint` or a `CheckpointReady` event gives it.
-        dataset: the run's data. Their labels are enough where `config.needs` does not name
-            "images".
-        pool: the run's pool, for the analyses that look at the OOD images picked (connectivity,
-            feature_map).
+        config: which analysis, for example `UniformityConfig()`.
+        state: a checkpoint, from `load_checkpoint` or a `CheckpointReady` event.
+        dataset: the run's data. Labels are enough if `config.needs` does not name "images".
+        pool: the run's pool, for analyses of picked OOD images (connectivity, feature_map).
 
     Raises:
-        ValueError: if the data are not the run's, or the analysis cannot be made of them; says why.
+        ValueError: if the data are not the run's, or the analysis cannot run on them; the message
+            says why.
     """
     run = AnalysedRun.of(state, dataset, pool, config.needs)
     sizes = dataset.split_sizes

@@ -1,4 +1,7 @@
-"""Whether high tailness finds the true tail: phi_tail and phi_head (COLT, Bai et al. 2023)."""
+"""Tests whether high tailness finds the true tail (COLT, Bai et al. 2023).
+
+It computes phi_tail and phi_head.
+"""
 
 from __future__ import annotations
 
@@ -25,24 +28,25 @@ def analyze(settings: TailShareConfig, run: AnalysedRun) -> TailShare:
 def tail_share(
     tailness_N: Float32, labels_N: Int64, classes: Sequence[int], gammas: Sequence[float]
 ) -> list[float | None]:
-    """phi(gamma): share of `classes` among the gamma % of highest tailness.
+    """phi(gamma): share of `classes` among the gamma % of images with highest tailness.
 
-    It is divided by the share of these classes among all images.
-
-    With the Few classes it is phi_tail, which a good tailness brings above 1; with the Many classes
-    phi_head, which it brings below 1. Chance gives 1, and gamma = 100 always does.
+    It is divided by the share of these classes among all images. For the Few classes it is
+    phi_tail, which is above 1 for a good tailness. For the Many classes it is phi_head, which is
+    then below 1. 1 is chance level, and always the value at gamma = 100.
 
     Args:
-        tailness_N: of every training image.
+        tailness_N: tailness of every training image.
         labels_N: their classes.
-        gammas: percent, each above 0 and at most 100. ceil(gamma % * N) images are taken, of equal
-            tailness the first.
+        classes: the classes whose share is computed.
+        gammas: percentages in (0, 100]. ceil(gamma % * N) images are taken, the first if several
+            have equal tailness.
 
     Returns:
-        One value for each gamma; None where no image is of `classes`.
+        One value for each gamma; None if no image is of `classes`.
 
     Raises:
-        ValueError: if there is no image, not one label for each score, or a gamma is out of range.
+        ValueError: if there is no image, the numbers of labels and scores differ, or a gamma is out
+            of range.
     """
     if tailness_N.shape != labels_N.shape or tailness_N.ndim != 1 or tailness_N.size == 0:
         raise ValueError(f"one score for each label is needed, got {tailness_N.shape} for {labels_N.shape}")
@@ -54,6 +58,6 @@ def tail_share(
     if overall == 0:
         return [None] * len(gammas)
     found_N = np.cumsum(is_member_N[np.argsort(-tailness_N, kind="stable")])
-    # Of the decimal as written. In floats 7 % of 100 may exceed 7 a little: its ceiling is 8.
+    # Exact decimals: in floats, 7 % of 100 may be slightly above 7, with a ceiling of 8.
     taken = [math.ceil(Fraction(str(gamma)) * len(labels_N) / 100) for gamma in gammas]
     return [float(found_N[count - 1] / count / overall) for count in taken]

@@ -1,4 +1,4 @@
-"""How evenly embeddings cover the sphere (Wang & Isola 2020)."""
+"""Uniformity: how evenly embeddings cover the sphere (Wang & Isola 2020)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from colt_core.analyses.views import choose, embed_images
 from colt_core.embeddings import as_embeddings
 from colt_core.events import Float32
 
-_BLOCK = 2**22  # pairs compared at a time: memory holds some rows of their matrix, never all of it
+_BLOCK = 2**22  # pairs compared at a time, so that memory never holds all pairs
 
 
 def analyze(settings: UniformityConfig, run: AnalysedRun) -> Uniformity:
     """The analysis `uniformity`."""
     index = choose(len(run.images), settings.num_samples, settings.seed)
     if len(index) < 2:
-        raise ValueError("uniformity is over pairs, and there is only one training image")
+        raise ValueError("uniformity needs at least two training images, and there is only one")
     z_ND, labels = embed_images(run.framework, run.images, index, run.config.precision), run.labels[index]
     of_class = [z_ND[labels == c] for c in range(run.num_classes)]
     return Uniformity(
@@ -38,22 +38,22 @@ def uniformity(z_ND: Float32 | Tensor) -> float:
         z_ND: L2-normalised embeddings, N >= 2.
 
     Returns:
-        -8..0: 0 where all embeddings are one point, near -4 where they are spread evenly over a
-        sphere of many dimensions.
+        -8..0: 0 if all embeddings are equal, near -4 if they are spread evenly over a sphere of
+        many dimensions.
 
     Raises:
-        ValueError: for fewer than two embeddings, or some that are not normalised.
+        ValueError: for fewer than two embeddings, or if some are not normalised.
     """
     z = torch.from_numpy(as_embeddings(z_ND, "z_ND"))
     count = len(z)
     if count < 2:
-        raise ValueError("uniformity is over pairs, and there is only one embedding")
+        raise ValueError("uniformity needs at least two embeddings, and there is only one")
     rows = max(1, _BLOCK // count)
     total = 0.0
     for start in range(0, count, rows):
-        # Rows start.. against columns start..: above the diagonal is each pair once.
-        # -2 |a - b|^2 = 4 a.b - 4 lies in -8..0. So no exponential overflows or vanishes, and
-        # their plain sum is safe.
+        # Rows and columns begin at `start`, so each pair is above the diagonal once. Exponents -2
+        # |a - b|^2 = 4 a.b - 4 are in -8..0. No exponential overflows or vanishes, so a plain sum
+        # is safe.
         products = (z[start : start + rows] @ z[start:].T).clamp_(max=1)
         total += float(products.sub_(1).mul_(4).exp_().triu_(diagonal=1).sum(dtype=torch.float64))
     return math.log(total / (count * (count - 1) / 2))

@@ -1,4 +1,4 @@
-"""Embeddings of a few images out of many: of the images themselves, or of augmented views."""
+"""Computes embeddings of a few images out of many, or of their augmented views."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _BATCH = 256
 
 
 def choose(count: int, wanted: int, seed: int, *position: int) -> Int64:
-    """`wanted` of 0..count-1, all where there are no more; seeded, ascending."""
+    """Draw `wanted` of 0..count-1, seeded and ascending. All if there are fewer."""
     drawn = torch.randperm(count, generator=generator(seed, "analysis images", *position))[:wanted]
     return np.sort(drawn.numpy())
 
 
 def embed_images(framework: Framework, images: UInt8, index_N: Int64, precision: str) -> Float32:
-    """(N, D) embeddings of `images[index_N]`, of which there must be some; L2-normalised.
+    """(N, D) L2-normalised embeddings of `images[index_N]`, which must not be empty.
 
     Raises:
         ValueError: if they are not finite, or too large to be normalised.
@@ -53,12 +53,12 @@ def embed_views(
 
     The network is in evaluation mode.
 
-    The augmentation is that of the run, of which RandAugment (BCL) has no part: its strength is a
-    matter of training.
+    The augmentation is that of the run, except for RandAugment (BCL), whose strength belongs to
+    training.
 
     Args:
-        purpose: names the stream of randomness; views that are to be compared must not be drawn
-            from the same one.
+        purpose: names the random stream. Views that are compared with each other need different
+            streams.
 
     Raises:
         ValueError: if they are not finite, or too large to be normalised.

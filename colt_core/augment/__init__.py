@@ -1,4 +1,4 @@
-"""Batched augmentation."""
+"""Augmentation of whole batches."""
 
 from colt_core.augment.augmenter import BatchAugmenter
 from colt_core.augment.normalize import normalize

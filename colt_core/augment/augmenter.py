@@ -1,4 +1,4 @@
-"""The augmentation of a batch at a time: SimCLR's, and BCL's RandAugment after it."""
+"""Augments whole batches: SimCLR's augmentation, then BCL's RandAugment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from colt_core.augment.blur import blur_, draw_blur
 from colt_core.augment.color import grayscale
-from colt_core.augment.crop import MOST_TABLED, IntervalResize, crop_resize, draw_boxes, interval_matrices
+from colt_core.augment.crop import MAX_TABLE_SIDE, IntervalResize, crop_resize, draw_boxes, interval_matrices
 from colt_core.augment.crop_bytes import crop_bytes
 from colt_core.augment.fused import map_colors
 from colt_core.augment.jitter import draw_jitter, jitter_
@@ -19,8 +19,9 @@ from colt_core.augment.rand_augment import draw_rand_augment, rand_augment_
 from colt_core.config import PretrainConfig
 from colt_core.transfer import to_device
 
-# A part has 260 views of 32 pixels: its planes and temporaries stay in the cores' caches, and an operation is long
-# enough for two threads. Halves of it take a fifth more time, all 1,024 views of a batch at once half as much again.
+# A part has 260 views of 32 pixels. Its planes and temporaries stay in the cores' caches, and an
+# operation is long enough for two threads. Half the size takes a fifth more time. All 1,024 views
+# of a batch at once take half as much again.
 _PART_FLOATS = 800_000
 
 
@@ -30,22 +31,23 @@ def _parts(count: int, floats: int, device: torch.device) -> list[slice]:
 
 
 class BatchAugmenter:
-    """Random resized crop, flip, colour jitter, grayscale, blur, RandAugment, normalise; each view by its own draws.
+    """Random resized crop, flip, colour jitter, grayscale, blur, RandAugment and normalisation.
 
-    The distribution is that of the released COLT code (torchvision's transforms on PIL images), without its rounding
-    to 8 bits after every operation. Random numbers come from a CPU generator alone, so a seed gives the same views
-    on every device.
+    Each view has its own draws. The distribution is that of the released COLT code (torchvision's
+    transforms on PIL images), but without rounding to 8 bits after every operation. Random numbers
+    come only from a CPU generator, so a seed gives the same views on every device.
 
     Args:
-        size: side of the square output in pixels; None keeps the input's (which then must be square).
-        min_crop_scale: smallest share of the area that a crop takes; the largest is 1.
-        flip_probability: of a horizontal flip.
-        color_jitter: strength of brightness, contrast and saturation; hue gets a quarter of it.
-        color_jitter_probability, grayscale_probability: of each.
-        blur_probability: of a Gaussian blur of 0.1 to 2 pixels.
-        rand_augment: operations of RandAugment a view, 0 to 2 (BCL); their strength is given with the images.
-        fused: colour jitter and grayscale as one affine map of a view's pixels (see `map_colors`): from the same
-            draws views near the exact ones, in less time.
+        size: side of the square output in pixels. None keeps the input's, which must be square.
+        min_crop_scale: smallest share of the area in a crop; the largest is 1.
+        flip_probability: probability of a horizontal flip.
+        color_jitter: strength for brightness, contrast and saturation. Hue gets a quarter of it.
+        color_jitter_probability, grayscale_probability: probabilities of the two.
+        blur_probability: probability of a Gaussian blur with sigma 0.1 to 2 pixels.
+        rand_augment: RandAugment operations for each view, 0 to 2 (BCL). Their strength is given
+            with the images.
+        fused: colour jitter and grayscale are one affine map of a view's pixels (see `map_colors`).
+            This is faster, and its views are close to the exact ones of the same draws.
 
     Raises:
         ValueError: for another number of operations.
@@ -92,13 +94,18 @@ class BatchAugmenter:
         )
 
     def __call__(self, images_B3HW: Tensor, generator: torch.Generator, strength_B: Tensor | None = None) -> Tensor:
-        """uint8 (B, 3, H, W) -> one view of each, float32 (B, 3, S, S), standardised, channels-last in memory.
+        """One view of each image, standardised.
 
         Args:
-            strength_B: of RandAugment, by image in 0..1; needed where the augmenter has such operations.
+            images_B3HW: uint8 (B, 3, H, W).
+            strength_B: RandAugment's strength for each image, in 0..1. Needed if the augmenter has
+                such operations.
+
+        Returns:
+            (B, 3, S, S) float32, channels-last in memory.
 
         Raises:
-            ValueError: for images of another type or shape, or such a strength missing.
+            ValueError: for images of another type or shape, or a missing strength.
         """
         count, _, height, width = checked_pixels(images_B3HW).shape
         return self.apply(images_B3HW, self.draw(count, height, width, generator, strength_B))
@@ -112,14 +119,17 @@ class BatchAugmenter:
         strength_B: Tensor | None = None,
         views: int = 1,
     ) -> ViewParameters:
-        """What `__call__` draws for `count` images of these sides; nothing for an operation that is switched off.
+        """Draw the parameters of `count` views. Nothing is drawn for operations that are off.
 
         Args:
-            views: where `count` is that of so many stacked views of the same images. All is drawn for each, but for
-                what is one for a sample's views, see `draw_rand_augment`.
+            count, height, width: number of images, and their sides in pixels.
+            views: how many views of the same images are stacked in `count`. Each view has its own
+                draws, except RandAugment's level, which a sample's views share (see
+                `draw_rand_augment`).
 
         Raises:
-            ValueError: if the augmenter has RandAugment operations and no strength in 0..1 of each image is given.
+            ValueError: if the augmenter has RandAugment operations, and strengths are missing or
+                outside 0..1.
         """
         box_B4 = torch.stack(draw_boxes(count, height, width, self.min_crop_scale, generator), dim=1)
         mirrored_B = torch.rand(count, generator=generator) < self.flip_probability
@@ -134,18 +144,19 @@ class BatchAugmenter:
         return ViewParameters(box_B4, mirrored_B, jitter, gray_B, sigma_B, rand_augment)
 
     def apply(self, images_B3HW: Tensor, parameters: ViewParameters) -> Tensor:
-        """The views that the parameters make of the images, as `__call__` gives them.
+        """Make views of the images by drawn parameters. The result is as for `__call__`.
 
-        A view is a function of its image and its own parameters: some rows of both give, bit for bit, those rows of
-        the whole batch's views.
+        A view is a function of its image and its own parameters. A subset of rows gives
+        bit-identical views to the same rows of the whole batch.
 
         Raises:
-            ValueError: for images of another type or shape, or of another number than the parameters.
+            ValueError: for images of another type or shape, or if there are not as many parameters
+                as images.
         """
         count = len(checked_pixels(images_B3HW))
         if count != len(parameters):
             raise ValueError(f"parameters of {len(parameters)} views for {count} images")
-        # Pixels have more digits than bfloat16, so a run's views do not depend on its precision.
+        # Never in bfloat16, so that a run's views do not depend on its precision.
         with torch.autocast(images_B3HW.device.type, enabled=False):
             return self._views(images_B3HW, parameters)
 
@@ -154,10 +165,10 @@ class BatchAugmenter:
         device = images_B3HW.device
         size = self.size or height
         order = torch.arange(count)
-        if parameters.jitter is not None and not self.fused:  # neighbours then take each operation together
+        if parameters.jitter is not None and not self.fused:  # neighbours with the same operation share a call
             order = parameters.jitter.order.argsort(stable=True)
         views_BSS3 = torch.empty(count, size, size, 3, device=device)
-        # RandAugment takes the views of a batch together: of its 15 operations each has few views in a part.
+        # RandAugment works on the whole batch: each of its 15 operations has few views in a part.
         whole = None if parameters.rand_augment is None else torch.empty(count, 3, size, size, device=device)
         for part in _parts(count, 3 * size * size, device):
             rows = order[part]
@@ -165,7 +176,7 @@ class BatchAugmenter:
             pixels = self._recolored(self._cropped(images_B3HW[here], drawn, size), drawn)
             if whole is not None:
                 whole.index_copy_(0, here, pixels)
-            else:  # rows of one image each are copied in a third of the time of an assignment to channels-last views
+            else:  # copying rows of one image each takes a third of the time of assigning to channels-last views
                 views_BSS3.index_copy_(0, here, standardize_(pixels).permute(0, 2, 3, 1).contiguous())
         if whole is not None and parameters.rand_augment is not None:
             rand_augment_(whole, parameters.rand_augment)
@@ -176,7 +187,7 @@ class BatchAugmenter:
         """float32 (n, 3, S, S) in 0..1, contiguous."""
         _, _, height, width = images_n3HW.shape
         device = images_n3HW.device
-        if max(height, width, size) <= MOST_TABLED:
+        if max(height, width, size) <= MAX_TABLE_SIDE:
             top, left, box_h, box_w = drawn.box.unbind(1)
             rows = to_device(self._resize(height, size)(top, box_h), device)
             columns = to_device(self._resize(width, size)(left, box_w, drawn.mirrored), device)
@@ -190,7 +201,7 @@ class BatchAugmenter:
         return crop_resize(images_n3HW, rows, columns).contiguous()
 
     def _recolored(self, pixels_n3SS: Tensor, drawn: ViewParameters) -> Tensor:
-        """Jitter, grayscale and blur, within 0..1; may change the pixels given."""
+        """Jitter, grayscale and blur, clamped to 0..1. May change its input."""
         pixels_n3P = pixels_n3SS.flatten(2)
         if self.fused:
             pixels_n3P = map_colors(pixels_n3P, drawn.jitter, drawn.gray)
@@ -217,5 +228,5 @@ def _checked_strength(strength_B: Tensor | None, count: int) -> Tensor:
         raise ValueError(f"strength must be one number for each of {count} images, not {tuple(strength_B.shape)}")
     wrong = strength_B[~((strength_B >= 0) & (strength_B <= 1))]
     if len(wrong) > 0:
-        raise ValueError(f"strength must lie in 0..1, not {wrong[0].item()}")
+        raise ValueError(f"strength must be in 0..1, not {wrong[0].item()}")
     return strength_B.cpu().float()

@@ -1,7 +1,7 @@
-"""Colour operations on a group of images, in place, each image by its own factor.
+"""Colour operations on a group of images, in place. Each image has its own factor.
 
-Images are float32 (n, 3, P) in 0..1 with P pixels, factors (n,). Same results as torchvision.transforms.v2.functional
-on float images.
+Images are float32 (n, 3, P) in 0..1 with P pixels, factors are (n,). Results are those of
+torchvision.transforms.v2.functional on float images.
 """
 
 from __future__ import annotations
@@ -22,33 +22,35 @@ def grayscale(images_n3P: Tensor) -> Tensor:
 
 
 def adjust_brightness_(images_n3P: Tensor, factor_n: Tensor) -> None:
-    """Scale towards black (factor 0) or up."""
+    """Scale towards black (factor 0), or brighten (above 1)."""
     images_n3P.mul_(factor_n[:, None, None]).clamp_(0, 1)
 
 
 def adjust_contrast_(images_n3P: Tensor, factor_n: Tensor) -> None:
-    """Blend with the image's mean luma (factor 0)."""
-    # Not a product with a matrix, which may round one image differently among others.
+    """Blend with the image's mean luma; factor 0 gives only the mean luma."""
+    # Not a matrix product, whose rounding of an image may depend on the other images.
     mean_n1 = grayscale(images_n3P.mean(dim=2, keepdim=True))
     images_n3P.mul_(factor_n[:, None, None]).add_(((1 - factor_n)[:, None] * mean_n1)[:, None]).clamp_(0, 1)
 
 
 def adjust_saturation_(images_n3P: Tensor, factor_n: Tensor) -> None:
-    """Blend with the image's luma pixel by pixel (factor 0)."""
+    """Blend with the luma of each pixel; factor 0 gives only the luma."""
     gray = grayscale(images_n3P).mul_((1 - factor_n)[:, None])
     images_n3P.mul_(factor_n[:, None, None]).add_(gray[:, None]).clamp_(0, 1)
 
 
 def adjust_hue_(images_n3P: Tensor, factor_n: Tensor, scratch: Tensor | None = None) -> None:
-    """Turn the hue of the HSV model by `factor` of a full circle, value and saturation kept.
+    """Turn the HSV hue by `factor` of a full circle, and keep value and saturation.
 
-    Back from HSV by the closed form of a channel, v - chroma * clamp(min(k, 4 - k), 0, 1) with k = (n + 6 h) mod 6 and
-    n = 5, 3, 1 for red, green, blue: it needs neither the saturation nor six cases.
+    A channel's closed form converts back from HSV: v - chroma * clamp(min(k, 4 - k), 0, 1). Here k
+    = (n + 6 h) mod 6, with n = 5, 3, 1 for red, green, blue. This needs neither the saturation nor
+    six cases.
 
-    Comparisons, `where` and `remainder` take 6 to 14 times the time of a sum on a CPU, so none is used.
+    On a CPU, comparisons, `where` and `remainder` take 6 to 14 times as long as a sum. So none is
+    used.
 
     Args:
-        scratch: contiguous floats to work in, at least HUE_PLANES * n * P; made anew without.
+        scratch: contiguous floats to work in, at least HUE_PLANES * n * P. None: allocated.
     """
     count, _, pixels = images_n3P.shape
     if scratch is None:
@@ -63,10 +65,11 @@ def adjust_hue_(images_n3P: Tensor, factor_n: Tensor, scratch: Tensor | None = N
     torch.minimum(red, green, out=chroma)
     torch.minimum(chroma, blue, out=chroma)
     torch.sub(value, chroma, out=chroma)
-    torch.clamp(chroma, min=_SMALL, out=inverse).reciprocal_()  # finite where the chroma is 0: times a difference of 0
+    torch.clamp(chroma, min=_SMALL, out=inverse).reciprocal_()  # finite at chroma 0, where the differences are 0 too
 
-    # The hue in sixths of the circle is that of the largest channel: the others' are lifted out of the minimum's reach.
-    # Where two are largest, the hues of both are equal or (red and blue) red's is the smaller and the right one.
+    # The hue, in sixths of the circle, is that of the largest channel. The hues of the other
+    # channels are raised so that the minimum skips them. If two channels are largest, their hues
+    # are equal, or for red and blue the smaller one (red's) is right.
     torch.sub(red, green, out=hue).mul_(inverse).add_(4)
     hue.add_(torch.sub(value, blue, out=away), alpha=_LARGE)
     torch.sub(blue, red, out=sixths).mul_(inverse).add_(2)

@@ -1,4 +1,4 @@
-"""Random resized crop and horizontal flip of a whole batch, as two batched matrix products."""
+"""Random resized crop and horizontal flip of a batch, as two batched matrix products."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import math
 import torch
 from torch import Tensor
 
-MOST_TABLED = 64  # pixels of a side of which an `IntervalResize` is small and quick
+MAX_TABLE_SIDE = 64  # largest side in pixels for which an `IntervalResize` is small and fast
 _TRIES = 10
 
 
 def draw_boxes(
     count: int, height: int, width: int, min_scale: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Crop boxes distributed as torchvision's `RandomResizedCrop(scale=(min_scale, 1), ratio=(3/4, 4/3))` draws them.
+    """Draw crop boxes with the distribution of torchvision's RandomResizedCrop.
 
-    Ten tries an image, of which the first that fits is taken; if none does, the largest central box within the ratios.
+    Its arguments are `scale=(min_scale, 1)` and `ratio=(3/4, 4/3)`. Each image has ten tries, and
+    the first that fits is used. If none fits, the largest central box within the ratios is used.
 
     Returns:
-        top, left, height, width of each box, int64 (count,).
+        top, left, height, width of each box in pixels, int64 (count,).
     """
     low, high = math.log(3 / 4), math.log(4 / 3)
     area = torch.empty(count, _TRIES).uniform_(min_scale, 1, generator=generator) * (height * width)
@@ -34,7 +35,7 @@ def draw_boxes(
     some = fits.any(dim=1)
     box_h = torch.where(some, box_h.gather(1, first).squeeze(1), fallback_h)
     box_w = torch.where(some, box_w.gather(1, first).squeeze(1), fallback_w)
-    # The minimum guards against a product that rounds up to the bound.
+    # The minimum guards against products that round up to the bound.
     top = torch.minimum((corner[0] * (height - box_h + 1)).long(), height - box_h)
     left = torch.minimum((corner[1] * (width - box_w + 1)).long(), width - box_w)
     top = torch.where(some, top, (height - fallback_h) // 2)
@@ -58,10 +59,10 @@ def _bicubic(distance: Tensor) -> Tensor:
 
 
 def bicubic_weights(length: int, size: int) -> Tensor:
-    """The matrix (size, length) by which PIL's antialiased bicubic resize takes `length` pixels to `size`.
+    """The matrix (size, length) of PIL's antialiased bicubic resize from `length` to `size` pixels.
 
-    As `precompute_coeffs` of Pillow's Resample.c: kernel a = -0.5, as_float32 by the scale when shrinking, cut at the
-    borders and normalised to sum 1.
+    It follows `precompute_coeffs` of Pillow's Resample.c. The kernel has a = -0.5, is widened by
+    the scale when shrinking, cut at the borders and normalised to sum 1.
     """
     scale = length / size
     stretch = max(scale, 1.0)
@@ -74,11 +75,12 @@ def bicubic_weights(length: int, size: int) -> Tensor:
 
 
 class IntervalResize:
-    """Resize matrices of every interval of an axis: start i, length h of `side` pixels -> `size` pixels.
+    """Resize matrices from every interval of an axis of `side` pixels to `size` pixels.
 
-    One padded row of weights serves every start of a length, as a window that slides over it: all 528 intervals of a
-    32-pixel axis take 260 kB instead of 2 MB, and stay in cache. The table grows with the cube of the side: 4 MB for
-    64 pixels, 180 for 224, for which `interval_matrices` computes what is asked for.
+    One padded row of weights serves all intervals of a length: each is a window of it. The 528
+    intervals of a 32-pixel axis take 260 kB instead of 2 MB, and stay in cache. The table grows
+    with the cube of the side: 4 MB for 64 pixels, 180 MB for 224. For large sides
+    `interval_matrices` computes matrices on demand.
     """
 
     def __init__(self, side: int, size: int) -> None:
@@ -89,14 +91,16 @@ class IntervalResize:
         self._table[1] = self._table[0].flip(1)
 
     def __call__(self, start: Tensor, length: Tensor, mirrored: Tensor | None = None) -> Tensor:
-        """The matrices (B, size, side) of B intervals; those `mirrored` (bool) give the pixels from last to first."""
-        windows = self._table.unfold(3, self.side, 1).transpose(2, 3)  # a view: (mirrored, length, shift, size, side)
+        """The matrices (B, size, side) of B intervals. If `mirrored`, they reverse the pixels."""
+        windows = self._table.unfold(3, self.side, 1).transpose(
+            2, 3
+        )  # a view of shape (mirrored, length, shift, size, side)
         flipped = torch.zeros_like(start) if mirrored is None else mirrored.long()
         return windows[flipped, length, self.side - 1 - start]
 
 
 def interval_matrices(start_B: Tensor, length_B: Tensor, side: int, size: int) -> Tensor:
-    """The matrices (B, size, side) that `IntervalResize` gives, computed at once on the device of the intervals."""
+    """The matrices (B, size, side) of `IntervalResize`, computed on the intervals' device."""
     scale = length_B.double()[:, None, None] / size
     stretch = scale.clamp(min=1)
     center = (torch.arange(size, device=start_B.device)[:, None] + 0.5) * scale
@@ -108,13 +112,17 @@ def interval_matrices(start_B: Tensor, length_B: Tensor, side: int, size: int) -
 
 
 def crop_resize(images_B3HW: Tensor, rows_BSH: Tensor, columns_BSW: Tensor) -> Tensor:
-    """Each image by its own two matrices: uint8 (B, 3, H, W) -> float32 (B, 3, S, S) in 0..1, strided."""
+    """Resize each image by its own matrices: uint8 (B, 3, H, W) -> float32 (B, 3, S, S).
+
+    The result is in 0..1 and not contiguous.
+    """
     b, c, h, w = images_B3HW.shape
     s = rows_BSH.shape[1]
-    # Rows first, for all channels at once: (S, H) x (H, 3W); then each of the 3S rows by the columns' matrix.
+    # Rows come first, for all channels at once: (S, H) x (H, 3W). The columns' matrix follows.
     pixels = images_B3HW.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format).view(b, h, c * w)
     rows = torch.bmm(rows_BSH, pixels).view(b, s * c, w)
     out = torch.bmm(rows, columns_BSW.transpose(1, 2))
-    # Bicubic overshoots at edges. Before the transpose, while memory is contiguous: many times quicker.
+    # Bicubic overshoots at edges. Clamping is many times faster before the transpose, while memory
+    # is contiguous.
     out.mul_(1 / 255).clamp_(0, 1)
     return out.view(b, s, c, s).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Random resized crop and flip of large images on a CPU, by bytes as PIL does it."""
+"""Random resized crop and flip of large images on a CPU, on bytes as in PIL."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch.nn import functional as F  # noqa: N812
 
 
 def crop_bytes(images_B3HW: Tensor, box_B4: Tensor, mirrored_B: Tensor, size: int) -> Tensor:
-    """Each image by its own box: uint8 (B, 3, H, W) on the CPU -> uint8 (B, 3, size, size).
+    """Crop each image by its own box: uint8 (B, 3, H, W) on the CPU -> uint8 (B, 3, size, size).
 
-    Torch resizes bytes by PIL's algorithm, rounding after each of the two passes as PIL does: over 99 % of the values
-    are PIL's, hardly any is more than a level off. Only the pixels that a weight reaches count: 224 pixels take a
-    quarter of the time of `crop_resize`'s matrices.
+    Torch resizes bytes by PIL's algorithm, and rounds after each of the two passes as PIL does.
+    Over 99 % of the values equal PIL's, and almost none differs by more than one level. Only pixels
+    with a weight are read, so 224 pixels take a quarter of the time of `crop_resize`'s matrices.
 
     Args:
         box_B4: int64 top, left, height, width in pixels.
-        mirrored_B: bool; those are flipped left to right.
+        mirrored_B: bool, which images are flipped left to right.
     """
     out = torch.empty(len(images_B3HW), 3, size, size, dtype=torch.uint8)
     boxes = zip(images_B3HW, box_B4.tolist(), mirrored_B.tolist(), out, strict=True)

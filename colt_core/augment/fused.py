@@ -1,9 +1,10 @@
-"""The colour operations of a view as one affine map of its pixels: near the exact ones, and cheaper.
+"""A view's colour operations as one affine map of its pixels: faster, and close to exact.
 
-Brightness, contrast, saturation and grayscale are affine maps of a pixel's RGB but for the clamp to 0..1 after each.
-The hue is turned by a rotation about RGB's gray axis instead of in HSV. (A rotation at constant luma, in YIQ, is
-further from it: on CIFAR-10 a view differs by 3.7 gray levels in the mean, against 2.4.) All that was drawn for a view,
-in its own order, is then one 3 x 3 matrix and one offset, and is clamped once at the end.
+Brightness, contrast, saturation and grayscale are affine maps of a pixel's RGB, except for the
+clamp to 0..1 after each. The hue is turned by a rotation about RGB's gray axis instead of in HSV.
+On CIFAR-10 a view then differs by 2.4 gray levels in the mean. A rotation at constant luma, in YIQ,
+is worse: 3.7 levels. All operations of a view, in their own order, are then one 3 x 3 matrix and
+one offset. The result is clamped once at the end.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from colt_core.transfer import to_device
 
 
 def map_colors(images_B3P: Tensor, jitter: JitterParameters | None, gray_B: Tensor) -> Tensor:
-    """Views (B, 3, P) in 0..1 by the jitter (None for none) and grayscale (bool) that were drawn for them, in 0..1."""
+    """Apply drawn jitter (None: none) and grayscale (bool) to views (B, 3, P) in 0..1."""
     map_B34 = color_maps(images_B3P.mean(dim=2), jitter, gray_B)
     return torch.baddbmm(map_B34[:, :, 3:], map_B34[:, :, :3], images_B3P).clamp_(0, 1)
 
 
 def color_maps(mean_B3: Tensor, jitter: JitterParameters | None, gray_B: Tensor) -> Tensor:
-    """The maps of B views whose channels have these means: (B, 3, 4), a matrix beside its offset.
+    """The maps of B views with these channel means: (B, 3, 4), a matrix and its offset.
 
-    Contrast blends with the mean luma at its place in the order, which is that of the map so far at the mean.
+    Contrast blends with the mean luma at its place in the order. This is the luma of the mean,
+    mapped by the operations so far.
     """
     count, device = len(mean_B3), mean_B3.device
     luma, unit = to_device(torch.tensor(LUMA), device), torch.eye(3, device=device)
@@ -46,11 +48,11 @@ def color_maps(mean_B3: Tensor, jitter: JitterParameters | None, gray_B: Tensor)
 
 
 def _operation_matrices(factors_4B: Tensor) -> Tensor:
-    """The linear part of each operation, and last the identity for none: (5, B, 3, 3)."""
+    """(5, B, 3, 3): the linear part of each operation, and the identity for none."""
     device = factors_4B.device
     unit, luma = torch.eye(3, device=device), to_device(torch.tensor(LUMA), device).expand(3, 3)
     scale_4B11 = factors_4B[:, :, None, None]
-    steps_5B33 = torch.cat([scale_4B11 * unit, unit.expand(1, factors_4B.shape[1], 3, 3)])  # brightness and contrast
+    steps_5B33 = torch.cat([scale_4B11 * unit, unit.expand(1, factors_4B.shape[1], 3, 3)])  # brightness, contrast
     steps_5B33[SATURATION] += (1 - scale_4B11[SATURATION]) * luma
     angle_B11 = 2 * math.pi * scale_4B11[HUE]
     cos, sin = angle_B11.cos(), angle_B11.sin()

@@ -1,4 +1,4 @@
-"""RandAugment's geometric operations as one affine map, sampled as PIL's `Image.transform` does by default."""
+"""RandAugment's geometric operations as affine maps, sampled as by PIL's `Image.transform`."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from colt_core.transfer import to_device
 
 
 def shear_x(value_n: Tensor) -> Tensor:
-    """Rows slide by `value` of their distance from the top."""
+    """Shift rows by `value` times their distance from the top."""
     return _affine(value_n, xy=value_n)
 
 
 def shear_y(value_n: Tensor) -> Tensor:
-    """Columns slide by `value` of their distance from the left."""
+    """Shift columns by `value` times their distance from the left."""
     return _affine(value_n, yx=value_n)
 
 
 def translate_x(value_n: Tensor) -> Tensor:
-    """To the left by `value` of the side."""
+    """Shift to the left by `value` times the side."""
     return _affine(value_n, x=value_n)
 
 
 def translate_y(value_n: Tensor) -> Tensor:
-    """Up by `value` of the side."""
+    """Shift up by `value` times the side."""
     return _affine(value_n, y=value_n)
 
 
 def rotate(value_n: Tensor) -> Tensor:
-    """Counter-clockwise about the centre by `value` degrees."""
+    """Rotate counter-clockwise about the centre by `value` degrees."""
     angle = -value_n.double().deg2rad()
     cos, sin = angle.cos(), angle.sin()
     return _affine(
@@ -53,7 +53,7 @@ def _affine(
     yy: Tensor | float = 1.0,
     y: Tensor | float = 0.0,
 ) -> Tensor:
-    """Maps (n, 2, 3), float64, from a place in the result to that in the image which it shows, as PIL has them.
+    """Maps (n, 2, 3), float64, from a place in the result to its source in the image, as in PIL.
 
     Places are (x, y) from the upper left corner, in units of the side.
     """
@@ -62,9 +62,9 @@ def _affine(
 
 
 def warp(images_n3SS: Tensor, maps_n23: Tensor) -> Tensor:
-    """Each image through its own map, by the nearest pixel; black where the map leaves the image.
+    """Map each image by its own map, to the nearest pixel. Outside the image it is black.
 
-    A gather and not `grid_sample`, whose coordinates in -1..1 put pixels on the other side of a border by rounding.
+    It uses gather. `grid_sample` has coordinates in -1..1, which round some pixels across a border.
     """
     count, channels, size, _ = images_n3SS.shape
     center = torch.arange(size, dtype=torch.float64, device=images_n3SS.device) + 0.5

@@ -1,4 +1,4 @@
-"""Colour jitter of a batch: every image has its own factors and its own order of the four operations."""
+"""Colour jitter of a batch. Every image has its own factors and order of operations."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from colt_core.augment.color import (
 from colt_core.transfer import to_device
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
-ORDERS = torch.tensor([*permutations(range(4)), (-1,) * 4])  # the last row, index -1: no operation
+ORDERS = torch.tensor([*permutations(range(4)), (-1,) * 4])  # the last row (index -1) has no operation
 
 
 @dataclass(frozen=True, slots=True)
 class JitterParameters:
-    """What `draw_jitter` drew for B images."""
+    """The parameters of `draw_jitter` for B images."""
 
     factors: Tensor  # (4, B): brightness, contrast, saturation factor, hue shift
-    order: Tensor  # (B,) index into the 24 orders of the four operations; -1 leaves the image as it is
+    order: Tensor  # (B,) index into the 24 orders of the four operations; -1: no jitter
 
     def __getitem__(self, rows: Tensor | slice) -> JitterParameters:
         return JitterParameters(self.factors[:, rows], self.order[rows])
 
 
 def draw_jitter(count: int, strength: float, probability: float, generator: torch.Generator) -> JitterParameters:
-    """Parameters as torchvision's ColorJitter(strength, strength, strength, strength / 4) draws them."""
+    """Draw as torchvision's ColorJitter(strength, strength, strength, strength / 4)."""
     factors = torch.empty(4, count).uniform_(-1, 1, generator=generator).mul_(strength)
     factors[:3] += 1
     factors[3] /= 4
@@ -46,10 +46,11 @@ def draw_jitter(count: int, strength: float, probability: float, generator: torc
 def jitter_(images_B3P: Tensor, parameters: JitterParameters) -> None:
     """Apply the parameters in place to contiguous float32 images (B, 3, P) in 0..1.
 
-    Neighbours whose next operation is the same take it together, so images sorted by their order take the fewest steps.
+    Neighbours with the same next operation share a step. Images sorted by their order need the
+    fewest steps.
     """
     operations_B4 = ORDERS[parameters.order]
-    runs = [list(_runs(operations_B4[:, turn])) for turn in range(4)]
+    runs = [list(_runs(operations_B4[:, position])) for position in range(4)]
     longest = max((rows.stop - rows.start for run in runs for operation, rows in run if operation == HUE), default=0)
     scratch = torch.empty(HUE_PLANES * longest * images_B3P.shape[2], device=images_B3P.device)
     factors = to_device(parameters.factors, images_B3P.device)

@@ -1,4 +1,4 @@
-"""The test transform: pixels to the range the encoder is trained on."""
+"""The test transform: standardises pixels."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from torch import Tensor
 
 from colt_core.transfer import to_device
 
-# ImageNet's, for every data set (released COLT code). In 0..1 units.
+# ImageNet's values for every data set (released COLT code), in units of 0..1.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
 def standardize_(images_B3HW: Tensor) -> Tensor:
-    """float32 images in 0..1 -> zero mean, unit variance of ImageNet, in place."""
+    """Standardise float32 images in 0..1 by ImageNet's mean and deviation, in place."""
     mean = to_device(torch.tensor(MEAN), images_B3HW.device).view(3, 1, 1)
     std = to_device(torch.tensor(STD), images_B3HW.device).view(3, 1, 1)
     return images_B3HW.sub_(mean).div_(std)
 
 
 def checked_pixels(images_B3HW: Tensor) -> Tensor:
-    """The images as they are. Floats in 0..1, divided by 255 once more, would pass as a model that learns nothing.
+    """Return the images if their type and shape are right.
+
+    Floats in 0..1 would be divided by 255 once more, and the model would learn nothing.
 
     Raises:
-        ValueError: another type than uint8, or another shape than (B, 3, H, W).
+        ValueError: unless they are uint8 (B, 3, H, W).
     """
     if images_B3HW.dtype != torch.uint8 or images_B3HW.ndim != 4 or images_B3HW.shape[1] != 3:
         raise ValueError(f"images must be uint8 (B, 3, H, W), not {images_B3HW.dtype} {tuple(images_B3HW.shape)}")
@@ -31,6 +33,9 @@ def checked_pixels(images_B3HW: Tensor) -> Tensor:
 
 
 def normalize(images_B3HW: Tensor) -> Tensor:
-    """uint8 (B, 3, H, W) -> float32, standardised: the transform of evaluation and of sampling rounds."""
+    """uint8 (B, 3, H, W) -> standardised float32.
+
+    This is the transform of evaluation and of sampling rounds.
+    """
     pixels = checked_pixels(images_B3HW).to(torch.float32, memory_format=torch.contiguous_format)
     return standardize_(pixels.mul_(1 / 255)).contiguous(memory_format=torch.channels_last)

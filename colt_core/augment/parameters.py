@@ -1,4 +1,4 @@
-"""What was drawn for the views of a batch."""
+"""The random parameters of a batch's views."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from colt_core.augment.rand_augment import RandAugmentParameters
 
 @dataclass(frozen=True, slots=True)
 class ViewParameters:
-    """All that was drawn for B views, on the CPU; `parameters[rows]` is what was drawn for some of them."""
+    """All random parameters of B views, on the CPU. `parameters[rows]` are those of some views."""
 
     box: Tensor  # (B, 4) int64: top, left, height, width of the crop in pixels
     mirrored: Tensor  # (B,) bool
     jitter: JitterParameters | None
     gray: Tensor  # (B,) bool
-    sigma: Tensor | None  # (B,) of the blur in pixels; 0 for none
+    sigma: Tensor | None  # (B,) of the blur in pixels; 0: no blur
     rand_augment: RandAugmentParameters | None
 
     def __len__(self) -> int:
         return len(self.mirrored)
 
     def __getitem__(self, rows: Tensor | slice) -> ViewParameters:
-        """Those of some views, by index (int64 or bool) or slice."""
+        """The parameters of some views, by index (int64 or bool) or slice."""
         return ViewParameters(
             self.box[rows],
             self.mirrored[rows],

@@ -1,4 +1,4 @@
-"""RandAugment of a batch, each view as strongly as its sample needs: BCL's augmentation (Zhou et al., ICML 2022)."""
+"""RandAugment with a strength for each sample: BCL's augmentation (Zhou et al., ICML 2022)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 from colt_core.augment import geometry, operations
 from colt_core.transfer import to_device
 
-_LEVELS = 30  # a level of 30 is the upper end of an operation's range
+_LEVELS = 30  # level 30 is the upper end of an operation's range
 
-# Largest value at level 30; from 0, and either way with probability 1/2.
+# Value at level 30; level 0 is 0. The sign is random.
 _GEOMETRIC: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "ShearX": (geometry.shear_x, 0.6),
     "ShearY": (geometry.shear_y, 0.6),
@@ -35,17 +35,17 @@ _WITH_VALUE: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], float, float]] 
     "Brightness": (operations.brightness, 0.1, 1.9),
     "Sharpness": (operations.sharpness, 0.1, 1.9),
 }
-_CUTOUT_SIDE = 0.4  # of the image's, at level 30
+_CUTOUT_SIDE = 0.4  # times the image's side, at level 30
 OPERATIONS = (*_GEOMETRIC, *_WITHOUT_VALUE, *_WITH_VALUE, "Cutout")
 
 
 @dataclass(frozen=True, slots=True)
 class RandAugmentParameters:
-    """What `draw_rand_augment` drew for B views, n operations each."""
+    """The parameters of `draw_rand_augment` for B views of n operations."""
 
-    operation: Tensor  # (B, n) int64, index into OPERATIONS; -1 applies none
+    operation: Tensor  # (B, n) int64, index into OPERATIONS; -1: none
     level: Tensor  # (B,) in 0..30
-    sign: Tensor  # (B, n) 1 or -1, of the geometric operations
+    sign: Tensor  # (B, n) 1 or -1, for the geometric operations
     center: Tensor  # (B, n, 2) x and y of Cutout's square in 0..1 of the side
 
     def __getitem__(self, rows: Tensor | slice) -> RandAugmentParameters:
@@ -55,10 +55,11 @@ class RandAugmentParameters:
 def draw_rand_augment(
     num_operations: int, strength_B: Tensor, generator: torch.Generator, views: int = 1
 ) -> RandAugmentParameters:
-    """Draw operations with replacement, each then applied with probability `strength`.
+    """Draw operations with replacement, each applied with probability `strength`.
 
-    The level is 10 + 20 * strength of one operation, 5 + 25 * strength * u of two, with u ~ U(0, 1) drawn once a
-    sample: both its views have one level, and their own operations (released code).
+    The level of one operation is 10 + 20 * strength. That of two is 5 + 25 * strength * u, with u ~
+    U(0, 1) drawn once for each sample. So a sample's views share the level, but have their own
+    operations (released code).
 
     Args:
         num_operations: n, 1 or 2.
@@ -78,16 +79,16 @@ def draw_rand_augment(
 
 
 def rand_augment_(images_B3SS: Tensor, parameters: RandAugmentParameters) -> None:
-    """Apply the parameters in place to square float32 images (B, 3, S, S) in 0..1, grouped by operation."""
-    for turn in range(parameters.operation.shape[1]):
+    """Apply the parameters in place to square float32 images (B, 3, S, S) in 0..1."""
+    for position in range(parameters.operation.shape[1]):
         for index, name in enumerate(OPERATIONS):
-            chosen = (parameters.operation[:, turn] == index).nonzero().squeeze(1)
+            chosen = (parameters.operation[:, position] == index).nonzero().squeeze(1)
             if len(chosen) > 0:
                 here = to_device(chosen, images_B3SS.device)
-                images_B3SS[here] = _operate(name, images_B3SS[here], parameters[chosen], turn)
+                images_B3SS[here] = _operate(name, images_B3SS[here], parameters[chosen], position)
 
 
-def _operate(name: str, images_n3SS: Tensor, parameters: RandAugmentParameters, turn: int) -> Tensor:
+def _operate(name: str, images_n3SS: Tensor, parameters: RandAugmentParameters, position: int) -> Tensor:
     device, share_n = images_n3SS.device, parameters.level / _LEVELS
     if name in _WITHOUT_VALUE:
         return _WITHOUT_VALUE[name](images_n3SS)
@@ -96,6 +97,6 @@ def _operate(name: str, images_n3SS: Tensor, parameters: RandAugmentParameters, 
         return apply(images_n3SS, to_device(low + (high - low) * share_n, device))
     if name in _GEOMETRIC:
         maps, most = _GEOMETRIC[name]
-        return geometry.warp(images_n3SS, maps(share_n * most * parameters.sign[:, turn]))
-    center_2n = parameters.center[:, turn].T
+        return geometry.warp(images_n3SS, maps(share_n * most * parameters.sign[:, position]))
+    center_2n = parameters.center[:, position].T
     return operations.cutout(images_n3SS, to_device(_CUTOUT_SIDE * share_n, device), to_device(center_2n, device))

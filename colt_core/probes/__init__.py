@@ -1,4 +1,4 @@
-"""Probes: what a frozen backbone has learnt.
+"""Probes: tests of what a frozen backbone has learnt.
 
-This file imports nothing, as `colt_core.probes.kinds` needs no torch.
+This file imports nothing, so that `colt_core.probes.kinds` loads without torch.
 """

@@ -1,4 +1,4 @@
-"""One probe of one backbone on one data set, as asked for by `ProbeSettings`."""
+"""Runs a probe of a backbone on a data set."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Probe(Protocol):
     def __call__(
         self, backbone: Backbone, dataset: ImageDataset, settings: Any, /, *, flip_probability: float, precision: str
     ) -> Int64:
-        """Learn from the probe part, the backbone frozen, and predict the classes of the test part.
+        """Learn from the probe part with a frozen backbone, and predict the test part's classes.
 
         Args:
             backbone: on any device; its training mode is restored afterwards.
-            settings: of the probe's kind.
-            flip_probability: of augmentation; what pretraining used.
-            precision: of the backbone's forward passes; `auto`, `fp32` or `bf16`.
+            settings: settings of the probe's kind.
+            flip_probability: for augmentation, as in pretraining.
+            precision: of the backbone's forward passes: `auto`, `fp32` or `bf16`.
 
         Returns:
             One class for each test image.
@@ -42,10 +42,10 @@ def evaluate(
     flip_probability: float = 0.5,
     precision: str = "auto",
 ) -> Evaluation:
-    """:func:`predict` on the test part, and count what was right.
+    """:func:`predict` the test part, and compute accuracies.
 
     Raises:
-        ValueError: the data set is too small for the probe, see :meth:`ProbeSettings.problem`.
+        ValueError: if the data set is too small for the probe; see :meth:`ProbeSettings.problem`.
     """
     config = config or ProbeSettings()
     return summarize(
@@ -64,10 +64,12 @@ def predict(
     flip_probability: float = 0.5,
     precision: str = "auto",
 ) -> Int64:
-    """Run a :class:`Probe`: the fast linear one by default.
+    """Run a :class:`Probe` and return the predicted classes of the test part.
+
+    The default is the fast linear probe.
 
     Raises:
-        ValueError: the data set is too small for the probe, see :meth:`ProbeSettings.problem`.
+        ValueError: if the data set is too small for the probe; see :meth:`ProbeSettings.problem`.
     """
     config = config or ProbeSettings()
     sizes = dataset.split_sizes

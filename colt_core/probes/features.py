@@ -1,4 +1,4 @@
-"""Features of some images of a data set that may be larger than memory."""
+"""Computes features for images of a data set that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def features_of(backbone: Backbone, images: NDArray[np.uint8], indices: Int64, *
 def cached_features(
     backbone: Backbone, images: NDArray[np.uint8], used: Sequence[Int64], *, precision: str = "auto"
 ) -> Callable[[Int64], Float32]:
-    """Compute the features of each image in any of the index arrays `used`, once.
+    """Compute the features of all images in the index arrays `used`, each once.
 
     Returns:
         A function from indices into `images` to (len(indices), d) features.

@@ -1,4 +1,4 @@
-"""The few-shot probe: the linear probe on a handful of labelled images a class."""
+"""The few-shot probe: the linear probe on a few labelled images of each class."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Int64 = NDArray[np.int64]
 def predict(
     backbone: Backbone, dataset: ImageDataset, settings: FewShotProbeConfig, *, flip_probability: float, precision: str
 ) -> Int64:
-    """The probe `few_shot`, see :class:`colt_core.probes.evaluate.Probe`.
+    """The probe `few_shot`; see :class:`colt_core.probes.evaluate.Probe`.
 
-    Unlike the linear probe's, the final fit keeps to the shots: with the validation images it would
-    learn from more.
+    Unlike in the linear probe, the final fit uses only the shots. Validation images would be
+    additional shots.
     """
     learn, val = probe_split(dataset, settings.seed)
     shots = learn[choose_shots(dataset.labels[learn], settings.shots_for(dataset.class_counts), settings.seed)]
@@ -45,10 +45,10 @@ def predict(
 
 
 def choose_shots(labels: Int64, shots: int, seed: int) -> Int64:
-    """Positions of `shots` images of each class that occurs in `labels`, ascending; seeded.
+    """Seeded positions of `shots` images of each class in `labels`, ascending.
 
     Raises:
-        ValueError: a class has fewer.
+        ValueError: if a class has fewer images.
     """
     chosen = []
     for c in np.unique(labels).tolist():
@@ -74,7 +74,7 @@ def few_shot_probe(
         (M,) predicted classes.
 
     Raises:
-        ValueError: a class has fewer images than `shots`.
+        ValueError: if a class has fewer images than `shots`.
     """
     chosen = choose_shots(train_labels, shots, seed)
     return linear_probe(train_features[chosen], train_labels[chosen], test_features, strength=strength)

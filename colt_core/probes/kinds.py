@@ -1,7 +1,7 @@
-"""The kinds of probes, and their settings. Imports no torch, so that the API can check a request.
+"""The kinds of probes and their settings. Imports no torch.
 
-To add a probe, write a file with a function as `Probe` in `evaluate.py` describes, and register its
-settings here.
+To add a probe, write a function with the protocol `Probe` of `evaluate.py` in a new file. Then
+register its settings here.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ probes: Registry[ProbeSettings] = Registry("probe")
 
 
 class ProbeSettings(TaggedSettings):
-    """Settings of a probe: of a registered kind, `linear` where none is named."""
+    """Settings of a probe of any registered kind. The default kind is `linear`."""
 
     registry = probes
     default_kind = "linear"
 
-    if TYPE_CHECKING:  # this class takes what any kind reads
+    if TYPE_CHECKING:  # this class takes the settings of every kind
 
         def __init__(self, **values: Any) -> None: ...
 
     group_thresholds: GroupThresholds | None = Field(
-        None, description="Many, Medium and Few by training counts; by thirds of the rank where not given."
+        None, description="Many, Medium and Few by training counts. Default: thirds by rank."
     )
     seed: int = Field(0, ge=0, lt=2**31)
 
     def problem(self, class_counts: Sequence[int], num_probe: int, num_val: int) -> tuple[str, str] | None:
-        """What keeps this probe from running on data of these sizes.
+        """The problem of this probe with data of these sizes, if any.
 
         Args:
             class_counts: training images of each class.
-            num_probe, num_val: images of the two parts.
+            num_probe, num_val: images of the probe part and the val part.
 
         Returns:
-            (setting, what to change), or None when the probe can run.
+            (setting, what to change), or None if the probe can run.
         """
         return None
 
@@ -52,14 +52,15 @@ class ProbeSettings(TaggedSettings):
 EvaluationConfig = ProbeSettings  # its public name
 
 
-class _OfLinearLayer(ProbeSettings):
+class _LinearLayerSettings(ProbeSettings):
     protocol: Protocol = Field(
-        "fast", description="fast: logistic regression on cached features; sgd: as released, with augmentation."
+        "fast",
+        description="fast: logistic regression on cached features. sgd: as in the released code, with augmentation.",
     )
 
 
 @probes.register
-class LinearProbeConfig(_OfLinearLayer):
+class LinearProbeConfig(_LinearLayerSettings):
     """A linear classifier on frozen features, trained on the whole balanced probe part."""
 
     kind = "linear"
@@ -68,7 +69,7 @@ class LinearProbeConfig(_OfLinearLayer):
 
 
 @probes.register
-class FewShotProbeConfig(_OfLinearLayer):
+class FewShotProbeConfig(_LinearLayerSettings):
     """A linear classifier on frozen features, trained on a few images of each class."""
 
     kind = "few_shot"
@@ -76,27 +77,27 @@ class FewShotProbeConfig(_OfLinearLayer):
     implementation = "colt_core.probes.few_shot:predict"
 
     shots: int | None = Field(
-        None, ge=1, description="Images a class; 1 % of the largest class's training images where not given."
+        None, ge=1, description="Images of each class. Default: 1 % of the largest class's training images."
     )
 
     def shots_for(self, class_counts: Sequence[int]) -> int:
-        """Images a class. Default: 45 on CIFAR-10-LT, 4 on CIFAR-100-LT, 12 on ImageNet-100-LT."""
+        """Images of each class. Defaults: CIFAR-10-LT 45, CIFAR-100-LT 4, ImageNet-100-LT 12."""
         return self.shots or max(1, max(class_counts) // 100)
 
     def problem(self, class_counts: Sequence[int], num_probe: int, num_val: int) -> tuple[str, str] | None:
         per_class = num_probe // len(class_counts)
         usable = per_class if num_val else per_class - held_out(per_class)
         if (shots := self.shots_for(class_counts)) > usable:
-            return "shots", f"shots {shots} is more than the {usable} images a class that the probe part can give"
+            return "shots", f"shots {shots} is more than the {usable} images of each class in the probe part"
         return None
 
 
 @probes.register
 class KnnProbeConfig(ProbeSettings):
-    """The vote of the nearest probe images, for each test image. Nothing is trained."""
+    """For each test image, the nearest probe images vote. Nothing is trained."""
 
     kind = "knn"
     title = "Nearest neighbours"
     implementation = "colt_core.probes.knn:predict"
 
-    neighbors: int = Field(20, ge=1, le=10_000, description="How many vote.")
+    neighbors: int = Field(20, ge=1, le=10_000, description="How many probe images vote.")

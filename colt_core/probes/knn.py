@@ -1,6 +1,6 @@
 """The k-nearest-neighbour probe, which trains nothing.
 
-Wu et al. 2018, "Unsupervised feature learning", section 3.4.
+The vote is that of Wu et al. 2018, "Unsupervised feature learning", section 3.4.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from colt_core.probes.kinds import KnnProbeConfig
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
-_BLOCK = 1024  # test images at a time: the similarities of a block stay small
+_BLOCK = 1024  # test images at a time, so that their similarities stay small
 
 
 def predict(
@@ -27,7 +27,7 @@ def predict(
     flip_probability: float,  # noqa: ARG001 - it augments nothing
     precision: str,
 ) -> Int64:
-    """The probe `knn`, see :class:`colt_core.probes.evaluate.Probe`."""
+    """The probe `knn`; see :class:`colt_core.probes.evaluate.Probe`."""
     probe, test = dataset.parts["probe"], dataset.parts["test"]
     features = cached_features(backbone, dataset.images, (probe, test), precision=precision)
     return knn_probe(features(probe), dataset.labels[probe], features(test), neighbors=settings.neighbors)
@@ -44,15 +44,17 @@ def knn_probe(
     """Let the nearest training features vote for their classes, weighted exp(cosine / temperature).
 
     Args:
-        train_features: (N, d). train_labels: (N,).
+        train_features: (N, d).
+        train_labels: (N,) in 0..C-1.
         test_features: (M, d).
-        neighbors: how many vote; all N where there are fewer.
+        neighbors: how many vote, at most N.
+        temperature: the smaller it is, the more the nearest features count.
 
     Returns:
-        (M,) predicted classes; of equal votes the lowest class.
+        (M,) predicted classes. If votes are equal, the lowest class.
 
     Raises:
-        ValueError: no neighbour, or a temperature that is not positive.
+        ValueError: if `neighbors` or `temperature` is not positive.
     """
     if neighbors < 1 or temperature <= 0:
         raise ValueError(f"neighbors ({neighbors}) and temperature ({temperature}) must be positive")
@@ -62,7 +64,8 @@ def knn_probe(
     for start in range(0, len(test_features), _BLOCK):
         cosines = _unit(test_features[start : start + _BLOCK]) @ bank.T
         nearest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        # Divided by the largest possible weight, so that no small temperature overflows.
+        # Weights are divided by the largest possible one, so that a small temperature cannot
+        # overflow.
         weights = np.exp((np.take_along_axis(cosines, nearest, axis=1) - 1) / temperature)
         votes = np.zeros((len(cosines), num_classes))
         np.add.at(votes, (np.arange(len(cosines))[:, None], train_labels[nearest]), weights)

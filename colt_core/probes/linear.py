@@ -1,4 +1,4 @@
-"""The linear probe: fast, by logistic regression on cached features, or by SGD as released."""
+"""The linear probe, by fast logistic regression on cached features or by SGD as released."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from colt_core.probes.split import probe_split
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
-# Inverse L2 strengths to choose from, for standardised features.
+# Inverse L2 penalties to choose from, for standardised features.
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 _MAX_ITERATIONS = 300
 
@@ -30,10 +30,9 @@ _MAX_ITERATIONS = 300
 def predict(
     backbone: Backbone, dataset: ImageDataset, settings: LinearProbeConfig, *, flip_probability: float, precision: str
 ) -> Int64:
-    """The probe `linear`, see :class:`colt_core.probes.evaluate.Probe`.
+    """The probe `linear`; see :class:`colt_core.probes.evaluate.Probe`.
 
-    The final fit of `fast` learns from the whole probe part, those images too that chose the
-    strength.
+    The final fit of `fast` uses the whole probe part, including images that validated the strength.
     """
     learn, val = probe_split(dataset, settings.seed)
     if settings.protocol == "fast":
@@ -57,12 +56,12 @@ def predict(
 def predict_from_features(
     backbone: Backbone, dataset: ImageDataset, learn: Int64, val: Int64, *, final: Int64, precision: str
 ) -> Int64:
-    """:func:`linear_probe` of the test part on features that are computed once.
+    """Predict the test part by :func:`linear_probe`. Features are computed once.
 
     Args:
-        learn, val: indices of the images that the strength is chosen by; without any of `val` it
+        learn, val: indices of the images that choose the strength. If `val` is empty, the strength
             has its default.
-        final: indices of the images that the classifier is then fitted to.
+        final: indices of the images for the final fit.
     """
     labels, test = dataset.labels, dataset.parts["test"]
     features = cached_features(backbone, dataset.images, (learn, val, final, test), precision=precision)
@@ -78,7 +77,8 @@ def linear_probe(
     """Fit a linear classifier (softmax regression, L-BFGS) on standardised features, and predict.
 
     Args:
-        train_features: (N, d). train_labels: (N,).
+        train_features: (N, d).
+        train_labels: (N,).
         test_features: (M, d).
         strength: inverse of the L2 penalty; see :func:`choose_strength`.
 
@@ -86,11 +86,11 @@ def linear_probe(
         (M,) predicted classes.
 
     Raises:
-        ValueError: fewer than two classes among the labels, or sizes that do not fit together.
+        ValueError: for fewer than two classes among the labels, or sizes that do not fit together.
     """
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=_MAX_ITERATIONS))
     with warnings.catch_warnings():
-        # Stopping early is one more regulariser, and the strength is chosen with it in place.
+        # Stopping early also regularises. The strength is chosen with it in effect.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train_features, train_labels)
     predictions: Int64 = model.predict(test_features)
@@ -106,7 +106,7 @@ def choose_strength(
 ) -> float:
     """The strength with the best top-1 on the validation features.
 
-    Of equals it is the smallest, which gives the simplest classifier.
+    Among equals it is the smallest, which gives the simplest classifier.
     """
     return max(
         sorted(strengths),

@@ -1,6 +1,6 @@
-"""The linear probe as released: SGD on features of freshly augmented images.
+"""The linear probe of the released code: SGD on features of augmented images.
 
-The best epoch by validation predicts.
+The best epoch on the validation images predicts.
 """
 
 from __future__ import annotations
@@ -41,19 +41,20 @@ def linear_probe_sgd(
 ) -> Int64:
     """Train a linear layer on the frozen backbone (released code).
 
-    SGD with momentum 0.9 and no weight decay, on the features of randomly cropped and mirrored
+    SGD has momentum 0.9 and no weight decay. It sees features of randomly cropped and mirrored
     images, with batch norm in eval mode. The learning rate drops to a tenth after each epoch of
-    `drops`. The layer of the epoch with the best validation top-1 (the first of equals) predicts.
+    `drops`. The layer of the epoch with the best validation top-1 (the first among equals)
+    predicts.
 
     Args:
         backbone: on any device; its training mode is restored afterwards.
         images: (N, 3, S, S) uint8, possibly memory-mapped.
         labels: (N,) in 0..C-1.
-        train, val, test: indices into both; none of them empty.
-        flip_probability: 0 where a mirrored image means something else.
+        train, val, test: indices into images and labels, none of them empty.
+        flip_probability: 0 if a mirrored image has another meaning.
 
     Returns:
-        Predicted classes of the test images.
+        Predicted classes of the test images, in the order of `test`.
     """
     device = next(backbone.parameters()).device
     compute = Compute.choose(device.type, precision)
@@ -101,7 +102,7 @@ def linear_probe_sgd(
 
 
 def sgd_batch_size(image_size: int) -> int:
-    """The published probe's: 128 images of CIFAR, 512 of ImageNet-100 and Places (224 px)."""
+    """The published batch size: 128 for CIFAR, 512 for ImageNet-100 and Places (224 px)."""
     return 512 if image_size >= 224 else 128
 
 

@@ -1,4 +1,4 @@
-"""From predictions to the numbers that are reported: All, Many, Medium, Few and Std."""
+"""Computes the reported numbers from predictions: All, Many, Medium, Few and Std."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ Int64 = NDArray[np.int64]
 class Evaluation:
     """Accuracies in 0..1.
 
-    An accuracy is None where there is nothing to average: no test image of a class, an empty group.
+    An accuracy is None if there is nothing to average: a class without test images, or an empty
+    group.
 
     Attributes:
-        accuracy: right predictions over all test images.
-        balanced_accuracy: mean of the per-class accuracies; on a balanced test set the same, and
-            the paper's "All".
-        per_class_accuracy: C of them.
+        accuracy: share of test images with the right prediction.
+        balanced_accuracy: mean of the per-class accuracies, the paper's "All". On a balanced test
+            set it equals `accuracy`.
+        per_class_accuracy: C accuracies.
         group_accuracy: mean of the per-class accuracies of `many`, `medium` and `few`.
-        group_std: population standard deviation of the group accuracies (of those that exist), the
+        group_std: population standard deviation of the group accuracies that are not None, the
             paper's "Std".
-        class_counts: C training counts, from which the groups come.
+        class_counts: C training counts, which define the groups.
         test_counts: C test counts.
     """
 
@@ -43,16 +44,17 @@ class Evaluation:
 def summarize(
     predictions: Int64, labels: Int64, class_counts: Sequence[int], thresholds: GroupThresholds | None = None
 ) -> Evaluation:
-    """Count what was right.
+    """Compute accuracies from predictions.
 
     Args:
         predictions: (N,) classes in 0..C-1.
         labels: (N,) true classes in 0..C-1.
         class_counts: C training counts.
-        thresholds: see :func:`colt_core.data.class_groups`.
+        thresholds: of the groups; see :func:`colt_core.data.class_groups`.
 
     Raises:
-        ValueError: no prediction, not as many predictions as labels, or a class outside 0..C-1.
+        ValueError: if there is no prediction, the numbers of predictions and labels differ, or a
+            class is outside 0..C-1.
     """
     num_classes = len(class_counts)
     check_predictions(predictions, labels, num_classes)
@@ -76,18 +78,19 @@ def summarize(
 
 
 def check_predictions(predictions: Int64, labels: Int64, num_classes: int) -> None:
-    """Raise ValueError unless there is one prediction for each label, and all are in 0..C-1.
+    """Check that there is one prediction for each label, and that all are in 0..C-1.
 
-    There must be at least one.
+    Raises:
+        ValueError: if not, or if there is no prediction.
     """
     if predictions.shape != labels.shape or labels.ndim != 1 or labels.size == 0:
         raise ValueError(f"one prediction for each label is needed, got {predictions.shape} for {labels.shape}")
     for name, classes in (("predictions", predictions), ("labels", labels)):
         if classes.min() < 0 or classes.max() >= num_classes:
-            raise ValueError(f"{name} must lie in 0..{num_classes - 1}, got {classes.min()}..{classes.max()}")
+            raise ValueError(f"{name} must be in 0..{num_classes - 1}, got {classes.min()}..{classes.max()}")
 
 
 def mean_of_known(values: Sequence[float | None]) -> float | None:
-    """The mean without the Nones; None where nothing else is left."""
+    """The mean of the values that are not None; None if there are none."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None

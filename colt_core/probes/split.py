@@ -1,4 +1,4 @@
-"""What of a data set a probe learns from and what it validates on."""
+"""Splits a data set into images that a probe learns from and validates on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def probe_split(dataset: ImageDataset, seed: int) -> tuple[Int64, Int64]:
     """(learn, validate) indices into the data set.
 
     With a val part they are the probe part and the val part. Without one they are four fifths and
-    one fifth of the probe part, by class, seeded. Where a class has a single probe image there is
-    nothing to validate on, and the second is empty.
+    one fifth of the probe part, by class and seeded. With only one probe image for each class, the
+    second is empty.
     """
     probe, val = dataset.parts["probe"], dataset.parts["val"]
     if len(val):
@@ -29,5 +29,5 @@ def probe_split(dataset: ImageDataset, seed: int) -> tuple[Int64, Int64]:
 
 
 def held_out(per_class: int) -> int:
-    """A fifth of the probe images of a class: those set aside where there is no validation part."""
+    """Probe images of a class to validate on if there is no val part: a fifth."""
     return 0 if per_class < 2 else max(1, round(per_class / 5))

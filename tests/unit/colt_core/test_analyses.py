@@ -84,7 +84,7 @@ def test_alignment_sees_no_order_no_rotation_and_no_side() -> None:
 
 @pytest.mark.parametrize(("view1", "view2"), [(sphere(2, 3), sphere(3, 3)), (sphere(0, 3), sphere(0, 3))])
 def test_alignment_needs_pairs(view1: np.ndarray, view2: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="in pairs"):
+    with pytest.raises(ValueError, match="pairs of views"):
         alignment(view1, view2)
 
 
@@ -150,7 +150,7 @@ def test_no_line_through_one_share_and_no_correlation_with_a_constant() -> None:
     assert (found.slope, found.intercept, found.r) == (None, None, None)
     found = cluster_minority(np.full(4, -0.1, dtype=np.float32), np.array([0, 1, 1, 1]), labels, [1])
     assert found.slope == pytest.approx(0, abs=1e-7) and found.r is None
-    with pytest.raises(ValueError, match="of one length"):
+    with pytest.raises(ValueError, match="differ in length"):
         cluster_minority(np.zeros(3, dtype=np.float32), cluster, labels, [1])
 
 
@@ -182,7 +182,7 @@ def test_where_nothing_can_be_divided_stands_null() -> None:
     found = misclassification_matrix(np.array([2, 1]), np.array([0, 1]), [3, 2, 1])
     assert found.normalized == [[None, 0, 4], [0, None, 0], [None, None, None]]
     assert misclassification_matrix(np.array([0]), np.array([0]), [3]).normalized == [[None]]
-    with pytest.raises(ValueError, match="predictions must lie in"):
+    with pytest.raises(ValueError, match="predictions must be in"):
         misclassification_matrix(np.array([2]), np.array([1]), [1, 1])
 
 

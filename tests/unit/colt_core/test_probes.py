@@ -52,7 +52,7 @@ def test_classes_without_test_images_and_empty_groups_do_not_count() -> None:
 
 @pytest.mark.parametrize(("predictions", "labels"), [([0], [0, 1]), ([], []), ([2], [0]), ([0], [2]), ([-1], [0])])
 def test_predictions_that_do_not_fit_are_refused(predictions: list[int], labels: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"prediction|lie in"):
+    with pytest.raises(ValueError, match=r"prediction|must be in"):
         summarize(np.array(predictions, dtype=np.int64), np.array(labels, dtype=np.int64), [1, 1])
 
 
@@ -206,7 +206,7 @@ def test_a_diverged_backbone_is_called_by_its_name(backbone: Backbone) -> None:
 def test_more_shots_than_images_is_said_before_anything_runs(backbone: Backbone) -> None:
     config = EvaluationConfig(kind="few_shot", shots=11)
     assert config.problem([9, 6, 3], num_probe=36, num_val=3) is None
-    with pytest.raises(ValueError, match="shots 11 is more than the 10 images a class"):
+    with pytest.raises(ValueError, match="shots 11 is more than the 10 images of each class"):
         evaluate(backbone, _colours(), config)
 
 
