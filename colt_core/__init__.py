@@ -1,8 +1,10 @@
-"""COLT: self-supervised learning on long-tailed images with out-of-distribution ones (Bai et al., ICLR 2023).
+"""COLT: self-supervised learning on long-tailed data with the help of OOD images.
 
-Everything a user needs is here: `from colt_core import PretrainConfig, pretrain`. `__init__.pyi` lists the names and
-where they come from, for type checkers and for this module alike. A name is imported when it is first asked for, so
-that `colt_core.config` or `colt_core.events` can be had without waiting for torch.
+The method is that of Bai et al., ICLR 2023.
+
+Everything a user needs is here: `from colt_core import PretrainConfig, pretrain`. `__init__.pyi`
+lists the names and their modules, for type checkers and for this module. A name is imported at its
+first use, so `colt_core.config` and `colt_core.events` load without torch.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 
 def _exports() -> dict[str, str]:
-    """Module by name, from the import statements of `__init__.pyi`."""
+    """The module of each name, from the imports in `__init__.pyi`."""
     stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text("utf-8"))
     imports = (node for node in stub.body if isinstance(node, ast.ImportFrom))
     return {alias.name: str(node.module) for node in imports for alias in node.names}

@@ -1,4 +1,7 @@
-"""A moving average of every training sample's value over epochs; one value an epoch, and some epochs may miss it."""
+"""Moving averages over epochs of one value for each training sample.
+
+A sample has at most one value an epoch, and may miss epochs.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,24 @@ from torch import Tensor
 
 
 def update_averages_(average_N: Tensor, seen_N: Tensor, index_B: Tensor, new_B: Tensor, momentum: float) -> None:
-    """Take in one batch's values, in place: a sample's first as it is, then a <- momentum * a + (1 - momentum) * new.
+    """Add one batch's values to the averages, in place.
+
+    A sample's first value is its average. Later, a <- momentum * a + (1 - momentum) * new.
 
     Args:
         average_N: float32, every sample's average so far.
-        seen_N: bool, which samples have one.
-        index_B: int64, which samples the new values are of, none twice.
+        seen_N: bool, which samples have an average.
+        index_B: int64, the samples of the new values, each at most once.
+        new_B: the new values.
 
     Raises:
-        ValueError: if the shapes differ, an index repeats, or a value is not finite; nothing is changed then.
+        ValueError: if the shapes differ, an index repeats, or a value is not finite. Nothing is
+            changed then.
         IndexError: if an index is outside 0..N-1.
     """
     index_B, new_B = index_B.to(average_N.device), new_B.detach().to(average_N.device).float()
     if index_B.ndim != 1 or index_B.shape != new_B.shape:
-        raise ValueError(f"index and scores must be vectors of one length, not {index_B.shape} and {new_B.shape}")
+        raise ValueError(f"index and scores must be vectors of the same length, not {index_B.shape} and {new_B.shape}")
     if index_B.numel() == 0:
         return
     low, high = int(index_B.min()), int(index_B.max())
@@ -36,7 +43,10 @@ def update_averages_(average_N: Tensor, seen_N: Tensor, index_B: Tensor, new_B: 
 
 
 def averages(average_N: Tensor, seen_N: Tensor) -> Tensor:
-    """(N,) float32, a copy. A sample never seen counts as the mean of the seen; all are 0 before any was."""
+    """(N,) float32 averages, as a copy.
+
+    A sample without a value gets the mean of the others. Without any value, all are 0.
+    """
     if not seen_N.any():
         return torch.zeros_like(average_N)
     return torch.where(seen_N, average_N, average_N[seen_N].double().mean().float())

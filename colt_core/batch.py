@@ -11,11 +11,11 @@ from torch import Tensor
 class Batch:
     """Images of one step, ID and OOD mixed."""
 
-    images: Tensor  # (B, 3, H, W) uint8; of several ranks, only the rows that are this one's
+    images: Tensor  # (B, 3, H, W) uint8; with several ranks, only this rank's rows
     is_ood: Tensor  # (B,) bool
-    index: Tensor  # (B,) int64: position in the training part, or in the pool where is_ood
-    first_pass: bool  # whether the epoch has not been through these images before
+    index: Tensor  # (B,) int64: position in the training part, or in the pool if is_ood
+    first_pass: bool  # whether this is the epoch's first pass through the images
 
     def __len__(self) -> int:
-        """B: the images of all ranks."""
+        """B, the images of all ranks."""
         return len(self.index)

@@ -1,4 +1,4 @@
-"""Without the service: `python -m colt_core train CONFIG.yaml --data PATH --pool PATH`, and `analyze`."""
+"""The command line `python -m colt_core`, which needs no service."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from colt_core.cli_data import Unusable, add_data_options, is_follower, open_dat
 from colt_core.config import PretrainConfig
 from colt_core.data import DataError
 
-_INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
+_INTERRUPTED = 130  # exit status of a process that Ctrl-C ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns the exit status: 0 done, 1 unusable input, 130 interrupted with a checkpoint."""
+    """Run the command line.
+
+    Returns:
+        The exit status: 0 done, 1 unusable input, 130 interrupted after saving a checkpoint.
+    """
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.command(arguments)
@@ -47,13 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings by name; a preset fills the rest")
     add_data_options(train)
     train.add_argument("--out", type=Path, default=Path("colt-run"), metavar="DIR", help="results (default: colt-run)")
-    train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="go on from here")
+    train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="resume from this checkpoint")
     train.set_defaults(command=_train)
 
     analyze = commands.add_parser(
         "analyze",
-        help="look into the feature space of a checkpoint",
-        description="Make one analysis of a checkpoint, and print what it found as JSON. Give the data of the run.",
+        help="analyse the feature space of a checkpoint",
+        description="Run one analysis of a checkpoint and print the result as JSON. Needs the data of the run.",
     )
     analyze.add_argument("checkpoint", type=Path, metavar="CHECKPOINT.pt")
     analyze.add_argument("--kind", required=True, choices=list(analyses))
@@ -68,7 +72,7 @@ def _train(arguments: argparse.Namespace) -> int:
     _refuse_to_overwrite(arguments.out / "checkpoint.pt", arguments.resume)
     dataset, pool = open_data(arguments)
 
-    from colt_core.run import (  # torch: not for --help, nor to be told of a misspelt setting
+    from colt_core.run import (  # imports torch, which --help and a misspelt setting need not wait for
         per_class_table,
         run_to_folder,
     )
@@ -86,7 +90,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if is_follower():
         return 0
     if evaluation is None:
-        print(f"Interrupted. Go on with --resume {arguments.out / 'checkpoint.pt'}")
+        print(f"Interrupted. Continue with --resume {arguments.out / 'checkpoint.pt'}")
         return _INTERRUPTED
     print(per_class_table(evaluation, dataset.class_names))
     print(f"Saved in {arguments.out}: checkpoint.pt, metrics.jsonl, evaluation.json")
@@ -97,7 +101,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
     try:
         settings = yaml.safe_load(arguments.settings)
         if not isinstance(settings, dict):
-            raise Unusable(f"--settings {arguments.settings}: settings by name are needed, such as '{{seed: 1}}'")
+            raise Unusable(f"--settings {arguments.settings}: must be settings by name, such as '{{seed: 1}}'")
         config = AnalysisSettings.model_validate({**settings, "kind": arguments.kind})
     except yaml.YAMLError as error:
         raise Unusable(f"--settings {arguments.settings} is not YAML") from error
@@ -117,13 +121,13 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_to_overwrite(held: Path, resumed: Path | None) -> None:
-    """A run in the output folder is only ever gone on with, never replaced by another."""
+    """Refuse an output folder with a run in it, unless that run is resumed."""
     if held.exists() and (resumed is None or not resumed.exists() or not held.samefile(resumed)):
-        raise Unusable(f"{held.parent} holds a run already: give another --out, or --resume its checkpoint.pt")
+        raise Unusable(f"{held.parent} holds a run already: choose another --out, or --resume its checkpoint.pt")
 
 
 class _Interrupt:
-    """Turns the first Ctrl-C into a wish that the training loop sees; a second one ends the process as usual."""
+    """Notes the first Ctrl-C for the training loop. A second one ends the process as usual."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -141,7 +145,7 @@ class _Interrupt:
 
 
 def read_config(path: Path) -> PretrainConfig:
-    """The configuration in a YAML file."""
+    """Read a configuration from a YAML file."""
     try:
         settings = yaml.safe_load(path.read_text()) or {}
     except OSError as error:

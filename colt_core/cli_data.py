@@ -1,4 +1,4 @@
-"""The command line's data: `--data` and `--pool`, and how they are read."""
+"""The command line's data options `--data` and `--pool`, and how they are read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from colt_core.data import (
 
 
 class Unusable(Exception):
-    """What the user gave cannot be used; the message is all they see."""
+    """The user's input cannot be used. Only the message is shown."""
 
 
 def add_data_options(command: argparse.ArgumentParser) -> None:
@@ -45,20 +45,22 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
     command.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
-    command.add_argument("--max-per-class", type=int, metavar="N", help="that cut: images of the head class")
+    command.add_argument(
+        "--max-per-class", type=int, metavar="N", help="with --imbalance-ratio: images of the largest class"
+    )
 
 
 def open_data(arguments: argparse.Namespace) -> tuple[ImageDataset, ImagePool | None]:
-    """The data set, and the pool where one is named.
+    """The data set, and the pool if one is named.
 
     Raises:
-        Unusable: if they cannot be read, or do not go with the other options.
+        Unusable: if they cannot be read, or contradict other options.
     """
     return _dataset(arguments), None if arguments.pool is None else _pool(arguments)
 
 
 def is_follower() -> bool:
-    """Whether another process of the run does the writing and the talking."""
+    """Whether another process of the run writes files and output."""
     return os.environ.get("RANK", "0") != "0"
 
 
@@ -66,11 +68,11 @@ def _dataset(arguments: argparse.Namespace) -> ImageDataset:
     path = Path(arguments.data)
     if is_artifact(path):
         if (arguments.image_size, arguments.imbalance_ratio, arguments.max_per_class) != (None, None, None):
-            raise Unusable("a saved data set is cut and sized already: give neither size nor cut")
+            raise Unusable("a saved data set is cut and resized already: leave out size and cut")
         return ImageDataset.load(path)
     ratio, head = arguments.imbalance_ratio, arguments.max_per_class
     if head is not None and ratio is None:
-        raise Unusable("--max-per-class is part of a long-tail cut: give --imbalance-ratio too")
+        raise Unusable("--max-per-class needs a long-tail cut: give --imbalance-ratio too")
     try:
         long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio, max_per_class=head)
         spec = DatasetSpec(image_size=arguments.image_size, long_tail=long_tail)
@@ -105,7 +107,7 @@ def _reading(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def _naming(option: str, value: str) -> Iterator[None]:
-    """Say with a DataError, which speaks of what is inside, which of the user's two sources it is about."""
+    """Turn a DataError into an error that names the option."""
     try:
         yield
     except DataError as error:

@@ -1,4 +1,4 @@
-"""One pretraining run's configuration: the same frozen object in the library, the API and the database.
+"""The configuration of a pretraining run, shared by library, API and database.
 
 This module imports no torch, so that the API can check a job without loading it.
 """
@@ -28,9 +28,9 @@ from pydantic_core import InitErrorDetails
 from colt_core.data.groups import GroupThresholds
 from colt_core.frameworks.kinds import FrameworkSettings, SimclrSettings, frameworks
 from colt_core.kinds import FieldMark, Registry, Settings, readers
-from colt_core.presets import MOST_EPOCHS, PRESETS, PresetName, scaled_schedule
-from colt_core.refusals import MOST_EXPLAINED, problem, told_again, unknown_kind, unknown_setting
-from colt_core.samplers.kinds import MOST, ColtSettings, RoundSettings, SamplerSettings, samplers
+from colt_core.presets import MAX_EPOCHS, PRESETS, PresetName, scaled_schedule
+from colt_core.refusals import MAX_EXPLAINED, problem, problems_of, unknown_kind, unknown_setting
+from colt_core.samplers.kinds import MAX_COUNT, ColtSettings, RoundSettings, SamplerSettings, samplers
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -42,23 +42,23 @@ _KINDS: dict[str, Registry[Any]] = {"framework": frameworks, "sampler": samplers
 class PretrainConfig(BaseModel):
     """Every setting of a run, resolved. Defaults are those of the released CIFAR code.
 
-    `framework` and `sampler` hold the settings of their kind. In JSON and in keyword arguments everything is flat:
-    `framework` and `sampler` are names, and the settings that they read stand beside the common ones. A setting that
-    neither reads is refused.
+    `framework` and `sampler` hold the settings of their kind. In JSON and in keyword arguments
+    everything is flat: `framework` and `sampler` are names, next to their settings and the common
+    ones. A setting that nothing reads is refused.
 
-    Build one from a user's partial settings with :meth:`resolve`, which fills what is missing from a preset.
+    :meth:`resolve` builds one from a user's partial settings and a preset.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: Annotated[PresetName | None, FieldMark.FREE_AT_RESUME] = Field(
-        None, description="Where the values that were not given came from."
+        None, description="Source of the values that were not given."
     )
     framework: SerializeAsAny[InstanceOf[FrameworkSettings]] = SimclrSettings()
     sampler: SerializeAsAny[InstanceOf[SamplerSettings]] = ColtSettings()
 
     # Encoder
-    backbone: Backbone = Field("resnet18", description="resnet10 has one basic block a stage.")
+    backbone: Backbone = Field("resnet18", description="resnet10 has one basic block in each stage.")
     width: int = Field(64, ge=4, le=256, description="Channels of the first stage; 64 is the standard.")
     stem: Literal["cifar", "cifar-stride2", "imagenet"] = Field(
         "cifar", description="3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool."
@@ -66,76 +66,78 @@ class PretrainConfig(BaseModel):
     projection_dim: int = Field(128, ge=2, le=4096)
 
     # Optimisation
-    epochs: int = Field(2000, ge=1, le=MOST_EPOCHS)
-    batch_size: int = Field(512, ge=2, le=65_536, description="Images a step; each gives two views.")
+    epochs: int = Field(2000, ge=1, le=MAX_EPOCHS)
+    batch_size: int = Field(512, ge=2, le=65_536, description="Images in a step. Each gives two views.")
     temperature: float = Field(0.2, ge=1e-4, le=10, description="tau")
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.5, gt=0, le=100)
-    final_learning_rate: float = Field(1e-6, ge=0, le=100, description="Where the cosine ends.")
+    final_learning_rate: float = Field(1e-6, ge=0, le=100, description="The end of the cosine schedule.")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum, or AdamW's first beta.")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="On every parameter.")
     lr_warmup_epochs: Annotated[int, FieldMark.EPOCHS] = Field(
-        10, ge=0, le=MOST, description="Linear warm-up of the learning rate, counted in epochs of steps."
+        10, ge=0, le=MAX_COUNT, description="Linear warm-up of the learning rate, in epochs."
     )
 
     # Augmentation
-    min_crop_scale: float = Field(0.1, gt=0, le=1, description="RandomResizedCrop takes this share of the area, to 1.")
+    min_crop_scale: float = Field(
+        0.1, gt=0, le=1, description="RandomResizedCrop takes at least this share of the area."
+    )
     flip_probability: float = Field(0.5, ge=0, le=1, description="Horizontal flip.")
     color_jitter: float = Field(
-        0.4, ge=0, le=1, description="Brightness, contrast and saturation; hue gets a quarter of it."
+        0.4, ge=0, le=1, description="Strength for brightness, contrast and saturation. Hue gets a quarter of it."
     )
     color_jitter_probability: float = Field(0.8, ge=0, le=1)
     grayscale_probability: float = Field(0.2, ge=0, le=1)
     blur_probability: float = Field(0.0, ge=0, le=1, description="Gaussian blur of sigma 0.1 to 2 pixels.")
     augmentation: Literal["exact", "fused"] = Field(
         "exact",
-        description="fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end. It is "
-        "cheaper, and its views are near the exact ones.",
+        description="fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is "
+        "faster, and its views are close to the exact ones.",
     )
 
-    # Tailness, and the clusters of the feature space that rounds and analyses look at
+    # Tailness, and the clusters of the feature space for rounds and analyses
     top_k: PositiveInt | Share = Field(
-        10, description="Largest negative probabilities summed: a number of them, or a share of the negatives."
+        10,
+        description="How many of the largest negative probabilities are summed: a number, or a share of the negatives.",
     )
     tailness_momentum: Annotated[float, FieldMark.EPOCH_MOMENTUM] = Field(0.97, ge=0, lt=1, description="m")
     ood_in_negatives: bool = Field(True, description="Whether OOD embeddings count among a sample's negatives.")
     num_clusters: int = Field(10, ge=1, le=10_000, description="C")
     kmeans_restarts: int = Field(10, ge=1, le=100)
 
-    # Distribution-level loss, in batches that hold an OOD image
+    # Distribution-level loss, in batches with an OOD image
     distribution_loss_weight: float = Field(0.2, ge=0, le=1000, description="alpha; 0 leaves the term out.")
     distribution_denominator: Literal["all", "cross_domain"] = Field(
-        "all", description="Released: every other embedding; paper: the other distribution's."
+        "all", description="all: every other embedding (released code). cross_domain: the other distribution's (paper)."
     )
 
     # Evaluation
     group_thresholds: Annotated[GroupThresholds | None, FieldMark.FREE_AT_RESUME] = Field(
-        None, description="Many, Medium and Few by training counts; by thirds of the rank where not given."
+        None, description="Many, Medium and Few by training counts. Default: thirds by rank."
     )
 
     # Running
     seed: int = Field(0, ge=0, lt=2**31)
     device: Annotated[Literal["auto", "cpu", "cuda"], FieldMark.FREE_AT_RESUME] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 where the hardware computes in it."
-    )
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 if the hardware computes in it.")
     num_processes: Annotated[int, FieldMark.FREE_AT_RESUME] = Field(
-        1, ge=1, le=1024, description="Data-parallel ranks: each trains on its share of every batch."
+        1, ge=1, le=1024, description="Data-parallel ranks. Each trains on its share of every batch."
     )
     checkpoint_interval: Annotated[int, FieldMark.FREE_AT_RESUME, FieldMark.EPOCHS] = Field(
-        10, ge=1, le=MOST, description="Epochs between two checkpoints; the last epoch always has one."
+        10, ge=1, le=MAX_COUNT, description="Epochs between two checkpoints. The last epoch always has one."
     )
 
     @classmethod
     def resolve(cls, settings: Mapping[str, Any]) -> Self:
-        """Fill a user's partial settings from their preset (if they name one) and the defaults.
+        """Complete a user's partial settings from their preset, if any, and the defaults.
 
-        A preset's schedule (rounds, learning-rate warm-up, averages over epochs) was chosen for its number of epochs.
-        Where the user sets `epochs` alone, what depends on it is scaled along.
+        A preset's schedule (rounds, learning-rate warm-up, averages over epochs) was chosen for its
+        number of epochs. If the user sets `epochs`, those parts of the schedule that are not given
+        scale with it.
 
         Raises:
-            pydantic.ValidationError: for an unknown key or preset, a value out of range, or a setting that the chosen
-                framework or sampler does not read.
+            pydantic.ValidationError: for an unknown key or preset, a value out of range, or a
+                setting that the chosen framework or sampler does not read.
         """
         chosen = _chosen(settings)
         preset = PRESETS.get(settings["preset"], {}) if isinstance(settings.get("preset"), str) else {}
@@ -148,10 +150,10 @@ class PretrainConfig(BaseModel):
 
     @classmethod
     def from_stored(cls, values: Mapping[str, Any]) -> Self:
-        """What a database row or a checkpoint of this or an older version holds.
+        """Read what this or an older version wrote to a database row or a checkpoint.
 
-        Older versions stored every setting, also those that the run's framework and sampler did not read. These are
-        left out here.
+        Older versions stored every setting, even those that the run's framework and sampler do not
+        read. Those are left out here.
 
         Raises:
             pydantic.ValidationError: for values that no version has written.
@@ -166,12 +168,12 @@ class PretrainConfig(BaseModel):
         return cls.model_validate(kept)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Another configuration, with some settings changed by their flat names, and validated.
+        """A validated copy with some settings changed, by their flat names.
 
-        What a new framework or sampler does not read is left out.
+        Settings that a new framework or sampler does not read are left out.
 
         Raises:
-            pydantic.ValidationError: as `resolve`.
+            pydantic.ValidationError: as for `resolve`.
         """
         changes = dict(update or {})
         own = self.model_dump()
@@ -184,51 +186,53 @@ class PretrainConfig(BaseModel):
         """The settings of sampling rounds.
 
         Raises:
-            ValueError: where the sampler has no rounds.
+            ValueError: if the sampler has no rounds.
         """
         if not isinstance(self.sampler, RoundSettings):
             raise ValueError(f"sampler '{self.sampler.kind}' has no sampling rounds")
         return self.sampler
 
     def round_epochs(self) -> range:
-        """The 1-based epochs that open with a sampling round."""
+        """The 1-based epochs that begin with a sampling round."""
         return self.sampler.round_epochs(self.epochs)
 
     def free_at_resume(self) -> set[str]:
-        """The settings that a run may go on with other values of."""
+        """The settings that may change when a run is resumed."""
         models: tuple[type[BaseModel], ...] = (type(self), type(self.framework), type(self.sampler))
         return {
             name for model in models for name, field in _fields(model) if FieldMark.FREE_AT_RESUME in field.metadata
         }
 
     def data_problems(self, num_train: int, num_pool: int | None) -> list[tuple[str, str]]:
-        """What keeps this configuration from running on data of these sizes.
+        """Problems of this configuration with data of these sizes.
 
         Args:
             num_train: images in the training part.
             num_pool: images in the OOD pool, or None without one.
 
         Returns:
-            (field, what to change) pairs; empty when the run is possible.
+            (field, what to change) pairs; empty if the run is possible.
         """
         problems = []
         if self.batch_size > num_train:
             problems.append(("batch_size", f"{self.batch_size} is more than the {num_train} training images"))
         if self.batch_size < 2 * self.num_processes:
-            fewer = f"{self.num_processes} processes get less than 2 images each of batch_size {self.batch_size}"
+            fewer = f"{self.num_processes} processes get fewer than 2 images each of batch_size {self.batch_size}"
             problems.append(("num_processes", fewer))
         problems += self.sampler.data_problems(num_pool, self.projection_dim)
         if self.sampler.picks and self.num_clusters > num_train:
             problems.append(("num_clusters", f"{self.num_clusters} is more than the {num_train} training images"))
         longest = num_train + self.sampler.added_images()
-        if self.epochs * -(-longest // self.batch_size) > MOST:
-            problems.append(("epochs", f"{self.epochs} of up to {longest} images are {MOST + 1} steps or more"))
+        if self.epochs * -(-longest // self.batch_size) > MAX_COUNT:
+            problems.append(
+                ("epochs", f"{self.epochs} epochs of up to {longest} images have {MAX_COUNT + 1} steps or more")
+            )
         return problems
 
     @model_validator(mode="wrap")
     @classmethod
     def _of_flat_settings(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Sort flat settings by who reads them, and tell everything that is wrong at once."""
+        """Sort flat settings by their readers, and report all problems at once."""
         if not isinstance(values, dict):
             return handler(values)
         common = {name: values[name] for name in values if name in cls.model_fields and name not in _KINDS}
@@ -247,12 +251,12 @@ class PretrainConfig(BaseModel):
             try:
                 common[noun] = model.model_validate(own)
             except ValidationError as error:
-                problems += told_again(error)
-        problems += _strangers(cls, values, chosen)
+                problems += problems_of(error)
+        problems += _unread_settings(cls, values, chosen)
         try:
             made = handler(common)
         except ValidationError as error:
-            problems += told_again(error)
+            problems += problems_of(error)
         else:
             if not problems:
                 conflicts = made.sampler.conflicts(made.epochs)
@@ -270,7 +274,7 @@ class PretrainConfig(BaseModel):
 
 
 def config_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
-    """The JSON schema of a configuration's flat form, with the settings of all kinds that are registered by now."""
+    """The JSON schema of a configuration's flat form, with the settings of all registered kinds."""
     schema = common_schema(ref_template)
     common = schema["properties"]
     properties = {"preset": common.pop("preset")}
@@ -290,23 +294,23 @@ def common_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
 
 
 def _settings_of_kinds(noun: str, registry: Registry[Any]) -> dict[str, Any]:
-    """JSON schemas of all settings of a registry's kinds; each description begins with the kinds that read it."""
+    """JSON schemas of the settings of a registry's kinds. Descriptions begin with their readers."""
     properties: dict[str, Any] = {}
     for model in registry.values():
         for name, own in model.model_json_schema().get("properties", {}).items():
             if name not in properties:
-                told = f"Read by {noun} {', '.join(readers(registry, name))}. {own.get('description', '')}"
-                properties[name] = own | {"description": told.strip()}
+                description = f"Read by {noun} {', '.join(readers(registry, name))}. {own.get('description', '')}"
+                properties[name] = own | {"description": description.strip()}
     return properties
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """A model's settings, without the two that name a kind."""
+    """A model's settings, except `framework` and `sampler`."""
     return ((name, field) for name, field in model.model_fields.items() if name not in _KINDS)
 
 
 def _chosen(values: Mapping[str, Any]) -> dict[str, type[Any] | None]:
-    """The settings class of the framework and of the sampler that the values name; None for an unknown one."""
+    """The settings classes of the framework and the sampler that are named. Unknown: None."""
     chosen: dict[str, type[Any] | None] = {}
     for noun, registry in _KINDS.items():
         given = values.get(noun, PretrainConfig.model_fields[noun].default)
@@ -317,10 +321,10 @@ def _chosen(values: Mapping[str, Any]) -> dict[str, type[Any] | None]:
     return chosen
 
 
-def _strangers(
+def _unread_settings(
     common: type[BaseModel], values: Mapping[str, Any], chosen: Mapping[str, type[Any] | None]
 ) -> Iterator[InitErrorDetails]:
-    """The settings that nothing of this run reads."""
+    """A problem for each setting that nothing in this run reads."""
     read = {name for model in (common, *filter(None, chosen.values())) for name in model.model_fields}
     undecided = {
         name
@@ -332,16 +336,16 @@ def _strangers(
     unread = (name for name in values if name not in read | undecided)
     for number, name in enumerate(unread):
         value = values[name]
-        if number >= MOST_EXPLAINED:  # to compare names takes time, and nobody reads so many
+        if number >= MAX_EXPLAINED:  # comparing names takes time, and nobody reads so many
             yield problem(name, unknown_setting(name, ()), value)
             continue
         owners = {noun: kinds for noun, registry in _KINDS.items() if (kinds := readers(registry, name))}
         if not owners:
             yield problem(name, unknown_setting(name, read), value)
             continue
-        told = [
+        reasons = [
             f"only {noun} {' or '.join(repr(kind) for kind in kinds)} reads it, and this run's is '{model.kind}'"
             for noun, kinds in owners.items()
             if (model := chosen[noun]) is not None
         ]
-        yield problem(name, f"{'; '.join(told)}: leave it out", value)
+        yield problem(name, f"{'; '.join(reasons)}: leave it out", value)

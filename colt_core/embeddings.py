@@ -1,4 +1,4 @@
-"""Embeddings as arrays: checked, read in blocks, and brought to float32."""
+"""Embeddings as arrays: checked, read in blocks and converted to float32."""
 
 from __future__ import annotations
 
@@ -15,36 +15,40 @@ from colt_core.events import Float32
 Embeddings = NDArray[np.floating]  # float32, or a float16 memory map that is never converted whole
 Z = TypeVar("Z", bound=Embeddings)
 
-_BLOCK_FLOATS = 2**21  # converted at a time: 8 MiB
+_BLOCK_FLOATS = 2**21  # floats converted at a time: 8 MiB
 
 
 def blocks(z_ND: Embeddings) -> Iterator[slice]:
-    """All rows, as many at a time as are small enough to be as_float32 together: 16,384 of 128 dimensions."""
+    """Slices that cover all rows, in blocks that are cheap to convert.
+
+    A block has 16,384 rows of 128 dimensions.
+    """
     size = max(1, _BLOCK_FLOATS // max(1, z_ND[:1].size))
     for start in range(0, len(z_ND), size):
         yield slice(start, min(start + size, len(z_ND)))
 
 
 def as_float32(z: Embeddings) -> Float32:
-    """Some rows of embeddings, in float32; no copy of what is that already."""
+    """Embeddings in float32. An array that is float32 already is not copied."""
     if z.dtype == np.float32:
         return np.asarray(z)
-    # By torch: numpy's own conversion takes 6 times as long. It wants memory that may be written to.
+    # torch converts 6 times as fast as numpy, but needs writable memory.
     return torch.from_numpy(z if z.flags.writeable else z.copy()).float().numpy()
 
 
 def as_embeddings(z: Float32 | Tensor, name: str) -> Float32:
-    """(N, D) embeddings as a C-contiguous float32 array on the host; no copy of what is one already.
+    """(N, D) embeddings as a C-contiguous float32 array on the host, copied only if needed.
 
     Raises:
-        ValueError: naming the argument, if it is no matrix, has no row, or a row's length is not 1 (within 1 %).
+        ValueError: if it is not a matrix, is empty, or a row's length is not 1 (within 1 %). The
+            message names the argument.
     """
     array = z.detach().cpu().float().numpy() if isinstance(z, Tensor) else z
     return _checked(np.ascontiguousarray(array, dtype=np.float32), name)
 
 
 def as_pool_embeddings(z: Embeddings | Tensor, name: str) -> Embeddings:
-    """`as_embeddings`, but a half-precision memory map stays one."""
+    """As `as_embeddings`, but a half-precision memory map stays one."""
     if isinstance(z, np.memmap) and z.dtype == np.float16:
         return _checked(z, name)
     return as_embeddings(z, name)
@@ -56,7 +60,7 @@ def _checked(array: Z, name: str) -> Z:
     for block in blocks(array):
         rows = as_float32(array[block])
         squares = np.einsum("nd,nd->n", rows, rows)
-        bad = np.flatnonzero(~(np.abs(squares - 1) < 0.02))  # a NaN is bad too
+        bad = np.flatnonzero(~(np.abs(squares - 1) < 0.02))  # NaN counts as bad
         if bad.size:
             length = squares[bad[0]] ** 0.5
             raise ValueError(f"{name} must be L2-normalised: row {block.start + bad[0]} has length {length:.6g}")

@@ -1,4 +1,7 @@
-"""What `pretrain` yields while it runs. Arrays are numpy, on the host; nothing here holds on to the model."""
+"""The events that `pretrain` yields.
+
+Arrays are numpy arrays on the host. Events keep no reference to the model.
+"""
 
 from __future__ import annotations
 
@@ -15,41 +18,44 @@ Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The first event of every call: where and how it computes, and which step it goes on from."""
+    """The first event of every call: where and how it computes, and the step it starts from."""
 
     epoch: int  # finished epochs
     step: int
     device: str  # "cpu" or "cuda"
     precision: str  # "bf16" or "fp32"
     reason: str  # why this precision, for people
-    threads: int  # of a CPU's operations
+    threads: int  # CPU threads of an operation
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One optimiser step. `step` counts from 1 over the whole run, and `steps` is how many the run will take."""
+    """One optimiser step.
+
+    `step` counts from 1 over the whole run. `steps` is the number of the run's steps.
+    """
 
     epoch: int
     step: int
     steps: int
     loss: float
     contrastive_loss: float
-    distribution_loss: float | None  # None when the batch holds no OOD sample or alpha is 0
+    distribution_loss: float | None  # None if the batch has no OOD sample or alpha is 0
     learning_rate: float
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class EpochDone:
-    """An epoch (1-based) is over. `loss` is the mean over its steps."""
+    """An epoch (1-based) has ended. `loss` is the mean over its steps."""
 
     epoch: int
     step: int
     loss: float
-    tailness: Float32  # (N,) of every ID training image, after this epoch
+    tailness: Float32  # (N,) tailness of every ID training image after this epoch
     images: int  # ID and OOD images seen in this epoch
     seconds: float
-    profile: dict[str, float]  # seconds of it by phase: data, forward_backward, tailness, round (of PHASES)
+    profile: dict[str, float]  # seconds by phase: data, forward_backward, tailness, round (PHASES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +70,10 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class RoundDone:
-    """One sampling round: n-th (1-based) of the run, at the start of `epoch`.
+    """A sampling round at the start of `epoch`. `round` counts from 1 over the run.
 
-    Every sampler reports tailness, cluster and similarity of the whole pool, so that runs can be compared; only
-    `selected` is the sampler's own.
+    Tailness, cluster and similarity of the whole pool are reported for every sampler, so that runs
+    can be compared. Only `selected` depends on the sampler.
     """
 
     round: int
@@ -85,7 +91,10 @@ class RoundDone:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointReady:
-    """A state that `pretrain(resume_from=state)` goes on from bit for bit. Save it with `colt_core.save_checkpoint`."""
+    """A state to resume from: `pretrain(resume_from=state)` continues with bit-identical results.
+
+    Save it with `colt_core.save_checkpoint`.
+    """
 
     epoch: int  # finished epochs
     step: int
@@ -94,7 +103,7 @@ class CheckpointReady:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """`should_stop` said so. A CheckpointReady came just before."""
+    """The run ended because of `should_stop`. A CheckpointReady came just before."""
 
     epoch: int
     step: int
@@ -102,7 +111,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last epoch is over. A CheckpointReady came just before."""
+    """The last epoch has ended. A CheckpointReady came just before."""
 
     epoch: int
     step: int

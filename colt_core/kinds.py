@@ -1,7 +1,7 @@
-"""Kinds of things that a run can be made of: frameworks, samplers, probes, analyses.
+"""Kinds of frameworks, samplers, probes and analyses, and registries of them.
 
-A kind is one settings class and one implementation. The settings class is all that validation, the API and the
-dashboard need, so it imports no torch. The implementation is imported when a run needs it.
+A kind is one settings class and one implementation. Validation, the API and the dashboard need only
+the settings class, so it imports no torch. The implementation is imported when a run needs it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pydantic.fields import FieldInfo
 
 
 class Settings(BaseModel):
-    """The settings of one kind. The first sentence of a subclass's docstring is its summary.
+    """The settings of one kind. The first paragraph of a subclass's docstring is its summary.
 
     Attributes:
         kind: its name in configurations.
         title: its name for people.
-        implementation: `module:name` of what does the work.
+        implementation: `module:name` of the class or function that does the work.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -33,7 +33,7 @@ class Settings(BaseModel):
 
     @classmethod
     def summary(cls) -> str:
-        """What the kind is, in a sentence."""
+        """What the kind is: the docstring's first paragraph."""
         return " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
 
     @classmethod
@@ -47,7 +47,7 @@ S = TypeVar("S", bound=Settings)
 
 
 class Registry(Mapping[str, type[S]], Generic[S]):
-    """The settings classes of one noun, by kind, in order of registration.
+    """The settings classes of one noun by kind, in order of registration.
 
     Args:
         noun: what the kinds are, such as "framework", for messages.
@@ -61,7 +61,7 @@ class Registry(Mapping[str, type[S]], Generic[S]):
         """Add a kind; works as a decorator.
 
         Raises:
-            ValueError: when another class has the kind's name.
+            ValueError: if another class has the kind's name.
         """
         if self._classes.setdefault(cls.kind, cls) is not cls:
             raise ValueError(f"there is a {self.noun} '{cls.kind}' already: {self._classes[cls.kind].__qualname__}")
@@ -83,19 +83,21 @@ def readers(registry: Registry[Any], name: str) -> list[str]:
 
 
 class FieldMark(Enum):
-    """What else holds for a field. It stands in the field's annotation: `Annotated[int, FieldMark.EPOCHS]`."""
+    """Marks a field in its annotation, as in `Annotated[int, FieldMark.EPOCHS]`."""
 
     FREE_AT_RESUME = "free at resume"
-    """A run may go on with another value: it names or places the run, but changes nothing that is computed."""
+    """A resumed run may have another value. It names or places the run, but changes no result."""
 
     EPOCHS = "epochs"
-    """A number of epochs. A preset's value scales with the length that the user gives the run."""
+    """A number of epochs. A preset's value scales with the length of the user's run."""
 
     EPOCH_MOMENTUM = "epoch momentum"
-    """A momentum m of averages over epochs. A preset's m becomes m ** (old length / new length), so that the same
-    share of an average is still its first value when the same share of the run is over."""
+    """A momentum m of averages over epochs. A preset's m becomes m ** (old length / new length).
+
+    After the same share of the run, the first value then has the same weight in the average.
+    """
 
 
 def has_mark(field: FieldInfo, mark: FieldMark) -> bool:
-    """Whether a field of a model carries the mark."""
+    """Whether a model's field has the mark."""
     return mark in field.metadata

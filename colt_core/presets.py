@@ -1,4 +1,7 @@
-"""Named starting points for a configuration. Values are those of the released code, or measured here."""
+"""Named starting points for a configuration.
+
+Values are those of the released code, or measured here.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pydantic.fields import FieldInfo
 from colt_core.kinds import FieldMark, has_mark
 
 PresetName = Literal["cifar10-lt", "cifar100-lt", "imagenet100-lt", "places-lt", "cpu-small", "digits"]
-MOST_EPOCHS = 100_000
+MAX_EPOCHS = 100_000
 
 _CIFAR: dict[str, Any] = {
     "backbone": "resnet18",
@@ -27,7 +30,7 @@ _CIFAR: dict[str, Any] = {
     "distribution_loss_weight": 0.2,
 }
 
-# Of 224 px images. Groups by the counts that ImageNet-LT set.
+# For 224 px images. The groups follow ImageNet-LT.
 _LARGE_IMAGES: dict[str, Any] = {
     **_CIFAR,
     "backbone": "resnet50",
@@ -41,12 +44,12 @@ _LARGE_IMAGES: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # As published: days on a CPU, meant for a GPU.
+    # As published. These are meant for a GPU and take days on a CPU.
     "cifar10-lt": _CIFAR,
     "cifar100-lt": _CIFAR,
     "imagenet100-lt": _LARGE_IMAGES,
     "places-lt": _LARGE_IMAGES,
-    # CIFAR-10-LT on two CPU cores in well under an hour.
+    # Trains on CIFAR-10-LT with two CPU cores in well under an hour.
     "cpu-small": {
         **_CIFAR,
         "backbone": "resnet10",
@@ -56,12 +59,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "warmup_epochs": 50,
         "sample_interval": 25,
         "sample_budget": 5_000,
-        # 0.97 over 2000 epochs forgets the untrained scores; over 200 it would not.
+        # 0.97 forgets the scores of the untrained net over 2000 epochs, but not over 200.
         "tailness_momentum": 0.9,
         "loss_momentum": 0.9,
         "checkpoint_interval": 5,
     },
-    # scikit-learn's 8x8 digits at 32 px: a demonstration in a minute or two. No flip: a mirrored digit is another sign.
+    # A demonstration of a minute or two, on scikit-learn's 8x8 digits at 32 px. There is no flip,
+    # since a mirrored digit is another sign.
     "digits": {
         **_CIFAR,
         "backbone": "resnet10",
@@ -94,24 +98,24 @@ PRESET_TITLES: dict[str, str] = {
 def scaled_schedule(
     base: Mapping[str, Any], fields: Mapping[str, FieldInfo], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What of a preset's schedule changes when the user sets the number of epochs.
+    """Scale a preset's schedule to the user's number of epochs.
 
-    Numbers of epochs scale with the run, never below one. A momentum m of averages over epochs (tailness, BCL's
-    losses) becomes m ** (old / new). The same share of a score is then still its first value when the same share of
-    the run is over.
+    Numbers of epochs scale with the run, but stay at least one. A momentum m of averages over
+    epochs (tailness, BCL's losses) becomes m ** (old / new). After the same share of the run, the
+    first value then has the same weight in the average.
 
     Args:
         base: the resolved values of the preset.
-        fields: the settings of the run; their marks say which scale, see `FieldMark`.
-        settings: the user's own; a key given there is left to the user.
+        fields: the settings of the run. Their marks say which scale; see `FieldMark`.
+        settings: the user's own. Keys given there are not scaled.
 
     Returns:
-        The scaled values; empty when the user does not set `epochs` to another integer.
+        The scaled values; empty unless the user sets `epochs` to another integer.
     """
     epochs = settings.get("epochs")
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs == base["epochs"]:
         return {}
-    if not 1 <= epochs <= MOST_EPOCHS:  # will be refused
+    if not 1 <= epochs <= MAX_EPOCHS:  # validation will refuse it
         return {}
     share = epochs / base["epochs"]
     scaled: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What is said of a setting or a kind that is refused, in the pieces of pydantic's error."""
+"""Messages about refused settings and kinds, as parts of pydantic's ValidationError."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from colt_core.kinds import Registry
 
-MOST_EXPLAINED = 50  # unknown names in one request that are compared with the known ones
+MAX_EXPLAINED = 50  # unknown names of one request that get an explanation
 
 
 def unknown_kind(registry: Registry[Any], given: Any) -> str:
-    """What to say of the name of a kind that is not registered."""
+    """The message about a kind that is not registered."""
     near = get_close_matches(given, registry, n=1) if isinstance(given, str) else []
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"Unknown {registry.noun} {given!r:.60}.{hint} Choose one of {', '.join(registry)}"
 
 
 def unknown_setting(name: Any, known: Iterable[str]) -> str:
-    """What to say of a setting that nobody reads."""
+    """The message about a setting that no kind reads."""
     near = get_close_matches(name, known, n=1) if isinstance(name, str) else []
     return f"Unknown setting {name!r:.60}.{f' Did you mean {near[0]!r}?' if near else ''}"
 
 
 def problem(name: Any, what: str, value: Any) -> InitErrorDetails:
-    """One wrong setting of a model, for `ValidationError.from_exception_data`."""
+    """One problem of a setting, for `ValidationError.from_exception_data`."""
     return _details("setting", what, (name,), value)
 
 
-def told_again(error: ValidationError) -> Iterator[InitErrorDetails]:
-    """The problems of one error, for another one."""
+def problems_of(error: ValidationError) -> Iterator[InitErrorDetails]:
+    """The problems of an error, to raise them in another one."""
     for item in error.errors(include_url=False):
         yield _details(item["type"], item["msg"].removeprefix("Value error, "), item["loc"], item["input"])
 
 
 def _details(error_type: str, what: str, place: tuple[int | str, ...], value: Any) -> InitErrorDetails:
-    message = what.replace("{", "(").replace("}", ")")  # braces are pydantic's for values of a context
+    message = what.replace("{", "(").replace("}", ")")  # pydantic would fill in braces from a context
     return InitErrorDetails(type=PydanticCustomError(error_type, message), loc=place, input=value)

@@ -1,4 +1,4 @@
-"""One run from images to a folder of results, with a progress bar: what `python -m colt_core train` does."""
+"""Runs `python -m colt_core train`: from images to a folder of results, with a progress bar."""
 
 from __future__ import annotations
 
@@ -33,19 +33,21 @@ def run_to_folder(
     resume_from: Snapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation | None:
-    """Pretrain and evaluate.
+    """Pretrain and evaluate, and write the results to a folder.
 
-    Writes to `folder`: checkpoint.pt (the latest), metrics.jsonl (a line a step, epoch and round; a resumed run goes on
-    with it) and evaluation.json (the linear probe).
+    It writes checkpoint.pt (the latest), evaluation.json (the linear probe) and `metrics.jsonl`.
+    The last has a line for each step, epoch and round; a resumed run appends to it.
 
     Returns:
-        The linear probe's result; None where `should_stop` ended the run. Of several processes (`num_processes`, under
-        torchrun) the first one writes and evaluates; the others train with it, and return None.
+        The linear probe's result, or None if `should_stop` ended the run. With several processes
+        (`num_processes`, under torchrun) the first one writes and evaluates. The others only train,
+        and return None.
 
     Raises:
-        ValueError: the configuration cannot run on the data, the data set is too small for the probe, the checkpoint
-            is of another run, or the processes are not `num_processes`.
-        TrainingDiverged: the loss is not finite.
+        ValueError: if the configuration cannot run on the data, or the data set is too small for
+            the probe. Also if the checkpoint belongs to another run, or the number of processes is
+            not `num_processes`.
+        TrainingDiverged: if the loss is not finite.
     """
     images, _ = dataset.part("train")
     pool_images = None if pool is None else pool.images
@@ -71,9 +73,13 @@ def run_to_folder(
 def _record_events(
     events: Iterator[Event], config: PretrainConfig, folder: Path, state: Snapshot | None
 ) -> Snapshot | None:
-    """Train, and write down how it goes. Returns the state at the end of the run; None where it was stopped."""
+    """Train, and record events in the folder.
+
+    Returns:
+        The state at the end of the run, or None if it was stopped.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    _forget_after(state, folder / "metrics.jsonl")
+    _drop_lines_after(state, folder / "metrics.jsonl")
     with (folder / "metrics.jsonl").open("a", buffering=1) as metrics, tqdm(unit="step", disable=None) as bar:
         for event in events:
             if (record := _record(event)) is not None:
@@ -91,23 +97,26 @@ def _record_events(
                     save_checkpoint(state, folder / "checkpoint.pt")
                 case Stopped():
                     return None
-    return state  # a run ends with a checkpoint, or began from its last one
+    return state  # a run ends with a checkpoint, or started from its last one
 
 
-def _forget_after(state: Snapshot | None, path: Path) -> None:
-    """Drop the lines that the run is about to write again: a killed run got further than its last checkpoint."""
+def _drop_lines_after(state: Snapshot | None, path: Path) -> None:
+    """Drop lines after the checkpoint.
+
+    A killed run wrote them after its last checkpoint, and the resumed run writes them again.
+    """
     if not path.exists():
         return
     lines = []
     if state is not None:
         for line in path.read_text().splitlines(keepends=True):
-            if line.endswith("\n") and _is_behind(json.loads(line), state):  # the last line may be cut off
+            if line.endswith("\n") and _is_before(json.loads(line), state):  # the last line may be incomplete
                 lines.append(line)
     path.write_text("".join(lines))
 
 
-def _is_behind(record: dict[str, Any], state: Snapshot) -> bool:
-    """Whether what a line of metrics.jsonl tells of came before the checkpoint."""
+def _is_before(record: dict[str, Any], state: Snapshot) -> bool:
+    """Whether a line of metrics.jsonl was written before the checkpoint."""
     reached = {"step": state["step"], "epoch": state["epoch"], "round": state["rounds"]}
     kind = record["event"]
     return int(record[kind]) <= reached[kind]
@@ -135,7 +144,7 @@ def _record(event: Event) -> dict[str, Any] | None:
 
 
 def per_class_table(evaluation: Evaluation, class_names: tuple[str, ...]) -> str:
-    """Accuracies by class, the class with most training images first, and the group means below."""
+    """A table of accuracies by class, largest class first, with the group means below."""
     wide = max(5, *(len(name) for name in class_names))
     lines = [f"{'class':<{wide}}  train  accuracy"]
     counts = evaluation.class_counts

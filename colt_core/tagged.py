@@ -22,21 +22,20 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from colt_core.kinds import Registry, Settings, readers
-from colt_core.refusals import MOST_EXPLAINED, problem, told_again, unknown_kind, unknown_setting
+from colt_core.refusals import MAX_EXPLAINED, problem, problems_of, unknown_kind, unknown_setting
 
-_STORED = {"stored": True}  # validation context: the values come from a row
+_STORED = {"stored": True}  # validation context: the values come from a database row
 
 
 class TaggedSettings(Settings):
-    """Settings of one kind, whose `kind` is one of their values.
+    """Settings of one kind, with `kind` as one of their values.
 
-    A direct subclass is the abstract settings of a noun, such as `ProbeSettings`. It takes any kind
-    that is registered when a value arrives. That holds for its constructor, for `model_validate`,
-    for `from_stored` and for fields of its type.
+    A direct subclass is the abstract settings of a noun, such as `ProbeSettings`. Its constructor,
+    `model_validate`, `from_stored` and fields of its type accept every registered kind.
 
     Attributes:
-        registry: the kinds that there are.
-        default_kind: the kind of settings that name none. With None they are refused.
+        registry: the registered kinds.
+        default_kind: the kind if none is named. None: a kind is required.
     """
 
     registry: ClassVar[Registry[Any]]
@@ -44,32 +43,32 @@ class TaggedSettings(Settings):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "kind" in vars(cls):  # becomes a field, so that JSON and its schema hold it
+        if "kind" in vars(cls):  # makes it a field, so that JSON and its schema have it
             cls.__annotations__["kind"] = Literal[cls.kind]
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        if cls._is_concrete():  # pydantic has taken the field's default off the class
+        if cls._is_concrete():  # pydantic removed the field's default from the class
             cls.kind = cls.model_fields["kind"].default
 
     def __new__(cls, *_: Any, **values: Any) -> Self:
-        """The abstract class makes settings of the named kind; its `__init__` fills them."""
+        """The abstract class creates settings of the named kind, and `__init__` fills them."""
         if cls._is_concrete():
             return super().__new__(cls)
         return super().__new__(cls._named_in(values))
 
     @classmethod
     def from_stored(cls, values: Mapping[str, Any]) -> Self:
-        """Settings as any version wrote them into a row. What the kind does not read is left out.
+        """Read settings as any version wrote them into a row, without those that nothing reads.
 
         Raises:
-            ValidationError: there is no such kind, or a value is out of range.
+            ValidationError: if there is no such kind, or a value is out of range.
         """
         return cls.model_validate(values, context=_STORED)
 
     def is_stored_as(self, values: Mapping[str, Any]) -> bool:
-        """Whether a row of any version asks for the same as these settings."""
+        """Whether a row of any version has settings equal to these."""
         try:
             return values.get("kind") == self.kind and type(self).from_stored(values) == self
         except ValidationError:
@@ -111,7 +110,9 @@ class TaggedSettings(Settings):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _only_what_it_reads(cls, values: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+    def _drop_unread_and_explain(
+        cls, values: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
         if info.context == _STORED and isinstance(values, Mapping):
             values = {name: value for name, value in values.items() if name in cls.model_fields}
         try:
@@ -121,19 +122,19 @@ class TaggedSettings(Settings):
 
 
 def one_of(models: Iterable[type[BaseModel]]) -> Any:
-    """The type of a value that is of one of several models; its `kind` says which."""
+    """The union type of several models, with `kind` as the discriminator."""
     return Annotated[reduce(or_, models), Field(discriminator="kind")]
 
 
 def _explained(error: ValidationError, cls: type[TaggedSettings]) -> ValidationError:
-    """The same error; of each setting that the kind does not read it says which kind does."""
-    details = list(told_again(error))
+    """The same error, but for a setting that this kind does not read it names the kinds that do."""
+    details = list(problems_of(error))
     unread = [
         position
         for position, item in enumerate(error.errors(include_url=False))
         if item["type"] == "extra_forbidden" and len(item["loc"]) == 1
     ]
-    for position in unread[:MOST_EXPLAINED]:
+    for position in unread[:MAX_EXPLAINED]:
         (name,), value = details[position]["loc"], details[position]["input"]
         details[position] = problem(name, _why_unread(str(name), cls), value)
     return ValidationError.from_exception_data(error.title, details)

@@ -1,4 +1,7 @@
-"""Tailness of ID samples: how few near neighbours an image has among a batch's negatives (COLT, Bai et al. 2023)."""
+"""Tailness of ID samples (COLT, Bai et al. 2023).
+
+An image with few near neighbours among a batch's negatives has high tailness.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +22,29 @@ def negative_tailness(
     ood_in_negatives: bool = True,
     probability_2B2B: Tensor | None = None,
 ) -> Tensor:
-    """One batch's raw score s: minus the sum of a sample's `top_k` largest negative probabilities.
+    """Raw scores of a batch: minus the sum of the `top_k` largest negative probabilities.
 
-    p_ij = exp(s_ij/tau) / norm_i, averaged over the two views of i; the partner is in norm_i, but is no candidate.
-    A sample with few near neighbours has a small sum, so a larger s: nearer the tail.
+    Probabilities are p_ij = exp(s_ij/tau) / norm_i, averaged over the two views of i. The partner
+    is part of norm_i, but is not a negative. A sample with few near neighbours has a small sum and
+    so a larger score: it is closer to the tail.
 
     Args:
         z_2BD: L2-normalised embeddings, two stacked views.
         temperature: tau.
-        top_k: how many negatives to sum: an integer (released code), or a share in (0, 1) of the negatives (paper).
-            Where a batch has fewer, all of them.
-        is_ood_B: bool, which samples are OOD; needed where OOD embeddings shall not count.
-        ood_in_negatives: False leaves OOD embeddings out of both the sum and the norm of an ID sample, as if the batch
-            were without them. (Then what the sampler added does not lower the score of what it was added for.)
-        probability_2B2B: the second result of `similarity_softmax(z_2BD, temperature)`, where it is at hand already;
-            it stays as it is, and has no use where OOD embeddings are left out.
+        top_k: how many negatives to sum: an integer (released code), or a share in (0, 1) of the
+            negatives (paper). If a batch has fewer, all are summed.
+        is_ood_B: bool, which samples are OOD. Needed if `ood_in_negatives` is False.
+        ood_in_negatives: False leaves OOD embeddings out of the sum and the norm of an ID sample,
+            as if the batch had none. Images that a sampler picked then do not lower the score of
+            the samples that they were picked for.
+        probability_2B2B: the second result of `similarity_softmax(z_2BD, temperature)`, if it is
+            available. It is not changed. It is not used if OOD embeddings are left out.
 
     Returns:
-        (B,) in -1..0, on the embeddings' device, of every sample, OOD ones too.
+        (B,) scores in -1..0 of every sample, also OOD, on the embeddings' device.
 
     Raises:
-        ValueError: for inputs of another form.
+        ValueError: if an input has a wrong shape, type or value.
     """
     z_2BD = checked_embeddings(z_2BD, temperature)
     batch_size, num_left_out = len(z_2BD) // 2, 0
@@ -59,12 +64,12 @@ def negative_tailness(
     num_negatives = max(0, len(z_2BD) - 2 - num_left_out)
     p_B2B = torch.add(p_ij[:batch_size], p_ij[batch_size:]).mul_(0.5)
     p_B2B.diagonal().zero_()  # own column of view 1
-    p_B2B.diagonal(batch_size).zero_()  # and of view 2: neither is a negative
+    p_B2B.diagonal(batch_size).zero_()  # own column of view 2; neither is a negative
     return -p_B2B.topk(_num_columns(top_k, num_negatives), dim=1, sorted=False).values.sum(dim=1)
 
 
 def _softmax_without(is_ood_2B: Tensor, z_2BD: Tensor, temperature: float) -> Tensor:
-    """p_ij of a batch without the OOD embeddings, whose columns are 0."""
+    """p_ij of a batch without its OOD embeddings. Their columns are 0."""
     with torch.autocast(z_2BD.device.type, enabled=False):
         p_ij = (z_2BD / temperature) @ z_2BD.T
     return p_ij.fill_diagonal_(-torch.inf).masked_fill_(is_ood_2B, -torch.inf).softmax(dim=1)
@@ -79,9 +84,10 @@ def _num_columns(top_k: float, num_negatives: int) -> int:
 
 
 class TailnessTracker:
-    """Every training sample's tailness over epochs: its first raw score, then the moving average s <- m*s + (1-m)*new.
+    """Every training sample's tailness, averaged over epochs.
 
-    It keeps two vectors of length N; a sample that an epoch misses keeps its last value.
+    The first raw score is a sample's tailness. Later, s <- m*s + (1-m)*new. A sample without a new
+    score keeps its value. The state is two vectors of length N.
     """
 
     def __init__(self, num_samples: int, momentum: float) -> None:
@@ -94,7 +100,7 @@ class TailnessTracker:
         self._seen_N = torch.zeros(num_samples, dtype=torch.bool)
 
     def update(self, index_B: Tensor, raw_B: Tensor) -> None:
-        """Take in one batch's raw scores of `negative_tailness`, by sample index (int64).
+        """Add one batch's raw scores of `negative_tailness`, by sample index (int64).
 
         Raises:
             ValueError: if the shapes differ, an index repeats, or a score is not finite.
@@ -103,21 +109,24 @@ class TailnessTracker:
         update_averages_(self._score_N, self._seen_N, index_B, raw_B, self.momentum)
 
     def scores(self) -> Tensor:
-        """(N,) float32, a copy. A sample never seen counts as the mean of the seen: neither head nor tail."""
+        """(N,) float32 scores, as a copy.
+
+        A sample without a score gets the mean of the others, so it is neither head nor tail.
+        """
         return averages(self._score_N, self._seen_N)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Copies of what `load_state_dict` needs; the momentum belongs to the configuration."""
+        """A copy of the state. The momentum is not part of it but of the configuration."""
         return {"score": self._score_N.clone(), "seen": self._seen_N.clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a `state_dict`.
+        """Load a `state_dict`.
 
         Raises:
-            ValueError: if it belongs to another number of samples.
+            ValueError: if it has another number of samples.
         """
         score_N, seen_N = state["score"], state["seen"]
         if score_N.shape != self._score_N.shape or seen_N.shape != self._seen_N.shape:
-            raise ValueError(f"the state is of {len(score_N)} samples, the tracker of {len(self._score_N)}")
+            raise ValueError(f"the state has {len(score_N)} samples, but the tracker has {len(self._score_N)}")
         self._score_N.copy_(score_N)
         self._seen_N.copy_(seen_N)

@@ -1,4 +1,4 @@
-"""Copies to a device for which the host does not wait."""
+"""Copies to a device without making the host wait."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from torch import Tensor
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on a device. To a GPU by way of pinned memory: from any other, the host would wait until the GPU has
-    done all that it was given before."""
+    """Copy a tensor to a device; to a GPU, through pinned memory.
+
+    From other memory, the host would wait until the GPU has finished all earlier work.
+    """
     if device.type == "cuda" and not tensor.is_cuda:
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

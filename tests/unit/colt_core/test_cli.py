@@ -213,7 +213,7 @@ def test_the_head_of_the_cut_can_be_given(files: Path, capsys: pytest.CaptureFix
 
 
 def test_no_line_is_told_twice_where_a_run_stopped_between_an_epochs_last_step_and_its_end(files: Path) -> None:
-    from colt_core.run import _forget_after
+    from colt_core.run import _drop_lines_after
 
     lines = [
         {"event": "step", "epoch": 1, "step": 3},
@@ -223,7 +223,7 @@ def test_no_line_is_told_twice_where_a_run_stopped_between_an_epochs_last_step_a
     ]
     path = files / "metrics.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "st')
-    _forget_after({"epoch": 0, "step": 3, "rounds": 0}, path)
+    _drop_lines_after({"epoch": 0, "step": 3, "rounds": 0}, path)
     assert [json.loads(line) for line in path.read_text().splitlines()] == lines[:1]
 
 

@@ -188,5 +188,5 @@ def test_a_run_of_several_processes_says_how_to_start_them() -> None:
     with pytest.raises(ValueError, match=r"torchrun --nproc-per-node 3"):
         pretrain(made, TRAIN, POOL)
     assert made.model_copy(update={"batch_size": 5}).data_problems(26, 30) == [
-        ("num_processes", "3 processes get less than 2 images each of batch_size 5")
+        ("num_processes", "3 processes get fewer than 2 images each of batch_size 5")
     ]

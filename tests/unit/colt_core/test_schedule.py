@@ -175,7 +175,7 @@ def test_without_match_steps_sampler_none_takes_no_more_steps() -> None:
 
 @pytest.mark.parametrize("settings", [{"match_steps": True}, {"sampler": "mak"}, {"sampler": "random"}])
 def test_a_warm_up_that_leaves_no_epoch_is_refused(settings: dict[str, object]) -> None:
-    with pytest.raises(ValidationError, match=r"warmup_epochs 10 leaves no epoch .* below epochs 10") as error:
+    with pytest.raises(ValidationError, match=r"warmup_epochs 10 leaves no epoch .* less than epochs 10") as error:
         config(warmup_epochs=10, **settings)
     assert error.value.errors()[0]["loc"] == ("warmup_epochs",)
     assert config(warmup_epochs=10).sampler.warmup_epochs == 10
@@ -191,7 +191,7 @@ def test_more_steps_than_are_counted_are_refused() -> None:
     assert config(**made, epochs=7).data_problems(20, None) == []
     ((field, problem),) = config(**made, epochs=8).data_problems(20, None)
     assert field == "epochs"
-    assert problem == "8 of up to 2147483667 images are 2147483648 steps or more"
+    assert problem == "8 epochs of up to 2147483667 images have 2147483648 steps or more"
     assert config(**{**made, "match_steps": False}, epochs=8).data_problems(20, None) == []
 
 

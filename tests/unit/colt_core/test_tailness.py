@@ -152,7 +152,7 @@ def test_tracker_goes_on_from_its_state() -> None:
     # A copy: later updates do not reach it.
     assert state["seen"].tolist() == [True, False, False, True]
     assert state["score"].tolist() == pytest.approx([-0.5, 0, 0, -0.1])
-    with pytest.raises(ValueError, match="4 samples, the tracker of 5"):
+    with pytest.raises(ValueError, match="4 samples, but the tracker has 5"):
         TailnessTracker(5, 0.9).load_state_dict(state)
 
 
@@ -162,7 +162,7 @@ def test_tracker_goes_on_from_its_state() -> None:
         ([0, 3], [0.0, 0.0], IndexError, r"3 is outside 0\.\.2"),
         ([-1, 1], [0.0, 0.0], IndexError, "-1 is outside"),
         ([1, 1], [0.0, 0.0], ValueError, "repeats"),
-        ([1], [0.0, 0.0], ValueError, "one length"),
+        ([1], [0.0, 0.0], ValueError, "same length"),
         ([0, 1], [0.0, float("nan")], ValueError, "not finite"),
     ],
 )
