@@ -1,4 +1,5 @@
-"""Reproducible measurements, each a script that prints tables and a line of JSON: `python -m benchmarks.NAME`.
+"""Reproducible measurements. Each script prints tables and a line of JSON.
 
-All of them, quickly: `python -m benchmarks`, or `make bench`.
+python -m benchmarks         # a quick run of all, as `make bench`
+python -m benchmarks.NAME    # one of them
 """

@@ -1,7 +1,10 @@
-"""Every benchmark's quick run, and last one line of JSON with all of their ratios:  python -m benchmarks
+"""Quick runs of all benchmarks, and a last line of JSON with all their ratios.
 
-Each script runs in a process of its own, so that none has another's memory or threads. The machine's own rate is the
-median of what they found. The exit status is 1 when a script fails; the others run all the same.
+    python -m benchmarks
+
+Each script runs in a process of its own, so that none inherits another's memory or threads. The
+machine's rate is the median over the scripts. If a script fails, the others still run, and the exit
+status is 1.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ SCRIPTS = (
 
 
 def main(scripts: Sequence[str] = SCRIPTS) -> int:
-    """Run them one after the other, and print what they print. Returns the exit status."""
+    """Run the scripts one after the other and print their output. Returns the exit status."""
     answers, failed = [], []
     for script in scripts:
         print(f"\n== {script}", flush=True)
@@ -49,7 +52,11 @@ def main(scripts: Sequence[str] = SCRIPTS) -> int:
 
 
 def run(script: str) -> dict[str, Any] | None:
-    """What a script's last line says, the lines before it passed through; None where it failed."""
+    """Run a script and print all its lines except the last, the JSON.
+
+    Returns:
+        The content of the last line, or None if the script failed.
+    """
     command = [sys.executable, "-m", f"benchmarks.{script}", "--quick"]
     last = ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -65,15 +72,17 @@ def run(script: str) -> dict[str, Any] | None:
 
 
 def merged(answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """One answer out of many.
+    """Merge the answers of scripts into one.
 
     Raises:
-        ValueError: if two scripts give a ratio of the same name.
+        ValueError: if two scripts have a ratio of the same name.
     """
     ratios: dict[str, float] = {}
     for answer in answers:
         if twice := ratios.keys() & answer["ratios"].keys():
-            raise ValueError(f"{answer['benchmark']} names its ratios as another does: {', '.join(sorted(twice))}")
+            raise ValueError(
+                f"{answer['benchmark']} has the same ratio names as another script: {', '.join(sorted(twice))}"
+            )
         ratios |= answer["ratios"]
     machine = dict(answers[0]["machine"]) if answers else {}
     for rate in [key for key in machine if key.endswith("_gflops")]:

@@ -1,10 +1,17 @@
-"""Two views of each image of a batch, against pipelines image by image:  python -m benchmarks.augmentation
+"""Two views of each image of a batch, compared with pipelines that work image by image.
 
-"PIL" is the transform of the released COLT code, in a DataLoader as it is trained with: in the process itself, and in
-two worker processes. "torchvision v2" is the same on tensors, "LightlySSL" its SimCLRTransform with the same strengths.
-All blur half of the views from --blur-from pixels on (224: ImageNet-100's and Places' transform). "rand_augment" is
-ours with BCL-D's two operations, at full strength. Ours runs on all cores, in a process as a worker starts it, and in
-one with the machine's own allocator.
+    python -m benchmarks.augmentation
+
+The pipelines are:
+- "PIL": the transform of the released COLT code in a DataLoader, in the process itself and in two
+  worker processes.
+- "torchvision v2": the same on tensors.
+- "LightlySSL": its SimCLRTransform with the same strengths.
+- "rand_augment": ours with BCL-D's two operations at full strength.
+
+From --blur-from pixels on, all blur half of the views (224: the transform of ImageNet-100 and
+Places). Ours runs on all cores, in a process with the allocator settings of a worker's trainers,
+and in one with the defaults.
 """
 
 from __future__ import annotations
@@ -34,7 +41,7 @@ from colt_core.augment import BatchAugmenter
 from colt_core.augment.normalize import MEAN, STD
 from colt_core.seeding import generator
 
-_MOST_PIXELS = 6_000_000  # a batch of ours: 512 images of 32 and 64 pixels, 119 of 224
+_MAX_PIXELS = 6_000_000  # in a batch of ours: 512 images of 32 and 64 pixels, 119 of 224
 _LOADER_BATCHES = 16
 FORMS: dict[str, dict[str, Any]] = {"exact": {}, "fused": {"fused": True}, "rand_augment": {"rand_augment": 2}}
 
@@ -60,7 +67,7 @@ def pil_transform(size: int, blur: float) -> v1.Compose:
 
 
 def tensor_transform(size: int, blur: float) -> v2.Compose:
-    """The same of one uint8 tensor image, by torchvision's v2 transforms."""
+    """The same transform of one uint8 tensor image, by torchvision's v2 transforms."""
     return v2.Compose(
         [
             v2.RandomResizedCrop(size, scale=(0.1, 1), interpolation=v2.InterpolationMode.BICUBIC),
@@ -75,7 +82,7 @@ def tensor_transform(size: int, blur: float) -> v2.Compose:
 
 
 def lightly_transform(size: int, blur: float) -> Callable[[Image.Image], list[Tensor]]:
-    """LightlySSL's two views of a PIL image, of the released strengths."""
+    """LightlySSL's two views of a PIL image, with the released strengths."""
     transform: Any = SimCLRTransform(input_size=size, cj_strength=0.5, min_scale=0.1, gaussian_blur=blur)
     return transform  # type: ignore[no-any-return]
 
@@ -84,7 +91,7 @@ class TwoViews(Dataset[list[Tensor]]):
     """Two views of each image.
 
     Args:
-        views: makes them of a PIL image, or of a tensor if `of_tensors`.
+        views: makes two views of a PIL image, or of a tensor if `of_tensors`.
     """
 
     def __init__(self, images: NDArray[np.uint8], views: Callable[[Any], list[Tensor]], of_tensors: bool) -> None:
@@ -99,12 +106,15 @@ class TwoViews(Dataset[list[Tensor]]):
 
 
 def images_of(number: int, size: int) -> NDArray[np.uint8]:
-    """Noise; the time does not depend on what is to be seen."""
+    """Noise images (number, 3, size, size) uint8. The time does not depend on the content."""
     return np.random.default_rng(0).integers(0, 256, (number, 3, size, size), dtype=np.uint8)
 
 
 def loader_rate(dataset: TwoViews, workers: int) -> float:
-    """Views/s of a DataLoader at its pace: from its third batch on, when every worker has delivered one."""
+    """Views/s of a DataLoader, from its third batch on.
+
+    By then every worker has delivered one.
+    """
     loader = DataLoader(
         dataset,
         len(dataset) // _LOADER_BATCHES,
@@ -122,7 +132,7 @@ def loader_rate(dataset: TwoViews, workers: int) -> float:
 
 
 def image_by_image(size: int, blur: float, number: int) -> dict[str, float]:
-    """Views/s of the pipelines of others."""
+    """Views/s of the other pipelines."""
     images = images_of(number, size)
     by_pil, by_tensor = pil_transform(size, blur), tensor_transform(size, blur)
     pil = TwoViews(images, lambda image: [by_pil(image), by_pil(image)], of_tensors=False)
@@ -137,7 +147,7 @@ def image_by_image(size: int, blur: float, number: int) -> dict[str, float]:
 
 
 def whole_batch(size: int, blur: float, batch_size: int, repeats: int) -> dict[str, float]:
-    """Views/s of ours."""
+    """Views/s of our augmentation."""
     images = torch.from_numpy(images_of(batch_size, size)).repeat(2, 1, 1, 1)
     strength, position = torch.ones(len(images)), count()
 
@@ -154,20 +164,22 @@ def main() -> None:
     """Print a table for each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", help="sides in pixels (default: 32 64 224, quick: 32 224)")
-    parser.add_argument("--batch-size", type=int, default=512, help="images; two views of each (default: 512)")
+    parser.add_argument("--batch-size", type=int, default=512, help="images, with two views each (default: 512)")
     parser.add_argument("--blur-from", type=int, default=224, help="smallest side that is blurred (default: 224)")
     parser.add_argument("--repeats", type=int, default=15, help="calls of ours in a round (default: 15)")
-    parser.add_argument("--rounds", type=int, default=3, help="of all pipelines in turn; medians count (default: 3)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds of all pipelines in turn, for medians (default: 3)"
+    )
     parser.add_argument("--quick", action="store_true", help="one round, fewer images and calls")
     arguments = parser.parse_args()
     report = Report("augmentation")
     for size in arguments.sizes or ((32, 224) if arguments.quick else (32, 64, 224)):
         blur = 0.5 if size >= arguments.blur_from else 0.0
-        batch_size = min(arguments.batch_size, _MOST_PIXELS // size**2)
+        batch_size = min(arguments.batch_size, _MAX_PIXELS // size**2)
         number = (960 if size < 200 else 96) * (1 if arguments.quick else 3)
         repeats = 5 if arguments.quick else arguments.repeats
         found: dict[str, list[float]] = {}
-        for _ in range(1 if arguments.quick else arguments.rounds):  # in turn: the machine's pace drifts
+        for _ in range(1 if arguments.quick else arguments.rounds):  # in turn, since the machine's speed drifts
             measured = apart(image_by_image, size, blur, number, environment={})
             measured |= apart(whole_batch, size, blur, batch_size, repeats)
             if not arguments.quick:
@@ -178,7 +190,7 @@ def main() -> None:
         rates = {name: statistics.median(several) for name, several in found.items()}
         base = rates["PIL, two workers"]
         report.table(
-            f"Augmentation at {size} px{' with blur' if blur else ''}, {2 * batch_size} views a call of ours",
+            f"Augmentation at {size} px{' with blur' if blur else ''}, {2 * batch_size} views in a call of ours",
             ["", "views/s", "times PIL with two workers"],
             [[name, f"{rate:,.0f}", f"{rate / base:.1f}"] for name, rate in rates.items()],
         )

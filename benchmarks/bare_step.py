@@ -1,4 +1,4 @@
-"""A training step and nothing else: views that are there already, forward, losses, backward, optimiser."""
+"""A training step without data: forward, losses, backward and optimiser on given views."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _OOD_SHARE = 0.3
 
 
 class BareStep:
-    """The training loop's step of a configuration, on noise, as often as it is called.
+    """A callable training step of a configuration, on noise.
 
     Args:
-        fused: SGD as one kernel a parameter instead of the configuration's optimiser.
+        fused: SGD with one kernel for each parameter, instead of the configuration's optimiser.
     """
 
     def __init__(self, config: PretrainConfig, size: int = 32, *, fused: bool = False) -> None:
@@ -40,7 +40,7 @@ class BareStep:
         self.batch = Batch(self.views, is_ood, torch.arange(config.batch_size), first_pass=True)
 
     def __call__(self) -> tuple[Tensor, ContrastiveLoss]:
-        """One step; gives what tailness would be found from."""
+        """Take one step. Returns the inputs of tailness."""
         with self.compute.autocast():
             outputs = self.framework(self.views)
         contrastive = self.framework.loss(outputs, self.batch, self.config.temperature)
@@ -52,9 +52,10 @@ class BareStep:
         return outputs.z.detach(), contrastive
 
     def gflop(self) -> float:
-        """10^9 floating-point operations of one step's convolutions and matrix products, as PyTorch's counter has it.
+        """10^9 floating-point operations of a step's convolutions and matrix products.
 
-        A multiplication with its addition counts as two, as in a rate of matrix products.
+        PyTorch counts them. A multiplication with its addition counts as two, as in rates of matrix
+        products.
         """
         with FlopCounterMode(display=False) as counter:
             self()

@@ -1,4 +1,4 @@
-"""Many clients of the service at once, as dashboards and scripts are."""
+"""Many simultaneous clients of the service, like dashboards and scripts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Events:
-    """A stream of events: its path, and the event behind which it is to begin."""
+    """A stream of events: its path, and the event after which it begins."""
 
     path: str
     after: int
@@ -24,7 +24,7 @@ class Events:
 
 @dataclass
 class Seen:
-    """What clients met."""
+    """What clients observed."""
 
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: Counter[str] = field(default_factory=Counter)
@@ -33,13 +33,16 @@ class Seen:
 
 
 def connect(base_url: str) -> httpx.AsyncClient:
-    """A client that opens as many connections as are asked for."""
+    """A client without a limit on connections."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     return httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits, trust_env=False)
 
 
 async def ask(client: httpx.AsyncClient, path: str, what: str, until_time: float, seen: Seen) -> None:
-    """The same request once a second, or as often as it is answered; clients do not begin in step."""
+    """Repeat a request once a second, or at the rate of the answers.
+
+    Clients begin at random times.
+    """
     await asyncio.sleep(random.random())
     while (began := time.perf_counter()) < until_time:
         try:
@@ -54,7 +57,7 @@ async def ask(client: httpx.AsyncClient, path: str, what: str, until_time: float
 
 
 async def follow(client: httpx.AsyncClient, events: Events, seen: Seen, heard: Callable[[int], None]) -> None:
-    """Read a stream of events until cancelled, and tell each event's id."""
+    """Read a stream of events until cancelled, and pass on each event's id."""
     try:
         headers = {"Last-Event-ID": str(events.after)}
         async with client.stream("GET", events.path, headers=headers, timeout=None) as stream:
@@ -79,7 +82,10 @@ async def crowd(
     api: psutil.Process,
     seen: Seen,
 ) -> None:
-    """`each` clients for each path, and so many that follow events; the API's memory is noted at begin and end."""
+    """Run `each` clients for each path, and `streams` that follow events.
+
+    The API's memory is noted at the beginning and the end.
+    """
     end = time.perf_counter() + seconds
     async with connect(base_url) as client, asyncio.TaskGroup() as tasks:
         followers = [tasks.create_task(follow(client, events, seen, lambda _: None)) for _ in range(streams)]
@@ -94,9 +100,10 @@ async def crowd(
 
 
 def hold_streams(caller: Connection, base_url: str, events: Events, streams: int, last: int) -> None:
-    """Open so many streams; send the seconds until each has told event `last`; once the caller speaks, what was met.
+    """Open `streams` streams, and send the seconds until all have delivered event `last`.
 
-    To be run in a process of its own: reading so many events holds up other clients of the same loop.
+    After the caller's next message, send the number of errors. Run this in a process of its own:
+    reading so many events would delay other clients of the same loop.
     """
     asyncio.run(_hold_streams(caller, base_url, events, streams, last))
 

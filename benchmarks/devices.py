@@ -1,9 +1,12 @@
-"""One job on two processes, and two jobs at once, against one on all threads:  python -m benchmarks.devices
+"""A job on two processes, and two jobs at once, compared with one job on all threads.
 
-Data-parallel training by gloo, as `num_processes` 2 has it; each process has half of the threads, and trains on half of
-every batch. What that costs is found from two jobs of half the batch at once, which do not know of each other: it is
-communication, and what every rank does for the whole batch (drawing the views, the losses). The losses of one process
-and of two are compared in float32, step by step.
+    python -m benchmarks.devices
+
+Training is data-parallel by gloo, as with `num_processes` 2. Each process has half of the threads,
+and trains on half of every batch. The overhead is found by comparison with two independent jobs of
+half the batch, run at once. It is communication, and the work that every rank does for the whole
+batch (drawing the views, the losses). The losses of one and of two processes are compared in
+float32, step by step.
 """
 
 from __future__ import annotations
@@ -34,15 +37,15 @@ LOCALLY = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What one process found."""
+    """Measurements of one process."""
 
-    step_ms: float  # median, from one step's end to the next one's, data included
+    step_ms: float  # median, from the end of one step to that of the next, with data
     losses: list[float]
-    all_reduce_ms: float  # of the gradients alone; 0 for a lone process
+    all_reduce_ms: float  # of the gradients only; 0 for a single process
 
 
 def train(settings: dict[str, Any], steps: int, threads: int, launch: Launch) -> Trained:
-    """Two epochs of SimCLR of so many steps, the first to warm up; by one rank of a job."""
+    """Train two epochs of SimCLR as one rank of a job. The first epoch is a warm-up."""
     torch.set_num_threads(threads)
     config = PretrainConfig.resolve(
         {"sampler": "none", "epochs": 2, "learning_rate": 0.01, "num_processes": launch.size, **settings}
@@ -68,12 +71,12 @@ def _all_reduce_ms(config: PretrainConfig, ranks: Ranks) -> float:
 
 
 def jobs(settings: dict[str, Any], steps: int, threads: int, count: int = 1) -> list[Trained]:
-    """So many jobs at once, of one process each."""
+    """Run `count` jobs at once, of one process each."""
     return side_by_side(train, [(settings, steps, threads, Launch())] * count)
 
 
 def two_ranks(settings: dict[str, Any], steps: int, threads: int) -> Trained:
-    """One job of two processes."""
+    """Run one job of two processes."""
     with tempfile.TemporaryDirectory() as folder:
         places = [Launch(rank, 2, rank, 2, f"file://{folder}/ranks") for rank in range(2)]
         calls = [(settings, steps, threads, place) for place in places]
@@ -84,7 +87,7 @@ def main() -> None:
     """Print one table for each net."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS), help="presets' nets")
-    parser.add_argument("--quick", action="store_true", help="cpu-small alone, fewer steps, losses not compared")
+    parser.add_argument("--quick", action="store_true", help="only cpu-small, fewer steps, losses not compared")
     arguments = parser.parse_args()
     report = Report("devices")
     threads = torch.get_num_threads()
@@ -103,7 +106,7 @@ def main() -> None:
         rows = [
             [name, f"{step_ms:.0f}", f"{1000 * images / step_ms:,.0f}"]
             for name, step_ms, images in (
-                (f"one job, {threads} threads (two such, one after the other: the same)", alone.step_ms, batch_size),
+                (f"one job, {threads} threads (two in sequence have the same rate)", alone.step_ms, batch_size),
                 (f"one job, threads: {half}", on_half.step_ms, batch_size),
                 (f"one job, two processes, threads of each: {half}", ranks.step_ms, batch_size),
                 (f"two jobs at once, threads of each: {half}", together_ms, 2 * batch_size),
@@ -111,8 +114,8 @@ def main() -> None:
         ]
         report.table(f"Steps of {net}, batch {batch_size}", ["", "step, ms", "images/s of all"], rows)
         print(
-            f"\nThe two processes' step: {beside_ms:.0f} ms more than half batches without each other, of it "
-            f"{ranks.all_reduce_ms:.1f} ms the gradients' sum."
+            f"\nThe two processes' step takes {beside_ms:.0f} ms more than independent half batches. The "
+            f"gradients' sum takes {ranks.all_reduce_ms:.1f} ms of that."
         )
         key = f"devices_{net}"
         report.ratio(f"{key}_two_processes_over_one_on_all_threads_images", alone.step_ms / ranks.step_ms)
@@ -124,7 +127,7 @@ def main() -> None:
             in_fp32 = {**settings, "precision": "fp32"}
             [one] = jobs(in_fp32, 2, threads)
             difference = float(np.abs(np.divide(two_ranks(in_fp32, 2, half).losses, one.losses) - 1).max())
-            print(f"Their losses, in fp32: within {difference:.1e} of one process's.")
+            print(f"Their losses in fp32 are within {difference:.1e} of one process's.")
             report.ratio(f"{key}_two_processes_loss_relative_difference", difference)
     report.close()
 

@@ -1,9 +1,12 @@
-"""Where a whole epoch's time goes, and how near it comes to the bare step:  python -m benchmarks.epoch
+"""Where an epoch's time goes, and how close it comes to the bare step.
 
-Epochs over ID and OOD images by `colt_core.pretrain`, with tailness and all events, in a process with the allocator
-that a worker gives its trainers; their phases are those of `EpochDone.profile`. "data" is from reading images to
-augmented views. A sampling round is timed by itself. The bare step (`benchmarks.step`) and the machine's rate of matrix
-products are taken in turn with the epochs. The images are noise: what they show costs nothing.
+    python -m benchmarks.epoch
+
+Epochs over ID and OOD images run by `colt_core.pretrain`, with tailness and all events. The process
+has the allocator settings of a worker's trainers. Phases are those of `EpochDone.profile`; "data"
+is everything from reading images to augmented views. A sampling round is timed separately. The bare
+step (`benchmarks.step`) and the machine's rate of matrix products are measured in turn with the
+epochs. The images are noise, since the time does not depend on the content.
 """
 
 from __future__ import annotations
@@ -29,27 +32,27 @@ from colt_core.training.pretrain import pretrain
 
 @dataclass(frozen=True, slots=True)
 class Epochs:
-    """An epoch without its sampling round, and the round."""
+    """Times of an epoch without its sampling round, and of the round."""
 
     images: int  # ID and OOD
     seconds: float  # median
     profile: dict[str, float]  # median seconds by phase
     round_seconds: float
-    embedded: int  # images that went through the encoder for the round
+    embedded: int  # images that the encoder embedded for the round
 
     @property
     def rate(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return self.images / self.seconds
 
     def share(self, phase: str) -> float:
-        """Of the epoch, by a phase."""
+        """Share of the epoch's time in a phase."""
         return self.profile[phase] / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much an epoch is over; `ood` of the `pool` are chosen."""
+    """Sizes of the data of an epoch. `ood` images are picked from `pool`."""
 
     images: int
     ood: int
@@ -61,7 +64,10 @@ class Sizes:
 def run_epochs(
     settings: dict[str, Any], sizes: Sizes, repeats: int, between: Callable[[], None] = lambda: None
 ) -> Epochs:
-    """Train one epoch without OOD images, which warms up, then `repeats` with them; call `between` after each."""
+    """Train a warm-up epoch without OOD images, then `repeats` epochs with them.
+
+    `between` is called after each.
+    """
     rng = np.random.default_rng(0)
     images, pool = (
         rng.integers(0, 256, (count, 3, sizes.side, sizes.side), dtype=np.uint8) for count in (sizes.images, sizes.pool)
@@ -95,28 +101,28 @@ def run_epochs(
 
 
 def resolved(settings: dict[str, Any], sizes: Sizes, **more: Any) -> PretrainConfig:
-    """The configuration of such a run."""
+    """The configuration of a run with these sizes."""
     fixed = {"batch_size": sizes.batch_size, "sample_budget": sizes.ood, "learning_rate": 0.05}
     return PretrainConfig.resolve({**fixed, **more, **settings})
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Epochs beside the bare step and the machine's rate of matrix products."""
+    """Epochs compared with the bare step and the machine's rate of matrix products."""
 
     epochs: Epochs
-    bare_rate: float  # images a second
+    bare_rate: float  # images per second
     gflop_an_image: float
     gemm_gflops: float
 
     @property
     def of_gemm(self) -> float:
-        """The epoch's operations a second, as a share of the machine's own rate."""
+        """The epoch's operations per second, as a share of the machine's rate."""
         return self.gflop_an_image * self.epochs.rate / self.gemm_gflops
 
 
 def measure(settings: dict[str, Any], sizes: Sizes, repeats: int, steps: int) -> Compared:
-    """Epochs in turn with what they are compared with, `steps` bare steps and a matrix product."""
+    """Measure epochs in turn with `steps` bare steps and a matrix product."""
     config = resolved(settings, sizes)
     dtype = torch.bfloat16 if Compute.of(config).bf16 else torch.float32
     step = BareStep(config, sizes.side)
@@ -136,7 +142,7 @@ NETS = {"cpu_small": "cpu-small", "resnet18": "cifar10-lt"}
 
 
 def main() -> None:
-    """Print two tables: the epochs' parts, and the rounds."""
+    """Print two tables: the phases of epochs, and the rounds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS), help="presets' nets")
     parser.add_argument("--augmentations", nargs="+", choices=["exact", "fused"], default=["exact", "fused"])

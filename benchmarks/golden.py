@@ -1,8 +1,10 @@
-"""Check our numbers against the released code's:  python -m benchmarks.golden FILE.npz
+"""Checks our numbers against those of the released code.
 
-The file holds any number of cases `loss{c}_*` and `sample{c}_*`: inputs, and the outputs of the released code. One
-line is printed for each quantity: its largest deviation and the tolerance. The exit status is 1 when one is out, 2 when
-the file cannot be read.
+    python -m benchmarks.golden FILE.npz
+
+The file holds any number of cases `loss{c}_*` and `sample{c}_*`: inputs, and outputs of the
+released code. A line is printed for each quantity, with its largest deviation and the tolerance.
+The exit status is 1 if a deviation is too large, and 2 if the file cannot be read.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ GRADIENT_TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The largest deviation found in one quantity: relative, but for `selected`, where it counts the wrong places."""
+    """The largest deviation of a quantity.
+
+    It is relative, except for `selected`, where it is the number of differing places.
+    """
 
     quantity: str
     deviation: float
@@ -41,20 +46,20 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """False for a NaN too."""
+        """Whether the deviation is within the tolerance. NaN is not."""
         return self.deviation <= self.tolerance
 
 
 def check_file(path: Path) -> list[Check]:
-    """Every quantity of every case.
+    """Check every quantity of every case.
 
     Raises:
         ValueError: if there is no case, or a case lacks an array.
         OSError: if the file cannot be read.
     """
     if not zipfile.is_zipfile(path):
-        path.stat()  # OSError where there is no such file
-        raise ValueError(f"{path} is no .npz file")
+        path.stat()  # OSError if there is no such file
+        raise ValueError(f"{path} is not an .npz file")
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file.items())
     cases: dict[str, Arrays] = {}
@@ -62,7 +67,7 @@ def check_file(path: Path) -> list[Check]:
         if match := re.fullmatch(r"((?:loss|sample)\d+)_(\w+)", key):
             cases.setdefault(match[1], {})[match[2]] = array
     if not cases:
-        raise ValueError(f"{path} holds no loss or sample case")
+        raise ValueError(f"{path} has no loss or sample case")
     checks = []
     for name, case in cases.items():
         try:
@@ -74,7 +79,10 @@ def check_file(path: Path) -> list[Check]:
 
 
 def loss_checks(case: Arrays) -> Iterator[Check]:
-    """Loss, loss by sample, gradient and tailness of one batch; its features are interleaved and not normalised."""
+    """Check loss, loss by sample, gradient and tailness of a batch.
+
+    The features have interleaved views and are not normalised.
+    """
     features = torch.from_numpy(case["features"]).requires_grad_()
     temperature, top_k = float(case["temperature"]), float(case["top_k"])
     is_ood_B = torch.from_numpy(case["index"] == -1)
@@ -90,14 +98,17 @@ def loss_checks(case: Arrays) -> Iterator[Check]:
         ("per_sample_ntxent", per_sample_B),
         ("topk_negative_probability", probability_B),
     ):
-        # Each number against itself; one of a thousandth of the largest or less against that thousandth.
+        # Deviations are relative to each number, but at least to a thousandth of the largest.
         yield Check(quantity, deviation(ours.detach().numpy(), case[quantity], floor=1e-3), SCORE_TOLERANCE)
-    # Gradients cancel out to anything near 0: all against the largest.
+    # Gradients may cancel out to almost 0, so deviations are relative to the largest.
     yield Check("grad", deviation(features.grad.numpy(), case["grad"], floor=1.0), GRADIENT_TOLERANCE)
 
 
 def sample_checks(case: Arrays) -> Iterator[Check]:
-    """The OOD images picked, given the released run's clusters, whose remainder goes to the last one."""
+    """Check the picked OOD images, given the released run's clusters.
+
+    The last cluster gets the remainder of the budgets.
+    """
     clusters = budgeted_clusters(
         -case["topk_negative_probability"],
         case["cluster_labels"].astype(np.int64),
@@ -119,12 +130,13 @@ def normalised(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def deviation(ours: NDArray[np.float32], expected: NDArray[np.float32], floor: float) -> float:
-    """Largest relative difference; infinite where the shapes differ.
+    """Largest relative difference; infinite if the shapes differ.
 
     Args:
         ours: what was computed.
         expected: what it should be.
-        floor: differences are relative to the expected magnitude, but at least to this share of the largest one.
+        floor: differences are relative to the expected magnitude, but at least to this share of the
+            largest one.
     """
     if ours.shape != expected.shape:
         return float("inf")
@@ -134,7 +146,7 @@ def deviation(ours: NDArray[np.float32], expected: NDArray[np.float32], floor: f
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the table; the exit status."""
+    """Print the table. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.golden", description=__doc__.split("\n")[0])
     parser.add_argument("file", type=Path)
     path = parser.parse_args(arguments).file

@@ -1,10 +1,13 @@
-"""Epochs of ours and of LightlySSL's SimCLR, in one run:  python -m benchmarks.lightly_simclr
+"""Epochs of COLT and of LightlySSL's SimCLR, in one run.
 
-Theirs is SimCLR as LightlySSL's example builds it: its transform (with our strengths), a DataLoader with worker
-processes, its projection head and loss, on the same backbone; float32, contiguous tensors, the machine's own allocator.
-Ours is COLT by `colt_core.pretrain`, tailness and the domain term included, on as many images, exact augmentation, in a
-process as a worker starts it. Few steps are run, and an epoch's time follows from theirs; theirs waits for its first
-batch once an epoch, which counts.
+    python -m benchmarks.lightly_simclr
+
+Theirs is SimCLR as in LightlySSL's example, on the same backbone. It has LightlySSL's transform
+(with our strengths), projection head and loss, and a DataLoader with worker processes. It uses
+float32, contiguous tensors and the default allocator. Ours is COLT by `colt_core.pretrain` on as
+many images, with tailness, the domain term and exact augmentation. Its process has the allocator
+settings of a worker's trainers. Only a few steps are run, and an epoch's time is computed from
+them. For theirs it includes the wait for an epoch's first batch.
 """
 
 from __future__ import annotations
@@ -32,11 +35,11 @@ from benchmarks.report import Report
 from colt_core.config import PretrainConfig
 from colt_core.models import Backbone
 
-EPOCH_IMAGES = {"cpu_small": 17_400, "resnet18": 22_400}  # 12,400 ID images with the preset's K
+EPOCH_IMAGES = {"cpu_small": 17_400, "resnet18": 22_400}  # 12,400 ID images plus the preset's K
 
 
 class SimCLR(nn.Module):
-    """As in LightlySSL's example, with our backbone."""
+    """SimCLR as in LightlySSL's example, with our backbone."""
 
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__()
@@ -66,23 +69,23 @@ class Transformed(Dataset[tuple[list[Tensor], int]]):
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """What an epoch of LightlySSL's is made of."""
+    """The parts of an epoch of LightlySSL."""
 
-    first_seconds: float  # from asking for an epoch to the end of its first step
-    step_seconds: float  # of the further ones, mean
+    first_seconds: float  # from the start of an epoch to the end of its first step
+    step_seconds: float  # mean of the other steps
 
     def epoch_seconds(self, images: int, batch_size: int) -> float:
-        """Of so many images."""
+        """Seconds of an epoch of so many images."""
         return self.first_seconds + (images / batch_size - 1) * self.step_seconds
 
 
 def run_theirs(settings: dict[str, Any], sizes: Sizes, loader_workers: int) -> Theirs:
-    """An epoch of `sizes.images + sizes.ood` images, after a step to warm up."""
+    """Run an epoch of `sizes.images + sizes.ood` images, after a warm-up step."""
     config = resolved(settings, sizes)
     images = np.random.default_rng(0).integers(
         0, 256, (sizes.images + sizes.ood, 3, sizes.side, sizes.side), dtype=np.uint8
     )
-    strength = config.color_jitter / 0.8  # of its own default
+    strength = config.color_jitter / 0.8  # relative to LightlySSL's default
     transform = SimCLRTransform(
         input_size=sizes.side, cj_strength=strength, min_scale=config.min_crop_scale, gaussian_blur=0.0
     )
@@ -115,7 +118,7 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS), help="presets' nets")
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--loader-workers", type=int, default=2, help="processes that augment for LightlySSL")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each with cpu-small, in turn (default: 3)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each in turn with cpu-small (default: 3)")
     parser.add_argument("--quick", action="store_true", help="fewer steps; ResNet-18 with 32 images a batch")
     arguments = parser.parse_args()
     report = Report("lightly_simclr")

@@ -1,10 +1,17 @@
-"""What clients cost the service and a job that trains, with real processes:  python -m benchmarks.load
+"""The cost of clients for the service and for a training job, with real processes.
 
-A job trains on one thread, in turns alone, beside clients that each ask once a second, as a dashboard does (they list
-jobs, page through a round's OOD images by tailness, or follow the job's events), and beside a busy loop that takes the
-same processor time: what is lost there too is the machine's, not the service's. After it: 1,000 jobs queued,
-200 event streams open, and the time of a page of the list with few and with 10,000 finished jobs.
-It runs on SQLite and files; on Postgres and Redis with  --database-url URL --broker-url URL  of empty ones.
+    python -m benchmarks.load
+
+A job trains on one thread, in turns:
+- alone;
+- beside clients that ask once a second, like a dashboard. They list jobs, page through a round's
+  OOD images by tailness, or follow the job's events;
+- beside a busy loop with the processor time of the clients and the service. Time that is lost here
+  too is due to the machine, not to the service.
+
+Then 1,000 jobs are queued and 200 event streams opened. The list of jobs is timed with few and with
+10,000 finished jobs. Default are SQLite and files. Use --database-url and --broker-url for an empty
+Postgres and Redis.
 """
 
 from __future__ import annotations
@@ -30,27 +37,27 @@ from benchmarks.service import Service, register, until
 from store.database import reading, writing
 from store.models import Job, JobEvent, new_id
 
-_TRAIN_OF_CLASS = 128  # 512 training images: a step of the preset `cpu-small` an epoch
-_LONGEST_SECONDS = 300  # for all streams to catch up
+_TRAIN_OF_CLASS = 128  # 512 training images: an epoch is one step of the preset `cpu-small`
+_LONGEST_SECONDS = 300  # until all streams have caught up
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a turn: the job's steps a second, by its own progress, and the cores that each process used."""
+    """One part of a turn: the job's steps per second, and the cores that each process used."""
 
     rate: float
     cores: dict[str, float]
 
 
 def measure(service: Service, job: str, processes: dict[str, psutil.Process], what: Callable[[], None]) -> Part:
-    """What is measured while that runs."""
+    """Measure the job while `what` runs."""
     before, step, began = _cpu_seconds(processes), _step(service, job), time.perf_counter()
     what()
     steps, took = _step(service, job) - step, time.perf_counter() - began
     cores = {name: (now - before[name]) / took for name, now in _cpu_seconds(processes).items()}
     cores["worker"] -= cores["trainer"]
-    cores["clients"] -= sum(cores.values()) - cores["clients"]  # this process has started all of them
+    cores["clients"] -= sum(cores.values()) - cores["clients"]  # this process is the parent of all others
     return Part(steps / took, cores)
 
 
@@ -60,13 +67,13 @@ def _step(service: Service, job: str) -> int:
 
 
 def submit(service: Service, dataset: str, pool: str, **config: object) -> str:
-    """A job of the preset `cpu-small` without evaluations."""
+    """Submit a job of the preset `cpu-small` without evaluations. Returns its id."""
     body = {"dataset_id": dataset, "ood_pool_id": pool, "config": {"preset": "cpu-small", **config}, "evaluations": []}
     return service.post("/jobs", body)
 
 
 def add_finished(service: Service, like: str, count: int) -> None:
-    """Rows of finished jobs, as that one."""
+    """Add rows of finished jobs, as copies of one."""
     with reading(service.engine) as session:
         row = session.get_one(Job, like)
         values = {column.key: getattr(row, column.key) for column in Job.__mapper__.column_attrs}
@@ -75,7 +82,7 @@ def add_finished(service: Service, like: str, count: int) -> None:
 
 
 def _cpu_seconds(processes: dict[str, psutil.Process]) -> dict[str, float]:
-    """What each, and all that it started, have used so far."""
+    """Processor seconds of each process and its children."""
     totals = dict.fromkeys(processes, 0.0)
     for name, process in processes.items():
         for each in (process, *process.children(recursive=True)):
@@ -86,7 +93,7 @@ def _cpu_seconds(processes: dict[str, psutil.Process]) -> dict[str, float]:
 
 
 def spin(share: float) -> None:
-    """Keep such a share of a core busy, with nothing of the service."""
+    """Keep a share of a core busy, without the service."""
     while True:
         began = time.perf_counter()
         while time.perf_counter() - began < 0.01 * share:
@@ -104,7 +111,7 @@ def beside_clients(
     seconds: float,
     turns: int,
 ) -> None:
-    """The job's rate alone, beside clients, and beside a busy loop, in turns; and what the clients met."""
+    """Measure the job alone, beside clients and beside a busy loop, in turns."""
     followers = clients // 5
     paths = {"list": "/jobs?limit=50", "tailness": f"/jobs/{done}/ood-tailness?limit=100"}
     each = (clients - followers) // len(paths)
@@ -113,7 +120,7 @@ def beside_clients(
     seen, parts = Seen(), []
     for _ in range(turns):
         alone = during(lambda: time.sleep(seconds))
-        events = Events(f"/jobs/{job}/events", told(service, job)[1])
+        events = Events(f"/jobs/{job}/events", count_events(service, job)[1])
         asking = crowd(service.base_url, paths, each, events, followers, seconds, programs["api"], seen)
         beside = during(partial(asyncio.run, asking))
         busy = min(1.0, sum(beside.cores.values()) - beside.cores["trainer"])
@@ -122,7 +129,7 @@ def beside_clients(
         parts.append((alone, beside, during(lambda: time.sleep(seconds))))
         loop.kill()
     report.table(
-        f"{turns} turns of {seconds:g} s each: the job alone, beside {clients} clients, beside a loop as busy as they",
+        f"{turns} turns of {seconds:g} s each: the job alone, beside {clients} clients, beside an equally busy loop",
         ["steps/s", "beside", "loop", "its cores", "beside", "loop", "API's", "worker's", "clients'"],
         [
             [f"{one.rate:.2f}" for one in turn]
@@ -135,10 +142,10 @@ def beside_clients(
         [what, str(len(taken)), *(f"{value:.0f}" for value in (statistics.median(taken), *tail(taken)))]
         for what, taken in seen.milliseconds.items()
     ]
-    report.table("What the clients met", ["request", "answers", "median ms", "99 %", "slowest"], rows)
+    report.table("Requests of the clients", ["request", "answers", "median ms", "99 %", "slowest"], rows)
     print(f"\nErrors: {dict(seen.errors) or 'none'}; {seen.events:,} events")
     print(f"The API's memory: {', '.join(f'{mib:.0f}' for mib in seen.memory_mib)} MiB")
-    # Within a turn, as its parts share the machine's drift.
+    # Ratios are taken within a turn, since the machine's speed drifts.
     over_alone = statistics.median(beside.rate / alone.rate for alone, beside, _ in parts)
     over_loop = statistics.median(beside.rate / loop.rate for _, beside, loop in parts)
     kept = statistics.median(beside.cores["trainer"] / loop.cores["trainer"] for _, beside, loop in parts)
@@ -149,8 +156,8 @@ def beside_clients(
     report.figure("load_errors_count", seen.errors.total())
 
 
-def told(service: Service, job: str) -> tuple[int, int]:
-    """How many events a job has had, and the id of the last."""
+def count_events(service: Service, job: str) -> tuple[int, int]:
+    """The number of a job's events, and the id of the last."""
     with reading(service.engine) as session:
         statement = select(func.count(), func.max(JobEvent.id)).where(JobEvent.job_id == job)
         count, last = session.execute(statement).one()
@@ -158,7 +165,7 @@ def told(service: Service, job: str) -> tuple[int, int]:
 
 
 def queue(report: Report, service: Service, data: tuple[str, str], queued: int) -> None:
-    """What submitting one of many jobs takes."""
+    """Measure the time to submit one of many jobs."""
     began = time.perf_counter()
     for _ in range(queued):
         submit(service, *data, sampler="none", epochs=1)
@@ -166,22 +173,22 @@ def queue(report: Report, service: Service, data: tuple[str, str], queued: int) 
 
 
 def beside_streams(report: Report, service: Service, job: str, streams: int) -> None:
-    """What a page takes beside many open streams, which first hear all that was told before."""
-    count, last = told(service, job)
+    """Measure a page beside many open streams, which first receive all earlier events."""
+    count, last = count_events(service, job)
     without_ms = page_ms(service)
     mine, theirs = _SPAWN.Pipe()
     arguments = (theirs, service.base_url, Events(f"/jobs/{job}/events", 0), streams, last)
     holder = _SPAWN.Process(target=hold_streams, args=arguments, daemon=True)
     holder.start()
     if not mine.poll(_LONGEST_SECONDS):
-        raise TimeoutError(f"not all of {streams} streams told the last of {count} events in {_LONGEST_SECONDS} s")
+        raise TimeoutError(f"not all of {streams} streams delivered the last of {count} events in {_LONGEST_SECONDS} s")
     caught_up = mine.recv()
     with_ms = page_ms(service)
     mine.send("end")
     errors = mine.recv()
     holder.join()
     print(
-        f"\n{streams} streams from the first of {count:,} events: all caught up in {caught_up:.1f} s; {errors} errors"
+        f"\n{streams} streams from the first of {count:,} events: caught up in {caught_up:.1f} s, with {errors} errors"
     )
     print(f"A page of jobs: {without_ms:.1f} ms without, {with_ms:.1f} ms with them open")
     report.figure("load_streams_caught_up_seconds", caught_up)
@@ -190,13 +197,13 @@ def beside_streams(report: Report, service: Service, job: str, streams: int) -> 
 
 
 def tail(taken: list[float]) -> tuple[float, float]:
-    """The 99th percentile, and the slowest."""
+    """The 99th percentile and the slowest."""
     ordered = sorted(taken)
     return ordered[int(0.99 * (len(ordered) - 1))], ordered[-1]
 
 
 def page_ms(service: Service) -> float:
-    """Median of a page of the list of jobs."""
+    """Median milliseconds of a page of the list of jobs."""
     taken = []
     for _ in range(200):
         began = time.perf_counter()
@@ -206,16 +213,16 @@ def page_ms(service: Service) -> float:
 
 
 def main() -> None:
-    """Print two tables, and what lies between."""
+    """Print the tables and the other results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=60, help="of each part of a turn (default: 60)")
+    parser.add_argument("--seconds", type=float, default=60, help="seconds of each part of a turn (default: 60)")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--queued", type=int, default=1000)
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--finished", type=int, default=10_000)
-    parser.add_argument("--database-url", help="of an empty Postgres database, instead of SQLite")
-    parser.add_argument("--broker-url", help="of a Redis, instead of files")
+    parser.add_argument("--database-url", help="an empty Postgres database instead of SQLite")
+    parser.add_argument("--broker-url", help="a Redis instead of files")
     arguments = parser.parse_args()
     urls = {"COLT_DATABASE_URL": arguments.database_url, "COLT_BROKER_URL": arguments.broker_url}
     settings = {name: url for name, url in urls.items() if url}

@@ -1,7 +1,10 @@
-"""A batch's losses, forward and backward, against the same formulas written plainly:  python -m benchmarks.losses
+"""Losses of a batch, forward and backward, compared with a plain implementation.
 
-Plainly: similarities masked by copies, as in the common SimCLR and SupCon code. The contrastive term alone also against
-LightlySSL's NTXentLoss. All in one process, with the allocator that a worker gives its trainers.
+    python -m benchmarks.losses
+
+The plain one masks similarities by copies, as the common SimCLR and SupCon code does. The
+contrastive term is also compared with LightlySSL's NTXentLoss. All run in one process, with the
+allocator settings of a worker's trainers.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ def plain_all(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
 
 
 def plain_cross_domain(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
-    """L_CL + alpha * L_SCL ("cross_domain") the same way."""
+    """L_CL + alpha * L_SCL ("cross_domain") in the same way."""
     exponentials = _exponentials(z_2BD)
     same = _same_distribution(is_ood_B)
     negatives = (exponentials * (~same & _others(len(same)))).sum(dim=1, keepdim=True)
@@ -82,7 +85,7 @@ def our_contrastive(z_2BD: Tensor, _: Tensor) -> Tensor:
 
 
 def ours(config: PretrainConfig) -> Loss:
-    """Both terms as the training loop computes them; what tailness needs comes along."""
+    """Both terms as in the training loop, including the probabilities that tailness needs."""
 
     def loss(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
         log_norm_2B, probability_2B2B = similarity_softmax(z_2BD, config.temperature)
@@ -110,7 +113,10 @@ LOSSES: dict[str, dict[str, Loss]] = {
 
 
 def measure(batch_size: int, repeats: int) -> dict[str, dict[str, float]]:
-    """Median milliseconds of every loss with its gradient; all ways of one loss must give the same value."""
+    """Median milliseconds of every loss with its gradient.
+
+    All implementations of a loss must give the same value.
+    """
     generator = torch.Generator().manual_seed(0)
     z_2BD = torch.nn.functional.normalize(torch.randn(2 * batch_size, DIM, generator=generator), dim=1)
     is_ood_B = torch.rand(batch_size, generator=generator) < OOD_SHARE
@@ -129,11 +135,11 @@ def measure(batch_size: int, repeats: int) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Print one table: milliseconds, and how many times faster ours is."""
+    """Print a table of milliseconds, and how many times faster ours is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--quick", action="store_true", help="512 images alone")
+    parser.add_argument("--quick", action="store_true", help="only 512 images")
     arguments = parser.parse_args()
     report = Report("losses")
     rows = []

@@ -1,8 +1,11 @@
-"""What the tailness of a whole pool costs, by exact and by approximate search:  python -m benchmarks.neighbors
+"""The cost of a whole pool's tailness, by exact and by approximate search.
 
-Every OOD image's 20 nearest of 12,400 ID images. The embeddings are loose groups in all 128 dimensions, where an index
-fares worse than in a trained model's, which lie in few. An exact search takes a product of all pairs: the time of one
-at the machine's own rate stands beside.
+    python -m benchmarks.neighbors
+
+For every OOD image, the 20 nearest of 12,400 ID images are found. The embeddings are loose groups
+in all 128 dimensions. A trained model's embeddings vary in fewer dimensions, where an index works
+better. An exact search takes a product of all pairs. Its time at the machine's own rate is given
+for comparison.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ NEIGHBORS = 20
 
 
 def main() -> None:
-    """Print one table: seconds by pool size, and how good the approximate search is."""
+    """Print a table of seconds, and the quality of the approximate search."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="50,000 pool images instead of 300,000")
     parser.add_argument("--repeats", type=int, default=3)

@@ -1,4 +1,7 @@
-"""Calls in processes of their own: what a process gets at its start, its allocator and its threads, stays as it is."""
+"""Calls functions in new processes.
+
+A process keeps the allocator settings and threads that it starts with.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,17 @@ KEEPING_BLOCKS = {"MALLOC_MMAP_THRESHOLD_": KEEP_BLOCKS, "MALLOC_TRIM_THRESHOLD_
 
 
 def apart(function: Callable[..., Result], *arguments: Any, environment: dict[str, str] = KEEPING_BLOCKS) -> Result:
-    """`function(*arguments)` in a new process with these variables; by default as a worker's trainer has them."""
+    """Call `function(*arguments)` in a new process with these environment variables.
+
+    The default variables are those of a worker's trainers.
+    """
     return side_by_side(function, [arguments], environment)[0]
 
 
 def side_by_side(
     function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], environment: dict[str, str] = KEEPING_BLOCKS
 ) -> list[Result]:
-    """The function's result for each tuple of arguments, each in a new process, all at once."""
+    """Call the function with each tuple of arguments, in new processes at the same time."""
     with _variables(environment), ProcessPoolExecutor(len(calls), get_context("spawn")) as pool:
         return [future.result() for future in [pool.submit(function, *arguments) for arguments in calls]]
 

@@ -1,8 +1,10 @@
-"""How long the API takes to answer, with a big run in the database:  python -m benchmarks.queries
+"""Response times of the API with a large run in the database.
 
-The run is one of 2,000 epochs, with a pool of 50,000 images over 76 sampling rounds. Requests go through the whole
-application in this process; a row is the median and the slowest of `--repeat` requests. The database must be empty, or
-absent: without a URL a temporary SQLite file is used.
+    python -m benchmarks.queries
+
+The run has 2,000 epochs, a pool of 50,000 images and 76 sampling rounds. Requests go through the
+whole application in this process. A row has the median and the slowest of `--repeat` requests. The
+database must be empty. Default: a temporary SQLite file.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from benchmarks.report import Report
 
 
 def main() -> None:
-    """Fill the database, then print a table: a row a query."""
+    """Fill the database, then print a table with a row for each query."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database-url", default="")
     parser.add_argument("--pool", type=int, default=50_000)
@@ -31,7 +33,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=44_000)
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--repeat", type=int, default=15)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the epochs, rounds and steps, 5 requests each")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the epochs, rounds and steps; 5 requests each")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.repeat = 5
@@ -39,7 +41,7 @@ def main() -> None:
             setattr(arguments, name, -(-getattr(arguments, name) // 10))
     report = Report("queries")
     with tempfile.TemporaryDirectory() as home:
-        # Before anything reads the settings.
+        # Set before anything reads the settings.
         os.environ["COLT_HOME"] = home
         if arguments.database_url:
             os.environ["COLT_DATABASE_URL"] = arguments.database_url
@@ -51,10 +53,10 @@ def main() -> None:
 
 
 def fill(arguments: argparse.Namespace) -> tuple[str, str]:
-    """Rows and artifacts of one big run, and many small ones beside it.
+    """Write rows and artifacts of one large run and many small ones.
 
     Returns:
-        The ids of the big run and its data set.
+        The ids of the large run and its data set.
     """
     from sqlalchemy import insert
 
@@ -148,7 +150,7 @@ def fill(arguments: argparse.Namespace) -> tuple[str, str]:
 
 
 def measure(arguments: argparse.Namespace, job_id: str, dataset_id: str, report: Report) -> None:
-    """The median and the slowest of several requests, one row a query."""
+    """Measure the median and the slowest of several requests, for each query."""
     from fastapi.testclient import TestClient
 
     from api.main import create_app
@@ -186,7 +188,7 @@ def measure(arguments: argparse.Namespace, job_id: str, dataset_id: str, report:
             shown = query.replace(job_id, "{id}").replace(dataset_id, "{id}")
             rows.append([f"`{shown}`", f"{median:.1f}", f"{max(milliseconds):.1f}", f"{len(answer.content):,}"])
     report.table(
-        f"Requests, of a run of {arguments.epochs:,} epochs and {arguments.rounds} rounds beside "
+        f"Requests about a run of {arguments.epochs:,} epochs and {arguments.rounds} rounds, among "
         f"{arguments.jobs - 1:,} others",
         ["query", "median ms", "slowest", "bytes"],
         rows,

@@ -1,9 +1,10 @@
-"""What `pool_refresh: candidates` saves, and how much of the full selection it keeps, on real images:
+"""How much time `pool_refresh: candidates` saves, and how many picks it keeps.
 
-python -m benchmarks.refresh cifar10.zip ood_pool_50k.zip
+    python -m benchmarks.refresh cifar10.zip ood_pool_50k.zip
 
-One run on CIFAR-10-LT (imbalance ratio 100) with full rounds. Beside each of them, from the same weights, the round
-that a run with candidates would find, whose memory of the pool is that of its own rounds before.
+A run on CIFAR-10-LT (imbalance ratio 100) has full rounds. Each is compared with the round that a
+run with candidates would find from the same weights. The latter's memory of the pool comes from its
+own earlier rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from colt_core.training.state import TrainingState
 
 
 class Shadow:
-    """The rounds of a run with candidates, found from another run's weights."""
+    """The rounds of a run with candidates, computed from another run's weights."""
 
     def __init__(self, config: PretrainConfig, images: np.ndarray, pool: np.ndarray) -> None:
         self._config = config.model_copy(update={"pool_refresh": "candidates"})
@@ -37,7 +38,7 @@ class Shadow:
         self._known: np.ndarray | None = None
 
     def round(self, checkpoint: CheckpointReady) -> FoundRound:
-        """The round that opens the epoch after the checkpoint."""
+        """The round before the epoch after the checkpoint."""
         data = {"num_train": len(self._images), "num_pool": len(self._pool), "image_size": self._images.shape[-1]}
         state = TrainingState.start(self._config, data, Compute.of(self._config))
         state.restore({**checkpoint.state, "config": self._config.model_dump()})
@@ -49,11 +50,11 @@ class Shadow:
 
 
 def main() -> None:
-    """Print one row a round, and the means over all but the first."""
+    """Print a row for each round, and the means without the first round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="archive of train/CLASS/IMAGE and test/CLASS/IMAGE")
     parser.add_argument("pool", type=Path, help="archive of images")
-    parser.add_argument("--epochs", type=int, default=100, help="of preset cpu-small (default: 100)")
+    parser.add_argument("--epochs", type=int, default=100, help="epochs of the preset cpu-small (default: 100)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         long_tail = LongTail(profile="exp", max_per_class=4500, imbalance_ratio=100)

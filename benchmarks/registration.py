@@ -1,10 +1,15 @@
-"""Registering image files, against decoding them and no more:  python -m benchmarks.registration [DATASET [POOL]]
+"""Registration of image files, compared with only decoding them.
 
-DATASET is an archive of train/CLASS/IMAGE and test/CLASS/IMAGE, which is cut to a long tail of imbalance ratio 100 as
-the README does; POOL one of any images. In the place of one that is missing stands an archive of noise JPEGs of 32
-pixels. Registering lists the archive, checks it, decodes, and writes in place. Decoding alone is Pillow's, of the same
-files out of memory, in one process and in one a core; neither their start nor the way of the pixels back is counted.
-Files are in the page cache. Opening is timed of what was registered, and of a pool of 10 million images that is a hole.
+    python -m benchmarks.registration [DATASET [POOL]]
+
+DATASET is an archive of train/CLASS/IMAGE and test/CLASS/IMAGE. It is cut to a long tail of
+imbalance ratio 100, as in the README. POOL is an archive of any images. By default, both are
+archives of noise JPEGs of 32 pixels.
+
+Registration lists, checks and decodes the archive, and writes images in place. Decoding alone is
+Pillow's, of the same files from memory, in one process and in one for each core. The start of
+processes and the transfer of pixels back are not counted. Files are in the page cache. Opening is
+timed for the registered data, and for a sparse file of a pool of 10 million images.
 """
 
 from __future__ import annotations
@@ -48,7 +53,7 @@ HUGE = 10_000_000
 
 @dataclass
 class Case:
-    """One archive to register, as what, and the names of the files that are decoded for it."""
+    """An archive to register, and the names of the files that are decoded for it."""
 
     name: str
     archive: Path
@@ -57,13 +62,13 @@ class Case:
     wanted: list[str]
 
     def contents(self) -> list[bytes]:
-        """The files, unpacked."""
+        """The unpacked files."""
         with zipfile.ZipFile(self.archive) as file:
             return [file.read(name) for name in self.wanted]
 
 
 def noise_archive(path: Path, images: int) -> Path:
-    """A zip of JPEGs, nine tenths of them train/CLASS/IMAGE."""
+    """Write a zip of JPEGs, nine tenths of them train/CLASS/IMAGE."""
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(images):
@@ -75,7 +80,7 @@ def noise_archive(path: Path, images: int) -> Path:
 
 
 def dataset_case(archive: Path, spec: DatasetSpec) -> Case:
-    """A data set, of which the cut leaves a part."""
+    """A data set that is cut."""
     source = open_labelled(archive)
     kept = np.unique(np.concatenate([*choose_parts(source, spec).values()]))
     wanted = [source.images.name(int(position)) for position in kept]
@@ -87,7 +92,7 @@ def dataset_case(archive: Path, spec: DatasetSpec) -> Case:
 
 
 def pool_case(archive: Path) -> Case:
-    """A pool, of every image."""
+    """A pool of all images."""
     source = open_unlabelled(archive)
     wanted = [source.name(position) for position in range(len(source))]
 
@@ -98,14 +103,14 @@ def pool_case(archive: Path) -> Case:
 
 
 def decode_alone(contents: list[bytes]) -> None:
-    """Pillow's decoding, the pixels left where it puts them."""
+    """Decode by Pillow, without copying the pixels."""
     for content in contents:
         Image.open(io.BytesIO(content)).load()
 
 
 def decoding_seconds(contents: list[bytes], processes: int) -> float:
-    """Wall time of decoding in so many processes at once, a share each."""
-    context = multiprocessing.get_context("fork")  # the children have the files already
+    """Wall time of decoding, shared between so many processes."""
+    context = multiprocessing.get_context("fork")  # the children inherit the files
     both = context.Barrier(processes + 1)
     children = [context.Process(target=_child, args=(contents[i::processes], both)) for i in range(processes)]
     for child in children:
@@ -126,7 +131,7 @@ def _child(contents: list[bytes], both: Barrier) -> None:
 
 
 def huge_pool(folder: Path) -> Path:
-    """A pool of 10 million images, 30 GB that take no space."""
+    """Write a pool of 10 million images, 30 GB in a sparse file."""
     ImagePool(np.zeros((1, 3, SIDE, SIDE), dtype=np.uint8)).save(folder)
     shape = (HUGE, 3, SIDE, SIDE)
     with (folder / "images.npy").open("wb") as file:
@@ -136,7 +141,7 @@ def huge_pool(folder: Path) -> Path:
 
 
 def measured(case: Case, report: Report, folder: Path, repeats: int) -> list[str]:
-    """One row of the table: medians of runs taken in turn."""
+    """A row of the table: medians of runs in turn."""
     contents, cores = case.contents(), usable_cores()
     registering, on_all, on_one = [], [], []
     for run in range(repeats):
@@ -166,12 +171,14 @@ def measured(case: Case, report: Report, folder: Path, repeats: int) -> list[str
 
 
 def main() -> None:
-    """Print a row an archive."""
+    """Print a row for each archive."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, nargs="?")
     parser.add_argument("pool", type=Path, nargs="?")
-    parser.add_argument("--max-per-class", type=int, default=4500, help="of DATASET's long tail")
-    parser.add_argument("--quick", action="store_true", help="noise of 20,000 images instead of 50,000; one run each")
+    parser.add_argument(
+        "--max-per-class", type=int, default=4500, help="images of the largest class in DATASET's long tail"
+    )
+    parser.add_argument("--quick", action="store_true", help="20,000 noise images instead of 50,000; one run each")
     arguments = parser.parse_args()
     images, repeats = (20_000, 1) if arguments.quick else (50_000, 3)
     report = Report("registration")
@@ -192,7 +199,7 @@ def main() -> None:
             "registering, s",
             f"decoding alone on {usable_cores()} cores, s",
             "on one, s",
-            "registering over decoding on all",
+            "registering / decoding on all cores",
             "opening, ms",
         ]
         report.table(f"Registering zip archives (medians of {repeats})", head, rows)

@@ -1,4 +1,4 @@
-"""What a benchmark says: tables for people, and last one line of JSON with every ratio named."""
+"""The output of a benchmark: tables for people, and a last line of JSON with named ratios."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SIDE = 4096
 
 @dataclass
 class Report:
-    """One benchmark's answers.
+    """The results of a benchmark.
 
     Args:
-        name: the script's, without `.py`.
+        name: name of the script, without `.py`.
     """
 
     name: str
@@ -30,21 +30,27 @@ class Report:
     ratios: dict[str, float] = field(default_factory=dict)
 
     def table(self, title: str, head: list[str], rows: list[list[str]]) -> None:
-        """Print a Markdown table, as RESULTS.md holds it."""
+        """Print a Markdown table, as in RESULTS.md."""
         print(f"\n{title}\n")
         for cells in (head, ["---"] * len(head), *rows):
             print("| " + " | ".join(cells) + " |", flush=True)
 
     def figure(self, name: str, value: float) -> None:
-        """Note a measured value; its name ends in its unit (`_ms`, `_seconds`, `_per_second`, `_mib`)."""
+        """Note a measured value.
+
+        Its name ends with the unit (`_ms`, `_seconds`, `_per_second`, `_mib`).
+        """
         _note(self.figures, name, value)
 
     def ratio(self, name: str, value: float) -> None:
-        """Note a ratio of two values of this run; its name says what over what, and is of this script alone."""
+        """Note a ratio of two values of this run.
+
+        Its name has the form `A_over_B`. No other script may use it.
+        """
         _note(self.ratios, name, value)
 
     def close(self) -> None:
-        """Measure the machine's own rate, say it, and print the line of JSON."""
+        """Measure and print the machine's rate, and print the line of JSON."""
         on = machine()
         rates = ", ".join(f"{precision} {on[f'gemm_{precision}_gflops']}" for precision in precisions())
         print(
@@ -61,7 +67,7 @@ class Report:
 
 
 def machine() -> dict[str, Any]:
-    """What it was measured on, with the machine's own rate of matrix products as it is at this minute."""
+    """The machine, and its current rate of matrix products."""
     return {
         "processor": _processor(),
         "threads": torch.get_num_threads(),
@@ -71,13 +77,16 @@ def machine() -> dict[str, Any]:
 
 
 def precisions() -> dict[str, torch.dtype]:
-    """What this CPU multiplies in. Where it only emulates bf16, torch's product is a plain loop: minutes for one."""
+    """The types that this CPU multiplies in.
+
+    If it only emulates bf16, torch's product is a plain loop that takes minutes.
+    """
     fp32 = {"fp32": torch.float32}
     return {**fp32, "bf16": torch.bfloat16} if Compute.choose("cpu").bf16 else fp32
 
 
 def gemm_gflops(dtype: torch.dtype, repeats: int = 3) -> float:
-    """10^9 floating-point operations a second in the product of two square matrices of side 4096; median."""
+    """Median 10^9 operations per second in the product of two 4096 x 4096 matrices."""
     left, right = (torch.randn(_SIDE, _SIDE).to(dtype) for _ in range(2))
     return 2 * _SIDE**3 / 1e6 / median_ms(lambda: left @ right, repeats)
 
@@ -92,7 +101,7 @@ def _processor() -> str:
 
 def _note(values: dict[str, float], name: str, value: float) -> None:
     if name in values:
-        raise ValueError(f"{name} is there already")
+        raise ValueError(f"{name} was noted already")
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value}")
     values[name] = value

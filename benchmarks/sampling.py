@@ -1,8 +1,11 @@
-"""A sampling round without its forward passes, by the size of the pool:  python -m benchmarks.sampling
+"""A sampling round without its forward passes, for several sizes of the pool.
 
-That is k-means of the ID embeddings, budgets and selection; the pool's tailness is benchmarks.neighbors. Plain:
-scikit-learn's k-means with 10 restarts, and the full similarity matrix, masked cluster by cluster. Embeddings of a pool
-too large for memory are a half-precision memory map in the temporary folder, as in a run.
+    python -m benchmarks.sampling
+
+Its parts are k-means of the ID embeddings, budgets and selection. benchmarks.neighbors measures the
+pool's tailness. The plain implementation is scikit-learn's k-means with 10 restarts, and the full
+similarity matrix, masked cluster by cluster. Embeddings of a pool that is too large for memory are
+a half-precision memory map in the temporary folder, as in a run.
 """
 
 from __future__ import annotations
@@ -30,12 +33,12 @@ from colt_core.training.measure import pairwise_loss
 from colt_core.training.pool_embeddings import LARGEST_IN_MEMORY
 
 CLUSTERS, DIM, BUDGET, NUM_ID = 10, 128, 10_000, 12_400
-PASSES, BATCH, TEMPERATURE, FEATURES = 10, 512, 0.2, 512  # of MAK: ResNet-18's features
+PASSES, BATCH, TEMPERATURE, FEATURES = 10, 512, 0.2, 512  # for MAK, with ResNet-18's features
 _BLOCK = 1_000_000
 
 
 def unit_rows(count: int, seed: int, dim: int = DIM) -> Float32:
-    """(count, dim) embeddings in loose groups, made without a second copy of their size."""
+    """(count, dim) normalised embeddings in loose groups, made without a second copy."""
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((count, dim), dtype=np.float32)
     rows += 2 * rng.standard_normal((CLUSTERS, dim), dtype=np.float32)[rng.integers(CLUSTERS, size=count)]
@@ -44,7 +47,7 @@ def unit_rows(count: int, seed: int, dim: int = DIM) -> Float32:
 
 
 def pool_rows(count: int, folder: Path) -> NDArray[np.floating]:
-    """`unit_rows`, in memory or in a file, as `embed_pool` decides."""
+    """`unit_rows` in memory or in a file, chosen as in `embed_pool`."""
     if 4 * count * DIM <= LARGEST_IN_MEMORY:
         return unit_rows(count, seed=1)
     rows = np.memmap(folder / "pool", dtype=np.float16, mode="w+", shape=(count, DIM))
@@ -55,7 +58,7 @@ def pool_rows(count: int, folder: Path) -> NDArray[np.floating]:
 
 
 def plain_selection(centers: Float32, budgets: list[int], ood_z: Float32) -> Int64:
-    """Scan the whole pool's similarities for every cluster; what is picked is masked out."""
+    """Scan the whole pool's similarities for every cluster, and mask picked images."""
     similarity = torch.from_numpy(ood_z) @ torch.from_numpy(centers).T
     picks = []
     for cluster, budget in enumerate(budgets):
@@ -66,14 +69,14 @@ def plain_selection(centers: Float32, budgets: list[int], ood_z: Float32) -> Int
 
 
 def round_of(id_z: Float32, tailness: Float32, ood_z: NDArray[np.floating]) -> Int64:
-    """What a COLT round does beside embedding and scoring."""
+    """A COLT round without embedding and scoring."""
     clustering = cluster_embeddings(id_z, CLUSTERS)
     clusters = budgeted_clusters(tailness, clustering.labels, CLUSTERS, BUDGET)
     return nearest_unpicked(clustering.centers, [cluster.budget for cluster in clusters], ood_z)
 
 
 def kmeans_rows(report: Report, sizes: list[int], repeats: int) -> list[list[str]]:
-    """Ours and scikit-learn's, both with 10 restarts."""
+    """Measure our k-means and scikit-learn's, both with 10 restarts."""
     rows = []
     for size in sizes:
         id_z = unit_rows(size, seed=0)
@@ -86,7 +89,7 @@ def kmeans_rows(report: Report, sizes: list[int], repeats: int) -> list[list[str
 
 
 def round_row(report: Report, size: int, ood_z: NDArray[np.floating], repeats: int) -> list[str]:
-    """Selection and whole round over one pool; the plain selection where the pool is in memory."""
+    """Measure selection and round for a pool, and plain selection if it is in memory."""
     id_z = unit_rows(NUM_ID, seed=0)
     tailness = -np.random.default_rng(0).random(NUM_ID, dtype=np.float32)
     centers, budgets = cluster_embeddings(id_z, CLUSTERS).centers, [BUDGET // CLUSTERS] * CLUSTERS
@@ -109,12 +112,12 @@ def round_row(report: Report, size: int, ood_z: NDArray[np.floating], repeats: i
 
 
 def mak_rows(report: Report, num_pool: int, budget: int) -> list[list[str]]:
-    """MAK's parts, each once: the losses from embeddings that are there, and the choice by them."""
+    """Measure MAK's parts: losses from given embeddings, and the choice by them."""
     views = torch.from_numpy(unit_rows(PASSES * BATCH, seed=3)).view(PASSES, BATCH, DIM)
     loss_ms = median_ms(partial(pairwise_loss, views, TEMPERATURE), 3) * num_pool / BATCH
     loss = np.random.default_rng(0).random(num_pool, dtype=np.float32)
     measures = PoolMeasures(unit_rows(NUM_ID, 4, FEATURES), unit_rows(num_pool, 5, FEATURES), loss)
-    embeddings = (measures.id_features, measures.ood_features)  # MAK reads their sizes alone
+    embeddings = (measures.id_features, measures.ood_features)  # MAK reads only their sizes
     inputs = RoundInputs(1, 0, budget, *embeddings, np.empty((0, FEATURES), np.float32), (), measures)
     choice_ms = median_ms(partial(MakSampler(num_clusters=CLUSTERS).select, inputs), 1)
     report.figure(f"mak_losses_{num_pool}_ms", loss_ms)
@@ -126,7 +129,7 @@ def mak_rows(report: Report, num_pool: int, budget: int) -> list[list[str]]:
 
 
 def main() -> None:
-    """Print k-means, rounds by pool size, and MAK."""
+    """Print tables of k-means, rounds by pool size, and MAK."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="pools of up to a million images, without MAK")
     parser.add_argument("--repeats", type=int, default=5)
@@ -146,7 +149,13 @@ def main() -> None:
             rows.append(round_row(report, size, pool_rows(size, Path(folder)), arguments.repeats))
     report.table(
         f"A round over {NUM_ID:,} ID images, K = {BUDGET:,}, without forward passes and scores, ms",
-        ["pool", "plain selection", "our selection", "k-means + budgets + selection", "peak MiB, the map's pages too"],
+        [
+            "pool",
+            "plain selection",
+            "our selection",
+            "k-means + budgets + selection",
+            "peak MiB, including the map's pages",
+        ],
         rows,
     )
     if not arguments.quick:

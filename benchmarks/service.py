@@ -1,4 +1,4 @@
-"""The service as real processes, on SQLite and files unless told otherwise, with data of noise."""
+"""Runs the service as real processes with noise data. Default: on SQLite and files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _PATIENCE_SECONDS = 120.0
 
 
 class Service:
-    """A migrated home with a free port; its processes end with the context that started them.
+    """A migrated home with a free port. Processes end with the context that started them.
 
     Args:
-        settings: more environment variables of its processes, such as COLT_DATABASE_URL.
+        settings: more environment variables of the processes, such as COLT_DATABASE_URL.
     """
 
     def __init__(self, home: Path, **settings: str) -> None:
@@ -44,7 +44,10 @@ class Service:
 
     @contextmanager
     def running(self, module: str) -> Iterator[int]:
-        """`python -m MODULE` for as long as the context lasts, its id; what it says is in the home's NAME.log."""
+        """Run `python -m MODULE` during the context, and yield its process id.
+
+        Its output is in MODULE.log in the home.
+        """
         with (self.home / f"{module}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", module], env=self._env, stdout=log, stderr=subprocess.STDOUT
@@ -56,17 +59,17 @@ class Service:
             process.wait(_PATIENCE_SECONDS)
 
     def answers(self, path: str) -> bool:
-        """Whether the API answers such a request with 200."""
+        """Whether the API answers a request with 200."""
         try:
             return self.client.get(f"{self._root}{path}").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
     def post(self, path: str, body: dict[str, Any]) -> str:
-        """Make a row; returns its id.
+        """Create a row. Returns its id.
 
         Raises:
-            RuntimeError: when the API refuses it.
+            RuntimeError: if the API refuses it.
         """
         created = self.client.post(path, json=body)
         if created.is_error:
@@ -78,7 +81,7 @@ class Service:
         """Whether the row has this status.
 
         Raises:
-            RuntimeError: when it failed.
+            RuntimeError: if the row failed.
         """
         row = self.client.get(path).raise_for_status().json()
         if row["status"] == "failed":
@@ -87,7 +90,7 @@ class Service:
 
 
 def until(condition: Callable[[], bool], pause: float = 0.01) -> float:
-    """Seconds until it held.
+    """Wait until the condition holds. Returns the seconds.
 
     Raises:
         TimeoutError: after two minutes.
@@ -101,7 +104,11 @@ def until(condition: Callable[[], bool], pause: float = 0.01) -> float:
 
 
 def register(service: Service, images: int, train_of_class: int) -> tuple[str, str]:
-    """Ids of a data set of four classes and a pool, of so many noise images of 32 px each."""
+    """Register a data set of four classes and a pool, each of noise images of 32 px.
+
+    Returns:
+        The ids of the data set and the pool.
+    """
     noise = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
     np.savez(service.home / "dataset.npz", images=noise, labels=np.arange(images) % CLASSES)
     np.save(service.home / "pool.npy", noise)

@@ -1,8 +1,11 @@
-"""How long the service takes to begin, with real processes on SQLite and files:  python -m benchmarks.start
+"""Start times of the service, with real processes on SQLite and files.
 
-The API: from the start of `python -m api` until it answers, and until `/readyz` says that it can work. A job: from its
-claim by a worker to the end of its first optimiser step, on a registered data set and pool of noise. Its
-first epoch is one step, so that the step is recorded at once; a sampling round and a second epoch follow.
+    python -m benchmarks.start
+
+For the API, the time runs from the start of `python -m api` to its first answer, and to a ready
+`/readyz`. For a job, it runs from its claim by a worker to the end of its first optimiser step.
+Data set and pool are registered noise images. The job's first epoch is one step, so that the step
+is recorded at once. A sampling round and a second epoch follow.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ _TRAIN_OF_CLASS = 128  # 512 training images, one batch of the preset `cpu-small
 
 
 def api_starts(service: Service, repeats: int) -> tuple[list[float], list[float]]:
-    """Seconds until `/healthz` answers, and until `/readyz` does; a worker runs already."""
+    """Seconds until `/healthz` and `/readyz` answer. A worker is running already."""
     answers, ready = [], []
     for _ in range(repeats):
         with service.running("api"):
@@ -35,7 +38,7 @@ def api_starts(service: Service, repeats: int) -> tuple[list[float], list[float]
 
 
 def job_start(service: Service, dataset: str, pool: str) -> tuple[float, float]:
-    """Seconds from the claim until training begins, and until its first step is done and recorded."""
+    """Seconds from the claim until training begins, and until its first step is recorded."""
     config = {"preset": "cpu-small", "sampler": "colt", "epochs": 2, "warmup_epochs": 1}
     job = service.post(
         "/jobs",
@@ -51,7 +54,7 @@ def job_start(service: Service, dataset: str, pool: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print both, with their goals."""
+    """Print start times and goals."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="5,000 images instead of 50,000, and fewer repeats")
     quick = parser.parse_args().quick

@@ -1,9 +1,12 @@
-"""A bare training step's rate, beside the machine's own rate of matrix products:  python -m benchmarks.step
+"""The rate of a bare training step, compared with the machine's rate of matrix products.
 
-Views are there already: forward, losses, backward and optimiser are measured, on channels-last tensors. The operations
-are those of convolutions and matrix products, as `torch.utils.flop_counter` counts them; all else that a step does
-(batch norm, activations, losses, the optimiser) counts as none, and takes its time. Each row is a process of its own:
-"keeps blocks" has the two MALLOC_* variables that a worker gives its trainers. bf16 is measured where the CPU has it.
+    python -m benchmarks.step
+
+Forward, losses, backward and optimiser are measured on given views, as channels-last tensors.
+Operations are those of convolutions and matrix products, by `torch.utils.flop_counter`. The rest of
+a step (batch norm, activations, losses, the optimiser) adds time but no operations. Each row is a
+process of its own. Rows with "keeps blocks" have the two MALLOC_* variables of a worker's trainers.
+Rows with bf16 exist if the CPU has it.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ ALLOCATORS: dict[str, dict[str, str]] = {"keeps blocks": KEEPING_BLOCKS, "as it 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One net's step. Rates in 10^9 operations a second."""
+    """One net's step. Rates are in 10^9 operations per second."""
 
     step_ms: float
     optimizer_ms: float
@@ -44,17 +47,17 @@ class Measured:
 
     @property
     def gflops(self) -> float:
-        """The step's own rate."""
+        """The step's rate."""
         return 1000 * self.gflop / self.step_ms
 
     @property
     def share(self) -> float:
-        """Of the machine's own rate."""
+        """The step's rate as a share of the machine's."""
         return self.gflops / self.gemm_gflops
 
 
 def measure(settings: dict[str, Any], repeats: int) -> Measured:
-    """A configuration's step; the machine's rate is taken before and after it."""
+    """Measure a configuration's step, with the machine's rate before and after it."""
     config = PretrainConfig.resolve({"learning_rate": 0.01, **settings})
     rate = partial(gemm_gflops, precisions()[config.precision], repeats=1)
     step = BareStep(config)
@@ -69,12 +72,14 @@ def measure(settings: dict[str, Any], repeats: int) -> Measured:
 
 
 def main() -> None:
-    """Print one table: a row for each net, precision and allocator."""
+    """Print a table with a row for each net, precision and allocator."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
-    parser.add_argument("--batch-size", type=int, default=512, help="of narrow nets: images; two views of each")
-    parser.add_argument("--wide-batch-size", type=int, default=256, help="of ResNet-18 (default: 256)")
-    parser.add_argument("--repeats", type=int, default=7, help="of narrow nets; ResNet-18 has 2 (default: 7)")
+    parser.add_argument(
+        "--batch-size", type=int, default=512, help="images of a batch for narrow nets, with two views each"
+    )
+    parser.add_argument("--wide-batch-size", type=int, default=256, help="the same for ResNet-18 (default: 256)")
+    parser.add_argument("--repeats", type=int, default=7, help="repeats for narrow nets; ResNet-18 has 2 (default: 7)")
     parser.add_argument("--quick", action="store_true", help="two nets; ResNet-18 with 32 images a batch")
     arguments = parser.parse_args()
     report = Report("step")

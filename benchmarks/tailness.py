@@ -1,7 +1,10 @@
-"""What a step pays for tailness, beside the step itself and a plain loop:  python -m benchmarks.tailness
+"""The cost of tailness, compared with a training step and with a plain loop.
 
-As the training loop does it: from the probabilities that the losses left behind, with the moving average's update. The
-step is the bare one of the preset `cpu-small`, where it weighs most: a wider net's step is longer, tailness as long.
+    python -m benchmarks.tailness
+
+Tailness is computed as in the training loop: from the probabilities of the losses, with the update
+of the moving average. The step is the bare one of the preset `cpu-small`, where tailness has the
+largest share. Wider nets have longer steps, but tailness takes as long.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ NUM_TRAIN = 12_400
 
 
 def plain_tailness(z_2BD: Tensor, config: PretrainConfig, history: dict[int, float]) -> None:
-    """Sorted and averaged in a loop over the samples, from probabilities made for it alone."""
+    """Tailness in a loop over the samples, from its own probabilities."""
     batch_size = len(z_2BD) // 2
     exponentials = torch.exp(z_2BD @ z_2BD.T / config.temperature)
     exponentials.fill_diagonal_(0)
@@ -58,11 +61,11 @@ def measure(batch_size: int, repeats: int) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Print one table: milliseconds, the share of a step, and how many times faster than the loop."""
+    """Print a table of milliseconds, the share of a step, and the speed-up over the loop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--quick", action="store_true", help="512 images alone")
+    parser.add_argument("--quick", action="store_true", help="only 512 images")
     arguments = parser.parse_args()
     report = Report("tailness")
     rows = []

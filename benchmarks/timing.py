@@ -21,8 +21,8 @@ def median_ms(call: Callable[[], object], repeats: int) -> float:
 
 
 def peak_mib(call: Callable[[], object]) -> float:
-    """How far the process's resident memory rose above where it stood while the call ran, in MiB (Linux)."""
-    ctypes.CDLL("libc.so.6").malloc_trim(0)  # else blocks freed by an earlier call would be reused unseen
+    """The rise of the process's resident memory during the call, in MiB (Linux)."""
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # otherwise blocks of an earlier call would be reused and not counted
     Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
     before = _status_kib("VmRSS")
     call()

@@ -1,9 +1,10 @@
-"""COLT on a LightlySSL model: SimCLR as lightly's own example builds it, with our tracker, sampler and loss beside.
+"""COLT on a LightlySSL model: SimCLR as in lightly's example, with our tracker, sampler and loss.
 
     pip install lightly
     python examples/lightly_simclr.py
 
-Half a minute on two cores. The lines that make SimCLR into COLT are marked with "COLT". Data as in plain_simclr.py.
+It takes half a minute on two cores. Lines that turn SimCLR into COLT are marked with "COLT". The
+data are those of plain_simclr.py.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ SEED = 0
 
 
 class SimCLR(nn.Module):
-    """As in lightly's SimCLR example."""
+    """SimCLR as in lightly's example."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +60,10 @@ class SimCLR(nn.Module):
 
 
 class Numbered(Dataset[tuple[list[Tensor], int]]):
-    """Views of each image, with its position in the place of a label: COLT must know which image a batch's row is."""
+    """Views of each image, with its position instead of a label.
+
+    COLT must know which image a row of a batch is.
+    """
 
     def __init__(self, images: NDArray[np.uint8], transform: SimCLRTransform) -> None:
         self.images, self.transform = images, transform
@@ -73,7 +77,7 @@ class Numbered(Dataset[tuple[list[Tensor], int]]):
 
 @torch.no_grad()
 def embed(model: nn.Module, images: NDArray[np.uint8]) -> Tensor:
-    """(N, D) L2-normalised outputs in eval mode, without augmentation: the space in which COLT picks."""
+    """(N, D) L2-normalised outputs in eval mode, without augmentation. COLT picks by these."""
     model.eval()
     z = torch.cat([model(standardize(part)) for part in torch.from_numpy(images).split(256)])
     model.train()
@@ -81,11 +85,11 @@ def embed(model: nn.Module, images: NDArray[np.uint8]) -> Tensor:
 
 
 class Result(NamedTuple):
-    """What came out: the mean contrastive loss of each epoch, what was picked last, and what was trained on."""
+    """The results of a run."""
 
-    losses: list[float]
+    losses: list[float]  # mean contrastive loss of each epoch
     tailness: Tensor  # (N,)
-    picked: NDArray[np.int64]  # (K,) pool indices
+    picked: NDArray[np.int64]  # (K,) pool indices of the last round
     ood_trained_on: set[int]  # pool indices that were in a batch
 
 
@@ -98,7 +102,7 @@ def main(
     max_per_class: int = 100,
     pool_size: int = 2000,
 ) -> Result:
-    """Train, and print what is picked."""
+    """Train, and print the picks."""
     torch.manual_seed(SEED)
     long_tail = LongTail(profile="exp", imbalance_ratio=10, max_per_class=max_per_class)
     images, _ = build_dataset(sample_labelled("digits"), DatasetSpec(long_tail=long_tail)).part("train")
@@ -123,7 +127,7 @@ def main(
             picked = found["selected"]
             print(f"round {number}: picked {len(picked)} pool images, the first are {picked[:8].tolist()}")
 
-        together = np.concatenate([images, pool[picked]])  # COLT: the picked images behind those of the training part
+        together = np.concatenate([images, pool[picked]])  # COLT: the picked images follow those of the training part
         dataset = LightlyDataset.from_torch_dataset(Numbered(together, transform))
         loader = DataLoader(dataset, batch_size, shuffle=True, drop_last=True)
         contrastive_sum = 0.0

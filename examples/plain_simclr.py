@@ -1,9 +1,10 @@
-"""COLT in a SimCLR loop of your own: plain PyTorch and torchvision, without our trainer, framework or augmentation.
+"""COLT in your own SimCLR loop, without our trainer, framework or augmentation.
 
     python examples/plain_simclr.py
 
-Half a minute on two cores. The lines that make SimCLR into COLT are marked with "COLT". The long tail: handwritten
-digits, ten times as many zeros as nines. The pool to pick from: drawn letters and patches of photographs.
+The loop is plain PyTorch and torchvision. It takes half a minute on two cores. Lines that turn
+SimCLR into COLT are marked with "COLT". The long-tailed data are handwritten digits, with ten times
+as many zeros as nines. The pool has drawn letters and patches of photographs.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ augment = v2.Compose([v2.RandomResizedCrop(32, scale=(0.4, 1)), v2.ColorJitter(0
 
 
 class TwoViews(Dataset[tuple[Tensor, Tensor, int, bool]]):
-    """Two views of each training image and, COLT, of each picked one: with its index, and whether it is OOD."""
+    """Two views of each image, its index, and whether it is OOD.
+
+    COLT: the picked images of the pool are added to the training images.
+    """
 
     def __init__(self, images: Tensor, pool: Tensor, picked: NDArray[np.int64]) -> None:
         self.images, self.pool, self.picked = images, pool, picked
@@ -61,7 +65,7 @@ class TwoViews(Dataset[tuple[Tensor, Tensor, int, bool]]):
 
 @torch.no_grad()
 def embed(model: nn.Module, images: Tensor) -> Tensor:
-    """(N, D) L2-normalised outputs in eval mode, without augmentation: the space in which COLT picks."""
+    """(N, D) L2-normalised outputs in eval mode, without augmentation. COLT picks by these."""
     model.eval()
     z = torch.cat([model(to_float(part)) for part in images.split(256)])
     model.train()
@@ -69,11 +73,11 @@ def embed(model: nn.Module, images: Tensor) -> Tensor:
 
 
 class Result(NamedTuple):
-    """What came out: the mean contrastive loss of each epoch, what was picked last, and what was trained on."""
+    """The results of a run."""
 
-    losses: list[float]
+    losses: list[float]  # mean contrastive loss of each epoch
     tailness: Tensor  # (N,)
-    picked: NDArray[np.int64]  # (K,) pool indices
+    picked: NDArray[np.int64]  # (K,) pool indices of the last round
     ood_trained_on: set[int]  # pool indices that were in a batch
 
 
@@ -86,7 +90,7 @@ def main(
     max_per_class: int = 100,
     pool_size: int = 2000,
 ) -> Result:
-    """Train, and print what is picked."""
+    """Train, and print the picks."""
     torch.manual_seed(SEED)
     long_tail = LongTail(profile="exp", imbalance_ratio=10, max_per_class=max_per_class)
     dataset = build_dataset(sample_labelled("digits"), DatasetSpec(long_tail=long_tail))
@@ -131,7 +135,7 @@ def main(
         print(f"epoch {epoch}: {len(loader.dataset)} images, contrastive loss {losses[-1]:.3f}")
 
     tailness = tracker.scores()
-    for c, name in enumerate(dataset.class_names):  # the labels were not needed until here
+    for c, name in enumerate(dataset.class_names):  # labels are needed only here
         print(f"class {name}: {dataset.class_counts[c]:>3} images, mean tailness {tailness[labels == c].mean():.3f}")
     return Result(losses, tailness, picked, ood_trained_on)
 

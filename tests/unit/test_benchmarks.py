@@ -41,7 +41,7 @@ def test_what_is_no_number_is_refused(value: float) -> None:
 def test_a_name_is_given_once() -> None:
     report = Report("tried")
     report.ratio("a_over_b", 1.0)
-    with pytest.raises(ValueError, match="a_over_b is there already"):
+    with pytest.raises(ValueError, match="a_over_b was noted already"):
         report.ratio("a_over_b", 2.0)
 
 
@@ -55,7 +55,7 @@ def test_all_ratios_are_in_one_line() -> None:
 
 
 def test_two_ratios_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="two names its ratios as another does: a"):
+    with pytest.raises(ValueError, match="two has the same ratio names as another script: a"):
         bench.merged([_answer("one", 100, a=1.0), _answer("two", 100, a=2.0)])
 
 
