@@ -902,14 +902,14 @@ export interface components {
             kind: "alignment";
             /**
              * Alignment
-             * @description Mean over the classes that have images; 0 is perfect, 4 the worst.
+             * @description Mean over the classes with images: 0 is best, 4 is worst.
              */
             alignment: number;
             /** By Class */
             by_class: (number | null)[];
             /**
              * Group
-             * @description Mean over the classes of many, medium and few.
+             * @description Means over the classes of many, medium and few.
              */
             group: {
                 [key: string]: number | null;
@@ -917,9 +917,9 @@ export interface components {
         };
         /**
          * AlignmentConfig
-         * @description How near two augmented views of an image come, by class.
+         * @description How close two augmented views of an image are, by class.
          *
-         *     Mean |z_view1 - z_view2|^2 of two augmented views (Wang & Isola 2020).
+         *     The mean |z_view1 - z_view2|^2 of two augmented views (Wang & Isola 2020).
          */
         AlignmentConfig: {
             /**
@@ -934,7 +934,7 @@ export interface components {
             seed?: number;
             /**
              * Per Class
-             * @description ID images of each class, drawn where there are more.
+             * @description ID images of each class; a random sample if there are more.
              * @default 200
              */
             per_class?: number;
@@ -1173,24 +1173,24 @@ export interface components {
             size: number[];
             /**
              * Minority Share
-             * @description Share of a cluster's images of the Few classes, 0..1.
+             * @description Share of a cluster's images in the Few classes, 0..1.
              */
             minority_share: number[];
             /**
              * Tailness
-             * @description Mean over the cluster's images.
+             * @description Mean tailness of the cluster's images.
              */
             tailness: number[];
             /**
              * Slope
-             * @description Of tailness over minority share, least squares; null where no share differs.
+             * @description Least-squares slope of tailness over minority share. Null if all shares are equal.
              */
             slope: number | null;
             /** Intercept */
             intercept: number | null;
             /**
              * R
-             * @description Pearson's; null where shares or tailness do not vary.
+             * @description Pearson's correlation. Null if shares or tailness do not vary.
              */
             r: number | null;
         };
@@ -1198,8 +1198,8 @@ export interface components {
          * ClusterMinorityConfig
          * @description Whether clusters of high tailness are those that hold the tail classes.
          *
-         *     Tailness of k-means clusters against their share of images of the Few classes, with a linear
-         *     fit.
+         *     Plots tailness of k-means clusters against their share of images in the Few classes, with a
+         *     linear fit.
          */
         ClusterMinorityConfig: {
             /**
@@ -1214,7 +1214,7 @@ export interface components {
             seed?: number;
             /**
              * Num Clusters
-             * @description Default: the run's own C.
+             * @description Default: the run's num_clusters.
              */
             num_clusters?: number | null;
         };
@@ -1288,7 +1288,7 @@ export interface components {
             minority: components["schemas"]["ConnectivityOf"];
             /**
              * Num Ood
-             * @description OOD images that could bridge; 0 where the run has picked none.
+             * @description OOD images that may be bridges. 0 if the run has picked none.
              */
             num_ood: number;
         };
@@ -1296,8 +1296,8 @@ export interface components {
          * ConnectivityConfig
          * @description Share of same-class image pairs that augmentation connects, without and with OOD bridges.
          *
-         *     Bridges are OOD images last picked. One connects two images that both have a view near a view of
-         *     the bridge.
+         *     Bridges are the OOD images of the last round. A bridge connects two images if both have a view
+         *     near one of its views.
          */
         ConnectivityConfig: {
             /**
@@ -1312,13 +1312,13 @@ export interface components {
             seed?: number;
             /**
              * Per Class
-             * @description ID images of each class, drawn where there are more.
+             * @description ID images of each class; a random sample if there are more.
              * @default 50
              */
             per_class?: number;
             /**
              * Num Ood
-             * @description Picked OOD images that may bridge, drawn the same way.
+             * @description Picked OOD images that may be bridges; a random sample if there are more.
              * @default 1000
              */
             num_ood?: number;
@@ -1330,7 +1330,7 @@ export interface components {
             num_views?: number;
             /**
              * Thresholds
-             * @description Distances between normalised embeddings (0..2) up to which two views are connected.
+             * @description Largest distances between normalised embeddings (0..2) at which two views are connected.
              * @default [
              *       0.1,
              *       0.2,
@@ -1348,7 +1348,7 @@ export interface components {
         };
         /**
          * ConnectivityOf
-         * @description One group of classes; null where it holds no pair.
+         * @description One group of classes. Shares are null if it has no pair.
          */
         ConnectivityOf: {
             /** Without Ood */
@@ -1431,7 +1431,7 @@ export interface components {
         };
         /**
          * DatasetSampleSource
-         * @description A labelled sample that ships with the dependencies and needs no network.
+         * @description A labelled sample that comes with the dependencies and needs no network.
          */
         DatasetSampleSource: {
             /**
@@ -1522,7 +1522,7 @@ export interface components {
             kind: "feature_map";
             /**
              * Index
-             * @description ID images first, by place in the training part; then OOD, in the pool.
+             * @description Position of each image: ID images in the training part, then OOD images in the pool.
              */
             index: number[];
             /** X */
@@ -1536,13 +1536,13 @@ export interface components {
             label: number[];
             /**
              * Tailness
-             * @description Of an ID image; null for an OOD image.
+             * @description Tailness of an ID image; null for an OOD image.
              */
             tailness: (number | null)[];
         };
         /**
          * FeatureMapConfig
-         * @description The feature space in two dimensions: training images and the OOD images last picked.
+         * @description The feature space in two dimensions: training images and the last picked OOD images.
          */
         FeatureMapConfig: {
             /**
@@ -1563,13 +1563,13 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images, drawn where there are more.
+             * @description ID images; a random sample if there are more.
              * @default 1000
              */
             num_samples?: number;
             /**
              * Num Ood
-             * @description Picked OOD images, drawn the same way.
+             * @description Picked OOD images; a random sample if there are more.
              * @default 500
              */
             num_ood?: number;
@@ -1584,7 +1584,7 @@ export interface components {
              * @enum {string}
              */
             kind: "few_shot";
-            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
             group_thresholds?: components["schemas"]["GroupThresholds"] | null;
             /**
              * Seed
@@ -1593,14 +1593,14 @@ export interface components {
             seed?: number;
             /**
              * Protocol
-             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @description fast: logistic regression on cached features. sgd: as in the released code, with augmentation.
              * @default fast
              * @enum {string}
              */
             protocol?: "fast" | "sgd";
             /**
              * Shots
-             * @description Images a class; 1 % of the largest class's training images where not given.
+             * @description Images of each class. Default: 1 % of the largest class's training images.
              */
             shots?: number | null;
         };
@@ -1638,7 +1638,9 @@ export interface components {
         };
         /**
          * GroupThresholds
-         * @description Few has fewer training images than `low`, Many more than `high`; 20 and 100 for ImageNet-LT and Places-LT.
+         * @description Few has fewer than `low` training images, Many more than `high`.
+         *
+         *     The defaults are the convention of ImageNet-LT and Places-LT.
          */
         GroupThresholds: {
             /**
@@ -1746,7 +1748,7 @@ export interface components {
             config: {
                 /**
                  * Preset
-                 * @description Where the values that were not given came from.
+                 * @description Source of the values that were not given.
                  */
                 preset: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
                 /**
@@ -1756,20 +1758,20 @@ export interface components {
                 framework: "simclr" | "sdclr" | "bcl" | "moco";
                 /**
                  * Prune Share
-                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that the pruned branch goes without.
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
                  * @default 0.9
                  */
                 prune_share?: number;
                 /**
                  * Bcl Variant
-                 * @description Read by framework bcl. I: on SimCLR, one RandAugment operation a view. D: on SDCLR, two operations.
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
                  * @default I
                  * @enum {string}
                  */
                 bcl_variant?: "I" | "D";
                 /**
                  * Loss Momentum
-                 * @description Read by framework bcl. beta: of the average of a sample's loss over epochs.
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
                  * @default 0.97
                  */
                 loss_momentum?: number;
@@ -1781,7 +1783,7 @@ export interface components {
                 queue_size?: number;
                 /**
                  * Key Momentum
-                 * @description Read by framework moco. How much of the key encoder stays at each step; 0.999 as published.
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
                  * @default 0.99
                  */
                 key_momentum?: number;
@@ -1792,38 +1794,38 @@ export interface components {
                 sampler: "none" | "random" | "mak" | "colt";
                 /**
                  * Match Steps
-                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. A gain of another sampler can then be told from longer training.
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
                  * @default false
                  */
                 match_steps?: boolean;
                 /**
                  * Warmup Epochs
-                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from w + 1 on.
+                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from epoch w + 1 on.
                  * @default 100
                  */
                 warmup_epochs?: number;
                 /**
                  * Sample Budget
-                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the images whose steps are matched.
+                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the number of OOD images whose steps are matched.
                  * @default 10000
                  */
                 sample_budget?: number;
                 /**
                  * Cluster Temperature
-                 * @description Read by sampler random, mak, colt. tau_c of the clusters' weights.
+                 * @description Read by sampler random, mak, colt. tau_c: temperature of the clusters' weights.
                  * @default 1
                  */
                 cluster_temperature?: number;
                 /**
                  * Budget Remainder
-                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster takes what is left over (released).
+                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
                  * @default largest
                  * @enum {string}
                  */
                 budget_remainder?: "largest" | "last";
                 /**
                  * Ood Neighbors
-                 * @description Read by sampler random, mak, colt. ID neighbours that an OOD image's tailness averages over.
+                 * @description Read by sampler random, mak, colt. ID neighbours whose tailness is averaged for an OOD image.
                  * @default 20
                  */
                 ood_neighbors?: number;
@@ -1842,45 +1844,45 @@ export interface components {
                 sample_interval?: number;
                 /**
                  * Redraw
-                 * @description Read by sampler random. Draw anew each round, or keep the first draw.
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
                  * @default true
                  */
                 redraw?: boolean;
                 /**
                  * Mak Passes
-                 * @description Read by sampler mak. R: augmented passes that a loss is averaged over.
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
                  * @default 10
                  */
                 mak_passes?: number;
                 /**
                  * Mak Loss Weight
-                 * @description Read by sampler mak. w: weight of the loss in the score; 1 - w of nearness.
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
                  * @default 0.5
                  */
                 mak_loss_weight?: number;
                 /**
                  * Mak Candidates
-                 * @description Read by sampler mak. Candidates, as a multiple of K.
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
                  * @default 1.5
                  */
                 mak_candidates?: number;
                 /**
                  * Cluster Order
-                 * @description Read by sampler colt. Which cluster picks first: 0..C-1 (released), or the most tail-like.
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
                  * @default index
                  * @enum {string}
                  */
                 cluster_order?: "index" | "tail_first";
                 /**
                  * Pool Refresh
-                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool anew, a rotating share and the best candidates; only these can be picked.
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
                  * @default full
                  * @enum {string}
                  */
                 pool_refresh?: "full" | "candidates";
                 /**
                  * Backbone
-                 * @description resnet10 has one basic block a stage.
+                 * @description resnet10 has one basic block in each stage.
                  * @default resnet18
                  * @enum {string}
                  */
@@ -1910,7 +1912,7 @@ export interface components {
                 epochs: number;
                 /**
                  * Batch Size
-                 * @description Images a step; each gives two views.
+                 * @description Images in a step. Each gives two views.
                  * @default 512
                  */
                 batch_size: number;
@@ -1933,7 +1935,7 @@ export interface components {
                 learning_rate: number;
                 /**
                  * Final Learning Rate
-                 * @description Where the cosine ends.
+                 * @description The end of the cosine schedule.
                  * @default 0.000001
                  */
                 final_learning_rate: number;
@@ -1951,13 +1953,13 @@ export interface components {
                 weight_decay: number;
                 /**
                  * Lr Warmup Epochs
-                 * @description Linear warm-up of the learning rate, counted in epochs of steps.
+                 * @description Linear warm-up of the learning rate, in epochs.
                  * @default 10
                  */
                 lr_warmup_epochs: number;
                 /**
                  * Min Crop Scale
-                 * @description RandomResizedCrop takes this share of the area, to 1.
+                 * @description RandomResizedCrop takes at least this share of the area.
                  * @default 0.1
                  */
                 min_crop_scale: number;
@@ -1969,7 +1971,7 @@ export interface components {
                 flip_probability: number;
                 /**
                  * Color Jitter
-                 * @description Brightness, contrast and saturation; hue gets a quarter of it.
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
                  * @default 0.4
                  */
                 color_jitter: number;
@@ -1991,14 +1993,14 @@ export interface components {
                 blur_probability: number;
                 /**
                  * Augmentation
-                 * @description fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end. It is cheaper, and its views are near the exact ones.
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
                  * @default exact
                  * @enum {string}
                  */
                 augmentation: "exact" | "fused";
                 /**
                  * Top K
-                 * @description Largest negative probabilities summed: a number of them, or a share of the negatives.
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
                  * @default 10
                  */
                 top_k: number;
@@ -2033,12 +2035,12 @@ export interface components {
                 distribution_loss_weight: number;
                 /**
                  * Distribution Denominator
-                 * @description Released: every other embedding; paper: the other distribution's.
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
                  * @default all
                  * @enum {string}
                  */
                 distribution_denominator: "all" | "cross_domain";
-                /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
                 group_thresholds: components["schemas"]["GroupThresholds"] | null;
                 /**
                  * Seed
@@ -2053,20 +2055,20 @@ export interface components {
                 device: "auto" | "cpu" | "cuda";
                 /**
                  * Precision
-                 * @description auto: bf16 where the hardware computes in it.
+                 * @description auto: bf16 if the hardware computes in it.
                  * @default auto
                  * @enum {string}
                  */
                 precision: "auto" | "fp32" | "bf16";
                 /**
                  * Num Processes
-                 * @description Data-parallel ranks: each trains on its share of every batch.
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
                  * @default 1
                  */
                 num_processes: number;
                 /**
                  * Checkpoint Interval
-                 * @description Epochs between two checkpoints; the last epoch always has one.
+                 * @description Epochs between two checkpoints. The last epoch always has one.
                  * @default 10
                  */
                 checkpoint_interval: number;
@@ -2163,7 +2165,7 @@ export interface components {
         };
         /**
          * KnnProbeConfig
-         * @description The vote of the nearest probe images, for each test image. Nothing is trained.
+         * @description For each test image, the nearest probe images vote. Nothing is trained.
          */
         KnnProbeConfig: {
             /**
@@ -2171,7 +2173,7 @@ export interface components {
              * @enum {string}
              */
             kind: "knn";
-            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
             group_thresholds?: components["schemas"]["GroupThresholds"] | null;
             /**
              * Seed
@@ -2180,7 +2182,7 @@ export interface components {
             seed?: number;
             /**
              * Neighbors
-             * @description How many vote.
+             * @description How many probe images vote.
              * @default 20
              */
             neighbors?: number;
@@ -2195,7 +2197,7 @@ export interface components {
              * @enum {string}
              */
             kind: "linear";
-            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
             group_thresholds?: components["schemas"]["GroupThresholds"] | null;
             /**
              * Seed
@@ -2204,7 +2206,7 @@ export interface components {
             seed?: number;
             /**
              * Protocol
-             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @description fast: logistic regression on cached features. sgd: as in the released code, with augmentation.
              * @default fast
              * @enum {string}
              */
@@ -2222,18 +2224,18 @@ export interface components {
             profile: "exp" | "step" | "pareto" | "balanced" | "indices";
             /**
              * Imbalance Ratio
-             * @description Images of the head class over those of the rarest.
+             * @description Images of the largest class divided by those of the rarest.
              * @default 100
              */
             imbalance_ratio?: number;
             /**
              * Max Per Class
-             * @description Images of the head class; as many as the rarest class has, where it is not given.
+             * @description Images of the largest class. Default: as many as the rarest class has.
              */
             max_per_class?: number | null;
             /**
              * Order
-             * @description index: class 0 is the head; random: seeded.
+             * @description index: class 0 is the largest. random: a seeded order.
              * @default index
              * @enum {string}
              */
@@ -2245,7 +2247,7 @@ export interface components {
             seed?: number;
             /**
              * Indices
-             * @description Profile `indices`: positions in the training part that are kept.
+             * @description Profile `indices`: positions in the training part to keep.
              */
             indices?: number[] | null;
             /**
@@ -2268,20 +2270,20 @@ export interface components {
             counts: number[][];
             /**
              * Normalized
-             * @description C x C: wrong predictions over what balanced confusion gives; null on the diagonal.
+             * @description C x C: wrong predictions relative to balanced confusion. Null on the diagonal.
              */
             normalized: (number | null)[][];
             /**
              * Order
-             * @description Classes by training images, the head first.
+             * @description Classes by training images, largest first.
              */
             order: number[];
         };
         /**
          * MisclassificationConfig
-         * @description Which classes a probe mistakes for which.
+         * @description Which classes a probe confuses.
          *
-         *     Where the wrong predictions of a probe go, relative to balanced confusion.
+         *     Counts a probe's wrong predictions by class, relative to balanced confusion.
          */
         MisclassificationConfig: {
             /**
@@ -2306,7 +2308,7 @@ export interface components {
         };
         /**
          * NewAlignment
-         * @description How near two augmented views of an image come, by class.
+         * @description How close two augmented views of an image are, by class.
          */
         NewAlignment: {
             /**
@@ -2321,7 +2323,7 @@ export interface components {
             seed?: number;
             /**
              * Per Class
-             * @description ID images of each class, drawn where there are more.
+             * @description ID images of each class; a random sample if there are more.
              * @default 200
              */
             per_class?: number;
@@ -2359,7 +2361,7 @@ export interface components {
             seed?: number;
             /**
              * Num Clusters
-             * @description Default: the run's own C.
+             * @description Default: the run's num_clusters.
              */
             num_clusters?: number | null;
             /**
@@ -2385,13 +2387,13 @@ export interface components {
             seed?: number;
             /**
              * Per Class
-             * @description ID images of each class, drawn where there are more.
+             * @description ID images of each class; a random sample if there are more.
              * @default 50
              */
             per_class?: number;
             /**
              * Num Ood
-             * @description Picked OOD images that may bridge, drawn the same way.
+             * @description Picked OOD images that may be bridges; a random sample if there are more.
              * @default 1000
              */
             num_ood?: number;
@@ -2403,7 +2405,7 @@ export interface components {
             num_views?: number;
             /**
              * Thresholds
-             * @description Distances between normalised embeddings (0..2) up to which two views are connected.
+             * @description Largest distances between normalised embeddings (0..2) at which two views are connected.
              * @default [
              *       0.1,
              *       0.2,
@@ -2444,13 +2446,13 @@ export interface components {
         NewDataset: {
             /**
              * Image Size
-             * @description None: the images have one square size already.
+             * @description None: all images are squares of one size already.
              */
             image_size?: number | null;
             long_tail?: components["schemas"]["LongTail"] | null;
             /**
              * Test Fraction
-             * @description Cut by class where the source has no test part.
+             * @description Share of each class to cut if the source has no test part.
              * @default 0.2
              */
             test_fraction?: number;
@@ -2478,7 +2480,7 @@ export interface components {
         NewEvaluation: components["schemas"]["NewLinearProbe"] | components["schemas"]["NewFewShotProbe"] | components["schemas"]["NewKnnProbe"];
         /**
          * NewFeatureMap
-         * @description The feature space in two dimensions: training images and the OOD images last picked.
+         * @description The feature space in two dimensions: training images and the last picked OOD images.
          */
         NewFeatureMap: {
             /**
@@ -2499,13 +2501,13 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images, drawn where there are more.
+             * @description ID images; a random sample if there are more.
              * @default 1000
              */
             num_samples?: number;
             /**
              * Num Ood
-             * @description Picked OOD images, drawn the same way.
+             * @description Picked OOD images; a random sample if there are more.
              * @default 500
              */
             num_ood?: number;
@@ -2525,7 +2527,7 @@ export interface components {
              * @enum {string}
              */
             kind: "few_shot";
-            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
             group_thresholds?: components["schemas"]["GroupThresholds"] | null;
             /**
              * Seed
@@ -2534,14 +2536,14 @@ export interface components {
             seed?: number;
             /**
              * Protocol
-             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @description fast: logistic regression on cached features. sgd: as in the released code, with augmentation.
              * @default fast
              * @enum {string}
              */
             protocol?: "fast" | "sgd";
             /**
              * Shots
-             * @description Images a class; 1 % of the largest class's training images where not given.
+             * @description Images of each class. Default: 1 % of the largest class's training images.
              */
             shots?: number | null;
             /**
@@ -2593,7 +2595,7 @@ export interface components {
             config?: {
                 /**
                  * Preset
-                 * @description Where the values that were not given came from.
+                 * @description Source of the values that were not given.
                  */
                 preset?: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
                 /**
@@ -2603,20 +2605,20 @@ export interface components {
                 framework?: "simclr" | "sdclr" | "bcl" | "moco";
                 /**
                  * Prune Share
-                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that the pruned branch goes without.
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
                  * @default 0.9
                  */
                 prune_share?: number;
                 /**
                  * Bcl Variant
-                 * @description Read by framework bcl. I: on SimCLR, one RandAugment operation a view. D: on SDCLR, two operations.
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
                  * @default I
                  * @enum {string}
                  */
                 bcl_variant?: "I" | "D";
                 /**
                  * Loss Momentum
-                 * @description Read by framework bcl. beta: of the average of a sample's loss over epochs.
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
                  * @default 0.97
                  */
                 loss_momentum?: number;
@@ -2628,7 +2630,7 @@ export interface components {
                 queue_size?: number;
                 /**
                  * Key Momentum
-                 * @description Read by framework moco. How much of the key encoder stays at each step; 0.999 as published.
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
                  * @default 0.99
                  */
                 key_momentum?: number;
@@ -2639,38 +2641,38 @@ export interface components {
                 sampler?: "none" | "random" | "mak" | "colt";
                 /**
                  * Match Steps
-                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. A gain of another sampler can then be told from longer training.
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
                  * @default false
                  */
                 match_steps?: boolean;
                 /**
                  * Warmup Epochs
-                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from w + 1 on.
+                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from epoch w + 1 on.
                  * @default 100
                  */
                 warmup_epochs?: number;
                 /**
                  * Sample Budget
-                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the images whose steps are matched.
+                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the number of OOD images whose steps are matched.
                  * @default 10000
                  */
                 sample_budget?: number;
                 /**
                  * Cluster Temperature
-                 * @description Read by sampler random, mak, colt. tau_c of the clusters' weights.
+                 * @description Read by sampler random, mak, colt. tau_c: temperature of the clusters' weights.
                  * @default 1
                  */
                 cluster_temperature?: number;
                 /**
                  * Budget Remainder
-                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster takes what is left over (released).
+                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
                  * @default largest
                  * @enum {string}
                  */
                 budget_remainder?: "largest" | "last";
                 /**
                  * Ood Neighbors
-                 * @description Read by sampler random, mak, colt. ID neighbours that an OOD image's tailness averages over.
+                 * @description Read by sampler random, mak, colt. ID neighbours whose tailness is averaged for an OOD image.
                  * @default 20
                  */
                 ood_neighbors?: number;
@@ -2689,45 +2691,45 @@ export interface components {
                 sample_interval?: number;
                 /**
                  * Redraw
-                 * @description Read by sampler random. Draw anew each round, or keep the first draw.
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
                  * @default true
                  */
                 redraw?: boolean;
                 /**
                  * Mak Passes
-                 * @description Read by sampler mak. R: augmented passes that a loss is averaged over.
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
                  * @default 10
                  */
                 mak_passes?: number;
                 /**
                  * Mak Loss Weight
-                 * @description Read by sampler mak. w: weight of the loss in the score; 1 - w of nearness.
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
                  * @default 0.5
                  */
                 mak_loss_weight?: number;
                 /**
                  * Mak Candidates
-                 * @description Read by sampler mak. Candidates, as a multiple of K.
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
                  * @default 1.5
                  */
                 mak_candidates?: number;
                 /**
                  * Cluster Order
-                 * @description Read by sampler colt. Which cluster picks first: 0..C-1 (released), or the most tail-like.
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
                  * @default index
                  * @enum {string}
                  */
                 cluster_order?: "index" | "tail_first";
                 /**
                  * Pool Refresh
-                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool anew, a rotating share and the best candidates; only these can be picked.
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
                  * @default full
                  * @enum {string}
                  */
                 pool_refresh?: "full" | "candidates";
                 /**
                  * Backbone
-                 * @description resnet10 has one basic block a stage.
+                 * @description resnet10 has one basic block in each stage.
                  * @default resnet18
                  * @enum {string}
                  */
@@ -2757,7 +2759,7 @@ export interface components {
                 epochs?: number;
                 /**
                  * Batch Size
-                 * @description Images a step; each gives two views.
+                 * @description Images in a step. Each gives two views.
                  * @default 512
                  */
                 batch_size?: number;
@@ -2780,7 +2782,7 @@ export interface components {
                 learning_rate?: number;
                 /**
                  * Final Learning Rate
-                 * @description Where the cosine ends.
+                 * @description The end of the cosine schedule.
                  * @default 0.000001
                  */
                 final_learning_rate?: number;
@@ -2798,13 +2800,13 @@ export interface components {
                 weight_decay?: number;
                 /**
                  * Lr Warmup Epochs
-                 * @description Linear warm-up of the learning rate, counted in epochs of steps.
+                 * @description Linear warm-up of the learning rate, in epochs.
                  * @default 10
                  */
                 lr_warmup_epochs?: number;
                 /**
                  * Min Crop Scale
-                 * @description RandomResizedCrop takes this share of the area, to 1.
+                 * @description RandomResizedCrop takes at least this share of the area.
                  * @default 0.1
                  */
                 min_crop_scale?: number;
@@ -2816,7 +2818,7 @@ export interface components {
                 flip_probability?: number;
                 /**
                  * Color Jitter
-                 * @description Brightness, contrast and saturation; hue gets a quarter of it.
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
                  * @default 0.4
                  */
                 color_jitter?: number;
@@ -2838,14 +2840,14 @@ export interface components {
                 blur_probability?: number;
                 /**
                  * Augmentation
-                 * @description fused: colour jitter and grayscale as one affine map of a pixel, clamped once at the end. It is cheaper, and its views are near the exact ones.
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
                  * @default exact
                  * @enum {string}
                  */
                 augmentation?: "exact" | "fused";
                 /**
                  * Top K
-                 * @description Largest negative probabilities summed: a number of them, or a share of the negatives.
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
                  * @default 10
                  */
                 top_k?: number;
@@ -2880,12 +2882,12 @@ export interface components {
                 distribution_loss_weight?: number;
                 /**
                  * Distribution Denominator
-                 * @description Released: every other embedding; paper: the other distribution's.
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
                  * @default all
                  * @enum {string}
                  */
                 distribution_denominator?: "all" | "cross_domain";
-                /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
                 group_thresholds?: components["schemas"]["GroupThresholds"] | null;
                 /**
                  * Seed
@@ -2900,20 +2902,20 @@ export interface components {
                 device?: "auto" | "cpu" | "cuda";
                 /**
                  * Precision
-                 * @description auto: bf16 where the hardware computes in it.
+                 * @description auto: bf16 if the hardware computes in it.
                  * @default auto
                  * @enum {string}
                  */
                 precision?: "auto" | "fp32" | "bf16";
                 /**
                  * Num Processes
-                 * @description Data-parallel ranks: each trains on its share of every batch.
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
                  * @default 1
                  */
                 num_processes?: number;
                 /**
                  * Checkpoint Interval
-                 * @description Epochs between two checkpoints; the last epoch always has one.
+                 * @description Epochs between two checkpoints. The last epoch always has one.
                  * @default 10
                  */
                 checkpoint_interval?: number;
@@ -2929,7 +2931,7 @@ export interface components {
         };
         /**
          * NewKnnProbe
-         * @description The vote of the nearest probe images, for each test image. Nothing is trained.
+         * @description For each test image, the nearest probe images vote. Nothing is trained.
          */
         NewKnnProbe: {
             /**
@@ -2937,7 +2939,7 @@ export interface components {
              * @enum {string}
              */
             kind: "knn";
-            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
             group_thresholds?: components["schemas"]["GroupThresholds"] | null;
             /**
              * Seed
@@ -2946,7 +2948,7 @@ export interface components {
             seed?: number;
             /**
              * Neighbors
-             * @description How many vote.
+             * @description How many probe images vote.
              * @default 20
              */
             neighbors?: number;
@@ -2966,7 +2968,7 @@ export interface components {
              * @enum {string}
              */
             kind: "linear";
-            /** @description Many, Medium and Few by training counts; by thirds of the rank where not given. */
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
             group_thresholds?: components["schemas"]["GroupThresholds"] | null;
             /**
              * Seed
@@ -2975,7 +2977,7 @@ export interface components {
             seed?: number;
             /**
              * Protocol
-             * @description fast: logistic regression on cached features; sgd: as released, with augmentation.
+             * @description fast: logistic regression on cached features. sgd: as in the released code, with augmentation.
              * @default fast
              * @enum {string}
              */
@@ -2988,7 +2990,7 @@ export interface components {
         };
         /**
          * NewMisclassification
-         * @description Which classes a probe mistakes for which.
+         * @description Which classes a probe confuses.
          */
         NewMisclassification: {
             /**
@@ -3031,7 +3033,7 @@ export interface components {
         NewOodPool: {
             /**
              * Image Size
-             * @description None: the images have one square size already.
+             * @description None: all images are squares of one size already.
              */
             image_size?: number | null;
             /**
@@ -3064,7 +3066,7 @@ export interface components {
             seed?: number;
             /**
              * Gammas
-             * @description Percent of the training images, those of highest tailness.
+             * @description Percentages of the training images, taken by highest tailness.
              * @default [
              *       1,
              *       2,
@@ -3105,7 +3107,7 @@ export interface components {
             seed?: number;
             /**
              * Num Samples
-             * @description ID images, drawn where there are more.
+             * @description ID images; a random sample if there are more.
              * @default 5000
              */
             num_samples?: number;
@@ -3420,7 +3422,7 @@ export interface components {
         };
         /**
          * PoolSampleSource
-         * @description An unlabelled sample that is made without the network.
+         * @description An unlabelled sample that needs no network.
          */
         PoolSampleSource: {
             /**
@@ -3664,17 +3666,17 @@ export interface components {
             kind: "tail_share";
             /**
              * Gamma
-             * @description Percent.
+             * @description Percent of the training images.
              */
             gamma: number[];
             /**
              * Phi Tail
-             * @description Null where there is no Few class; 1 is what chance gives.
+             * @description 1 is chance level. Null without a Few class.
              */
             phi_tail: (number | null)[];
             /**
              * Phi Head
-             * @description Null where there is no Many class; 1 is what chance gives.
+             * @description 1 is chance level. Null without a Many class.
              */
             phi_head: (number | null)[];
         };
@@ -3682,7 +3684,8 @@ export interface components {
          * TailShareConfig
          * @description Whether the images of highest tailness come from the tail classes.
          *
-         *     phi_tail and phi_head: how much of the highest tailness the true tail and head make up.
+         *     phi_tail and phi_head are the shares of tail and head among them, relative to their shares among
+         *     all images.
          */
         TailShareConfig: {
             /**
@@ -3697,7 +3700,7 @@ export interface components {
             seed?: number;
             /**
              * Gammas
-             * @description Percent of the training images, those of highest tailness.
+             * @description Percentages of the training images, taken by highest tailness.
              * @default [
              *       1,
              *       2,
@@ -3733,7 +3736,7 @@ export interface components {
             name: "CIFAR10" | "CIFAR100" | "STL10" | "SVHN" | "MNIST" | "FashionMNIST";
             /**
              * Download
-             * @description Fetch it where it is not on the server yet.
+             * @description Download the data if they are not on the server yet.
              * @default false
              */
             download?: boolean;
@@ -3747,12 +3750,12 @@ export interface components {
             kind: "uniformity";
             /**
              * Uniformity
-             * @description Over all pairs: 0 for one point, near -4 when spread over a sphere.
+             * @description Over all pairs: 0 if all are equal, near -4 if spread over the sphere.
              */
             uniformity: number;
             /**
              * By Class
-             * @description Over the pairs within each class; null below two images.
+             * @description Over the pairs of each class. Null with fewer than two images.
              */
             by_class: (number | null)[];
             /** Num Samples */
@@ -3777,7 +3780,7 @@ export interface components {
             seed?: number;
             /**
              * Num Samples
-             * @description ID images, drawn where there are more.
+             * @description ID images; a random sample if there are more.
              * @default 5000
              */
             num_samples?: number;
@@ -3803,7 +3806,7 @@ export interface components {
         };
         /**
          * UploadSource
-         * @description A zip, tar, tar.gz, npz or (for pools) npy that was uploaded before.
+         * @description An uploaded zip, tar, tar.gz, npz or (for pools) npy.
          */
         UploadSource: {
             /**
