@@ -1,4 +1,5 @@
-"""`colt backup`: a copy of the data folder while the service runs; with COLT_HOME set to it, it is a service again."""
+"""`colt backup`: a copy of the data folder while the service runs; with COLT_HOME set to it, it is
+a service again."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ POSTGRES = (
 
 
 def backup(target: Path) -> int:
-    """Copy database and artifacts into a folder that does not exist yet; it gets its name once it is whole.
+    """Copy database and artifacts into a folder that does not exist yet; it gets its name once it
+    is whole.
 
     Raises:
         Refused: when there is no SQLite database, or the folder cannot be written.
@@ -56,9 +58,10 @@ def backup(target: Path) -> int:
 def _copy_all(database: Path, artifacts: Path, into: Path) -> int:
     """Copy the files, and a database that names none but them. Returns how many files.
 
-    Files are never changed once they are there, are written before the rows that name them, and deleted after these. So
-    what the database names when it is copied is there before, or comes with the next turn, unless its row is gone by
-    then: a training drops old checkpoints. The database is copied anew in that case; a turn is short after the first.
+    Files are never changed once they are there, are written before the rows that name them, and
+    deleted after these. So what the database names when it is copied is there before, or comes with
+    the next turn, unless its row is gone by then: a training drops old checkpoints. The database is
+    copied anew in that case; a turn is short after the first.
     """
     files = _copy_new(artifacts, into / "artifacts")
     for _ in range(TURNS):
@@ -81,7 +84,8 @@ def _named(database: Path) -> set[str]:
 def _copy_new(source: Path, into: Path) -> int:
     """Copy the files that are not there yet. Returns how many."""
     count = 0
-    # os.walk passes over a folder that vanished meanwhile; rglob, which reads each folder twice, fails at it.
+    # os.walk passes over a folder that vanished meanwhile; rglob, which reads each folder twice,
+    # fails at it.
     paths = (Path(folder, name) for folder, _, names in os.walk(source) for name in names)
     for path in paths:
         copy = into / path.relative_to(source)

@@ -19,7 +19,8 @@ STEADY_SECONDS = 60.0  # after so long alive, the next start again waits the sho
 
 
 def _die_with_parent() -> None:
-    # Runs in the child: should `colt up` itself be killed, the kernel asks the child to end (Linux only).
+    # Runs in the child: should `colt up` itself be killed, the kernel asks the child to end (Linux
+    # only).
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
@@ -40,7 +41,8 @@ class Child:
         self.start_at = 0.0  # time.monotonic() of the next start
 
     def start(self) -> None:
-        """Call this from the main thread: the death signal above is tied to the thread that starts a child.
+        """Call this from the main thread: the death signal above is tied to the thread that starts
+        a child.
 
         Raises:
             OSError, SubprocessError: when there is no room for its log, or no memory for a process.
@@ -72,7 +74,8 @@ class Child:
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def plan_restart(self) -> float:
-        """Clear away what a dead one left, and decide when to start it again: each early death doubles the pause.
+        """Clear away what a dead one left, and decide when to start it again: each early death
+        doubles the pause.
 
         Returns:
             The pause in seconds.

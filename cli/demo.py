@@ -1,4 +1,5 @@
-"""`colt demo`: SimCLR beside COLT on long-tailed handwritten digits, from registration to the per-class table."""
+"""`colt demo`: SimCLR beside COLT on long-tailed handwritten digits, from registration to the
+per-class table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`colt doctor`: whether the data folder, the database and the artifact store are whole and agree."""
+"""`colt doctor`: whether the data folder, the database and the artifact store are whole and
+agree."""
 
 from __future__ import annotations
 
@@ -17,13 +18,15 @@ from store.settings import get_settings
 
 
 def doctor(*, fix: bool) -> int:
-    """Examine everything, and tell what was found; with `fix`, mend what nothing is lost by. The service may run.
+    """Examine everything, and tell what was found; with `fix`, mend what nothing is lost by. The
+    service may run.
 
     Returns:
         0 when nothing is wrong any more, else 1.
 
     Raises:
-        Refused: when the database or the artifact store does not answer, or a newer version has migrated the database.
+        Refused: when the database or the artifact store does not answer, or a newer version has
+            migrated the database.
     """
     found = mended = 0
     try:

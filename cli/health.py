@@ -1,4 +1,5 @@
-"""`colt health`: whether the worker of this machine shows signs of life. Made for a container's health check."""
+"""`colt health`: whether the worker of this machine shows signs of life. Made for a container's
+health check."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from store.settings import get_settings
 
 
 def check_worker() -> int:
-    """Look for a fresh heartbeat. That its process lives says nothing: a worker may be connected and do no work.
+    """Look for a fresh heartbeat. That its process lives says nothing: a worker may be connected
+    and do no work.
 
     Raises:
         Refused: when there is none.

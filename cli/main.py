@@ -1,4 +1,5 @@
-"""Arguments of `colt`, and which command they call. Commands import what they need when they run: `--help` is quick."""
+"""Arguments of `colt`, and which command they call. Commands import what they need when they run:
+`--help` is quick."""
 
 from __future__ import annotations
 
@@ -120,7 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 when it went well, 1 when something failed, 2 for arguments or settings that cannot be used.
+        The exit code: 0 when it went well, 1 when something failed, 2 for arguments or settings
+            that cannot be used.
     """
     args = build_parser().parse_args(argv)
     try:

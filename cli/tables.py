@@ -11,7 +11,8 @@ GROUPS = ("many", "medium", "few")
 
 
 def comparison_table(dataset: Json, results: Mapping[str, Json]) -> str:
-    """Accuracy in per cent by class (largest training count first), its mean by group and over all, the groups' Std.
+    """Accuracy in per cent by class (largest training count first), its mean by group and over all,
+    the groups' Std.
 
     Args:
         dataset: has `class_names`, `class_counts` (training part) and `groups`.

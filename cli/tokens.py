@@ -19,7 +19,8 @@ def _database() -> Iterator[Session]:
     """A writing session.
 
     Raises:
-        Refused: when the database cannot be reached, was never migrated, or a newer version has migrated it.
+        Refused: when the database cannot be reached, was never migrated, or a newer version has
+            migrated it.
     """
     try:
         check_not_newer(get_engine())

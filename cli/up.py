@@ -88,7 +88,8 @@ def _supervise(children: list[Child], stopping: _Stopping, settings: Settings) -
 
 
 def _start_again(child: Child) -> None:
-    """Start a child that had ended, or say why that is tried again later: the other one is well, and stays."""
+    """Start a child that had ended, or say why that is tried again later: the other one is well,
+    and stays."""
     child.start_at = 0.0
     try:
         child.start()

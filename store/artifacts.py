@@ -1,4 +1,5 @@
-"""The artifact store: files by key, in a folder or in any store that fsspec reaches (S3-compatible among them)."""
+"""The artifact store: files by key, in a folder or in any store that fsspec reaches (S3-compatible
+among them)."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Stored:
 
 
 class ArtifactsUnavailable(OSError):
-    """The store, or the disk it lies on, cannot be reached, read or written now; it may be different in a while."""
+    """The store, or the disk it lies on, cannot be reached, read or written now; it may be
+    different in a while."""
 
 
 class ArtifactDamaged(Exception):
@@ -82,7 +84,8 @@ class ArtifactStore:
         self._digests: DigestMemory | None = None
 
     def remember_digests(self, folder: Path) -> None:
-        """Keep digests of what was read in `folder`, so that `whole_path` reads each file once; see DigestMemory."""
+        """Keep digests of what was read in `folder`, so that `whole_path` reads each file once; see
+        DigestMemory."""
         self._digests = DigestMemory(folder)
 
     def _path(self, key: str) -> str:
@@ -92,11 +95,13 @@ class ArtifactStore:
 
     @contextmanager
     def writing(self, key: str) -> Iterator[StoredFile]:
-        """A file to write to. Nothing is seen under `key` before it is whole: a part is written aside, then renamed.
+        """A file to write to. Nothing is seen under `key` before it is whole: a part is written
+        aside, then renamed.
 
         Raises:
             ValueError: for a key that is empty, absolute or leads upwards.
-            ArtifactsUnavailable: when it cannot be stored. An error of the caller's own is raised as it is.
+            ArtifactsUnavailable: when it cannot be stored. An error of the caller's own is raised
+                as it is.
         """
         partial = _partial(key)
         with _reaching():
@@ -127,7 +132,8 @@ class ArtifactStore:
         return (self._moved(path, key) if self._local else None) or self._copied(path, key)
 
     def take_folder(self, folder: Path, key: str) -> dict[str, Stored]:
-        """Take the files of a local folder (not of its subfolders) under `key/`. Returns them by name."""
+        """Take the files of a local folder (not of its subfolders) under `key/`. Returns them by
+        name."""
         return {path.name: self.take_file(path, f"{key}/{path.name}") for path in sorted(folder.iterdir())}
 
     def _moved(self, path: Path, key: str) -> Stored | None:
@@ -188,7 +194,8 @@ class ArtifactStore:
             yield cast("IO[bytes]", file)
 
     def local_path(self, key: str) -> Path:
-        """A real path of a file or folder; fetched into the cache first when the store is elsewhere.
+        """A real path of a file or folder; fetched into the cache first when the store is
+        elsewhere.
 
         Raises:
             FileNotFoundError: when nothing is stored under `key`.
@@ -204,7 +211,8 @@ class ArtifactStore:
         return cached
 
     def whole_path(self, key: str, stored: Stored) -> Path:
-        """A real path of a file that is what was written: it was read to its end, now or as its digest is remembered.
+        """A real path of a file that is what was written: it was read to its end, now or as its
+        digest is remembered.
 
         Raises:
             FileNotFoundError: when nothing is stored under `key`.
@@ -225,7 +233,8 @@ class ArtifactStore:
         return cached
 
     def whole_folder(self, key: str, files: Mapping[str, Stored]) -> Path:
-        """A real path of a folder in which these files, by name, are what was written. No other file of it is read.
+        """A real path of a folder in which these files, by name, are what was written. No other
+        file of it is read.
 
         Raises:
             FileNotFoundError: naming the file, or the folder where that is known to be missing.
@@ -238,7 +247,8 @@ class ArtifactStore:
         return Path(self._path(key)) if self._local else self._cache / key
 
     def holds(self, key: str, stored: Stored) -> bool:
-        """Whether the file under `key` is what was written. It is read where it lies, and not fetched into the cache.
+        """Whether the file under `key` is what was written. It is read where it lies, and not
+        fetched into the cache.
 
         Raises:
             FileNotFoundError: when nothing is stored under `key`.
@@ -312,8 +322,9 @@ class ArtifactStore:
 
 @contextmanager
 def _reaching() -> Iterator[None]:
-    """Around calls of the file system: whatever it raises means that the store is unavailable, but for a file that is
-    not there and a key that is none. (S3's errors of connection are no OSErrors.)"""
+    """Around calls of the file system: whatever it raises means that the store is unavailable, but
+    for a file that is not there and a key that is none. (S3's errors of connection are no
+    OSErrors.)"""
     try:
         yield
     except (FileNotFoundError, ArtifactsUnavailable, ValueError):

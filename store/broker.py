@@ -1,4 +1,5 @@
-"""The Celery application: a doorbell. Its messages only say that there is work; what work, the database knows."""
+"""The Celery application: a doorbell. Its messages only say that there is work; what work, the
+database knows."""
 
 from __future__ import annotations
 
@@ -55,15 +56,18 @@ def build_celery(settings: Settings) -> Celery:
             broker_url=url,
             broker_transport_options={
                 "socket_connect_timeout": CONNECT_SECONDS,
-                # A broker that hangs, or has vanished with its machine, says nothing: who rings must not wait for ever.
+                # A broker that hangs, or has vanished with its machine, says nothing: who rings
+                # must not wait for ever.
                 "socket_timeout": ANSWER_SECONDS,
                 "socket_keepalive": True,
-                # How often a *sender* tries: whoever rings has others waiting, and a bell may be lost.
+                # How often a *sender* tries: whoever rings has others waiting, and a bell may be
+                # lost.
                 "max_retries": 1,
                 "interval_start": 0,
                 "interval_step": 0,
             },
-            # Else a worker takes messages out of Redis that an idle one could act upon; files are taken one by one.
+            # Else a worker takes messages out of Redis that an idle one could act upon; files are
+            # taken one by one.
             worker_disable_prefetch=True,
         )
     return app
@@ -78,7 +82,8 @@ def get_celery() -> Celery:
 def ring(bell: Bell) -> bool:
     """Wake a worker. Call it after the transaction has committed.
 
-    A broker that does not answer loses nothing: every worker's reconciler rings again for what still waits.
+    A broker that does not answer loses nothing: every worker's reconciler rings again for what
+    still waits.
 
     Returns:
         Whether the broker took the message.

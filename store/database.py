@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from store.settings import get_settings
 
-# At least as many connections as Starlette has threads for plain endpoints (40), so that none waits for another's.
+# At least as many connections as Starlette has threads for plain endpoints (40), so that none waits
+# for another's.
 POOL_SIZE = 40
-# A server that has vanished with its machine says nothing: without these a connection waits for it for minutes. Of
-# libpq; the URL may name others.
+# A server that has vanished with its machine says nothing: without these a connection waits for it
+# for minutes. Of libpq; the URL may name others.
 PATIENCE = {
     "connect_timeout": 5,  # seconds
     "keepalives_idle": 10,
@@ -58,14 +59,16 @@ def build_engine(url: str | URL) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver opens transactions late and upgrades them, which lost updates between processes; we open our own.
+    # The driver opens transactions late and upgrades them, which lost updates between processes; we
+    # open our own.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A reader takes no write lock; every other transaction takes it at once, so that none has to be upgraded.
+    # A reader takes no write lock; every other transaction takes it at once, so that none has to be
+    # upgraded.
     readonly = connection.get_execution_options().get("colt_readonly", False)
     connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
@@ -112,10 +115,12 @@ def get_engine() -> Engine:
 
 @contextmanager
 def writing(engine: Engine | None = None) -> Iterator[Session]:
-    """A session whose transaction may write: committed at the end, rolled back on an exception. Keep it short.
+    """A session whose transaction may write: committed at the end, rolled back on an exception.
+    Keep it short.
 
-    Postgres ends one that is silent for as long as a lease: a process that is paused in the middle, or whose machine is
-    gone, would else keep its rows locked for as long as the connection seems to live, and nobody could take them over.
+    Postgres ends one that is silent for as long as a lease: a process that is paused in the middle,
+    or whose machine is gone, would else keep its rows locked for as long as the connection seems to
+    live, and nobody could take them over.
     """
     with sessionmaker(engine or get_engine(), expire_on_commit=False).begin() as session:
         if session.get_bind().dialect.name == "postgresql":

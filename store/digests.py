@@ -1,4 +1,5 @@
-"""What files hold, remembered: a large file is not read to its end by every process that needs it."""
+"""What files hold, remembered: a large file is not read to its end by every process that needs
+it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-# The coarsest clock of a file system in use (FAT's). A file younger than this may change and keep its times.
+# The coarsest clock of a file system in use (FAT's). A file younger than this may change and keep
+# its times.
 SETTLED_SECONDS = 2.0
 
 log = logging.getLogger("worker")
@@ -23,13 +25,14 @@ log = logging.getLogger("worker")
 class DigestMemory:
     """The sha256 of files by path, in a folder that the processes of one worker share.
 
-    A file counts as unchanged while its device, inode, size and both times of change stay the same. The folder is
-    the worker's and goes with it, so the next worker reads every file anew. An entry that is missing, or cut short
-    by a kill, costs one more reading and nothing else.
+    A file counts as unchanged while its device, inode, size and both times of change stay the same.
+    The folder is the worker's and goes with it, so the next worker reads every file anew. An entry
+    that is missing, or cut short by a kill, costs one more reading and nothing else.
 
     Args:
-        settled_seconds: a file younger than this is not remembered: it could change within one tick of its file
-            system's clock, and its times would not. (Git calls such files "racily clean".)
+        settled_seconds: a file younger than this is not remembered: it could change within one tick
+            of its file system's clock, and its times would not. (Git calls such files "racily
+            clean".)
     """
 
     def __init__(self, folder: Path, settled_seconds: float = SETTLED_SECONDS) -> None:
@@ -37,11 +40,12 @@ class DigestMemory:
         self._settled_seconds = settled_seconds
 
     def sha256(self, path: Path, *, own: bool = False) -> str:
-        """The digest of a file, remembered or read now. A process that reads the same file already is waited for.
+        """The digest of a file, remembered or read now. A process that reads the same file already
+        is waited for.
 
         Args:
-            own: this process has just written the file, under a name that no other process knew. It is remembered
-                however young it is.
+            own: this process has just written the file, under a name that no other process knew. It
+                is remembered however young it is.
 
         Raises:
             OSError: when the file cannot be read.

@@ -1,8 +1,9 @@
 """Kombu's `filesystem://` transport, safe from a kill at any moment.
 
-Its own makes a file first and fills it afterwards: a message, which a worker then reads empty, takes for an
-unrecoverable error, and ends; and the table of its queues, which stays empty for ever after a kill in between. And it
-moves a message into the system's temporary folder before it reads it.
+Its own makes a file first and fills it afterwards: a message, which a worker then reads empty,
+takes for an unrecoverable error, and ends; and the table of its queues, which stays empty for ever
+after a kill in between. And it moves a message into the system's temporary folder before it reads
+it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 class Channel(filesystem.Channel):
     """A message is written under another name, then renamed, and is had by whoever removes it."""
 
-    # There is one queue, which every process declares: each keeps the table of queues in its memory.
+    # There is one queue, which every process declares: each keeps the table of queues in its
+    # memory.
     supports_fanout = False
     get_table = virtual.Channel.get_table
 

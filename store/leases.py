@@ -1,4 +1,5 @@
-"""Claiming work by lease. A worker holds a row for as long as it renews; whoever lost its lease must stop at once."""
+"""Claiming work by lease. A worker holds a row for as long as it renews; whoever lost its lease
+must stop at once."""
 
 from __future__ import annotations
 
@@ -103,8 +104,8 @@ def held(session: Session, lease: Lease) -> Leased:
 def lock_job_of(session: Session, model: type[CheckpointWork], row_id: str) -> None:
     """Lock the job that this row asks about. Do so before the row itself is locked.
 
-    Whoever deletes a job, or writes its checkpoints, locks the job and then these rows; the other order would end in
-    a deadlock.
+    Whoever deletes a job, or writes its checkpoints, locks the job and then these rows; the other
+    order would end in a deadlock.
     """
     job_id = select(model.job_id).where(model.id == row_id).scalar_subquery()
     session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
@@ -133,7 +134,8 @@ def finish(session: Session, lease: Lease, status: str, **values: Any) -> None:
 
 
 def expired(session: Session, model: type[Leased]) -> list[Leased]:
-    """Rows whose worker fell silent, locked for this transaction. What another transaction has locked is left out."""
+    """Rows whose worker fell silent, locked for this transaction. What another transaction has
+    locked is left out."""
     lost = select(model).where(and_(model.lease_token.is_not(None), model.lease_expires_at < utc_now()))
     if issubclass(model, CheckpointWork):
         lost = lost.join(Job, Job.id == model.job_id)  # locks the job's row too, and waits for neither

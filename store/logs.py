@@ -21,7 +21,8 @@ _bound: ContextVar[Mapping[str, Any]] = ContextVar("bound", default={})  # noqa:
 
 @contextmanager
 def bound(**ids: Any) -> Iterator[None]:
-    """Every line that is logged inside names these, such as `request_id` or `job_id`; across threads of the request."""
+    """Every line that is logged inside names these, such as `request_id` or `job_id`; across
+    threads of the request."""
     token = _bound.set({**_bound.get(), **ids})
     try:
         yield
@@ -30,7 +31,8 @@ def bound(**ids: Any) -> Iterator[None]:
 
 
 def set_up(**ids: Any) -> None:
-    """Log to stderr as COLT_LOG_FORMAT and COLT_LOG_LEVEL say; every line of this process names `ids`."""
+    """Log to stderr as COLT_LOG_FORMAT and COLT_LOG_LEVEL say; every line of this process names
+    `ids`."""
     settings = get_settings()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)

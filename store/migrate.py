@@ -1,4 +1,5 @@
-"""Bringing a database to the newest schema. Several processes may ask for it at once: one works, the others wait."""
+"""Bringing a database to the newest schema. Several processes may ask for it at once: one works,
+the others wait."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class MigrationFailed(Exception):
 
 
 class DatabaseIsNewer(Exception):
-    """A newer version of this service has migrated the database; this one would not understand its rows."""
+    """A newer version of this service has migrated the database; this one would not understand its
+    rows."""
 
     def __init__(self, found: str) -> None:
         super().__init__(
@@ -31,7 +33,8 @@ class DatabaseIsNewer(Exception):
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, in code: there is no alembic.ini, and the address comes from our settings."""
+    """Alembic's configuration, in code: there is no alembic.ini, and the address comes from our
+    settings."""
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("path_separator", "os")
@@ -40,7 +43,8 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(engine: Engine) -> None:
-    """Migrate to the newest schema, in one transaction that holds a lock. Does nothing when it is there already.
+    """Migrate to the newest schema, in one transaction that holds a lock. Does nothing when it is
+    there already.
 
     Raises:
         DatabaseIsNewer: when a newer version has migrated it.
@@ -58,8 +62,9 @@ def upgrade(engine: Engine) -> None:
 
 
 def _upgrade_sqlite(connection: Connection) -> None:
-    # SQLite alters a table by building it anew and dropping the old one. With foreign keys enforced, that drop would
-    # delete the rows that refer to it; and the switch works only outside a transaction, hence the driver's connection.
+    # SQLite alters a table by building it anew and dropping the old one. With foreign keys
+    # enforced, that drop would delete the rows that refer to it; and the switch works only outside
+    # a transaction, hence the driver's connection.
     driver = connection.connection.dbapi_connection
     assert driver is not None
     driver.execute("PRAGMA foreign_keys=OFF")

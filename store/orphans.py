@@ -1,11 +1,13 @@
-"""Artifacts that no row names: what a killed process left between a file and its row, or a row and its files' removal.
+"""Artifacts that no row names: what a killed process left between a file and its row, or a row and
+its files' removal.
 
 Nothing is taken from under a writer. Files are listed before the rows are read, and:
-- a checkpoint's row is added by whoever holds the job's lease, under a name that nobody else writes: those of a job
-  that is leased are left alone, and a writer that has lost its lease adds no row any more;
-- a data set or pool has its row before its files, and each attempt a folder named by its lease, which is left alone
-  while that is held; an upload has its row after them, while a file that is being written is young:
-  only what has been left alone for a long time is an orphan.
+- a checkpoint's row is added by whoever holds the job's lease, under a name that nobody else
+  writes: those of a job that is leased are left alone, and a writer that has lost its lease adds no
+  row any more;
+- a data set or pool has its row before its files, and each attempt a folder named by its lease,
+  which is left alone while that is held; an upload has its row after them, while a file that is
+  being written is young: only what has been left alone for a long time is an orphan.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """`COLT_*` variables. Addresses that may hold a password are secret: they never show in a log or a repr."""
+    """`COLT_*` variables. Addresses that may hold a password are secret: they never show in a log
+    or a repr."""
 
     model_config = SettingsConfigDict(env_prefix="COLT_", env_file=".env", extra="ignore", frozen=True)
 
@@ -63,7 +64,8 @@ class Settings(BaseSettings):
 
     @property
     def only_here(self) -> bool:
-        """Whether only this machine reaches the API: it is bound to loopback, and no proxy gives it another name."""
+        """Whether only this machine reaches the API: it is bound to loopback, and no proxy gives it
+        another name."""
         if self.allowed_hosts:
             return False
         try:
@@ -73,7 +75,8 @@ class Settings(BaseSettings):
 
     @property
     def worker_silence_seconds(self) -> float:
-        """A worker whose heartbeat is older than this counts as gone; it beats every `reconcile_seconds`."""
+        """A worker whose heartbeat is older than this counts as gone; it beats every
+        `reconcile_seconds`."""
         return max(30.0, 3 * self.reconcile_seconds)
 
     @field_validator("data_roots", mode="before")

@@ -1,4 +1,5 @@
-"""Every status that a row can have. The columns hold plain strings, so a new status needs no migration."""
+"""Every status that a row can have. The columns hold plain strings, so a new status needs no
+migration."""
 
 from __future__ import annotations
 

@@ -18,10 +18,12 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Run until told to stop; what was running is put back for another worker, or for the next start.
+    """Run until told to stop; what was running is put back for another worker, or for the next
+    start.
 
     Returns:
-        0 after SIGTERM; as Celery has it, 1 after Ctrl-C and after an error that it cannot get over.
+        0 after SIGTERM; as Celery has it, 1 after Ctrl-C and after an error that it cannot get
+        over.
     """
     folder = get_folder()
     worker_id = folder.worker_id
@@ -39,8 +41,9 @@ def main() -> int:
         try:
             celery = app.Worker(
                 hostname=f"colt@{worker_id}",
-                # A task only watches over a process of its own. Threads, then: children of a pool share locks, and
-                # one that is killed while it waits for work keeps them, and the others from all work.
+                # A task only watches over a process of its own. Threads, then: children of a pool
+                # share locks, and one that is killed while it waits for work keeps them, and the
+                # others from all work.
                 pool="threads",
                 concurrency=len(Bell),  # a task for each lane (see app.py)
                 quiet=True,

@@ -1,4 +1,5 @@
-"""The Celery side: a task for each bell, without arguments: a message only says that there is work. No torch here."""
+"""The Celery side: a task for each bell, without arguments: a message only says that there is work.
+No torch here."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ from worker.sweeper import Sweeper
 app = get_celery()
 log = logging.getLogger(__name__)
 
-# One piece of work a lane at a time: a registration waits neither behind a training nor behind a probe.
+# One piece of work a lane at a time: a registration waits neither behind a training nor behind a
+# probe.
 _lanes = {bell: Lock() for bell in Bell}
 LONGEST_REST_SECONDS = 60.0
 
@@ -64,7 +66,8 @@ def work_off(bell: Bell) -> None:
 
 
 def _rest(mine: WorkerFolder, seconds: float) -> None:
-    """Take no work for a while: a sick machine would break off all that waits, while a healthy one could do it."""
+    """Take no work for a while: a sick machine would break off all that waits, while a healthy one
+    could do it."""
     log.warning("work broke off: no more is taken for %g s", seconds)
     until = time.monotonic() + seconds
     while time.monotonic() < until and not mine.stopping:
@@ -72,7 +75,8 @@ def _rest(mine: WorkerFolder, seconds: float) -> None:
 
 
 def _check_storage(mine: WorkerFolder) -> None:
-    """Raise OSError where work would break off at its first file, and use up its attempts. Until then it waits."""
+    """Raise OSError where work would break off at its first file, and use up its attempts. Until
+    then it waits."""
     mine.check()
     get_artifacts().check()
 
@@ -116,7 +120,8 @@ def _on_shutdown(**_: Any) -> None:
 
 
 class PutWorkBack(bootsteps.StartStopStep):  # type: ignore[misc]
-    """However Celery ends, it waits for its tasks: they are told first. An error of its own sends no signal."""
+    """However Celery ends, it waits for its tasks: they are told first. An error of its own sends
+    no signal."""
 
     def close(self, _: Any) -> None:
         get_folder().stopping = True

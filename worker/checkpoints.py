@@ -23,9 +23,9 @@ log = logging.getLogger("worker")
 class CheckpointFolder:
     """`jobs/ID/checkpoints/EPOCH-STEP-ROUNDS-RANDOM/` in the artifact store.
 
-    The name says what the state holds, and no two writes share one: a process that was paused in the middle of a write,
-    and wakes when another has the job, cannot replace that one's files. What a kill between file and row leaves is
-    found later (store/orphans.py).
+    The name says what the state holds, and no two writes share one: a process that was paused in
+    the middle of a write, and wakes when another has the job, cannot replace that one's files. What
+    a kill between file and row leaves is found later (store/orphans.py).
     """
 
     def __init__(self, artifacts: ArtifactStore, job_id: str) -> None:
@@ -64,7 +64,8 @@ class CheckpointFolder:
         )
 
     def record(self, session: Session, row: Checkpoint) -> list[str]:
-        """Add the row, drop one of the same state and old ones. Returns the keys to `delete` after the commit."""
+        """Add the row, drop one of the same state and old ones. Returns the keys to `delete` after
+        the commit."""
         replaced = recording.replace_checkpoint(session, row)
         return replaced + recording.drop_old_checkpoints(session, self._job_id, get_settings().keep_checkpoints)
 
@@ -74,7 +75,8 @@ class CheckpointFolder:
             self._artifacts.delete(key)
 
     def last(self) -> tuple[Checkpoint, Snapshot] | None:
-        """The furthest checkpoint whose file is as it was written, with its state; None when there is none.
+        """The furthest checkpoint whose file is as it was written, with its state; None when there
+        is none.
 
         Raises:
             ArtifactsUnavailable: when the store is away, so that nobody knows.
@@ -100,7 +102,8 @@ class CheckpointFolder:
         return load_checkpoint(path)
 
     def reload(self, row: Checkpoint) -> Snapshot:
-        """The state of a checkpoint that another process of the same job has just loaded, and so compared."""
+        """The state of a checkpoint that another process of the same job has just loaded, and so
+        compared."""
         from colt_core.training.checkpoint import load_checkpoint  # torch
 
         return load_checkpoint(self._artifacts.local_path(f"{row.artifact}/{STATE}"))

@@ -1,4 +1,5 @@
-"""The frame of a working process: its lease, its signals, its log, and how its errors end the work."""
+"""The frame of a working process: its lease, its signals, its log, and how its errors end the
+work."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ from worker.describe import LONGEST, describe, without_paths
 from worker.handover import DIGESTS, PARENT, TOKEN
 from worker.patience import retry_transaction
 
-# What would go wrong again in the same way: bad data or bad settings. All else may be the machine's fault (memory,
-# disk, network, a driver) and is worth another attempt.
+# What would go wrong again in the same way: bad data or bad settings. All else may be the machine's
+# fault (memory, disk, network, a driver) and is worth another attempt.
 DETERMINISTIC = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
 PR_SET_PDEATHSIG = 1
 
@@ -33,11 +34,13 @@ log = logging.getLogger("worker")
 
 
 class WorkFailed(Exception):
-    """The work cannot succeed, now or later. The message is for the user and says what to change."""
+    """The work cannot succeed, now or later. The message is for the user and says what to
+    change."""
 
 
 class WorkBrokeOff(Exception):
-    """The work may succeed when it is started again. The message is for the user and says what was in the way."""
+    """The work may succeed when it is started again. The message is for the user and says what was
+    in the way."""
 
 
 class StopRequested(BaseException):
@@ -59,7 +62,8 @@ class Interrupt:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Where the work looks at `requested` itself, and stops at a place that it can go on from."""
+        """Where the work looks at `requested` itself, and stops at a place that it can go on
+        from."""
         self._deferred = True
         try:
             yield
@@ -70,10 +74,12 @@ class Interrupt:
 
 
 def run(model: type[Leased], row_id: str, work: Callable[[Lease, Interrupt], None]) -> int:
-    """Do `work` on the row; when it raises, end the row as failed, or put it back for another attempt.
+    """Do `work` on the row; when it raises, end the row as failed, or put it back for another
+    attempt.
 
     Returns:
-        The exit code: 0 when there is nothing to explain. The supervisor goes by the row, not by the code.
+        The exit code: 0 when there is nothing to explain. The supervisor goes by the row, not by
+            the code.
     """
     interrupt = Interrupt()
     die_with_parent()
@@ -126,7 +132,8 @@ def _end(lease: Lease, reason: str, *, again: bool) -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when its supervisor ends, however that ends (Linux; elsewhere the lease rules).
+    """Have the kernel kill this process when its supervisor ends, however that ends (Linux;
+    elsewhere the lease rules).
 
     Call it from the main thread.
     """

@@ -1,4 +1,5 @@
-"""Errors in words for clients: what went wrong, without a stack and without a path of this server."""
+"""Errors in words for clients: what went wrong, without a stack and without a path of this
+server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`python -m worker.examiner evaluation|analysis ID`: what was asked of one checkpoint, answered."""
+"""`python -m worker.examiner evaluation|analysis ID`: what was asked of one checkpoint,
+answered."""
 
 from __future__ import annotations
 
@@ -106,7 +107,8 @@ def _analysis(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:
 
 
 def _columns(found: dict[str, Any]) -> Columns:
-    """What a probe found, in the columns of its row; what has no column of its own goes into `result`."""
+    """What a probe found, in the columns of its row; what has no column of its own goes into
+    `result`."""
     found = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
     columns = {name: found.pop(name) for name in Evaluation.FOUND if name in found}
     return columns | {"result": found or None}

@@ -19,7 +19,8 @@ UNBORN_SECONDS = 60.0  # a worker takes milliseconds from its folder to the lock
 class WorkerFolder:
     """`home/workers/ID`, with scratch space for what the worker does.
 
-    Its lock ends with the worker, however that ends; so a folder whose lock nobody holds is rubbish.
+    Its lock ends with the worker, however that ends; so a folder whose lock nobody holds is
+    rubbish.
     """
 
     def __init__(self, home: Path, worker_id: str) -> None:
@@ -72,7 +73,8 @@ class WorkerFolder:
 
 @lru_cache
 def get_folder() -> WorkerFolder:
-    """The folder of this process's worker. A restarted worker is another one, and takes no lease for its own."""
+    """The folder of this process's worker. A restarted worker is another one, and takes no lease
+    for its own."""
     return WorkerFolder(get_settings().home, f"{socket.gethostname()}-{new_id()[:12]}")
 
 

@@ -1,4 +1,5 @@
-"""What a supervisor hands to the process it starts: by environment, since anyone may read a command line."""
+"""What a supervisor hands to the process it starts: by environment, since anyone may read a command
+line."""
 
 from __future__ import annotations
 

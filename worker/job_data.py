@@ -23,8 +23,8 @@ def load_data(job: Job, needs: Set[str] = EVERYTHING) -> tuple[ImageDataset | Da
     """The data set that a job trains on, and its pool where it has one.
 
     Args:
-        needs: of "images" (those of the data set) and "pool". What is not needed is not opened: without images there
-            are labels, class names and parts.
+        needs: of "images" (those of the data set) and "pool". What is not needed is not opened:
+            without images there are labels, class names and parts.
 
     Raises:
         WorkFailed, WorkBrokeOff: as `whole_folder`.
@@ -40,7 +40,8 @@ def load_data(job: Job, needs: Set[str] = EVERYTHING) -> tuple[ImageDataset | Da
 
 
 def reload_data(job: Job) -> tuple[ImageDataset, ImagePool | None]:
-    """The same, in a further process of the job: its trainer has just compared all files with what was written."""
+    """The same, in a further process of the job: its trainer has just compared all files with what
+    was written."""
     dataset, pool = _rows(job)
     folder_of = get_artifacts().local_path
     images = ImageDataset.load(folder_of(dataset.artifact))
@@ -48,7 +49,8 @@ def reload_data(job: Job) -> tuple[ImageDataset, ImagePool | None]:
 
 
 def whole_folder(row: Registered, without: Set[str] = frozenset()) -> Path:
-    """The files of registered data, which are what was written; those in `without` are not looked at.
+    """The files of registered data, which are what was written; those in `without` are not looked
+    at.
 
     Each was read to its end by this worker since it started, or since the file last changed.
 

@@ -1,4 +1,5 @@
-"""How a piece of work ends, in the database. Each takes the row by its lease, so nobody ends another's work.
+"""How a piece of work ends, in the database. Each takes the row by its lease, so nobody ends
+another's work.
 
 All raise `LeaseLost` when the row is not ours any more.
 """
@@ -17,7 +18,8 @@ LAST_FAULT = "It broke off {faults} times without getting any further, and will 
 
 
 def interrupted(session: Session, lease: Lease) -> str:
-    """Put back work that its worker was told to stop; that start does not count. Cancelled work ends here.
+    """Put back work that its worker was told to stop; that start does not count. Cancelled work
+    ends here.
 
     Returns:
         The new status.
@@ -32,7 +34,8 @@ def interrupted(session: Session, lease: Lease) -> str:
 
 
 def not_begun(session: Session, lease: Lease, reason: str) -> str:
-    """Put back work that its worker could not start. It was not the work's fault, however often it happens.
+    """Put back work that its worker could not start. It was not the work's fault, however often it
+    happens.
 
     Returns:
         The new status.
@@ -45,11 +48,12 @@ def not_begun(session: Session, lease: Lease, reason: str) -> str:
 
 
 def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
-    """Put back work that broke off and may succeed when started again; fail it once `max_attempts` starts in a row got
-    no further.
+    """Put back work that broke off and may succeed when started again; fail it once `max_attempts`
+    starts in a row got no further.
 
-    The number of starts alone is no reason: machines fail often in the weeks of a long run. Without any bound, what
-    runs out of memory would be started for ever. A run gets further with each checkpoint and each of its evaluations.
+    The number of starts alone is no reason: machines fail often in the weeks of a long run. Without
+    any bound, what runs out of memory would be started for ever. A run gets further with each
+    checkpoint and each of its evaluations.
 
     Returns:
         The new status.

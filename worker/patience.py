@@ -1,4 +1,5 @@
-"""Waiting out short outages: a restart of Postgres, or a disk that is full for a while, must not end a training."""
+"""Waiting out short outages: a restart of Postgres, or a disk that is full for a while, must not
+end a training."""
 
 from __future__ import annotations
 
@@ -25,12 +26,14 @@ log = logging.getLogger(__name__)
 
 
 def retry_transaction(action: Callable[[Session], T], patience: float | None = None) -> T:
-    """Run `action` in a transaction of its own; anew when the database was away, for up to `patience` seconds.
+    """Run `action` in a transaction of its own; anew when the database was away, for up to
+    `patience` seconds.
 
     An action must therefore do nothing but write through its session.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: when the database stays away, or refuses for another reason than its absence.
+        sqlalchemy.exc.DBAPIError: when the database stays away, or refuses for another reason than
+            its absence.
         LeaseLost: from the action, at once.
     """
 
@@ -52,7 +55,8 @@ def retry_during_outage(
     give_up: Callable[[], bool] = lambda: False,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> T:
-    """Run `action`; anew after an outage, for up to `patience` seconds (default: `COLT_PATIENCE_SECONDS`).
+    """Run `action`; anew after an outage, for up to `patience` seconds (default:
+    `COLT_PATIENCE_SECONDS`).
 
     Args:
         outage: what is away, in words; None for an error that time does not mend.

@@ -1,4 +1,5 @@
-"""`python -m worker.rank JOB_ID RANK CHECKPOINT_ID|-`: train one job beside its trainer, which keeps the records."""
+"""`python -m worker.rank JOB_ID RANK CHECKPOINT_ID|-`: train one job beside its trainer, which
+keeps the records."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ log = logging.getLogger("worker")
 
 
 def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
-    """Go through the run's events. Exits with 0 also where the run cannot go on: the trainer meets the same."""
+    """Go through the run's events. Exits with 0 also where the run cannot go on: the trainer meets
+    the same."""
     die_with_parent()
     logs.set_up(job_id=job_id, rank=rank)
     with reading() as session:

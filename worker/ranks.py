@@ -1,7 +1,9 @@
-"""The further processes of a job with `num_processes` > 1: the trainer starts them, and none outlives it.
+"""The further processes of a job with `num_processes` > 1: the trainer starts them, and none
+outlives it.
 
-They are of the trainer's process group and die with it; they hold no lease and write nothing. Once one of them fails,
-the trainer ends too, so that its supervisor puts the job back for another attempt from the last checkpoint.
+They are of the trainer's process group and die with it; they hold no lease and write nothing. Once
+one of them fails, the trainer ends too, so that its supervisor puts the job back for another
+attempt from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -68,12 +70,14 @@ def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None)
 
 
 def launch(rank: int, size: int) -> Launch:
-    """A rank's place; they find each other by a file in the trainer's scratch folder, which is new for each attempt."""
+    """A rank's place; they find each other by a file in the trainer's scratch folder, which is new
+    for each attempt."""
     return Launch(rank, size, rank, size, rendezvous=f"file://{Path(os.environ[SCRATCH]).resolve() / 'ranks'}")
 
 
 def _end_with(others: list[subprocess.Popen[bytes]], ended: Event) -> None:
-    """End this process once another has failed: in a collective, it might wait for that one for a long time."""
+    """End this process once another has failed: in a collective, it might wait for that one for a
+    long time."""
     while not ended.wait(LOOK_SECONDS):
         for rank, process in enumerate(others, start=1):
             if process.poll() not in (None, 0):

@@ -1,4 +1,5 @@
-"""What keeps the service going when something was lost: a heartbeat, expired leases, bells that nobody heard."""
+"""What keeps the service going when something was lost: a heartbeat, expired leases, bells that
+nobody heard."""
 
 from __future__ import annotations
 
@@ -75,15 +76,17 @@ class Reconciler:
             ring(bell)
 
     def _gap(self) -> float:
-        """Seconds since the last beat, by the clock that saw more of them: leases end by wall time, but the monotonic
-        clock stands still while a machine sleeps, and when the time is set. Set back, it counts as a gap too."""
+        """Seconds since the last beat, by the clock that saw more of them: leases end by wall time,
+        but the monotonic clock stands still while a machine sleeps, and when the time is set. Set
+        back, it counts as a gap too."""
         (steady, wall), self._beaten = self._beaten, (time.monotonic(), time.time())
         passed = self._beaten[0] - steady
         return passed + abs(self._beaten[1] - wall - passed)
 
     def _be_patient(self) -> None:
-        """Recover nothing for one lease's time: what kept this worker from beating, such as an outage of the database,
-        kept others from renewing their leases, and they do so as soon as they can."""
+        """Recover nothing for one lease's time: what kept this worker from beating, such as an
+        outage of the database, kept others from renewing their leases, and they do so as soon as
+        they can."""
         self._recover_from = time.monotonic() + get_settings().lease_seconds
 
 

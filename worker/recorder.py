@@ -1,7 +1,9 @@
-"""The one writer of a job: turns the events of `pretrain` into rows and artifacts, in short transactions.
+"""The one writer of a job: turns the events of `pretrain` into rows and artifacts, in short
+transactions.
 
-Every transaction begins by writing the job's row under its lease, so that a job lost to another worker is noticed
-before anything is written, and the ids of its events are in the order in which they become visible.
+Every transaction begins by writing the job's row under its lease, so that a job lost to another
+worker is noticed before anything is written, and the ids of its events are in the order in which
+they become visible.
 """
 
 from __future__ import annotations
@@ -40,10 +42,12 @@ class Recorder:
     """Records one attempt of one job.
 
     Args:
-        labels: (N,) classes of the training images, 0..C-1. They serve the record alone; training sees none.
+        labels: (N,) classes of the training images, 0..C-1. They serve the record alone; training
+            sees none.
         stopping: whether this process was asked to end, so that it waits for nothing any more.
         epoch: epochs that are finished already.
-        previous: indices of the OOD images that the last round before this attempt picked; empty without one.
+        previous: indices of the OOD images that the last round before this attempt picked; empty
+            without one.
     """
 
     def __init__(
@@ -103,7 +107,8 @@ class Recorder:
         self._lines.append(line)
 
     def flush(self, also: Callable[[Session], None] | None = None, **values: Any) -> None:
-        """Write what has gathered, the job's columns in `values`, and what `also` adds, in one transaction."""
+        """Write what has gathered, the job's columns in `values`, and what `also` adds, in one
+        transaction."""
         points, lines, last = self._points, self._lines, self._last
         self._untold += points
         told = self._untold if last is not None and self._is_time_to_tell() else []
@@ -184,7 +189,8 @@ class Recorder:
         self._selected = event.selected
 
     def _checkpoint(self, event: CheckpointReady) -> None:
-        # Whatever led to the checkpoint is on record before it is; so is the lease checked before files are written.
+        # Whatever led to the checkpoint is on record before it is; so is the lease checked before
+        # files are written.
         self.flush()
         row = self._stored(event)
         dropped: list[str] = []
@@ -200,7 +206,8 @@ class Recorder:
             log.warning("old checkpoints stay until files that no row names are swept: %s", error)
 
     def _stored(self, event: CheckpointReady) -> Checkpoint:
-        """The checkpoint's files, written as soon as there is room for them; meanwhile the training waits."""
+        """The checkpoint's files, written as soon as there is room for them; meanwhile the training
+        waits."""
 
         def outage(error: Exception) -> str | None:
             if not isinstance(error, OSError):

@@ -1,4 +1,5 @@
-"""`python -m worker.registrar dataset|ood_pool ID`: bring a data set or an OOD pool into the artifact store."""
+"""`python -m worker.registrar dataset|ood_pool ID`: bring a data set or an OOD pool into the
+artifact store."""
 
 from __future__ import annotations
 
@@ -44,8 +45,8 @@ PROGRESS_SECONDS = 1.0
 
 
 def register(lease: Lease, _interrupt: Interrupt) -> None:
-    """Build the arrays in scratch space, store them, then call the row ready. What fails leaves nothing: the
-    supervisor removes the scratch space, and what was stored.
+    """Build the arrays in scratch space, store them, then call the row ready. What fails leaves
+    nothing: the supervisor removes the scratch space, and what was stored.
 
     Raises:
         WorkFailed: when the data cannot be used; says what to change.
@@ -65,7 +66,8 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     retry_transaction(
         lambda session: leases.held(session, lease)
     )  # may still be deleted meanwhile: the supervisor looks again
-    # Of this attempt alone: who was paused here, and wakes when another has finished, must not replace its files.
+    # Of this attempt alone: who was paused here, and wakes when another has finished, must not
+    # replace its files.
     key = row.folder_of(lease.token)
     written = get_artifacts().take_folder(folder, key)
     columns["stored_as"] = key

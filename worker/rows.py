@@ -1,4 +1,5 @@
-"""What events become in rows: of an epoch and a round arrays packed, little-endian, and counts by class."""
+"""What events become in rows: of an epoch and a round arrays packed, little-endian, and counts by
+class."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def tailness_row(job_id: str, event: EpochDone, labels: Int64, num_classes: int)
 
 
 def round_row(job_id: str, event: RoundDone, labels: Int64, num_classes: int, previous: Int64) -> SamplingRound:
-    """A round, with the classes in each cluster, and how many of its picks the round before had picked too.
+    """A round, with the classes in each cluster, and how many of its picks the round before had
+    picked too.
 
     Args:
         labels: (N,) classes of the training images.

@@ -1,4 +1,5 @@
-"""From what a registration names to images that can be read: uploads, server paths, torchvision names, samples."""
+"""From what a registration names to images that can be read: uploads, server paths, torchvision
+names, samples."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from store.settings import get_settings
 def open_dataset_source(
     source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, limits: Limits, *, nested: bool = False
 ) -> LabelledSource:
-    """`nested`: see `open_labelled`. Raises DataError when the source is gone, not allowed, or cannot be used."""
+    """`nested`: see `open_labelled`. Raises DataError when the source is gone, not allowed, or
+    cannot be used."""
     match source:
         case UploadSource():
             return open_labelled(uploaded_file(source.upload_id), nested=nested, limits=limits)
@@ -73,7 +75,8 @@ def uploaded_file(upload_id: str) -> Path:
 
 
 def allowed_path(path: str) -> tuple[Path, Path]:
-    """A server path with the allowed root it lies under, links followed: they may have changed since submission.
+    """A server path with the allowed root it lies under, links followed: they may have changed
+    since submission.
 
     Raises:
         DataError: when it does not exist, or lies under no allowed root.

@@ -1,4 +1,5 @@
-"""Watching over one piece of work: a process of its own, its lease renewed, stopped when it must, its end settled."""
+"""Watching over one piece of work: a process of its own, its lease renewed, stopped when it must,
+its end settled."""
 
 from __future__ import annotations
 
@@ -30,18 +31,20 @@ from worker.handover import handed_over
 from worker.patience import retry_transaction
 
 TAIL_BYTES = 16_384
-# glibc gives every large block back to the kernel at once, and each step pays for fresh pages: keeping blocks of up
-# to this size made training steps 10 to 20 % faster.
+# glibc gives every large block back to the kernel at once, and each step pays for fresh pages:
+# keeping blocks of up to this size made training steps 10 to 20 % faster.
 KEEP_BLOCKS = str(2**30)
 
 log = logging.getLogger(__name__)
 
 
 def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> bool:
-    """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled and nothing behind.
+    """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled
+    and nothing behind.
 
     Returns:
-        Whether it broke off without getting any further, or could not be started at all: this machine may be why.
+        Whether it broke off without getting any further, or could not be started at all: this
+        machine may be why.
     """
     settings = get_settings()
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"

@@ -20,13 +20,15 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Runs in a thread of every worker, at its start and then once an hour. What one removes, the others need not."""
+    """Runs in a thread of every worker, at its start and then once an hour. What one removes, the
+    others need not."""
 
     def __init__(self, folder: WorkerFolder) -> None:
         self._folder = folder
 
     def run(self) -> None:
-        """Sweep until the worker stops. A thread of its own: listing a large store must not hold up the heartbeat."""
+        """Sweep until the worker stops. A thread of its own: listing a large store must not hold up
+        the heartbeat."""
         swept_at = -LONGEST_PAUSE
         while not self._folder.stopping:
             settings = get_settings()

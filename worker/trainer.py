@@ -1,4 +1,5 @@
-"""`python -m worker.trainer job ID`: train one job, from its last checkpoint on, then evaluate it."""
+"""`python -m worker.trainer job ID`: train one job, from its last checkpoint on, then evaluate
+it."""
 
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ def _begin(
 
 
 def _last_good(job_id: str) -> str:
-    """Where a diverged run was still sound. It would diverge again from there: a run is a function of its settings."""
+    """Where a diverged run was still sound. It would diverge again from there: a run is a function
+    of its settings."""
     with reading() as session:
         rows = recording.checkpoints(session, job_id)
     if not rows:

@@ -83,7 +83,8 @@ def _checkpoints(artifacts: ArtifactStore) -> Iterator[Finding]:
 
 
 def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: bool) -> Finding:
-    """A checkpoint that nobody can go on from. With no whole one beside it, the store itself may be in the wrong."""
+    """A checkpoint that nobody can go on from. With no whole one beside it, the store itself may be
+    in the wrong."""
     if not some_are_whole:
         return Finding(what, "no checkpoint of this job is whole: restore the artifact store, or resume from the start")
     with reading() as session:
@@ -103,14 +104,16 @@ def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: 
 
 
 def _removable(session: Session, row: Checkpoint) -> bool:
-    """Whether nothing hangs on the row: results would go with it, and a running job looks after its own."""
+    """Whether nothing hangs on the row: results would go with it, and a running job looks after its
+    own."""
     alone = session.scalar(select(Checkpoint.id).where(Checkpoint.id == row.id, ~is_asked_about()))
     job = session.get(Job, row.job_id)
     return alone is not None and job is not None and job.lease_token is None
 
 
 def _is_there(row: Registered | Upload | Checkpoint) -> bool:
-    """Whether the row is not gone since it was listed, and its files with it: reading them takes long."""
+    """Whether the row is not gone since it was listed, and its files with it: reading them takes
+    long."""
     with reading() as session:
         return session.get(type(row), row.id) is not None
 

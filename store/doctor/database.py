@@ -15,7 +15,8 @@ def examine_database() -> Iterator[Finding]:
     """Its schema's revision, and on SQLite every page and every reference.
 
     Raises:
-        DatabaseIsNewer: when a newer version has migrated it: files that its tables name would be orphans here.
+        DatabaseIsNewer: when a newer version has migrated it: files that its tables name would be
+            orphans here.
         sqlalchemy.exc.SQLAlchemyError: when it does not answer at all.
     """
     migrate.check_not_newer(get_engine())

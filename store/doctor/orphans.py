@@ -1,4 +1,5 @@
-"""Files that no row names: what a kill left half done, or what could not be deleted when its row was."""
+"""Files that no row names: what a kill left half done, or what could not be deleted when its row
+was."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from store.doctor.finding import Finding
 from store.models import leased_models
 from store.orphans import find_orphans, named_folders
 
-# Files come before their rows; while one is written it is younger than this, however long that takes.
+# Files come before their rows; while one is written it is younger than this, however long that
+# takes.
 AT_LEAST_AS_OLD = 3600.0
 DOUBT = "no file there is named by this database: are COLT_DATABASE_URL and COLT_ARTIFACTS_URL right?"
 
@@ -27,7 +29,8 @@ def examine_orphans(artifacts: ArtifactStore, home: Path) -> Iterator[Finding]:
         ArtifactsUnavailable: when the store is away.
     """
     orphans = find_orphans(artifacts, AT_LEAST_AS_OLD)
-    # A store and a database that have nothing in common belong to different services: nothing is deleted then.
+    # A store and a database that have nothing in common belong to different services: nothing is
+    # deleted then.
     related = bool(orphans) and _names_any(artifacts)
     for key in orphans:
         what = f"{key} in the artifact store is named by no row"

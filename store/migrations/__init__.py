@@ -1,1 +1,2 @@
-"""Alembic migrations. A new one is written by `python -m store.migrations "what changes"`, then reviewed by hand."""
+"""Alembic migrations. A new one is written by `python -m store.migrations "what changes"`, then
+reviewed by hand."""

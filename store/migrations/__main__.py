@@ -1,4 +1,5 @@
-"""Write a migration from what the models say and the newest migration does not: `python -m store.migrations "why"`."""
+"""Write a migration from what the models say and the newest migration does not:
+`python -m store.migrations "why"`."""
 
 from __future__ import annotations
 

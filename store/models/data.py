@@ -24,7 +24,8 @@ class Upload(Identified, Base):
 
 
 class Registered(Leased):
-    """A data set or pool, on its way in (`registering`), `ready`, or `failed` with the `problem`."""
+    """A data set or pool, on its way in (`registering`), `ready`, or `failed` with the
+    `problem`."""
 
     bell = Bell.PREPARE
     program = "worker.registrar"
@@ -63,8 +64,8 @@ class Registered(Leased):
 
     @classmethod
     def leftovers(cls, row_id: str, token: str, row: Self | None) -> str | None:
-        """Everything, where the registration failed or was deleted; else what this attempt wrote, where another's
-        files are the row's."""
+        """Everything, where the registration failed or was deleted; else what this attempt wrote,
+        where another's files are the row's."""
         if row is None or row.status == RegistrationStatus.FAILED:
             return f"{cls.__tablename__}/{row_id}"
         own = row.folder_of(token)

@@ -16,7 +16,8 @@ from store.statuses import AttemptOutcome
 
 
 class Job(Queued, Base):
-    """A pretraining run. Its latest values stand on the row itself, so that a list of jobs joins no history."""
+    """A pretraining run. Its latest values stand on the row itself, so that a list of jobs joins no
+    history."""
 
     __tablename__ = "jobs"
     noun = "job"
@@ -61,7 +62,8 @@ class Job(Queued, Base):
 
 
 class JobAttempt(Base):
-    """One start of a job, by one worker. `number` counts on over a job's whole life, whatever `Job.attempts` says."""
+    """One start of a job, by one worker. `number` counts on over a job's whole life, whatever
+    `Job.attempts` says."""
 
     __tablename__ = "job_attempts"
 
@@ -72,7 +74,8 @@ class JobAttempt(Base):
     ended_at: Mapped[dt.datetime | None]
     outcome: Mapped[AttemptOutcome | None]  # null while it runs
     reason: Mapped[str | None]
-    # Finished epochs and steps that it went on from (null until it has begun to train), and that it left.
+    # Finished epochs and steps that it went on from (null until it has begun to train), and that it
+    # left.
     from_epoch: Mapped[int | None]
     from_step: Mapped[int | None]
     epoch: Mapped[int | None]
@@ -92,8 +95,8 @@ class Checkpoint(Identified, Base):
 
     @hybrid_property
     def usable(self) -> bool:
-        """Whether runs go on from it. One that was passed by as damaged has no hash: no file can be what was written,
-        and its row is kept for its results alone."""
+        """Whether runs go on from it. One that was passed by as damaged has no hash: no file can be
+        what was written, and its row is kept for its results alone."""
         return self.sha256 != ""
 
 
@@ -137,7 +140,8 @@ class Analysis(CheckpointWork, Base):
 class Metric(Base):
     """One point of a curve.
 
-    A resumed run writes the steps after its checkpoint again, to the same values but for those that are seconds.
+    A resumed run writes the steps after its checkpoint again, to the same values but for those that
+    are seconds.
     """
 
     __tablename__ = "metrics"
@@ -149,7 +153,8 @@ class Metric(Base):
 
 
 class JobEvent(Base):
-    """`id` is the SSE event id. Append-only, but for what an attempt that broke off told of work that is done again."""
+    """`id` is the SSE event id. Append-only, but for what an attempt that broke off told of work
+    that is done again."""
 
     __tablename__ = "job_events"
     __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"), {"sqlite_autoincrement": True})

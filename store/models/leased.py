@@ -1,7 +1,8 @@
 """Work that one worker at a time may do. The database is the queue; a message only wakes workers.
 
-A kind of work is one table: a subclass of `Leased` that has a `__tablename__`. It says by which name others call it,
-which bell rings for it and which program works on it. Whatever deals with all kinds asks `leased_models`.
+A kind of work is one table: a subclass of `Leased` that has a `__tablename__`. It says by which
+name others call it, which bell rings for it and which program works on it. Whatever deals with all
+kinds asks `leased_models`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Leased(Identified):
     noun: ClassVar[str]  # the kind of work, such as "job"
     bell: ClassVar[Bell]
     program: ClassVar[str]  # module that is run as `python -m PROGRAM NOUN ID`
-    # Statuses before and during the work, and after one that failed. Registrations have one name for the first two.
+    # Statuses before and during the work, and after one that failed. Registrations have one name
+    # for the first two.
     waiting: ClassVar[str]
     running: ClassVar[str]
     failed: ClassVar[str]
@@ -36,7 +38,8 @@ class Leased(Identified):
 
     status: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
-    # Starts in a row that broke off without getting further: what bounds them, not the number of starts.
+    # Starts in a row that broke off without getting further: what bounds them, not the number of
+    # starts.
     faults: Mapped[int] = mapped_column(default=0, server_default="0")
     worker_id: Mapped[str | None]
     lease_token: Mapped[str | None]
@@ -65,7 +68,8 @@ class Leased(Identified):
 
     @classmethod
     def leftovers(cls, row_id: str, token: str, row: Self | None) -> str | None:
-        """Key of the files that nobody reads once the attempt under this lease is over; None for none.
+        """Key of the files that nobody reads once the attempt under this lease is over; None for
+        none.
 
         Args:
             row: as it is by then; None when it was deleted.
@@ -81,6 +85,7 @@ def leased_models(*, bell: Bell | None = None) -> list[type[Leased]]: ...
 @overload
 def leased_models(base: type[M], *, bell: Bell | None = None) -> list[type[M]]: ...
 def leased_models(base: type[Any] = Leased, *, bell: Bell | None = None) -> list[type[Any]]:
-    """Every kind of leased work, by lane and then in order of definition; or those of one base, or in one lane."""
+    """Every kind of leased work, by lane and then in order of definition; or those of one base, or
+    in one lane."""
     lanes = list(Bell) if bell is None else [bell]
     return [model for lane in lanes for model in _MODELS.values() if model.bell is lane and issubclass(model, base)]

@@ -1,4 +1,5 @@
-"""Work that waits in a queue and can be cancelled: a job, and what is asked of a job's checkpoint."""
+"""Work that waits in a queue and can be cancelled: a job, and what is asked of a job's
+checkpoint."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Queued(Leased):
 
 
 class CheckpointWork(Queued):
-    """One question about one checkpoint. `kind` and `config` say which; the answer is the subclass's own."""
+    """One question about one checkpoint. `kind` and `config` say which; the answer is the
+    subclass's own."""
 
     bell = Bell.EXAMINE
     program = "worker.examiner"

@@ -1,4 +1,5 @@
-"""Tailness histories and sampling rounds. Arrays are packed, little-endian, one row an epoch or a round."""
+"""Tailness histories and sampling rounds. Arrays are packed, little-endian, one row an epoch or a
+round."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base
 
-# A float32 of each image is kept in one value, of which PostgreSQL takes 1 GiB and counts the bytes in 32 bits.
+# A float32 of each image is kept in one value, of which PostgreSQL takes 1 GiB and counts the bytes
+# in 32 bits.
 MOST_IMAGES = 2**28
 
 

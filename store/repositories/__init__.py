@@ -1,1 +1,2 @@
-"""SQL lives here, one module a noun: functions that take a session and answer rows or plain values."""
+"""SQL lives here, one module a noun: functions that take a session and answer rows or plain
+values."""

@@ -1,4 +1,5 @@
-"""A job's starts, and how each ended. Written in the transaction that changes the job itself, whose row is locked."""
+"""A job's starts, and how each ended. Written in the transaction that changes the job itself, whose
+row is locked."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def counts_by_outcome(session: Session) -> dict[AttemptOutcome, int]:
 
 
 def _update_running(session: Session, job_id: str, values: Mapping[str, Any]) -> None:
-    # A job that an earlier version of this service started has no row here, and its end none to go to.
+    # A job that an earlier version of this service started has no row here, and its end none to go
+    # to.
     session.execute(
         update(JobAttempt)
         .where(JobAttempt.job_id == job_id, JobAttempt.ended_at.is_(None))

@@ -49,7 +49,8 @@ def lock(session: Session, model: type[W], row_id: str) -> W | None:
 
 
 def same(session: Session, model: type[W], checkpoint_id: str, settings: TaggedSettings) -> W | None:
-    """The latest that asks the same of this checkpoint and has an answer, or will have one; None for none."""
+    """The latest that asks the same of this checkpoint and has an answer, or will have one; None
+    for none."""
     alike = select(model).where(
         model.checkpoint_id == checkpoint_id, model.kind == settings.kind, model.status.not_in(_IN_VAIN)
     )
@@ -102,14 +103,16 @@ def tell(session: Session, row: CheckpointWork, status: str | None = None) -> No
 
 
 def latest_by_kind(session: Session, job_id: str) -> dict[str, Evaluation]:
-    """Of each kind of probe the job's latest that succeeded: of its furthest checkpoint, then the newest."""
+    """Of each kind of probe the job's latest that succeeded: of its furthest checkpoint, then the
+    newest."""
     done = select(Evaluation).where(Evaluation.job_id == job_id, Evaluation.status == WorkStatus.SUCCEEDED)
     rows = session.scalars(done.order_by(Evaluation.epoch, Evaluation.created_at, Evaluation.id))
     return {row.kind: row for row in rows}
 
 
 def show_first(session: Session, row: Evaluation) -> None:
-    """Let the job show this accuracy where it shows none yet. Its own first probe counts more: see `trainer`."""
+    """Let the job show this accuracy where it shows none yet. Its own first probe counts more: see
+    `trainer`."""
     job = session.get_one(Job, row.job_id)
     if job.accuracy is None:
         job.accuracy = row.accuracy

@@ -14,7 +14,8 @@ from store.statuses import WorkStatus
 def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> None:
     """Log an event.
 
-    Write the job's row in the same transaction first: its lock keeps ids in the order in which they become visible.
+    Write the job's row in the same transaction first: its lock keeps ids in the order in which they
+    become visible.
     """
     session.add(JobEvent(job_id=job_id, kind=kind, data=data))
     session.flush()

@@ -68,7 +68,8 @@ def add(session: Session, job: Job) -> bool:
     """Queue a job.
 
     Returns:
-        False when its idempotency key was taken meanwhile, or what it rests on was deleted; nothing is written then.
+        False when its idempotency key was taken meanwhile, or what it rests on was deleted; nothing
+        is written then.
     """
     try:
         with session.begin_nested():
@@ -87,7 +88,8 @@ def transition(
     status: WorkStatus | Case[WorkStatus],
     **values: Any,
 ) -> bool:
-    """Move a job to `status` if it is in one of the `expected` ones, by one atomic UPDATE, and tell who watches.
+    """Move a job to `status` if it is in one of the `expected` ones, by one atomic UPDATE, and tell
+    who watches.
 
     Returns:
         Whether it was.
@@ -111,7 +113,8 @@ def cancel(session: Session, job_id: str) -> bool:
     Returns:
         False when it does neither.
     """
-    # By one UPDATE: between two, a worker could take the job or put it back, and neither would find it.
+    # By one UPDATE: between two, a worker could take the job or put it back, and neither would find
+    # it.
     waits = Job.status == WorkStatus.QUEUED
     cancelled, cancelling = (literal(to, Job.status.type) for to in (WorkStatus.CANCELLED, WorkStatus.CANCELLING))
     return transition(

@@ -15,8 +15,8 @@ Series = tuple[list[int], list[float]]  # steps, values
 def series(session: Session, job_id: str, names: Sequence[str], max_points: int) -> dict[str, Series]:
     """Curves by name, each of at most `max_points` points (at least 4).
 
-    A longer curve is cut along its steps into buckets of equal width, and of each bucket the lowest and the highest
-    point stay, so no peak is lost; so do the first and the last point of all.
+    A longer curve is cut along its steps into buckets of equal width, and of each bucket the lowest
+    and the highest point stay, so no peak is lost; so do the first and the last point of all.
 
     Args:
         names: which curves; empty for all.
@@ -39,7 +39,8 @@ def series(session: Session, job_id: str, names: Sequence[str], max_points: int)
     # Wide: a long curve's steps times its buckets do not fit Postgres' integer.
     offset = cast(points.c.step - extents.c.first, BigInteger)
     bucket = offset * buckets // (extents.c.last - extents.c.first + 1)
-    # One window, so that the database sorts once: a bucket begins with its lowest point and ends with its highest.
+    # One window, so that the database sorts once: a bucket begins with its lowest point and ends
+    # with its highest.
     bucket_of_curve, by_value = (points.c.name, bucket), (points.c.value, points.c.step)
     ranked = (
         select(

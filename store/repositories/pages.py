@@ -63,7 +63,8 @@ def keyset_page(
 
     Args:
         statement: selects `model`, filtered, without order.
-        order: a column's name, with `-` in front for descending; ties are broken by id, in the same direction.
+        order: a column's name, with `-` in front for descending; ties are broken by id, in the same
+            direction.
 
     Raises:
         BadCursor: when `cursor` was not made for this order.

@@ -1,6 +1,7 @@
 """Where a job's time went: seconds by phase, kept as curves of the job beside its others.
 
-Of an epoch there is one point a phase at the epoch's last step, of the job's evaluations one at the run's last step.
+Of an epoch there is one point a phase at the epoch's last step, of the job's evaluations one at the
+run's last step.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ def curve(phase: str) -> str:
 
 
 def epoch_points(step: int, seconds: float, phases: Mapping[str, float]) -> list[Point]:
-    """Points of an epoch that ended with `step`: the whole epoch's seconds, and those of each phase."""
+    """Points of an epoch that ended with `step`: the whole epoch's seconds, and those of each
+    phase."""
     return [(curve(name), step, value) for name, value in {EPOCH: seconds, **phases}.items()]
 
 
 def evaluation_point(job_id: str, step: int, seconds: float) -> Metric:
-    """The point of all of the job's own evaluations so far; to be merged, as it replaces the one before."""
+    """The point of all of the job's own evaluations so far; to be merged, as it replaces the one
+    before."""
     return Metric(job_id=job_id, name=curve(EVALUATION), step=step, value=seconds)
 
 

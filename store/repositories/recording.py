@@ -1,4 +1,5 @@
-"""What a run writes about itself. Whoever calls these holds the job's lease and has checked it in this transaction."""
+"""What a run writes about itself. Whoever calls these holds the job's lease and has checked it in
+this transaction."""
 
 from __future__ import annotations
 
@@ -34,8 +35,9 @@ def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
 def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: int) -> None:
     """Drop what an interrupted attempt wrote behind the checkpoint that the next one starts from.
 
-    Events too, or whoever reads them from the beginning would be told of one step or round twice. A checkpoint
-    there is damaged, or it would be started from; one that has results is kept for them until the run comes by again.
+    Events too, or whoever reads them from the beginning would be told of one step or round twice. A
+    checkpoint there is damaged, or it would be started from; one that has results is kept for them
+    until the run comes by again.
 
     Args:
         epoch: epochs that the checkpoint has finished; 0 without one.
@@ -65,7 +67,8 @@ def checkpoints(session: Session, job_id: str) -> list[Checkpoint]:
 
 
 def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
-    """Add a checkpoint and drop one of the same state, whose artifact differs in its last part alone.
+    """Add a checkpoint and drop one of the same state, whose artifact differs in its last part
+    alone.
 
     What was found out about that one is as true of this one, and goes over to it.
 

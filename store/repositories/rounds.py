@@ -57,7 +57,8 @@ def get(session: Session, job_id: str, number: int) -> SamplingRound | None:
 
 
 def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
-    """All that round `number`, or the last one, found out about the pool; None when there was no such round."""
+    """All that round `number`, or the last one, found out about the pool; None when there was no
+    such round."""
     columns = (SamplingRound.round, SamplingRound.epoch, *(column for column, _ in _ARRAYS))
     statement = select(*columns).where(SamplingRound.job_id == job_id)
     if number is None:
@@ -74,8 +75,8 @@ def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores
 
 
 def training_clusters(session: Session, job_id: str, number: int | None) -> tuple[int, NDArray[np.uint16]] | None:
-    """The cluster of each (N,) training image in round `number`, or in the last one, whose number comes first; None
-    when there was no such round."""
+    """The cluster of each (N,) training image in round `number`, or in the last one, whose number
+    comes first; None when there was no such round."""
     statement = select(SamplingRound.round, SamplingRound.id_cluster).where(SamplingRound.job_id == job_id)
     if number is None:
         statement = statement.order_by(SamplingRound.round.desc()).limit(1)
@@ -105,7 +106,8 @@ def selections(session: Session, job_id: str, indices: NDArray[np.int64]) -> tup
 
 
 def sample_history(session: Session, job_id: str, index: int) -> list[PoolSampleInRound]:
-    """One pool image, `index` below MOST_IMAGES, in every round; the database cuts its bytes out of each row."""
+    """One pool image, `index` below MOST_IMAGES, in every round; the database cuts its bytes out of
+    each row."""
     cuts = [_cut(column, dtype, index) for column, dtype in _ARRAYS]
     rows = session.execute(
         select(SamplingRound.round, SamplingRound.epoch, *cuts)

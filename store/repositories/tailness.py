@@ -33,7 +33,8 @@ def class_means(session: Session, job_id: str, epoch: int | None) -> list[tuple[
 
 
 def history(session: Session, job_id: str, index: int) -> list[tuple[int, float]]:
-    """(epoch, tailness) of one sample, `index` below MOST_IMAGES; the database cuts its four bytes out of each row."""
+    """(epoch, tailness) of one sample, `index` below MOST_IMAGES; the database cuts its four bytes
+    out of each row."""
     packed = func.substr(TailnessEpoch.scores, index * FLOAT32.itemsize + 1, FLOAT32.itemsize, type_=LargeBinary)
     rows = session.execute(
         select(TailnessEpoch.epoch, packed).where(TailnessEpoch.job_id == job_id).order_by(TailnessEpoch.epoch)

@@ -56,7 +56,8 @@ def work_of(session: Session, worker_ids: Collection[str]) -> dict[str, list[Wor
     held: defaultdict[str, list[Work]] = defaultdict(list)
     for model in leased_models():
         rows = session.execute(
-            # Only rows in work can be held, and their status is indexed: a long history costs nothing here.
+            # Only rows in work can be held, and their status is indexed: a long history costs
+            # nothing here.
             select(model.id, model.worker_id).where(
                 model.status.in_(model.in_work),
                 model.lease_token.is_not(None),

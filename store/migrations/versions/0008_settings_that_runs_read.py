@@ -55,4 +55,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Nothing to do: earlier versions take the default of what is not there, and read it as little."""
+    """Nothing to do: earlier versions take the default of what is not there, and read it as
+    little."""
