@@ -1,5 +1,4 @@
-"""`colt doctor`: whether the data folder, the database and the artifact store are whole and
-agree."""
+"""`colt doctor`: check the data folder, the database and the artifact store for damage."""
 
 from __future__ import annotations
 
@@ -18,11 +17,13 @@ from store.settings import get_settings
 
 
 def doctor(*, fix: bool) -> int:
-    """Examine everything, and tell what was found; with `fix`, mend what nothing is lost by. The
-    service may run.
+    """Check everything and print each problem. The service may be running.
+
+    Args:
+        fix: fix the problems that can be fixed without losing data.
 
     Returns:
-        0 when nothing is wrong any more, else 1.
+        The exit code: 0 when no problem is left, else 1.
 
     Raises:
         Refused: when the database or the artifact store does not answer, or a newer version has
@@ -36,7 +37,7 @@ def doctor(*, fix: bool) -> int:
             if fix and finding.mend is not None:
                 finding.mend()
                 mended += 1
-                print(f"  mended: {finding.advice}")
+                print(f"  fixed: {finding.advice}")
             else:
                 print(f"  {'--fix would' if finding.mend else 'to do'}: {finding.advice}")
     except DatabaseIsNewer as error:
@@ -44,8 +45,8 @@ def doctor(*, fix: bool) -> int:
     except SQLAlchemyError as error:
         raise Refused(f"the database does not answer: {getattr(error, 'orig', None) or error}") from error
     except ArtifactsUnavailable as error:
-        raise Refused(f"{error}. Check COLT_ARTIFACTS_URL, and the disk it names.") from error
-    print(f"{found} found, {mended} mended." if found else "Nothing is wrong.")
+        raise Refused(f"{error}. Check COLT_ARTIFACTS_URL and its disk.") from error
+    print(f"{found} found, {mended} fixed." if found else "Nothing is wrong.")
     return 0 if found == mended else 1
 
 
@@ -55,6 +56,6 @@ def _findings() -> Iterator[Finding]:
     try:
         artifacts.check()
     except ArtifactsUnavailable as error:
-        yield Finding(f"{error}; no work is taken", "make room on its disk, or make it writable")
+        yield Finding(f"{error}; no work is taken", "free space on its disk, or make it writable")
     yield from examine_files(artifacts)
     yield from examine_orphans(artifacts, get_settings().home)

@@ -1,5 +1,4 @@
-"""The artifact store: files by key, in a folder or in any store that fsspec reaches (S3-compatible
-among them)."""
+"""The artifact store: files by key, in a folder or in a remote store that fsspec supports (S3)."""
 
 from __future__ import annotations
 
@@ -26,26 +25,25 @@ from store.settings import get_settings
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What was written under a key."""
+    """Size and digest of the file that was written under a key."""
 
     bytes: int
     sha256: str
 
 
 class ArtifactsUnavailable(OSError):
-    """The store, or the disk it lies on, cannot be reached, read or written now; it may be
-    different in a while."""
+    """The store or its disk cannot be reached, read or written now. A later try may succeed."""
 
 
 class ArtifactDamaged(Exception):
-    """What is stored under a key is not what was written there."""
+    """The file under a key differs from what was written there."""
 
 
 class StoredFile:
     """An open file of the store that counts and hashes what is written to it.
 
     Attributes:
-        stored: what was written so far.
+        stored: size and digest of what was written so far.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -54,7 +52,11 @@ class StoredFile:
         self._bytes = 0
 
     def write(self, data: bytes) -> int:
-        """Raises ArtifactsUnavailable when it cannot be written."""
+        """Write bytes.
+
+        Raises:
+            ArtifactsUnavailable: when they cannot be written.
+        """
         with _reaching():
             self._file.write(data)
         self._digest.update(data)
@@ -62,7 +64,7 @@ class StoredFile:
         return len(data)
 
     def flush(self) -> None:
-        """For writers that call it. The bytes are brought to the disk when the file is whole."""
+        """Do nothing; some writers call it. The bytes reach the disk when the file is complete."""
 
     @property
     def stored(self) -> Stored:
@@ -70,11 +72,11 @@ class StoredFile:
 
 
 class ArtifactStore:
-    """Keys are relative paths with '/' between parts, made by the service and never by a client.
+    """Files by key. Keys are relative paths with '/' between parts; only the service makes them.
 
     Args:
         url: a folder, or an fsspec URL such as `s3://bucket/prefix`.
-        cache: local folder for files that are needed as real paths but live elsewhere.
+        cache: local folder for copies of remote files that are needed as real paths.
     """
 
     def __init__(self, url: str, cache: Path) -> None:
@@ -84,8 +86,11 @@ class ArtifactStore:
         self._digests: DigestMemory | None = None
 
     def remember_digests(self, folder: Path) -> None:
-        """Keep digests of what was read in `folder`, so that `whole_path` reads each file once; see
-        DigestMemory."""
+        """Keep digests in `folder`, so that `whole_path` reads each file once. See DigestMemory.
+
+        Args:
+            folder: shared by the processes of one worker.
+        """
         self._digests = DigestMemory(folder)
 
     def _path(self, key: str) -> str:
@@ -95,13 +100,12 @@ class ArtifactStore:
 
     @contextmanager
     def writing(self, key: str) -> Iterator[StoredFile]:
-        """A file to write to. Nothing is seen under `key` before it is whole: a part is written
-        aside, then renamed.
+        """A file to write to. It is written under another name and renamed to `key` once complete.
 
         Raises:
             ValueError: for a key that is empty, absolute or leads upwards.
-            ArtifactsUnavailable: when it cannot be stored. An error of the caller's own is raised
-                as it is.
+            ArtifactsUnavailable: when it cannot be stored. Errors that the caller raises inside
+                pass unchanged.
         """
         partial = _partial(key)
         with _reaching():
@@ -111,37 +115,45 @@ class ArtifactStore:
             with _closing(file):
                 yield StoredFile(cast("IO[bytes]", file))
                 with _reaching():
-                    if self._local:  # the name must not outlive a power cut that the bytes do not
+                    if self._local:  # after a power cut there must be no name without its bytes
                         file.flush()
                         os.fsync(file.fileno())
             self._name(partial, key)
 
     def write(self, key: str, chunks: Iterable[bytes]) -> Stored:
-        """Store a stream, as by `writing`; whatever `chunks` raises is raised as it is."""
+        """Store a stream, with the errors of `writing`. Errors from `chunks` pass unchanged."""
         with self.writing(key) as file:
             for chunk in chunks:
                 file.write(chunk)
         return file.stored
 
     def take_file(self, path: Path, key: str) -> Stored:
-        """Store a local file, which is gone afterwards: moved within one file system, else copied.
+        """Store a local file and remove the original.
+
+        The file is moved within one file system, and copied to another.
 
         Raises:
-            ArtifactsUnavailable: when it cannot be stored. The local file may be gone then, too.
+            ArtifactsUnavailable: when it cannot be stored. The local file may be gone all the same.
         """
         return (self._moved(path, key) if self._local else None) or self._copied(path, key)
 
     def take_folder(self, folder: Path, key: str) -> dict[str, Stored]:
-        """Take the files of a local folder (not of its subfolders) under `key/`. Returns them by
-        name."""
+        """Take the files of a local folder, without its subfolders, under `key/`.
+
+        Returns:
+            Size and digest of each file, by name.
+
+        Raises:
+            ArtifactsUnavailable: as `take_file`.
+        """
         return {path.name: self.take_file(path, f"{key}/{path.name}") for path in sorted(folder.iterdir())}
 
     def _moved(self, path: Path, key: str) -> Stored | None:
-        """None when it lies on another file system."""
+        """Move a file into the store; None when it is on another file system."""
         partial = _partial(key)
         with _reaching():
             self._fs.makedirs(self._folder(key), exist_ok=True)
-            os.utime(path)  # an old file would be taken for an orphan's part, see store/orphans.py
+            os.utime(path)  # store/orphans.py deletes partial files that are old
             try:
                 path.rename(self._path(partial))
             except OSError as error:
@@ -166,10 +178,10 @@ class ArtifactStore:
         return self._path(key).rpartition("/")[0]
 
     def _name(self, partial: str, key: str) -> None:
-        """Give a part that is whole its name."""
+        """Rename a complete partial file to its key."""
         with _reaching():
             self._fs.mv(self._path(partial), self._path(key))
-            if self._local:  # a row must not outlive a power cut that the name does not
+            if self._local:  # after a power cut there must be no row without its file
                 _sync_folder(self._folder(key))
 
     @contextmanager
@@ -183,10 +195,11 @@ class ArtifactStore:
 
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:
-        """A seekable file.
+        """The file under `key`, seekable.
 
         Raises:
             FileNotFoundError: when nothing is stored under `key`.
+            ArtifactsUnavailable: when it cannot be opened.
         """
         with _reaching():
             file = self._fs.open(self._path(key), "rb")
@@ -194,11 +207,11 @@ class ArtifactStore:
             yield cast("IO[bytes]", file)
 
     def local_path(self, key: str) -> Path:
-        """A real path of a file or folder; fetched into the cache first when the store is
-        elsewhere.
+        """A real path of a file or folder. What is stored remotely is fetched into the cache first.
 
         Raises:
             FileNotFoundError: when nothing is stored under `key`.
+            ArtifactsUnavailable: when it cannot be fetched.
         """
         if self._local:
             path = Path(self._path(key))
@@ -211,12 +224,14 @@ class ArtifactStore:
         return cached
 
     def whole_path(self, key: str, stored: Stored) -> Path:
-        """A real path of a file that is what was written: it was read to its end, now or as its
-        digest is remembered.
+        """A real path of a file, after comparing it with what was written.
+
+        The file is read to its end, unless its digest is remembered.
 
         Raises:
             FileNotFoundError: when nothing is stored under `key`.
-            ArtifactDamaged: when something else is.
+            ArtifactDamaged: when the file differs from `stored`.
+            ArtifactsUnavailable: when it cannot be read or fetched.
         """
         if self._local:
             path = self.local_path(key)
@@ -224,7 +239,7 @@ class ArtifactStore:
                 raise ArtifactDamaged(key)
             return path
         cached = self._cache / key
-        # The copy may be of what the key held before it was written anew.
+        # The cached copy may be older than the file that the key names now.
         if not (cached.exists() and self._is_whole(cached, stored)):
             _remove(cached)
             self._fetch(key)
@@ -233,25 +248,27 @@ class ArtifactStore:
         return cached
 
     def whole_folder(self, key: str, files: Mapping[str, Stored]) -> Path:
-        """A real path of a folder in which these files, by name, are what was written. No other
-        file of it is read.
+        """A real path of a folder, after comparing `files` (by name) with what was written.
+
+        Other files of the folder are not read.
 
         Raises:
-            FileNotFoundError: naming the file, or the folder where that is known to be missing.
+            FileNotFoundError: naming the missing file, or the folder if all of it is missing.
             ArtifactDamaged: as `whole_path`.
+            ArtifactsUnavailable: as `whole_path`.
         """
-        if self._local or not files:  # of what an earlier version wrote, the files are not known
+        if self._local or not files:  # earlier versions recorded no list of files
             self.local_path(key)
         for name, stored in files.items():
             self.whole_path(f"{key}/{name}", stored)
         return Path(self._path(key)) if self._local else self._cache / key
 
     def holds(self, key: str, stored: Stored) -> bool:
-        """Whether the file under `key` is what was written. It is read where it lies, and not
-        fetched into the cache.
+        """Whether the file under `key` is what was written. It is read without using the cache.
 
         Raises:
             FileNotFoundError: when nothing is stored under `key`.
+            ArtifactsUnavailable: when the store cannot be read.
         """
         if self._local:
             return _holds(self.local_path(key), stored, read_sha256)
@@ -269,7 +286,7 @@ class ArtifactStore:
         try:
             with _reaching():
                 self._fetch_into(self._cache / key, key)
-        except FileNotFoundError as error:  # which names another path
+        except FileNotFoundError as error:  # it names the path, callers know the key
             raise FileNotFoundError(key) from error
 
     def _fetch_into(self, cached: Path, key: str) -> None:
@@ -282,16 +299,16 @@ class ArtifactStore:
                 self._fs.get(self._path(key), str(partial))
             partial.rename(cached)
         except OSError:
-            if not cached.exists():  # else another process fetched the same folder meanwhile
+            if not cached.exists():  # else another process has fetched the same folder
                 raise
         finally:
             _remove(partial)
 
     def files(self) -> Iterator[tuple[str, float]]:
         """Every file's key, and when it was last written, in seconds since the epoch."""
-        self._fs.invalidate_cache()  # what others wrote since the last look counts too
+        self._fs.invalidate_cache()  # fsspec caches listings, and other processes write too
         for path, info in self._fs.find(self._root, detail=True).items():
-            modified = info.get("mtime", info.get("LastModified"))  # of a local file, of an object in S3
+            modified = info.get("mtime", info.get("LastModified"))  # local file, object in S3
             if modified is None:
                 modified = self._fs.modified(path)
             if isinstance(modified, dt.datetime):
@@ -303,17 +320,21 @@ class ArtifactStore:
             return int(cast("Any", self._fs.size(self._path(key))))
 
     def delete(self, key: str) -> None:
-        """Remove a file or folder, and its cached copy; it is no error when there is none."""
+        """Remove a file or folder and its cached copy. A missing one is no error.
+
+        Raises:
+            ArtifactsUnavailable: when it cannot be removed.
+        """
         with _reaching():
             if self._fs.exists(self._path(key)):
                 self._fs.rm(self._path(key), recursive=True)
         _remove(self._cache / key)
 
     def check(self) -> None:
-        """Write, read and remove a few bytes.
+        """Write and remove a few bytes.
 
         Raises:
-            ArtifactsUnavailable: when that cannot be done.
+            ArtifactsUnavailable: when that fails.
         """
         key = f"health/{new_id()}"
         self.write(key, [b"ok"])
@@ -322,9 +343,11 @@ class ArtifactStore:
 
 @contextmanager
 def _reaching() -> Iterator[None]:
-    """Around calls of the file system: whatever it raises means that the store is unavailable, but
-    for a file that is not there and a key that is none. (S3's errors of connection are no
-    OSErrors.)"""
+    """Raise any error of the file system inside as ArtifactsUnavailable.
+
+    A missing file and an invalid key pass unchanged. All exceptions are caught, since S3's
+    connection errors are no OSErrors.
+    """
     try:
         yield
     except (FileNotFoundError, ArtifactsUnavailable, ValueError):
@@ -339,7 +362,7 @@ def _closing(file: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        with _reaching():  # what was buffered is written now
+        with _reaching():  # closing writes what is still buffered
             file.close()
 
 
@@ -362,7 +385,7 @@ def _holds(path: Path, stored: Stored, sha256_of: Callable[[Path], str]) -> bool
         try:
             return sha256_of(path) == stored.sha256
         except OSError as error:
-            if error.errno == errno.EIO:  # a bad block of the disk
+            if error.errno == errno.EIO:  # a bad block on the disk
                 return False
             raise
 

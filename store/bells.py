@@ -1,4 +1,4 @@
-"""The lanes of a worker. Each has a bell of its own, and works on one row at a time."""
+"""The lanes of a worker. Each lane has its own bell and works on one row at a time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from enum import StrEnum
 
 
 class Bell(StrEnum):
-    """A message's name. It only says that there is work; what work, the database knows."""
+    """Name of a message that only says that there is work. The work itself is in the database."""
 
     TRAIN = "colt.train"
-    PREPARE = "colt.prepare"  # registrations; earlier versions rang it for evaluations and analyses too
+    PREPARE = "colt.prepare"  # registrations; in earlier versions evaluations and analyses too
     EXAMINE = "colt.examine"

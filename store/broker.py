@@ -1,5 +1,7 @@
-"""The Celery application: a doorbell. Its messages only say that there is work; what work, the
-database knows."""
+"""The Celery application, used as a doorbell.
+
+A message only says that there is work. The work itself is in the database.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,13 @@ log = logging.getLogger(__name__)
 
 
 def build_celery(settings: Settings) -> Celery:
-    """A Celery application for the configured broker; `worker` adds the tasks, `api` only sends."""
+    """A Celery application for the configured broker. `worker` adds the tasks; `api` only sends."""
     url = settings.broker_url.get_secret_value()
     app = Celery("colt", set_as_current=False)
     app.conf.update(
         broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,  # a worker outlives any outage of its broker
-        broker_channel_error_retry=True,  # and its errors: Redis gives some while it fails over, or its disk is full
+        broker_connection_max_retries=None,  # a worker survives any outage of its broker
+        broker_channel_error_retry=True,  # Redis answers with errors during a failover or with a full disk
         broker_connection_timeout=CONNECT_SECONDS,
         task_serializer="json",
         accept_content=["json"],
@@ -35,7 +37,7 @@ def build_celery(settings: Settings) -> Celery:
         task_default_queue="colt",
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
-        # Health is the heartbeat row; nobody sends commands to workers.
+        # Health is checked by the heartbeat row, and nothing sends commands to workers.
         worker_enable_remote_control=False,
     )
     if url.startswith("filesystem://"):
@@ -56,18 +58,18 @@ def build_celery(settings: Settings) -> Celery:
             broker_url=url,
             broker_transport_options={
                 "socket_connect_timeout": CONNECT_SECONDS,
-                # A broker that hangs, or has vanished with its machine, says nothing: who rings
-                # must not wait for ever.
+                # A broker that hangs, or whose machine is gone, never answers. Senders must not
+                # wait without end.
                 "socket_timeout": ANSWER_SECONDS,
                 "socket_keepalive": True,
-                # How often a *sender* tries: whoever rings has others waiting, and a bell may be
-                # lost.
+                # How often a *sender* tries. A request is waiting for it, and a lost bell does no
+                # harm.
                 "max_retries": 1,
                 "interval_start": 0,
                 "interval_step": 0,
             },
-            # Else a worker takes messages out of Redis that an idle one could act upon; files are
-            # taken one by one.
+            # Otherwise a busy worker takes messages out of Redis that an idle one could act on.
+            # The file broker needs no such setting: its messages are taken one by one.
             worker_disable_prefetch=True,
         )
     return app
@@ -82,8 +84,8 @@ def get_celery() -> Celery:
 def ring(bell: Bell) -> bool:
     """Wake a worker. Call it after the transaction has committed.
 
-    A broker that does not answer loses nothing: every worker's reconciler rings again for what
-    still waits.
+    No work is lost when the broker does not answer: each worker's reconciler rings again for
+    waiting work.
 
     Returns:
         Whether the broker took the message.
@@ -91,6 +93,8 @@ def ring(bell: Bell) -> bool:
     try:
         get_celery().send_task(bell.value, retry=False)
     except (OperationalError, OSError) as error:
-        log.warning("the broker does not answer, so %s waits for a reconciler: %s", bell, type(error).__name__)
+        log.warning(
+            "the broker does not answer; %s is sent again by a worker's reconciler: %s", bell, type(error).__name__
+        )
         return False
     return True

@@ -1,4 +1,4 @@
-"""Engine and sessions: one kind of session for API, worker, command line and tests."""
+"""Engine and sessions. API, worker, command line and tests use the same kind."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from store.settings import get_settings
 
-# At least as many connections as Starlette has threads for plain endpoints (40), so that none waits
-# for another's.
+# Starlette runs plain endpoints in 40 threads. With as many connections, none waits for another's.
 POOL_SIZE = 40
-# A server that has vanished with its machine says nothing: without these a connection waits for it
-# for minutes. Of libpq; the URL may name others.
+# Options of libpq; the URL may override them. Without them a connection waits for minutes for a
+# server whose machine is gone.
 PATIENCE = {
     "connect_timeout": 5,  # seconds
     "keepalives_idle": 10,
@@ -31,7 +30,7 @@ PATIENCE = {
 
 
 def build_engine(url: str | URL) -> Engine:
-    """An engine for SQLite or Postgres with the behaviour that shared use needs.
+    """An engine for SQLite or Postgres, set up for use by several processes.
 
     Raises:
         sqlalchemy.exc.ArgumentError: when the URL cannot be parsed.
@@ -44,7 +43,7 @@ def build_engine(url: str | URL) -> Engine:
         parsed,
         pool_size=POOL_SIZE,
         max_overflow=10,
-        pool_use_lifo=True,  # those that a rush has opened stay idle after it, and their caches do not grow
+        pool_use_lifo=True,  # connections opened in a rush stay idle after it, and their caches stop growing
         json_deserializer=from_json,
     )
     if parsed.get_backend_name() != "sqlite":
@@ -59,22 +58,22 @@ def build_engine(url: str | URL) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver opens transactions late and upgrades them, which lost updates between processes; we
-    # open our own.
+    # The driver opens transactions late and upgrades them, which lost updates between processes.
+    # So _begin_sqlite opens them.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A reader takes no write lock; every other transaction takes it at once, so that none has to be
-    # upgraded.
+    # A reader takes no write lock. Every other transaction takes it at its start, so none is
+    # upgraded later.
     readonly = connection.get_execution_options().get("colt_readonly", False)
     connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
 
 def on_database_error(listener: Callable[[BaseException], None]) -> Callable[[BaseException], None]:
-    """Tell `listener` of every error of a database in this process. Made to decorate it."""
+    """Call the decorated `listener` with every database error in this process."""
 
     def tell(context: ExceptionContext) -> None:
         listener(context.sqlalchemy_exception or context.original_exception)
@@ -90,10 +89,10 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def copy_sqlite(file: Path, copy: Path) -> None:
-    """Copy an SQLite database as it is at one moment, in nobody's way.
+    """Copy an SQLite database as it is at one moment, while others read and write it.
 
     Raises:
-        sqlite3.Error: when it cannot be copied, or is damaged.
+        sqlite3.Error: when it cannot be copied or is damaged.
     """
     copy.unlink(missing_ok=True)
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
@@ -115,12 +114,12 @@ def get_engine() -> Engine:
 
 @contextmanager
 def writing(engine: Engine | None = None) -> Iterator[Session]:
-    """A session whose transaction may write: committed at the end, rolled back on an exception.
-    Keep it short.
+    """A session whose transaction may write. Keep it short.
 
-    Postgres ends one that is silent for as long as a lease: a process that is paused in the middle,
-    or whose machine is gone, would else keep its rows locked for as long as the connection seems to
-    live, and nobody could take them over.
+    It is committed at the end and rolled back on an exception. Postgres ends a transaction that is
+    idle for as long as a lease. Otherwise a paused process, or one whose machine is
+    gone, would keep its rows locked while its connection seems alive. No other worker could take
+    them over.
     """
     with sessionmaker(engine or get_engine(), expire_on_commit=False).begin() as session:
         if session.get_bind().dialect.name == "postgresql":
@@ -131,7 +130,7 @@ def writing(engine: Engine | None = None) -> Iterator[Session]:
 
 @contextmanager
 def reading(engine: Engine | None = None) -> Iterator[Session]:
-    """A session that only reads, and so holds up no writer."""
+    """A session that only reads, and therefore blocks no writer."""
     engine = (engine or get_engine()).execution_options(colt_readonly=True)
     with Session(engine, expire_on_commit=False) as session:
         yield session

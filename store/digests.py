@@ -1,5 +1,4 @@
-"""What files hold, remembered: a large file is not read to its end by every process that needs
-it."""
+"""Digests of files, remembered so that not every process reads the same large file to its end."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-# The coarsest clock of a file system in use (FAT's). A file younger than this may change and keep
-# its times.
+# The coarsest clock of any common file system: FAT counts in 2 seconds. A file younger than this
+# can change while its times stay the same.
 SETTLED_SECONDS = 2.0
 
 log = logging.getLogger("worker")
@@ -25,14 +24,14 @@ log = logging.getLogger("worker")
 class DigestMemory:
     """The sha256 of files by path, in a folder that the processes of one worker share.
 
-    A file counts as unchanged while its device, inode, size and both times of change stay the same.
-    The folder is the worker's and goes with it, so the next worker reads every file anew. An entry
-    that is missing, or cut short by a kill, costs one more reading and nothing else.
+    A file counts as unchanged while its device, inode, size, mtime and ctime stay the same. The
+    folder belongs to one worker and is deleted with it, so the next worker reads every file again.
+    A missing or truncated entry only costs one more reading.
 
     Args:
-        settled_seconds: a file younger than this is not remembered: it could change within one tick
-            of its file system's clock, and its times would not. (Git calls such files "racily
-            clean".)
+        folder: where the entries are kept.
+        settled_seconds: files younger than this are not remembered. Such a file could change within
+            one tick of its file system's clock and keep its times (Git: "racily clean").
     """
 
     def __init__(self, folder: Path, settled_seconds: float = SETTLED_SECONDS) -> None:
@@ -40,12 +39,14 @@ class DigestMemory:
         self._settled_seconds = settled_seconds
 
     def sha256(self, path: Path, *, own: bool = False) -> str:
-        """The digest of a file, remembered or read now. A process that reads the same file already
-        is waited for.
+        """The digest of a file, remembered or read now.
+
+        When another process is reading the same file, this call waits for its result.
 
         Args:
-            own: this process has just written the file, under a name that no other process knew. It
-                is remembered however young it is.
+            path: the file.
+            own: this process has just written the file, under a name that no other process knew.
+                The digest is then remembered even if the file is young.
 
         Raises:
             OSError: when the file cannot be read.
@@ -65,7 +66,7 @@ class DigestMemory:
 
     @contextmanager
     def _entry(self, path: Path) -> Iterator[IO[bytes]]:
-        """The file that remembers `path`, locked: one process at a time reads or writes it."""
+        """The entry for `path`, locked: one process at a time reads or writes it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             name = hashlib.sha256(os.fsencode(path)).hexdigest()
@@ -80,7 +81,11 @@ class DigestMemory:
 
 
 def read_sha256(path: Path) -> str:
-    """Read a file to its end."""
+    """Read a file to its end and return its digest.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
     log.debug("reading %s to its end: %d bytes", path, path.stat().st_size)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

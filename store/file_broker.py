@@ -1,9 +1,9 @@
-"""Kombu's `filesystem://` transport, safe from a kill at any moment.
+"""Kombu's `filesystem://` transport, made safe from a kill at any moment.
 
-Its own makes a file first and fills it afterwards: a message, which a worker then reads empty,
-takes for an unrecoverable error, and ends; and the table of its queues, which stays empty for ever
-after a kill in between. And it moves a message into the system's temporary folder before it reads
-it.
+Kombu's own transport creates a file first and fills it afterwards. A worker that reads an empty
+message takes it for an unrecoverable error and ends. After a kill between the two steps, the table
+of queues stays empty forever. Kombu also moves a message into the system's temporary folder before
+it reads it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):
-    """A message is written under another name, then renamed, and is had by whoever removes it."""
+    """Writes a message under another name, then renames it. The worker that removes it owns it."""
 
-    # There is one queue, which every process declares: each keeps the table of queues in its
-    # memory.
+    # There is one queue, which every process declares. So the table of queues can be in memory.
     supports_fanout = False
     get_table = virtual.Channel.get_table
 
@@ -34,7 +33,7 @@ class Channel(filesystem.Channel):
         folder = Path(self.data_folder_out)
         partial = folder / f"{new_id()}.partial"
         partial.write_text(dumps(payload), "utf-8")  # type: ignore[no-untyped-call]
-        # Files are taken in the order of their names: by age, as far as one machine's clock goes.
+        # Messages are taken in the order of their file names, which begin with the time.
         partial.rename(folder / f"{round(time.monotonic() * 1000)}_{new_id()}.{queue}.msg")
 
     def _get(self, queue: str, timeout: Any = None) -> Any:
@@ -45,12 +44,12 @@ class Channel(filesystem.Channel):
                 path.unlink()
             except FileNotFoundError:  # another worker has it
                 continue
-            except OSError as error:  # Celery would take it for the end; the message waits for a better moment
+            except OSError as error:  # Celery would end the worker; the message can be read later
                 log.warning("the broker's folder cannot be used: %s", error)
                 break
             try:
                 return loads(message)  # type: ignore[no-untyped-call]
-            except ValueError:  # a power cut emptied it; a reconciler rings again
+            except ValueError:  # a power cut emptied the file; a reconciler rings again
                 log.warning("dropped a message that cannot be read: %s", path.name)
         raise Empty
 

@@ -1,5 +1,7 @@
-"""Claiming work by lease. A worker holds a row for as long as it renews; whoever lost its lease
-must stop at once."""
+"""Claiming work by lease.
+
+A worker holds a row while it renews the lease. A worker that has lost its lease must stop at once.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,12 @@ from store.models import CheckpointWork, Job, Leased, utc_now
 
 
 class LeaseLost(Exception):
-    """Another worker has, or may have, this work now. Write nothing more and stop."""
+    """Another worker may have this work now. Write nothing more and stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on one row."""
+    """The right to work on one row, until it expires."""
 
     model: type[Leased]
     id: str
@@ -28,15 +30,15 @@ class Lease:
 
     @property
     def ids(self) -> dict[str, str]:
-        """What log lines about this work name, such as `job_id`."""
+        """Ids for log lines about this work, such as `job_id`."""
         return {f"{self.model.noun}_id": self.id}
 
 
 def claim(session: Session, model: type[Leased], worker_id: str, seconds: float) -> Lease | None:
-    """Take the oldest waiting row, by one atomic UPDATE.
+    """Take the oldest waiting row, in one atomic UPDATE.
 
     Returns:
-        The lease, or None when nothing waits.
+        The lease, or None when no row is waiting.
     """
     token = secrets.token_hex(16)
     oldest = (
@@ -44,7 +46,7 @@ def claim(session: Session, model: type[Leased], worker_id: str, seconds: float)
         .where(model.status == model.waiting, model.lease_token.is_(None))
         .order_by(model.created_at, model.id)
         .limit(1)
-        .with_for_update(skip_locked=True)  # of no effect on SQLite, which has one writer at a time anyway
+        .with_for_update(skip_locked=True)  # ignored by SQLite, which has one writer at a time
         .scalar_subquery()
     )
     claimed = session.execute(
@@ -63,19 +65,19 @@ def claim(session: Session, model: type[Leased], worker_id: str, seconds: float)
 
 
 def renew(session: Session, lease: Lease, seconds: float) -> None:
-    """Hold on to the row.
+    """Extend the lease.
 
     Raises:
-        LeaseLost: when the row is no longer ours.
+        LeaseLost: when the lease is no longer valid.
     """
     write(session, lease, lease_expires_at=_after(seconds))
 
 
 def write(session: Session, lease: Lease, **values: Any) -> None:
-    """Write columns of the row, if it is still ours.
+    """Write columns of the row.
 
     Raises:
-        LeaseLost: when it is not; the caller's transaction must not commit.
+        LeaseLost: when the lease is no longer valid. The caller's transaction must not commit.
     """
     model = lease.model
     result = session.execute(
@@ -86,10 +88,10 @@ def write(session: Session, lease: Lease, **values: Any) -> None:
 
 
 def held(session: Session, lease: Lease) -> Leased:
-    """The row itself, locked for this transaction.
+    """The row, locked for this transaction.
 
     Raises:
-        LeaseLost: when it is not ours.
+        LeaseLost: when the lease is no longer valid.
     """
     model = lease.model
     if issubclass(model, CheckpointWork):
@@ -102,20 +104,20 @@ def held(session: Session, lease: Lease) -> Leased:
 
 
 def lock_job_of(session: Session, model: type[CheckpointWork], row_id: str) -> None:
-    """Lock the job that this row asks about. Do so before the row itself is locked.
+    """Lock the job of an evaluation or analysis. Call it before locking the row itself.
 
-    Whoever deletes a job, or writes its checkpoints, locks the job and then these rows; the other
-    order would end in a deadlock.
+    Code that deletes a job, or writes its checkpoints, locks the job first and these rows second.
+    The opposite order would cause deadlocks.
     """
     job_id = select(model.job_id).where(model.id == row_id).scalar_subquery()
     session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
 
 
 def status(session: Session, lease: Lease) -> str:
-    """The row's status, read without a lock: it may say `cancelling`.
+    """The row's status, read without a lock. It may be `cancelling`.
 
     Raises:
-        LeaseLost: when the row is not ours.
+        LeaseLost: when the lease is no longer valid.
     """
     model = lease.model
     found = session.scalar(select(model.status).where(model.id == lease.id, model.lease_token == lease.token))
@@ -125,7 +127,7 @@ def status(session: Session, lease: Lease) -> str:
 
 
 def finish(session: Session, lease: Lease, status: str, **values: Any) -> None:
-    """Write the outcome and give the row back.
+    """Write the outcome and release the lease.
 
     Raises:
         LeaseLost: as `write`.
@@ -134,16 +136,18 @@ def finish(session: Session, lease: Lease, status: str, **values: Any) -> None:
 
 
 def expired(session: Session, model: type[Leased]) -> list[Leased]:
-    """Rows whose worker fell silent, locked for this transaction. What another transaction has
-    locked is left out."""
+    """Rows whose lease has expired, locked for this transaction.
+
+    Rows that another transaction has locked are left out.
+    """
     lost = select(model).where(and_(model.lease_token.is_not(None), model.lease_expires_at < utc_now()))
     if issubclass(model, CheckpointWork):
-        lost = lost.join(Job, Job.id == model.job_id)  # locks the job's row too, and waits for neither
+        lost = lost.join(Job, Job.id == model.job_id)  # locks the job's row too, without waiting
     return list(session.scalars(lost.with_for_update(skip_locked=True)))
 
 
 def has_waiting(session: Session, *models: type[Leased]) -> bool:
-    """Whether any of these tables holds a row that nobody works on."""
+    """Whether any of these tables has a waiting row."""
     return any(
         session.scalar(select(model.id).where(model.status == model.waiting, model.lease_token.is_(None)).limit(1))
         for model in models

@@ -1,4 +1,4 @@
-"""Logging of every process: one JSON object a line, or plain text for a terminal."""
+"""Logging of every process: one JSON object per line, or plain text for a terminal."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from typing import Any
 
 from store.settings import get_settings
 
-# What every record has; all else came with it as `extra`.
+# Attributes that every record has. All others were passed as `extra`.
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("bound", default={})  # noqa: B039 (never changed in place)
 
 
 @contextmanager
 def bound(**ids: Any) -> Iterator[None]:
-    """Every line that is logged inside names these, such as `request_id` or `job_id`; across
-    threads of the request."""
+    """Add ids, such as `request_id` or `job_id`, to every line logged inside.
+
+    They also reach threads that run in a copy of this context, as those of a request do.
+    """
     token = _bound.set({**_bound.get(), **ids})
     try:
         yield
@@ -31,20 +33,19 @@ def bound(**ids: Any) -> Iterator[None]:
 
 
 def set_up(**ids: Any) -> None:
-    """Log to stderr as COLT_LOG_FORMAT and COLT_LOG_LEVEL say; every line of this process names
-    `ids`."""
+    """Log to stderr as COLT_LOG_FORMAT and COLT_LOG_LEVEL say, with `ids` in every line."""
     settings = get_settings()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(ids) if as_json else TextFormatter(ids))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the revision
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs every check of the revision
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
 
 
 class JsonFormatter(logging.Formatter):
-    """`timestamp`, `level`, `logger`, `message`, then ids; `exception` holds a stack."""
+    """Writes `timestamp`, `level`, `logger`, `message`, then ids; `exception` has the stack."""
 
     def __init__(self, ids: Mapping[str, Any]) -> None:
         super().__init__()
@@ -64,20 +65,20 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """The same for readers: ids stand in brackets behind the message."""
+    """Writes plain text, with ids in brackets after the message."""
 
     def __init__(self, ids: Mapping[str, Any]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._ids = ids
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
-        # As JSON, since an id may be what a client sent, and must not begin a line of its own.
+        # As JSON: an id may come from a client, and a line break in it must not start a new line.
         ids = [f"{name}={json.dumps(value, default=str)}" for name, value in _ids_of(record, self._ids).items()]
         return super().formatMessage(record) + (f" [{' '.join(ids)}]" if ids else "")
 
 
 def readable(line: str) -> str:
-    """A line of a log file as text; one that is not ours, such as a native library's, as it is."""
+    """A JSON line of a log file as text. Lines of native libraries and others stay unchanged."""
     try:
         record = json.loads(line)
         text = f"{record['level']} {record['message']}"

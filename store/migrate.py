@@ -1,5 +1,7 @@
-"""Bringing a database to the newest schema. Several processes may ask for it at once: one works,
-the others wait."""
+"""Migrating a database to the newest schema.
+
+Several processes may call `upgrade` at once: one migrates, the others wait.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +15,26 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 SCRIPTS = Path(__file__).parent / "migrations"
-# Any constant will do, so long as nothing else in the database locks the same one.
+# Any constant that nothing else in the database locks.
 ADVISORY_LOCK = 0xC0_17
 
 
 class MigrationFailed(Exception):
-    """The migrated rows do not fit the schema; nothing was changed."""
+    """The migrated rows do not fit the schema. Nothing was changed."""
 
 
 class DatabaseIsNewer(Exception):
-    """A newer version of this service has migrated the database; this one would not understand its
-    rows."""
+    """A newer version of this service has migrated the database; this one cannot read its rows."""
 
     def __init__(self, found: str) -> None:
         super().__init__(
-            f"the database is newer than this version: it is at revision {found}; the newest known here is {head()}. "
-            "Install the version that migrated it, or restore a backup from before that."
+            f"the database is newer than this version: it is at revision {found}; this version needs {head()}. "
+            "Install the version that migrated it, or restore a backup from before that migration."
         )
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, in code: there is no alembic.ini, and the address comes from our
-    settings."""
+    """Alembic's configuration. There is no alembic.ini, since the address comes from Settings."""
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("path_separator", "os")
@@ -43,12 +43,13 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(engine: Engine) -> None:
-    """Migrate to the newest schema, in one transaction that holds a lock. Does nothing when it is
-    there already.
+    """Migrate to the newest schema, in one transaction that holds a lock.
+
+    A database with the newest schema stays unchanged.
 
     Raises:
-        DatabaseIsNewer: when a newer version has migrated it.
-        MigrationFailed: when a migration would leave rows that point nowhere.
+        DatabaseIsNewer: when a newer version has migrated the database.
+        MigrationFailed: when a migration would leave rows that refer to missing rows.
         sqlalchemy.exc.OperationalError: when the database cannot be reached.
     """
     with engine.connect() as connection:
@@ -62,14 +63,14 @@ def upgrade(engine: Engine) -> None:
 
 
 def _upgrade_sqlite(connection: Connection) -> None:
-    # SQLite alters a table by building it anew and dropping the old one. With foreign keys
-    # enforced, that drop would delete the rows that refer to it; and the switch works only outside
-    # a transaction, hence the driver's connection.
+    # SQLite alters a table by building a new one and dropping the old one. With foreign keys
+    # enforced, the drop would delete the rows that refer to the table. The switch works only
+    # outside a transaction, so it is sent over the driver's connection.
     driver = connection.connection.dbapi_connection
     assert driver is not None
     driver.execute("PRAGMA foreign_keys=OFF")
     try:
-        with connection.begin():  # BEGIN IMMEDIATE (store/database.py), and so the lock
+        with connection.begin():  # BEGIN IMMEDIATE (store/database.py) takes the lock
             _refuse_newer(_revision(connection))
             command.upgrade(alembic_config(connection), "head")
             orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
@@ -88,15 +89,21 @@ def head() -> str:
 
 
 def current(engine: Engine) -> str | None:
-    """The database's revision; None before the first migration."""
+    """The database's revision; None before the first migration.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: when the database cannot be reached.
+    """
     with engine.execution_options(colt_readonly=True).connect() as connection:
         return _revision(connection)
 
 
 def check_not_newer(engine: Engine) -> None:
-    """Raises:
-    DatabaseIsNewer: when a newer version has migrated the database.
-    sqlalchemy.exc.OperationalError: when it cannot be reached.
+    """Check that this version knows the database's revision.
+
+    Raises:
+        DatabaseIsNewer: when a newer version has migrated the database.
+        sqlalchemy.exc.OperationalError: when the database cannot be reached.
     """
     _refuse_newer(current(engine))
 

@@ -1,13 +1,15 @@
-"""Artifacts that no row names: what a killed process left between a file and its row, or a row and
-its files' removal.
+"""Artifacts that no row names.
 
-Nothing is taken from under a writer. Files are listed before the rows are read, and:
-- a checkpoint's row is added by whoever holds the job's lease, under a name that nobody else
-  writes: those of a job that is leased are left alone, and a writer that has lost its lease adds no
-  row any more;
-- a data set or pool has its row before its files, and each attempt a folder named by its lease,
-  which is left alone while that is held; an upload has its row after them, while a file that is
-  being written is young: only what has been left alone for a long time is an orphan.
+They remain when a process is killed between writing a file and adding its row, or between deleting
+a row and deleting its files.
+
+No file is deleted while it is being written. Files are listed before the rows are read, and:
+- Checkpoints: only the holder of the job's lease adds rows, and no two writers share a name. The
+  checkpoints of a leased job are skipped. A writer without its lease can add no row.
+- Data sets and pools: the row is written before the files. Each attempt has a folder named by its
+  lease, which is skipped while the lease is held.
+- Uploads: the row is written after the file. A file that is being written is young, and only files
+  that have been unchanged for a long time are orphans.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")  # as ArtifactStore.write nam
 
 
 def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = None) -> list[str]:
-    """Keys to delete: folders that no row names, and parts of files, untouched for `age` seconds.
+    """Keys to delete: folders that no row names, and partial files.
 
-    What the service does not name itself is none of them; a store may hold other files.
+    They have been unchanged for `age` seconds. Only names that the service itself uses are
+    returned, since the store may have other files.
     """
     newest: dict[str, float] = {}
     for key, modified in artifacts.files():
@@ -44,15 +47,16 @@ def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = N
         for key, modified in newest.items()
         if modified < before and key not in named and not (key.startswith("jobs/") and key.split("/")[1] in leased)
     }
-    return sorted(key for key in orphans if _owner(key) in (key, None) or _owner(key) not in orphans)  # each part once
+    # Without files of a folder that is deleted as a whole.
+    return sorted(key for key in orphans if _owner(key) in (key, None) or _owner(key) not in orphans)
 
 
 def named_folders(session: Session) -> set[str]:
-    """The folders that rows name."""
+    """Folders in the artifact store that rows name."""
     named = set(session.scalars(select(Checkpoint.artifact).where(Checkpoint.usable)))
     named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(Upload.id))}
     for row in (row for model in leased_models(Registered) for row in session.scalars(select(model))):
-        if row.status != RegistrationStatus.FAILED:  # one that failed will not be tried again, and leaves nothing
+        if row.status != RegistrationStatus.FAILED:  # a failed registration is not retried, so its files are unused
             named |= {row.folder, row.artifact}
             if row.lease_token is not None:
                 named.add(row.folder_of(row.lease_token))
@@ -60,7 +64,7 @@ def named_folders(session: Session) -> set[str]:
 
 
 def _owner(key: str) -> str | None:
-    """The folder that a row names as a whole, or would."""
+    """The folder around `key` that a row would name; None if the service uses no such key."""
     registered = {model.__tablename__ for model in leased_models(Registered)}
     match key.split("/"):
         case [kind, row_id, attempt, _, *_] if kind in registered:

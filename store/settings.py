@@ -1,6 +1,6 @@
 """Every setting of the service, read from the environment (or `.env`) in one place.
 
-Outside this module no code asks whether it runs on one machine or several.
+No code outside this module checks whether the service runs on one machine or several.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """`COLT_*` variables. Addresses that may hold a password are secret: they never show in a log
-    or a repr."""
+    """The `COLT_*` variables. Addresses that may contain a password are never shown in logs."""
 
     model_config = SettingsConfigDict(env_prefix="COLT_", env_file=".env", extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address the API binds to; any but loopback needs a token.")
+    host: str = Field("127.0.0.1", description="Address the API binds to. Any address but loopback needs a token.")
     port: int = Field(8000, ge=1, le=65_535)
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
-        [], description="Further names clients may use for this server (Host header), comma-separated; needs a token."
+        [],
+        description="Other names that clients may use for this server (Host header), comma-separated. Needs a token.",
     )
     home: Path = Field(Path(".colt"), description="Data folder of this machine.")
     database_url: SecretStr = Field(SecretStr(""), description="Default: SQLite in the data folder.")
@@ -33,39 +33,38 @@ class Settings(BaseSettings):
         "", description="A folder, or an fsspec URL such as s3://bucket/prefix. Default: in the data folder."
     )
     data_roots: Annotated[list[Path], NoDecode] = Field(
-        [], description=f"Folders that data may be registered from by server path, separated by '{os.pathsep}'."
+        [], description=f"Folders on the server from which data may be registered, separated by '{os.pathsep}'."
     )
 
     log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="auto: text on a terminal, else JSON lines."
+        "auto", description="auto: text on a terminal, JSON lines elsewhere."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="DEBUG also logs every request that reads."
+        "INFO", description="DEBUG also logs read requests."
     )
 
     max_upload_bytes: int = Field(20 * 2**30, ge=1)
     max_images: int = Field(5_000_000, ge=1, description="Most images in one data set or pool.")
     torch_threads: int = Field(0, ge=0, description="Threads of a training process; 0 leaves it to torch.")
 
-    lease_seconds: float = Field(30, gt=0, description="A worker silent for this long has lost its work.")
-    poll_seconds: float = Field(1, gt=0, description="How often a supervisor looks for a cancel request.")
-    reconcile_seconds: float = Field(5, gt=0, description="How often a worker looks for lost and waiting work.")
+    lease_seconds: float = Field(30, gt=0, description="A worker that is silent for this long loses its work.")
+    poll_seconds: float = Field(1, gt=0, description="How often a supervisor checks for a cancel request.")
+    reconcile_seconds: float = Field(5, gt=0, description="How often a worker checks for lost and waiting work.")
     stop_grace_seconds: float = Field(60, gt=0, description="Time a cancelled training has to write its checkpoint.")
     patience_seconds: float = Field(
-        120, gt=0, description="How long running work waits for a database or artifact store that is away or full."
+        120, gt=0, description="How long running work waits for a database or artifact store that is down or full."
     )
     max_attempts: int = Field(
-        3, ge=1, description="Starts in a row without a new checkpoint or result, after which work fails for good."
+        3, ge=1, description="Attempts in a row without a new checkpoint or result, after which work fails permanently."
     )
     keep_checkpoints: int = Field(
-        3, ge=1, description="Last checkpoints of a job that are kept, beside those with an evaluation or analysis."
+        3, ge=1, description="Latest checkpoints of a job to keep. Those with an evaluation or analysis are also kept."
     )
-    orphan_seconds: float = Field(86_400, gt=0, description="Files that no row names are removed once they are so old.")
+    orphan_seconds: float = Field(86_400, gt=0, description="Age at which files that no row names are removed.")
 
     @property
     def only_here(self) -> bool:
-        """Whether only this machine reaches the API: it is bound to loopback, and no proxy gives it
-        another name."""
+        """Whether only this machine can reach the API: a loopback address, and no other names."""
         if self.allowed_hosts:
             return False
         try:
@@ -75,8 +74,10 @@ class Settings(BaseSettings):
 
     @property
     def worker_silence_seconds(self) -> float:
-        """A worker whose heartbeat is older than this counts as gone; it beats every
-        `reconcile_seconds`."""
+        """Age of a heartbeat at which its worker counts as gone.
+
+        Workers send one every `reconcile_seconds`.
+        """
         return max(30.0, 3 * self.reconcile_seconds)
 
     @field_validator("data_roots", mode="before")

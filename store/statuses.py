@@ -1,5 +1,7 @@
-"""Every status that a row can have. The columns hold plain strings, so a new status needs no
-migration."""
+"""Every status that a row can have.
+
+The columns store plain strings, so a new status needs no migration.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +9,18 @@ from enum import StrEnum
 
 
 class WorkStatus(StrEnum):
-    """A job's, an evaluation's or an analysis' way from its request to its end."""
+    """Status of a job, an evaluation or an analysis."""
 
     QUEUED = "queued"
     RUNNING = "running"
-    CANCELLING = "cancelling"  # a client asked for the end; a worker still has the row
+    CANCELLING = "cancelling"  # a client has cancelled it, and a worker still has the row
     CANCELLED = "cancelled"
     FAILED = "failed"
     SUCCEEDED = "succeeded"
 
 
 class RegistrationStatus(StrEnum):
-    """A data set's or OOD pool's way in."""
+    """Status of a data set or OOD pool."""
 
     REGISTERING = "registering"
     READY = "ready"

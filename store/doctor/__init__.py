@@ -1,1 +1,1 @@
-"""Looking for damage: rows whose files are not what was written, and files that no row names."""
+"""Checks for damage: rows whose files differ from what was written, and files that no row names."""

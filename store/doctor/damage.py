@@ -1,4 +1,4 @@
-"""Rows whose files are missing, or not what was written."""
+"""Rows whose files are missing or damaged."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MISSING, DAMAGED = "is missing", "is not what was written: it is damaged"
 
 
 def examine_files(artifacts: ArtifactStore) -> Iterator[Finding]:
-    """Read every file that a row names to its end, and compare it with what was written.
+    """Read every file that a row names, and compare it with what was written.
 
     Raises:
-        ArtifactsUnavailable: when the store is away.
+        ArtifactsUnavailable: when the store cannot be used.
     """
     yield from _registered(artifacts)
     yield from _uploads(artifacts)
@@ -40,14 +40,14 @@ def _registered(artifacts: ArtifactStore) -> Iterator[Finding]:
             )
         ]
     for row in rows:
-        # Of what an earlier version wrote it is known only that it was written.
+        # Earlier versions recorded neither sizes nor digests.
         files = row.files or {"images.npy": None, "meta.json": None}
         for name, written in files.items():
             state = _state(artifacts, f"{row.artifact}/{name}", written and Stored(**written))
             if state is not None and _is_there(row):
                 yield Finding(
                     f"{row.__tablename__} '{row.name}' ({row.id}): {name} {state}",
-                    "restore the artifact store from a backup, or register the data anew",
+                    "restore the artifact store from a backup, or register the data again",
                 )
 
 
@@ -79,17 +79,27 @@ def _checkpoints(artifacts: ArtifactStore) -> Iterator[Finding]:
             if (state := states[row.id]) is not None:
                 yield _lost(artifacts, row, f"{what} {state}", some_are_whole)
             elif (state := _backbone(artifacts, row)) is not None and _is_there(row):
-                yield Finding(f"{what} is whole, but the backbone beside it {state}", "take it from another checkpoint")
+                yield Finding(
+                    f"{what} is whole, but the backbone beside it {state}", "use the backbone of another checkpoint"
+                )
 
 
 def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: bool) -> Finding:
-    """A checkpoint that nobody can go on from. With no whole one beside it, the store itself may be
-    in the wrong."""
+    """The finding for a checkpoint that no run can resume from.
+
+    Its row is removed only if the job has an undamaged checkpoint. Otherwise the artifact store may
+    be the wrong one.
+    """
     if not some_are_whole:
-        return Finding(what, "no checkpoint of this job is whole: restore the artifact store, or resume from the start")
+        return Finding(
+            what,
+            "every checkpoint of this job is missing or damaged: restore the artifact store, or resume from the start",
+        )
     with reading() as session:
         if not _removable(session, row):
-            return Finding(what, "it has results, or its job runs, so its row stays; jobs go on from a whole one")
+            return Finding(
+                what, "nothing: its row has results or its job runs, and jobs resume from an undamaged checkpoint"
+            )
 
     def mend() -> None:
         with writing() as session:
@@ -100,20 +110,18 @@ def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: 
         if removed:
             artifacts.delete(row.artifact)
 
-    return Finding(what, "remove its row and what is left of its files; the job goes on from a whole one", mend)
+    return Finding(what, "remove its row and the rest of its files; the job resumes from an undamaged checkpoint", mend)
 
 
 def _removable(session: Session, row: Checkpoint) -> bool:
-    """Whether nothing hangs on the row: results would go with it, and a running job looks after its
-    own."""
+    """Whether the row may be deleted: it has no results, and its job is not running."""
     alone = session.scalar(select(Checkpoint.id).where(Checkpoint.id == row.id, ~is_asked_about()))
     job = session.get(Job, row.job_id)
     return alone is not None and job is not None and job.lease_token is None
 
 
 def _is_there(row: Registered | Upload | Checkpoint) -> bool:
-    """Whether the row is not gone since it was listed, and its files with it: reading them takes
-    long."""
+    """Whether the row still exists. Reading files takes long, and it may have been deleted."""
     with reading() as session:
         return session.get(type(row), row.id) is not None
 
@@ -128,7 +136,7 @@ def _backbone(artifacts: ArtifactStore, row: Checkpoint) -> str | None:
 
 
 def _state(artifacts: ArtifactStore, key: str, stored: Stored | None) -> str | None:
-    """What is wrong with a file; None for nothing. Without `stored` it need only be there."""
+    """What is wrong with a file, or None. Without `stored`, only its existence is checked."""
     try:
         whole = artifacts.size(key) >= 0 if stored is None else artifacts.holds(key, stored)
     except FileNotFoundError:

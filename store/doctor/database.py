@@ -1,4 +1,4 @@
-"""Whether the database is whole, and the one that this version works with."""
+"""Whether the database is undamaged and has the schema that this version needs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from store.doctor.finding import Finding
 
 
 def examine_database() -> Iterator[Finding]:
-    """Its schema's revision, and on SQLite every page and every reference.
+    """Check the schema's revision, and on SQLite every page and every reference.
 
     Raises:
-        DatabaseIsNewer: when a newer version has migrated it: files that its tables name would be
-            orphans here.
-        sqlalchemy.exc.SQLAlchemyError: when it does not answer at all.
+        DatabaseIsNewer: when a newer version has migrated the database. This version does not know
+            all tables, and would take files that they name for orphans.
+        sqlalchemy.exc.SQLAlchemyError: when the database does not answer.
     """
     migrate.check_not_newer(get_engine())
     if (found := migrate.current(get_engine())) != (needed := migrate.head()):
@@ -31,4 +31,4 @@ def examine_database() -> Iterator[Finding]:
         if line != "ok":
             yield Finding(f"the database file is damaged: {line}", "stop the service and restore a backup")
     for table in sorted({row[0] for row in dangling}):
-        yield Finding(f"rows of {table} refer to rows that are gone", "stop the service and restore a backup")
+        yield Finding(f"rows of {table} refer to missing rows", "stop the service and restore a backup")

@@ -1,4 +1,4 @@
-"""What the examination tells of."""
+"""What the checks of `colt doctor` report."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it should be.
+    """One problem.
 
     Attributes:
-        what: one line.
-        advice: what to do about it; for a finding with `mend`, what that does.
-        mend: does away with it, where nothing of use is lost by that.
+        what: the problem, in one line.
+        advice: what to do about it; for a finding with `mend`, what `mend` does.
+        mend: fixes the problem; None where that could lose something of use.
     """
 
     what: str

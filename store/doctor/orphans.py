@@ -1,5 +1,7 @@
-"""Files that no row names: what a kill left half done, or what could not be deleted when its row
-was."""
+"""Files that no row names.
+
+They remain after a kill in the middle of a write, or when a file could not be deleted with its row.
+"""
 
 from __future__ import annotations
 
@@ -16,28 +18,28 @@ from store.doctor.finding import Finding
 from store.models import leased_models
 from store.orphans import find_orphans, named_folders
 
-# Files come before their rows; while one is written it is younger than this, however long that
-# takes.
+# Seconds. Files are written before their rows. A file that is still being written is younger than
+# this, however long the whole write takes.
 AT_LEAST_AS_OLD = 3600.0
-DOUBT = "no file there is named by this database: are COLT_DATABASE_URL and COLT_ARTIFACTS_URL right?"
+DOUBT = "this database names no file of that store: are COLT_DATABASE_URL and COLT_ARTIFACTS_URL right?"
 
 
 def examine_orphans(artifacts: ArtifactStore, home: Path) -> Iterator[Finding]:
-    """Everything in the artifact store, in its local cache and among the logs that no row names.
+    """Find what no row names in the artifact store, in its local cache and among the logs.
 
     Raises:
-        ArtifactsUnavailable: when the store is away.
+        ArtifactsUnavailable: when the store cannot be used.
     """
     orphans = find_orphans(artifacts, AT_LEAST_AS_OLD)
-    # A store and a database that have nothing in common belong to different services: nothing is
-    # deleted then.
+    # A store and a database with nothing in common may belong to different services. Then nothing
+    # is deleted.
     related = bool(orphans) and _names_any(artifacts)
     for key in orphans:
-        what = f"{key} in the artifact store is named by no row"
+        what = f"no database row names {key} in the artifact store"
         yield Finding(what, "delete it", partial(artifacts.delete, key)) if related else Finding(what, DOUBT)
     cache = home / "cache"
     for key in find_orphans(ArtifactStore(str(cache), cache), AT_LEAST_AS_OLD):
-        yield Finding(f"{key} in the local cache is named by no row", "delete it", partial(_remove, cache / key))
+        yield Finding(f"no database row names {key} in the local cache", "delete it", partial(_remove, cache / key))
     yield from _logs(home / "logs")
 
 
@@ -50,11 +52,11 @@ def _names_any(artifacts: ArtifactStore) -> bool:
 def _logs(logs: Path) -> Iterator[Finding]:
     for model in leased_models():
         found = {path.stem: path for path in (logs / model.__tablename__).glob("*.log")}
-        with reading() as session:  # after the files: a log comes after its row
+        with reading() as session:  # read after listing the files, since a row precedes its log
             kept = set(session.scalars(select(model.id)))
         for row_id in sorted(found.keys() - kept):
             path = found[row_id]
-            yield Finding(f"{path.relative_to(logs.parent)} is the log of a row that is gone", "delete it", path.unlink)
+            yield Finding(f"{path.relative_to(logs.parent)} is the log of a deleted row", "delete it", path.unlink)
 
 
 def _remove(path: Path) -> None:

@@ -1,2 +1,1 @@
-"""Alembic migrations. A new one is written by `python -m store.migrations "what changes"`, then
-reviewed by hand."""
+"""Alembic migrations. To add one, run `python -m store.migrations "what changes"` and review it."""

@@ -1,5 +1,7 @@
-"""Write a migration from what the models say and the newest migration does not:
-`python -m store.migrations "why"`."""
+"""Write a migration for what the models have and the newest migration lacks.
+
+Usage: `python -m store.migrations "why"`.
+"""
 
 from __future__ import annotations
 

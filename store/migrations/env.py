@@ -13,7 +13,7 @@ from store.models.base import StoredEnum, UtcDateTime
 
 
 def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """Write our column types as plain SQLAlchemy: a migration must not change when a model does."""
+    """Write our column types as plain SQLAlchemy: a migration must not change with the models."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, StoredEnum):

@@ -26,7 +26,7 @@ def utc_now() -> dt.datetime:
 
 
 class UtcDateTime(TypeDecorator[dt.datetime]):
-    """Aware UTC times on both engines; SQLite keeps none of the zone by itself."""
+    """Time-zone-aware UTC times on both engines. SQLite by itself drops the time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -45,7 +45,7 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
 
 
 class StoredEnum(TypeDecorator[StrEnum]):
-    """A member of one enum, kept as its string."""
+    """A member of one enum, stored as a string."""
 
     impl = String
     cache_ok = True
@@ -86,7 +86,7 @@ class Base(DeclarativeBase):
 
 
 class Identified:
-    """A row that clients name."""
+    """Columns of rows that clients refer to by id."""
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

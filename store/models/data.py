@@ -24,8 +24,7 @@ class Upload(Identified, Base):
 
 
 class Registered(Leased):
-    """A data set or pool, on its way in (`registering`), `ready`, or `failed` with the
-    `problem`."""
+    """A data set or pool: `registering`, `ready`, or `failed` with a `problem`."""
 
     bell = Bell.PREPARE
     program = "worker.registrar"
@@ -40,21 +39,21 @@ class Registered(Leased):
     problem: Mapped[dict[str, Any] | None]
     image_size: Mapped[int | None]
     num_samples: Mapped[int | None]
-    files: Mapped[dict[str, Any] | None]  # bytes and sha256 by name; null where an earlier version wrote them
-    stored_as: Mapped[str | None] = mapped_column("artifact")  # null where an earlier version wrote it
+    files: Mapped[dict[str, Any] | None]  # bytes and sha256 by name; null in rows of earlier versions
+    stored_as: Mapped[str | None] = mapped_column("artifact")  # null in rows of earlier versions
 
     @property
     def folder(self) -> str:
-        """In the artifact store, with the files of every attempt."""
+        """Folder in the artifact store with the files of all attempts."""
         return f"{self.__tablename__}/{self.id}"
 
     def folder_of(self, token: str) -> str:
-        """Where the attempt under this lease writes, and no other."""
+        """Folder that only the attempt under this lease writes to."""
         return f"{self.folder}/{token}"
 
     @property
     def artifact(self) -> str:
-        """Folder of the images in the artifact store: of the attempt that ended well."""
+        """Folder in the artifact store with the files of the attempt that succeeded."""
         return self.stored_as or self.folder
 
     def ended(self, status: str, reason: str | None, now: dt.datetime) -> None:
@@ -64,8 +63,7 @@ class Registered(Leased):
 
     @classmethod
     def leftovers(cls, row_id: str, token: str, row: Self | None) -> str | None:
-        """Everything, where the registration failed or was deleted; else what this attempt wrote,
-        where another's files are the row's."""
+        """All files if the registration failed or was deleted; else this attempt's, if unused."""
         if row is None or row.status == RegistrationStatus.FAILED:
             return f"{cls.__tablename__}/{row_id}"
         own = row.folder_of(token)

@@ -16,8 +16,7 @@ from store.statuses import AttemptOutcome
 
 
 class Job(Queued, Base):
-    """A pretraining run. Its latest values stand on the row itself, so that a list of jobs joins no
-    history."""
+    """A pretraining run. The row has the latest values, so a list of jobs needs no join."""
 
     __tablename__ = "jobs"
     noun = "job"
@@ -32,9 +31,11 @@ class Job(Queued, Base):
     config: Mapped[dict[str, Any]]
     framework: Mapped[str]
     sampler: Mapped[str]
-    evaluations: Mapped[list[Any]]  # kinds asked for at submission
+    evaluations: Mapped[list[Any]]  # kinds requested at submission
 
-    queued_at: Mapped[dt.datetime | None] = mapped_column(default=utc_now)  # last; null in rows of earlier versions
+    queued_at: Mapped[dt.datetime | None] = mapped_column(
+        default=utc_now
+    )  # the last time; null in rows of earlier versions
     started_at: Mapped[dt.datetime | None]
 
     epoch: Mapped[int] = mapped_column(default=0)
@@ -45,15 +46,15 @@ class Job(Queued, Base):
     eta_seconds: Mapped[float | None]
     loss: Mapped[float | None]  # mean of the last finished epoch
     accuracy: Mapped[float | None]  # of the first kind in `evaluations`
-    compute: Mapped[dict[str, Any] | None]  # of the last start: device, precision, reason, threads
+    compute: Mapped[dict[str, Any] | None]  # of the last attempt: device, precision, reason, threads
 
-    last_write: Mapped[str | None]  # name of the run's last transaction, by which one that came through is known
+    last_write: Mapped[str | None]  # id of the run's last committed transaction, see Recorder.flush
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[str | None]
 
     @classmethod
     def waiting_since(cls) -> SQLColumnExpression[dt.datetime]:
-        """A job that was resumed or put back waits since then."""
+        """A job that was resumed or requeued has waited since then, not since its creation."""
         return func.coalesce(cls.queued_at, cls.created_at)
 
     def ended(self, status: str, reason: str | None, now: dt.datetime) -> None:
@@ -62,8 +63,11 @@ class Job(Queued, Base):
 
 
 class JobAttempt(Base):
-    """One start of a job, by one worker. `number` counts on over a job's whole life, whatever
-    `Job.attempts` says."""
+    """One start of a job, by one worker.
+
+    `number` counts all starts of the job. `Job.attempts` is set back when a client resumes the job,
+    and leaves out starts that the stop of a worker cut short.
+    """
 
     __tablename__ = "job_attempts"
 
@@ -74,8 +78,7 @@ class JobAttempt(Base):
     ended_at: Mapped[dt.datetime | None]
     outcome: Mapped[AttemptOutcome | None]  # null while it runs
     reason: Mapped[str | None]
-    # Finished epochs and steps that it went on from (null until it has begun to train), and that it
-    # left.
+    # Finished epochs and steps at its start (null until it begins to train) and at its end.
     from_epoch: Mapped[int | None]
     from_step: Mapped[int | None]
     epoch: Mapped[int | None]
@@ -91,12 +94,15 @@ class Checkpoint(Identified, Base):
     artifact: Mapped[str]
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
-    backbone_sha256: Mapped[str | None]  # of the file beside it; null where an earlier version wrote that
+    backbone_sha256: Mapped[str | None]  # of backbone.safetensors; null in rows of earlier versions
 
     @hybrid_property
     def usable(self) -> bool:
-        """Whether runs go on from it. One that was passed by as damaged has no hash: no file can be
-        what was written, and its row is kept for its results alone."""
+        """Whether runs resume from it.
+
+        A damaged checkpoint that a run has skipped has an empty hash. Its row is kept only for its
+        results.
+        """
         return self.sha256 != ""
 
 
@@ -105,7 +111,7 @@ class Evaluation(CheckpointWork, Base):
 
     __tablename__ = "evaluations"
     noun = "evaluation"
-    # Columns that a probe fills by name.
+    # Columns with the names of a probe's results.
     FOUND = (
         *("accuracy", "balanced_accuracy", "per_class_accuracy", "group_accuracy", "group_std"),
         *("class_counts", "test_counts"),
@@ -117,9 +123,9 @@ class Evaluation(CheckpointWork, Base):
     per_class_accuracy: Mapped[list[Any] | None]
     group_accuracy: Mapped[dict[str, Any] | None]
     group_std: Mapped[float | None]
-    class_counts: Mapped[list[Any] | None]  # training images a class
-    test_counts: Mapped[list[Any] | None]  # test images a class
-    result: Mapped[dict[str, Any] | None]  # what the probe found beyond these columns
+    class_counts: Mapped[list[Any] | None]  # training images per class
+    test_counts: Mapped[list[Any] | None]  # test images per class
+    result: Mapped[dict[str, Any] | None]  # results of the probe without a column of their own
 
     def told(self) -> dict[str, Any]:
         names = ("accuracy", "balanced_accuracy", "group_accuracy", "group_std")
@@ -133,15 +139,15 @@ class Analysis(CheckpointWork, Base):
     noun = "analysis"
     __table_args__ = (Index("ix_analyses_status", "status"),)
 
-    # A map of 10,000 points is half a megabyte, which a list of analyses does not read.
+    # Deferred: a map of 10,000 points takes half a megabyte, and lists do not show it.
     result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 
 
 class Metric(Base):
     """One point of a curve.
 
-    A resumed run writes the steps after its checkpoint again, to the same values but for those that
-    are seconds.
+    A resumed run writes the steps after its checkpoint again. The values are the same, except
+    those in seconds.
     """
 
     __tablename__ = "metrics"
@@ -153,8 +159,11 @@ class Metric(Base):
 
 
 class JobEvent(Base):
-    """`id` is the SSE event id. Append-only, but for what an attempt that broke off told of work
-    that is done again."""
+    """One event of a job's live stream. `id` is the SSE event id.
+
+    Rows are only appended, with one exception: events about steps and rounds that a later attempt
+    repeats are deleted.
+    """
 
     __tablename__ = "job_events"
     __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"), {"sqlite_autoincrement": True})

@@ -1,8 +1,7 @@
 """Work that one worker at a time may do. The database is the queue; a message only wakes workers.
 
-A kind of work is one table: a subclass of `Leased` that has a `__tablename__`. It says by which
-name others call it, which bell rings for it and which program works on it. Whatever deals with all
-kinds asks `leased_models`.
+Each kind of work is one table: a subclass of `Leased` with a `__tablename__`. The class defines the
+kind's noun, its bell and its program. Code that handles all kinds gets them from `leased_models`.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ class Leased(Identified):
         __tablename__: str
     noun: ClassVar[str]  # the kind of work, such as "job"
     bell: ClassVar[Bell]
-    program: ClassVar[str]  # module that is run as `python -m PROGRAM NOUN ID`
-    # Statuses before and during the work, and after one that failed. Registrations have one name
-    # for the first two.
+    program: ClassVar[str]  # module, run as `python -m PROGRAM NOUN ID`
+    # Statuses before the work, during it and after a failure. Registrations use one status for the
+    # first two.
     waiting: ClassVar[str]
     running: ClassVar[str]
     failed: ClassVar[str]
@@ -38,46 +37,52 @@ class Leased(Identified):
 
     status: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
-    # Starts in a row that broke off without getting further: what bounds them, not the number of
-    # starts.
+    # Failed attempts in a row without progress. They are limited; the number of attempts is not.
     faults: Mapped[int] = mapped_column(default=0, server_default="0")
     worker_id: Mapped[str | None]
     lease_token: Mapped[str | None]
     lease_expires_at: Mapped[dt.datetime | None]
 
     def __init_subclass__(cls, **options: Any) -> None:
-        is_table = "__tablename__" in vars(cls)  # else columns that several tables share
+        is_table = "__tablename__" in vars(cls)  # without one, a class only adds columns to its subclasses
         if is_table:
-            lacking = [name for name in _SAID_OF_A_KIND if not hasattr(cls, name)]
+            lacking = [name for name in _REQUIRED if not hasattr(cls, name)]
             if lacking:
-                raise TypeError(f"{cls.__name__} is leased, and does not say its {', '.join(lacking)}")
+                raise TypeError(f"{cls.__name__} is leased work, but does not define {', '.join(lacking)}")
             if cls.noun in _MODELS:
-                raise TypeError(f"two kinds of leased work are called '{cls.noun}'")
+                raise TypeError(f"two kinds of leased work have the noun '{cls.noun}'")
         super().__init_subclass__(**options)
         if is_table:
             _MODELS[cls.noun] = cls
 
     @classmethod
     def waiting_since(cls) -> SQLColumnExpression[dt.datetime]:
-        """Since when a waiting row has waited."""
+        """The time since which a waiting row has waited."""
         return cls.created_at
 
     def ended(self, status: str, reason: str | None, now: dt.datetime) -> None:
-        """Set the columns that tell how the work ended. `reason` says why it failed."""
+        """Set the columns that show how the work ended.
+
+        Args:
+            status: the final status.
+            reason: why it failed; None if it did not.
+            now: the time of the end.
+        """
         raise NotImplementedError
 
     @classmethod
     def leftovers(cls, row_id: str, token: str, row: Self | None) -> str | None:
-        """Key of the files that nobody reads once the attempt under this lease is over; None for
-        none.
+        """Artifact key of the files that this attempt leaves unused; None if there are none.
 
         Args:
-            row: as it is by then; None when it was deleted.
+            row_id: the row's id.
+            token: the token of the attempt's lease.
+            row: the row after the attempt; None if it was deleted.
         """
         return None
 
 
-_SAID_OF_A_KIND = ("noun", "bell", "program", "waiting", "running", "failed", "in_work")
+_REQUIRED = ("noun", "bell", "program", "waiting", "running", "failed", "in_work")
 
 
 @overload
@@ -85,7 +90,11 @@ def leased_models(*, bell: Bell | None = None) -> list[type[Leased]]: ...
 @overload
 def leased_models(base: type[M], *, bell: Bell | None = None) -> list[type[M]]: ...
 def leased_models(base: type[Any] = Leased, *, bell: Bell | None = None) -> list[type[Any]]:
-    """Every kind of leased work, by lane and then in order of definition; or those of one base, or
-    in one lane."""
+    """The kinds of leased work, by lane and then in order of definition.
+
+    Args:
+        base: only subclasses of this class.
+        bell: only those of this lane; None for all.
+    """
     lanes = list(Bell) if bell is None else [bell]
     return [model for lane in lanes for model in _MODELS.values() if model.bell is lane and issubclass(model, base)]

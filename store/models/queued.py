@@ -1,5 +1,4 @@
-"""Work that waits in a queue and can be cancelled: a job, and what is asked of a job's
-checkpoint."""
+"""Work that waits in a queue and can be cancelled: jobs, and evaluations and analyses of them."""
 
 from __future__ import annotations
 
@@ -31,8 +30,10 @@ class Queued(Leased):
 
 
 class CheckpointWork(Queued):
-    """One question about one checkpoint. `kind` and `config` say which; the answer is the
-    subclass's own."""
+    """An evaluation or analysis of one checkpoint, described by `kind` and `config`.
+
+    Subclasses add columns for the result.
+    """
 
     bell = Bell.EXAMINE
     program = "worker.examiner"
@@ -44,6 +45,6 @@ class CheckpointWork(Queued):
     epoch: Mapped[int]  # of the checkpoint
 
     def told(self) -> dict[str, Any]:
-        """What events tell of it."""
+        """The values that events show."""
         names = ("id", "kind", "status", "checkpoint_id", "epoch")
         return {name: getattr(self, name) for name in names}

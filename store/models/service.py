@@ -11,7 +11,7 @@ from store.models.base import Base, Identified, utc_now
 
 
 class ApiToken(Identified, Base):
-    """A token's hash. The token itself is shown once and kept nowhere."""
+    """A token's hash. The token itself is shown once and never stored."""
 
     __tablename__ = "api_tokens"
 
@@ -21,7 +21,7 @@ class ApiToken(Identified, Base):
 
 
 class Worker(Base):
-    """A live worker moves its heartbeat."""
+    """A worker. While it lives, it updates its heartbeat."""
 
     __tablename__ = "workers"
 

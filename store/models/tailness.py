@@ -1,5 +1,7 @@
-"""Tailness histories and sampling rounds. Arrays are packed, little-endian, one row an epoch or a
-round."""
+"""Tailness histories and sampling rounds.
+
+There is one row per epoch or round. Arrays are packed as little-endian bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base
 
-# A float32 of each image is kept in one value, of which PostgreSQL takes 1 GiB and counts the bytes
-# in 32 bits.
+# One value has a float32 for each image. PostgreSQL stores at most 1 GiB in a value, and counts its
+# bytes in 32 bits.
 MOST_IMAGES = 2**28
 
 
@@ -22,7 +24,7 @@ class TailnessEpoch(Base):
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
-    class_means: Mapped[list[Any]]  # mean by class; null for a class without images
+    class_means: Mapped[list[Any]]  # mean per class; null for a class without images
     scores: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32 (N,)
 
 
@@ -35,13 +37,13 @@ class SamplingRound(Base):
     step: Mapped[int]
     clusters: Mapped[list[Any]]  # size, tailness, weight, budget, class_counts
     num_selected: Mapped[int]
-    overlap: Mapped[float | None]  # share of the picks that the round before had picked too
-    num_embedded: Mapped[int | None]  # pool images that went through the encoder; null in rounds before it was kept
+    overlap: Mapped[float | None]  # share of the picks that the previous round also picked
+    num_embedded: Mapped[int | None]  # pool images passed through the encoder; null in rounds of earlier versions
     seconds: Mapped[float]
-    # Over the pool (M,); deferred, since a list of rounds needs none of them.
+    # (M,) arrays over the pool. Deferred, since a list of rounds needs none of them.
     ood_tailness: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
     ood_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16
     ood_similarity: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
     ood_selected: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint8, 0 or 1
-    # Over the training part (N,).
+    # (N,) array over the training part.
     id_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16

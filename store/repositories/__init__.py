@@ -1,2 +1,1 @@
-"""SQL lives here, one module a noun: functions that take a session and answer rows or plain
-values."""
+"""All SQL queries, one module per noun: functions that take a session and return rows or values."""

@@ -1,5 +1,7 @@
-"""A job's starts, and how each ended. Written in the transaction that changes the job itself, whose
-row is locked."""
+"""A job's attempts, and how each ended.
+
+They are written in the transaction that changes the job itself, while its row is locked.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,19 @@ from store.statuses import AttemptOutcome
 
 
 def begin(session: Session, job_id: str, worker_id: str) -> None:
-    """A worker has claimed the job."""
+    """Add an attempt: a worker has claimed the job."""
     earlier = session.scalar(select(func.max(JobAttempt.number)).where(JobAttempt.job_id == job_id)) or 0
     session.add(JobAttempt(job_id=job_id, number=earlier + 1, worker_id=worker_id))
     session.flush()
 
 
 def goes_on_from(session: Session, job_id: str, epoch: int, step: int) -> None:
-    """The running attempt begins to train, behind these finished epochs and steps."""
+    """Note the finished epochs and steps from which the running attempt begins to train."""
     _update_running(session, job_id, {"from_epoch": epoch, "from_step": step})
 
 
 def end(session: Session, job: Job, outcome: AttemptOutcome, reason: str | None = None) -> None:
-    """The running attempt is over, as far as the job has come by now."""
+    """Note how the running attempt ended, and how far the job has come."""
     _update_running(
         session,
         job.id,
@@ -36,20 +38,23 @@ def end(session: Session, job: Job, outcome: AttemptOutcome, reason: str | None 
 
 
 def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[JobAttempt]:
-    """The first one first."""
+    """A page of attempts, oldest first.
+
+    Raises:
+        BadCursor: when `cursor` belongs to another list.
+    """
     mine = select(JobAttempt).where(JobAttempt.job_id == job_id)
     return numbered_page(session, mine, JobAttempt.number, limit, cursor)
 
 
 def counts_by_outcome(session: Session) -> dict[AttemptOutcome, int]:
-    """Of the attempts that are over."""
+    """The number of ended attempts, by outcome."""
     ended = select(JobAttempt.outcome, func.count().label("attempts")).where(JobAttempt.outcome.is_not(None))
     return {row.outcome: row.attempts for row in session.execute(ended.group_by(JobAttempt.outcome))}
 
 
 def _update_running(session: Session, job_id: str, values: Mapping[str, Any]) -> None:
-    # A job that an earlier version of this service started has no row here, and its end none to go
-    # to.
+    # No row matches for a job that an earlier version of this service has started.
     session.execute(
         update(JobAttempt)
         .where(JobAttempt.job_id == job_id, JobAttempt.ended_at.is_(None))

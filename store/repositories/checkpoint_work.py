@@ -1,4 +1,4 @@
-"""What is asked of a job's checkpoints: every kind of `CheckpointWork`."""
+"""Evaluations and analyses of a job's checkpoints: every kind of `CheckpointWork`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from store.statuses import WorkStatus
 
 W = TypeVar("W", bound=CheckpointWork)
 
-# Who asks the same again does not want one of these.
-_IN_VAIN = (WorkStatus.FAILED, WorkStatus.CANCELLING, WorkStatus.CANCELLED)
+# A repeated request is not answered with a row in one of these statuses.
+_WITHOUT_RESULT = (WorkStatus.FAILED, WorkStatus.CANCELLING, WorkStatus.CANCELLED)
 
 
 def add(session: Session, model: type[W], checkpoint: Checkpoint, config: dict[str, Any]) -> W:
-    """Queue a question about a checkpoint. `config` names its `kind`."""
+    """Queue work on a checkpoint. `config` contains its `kind`."""
     row = model()
     row.job_id, row.checkpoint_id, row.epoch = checkpoint.job_id, checkpoint.id, checkpoint.epoch
     row.kind, row.config = config["kind"], config
@@ -31,7 +31,11 @@ def add(session: Session, model: type[W], checkpoint: Checkpoint, config: dict[s
 
 
 def page(session: Session, model: type[W], job_id: str, kind: str | None, limit: int, cursor: str | None) -> Slice[W]:
-    """Newest first."""
+    """A page of one job's rows, newest first.
+
+    Raises:
+        BadCursor: when `cursor` belongs to another list.
+    """
     mine = select(model).where(model.job_id == job_id)
     if kind is not None:
         mine = mine.where(model.kind == kind)
@@ -49,21 +53,20 @@ def lock(session: Session, model: type[W], row_id: str) -> W | None:
 
 
 def same(session: Session, model: type[W], checkpoint_id: str, settings: TaggedSettings) -> W | None:
-    """The latest that asks the same of this checkpoint and has an answer, or will have one; None
-    for none."""
+    """The latest row with the same settings that has, or will have, a result; None without one."""
     alike = select(model).where(
-        model.checkpoint_id == checkpoint_id, model.kind == settings.kind, model.status.not_in(_IN_VAIN)
+        model.checkpoint_id == checkpoint_id, model.kind == settings.kind, model.status.not_in(_WITHOUT_RESULT)
     )
-    # Compared here: an earlier version may have written the same settings in another way.
+    # Compared in Python: an earlier version may have stored the same settings in another form.
     newest_first = session.scalars(alike.order_by(model.created_at.desc(), model.id.desc()))
     return next((row for row in newest_first if settings.is_stored_as(row.config)), None)
 
 
 def cancel(session: Session, row: CheckpointWork) -> bool:
-    """End a locked row that waits, ask for the end of one that runs.
+    """Cancel a locked row at once if it waits; mark it as `cancelling` if it runs.
 
     Returns:
-        False when it does neither.
+        False when it neither waits nor runs.
     """
     if row.status == WorkStatus.QUEUED:
         row.ended(WorkStatus.CANCELLED, None, utc_now())
@@ -79,7 +82,7 @@ def remove(session: Session, row: CheckpointWork) -> bool:
     """Delete a locked row.
 
     Returns:
-        False when a worker may have it.
+        False when a worker may be working on it.
     """
     if row.status in row.in_work:
         return False
@@ -92,10 +95,10 @@ def remove(session: Session, row: CheckpointWork) -> bool:
 
 
 def tell(session: Session, row: CheckpointWork, status: str | None = None) -> None:
-    """Log an event of the job, which must be locked: see `events.append`.
+    """Add an event to the job, which must be locked (see `events.append`).
 
     Args:
-        status: default the row's own.
+        status: the status to show; None for the row's own.
     """
     session.flush()
     data = row.told() if status is None else row.told() | {"status": status}
@@ -103,28 +106,29 @@ def tell(session: Session, row: CheckpointWork, status: str | None = None) -> No
 
 
 def latest_by_kind(session: Session, job_id: str) -> dict[str, Evaluation]:
-    """Of each kind of probe the job's latest that succeeded: of its furthest checkpoint, then the
-    newest."""
+    """The job's latest successful evaluation of each kind.
+
+    Later checkpoints come before earlier ones, and then newer evaluations before older ones.
+    """
     done = select(Evaluation).where(Evaluation.job_id == job_id, Evaluation.status == WorkStatus.SUCCEEDED)
     rows = session.scalars(done.order_by(Evaluation.epoch, Evaluation.created_at, Evaluation.id))
     return {row.kind: row for row in rows}
 
 
 def show_first(session: Session, row: Evaluation) -> None:
-    """Let the job show this accuracy where it shows none yet. Its own first probe counts more: see
-    `trainer`."""
+    """Show this accuracy on the job if it has none. The job's own first probe overrides it."""
     job = session.get_one(Job, row.job_id)
     if job.accuracy is None:
         job.accuracy = row.accuracy
 
 
 def is_asked_about() -> ColumnElement[bool]:
-    """Whether anything is, or was, asked of a checkpoint: its answers would go with it."""
+    """SQL condition: a checkpoint has evaluations or analyses, which would be deleted with it."""
     return or_(*(exists().where(model.checkpoint_id == Checkpoint.id) for model in leased_models(CheckpointWork)))
 
 
 def _show_another(session: Session, deleted: Evaluation) -> None:
-    """A job shows the accuracy of a probe that there is."""
+    """After a deletion, show the accuracy of a remaining probe on the job."""
     job = session.get_one(Job, deleted.job_id)
     if deleted.accuracy is None or job.accuracy != deleted.accuracy:
         return

@@ -1,4 +1,4 @@
-"""States that a run can go on from."""
+"""States that a run can resume from."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ def latest(session: Session, job_id: str) -> Checkpoint | None:
 
 
 def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[Checkpoint]:
-    """Newest first."""
+    """A page of a job's checkpoints, newest first.
+
+    Raises:
+        BadCursor: when `cursor` belongs to another list.
+    """
     mine = select(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.usable)
     return keyset_page(session, mine, Checkpoint, "-created_at", limit, cursor)

@@ -1,4 +1,4 @@
-"""What happened to a job, in order: an append-only log that live streams read."""
+"""A job's events in order. Live streams read this log."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from store.statuses import WorkStatus
 
 
 def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> None:
-    """Log an event.
+    """Add an event.
 
-    Write the job's row in the same transaction first: its lock keeps ids in the order in which they
-    become visible.
+    Write the job's row first, in the same transaction. Its lock makes events visible in the order
+    of their ids.
     """
     session.add(JobEvent(job_id=job_id, kind=kind, data=data))
     session.flush()
 
 
 def after(session: Session, job_id: str, event_id: int, limit: int) -> list[JobEvent]:
-    """The job's next events behind `event_id`, oldest first.
+    """The job's next events after `event_id`, oldest first.
 
     Args:
-        event_id: any number of a client, larger than an id's column too.
+        session: a session.
+        job_id: the job.
+        event_id: an integer from a client, which may be larger than the column's type allows.
+        limit: the most events to return.
     """
     later = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > literal(event_id, BigInteger))
     return list(session.scalars(later.order_by(JobEvent.id).limit(limit)))
 
 
 def statuses(session: Session, job_ids: set[str]) -> dict[str, WorkStatus]:
-    """The status of each of these jobs; a job that is gone is missing."""
+    """The status of each of these jobs. Deleted jobs are left out."""
     rows = session.execute(select(Job.id, Job.status).where(Job.id.in_(job_ids)))
     return {row.id: row.status for row in rows}

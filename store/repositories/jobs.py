@@ -1,4 +1,4 @@
-"""Jobs: what clients submit, list and steer. What a run writes is in recording.py."""
+"""Jobs, as clients submit, list and cancel them. What a run writes is in recording.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from store.statuses import FINAL, WorkStatus
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """What a list of jobs is narrowed to; None narrows nothing."""
+    """Filters for a list of jobs; None means any value."""
 
     status: WorkStatus | None = None
     dataset_id: str | None = None
@@ -35,7 +35,8 @@ def get(session: Session, job_id: str) -> Job | None:
 def lock(session: Session, job_id: str) -> Job | None:
     """The job, locked for this transaction.
 
-    Whoever writes or drops a job's checkpoints holds this lock, so what is read after it stays.
+    Code that writes or drops a job's checkpoints holds this lock. So checkpoints that are read
+    under it do not change.
     """
     return session.get(Job, job_id, with_for_update=True)
 
@@ -44,7 +45,7 @@ def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: st
     """Jobs in `order`: a column's name, with `-` in front for descending.
 
     Raises:
-        BadCursor: when `cursor` was not made for this order.
+        BadCursor: when `cursor` was made for another list or order.
     """
     statement = select(Job)
     for column, value in (
@@ -68,8 +69,8 @@ def add(session: Session, job: Job) -> bool:
     """Queue a job.
 
     Returns:
-        False when its idempotency key was taken meanwhile, or what it rests on was deleted; nothing
-        is written then.
+        False when another job has its idempotency key by now, or its data set or pool was deleted.
+        Then nothing is written.
     """
     try:
         with session.begin_nested():
@@ -88,11 +89,15 @@ def transition(
     status: WorkStatus | Case[WorkStatus],
     **values: Any,
 ) -> bool:
-    """Move a job to `status` if it is in one of the `expected` ones, by one atomic UPDATE, and tell
-    who watches.
+    """Move a job from one of the `expected` statuses to `status`, in one atomic UPDATE.
+
+    The change is added to the job's events.
+
+    Args:
+        values: other columns to set.
 
     Returns:
-        Whether it was.
+        Whether the job had an expected status.
     """
     moved = session.execute(
         update(Job)
@@ -108,13 +113,12 @@ def transition(
 
 
 def cancel(session: Session, job_id: str) -> bool:
-    """Cancel a job that waits, ask a running one to stop.
+    """Cancel a waiting job at once; ask a running one to stop.
 
     Returns:
-        False when it does neither.
+        False when it neither waits nor runs.
     """
-    # By one UPDATE: between two, a worker could take the job or put it back, and neither would find
-    # it.
+    # In one UPDATE: between two, a worker could take the job or requeue it, and both would miss it.
     waits = Job.status == WorkStatus.QUEUED
     cancelled, cancelling = (literal(to, Job.status.type) for to in (WorkStatus.CANCELLED, WorkStatus.CANCELLING))
     return transition(
@@ -127,10 +131,10 @@ def cancel(session: Session, job_id: str) -> bool:
 
 
 def remove(session: Session, job_id: str) -> bool:
-    """Delete a job that nobody works on, with all it recorded.
+    """Delete a job that no worker has, with everything it recorded.
 
     Returns:
-        False when there is no such job, or it runs.
+        False when there is no such job, or it is running.
     """
     idle = FINAL | {WorkStatus.QUEUED}
     result = session.execute(

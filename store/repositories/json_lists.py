@@ -1,4 +1,4 @@
-"""Whether a JSON list column holds a string: each engine has its own way of asking."""
+"""A condition that a JSON list column contains a string. Each engine has its own SQL for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class json_list_has(FunctionElement[bool]):  # noqa: N801 (reads as an SQL function)
-    """`json_list_has(column, text)`."""
+    """`json_list_has(column, text)`: whether the list in `column` contains `text`."""
 
     type = Boolean()
     name = "json_list_has"

@@ -1,4 +1,4 @@
-"""Curves of a job, thinned in the database."""
+"""Curves of a job, downsampled in the database."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ Series = tuple[list[int], list[float]]  # steps, values
 def series(session: Session, job_id: str, names: Sequence[str], max_points: int) -> dict[str, Series]:
     """Curves by name, each of at most `max_points` points (at least 4).
 
-    A longer curve is cut along its steps into buckets of equal width, and of each bucket the lowest
-    and the highest point stay, so no peak is lost; so do the first and the last point of all.
+    A longer curve is divided along its steps into buckets of equal width. The lowest and the
+    highest point of each bucket are kept, so no peak is lost. The first and last point are also
+    kept.
 
     Args:
+        job_id: the job.
         names: which curves; empty for all.
+        max_points: the most points of a curve.
     """
     mine = select(Metric).where(Metric.job_id == job_id)
     if names:
@@ -36,11 +39,11 @@ def series(session: Session, job_id: str, names: Sequence[str], max_points: int)
         .subquery()
     )
     buckets = (max_points - 2) // 2
-    # Wide: a long curve's steps times its buckets do not fit Postgres' integer.
+    # BigInteger: a long curve's steps times its buckets overflow Postgres' integer.
     offset = cast(points.c.step - extents.c.first, BigInteger)
     bucket = offset * buckets // (extents.c.last - extents.c.first + 1)
-    # One window, so that the database sorts once: a bucket begins with its lowest point and ends
-    # with its highest.
+    # One window for both, so that the database sorts once. Each bucket begins with its lowest point
+    # and ends with its highest.
     bucket_of_curve, by_value = (points.c.name, bucket), (points.c.value, points.c.step)
     ranked = (
         select(

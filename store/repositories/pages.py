@@ -15,12 +15,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from store.models.base import UtcDateTime
 
 T = TypeVar("T")
-# Where rows without a value stand: behind all others, in either direction.
+# Sort value of rows without one: they come last in either direction.
 _NOTHING = 1e308
 
 
 class BadCursor(ValueError):
-    """The cursor was not made by this list, or not for this order."""
+    """The cursor was made for another list or order."""
 
     def __init__(self) -> None:
         super().__init__("This cursor does not belong to this list and order; start again without a cursor.")
@@ -35,7 +35,7 @@ class Slice(Generic[T]):
 
 
 def encode_cursor(*values: str | int | float | None) -> str:
-    """Pack values into one opaque, URL-safe word."""
+    """Pack values into one opaque, URL-safe string."""
     return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
@@ -43,7 +43,7 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
     """The values of :func:`encode_cursor`.
 
     Raises:
-        BadCursor: when they are not one of each of `kinds`.
+        BadCursor: when the types of the values are not `kinds`.
     """
     try:
         values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
@@ -59,15 +59,15 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
 def keyset_page(
     session: Session, statement: Select[T], model: Any, order: str, limit: int, cursor: str | None
 ) -> Slice[T]:
-    """A page by keyset: rows that come or go before it do not shift it.
+    """A page by keyset: rows added or deleted before it do not shift it.
 
     Args:
-        statement: selects `model`, filtered, without order.
-        order: a column's name, with `-` in front for descending; ties are broken by id, in the same
-            direction.
+        statement: a query for rows of `model`, filtered but not ordered.
+        order: a column's name, with `-` in front for descending. Ties are ordered by id, in the
+            same direction.
 
     Raises:
-        BadCursor: when `cursor` was not made for this order.
+        BadCursor: when `cursor` was made for another list or order.
     """
     name, descending = order.removeprefix("-"), order.startswith("-")
     column = getattr(model, name)
@@ -97,10 +97,10 @@ def keyset_page(
 def numbered_page(
     session: Session, statement: Select[T], number: InstrumentedAttribute[int], limit: int, cursor: str | None
 ) -> Slice[T]:
-    """A page by a number that counts from 1 within what the statement selects, the first one first.
+    """A page of rows that are numbered from 1, in order of their number.
 
     Raises:
-        BadCursor: when `cursor` is of another list.
+        BadCursor: when `cursor` belongs to another list.
     """
     after = 0 if cursor is None else decode_cursor(cursor, int)[0]
     rows = list(session.scalars(statement.where(number > after).order_by(number).limit(limit + 1)))

@@ -1,7 +1,7 @@
-"""Where a job's time went: seconds by phase, kept as curves of the job beside its others.
+"""How a job spent its time: seconds by phase, stored as curves of the job.
 
-Of an epoch there is one point a phase at the epoch's last step, of the job's evaluations one at the
-run's last step.
+Each epoch adds one point per phase, at the epoch's last step. The job's evaluations have one point,
+at the run's last step.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ EPOCH, EVALUATION = "epoch", "evaluation"
 class Spent:
     """Seconds that a run has taken so far.
 
-    What an interrupted attempt did after its last checkpoint is forgotten, and so is not in them.
+    The time after the last checkpoint of an interrupted attempt is not included.
     """
 
-    epochs: int  # that the phases are summed over
-    phases: dict[str, float]  # of PHASES
-    other: float  # of these epochs: recording, waiting, the loop itself
+    epochs: int  # number of epochs in these sums
+    phases: dict[str, float]  # by name in PHASES
+    other: float  # rest of these epochs: recording, waiting, the loop itself
     evaluation: float | None  # None before the first one is done
 
 
@@ -38,19 +38,17 @@ def curve(phase: str) -> str:
 
 
 def epoch_points(step: int, seconds: float, phases: Mapping[str, float]) -> list[Point]:
-    """Points of an epoch that ended with `step`: the whole epoch's seconds, and those of each
-    phase."""
+    """Points of the epoch that ended with `step`: seconds of the whole epoch and of each phase."""
     return [(curve(name), step, value) for name, value in {EPOCH: seconds, **phases}.items()]
 
 
 def evaluation_point(job_id: str, step: int, seconds: float) -> Metric:
-    """The point of all of the job's own evaluations so far; to be merged, as it replaces the one
-    before."""
+    """The point for all of the job's own evaluations so far. Merge it: it replaces the last one."""
     return Metric(job_id=job_id, name=curve(EVALUATION), step=step, value=seconds)
 
 
 def spent(session: Session, job_id: str) -> Spent:
-    """What the run took, summed over its whole curves."""
+    """Seconds that the run has taken, summed over its curves."""
     phase_of = {curve(phase): phase for phase in (*PHASES, EPOCH, EVALUATION)}
     rows = session.execute(
         select(Metric.name, func.count(), func.sum(Metric.value))
@@ -64,7 +62,7 @@ def spent(session: Session, job_id: str) -> Spent:
     return Spent(
         counts.get(EPOCH, 0),
         phases,
-        # A GPU's phases are read from its own clock, and may come to a little more than the epoch.
+        # A GPU's phases are read from its own clock. Their sum may slightly exceed the epoch.
         max(0.0, sums.get(EPOCH, 0.0) - sum(phases.values())),
         sums.get(EVALUATION),
     )

@@ -1,4 +1,4 @@
-"""What waits for a worker."""
+"""Work that waits for a worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from store.models import leased_models
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Rows of one kind that nobody works on, and since when the first of them has waited."""
+    """Number of waiting rows of one kind, and the time since which the first has waited."""
 
     length: int
     since: dt.datetime | None

@@ -1,5 +1,4 @@
-"""What a run writes about itself. Whoever calls these holds the job's lease and has checked it in
-this transaction."""
+"""What a run records. Callers hold the job's lease and have checked it in the same transaction."""
 
 from __future__ import annotations
 
@@ -33,16 +32,18 @@ def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
 
 
 def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: int) -> None:
-    """Drop what an interrupted attempt wrote behind the checkpoint that the next one starts from.
+    """Drop what an interrupted attempt recorded after the checkpoint that the next one starts from.
 
-    Events too, or whoever reads them from the beginning would be told of one step or round twice. A
-    checkpoint there is damaged, or it would be started from; one that has results is kept for them
-    until the run comes by again.
+    Events are dropped too. Otherwise a client that reads all events would see a step or round
+    twice. Any later checkpoint is damaged, since the run would start from it if it were not. One
+    with results is kept for their sake until the run reaches the same step again.
 
     Args:
-        epoch: epochs that the checkpoint has finished; 0 without one.
-        step: optimiser steps that it has taken.
-        rounds: sampling rounds that it holds.
+        session: a writing session.
+        job_id: the job.
+        epoch: finished epochs in the checkpoint; 0 without a checkpoint.
+        step: optimiser steps in the checkpoint.
+        rounds: sampling rounds in the checkpoint.
     """
     at_step, at_round = JobEvent.data["step"].as_integer(), JobEvent.data["round"].as_integer()
     untrue = or_(
@@ -61,16 +62,16 @@ def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: 
 
 
 def checkpoints(session: Session, job_id: str) -> list[Checkpoint]:
-    """The job's checkpoints that a run can go on from, furthest first."""
+    """The job's checkpoints that a run can resume from, furthest first."""
     mine = select(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.usable)
     return list(session.scalars(mine.order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc())))
 
 
 def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
-    """Add a checkpoint and drop one of the same state, whose artifact differs in its last part
-    alone.
+    """Add a checkpoint, and drop an earlier one of the same state.
 
-    What was found out about that one is as true of this one, and goes over to it.
+    The artifact keys of both differ only in their last part. Evaluations and analyses of the
+    earlier checkpoint are moved to the new one, for which they hold as well.
 
     Returns:
         The artifact keys to delete once the transaction has committed.
@@ -86,9 +87,9 @@ def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
 
 
 def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
-    """Drop all but the last `keep` checkpoints.
+    """Drop all checkpoints except the last `keep`.
 
-    One that was evaluated or analysed stays, or its results would go with it.
+    Checkpoints with an evaluation or analysis stay, since their results would be deleted too.
 
     Returns:
         The artifact keys to delete once the transaction has committed.
@@ -101,6 +102,6 @@ def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
 
 
 def finished_probes(session: Session, checkpoint_id: str) -> list[dict[str, Any]]:
-    """Configurations of the probes that this checkpoint has results of."""
+    """Configurations of the probes with results for this checkpoint."""
     of_it = select(Evaluation.config).where(Evaluation.checkpoint_id == checkpoint_id)
     return list(session.scalars(of_it.where(Evaluation.status == WorkStatus.SUCCEEDED)))

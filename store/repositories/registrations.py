@@ -1,4 +1,4 @@
-"""Data sets and OOD pools: the same life, in two tables."""
+"""Data sets and OOD pools. Both tables are handled alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R = TypeVar("R", bound=Registered)
 
 
 class InUse(Exception):
-    """Jobs rest on this row."""
+    """The row cannot be deleted, because jobs use it."""
 
 
 def add(session: Session, row: Registered) -> None:
@@ -31,7 +31,11 @@ def get(session: Session, model: type[R], row_id: str) -> R | None:
 def page(
     session: Session, model: type[R], status: RegistrationStatus | None, limit: int, cursor: str | None
 ) -> Slice[R]:
-    """Newest first."""
+    """A page of rows, newest first.
+
+    Raises:
+        BadCursor: when `cursor` belongs to another list.
+    """
     statement = select(model)
     if status is not None:
         statement = statement.where(model.status == status)
@@ -44,13 +48,13 @@ def counts_by_status(session: Session, model: type[Registered]) -> dict[Registra
 
 
 def remove(session: Session, model: type[Registered], row_id: str) -> bool:
-    """Delete the row; a worker that is registering it loses its lease and stops.
+    """Delete the row. A worker that is registering it loses its lease and stops.
 
     Returns:
         False when there is no such row.
 
     Raises:
-        InUse: while a job names it.
+        InUse: while a job uses it.
     """
     used_by = Job.dataset_id if model is Dataset else Job.ood_pool_id
     if session.scalar(select(Job.id).where(used_by == row_id).limit(1)) is not None:
@@ -58,6 +62,6 @@ def remove(session: Session, model: type[Registered], row_id: str) -> bool:
     try:
         with session.begin_nested():
             removed = session.execute(delete(model).where(model.id == row_id).returning(model.id)).first()
-    except IntegrityError as error:  # a job came in between
+    except IntegrityError as error:  # a job was submitted meanwhile
         raise InUse(row_id) from error
     return removed is not None

@@ -1,4 +1,4 @@
-"""Sampling rounds and what each found out about the pool. Arrays are packed, one row a round."""
+"""Sampling rounds and their scores of the pool. Arrays are packed, one row per round."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ARRAYS: tuple[tuple[InstrumentedAttribute[bytes], np.dtype[Any]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PoolScores:
-    """What one round found out about all M images of the pool; every array is (M,)."""
+    """One round's scores of all M images in the pool. Every array is (M,)."""
 
     round: int
     epoch: int
@@ -36,7 +36,7 @@ class PoolScores:
 
 @dataclass(frozen=True, slots=True)
 class PoolSampleInRound:
-    """What one round found out about one image of the pool."""
+    """One round's scores of one image in the pool."""
 
     round: int
     epoch: int
@@ -47,7 +47,11 @@ class PoolSampleInRound:
 
 
 def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[SamplingRound]:
-    """Rounds, the first one first, without their arrays."""
+    """A page of rounds without their arrays, in order.
+
+    Raises:
+        BadCursor: when `cursor` belongs to another list.
+    """
     mine = select(SamplingRound).where(SamplingRound.job_id == job_id)
     return numbered_page(session, mine, SamplingRound.round, limit, cursor)
 
@@ -57,8 +61,11 @@ def get(session: Session, job_id: str, number: int) -> SamplingRound | None:
 
 
 def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
-    """All that round `number`, or the last one, found out about the pool; None when there was no
-    such round."""
+    """The pool's scores from round `number`, or from the last one if None.
+
+    Returns:
+        None when there was no such round.
+    """
     columns = (SamplingRound.round, SamplingRound.epoch, *(column for column, _ in _ARRAYS))
     statement = select(*columns).where(SamplingRound.job_id == job_id)
     if number is None:
@@ -75,8 +82,11 @@ def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores
 
 
 def training_clusters(session: Session, job_id: str, number: int | None) -> tuple[int, NDArray[np.uint16]] | None:
-    """The cluster of each (N,) training image in round `number`, or in the last one, whose number
-    comes first; None when there was no such round."""
+    """The clusters of the training images in round `number`, or in the last one if None.
+
+    Returns:
+        The round's number and (N,) clusters; None when there was no such round.
+    """
     statement = select(SamplingRound.round, SamplingRound.id_cluster).where(SamplingRound.job_id == job_id)
     if number is None:
         statement = statement.order_by(SamplingRound.round.desc()).limit(1)
@@ -87,10 +97,10 @@ def training_clusters(session: Session, job_id: str, number: int | None) -> tupl
 
 
 def selections(session: Session, job_id: str, indices: NDArray[np.int64]) -> tuple[list[int], NDArray[np.bool_]]:
-    """Which of these pool images each round picked.
+    """Which of these pool images each round picked. Rows are read a few at a time.
 
     Returns:
-        The R round numbers, and a (R, len(indices)) mask. One round's row is in memory at a time.
+        The R round numbers, and a mask of shape (R, len(indices)).
     """
     rows = session.execute(
         select(SamplingRound.round, SamplingRound.ood_selected)
@@ -106,8 +116,13 @@ def selections(session: Session, job_id: str, indices: NDArray[np.int64]) -> tup
 
 
 def sample_history(session: Session, job_id: str, index: int) -> list[PoolSampleInRound]:
-    """One pool image, `index` below MOST_IMAGES, in every round; the database cuts its bytes out of
-    each row."""
+    """One pool image in every round. The database extracts its bytes from each row.
+
+    Args:
+        session: a session.
+        job_id: the job.
+        index: the image's index in the pool, below MOST_IMAGES.
+    """
     cuts = [_cut(column, dtype, index) for column, dtype in _ARRAYS]
     rows = session.execute(
         select(SamplingRound.round, SamplingRound.epoch, *cuts)

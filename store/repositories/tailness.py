@@ -1,4 +1,4 @@
-"""Tailness of the ID training images, after every epoch. Scores are packed, one row an epoch."""
+"""Tailness of the ID training images after every epoch. Scores are packed, one row per epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def latest_epoch(session: Session, job_id: str) -> int | None:
 
 
 def scores(session: Session, job_id: str, epoch: int) -> NDArray[np.float32] | None:
-    """(N,) tailness after `epoch` (1-based), or None when nothing was recorded then."""
+    """(N,) tailness after `epoch` (1-based), or None when none was recorded."""
     packed = session.scalar(
         select(TailnessEpoch.scores).where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch == epoch)
     )
@@ -25,7 +25,7 @@ def scores(session: Session, job_id: str, epoch: int) -> NDArray[np.float32] | N
 
 
 def class_means(session: Session, job_id: str, epoch: int | None) -> list[tuple[int, list[float | None]]]:
-    """(epoch, mean by class) of every recorded epoch, or of one."""
+    """(epoch, mean per class) of `epoch`, or of every recorded epoch if None."""
     statement = select(TailnessEpoch.epoch, TailnessEpoch.class_means).where(TailnessEpoch.job_id == job_id)
     if epoch is not None:
         statement = statement.where(TailnessEpoch.epoch == epoch)
@@ -33,8 +33,13 @@ def class_means(session: Session, job_id: str, epoch: int | None) -> list[tuple[
 
 
 def history(session: Session, job_id: str, index: int) -> list[tuple[int, float]]:
-    """(epoch, tailness) of one sample, `index` below MOST_IMAGES; the database cuts its four bytes
-    out of each row."""
+    """(epoch, tailness) of one sample. The database extracts its four bytes from each row.
+
+    Args:
+        session: a session.
+        job_id: the job.
+        index: the sample's index, below MOST_IMAGES.
+    """
     packed = func.substr(TailnessEpoch.scores, index * FLOAT32.itemsize + 1, FLOAT32.itemsize, type_=LargeBinary)
     rows = session.execute(
         select(TailnessEpoch.epoch, packed).where(TailnessEpoch.job_id == job_id).order_by(TailnessEpoch.epoch)

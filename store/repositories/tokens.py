@@ -1,4 +1,4 @@
-"""API tokens: 256 random bits, stored as their sha256, shown once."""
+"""API tokens: 256 random bits. Only the sha256 is stored; the token is shown once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def create_token(session: Session, name: str, scopes: Collection[str]) -> str:
     """Make a token and keep its hash.
 
     Returns:
-        The token: the only time it can be seen.
+        The token. It cannot be shown again.
 
     Raises:
-        ValueError: for a scope other than `read` and `write`, or none.
+        ValueError: when `scopes` is empty or has another scope than `read` and `write`.
     """
     unknown = set(scopes) - set(SCOPES)
     if unknown or not scopes:
-        raise ValueError(f"scopes must be of {', '.join(SCOPES)}; got {', '.join(sorted(scopes)) or 'none'}")
+        raise ValueError(f"scopes must be among {', '.join(SCOPES)}; got {', '.join(sorted(scopes)) or 'none'}")
     token = secrets.token_urlsafe(32)
     session.add(ApiToken(name=name, sha256=_hash(token), scopes=sorted(set(scopes))))
     session.flush()
@@ -38,7 +38,7 @@ def every(session: Session) -> list[ApiToken]:
 
 
 def revoke(session: Session, token_id: str) -> bool:
-    """Delete a token's row; whoever holds the token is refused from then on.
+    """Delete a token's row. Requests with the token are refused from then on.
 
     Returns:
         False when there is no such row.
@@ -55,5 +55,5 @@ def any_exist(session: Session) -> bool:
 
 
 def _hash(token: str) -> str:
-    # A plain hash is enough: there is no dictionary of 256 random bits.
+    # A plain hash is enough: 256 random bits cannot be guessed from a dictionary.
     return hashlib.sha256(token.encode()).hexdigest()

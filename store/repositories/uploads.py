@@ -23,7 +23,7 @@ def remove(session: Session, upload: Upload) -> None:
 
 
 def is_awaited(session: Session, upload_id: str) -> bool:
-    """Whether a registration that is under way reads this upload."""
+    """Whether an unfinished registration uses this upload."""
     for model in leased_models(Registered):
         for spec in session.scalars(select(model.spec).where(model.status == model.waiting)):
             parts = (spec["source"], spec.get("long_tail") or {})

@@ -1,6 +1,6 @@
 """A job's configuration holds only the settings that its framework and sampler read.
 
-Earlier versions stored every setting, and showed those that nothing read as values of the run.
+Earlier versions stored every setting, and showed unused ones as if the run had read them.
 
 Revision ID: 0008
 Revises: 0007
@@ -17,7 +17,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-# What each kind read when this was written. Settings that stand in none of these are common to all.
+# What each kind read when this was written. All other settings are common to every kind.
 FRAMEWORKS = {
     "simclr": set[str](),
     "sdclr": {"prune_share"},
@@ -55,5 +55,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Nothing to do: earlier versions take the default of what is not there, and read it as
-    little."""
+    """Do nothing: earlier versions use defaults for missing settings, and runs ignore them."""

@@ -124,7 +124,7 @@ def test_a_damaged_checkpoint_is_told_of_and_its_row_removed(
     assert code == 1 and "job 'job' (j): the checkpoint of epoch 2, step 2 is" in told and "--fix would: " in told
     assert path.parent.is_dir()
     code, told = examined(capsys, fix=True)
-    assert code == 0 and "  mended: remove its row" in told and told.endswith("1 found, 1 mended.\n")
+    assert code == 0 and "  fixed: remove its row" in told and told.endswith("1 found, 1 fixed.\n")
     with reading() as session:
         assert list(session.scalars(select(Checkpoint.id))) == ["c1"]
     assert not path.parent.exists()
@@ -136,7 +136,7 @@ def test_what_hangs_on_a_damaged_checkpoint_is_not_thrown_away(service: Engine, 
     with writing() as session:
         session.add(Evaluation(id="e", job_id="j", checkpoint_id="c2", kind="knn", config={}, epoch=2))
     code, told = examined(capsys, fix=True)
-    assert code == 1 and "it has results" in told
+    assert code == 1 and "its row has results" in told
     with reading() as session:
         assert session.get(Evaluation, "e") is not None
 
@@ -151,7 +151,7 @@ def test_a_damaged_checkpoint_that_was_passed_by_is_no_damage(service: Engine, h
     assert examined(capsys) == (0, "Nothing is wrong.\n")
     leave(folder / "backbone.safetensors")
     code, told = examined(capsys, fix=True)
-    assert code == 0 and "mended: delete it" in told and not folder.exists()
+    assert code == 0 and "fixed: delete it" in told and not folder.exists()
     with reading() as session:
         assert session.get(Evaluation, "e") is not None
 
@@ -177,7 +177,7 @@ def test_without_a_whole_checkpoint_no_row_is_removed(service: Engine, home: Pat
     """The store may be the wrong one, or not be mounted."""
     (home / "artifacts").rename(home / "elsewhere")
     code, told = examined(capsys, fix=True)
-    assert code == 1 and told.count("is missing") == 4 and "mended: " not in told
+    assert code == 1 and told.count("is missing") == 4 and "fixed: " not in told
     with reading() as session:
         assert len(session.scalars(select(Checkpoint.id)).all()) == 2
     for path in (home / "artifacts").iterdir():
@@ -222,9 +222,9 @@ def test_orphaned_files_are_deleted_once_they_are_old(service: Engine, home: Pat
     ]
     kept = [leave(home / "cache/datasets/d/attempt/images.npy"), leave(home / "logs/jobs/j.log")]
     code, told = examined(capsys)
-    assert code == 1 and told.endswith(f"{len(old)} found, 0 mended.\n") and all(path.exists() for path in old)
+    assert code == 1 and told.endswith(f"{len(old)} found, 0 fixed.\n") and all(path.exists() for path in old)
     code, told = examined(capsys, fix=True)
-    assert code == 0 and told.count("  mended: delete it") == len(old)
+    assert code == 0 and told.count("  fixed: delete it") == len(old)
     assert not any(path.exists() for path in old) and all(path.exists() for path in (young, *kept))
     assert stored(home) == before | {"uploads/arriving/b.zip"}
 
@@ -248,7 +248,7 @@ def test_the_files_of_another_service_are_left_alone(service: Engine, home: Path
         with writing() as session:
             session.execute(text(f"DELETE FROM {table}"))
     code, told = examined(capsys, fix=True)
-    assert code == 1 and "are COLT_DATABASE_URL and COLT_ARTIFACTS_URL right?" in told and "mended: " not in told
+    assert code == 1 and "are COLT_DATABASE_URL and COLT_ARTIFACTS_URL right?" in told and "fixed: " not in told
     assert stored(home) == before
 
 
