@@ -1,5 +1,5 @@
-"""What works: a Celery worker that claims rows by lease and supervises one process a piece of work.
+"""A Celery worker that claims rows by lease, and supervises one process for each piece of work.
 
-app -> supervisor -> trainer | registrar | evaluator | analyst (processes of their own); reconciler
-finds what was lost.
+app -> supervisor -> trainer | registrar | examiner (each in its own process). The reconciler finds
+work that was lost.
 """

@@ -18,12 +18,10 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Run until told to stop; what was running is put back for another worker, or for the next
-    start.
+    """Run until asked to stop. Running work is then requeued, for another worker or the next start.
 
     Returns:
-        0 after SIGTERM; as Celery has it, 1 after Ctrl-C and after an error that it cannot get
-        over.
+        0 after SIGTERM. Celery answers 1 after Ctrl-C and after an unrecoverable error.
     """
     folder = get_folder()
     worker_id = folder.worker_id
@@ -35,15 +33,15 @@ def main() -> int:
         log.critical("refusing to start: %s", error)
         return 1
     except DBAPIError:
-        log.warning("the database does not answer yet; work begins when it does")
+        log.warning("the database does not answer yet; this worker takes work once it does")
 
     with folder.create():
         try:
             celery = app.Worker(
                 hostname=f"colt@{worker_id}",
-                # A task only watches over a process of its own. Threads, then: children of a pool
-                # share locks, and one that is killed while it waits for work keeps them, and the
-                # others from all work.
+                # Each task only watches a process that it has started, so threads are enough. The
+                # processes of a Celery pool share locks. One that is killed while it waits for work
+                # keeps a lock, and blocks all others.
                 pool="threads",
                 concurrency=len(Bell),  # a task for each lane (see app.py)
                 quiet=True,
@@ -64,7 +62,7 @@ def _say_goodbye(worker_id: str) -> None:
         with writing() as session:
             workers.forget(session, worker_id)
     except DBAPIError:
-        log.warning("the database does not answer; this worker's row stays for a while")
+        log.warning("the database does not answer; this worker stays in the list of workers for a while")
 
 
 if __name__ == "__main__":

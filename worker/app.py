@@ -1,5 +1,7 @@
-"""The Celery side: a task for each bell, without arguments: a message only says that there is work.
-No torch here."""
+"""The Celery tasks: one for each bell, without arguments. This module imports no torch.
+
+A message only says that there is work.
+"""
 
 from __future__ import annotations
 
@@ -29,19 +31,18 @@ from worker.sweeper import Sweeper
 app = get_celery()
 log = logging.getLogger(__name__)
 
-# One piece of work a lane at a time: a registration waits neither behind a training nor behind a
-# probe.
+# Each lane does one piece of work at a time, so a registration never waits for a training or probe.
 _lanes = {bell: Lock() for bell in Bell}
 LONGEST_REST_SECONDS = 60.0
 
 
 def work_off(bell: Bell) -> None:
-    """Do the work that the bell rings for until none waits."""
+    """Do the waiting work of this bell's lane until none is left."""
     lane = _lanes[bell]
     if not lane.acquire(blocking=False):
-        return  # whoever has it looks for more before letting go
+        return  # the thread that holds the lock takes all waiting work
     mine = get_folder()
-    faults = 0  # in a row, of whatever work
+    faults = 0  # failures in a row, of any work
     try:
         while not mine.stopping:
             check_not_newer(get_engine())
@@ -60,29 +61,36 @@ def work_off(bell: Bell) -> None:
     except DBAPIError:
         log.warning("the database does not answer; the reconciler will ring again")
     except OSError as error:
-        log.warning("no work is taken, for it could not be stored: %s", error)
+        log.warning("no work is taken, because results could not be stored: %s", error)
     finally:
         lane.release()
 
 
 def _rest(mine: WorkerFolder, seconds: float) -> None:
-    """Take no work for a while: a sick machine would break off all that waits, while a healthy one
-    could do it."""
-    log.warning("work broke off: no more is taken for %g s", seconds)
+    """Take no work for a while.
+
+    A faulty machine would make all waiting work fail, though another machine could do it.
+    """
+    log.warning("the work failed; this worker takes no more for %g s", seconds)
     until = time.monotonic() + seconds
     while time.monotonic() < until and not mine.stopping:
         time.sleep(min(get_settings().poll_seconds, seconds))
 
 
 def _check_storage(mine: WorkerFolder) -> None:
-    """Raise OSError where work would break off at its first file, and use up its attempts. Until
-    then it waits."""
+    """Check that files can be written.
+
+    Otherwise work would fail at its first file and use up its attempts.
+
+    Raises:
+        OSError: when they cannot be written.
+    """
     mine.check()
     get_artifacts().check()
 
 
 def command(lease: Lease) -> tuple[str, list[str]]:
-    """The module that works on such a row, and its arguments."""
+    """The module that does the work on this row, and its arguments."""
     return lease.model.program, [lease.model.noun, lease.id]
 
 
@@ -98,13 +106,13 @@ for _bell in Bell:
 
 
 def set_up_logging(**_: Any) -> None:
-    """Celery itself speaks up only when something is wrong."""
+    """Log as the service does. Of Celery's own messages only warnings and errors are logged."""
     logs.set_up(worker_id=get_folder().worker_id)
     for noisy in ("celery", "kombu"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-# Connected, it takes the place of Celery's own set-up.
+# A connected receiver replaces Celery's own set-up.
 signals.setup_logging.connect(set_up_logging)
 
 
@@ -120,8 +128,10 @@ def _on_shutdown(**_: Any) -> None:
 
 
 class PutWorkBack(bootsteps.StartStopStep):  # type: ignore[misc]
-    """However Celery ends, it waits for its tasks: they are told first. An error of its own sends
-    no signal."""
+    """Asks the tasks to stop when Celery ends for any reason.
+
+    Celery waits for its tasks at its end. After an error of its own it sends no shutdown signal.
+    """
 
     def close(self, _: Any) -> None:
         get_folder().stopping = True

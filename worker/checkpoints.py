@@ -1,4 +1,4 @@
-"""A job's checkpoints: files first, then the row, so that a row never names what is not there."""
+"""A job's checkpoints. Files are written before the row, so a row never names a missing file."""
 
 from __future__ import annotations
 
@@ -23,21 +23,24 @@ log = logging.getLogger("worker")
 class CheckpointFolder:
     """`jobs/ID/checkpoints/EPOCH-STEP-ROUNDS-RANDOM/` in the artifact store.
 
-    The name says what the state holds, and no two writes share one: a process that was paused in
-    the middle of a write, and wakes when another has the job, cannot replace that one's files. What
-    a kill between file and row leaves is found later (store/orphans.py).
+    Each write has a name of its own. So a process that is paused in the middle of a write cannot
+    replace the files of another worker that has taken over the job. Files that a kill leaves
+    without a row are found later (store/orphans.py).
     """
 
     def __init__(self, artifacts: ArtifactStore, job_id: str) -> None:
         self._artifacts = artifacts
         self._job_id = job_id
-        self.damaged: list[Checkpoint] = []  # that `last` went past
+        self.damaged: list[Checkpoint] = []  # that `last` has skipped
 
     def store(self, event: CheckpointReady) -> Checkpoint:
-        """Write the state and, beside it, the backbone alone. Returns the row to record.
+        """Write the whole state, and the backbone alone next to it.
+
+        Returns:
+            The row to record.
 
         Raises:
-            OSError: when there is no room, or the store is away; then nothing is left of either.
+            OSError: when the store is full or cannot be used. Then neither file is left.
         """
         from colt_core.training.checkpoint import write_backbone, write_checkpoint  # torch
 
@@ -64,22 +67,28 @@ class CheckpointFolder:
         )
 
     def record(self, session: Session, row: Checkpoint) -> list[str]:
-        """Add the row, drop one of the same state and old ones. Returns the keys to `delete` after
-        the commit."""
+        """Add the row, and drop old rows and an earlier one of the same state.
+
+        Returns:
+            The keys to `delete` after the commit.
+        """
         replaced = recording.replace_checkpoint(session, row)
         return replaced + recording.drop_old_checkpoints(session, self._job_id, get_settings().keep_checkpoints)
 
     def delete(self, keys: list[str]) -> None:
-        """Delete files that no row names any more."""
+        """Delete files that no row names any more.
+
+        Raises:
+            ArtifactsUnavailable: when they cannot be deleted.
+        """
         for key in keys:
             self._artifacts.delete(key)
 
     def last(self) -> tuple[Checkpoint, Snapshot] | None:
-        """The furthest checkpoint whose file is as it was written, with its state; None when there
-        is none.
+        """The furthest undamaged checkpoint, with its state; None when there is none.
 
         Raises:
-            ArtifactsUnavailable: when the store is away, so that nobody knows.
+            ArtifactsUnavailable: when the store cannot be used, so that this is unknown.
         """
         with reading() as session:
             rows = recording.checkpoints(session, self._job_id)
@@ -87,12 +96,16 @@ class CheckpointFolder:
         for row in rows:
             if (state := self.load(row)) is not None:
                 return row, state
-            log.warning("checkpoint %s is missing or damaged; going back to the one before", row.artifact)
+            log.warning("checkpoint %s is missing or damaged; trying the previous one", row.artifact)
             self.damaged.append(row)
         return None
 
     def load(self, row: Checkpoint) -> Snapshot | None:
-        """The state of a checkpoint; None when its file is missing, or not what was written."""
+        """The state of a checkpoint; None when its file is missing or damaged.
+
+        Raises:
+            ArtifactsUnavailable: when the store cannot be used.
+        """
         from colt_core.training.checkpoint import load_checkpoint  # torch
 
         try:
@@ -102,8 +115,7 @@ class CheckpointFolder:
         return load_checkpoint(path)
 
     def reload(self, row: Checkpoint) -> Snapshot:
-        """The state of a checkpoint that another process of the same job has just loaded, and so
-        compared."""
+        """The state of a checkpoint that another process of the job has just loaded and checked."""
         from colt_core.training.checkpoint import load_checkpoint  # torch
 
         return load_checkpoint(self._artifacts.local_path(f"{row.artifact}/{STATE}"))

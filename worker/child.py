@@ -1,5 +1,4 @@
-"""The frame of a working process: its lease, its signals, its log, and how its errors end the
-work."""
+"""What every working process shares: its lease, signals, log, and how errors end its work."""
 
 from __future__ import annotations
 
@@ -25,8 +24,8 @@ from worker.describe import LONGEST, describe, without_paths
 from worker.handover import DIGESTS, PARENT, TOKEN
 from worker.patience import retry_transaction
 
-# What would go wrong again in the same way: bad data or bad settings. All else may be the machine's
-# fault (memory, disk, network, a driver) and is worth another attempt.
+# Errors that would occur again: bad data or bad settings. Others may come from the machine (memory,
+# disk, network, a driver), and the work is tried again.
 DETERMINISTIC = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
 PR_SET_PDEATHSIG = 1
 
@@ -34,21 +33,19 @@ log = logging.getLogger("worker")
 
 
 class WorkFailed(Exception):
-    """The work cannot succeed, now or later. The message is for the user and says what to
-    change."""
+    """The work cannot succeed. The message is for the user and says what to change."""
 
 
 class WorkBrokeOff(Exception):
-    """The work may succeed when it is started again. The message is for the user and says what was
-    in the way."""
+    """The work may succeed in another attempt. The message is for the user and says what failed."""
 
 
 class StopRequested(BaseException):
-    """The supervisor wants this process to end; the work will be put back or is cancelled."""
+    """The supervisor asks this process to end. The work is then requeued or cancelled."""
 
 
 class Interrupt:
-    """SIGTERM raises `StopRequested` on the spot; or, while `deferred`, only sets `requested`."""
+    """SIGTERM raises `StopRequested` at once. While `deferred`, it only sets `requested`."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -62,8 +59,11 @@ class Interrupt:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Where the work looks at `requested` itself, and stops at a place that it can go on
-        from."""
+        """For work that checks `requested` itself, and stops where it can be resumed.
+
+        Raises:
+            StopRequested: at the end, if SIGTERM arrived inside.
+        """
         self._deferred = True
         try:
             yield
@@ -74,12 +74,11 @@ class Interrupt:
 
 
 def run(model: type[Leased], row_id: str, work: Callable[[Lease, Interrupt], None]) -> int:
-    """Do `work` on the row; when it raises, end the row as failed, or put it back for another
-    attempt.
+    """Do `work` on the row. After an error, mark the row as failed or requeue it.
 
     Returns:
-        The exit code: 0 when there is nothing to explain. The supervisor goes by the row, not by
-            the code.
+        The exit code: 0 after success or a requested stop. The supervisor relies on the row, not on
+        this code.
     """
     interrupt = Interrupt()
     die_with_parent()
@@ -101,14 +100,14 @@ def run(model: type[Leased], row_id: str, work: Callable[[Lease, Interrupt], Non
         log.exception("failed")
         _end(lease, describe(error), again=False)
     except Exception as error:
-        log.exception("broke off")
-        if not interrupt.requested:  # else the supervisor settles it, as work that it stopped
+        log.exception("failed, but another attempt may succeed")
+        if not interrupt.requested:  # else the supervisor writes the outcome of work that it stopped
             _end(lease, _reason(error), again=True)
     return 1
 
 
 def main(work: Callable[[Lease, Interrupt], None]) -> int:
-    """`run` on the row that the command line names, as `NOUN ID`."""
+    """Call `run` for the row that the command line names as `NOUN ID`."""
     noun, row_id = sys.argv[1:]
     (model,) = (model for model in leased_models() if model.noun == noun)
     return run(model, row_id, work)
@@ -128,16 +127,16 @@ def _end(lease: Lease, reason: str, *, again: bool) -> None:
     try:
         retry_transaction(write)
     except LeaseLost:
-        log.warning("the lease was lost meanwhile; nothing was written")
+        log.warning("the lease was lost in the meantime; nothing was written")
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when its supervisor ends, however that ends (Linux;
-    elsewhere the lease rules).
+    """Let the kernel kill this process when its supervisor ends for any reason.
 
-    Call it from the main thread.
+    This works on Linux. Elsewhere the process ends once it has lost its lease. Call it from the
+    main thread.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ[PARENT]):  # it ended before we asked
+    if os.getppid() != int(os.environ[PARENT]):  # the supervisor has already ended
         os._exit(1)

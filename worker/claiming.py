@@ -1,4 +1,4 @@
-"""Taking the next piece of work."""
+"""Claiming the next piece of work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from store.settings import get_settings
 
 
 def take(model: type[Leased], worker_id: str) -> Lease | None:
-    """Claim the oldest waiting row; a job is running from then on."""
+    """Claim the oldest waiting row. For a job, also record the new attempt.
+
+    Returns:
+        The lease, or None when no row is waiting.
+    """
     with writing() as session:
         lease = leases.claim(session, model, worker_id, get_settings().lease_seconds)
         if lease is not None and model is Job:

@@ -1,5 +1,4 @@
-"""`python -m worker.examiner evaluation|analysis ID`: what was asked of one checkpoint,
-answered."""
+"""`python -m worker.examiner evaluation|analysis ID`: evaluate or analyse one checkpoint."""
 
 from __future__ import annotations
 
@@ -31,11 +30,11 @@ Columns = dict[str, Any]  # of the row, by name
 
 
 def examine(lease: Lease, _interrupt: Interrupt) -> None:
-    """Find the answer and fill the row.
+    """Evaluate or analyse the checkpoint, and write the result to the row.
 
     Raises:
-        WorkFailed: when the checkpoint is gone, the data are damaged, or they give no answer.
-        WorkBrokeOff: when the data are not there.
+        WorkFailed: when the checkpoint is missing, or the data are damaged or unsuitable.
+        WorkBrokeOff: when the data are missing.
         LeaseLost: when the row was deleted, or another worker has it.
         StopRequested: after SIGTERM.
     """
@@ -51,7 +50,7 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
 
     def write(session: Session) -> None:
         row = leases.held(session, lease)
-        if row.status == WorkStatus.CANCELLING:  # too late to be of use: the client was told that it ends
+        if row.status == WorkStatus.CANCELLING:  # the client already sees that it is cancelled
             outcome.interrupted(session, lease)
             return
         for name, value in columns.items():
@@ -64,7 +63,7 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
 
 
 def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings) -> Columns:
-    """Evaluate the backbone in `state`. A job's trainer does so too.
+    """Evaluate the backbone in `state`. A job's trainer uses this too.
 
     Raises:
         WorkFailed: when the data set is too small for the probe.
@@ -107,8 +106,7 @@ def _analysis(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:
 
 
 def _columns(found: dict[str, Any]) -> Columns:
-    """What a probe found, in the columns of its row; what has no column of its own goes into
-    `result`."""
+    """A probe's results by column. Results without a column of their own go into `result`."""
     found = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
     columns = {name: found.pop(name) for name in Evaluation.FOUND if name in found}
     return columns | {"result": found or None}

@@ -1,4 +1,4 @@
-"""One worker on this machine: its folder there, and the word to stop."""
+"""One worker on this machine: its folder, and its flag to stop."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from typing import IO
 from store.models import new_id
 from store.settings import get_settings
 
-UNBORN_SECONDS = 60.0  # a worker takes milliseconds from its folder to the lock on it
+UNBORN_SECONDS = 60.0  # a worker locks its new folder within milliseconds
 
 
 class WorkerFolder:
-    """`home/workers/ID`, with scratch space for what the worker does.
+    """`home/workers/ID`, with scratch space for the worker's processes.
 
-    Its lock ends with the worker, however that ends; so a folder whose lock nobody holds is
-    rubbish.
+    The worker holds a lock on it, which the kernel releases when the worker ends for any reason. So
+    an unlocked folder is a leftover.
     """
 
     def __init__(self, home: Path, worker_id: str) -> None:
         self.worker_id = worker_id
         self.path = home / "workers" / worker_id
-        self.stopping = False  # then work is put back, and nothing new begun; no Event, as a signal handler sets it
+        self.stopping = False  # work is requeued and none is begun; no Event, since a signal handler sets it
 
     @property
     def digests(self) -> Path:
-        """Where this worker's processes note what files hold: see store/digests.py."""
+        """Where this worker's processes remember digests of files (see store/digests.py)."""
         return self.path / "digests"
 
     def create(self) -> IO[bytes]:
-        """Make the folder, and sweep up what dead workers left beside it.
+        """Make the folder, and remove the folders of dead workers.
 
         Returns:
-            The open file that holds the lock; keep it.
+            The open file that holds the lock. Keep it open.
         """
-        unborn = self.path.with_name(f".{self.worker_id}")  # seen by nobody's sweep before its lock is held
+        unborn = self.path.with_name(f".{self.worker_id}")  # other workers do not remove it before it is locked
         unborn.mkdir(parents=True)
         lock = _lock(unborn)
         assert lock is not None
@@ -56,7 +56,7 @@ class WorkerFolder:
         """Write and remove a few bytes.
 
         Raises:
-            OSError: when the disk is full, or cannot be written.
+            OSError: when the disk is full or cannot be written.
         """
         probe = self.path / f"probe-{new_id()}"
         try:
@@ -65,7 +65,11 @@ class WorkerFolder:
             probe.unlink(missing_ok=True)
 
     def scratch(self, name: str) -> Path:
-        """An empty folder for one piece of work; whoever takes it removes it."""
+        """Make an empty folder for one piece of work. The caller removes it.
+
+        Raises:
+            OSError: when it cannot be made.
+        """
         path = self.path / "scratch" / name
         path.mkdir(parents=True)
         return path
@@ -73,8 +77,10 @@ class WorkerFolder:
 
 @lru_cache
 def get_folder() -> WorkerFolder:
-    """The folder of this process's worker. A restarted worker is another one, and takes no lease
-    for its own."""
+    """The folder of this process's worker.
+
+    A restarted worker has a new id, so it owns no old lease.
+    """
     return WorkerFolder(get_settings().home, f"{socket.gethostname()}-{new_id()[:12]}")
 
 
@@ -93,14 +99,14 @@ def _may_be_unborn(folder: Path) -> bool:
         return False
     try:
         return time.time() - folder.stat().st_mtime < UNBORN_SECONDS
-    except FileNotFoundError:  # just born
+    except FileNotFoundError:  # just renamed
         return True
 
 
 def _remove_dead(folder: Path) -> None:
     try:
         lock = _lock(folder)
-    except FileNotFoundError:  # it goes away by itself this moment
+    except FileNotFoundError:  # another process is removing it
         return
     if lock is not None:
         with lock:

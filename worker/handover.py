@@ -1,5 +1,7 @@
-"""What a supervisor hands to the process it starts: by environment, since anyone may read a command
-line."""
+"""Environment variables from a supervisor to the process it starts.
+
+They are not arguments, since any user of the machine can read a command line.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,10 @@ from store.leases import Lease
 
 TOKEN = "COLT_LEASE_TOKEN"  # noqa: S105 (the variable's name)
 PARENT = "COLT_SUPERVISOR_PID"
-DIGESTS = "COLT_DIGESTS"  # the folder that remembers what files hold, one for all work of a worker
-SCRATCH = "COLT_SCRATCH"  # an empty folder, removed by the supervisor whatever happens
+DIGESTS = "COLT_DIGESTS"  # the worker's folder of remembered digests (store/digests.py)
+SCRATCH = "COLT_SCRATCH"  # an empty folder, which the supervisor always removes
 
 
 def handed_over(lease: Lease, *, scratch: Path, digests: Path) -> dict[str, str]:
-    """The variables, when this process is the supervisor."""
+    """The variables for a new process of this supervisor."""
     return {TOKEN: lease.token, PARENT: str(os.getpid()), DIGESTS: str(digests), SCRATCH: str(scratch)}

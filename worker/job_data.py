@@ -1,4 +1,4 @@
-"""The data of a job, as its processes read them."""
+"""Loading the data of a job."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ def load_data(job: Job) -> tuple[ImageDataset, ImagePool | None]: ...
 @overload
 def load_data(job: Job, needs: Set[str]) -> tuple[ImageDataset | DatasetLabels, ImagePool | None]: ...
 def load_data(job: Job, needs: Set[str] = EVERYTHING) -> tuple[ImageDataset | DatasetLabels, ImagePool | None]:
-    """The data set that a job trains on, and its pool where it has one.
+    """The data set that a job trains on, and its pool if it has one.
 
     Args:
-        needs: of "images" (those of the data set) and "pool". What is not needed is not opened:
-            without images there are labels, class names and parts.
+        job: the job.
+        needs: what to open, among "images" (of the data set) and "pool". Without images, only
+            labels, class names and parts are loaded.
 
     Raises:
         WorkFailed, WorkBrokeOff: as `whole_folder`.
     """
     dataset, pool = _rows(job)
-    # Behind the session: reading gigabytes takes a while.
+    # After the session has ended, since reading gigabytes takes a while.
     labelled: ImageDataset | DatasetLabels
     if "images" in needs:
         labelled = ImageDataset.load(whole_folder(dataset))
@@ -40,8 +41,7 @@ def load_data(job: Job, needs: Set[str] = EVERYTHING) -> tuple[ImageDataset | Da
 
 
 def reload_data(job: Job) -> tuple[ImageDataset, ImagePool | None]:
-    """The same, in a further process of the job: its trainer has just compared all files with what
-    was written."""
+    """The data of a job, for its other processes: its trainer has just checked the files."""
     dataset, pool = _rows(job)
     folder_of = get_artifacts().local_path
     images = ImageDataset.load(folder_of(dataset.artifact))
@@ -49,20 +49,23 @@ def reload_data(job: Job) -> tuple[ImageDataset, ImagePool | None]:
 
 
 def whole_folder(row: Registered, without: Set[str] = frozenset()) -> Path:
-    """The files of registered data, which are what was written; those in `without` are not looked
-    at.
+    """The folder of registered data, after comparing its files with what was written.
 
-    Each was read to its end by this worker since it started, or since the file last changed.
+    This worker reads each file to its end once, and again only after it has changed.
+
+    Args:
+        row: the data set or pool.
+        without: names of files that are not checked.
 
     Raises:
-        WorkFailed: when they are damaged.
-        WorkBrokeOff: when they are not there, which a disk that is not mounted explains as well.
+        WorkFailed: when a file is damaged.
+        WorkBrokeOff: when a file is missing. The disk may just not be mounted.
     """
     files = {name: Stored(**written) for name, written in (row.files or {}).items() if name not in without}
     try:
         return get_artifacts().whole_folder(row.artifact, files)
     except ArtifactDamaged as error:
-        damaged = "is not what was registered: it is damaged. Restore it from a backup, or register the data anew"
+        damaged = "is not what was registered: it is damaged. Restore it from a backup, or register the data again"
         raise WorkFailed(f"a file of '{row.name}' ({error}) {damaged}") from error
     except FileNotFoundError as error:
         missing = str(error).removeprefix(row.artifact).removeprefix("/")

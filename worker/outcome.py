@@ -1,7 +1,7 @@
-"""How a piece of work ends, in the database. Each takes the row by its lease, so nobody ends
-another's work.
+"""Writing the outcome of a piece of work.
 
-All raise `LeaseLost` when the row is not ours any more.
+Each function checks the lease, so no process ends another's work. All raise `LeaseLost` when the
+lease is no longer valid.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from store.models import CheckpointWork, Job, Leased, utc_now
 from store.repositories import attempts, checkpoint_work, events
 from store.statuses import AttemptOutcome, WorkStatus
 
-LAST_FAULT = "It broke off {faults} times without getting any further, and will not be started again by itself."
+LAST_FAULT = "It failed {faults} times in a row without progress, and will not be started again automatically."
 
 
 def interrupted(session: Session, lease: Lease) -> str:
-    """Put back work that its worker was told to stop; that start does not count. Cancelled work
-    ends here.
+    """Requeue work whose worker was stopped, without counting the attempt. Cancelled work ends.
 
     Returns:
         The new status.
@@ -34,8 +33,7 @@ def interrupted(session: Session, lease: Lease) -> str:
 
 
 def not_begun(session: Session, lease: Lease, reason: str) -> str:
-    """Put back work that its worker could not start. It was not the work's fault, however often it
-    happens.
+    """Requeue work that its worker could not start. The attempt does not count as a fault.
 
     Returns:
         The new status.
@@ -48,12 +46,12 @@ def not_begun(session: Session, lease: Lease, reason: str) -> str:
 
 
 def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
-    """Put back work that broke off and may succeed when started again; fail it once `max_attempts`
-    starts in a row got no further.
+    """Requeue work that failed and may succeed in another attempt.
 
-    The number of starts alone is no reason: machines fail often in the weeks of a long run. Without
-    any bound, what runs out of memory would be started for ever. A run gets further with each
-    checkpoint and each of its evaluations.
+    After `max_attempts` attempts in a row without progress, the work fails. Each checkpoint and
+    each evaluation counts as progress. The total number of attempts is not limited, since machines
+    fail often during a run of weeks. Without any limit, work that runs out of memory would be
+    started forever.
 
     Returns:
         The new status.
@@ -62,7 +60,7 @@ def faulted(session: Session, lease: Lease, reason: str, max_attempts: int) -> s
 
 
 def lost(session: Session, lease: Lease, reason: str, max_attempts: int) -> str:
-    """The same for work whose lease has expired.
+    """The same as `faulted`, for work whose lease has expired.
 
     Returns:
         The new status.
@@ -79,12 +77,12 @@ def _broke_off(session: Session, lease: Lease, how: AttemptOutcome, reason: str,
     if row.faults >= max_attempts:
         return _end(session, row, row.failed, f"{reason}. {LAST_FAULT.format(faults=row.faults)}")
     if isinstance(row, Job):
-        events.append(session, row.id, "log", {"lines": [f"attempt {row.attempts} broke off: {reason}"]})
+        events.append(session, row.id, "log", {"lines": [f"attempt {row.attempts} failed: {reason}"]})
     return _put_back(session, row)
 
 
 def failed(session: Session, lease: Lease, reason: str) -> str:
-    """End work that would fail in the same way again.
+    """End work that would fail again in the same way.
 
     Returns:
         The new status.
@@ -97,7 +95,7 @@ def failed(session: Session, lease: Lease, reason: str) -> str:
 
 
 def succeeded(session: Session, lease: Lease) -> str:
-    """End a job, or work on a checkpoint, whose results are all recorded.
+    """End a job, an evaluation or an analysis whose results are all recorded.
 
     Returns:
         The new status.
@@ -108,7 +106,7 @@ def succeeded(session: Session, lease: Lease) -> str:
 
 
 def _close(session: Session, row: Leased, how: AttemptOutcome, reason: str | None = None) -> None:
-    """Note how this attempt ended, which may differ from how the job goes on."""
+    """Record how this attempt ended. The job itself may continue in another one."""
     if isinstance(row, Job):
         attempts.end(session, row, how, reason)
 
@@ -138,6 +136,6 @@ def _release(row: Leased) -> None:
 
 
 def _tell(session: Session, row: Job) -> None:
-    session.flush()  # the row first: its lock keeps the events' ids in the order in which they become visible
+    session.flush()  # the row first: its lock makes events visible in the order of their ids
     data = {"status": row.status} if row.error is None else {"status": row.status, "error": row.error}
     events.append(session, row.id, "status", data)

@@ -1,4 +1,4 @@
-"""How fast a run goes and how long it still takes, smoothed."""
+"""The smoothed speed of a run, and how long it will still take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ SMOOTHING = 0.9
 
 
 class Pace:
-    """Exponentially smoothed seconds a step."""
+    """Exponentially smoothed seconds per step."""
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
@@ -19,9 +19,9 @@ class Pace:
 
     @property
     def images_per_second(self) -> float | None:
-        """Images, each of two views; None before the first step."""
+        """Images per second, where an image has two views; None before the first step."""
         return self._batch_size / self._seconds if self._seconds else None
 
     def eta_seconds(self, steps_left: int) -> float | None:
-        """Seconds until the last step, at this pace; sampling rounds and probes come on top."""
+        """Seconds until the last step at this pace, without sampling rounds and probes."""
         return None if self._seconds is None else steps_left * self._seconds

@@ -1,5 +1,7 @@
-"""Waiting out short outages: a restart of Postgres, or a disk that is full for a while, must not
-end a training."""
+"""Waiting out short outages.
+
+A training must not end because Postgres restarts or a disk is full for a while.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,17 @@ log = logging.getLogger(__name__)
 
 
 def retry_transaction(action: Callable[[Session], T], patience: float | None = None) -> T:
-    """Run `action` in a transaction of its own; anew when the database was away, for up to
-    `patience` seconds.
+    """Run `action` in its own transaction, and again while the database does not answer.
 
-    An action must therefore do nothing but write through its session.
+    Since it may run several times, an action must only write through its session.
+
+    Args:
+        action: called with a writing session.
+        patience: seconds to keep trying; None for `COLT_PATIENCE_SECONDS`.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: when the database stays away, or refuses for another reason than
-            its absence.
+        sqlalchemy.exc.DBAPIError: when the database still does not answer, or reports another
+            error.
         LeaseLost: from the action, at once.
     """
 
@@ -55,16 +60,17 @@ def retry_during_outage(
     give_up: Callable[[], bool] = lambda: False,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> T:
-    """Run `action`; anew after an outage, for up to `patience` seconds (default:
-    `COLT_PATIENCE_SECONDS`).
+    """Run `action`, and again after each outage.
 
     Args:
-        outage: what is away, in words; None for an error that time does not mend.
-        give_up: asked after every failure.
-        on_wait: told what is away, before the first pause.
+        action: what to run.
+        outage: describes what is unavailable; None for an error that waiting does not fix.
+        patience: seconds to keep trying; None for `COLT_PATIENCE_SECONDS`.
+        give_up: called after every failure; True ends the attempts.
+        on_wait: called before the first pause, with the description from `outage`.
 
     Raises:
-        Exception: the action's last.
+        Exception: the last error of the action.
     """
     patience = get_settings().patience_seconds if patience is None else patience
     deadline, pause, told = time.monotonic() + patience, 0.1, False
@@ -84,7 +90,7 @@ def retry_during_outage(
 
 
 def is_outage(error: DBAPIError) -> bool:
-    """Whether the database was away, busy or full, rather than unwilling."""
-    if isinstance(error.orig, sqlite3.OperationalError):  # SQLite calls a missing column so too
+    """Whether the database was unavailable, busy or full. Other errors are no outage."""
+    if isinstance(error.orig, sqlite3.OperationalError):  # SQLite raises it for a missing column too
         return error.orig.sqlite_errorname.startswith(SQLITE_OUTAGES)
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)

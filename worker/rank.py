@@ -1,5 +1,7 @@
-"""`python -m worker.rank JOB_ID RANK CHECKPOINT_ID|-`: train one job beside its trainer, which
-keeps the records."""
+"""`python -m worker.rank JOB_ID RANK CHECKPOINT_ID|-`: one of the further processes of a job.
+
+It trains together with the job's trainer. Only the trainer records the run.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,11 @@ log = logging.getLogger("worker")
 
 
 def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
-    """Go through the run's events. Exits with 0 also where the run cannot go on: the trainer meets
-    the same."""
+    """Train, without recording anything.
+
+    Returns:
+        0, also after an error that ends the run: the trainer gets the same error and reports it.
+    """
     die_with_parent()
     logs.set_up(job_id=job_id, rank=rank)
     with reading() as session:
@@ -40,7 +45,7 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
             for _ in pretrain(config, images, pool_images, resume_from=state):
                 pass
         except (TrainingDiverged, *DETERMINISTIC):
-            log.exception("cannot go on")
+            log.exception("the run cannot continue")
     return 0
 
 

@@ -1,9 +1,8 @@
-"""The further processes of a job with `num_processes` > 1: the trainer starts them, and none
-outlives it.
+"""The further processes of a job with `num_processes` > 1. The trainer starts and ends them.
 
-They are of the trainer's process group and die with it; they hold no lease and write nothing. Once
-one of them fails, the trainer ends too, so that its supervisor puts the job back for another
-attempt from the last checkpoint.
+They belong to the trainer's process group and die with it. They hold no lease and record nothing.
+When one of them fails, the trainer ends too. Its supervisor then requeues the job, which resumes
+from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -31,10 +30,12 @@ log = logging.getLogger("worker")
 
 @contextmanager
 def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None) -> Iterator[None]:
-    """Be rank 0 of the job's processes, the others started and watched, until the context ends.
+    """Start and watch the job's other processes. This process is rank 0 until the context ends.
 
     Args:
-        checkpoint_id: the row of the checkpoint that the job goes on from.
+        config: the job's configuration.
+        job_id: the job.
+        checkpoint_id: the checkpoint that the job resumes from; None for a start from scratch.
     """
     if config.num_processes == 1:
         yield
@@ -42,7 +43,7 @@ def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None)
     threads = torch.get_num_threads()
     share = max(1, threads // config.num_processes)
     environment = {**os.environ, PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(share)}
-    if sys.platform == "linux":  # they are all on this machine, and need be heard nowhere else
+    if sys.platform == "linux":  # all ranks are on this machine, so only loopback is used
         environment["GLOO_SOCKET_IFNAME"] = os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     others = [
         subprocess.Popen(
@@ -58,7 +59,7 @@ def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None)
         with process_group(config, launch(0, config.num_processes)):
             try:
                 yield
-            finally:  # first of all: what happens to the others after this is not their fault
+            finally:  # first, since exits of the others after this are no failures
                 ended.set()
                 watch.join()
     finally:
@@ -70,14 +71,15 @@ def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None)
 
 
 def launch(rank: int, size: int) -> Launch:
-    """A rank's place; they find each other by a file in the trainer's scratch folder, which is new
-    for each attempt."""
+    """The launch settings of a rank.
+
+    Ranks find each other by a file in the trainer's scratch folder, which is new for each attempt.
+    """
     return Launch(rank, size, rank, size, rendezvous=f"file://{Path(os.environ[SCRATCH]).resolve() / 'ranks'}")
 
 
 def _end_with(others: list[subprocess.Popen[bytes]], ended: Event) -> None:
-    """End this process once another has failed: in a collective, it might wait for that one for a
-    long time."""
+    """End this process when another fails. In a collective call it might wait long for that one."""
     while not ended.wait(LOOK_SECONDS):
         for rank, process in enumerate(others, start=1):
             if process.poll() not in (None, 0):

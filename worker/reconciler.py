@@ -1,5 +1,4 @@
-"""What keeps the service going when something was lost: a heartbeat, expired leases, bells that
-nobody heard."""
+"""The thread that sends heartbeats, recovers lost work and rings for waiting work."""
 
 from __future__ import annotations
 
@@ -25,13 +24,13 @@ from worker import outcome
 from worker.folder import WorkerFolder
 
 FORGET_WORKERS_AFTER = dt.timedelta(hours=1)
-LOST = "Its worker fell silent: it was killed, or its machine was"
+LOST = "Its worker fell silent: the process was killed, or its machine went down"
 
 log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Runs in a thread of every worker; what one finds, the others need not."""
+    """Runs in a thread of every worker. Any of them can recover the lost work of another."""
 
     def __init__(self, folder: WorkerFolder) -> None:
         self._folder = folder
@@ -39,8 +38,8 @@ class Reconciler:
         self._recover_from = -math.inf
 
     def run(self) -> None:
-        """Reconcile for ever; an outage of the database or the broker is waited out."""
-        self._be_patient()  # what was before the start, nobody here has seen
+        """Reconcile until the worker stops, also through outages of the database or the broker."""
+        self._pause_recovery()  # leases may have expired only because everything was down before the start
         away = False
         while not self._folder.stopping:
             try:
@@ -49,24 +48,24 @@ class Reconciler:
                 away = False
             except DatabaseIsNewer as error:
                 if not away:
-                    log.error("neither beating nor taking work: %s", error)
+                    log.error("this worker sends no heartbeat and takes no work: %s", error)
                 away = True
             except DBAPIError:
-                self._be_patient()
-                if not away:  # once an outage
-                    log.warning("the database does not answer, or has no tables yet; trying on")
+                self._pause_recovery()
+                if not away:  # log each outage once
+                    log.warning("the database does not answer, or has no tables yet; trying again")
                 away = True
             except Exception:
                 log.exception("could not reconcile")
             time.sleep(get_settings().reconcile_seconds)
 
     def once(self) -> None:
-        """Beat, take expired leases back, and ring for what waits."""
+        """Send a heartbeat, recover work with expired leases, and ring for waiting work."""
         settings = get_settings()
         with writing() as session:
             workers.beat(session, self._folder.worker_id, FORGET_WORKERS_AFTER)
             if self._gap() > settings.reconcile_seconds + settings.lease_seconds / 2:
-                self._be_patient()
+                self._pause_recovery()
             rubbish = recover(session) if time.monotonic() >= self._recover_from else []
         for key in rubbish:
             get_artifacts().delete(key)
@@ -76,25 +75,29 @@ class Reconciler:
             ring(bell)
 
     def _gap(self) -> float:
-        """Seconds since the last beat, by the clock that saw more of them: leases end by wall time,
-        but the monotonic clock stands still while a machine sleeps, and when the time is set. Set
-        back, it counts as a gap too."""
+        """Seconds since the last heartbeat, by the clock that shows more of them.
+
+        Leases expire by wall time. The monotonic clock misses the time in which a machine sleeps,
+        and changes of the wall clock. A wall clock that is set back counts as a gap too.
+        """
         (steady, wall), self._beaten = self._beaten, (time.monotonic(), time.time())
         passed = self._beaten[0] - steady
         return passed + abs(self._beaten[1] - wall - passed)
 
-    def _be_patient(self) -> None:
-        """Recover nothing for one lease's time: what kept this worker from beating, such as an
-        outage of the database, kept others from renewing their leases, and they do so as soon as
-        they can."""
+    def _pause_recovery(self) -> None:
+        """Recover nothing for the duration of one lease.
+
+        What kept this worker from its heartbeat, such as an outage of the database, also kept
+        others from renewing their leases. They renew them as soon as they can.
+        """
         self._recover_from = time.monotonic() + get_settings().lease_seconds
 
 
 def recover(session: Session) -> list[str]:
-    """Put back, or end, whatever is held under an expired lease.
+    """Requeue or end all work whose lease has expired.
 
     Returns:
-        Artifact keys that lost work left; to be deleted after the commit.
+        Artifact keys of files that lost work has left. Delete them after the commit.
     """
     rubbish = []
     for model in leased_models():
@@ -102,7 +105,7 @@ def recover(session: Session) -> list[str]:
             assert row.lease_token is not None
             lease = Lease(model, row.id, row.lease_token)
             status = outcome.lost(session, lease, LOST, get_settings().max_attempts)
-            lost = "%s %s was lost by %s and is %s again"
+            lost = "%s %s was lost by worker %s; its status is now %s"
             log.warning(lost, model.__tablename__, row.id, row.worker_id, status, extra=lease.ids)
             if (key := model.leftovers(row.id, lease.token, row)) is not None:
                 rubbish.append(key)

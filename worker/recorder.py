@@ -1,9 +1,8 @@
-"""The one writer of a job: turns the events of `pretrain` into rows and artifacts, in short
-transactions.
+"""Writes the events of `pretrain` as rows and artifacts, in short transactions.
 
-Every transaction begins by writing the job's row under its lease, so that a job lost to another
-worker is noticed before anything is written, and the ids of its events are in the order in which
-they become visible.
+Every transaction begins by writing the job's row under its lease. So a job lost to another worker
+is noticed before anything else is written. The lock on the row also makes events visible in the
+order of their ids.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from worker.rows import compute_column, round_row, tailness_row
 
 FLUSH_STEPS = 50
 FLUSH_SECONDS = 1.0
-# A page that opens replays all events: a long run tells of its progress less often.
-TELL_SECONDS, TELL_SECONDS_AT_MOST, TELL_SHARE = 1.0, 10.0, 0.01
+# A page replays all events when it opens, so a long run reports its progress less often.
+REPORT_SECONDS, LONGEST_REPORT_PAUSE, REPORT_SHARE = 1.0, 10.0, 0.01
 
 log = logging.getLogger("worker")
 
@@ -42,12 +41,16 @@ class Recorder:
     """Records one attempt of one job.
 
     Args:
-        labels: (N,) classes of the training images, 0..C-1. They serve the record alone; training
-            sees none.
-        stopping: whether this process was asked to end, so that it waits for nothing any more.
-        epoch: epochs that are finished already.
+        lease: the lease on the job.
+        config: the job's configuration.
+        labels: (N,) classes of the training images, 0..C-1. They are only recorded; training does
+            not use them.
+        num_classes: C.
+        checkpoints: the job's checkpoints.
+        epoch: number of epochs already finished.
         previous: indices of the OOD images that the last round before this attempt picked; empty
             without one.
+        stopping: whether this process was asked to end. Then it no longer waits for outages to end.
     """
 
     def __init__(
@@ -73,18 +76,18 @@ class Recorder:
         self._selected = previous
         self._pace = Pace(config.batch_size)
         self._points: list[recording.Point] = []  # not written yet
-        self._untold: list[recording.Point] = []  # not in an event yet
+        self._unreported: list[recording.Point] = []  # not in an event yet
         self._lines: list[str] = []
         self._last: StepDone | None = None
         self._flushed = self._began = time.monotonic()
-        self._told = -math.inf
+        self._reported_at = -math.inf
 
     def record(self, event: Event) -> None:
-        """Write an event, at once or with the next ones.
+        """Write an event, at once or together with later ones.
 
         Raises:
-            LeaseLost: when the job is no longer ours.
-            WorkBrokeOff: when a checkpoint could not be stored for too long.
+            LeaseLost: when the lease is no longer valid.
+            WorkBrokeOff: when a checkpoint could not be stored within `COLT_PATIENCE_SECONDS`.
         """
         match event:
             case RunStarted():
@@ -98,27 +101,34 @@ class Recorder:
             case CheckpointReady():
                 self._checkpoint(event)
             case _:
-                self._told = -math.inf  # the last word
+                self._reported_at = -math.inf  # report the last values now
                 self.flush()
 
     def say(self, line: str) -> None:
-        """A line for the job's log; it goes out with the next write."""
+        """Add a line to the job's log. It is written with the next transaction."""
         log.info("%s", line)
         self._lines.append(line)
 
     def flush(self, also: Callable[[Session], None] | None = None, **values: Any) -> None:
-        """Write what has gathered, the job's columns in `values`, and what `also` adds, in one
-        transaction."""
+        """Write everything collected so far, in one transaction.
+
+        Args:
+            also: writes more in the same transaction.
+            values: columns of the job to set.
+
+        Raises:
+            LeaseLost: when the lease is no longer valid.
+        """
         points, lines, last = self._points, self._lines, self._last
-        self._untold += points
-        told = self._untold if last is not None and self._is_time_to_tell() else []
+        self._unreported += points
+        told = self._unreported if last is not None and self._report_is_due() else []
         values |= self._progress(last)
         name = new_id()
 
         def write(session: Session) -> None:
             job = leases.held(session, self._lease)
             assert isinstance(job, Job)
-            if job.last_write == name:  # it came through, and the database went away before it could say so
+            if job.last_write == name:  # committed, but the database failed before it confirmed
                 return
             leases.write(session, self._lease, last_write=name, **values)
             recording.add_metrics(session, self._lease.id, points)
@@ -135,16 +145,16 @@ class Recorder:
         self._points, self._lines = [], []
         self._flushed = time.monotonic()
         if told:
-            self._untold = []
-            self._told = self._flushed
+            self._unreported = []
+            self._reported_at = self._flushed
 
-    def _is_time_to_tell(self) -> bool:
+    def _report_is_due(self) -> bool:
         now = time.monotonic()
-        pause = min(max((now - self._began) * TELL_SHARE, TELL_SECONDS), TELL_SECONDS_AT_MOST)
-        return now - self._told >= pause
+        pause = min(max((now - self._began) * REPORT_SHARE, REPORT_SECONDS), LONGEST_REPORT_PAUSE)
+        return now - self._reported_at >= pause
 
     def _started(self, event: RunStarted) -> None:
-        self.say(_told_of_compute(event, self._num_processes))
+        self.say(_compute_line(event, self._num_processes))
         self.flush(compute=compute_column(event))
 
     def _step(self, event: StepDone) -> None:
@@ -189,8 +199,8 @@ class Recorder:
         self._selected = event.selected
 
     def _checkpoint(self, event: CheckpointReady) -> None:
-        # Whatever led to the checkpoint is on record before it is; so is the lease checked before
-        # files are written.
+        # Everything before the checkpoint is recorded first. This also checks the lease before any
+        # file is written.
         self.flush()
         row = self._stored(event)
         dropped: list[str] = []
@@ -202,12 +212,11 @@ class Recorder:
         self.flush(write, faults=0)
         try:
             self._checkpoints.delete(dropped)
-        except OSError as error:  # the training does not need them gone
-            log.warning("old checkpoints stay until files that no row names are swept: %s", error)
+        except OSError as error:  # training continues without deleting them
+            log.warning("old checkpoint files could not be deleted; a worker's sweep removes them later: %s", error)
 
     def _stored(self, event: CheckpointReady) -> Checkpoint:
-        """The checkpoint's files, written as soon as there is room for them; meanwhile the training
-        waits."""
+        """Write the checkpoint's files. During an outage of the store the training waits."""
 
         def outage(error: Exception) -> str | None:
             if not isinstance(error, OSError):
@@ -238,7 +247,7 @@ class Recorder:
 
 
 def _adding(row: TailnessEpoch | SamplingRound) -> Callable[[Session], None]:
-    """Add a row; the same one again where the first transaction did not come through."""
+    """An action that adds a row. It can be repeated after a failed transaction."""
 
     def add(session: Session) -> None:
         session.merge(row)
@@ -247,8 +256,8 @@ def _adding(row: TailnessEpoch | SamplingRound) -> Callable[[Session], None]:
     return add
 
 
-def _told_of_compute(event: RunStarted, num_processes: int) -> str:
-    """Such as "on the CPU with 2 threads, bf16: this CPU multiplies in bf16 (AVX-512 BF16)"."""
+def _compute_line(event: RunStarted, num_processes: int) -> str:
+    """For example "on the CPU with 2 threads, bf16: this CPU multiplies in bf16 (AVX-512 BF16)"."""
     where = "the GPU"
     if event.device == "cpu":
         where = f"the CPU with {event.threads} thread{'' if event.threads == 1 else 's'}"

@@ -1,5 +1,4 @@
-"""`python -m worker.registrar dataset|ood_pool ID`: bring a data set or an OOD pool into the
-artifact store."""
+"""`python -m worker.registrar dataset|ood_pool ID`: store the files of a data set or OOD pool."""
 
 from __future__ import annotations
 
@@ -45,11 +44,12 @@ PROGRESS_SECONDS = 1.0
 
 
 def register(lease: Lease, _interrupt: Interrupt) -> None:
-    """Build the arrays in scratch space, store them, then call the row ready. What fails leaves
-    nothing: the supervisor removes the scratch space, and what was stored.
+    """Build the arrays in scratch space, store them, then set the row to `ready`.
+
+    After a failure the supervisor removes the scratch space and the stored files.
 
     Raises:
-        WorkFailed: when the data cannot be used; says what to change.
+        WorkFailed: when the data cannot be used. The message says what to change.
         LeaseLost: when the row was deleted, or another worker has it.
         StopRequested: after SIGTERM.
     """
@@ -65,9 +65,9 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
         raise WorkFailed(str(error)) from error
     retry_transaction(
         lambda session: leases.held(session, lease)
-    )  # may still be deleted meanwhile: the supervisor looks again
-    # Of this attempt alone: who was paused here, and wakes when another has finished, must not
-    # replace its files.
+    )  # the row may still be deleted after this; the supervisor checks again
+    # A folder for this attempt alone: a process that is paused here must not replace the files of a
+    # later attempt.
     key = row.folder_of(lease.token)
     written = get_artifacts().take_folder(folder, key)
     columns["stored_as"] = key
@@ -110,7 +110,7 @@ def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[
 
 
 def _progress(lease: Lease) -> Callable[[int, int], None]:
-    """Notes the share of images read on the row, about once a second."""
+    """A callback that writes the share of images read to the row, about once a second."""
     written = time.monotonic()
 
     def note(done: int, total: int) -> None:

@@ -1,5 +1,4 @@
-"""What events become in rows: of an epoch and a round arrays packed, little-endian, and counts by
-class."""
+"""Rows for the events of a run. Arrays are packed as little-endian bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ Int64 = NDArray[np.int64]
 
 
 def compute_column(event: RunStarted) -> dict[str, Any]:
-    """What the run computes on, and in which precision."""
+    """The device that the run computes on, the precision, and why it was chosen."""
     return {
         "device": event.device,
         "precision": event.precision,
@@ -25,7 +24,7 @@ def compute_column(event: RunStarted) -> dict[str, Any]:
 
 
 def tailness_row(job_id: str, event: EpochDone, labels: Int64, num_classes: int) -> TailnessEpoch:
-    """Tailness of the (N,) training images, whose classes are `labels`, and its mean by class."""
+    """Tailness of the (N,) training images, with its mean for each class in `labels`."""
     counts = np.bincount(labels, minlength=num_classes)
     sums = np.bincount(labels, weights=event.tailness, minlength=num_classes)
     return TailnessEpoch(
@@ -37,12 +36,14 @@ def tailness_row(job_id: str, event: EpochDone, labels: Int64, num_classes: int)
 
 
 def round_row(job_id: str, event: RoundDone, labels: Int64, num_classes: int, previous: Int64) -> SamplingRound:
-    """A round, with the classes in each cluster, and how many of its picks the round before had
-    picked too.
+    """A round, with class counts of each cluster and the share of picks from the previous round.
 
     Args:
+        job_id: the job.
+        event: the round.
         labels: (N,) classes of the training images.
-        previous: pool indices that the round before picked; empty without one.
+        num_classes: the number of classes.
+        previous: pool indices that the previous round picked; empty without one.
     """
     picked = np.zeros(len(event.ood_tailness), dtype=np.uint8)
     picked[event.selected] = 1

@@ -1,5 +1,4 @@
-"""From what a registration names to images that can be read: uploads, server paths, torchvision
-names, samples."""
+"""Opens the source of a registration: an upload, a server path, a torchvision name or a sample."""
 
 from __future__ import annotations
 
@@ -26,8 +25,16 @@ from store.settings import get_settings
 def open_dataset_source(
     source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, limits: Limits, *, nested: bool = False
 ) -> LabelledSource:
-    """`nested`: see `open_labelled`. Raises DataError when the source is gone, not allowed, or
-    cannot be used."""
+    """Open the source of a data set.
+
+    Args:
+        source: what the registration names.
+        limits: limits on files and sizes.
+        nested: see `open_labelled`.
+
+    Raises:
+        DataError: when the source is missing, not allowed, or cannot be used.
+    """
     match source:
         case UploadSource():
             return open_labelled(uploaded_file(source.upload_id), nested=nested, limits=limits)
@@ -43,7 +50,11 @@ def open_dataset_source(
 def open_pool_source(
     source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, limits: Limits
 ) -> ImageSource:
-    """Raises DataError when the source is gone, not allowed, or cannot be used."""
+    """Open the source of an OOD pool.
+
+    Raises:
+        DataError: when the source is missing, not allowed, or cannot be used.
+    """
     match source:
         case UploadSource():
             return open_unlabelled(uploaded_file(source.upload_id), limits=limits)
@@ -60,7 +71,7 @@ def uploaded_file(upload_id: str) -> Path:
     """The file of an upload, as it arrived.
 
     Raises:
-        DataError: when it is gone or damaged.
+        DataError: when it is missing or damaged.
     """
     with reading() as session:
         upload = session.get(Upload, upload_id)
@@ -70,16 +81,19 @@ def uploaded_file(upload_id: str) -> Path:
     except FileNotFoundError:
         pass
     except ArtifactDamaged as error:
-        raise DataError(f"upload {upload_id!r} is not what arrived: it is damaged; send the file again") from error
-    raise DataError(f"upload {upload_id!r} is gone; send the file again")
+        raise DataError(
+            f"upload {upload_id!r} is damaged: it differs from what was sent; send the file again"
+        ) from error
+    raise DataError(f"upload {upload_id!r} is missing; send the file again")
 
 
 def allowed_path(path: str) -> tuple[Path, Path]:
-    """A server path with the allowed root it lies under, links followed: they may have changed
-    since submission.
+    """A server path and the allowed root that contains it, both with links resolved.
+
+    The API checks the path at submission, but links may have changed since.
 
     Raises:
-        DataError: when it does not exist, or lies under no allowed root.
+        DataError: when it does not exist or is under no allowed root.
     """
     try:
         real = Path(path).resolve(strict=True)
@@ -88,7 +102,7 @@ def allowed_path(path: str) -> tuple[Path, Path]:
     for root in get_settings().data_roots:
         if real is not None and root.exists() and real.is_relative_to(root.resolve()):
             return real, root.resolve()
-    raise DataError(f"{Path(path).name!r} is not there any more, or not under a folder that this server allows")
+    raise DataError(f"{Path(path).name!r} no longer exists, or is not under a folder in COLT_DATA_ROOTS")
 
 
 def _torchvision_folder() -> Path:

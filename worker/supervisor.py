@@ -1,5 +1,8 @@
-"""Watching over one piece of work: a process of its own, its lease renewed, stopped when it must,
-its end settled."""
+"""Supervising one piece of work.
+
+The supervisor starts a process for the work, renews its lease, stops it on request and writes its
+outcome.
+"""
 
 from __future__ import annotations
 
@@ -31,27 +34,28 @@ from worker.handover import handed_over
 from worker.patience import retry_transaction
 
 TAIL_BYTES = 16_384
-# glibc gives every large block back to the kernel at once, and each step pays for fresh pages:
-# keeping blocks of up to this size made training steps 10 to 20 % faster.
+# glibc returns large blocks to the kernel at once, so each step pays for fresh pages. Keeping
+# blocks up to this size made training steps 10 to 20 % faster.
 KEEP_BLOCKS = str(2**30)
 
 log = logging.getLogger(__name__)
 
 
 def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> bool:
-    """Run `python -m MODULE ARGUMENTS` on a claimed row until it ends, and leave the row settled
-    and nothing behind.
+    """Run `python -m MODULE ARGUMENTS` for a claimed row until it ends.
+
+    Afterwards the row has its outcome and the scratch folder is removed.
 
     Returns:
-        Whether it broke off without getting any further, or could not be started at all: this
-        machine may be why.
+        Whether the work failed without progress or could not be started. The cause may be this
+        machine.
     """
     settings = get_settings()
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
     try:
         scratch = folder.scratch(lease.token)
         process = _start(module, arguments, lease, scratch, folder.digests, log_path, settings)
-    except OSError as error:  # no memory or no room, most likely
+    except OSError as error:  # most likely memory or disk is full
         log.exception("cannot start work on %s", lease.id)
         reason = f"Its process could not be started: {error.strerror or error}"
         retry_transaction(lambda session: outcome.not_begun(session, lease, reason))
@@ -60,11 +64,11 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
         stopped = _watch(process, lease, folder, settings)
         _settle(lease, process.returncode, stopped, log_path, settings)
     except LeaseLost:
-        pass  # the process ended its row itself, as it should; or the row is another worker's now, or deleted
+        pass  # the process has written its outcome, or another worker has the row, or it was deleted
     finally:
         _kill_group(process)
         shutil.rmtree(scratch, ignore_errors=True)
-    return _look_back(lease)
+    return _clean_up(lease)
 
 
 def _start(
@@ -97,13 +101,13 @@ def _start(
 
 
 def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder, settings: Settings) -> bool:
-    """Wait for the end, renewing the lease.
+    """Wait for the process to end, and renew the lease meanwhile.
 
     Returns:
-        Whether we asked for the end.
+        Whether the process was asked to end.
 
     Raises:
-        LeaseLost: when the row is no longer ours.
+        LeaseLost: when the lease is no longer valid.
     """
     renewed = time.monotonic()
     asked: float | None = None
@@ -120,7 +124,7 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
             with reading() as session:
                 cancelling = leases.status(session, lease) == WorkStatus.CANCELLING
         except DBAPIError:
-            log.warning("the database does not answer; the work goes on")
+            log.warning("the database does not answer; the work continues")
         if asked is None and (cancelling or folder.stopping):
             asked = time.monotonic()
             process.terminate()
@@ -130,7 +134,11 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
 
 
 def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Settings) -> None:
-    """End the row, where the process did not do so itself. Raises LeaseLost when it did."""
+    """Write the outcome, unless the process has done so.
+
+    Raises:
+        LeaseLost: when the process has written its outcome, or the lease is no longer valid.
+    """
 
     def settle(session: Session) -> None:
         if stopped:
@@ -146,7 +154,7 @@ def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Se
 
 def _reason(code: int) -> str:
     if code == -signal.SIGKILL:
-        return "The process was killed by the system, probably for want of memory"
+        return "The process was killed by the system, probably because memory ran out"
     if code < 0:
         return f"The process was ended by signal {-code} ({signal.strsignal(-code)})"
     return f"The process ended with exit code {code}"
@@ -155,7 +163,7 @@ def _reason(code: int) -> str:
 def _tail(log_path: Path) -> list[str]:
     with log_path.open("rb") as file:
         if file.seek(max(0, log_path.stat().st_size - TAIL_BYTES)):
-            file.readline()  # the rest of a line whose beginning is not here
+            file.readline()  # the first line may be incomplete
         return last_words(file.read().decode(errors="replace"))
 
 
@@ -165,8 +173,12 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _look_back(lease: Lease) -> bool:
-    """Say how it ended, and whether by breaking off; and remove the files that nobody will read."""
+def _clean_up(lease: Lease) -> bool:
+    """Log the outcome, and delete files that are no longer needed.
+
+    Returns:
+        Whether the work failed without progress.
+    """
     model = lease.model
     row = None
     try:
@@ -176,5 +188,5 @@ def _look_back(lease: Lease) -> bool:
         if (key := model.leftovers(lease.id, lease.token, row)) is not None:
             get_artifacts().delete(key)
     except Exception:
-        log.exception("could not look after %s %s", model.__tablename__, lease.id)
+        log.exception("could not clean up after %s %s", model.__tablename__, lease.id)
     return row is not None and row.faults > 0 and row.status in (model.waiting, model.failed)

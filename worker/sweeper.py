@@ -1,4 +1,4 @@
-"""Removes what killed processes left in the artifact store and in this machine's data folder."""
+"""Removes files that killed processes left in the artifact store and in this data folder."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Runs in a thread of every worker, at its start and then once an hour. What one removes, the
-    others need not."""
+    """Runs in a thread of every worker, at its start and then once an hour."""
 
     def __init__(self, folder: WorkerFolder) -> None:
         self._folder = folder
 
     def run(self) -> None:
-        """Sweep until the worker stops. A thread of its own: listing a large store must not hold up
-        the heartbeat."""
+        """Sweep until the worker stops.
+
+        Run it in its own thread, since listing a large store would delay the heartbeat.
+        """
         swept_at = -LONGEST_PAUSE
         while not self._folder.stopping:
             settings = get_settings()
@@ -43,7 +44,7 @@ class Sweeper:
             time.sleep(settings.reconcile_seconds)
 
     def once(self) -> None:
-        """Remove what is old enough."""
+        """Remove orphans that are older than `COLT_ORPHAN_SECONDS`."""
         settings = get_settings()
         cache = settings.home / "cache"
         for kept in (get_artifacts(), ArtifactStore(str(cache), cache)):  # the cache has the same folders
@@ -55,7 +56,7 @@ class Sweeper:
 
 
 def _parts_of_messages(home: Path, age: float) -> Iterator[Path]:
-    """Those that nobody writes any more."""
+    """Partial files in the broker's folder that no process writes any more."""
     before = time.time() - age
     for path in home.glob("broker/*.partial"):
         if path.stat().st_mtime < before:

@@ -1,5 +1,4 @@
-"""`python -m worker.trainer job ID`: train one job, from its last checkpoint on, then evaluate
-it."""
+"""`python -m worker.trainer job ID`: train one job from its last checkpoint, then evaluate it."""
 
 from __future__ import annotations
 
@@ -35,13 +34,13 @@ from worker.recorder import Recorder
 
 
 def train(lease: Lease, interrupt: Interrupt) -> None:
-    """Do the job to its end.
+    """Train the job to its end, run its evaluations and mark it as succeeded.
 
     Raises:
         WorkFailed: when the loss diverges or a probe cannot run on the data.
         WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated.
         LeaseLost: when another worker has the job.
-        StopRequested: after SIGTERM; in training, a checkpoint was written first.
+        StopRequested: after SIGTERM. During training, a checkpoint is written first.
     """
     from colt_core.training.pretrain import pretrain
 
@@ -78,7 +77,7 @@ def _begin(
     state: Snapshot | None,
     interrupt: Interrupt,
 ) -> Recorder:
-    """Drop what an earlier attempt recorded behind the checkpoint that this one goes on from."""
+    """Drop what an earlier attempt recorded after the checkpoint that this one resumes from."""
     epoch, step = (row.epoch, row.step) if row else (0, 0)
     rounds = state["rounds"] if state else 0
 
@@ -100,20 +99,19 @@ def _begin(
     )
     for lost in checkpoints.damaged:
         recorder.say(f"the checkpoint of epoch {lost.epoch}, step {lost.step} is missing or damaged: it is not used")
-    recorder.say(f"attempt {job.attempts} goes on from epoch {epoch}, step {step}" if row else "training begins")
+    recorder.say(f"attempt {job.attempts} resumes from epoch {epoch}, step {step}" if row else "training begins")
     return recorder
 
 
 def _last_good(job_id: str) -> str:
-    """Where a diverged run was still sound. It would diverge again from there: a run is a function
-    of its settings."""
+    """Advice after a divergence: a resumed run would diverge again, as runs are deterministic."""
     with reading() as session:
         rows = recording.checkpoints(session, job_id)
     if not rows:
-        return "There is no checkpoint from before that; change the setting in a new job"
+        return "There is no earlier checkpoint; change the setting in a new job"
     return (
-        f"The last good checkpoint is of epoch {rows[0].epoch}, step {rows[0].step}; resumed from there, "
-        "it would go the same way, so change the setting in a new job"
+        f"The last good checkpoint is of epoch {rows[0].epoch}, step {rows[0].step}. A run resumed from there "
+        "would diverge again, so change the setting in a new job"
     )
 
 
@@ -138,12 +136,12 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
 def outstanding(
     kinds: Iterable[str], thresholds: GroupThresholds | None, done: Iterable[dict[str, Any]]
 ) -> list[ProbeSettings]:
-    """The probes that a job asks for and its last checkpoint has no result of.
+    """The probes that a job requests and that have no result for its last checkpoint.
 
     Args:
         kinds: the job's evaluations.
         thresholds: how the job groups classes.
-        done: settings in the rows of results, as any version wrote them.
+        done: settings of the existing results, as any version stored them.
     """
     wanted = [ProbeSettings(kind=kind, group_thresholds=thresholds) for kind in kinds]
     rows = list(done)
@@ -158,7 +156,7 @@ def _record_evaluation(
     columns: dict[str, Any],
     seconds: float,
 ) -> None:
-    """Write a result, and the seconds of all of the job's evaluations so far."""
+    """Write a result, and the total seconds of the job's evaluations so far."""
     row_id = new_id()
 
     def write(session: Session) -> None:

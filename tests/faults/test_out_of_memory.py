@@ -31,8 +31,8 @@ def test_a_job_killed_at_every_start_fails_and_can_be_resumed(service: Service) 
     wait_until(killed_or_over, PATIENCE, "the job fails")
     job = service.job(job_id)
     assert len(seen) == job["attempts"] == MAX_ATTEMPTS
-    assert "killed by the system, probably for want of memory" in job["error"]
-    assert f"It broke off {MAX_ATTEMPTS} times without getting any further" in job["error"]
+    assert "killed by the system, probably because memory ran out" in job["error"]
+    assert f"It failed {MAX_ATTEMPTS} times in a row without progress" in job["error"]
     assert service.stack.client.post(f"/api/v1/jobs/{job_id}/resume").status_code < 300
     service.assert_as_undisturbed(job_id)
     assert_nothing_left(service)

@@ -87,12 +87,12 @@ def test_the_doctor_finds_logs_of_a_new_kind(configured: Engine, home: Path, toy
 
 
 def test_a_kind_that_lacks_something_cannot_be_defined() -> None:
-    with pytest.raises(TypeError, match="Nameless is leased, and does not say its noun, bell, program"):
+    with pytest.raises(TypeError, match="Nameless is leased work, but does not define noun, bell, program"):
 
         class Nameless(Queued, Base):
             __tablename__ = "nameless"
 
-    with pytest.raises(TypeError, match="two kinds of leased work are called 'job'"):
+    with pytest.raises(TypeError, match="two kinds of leased work have the noun 'job'"):
 
         class Twin(Queued, Base):
             __tablename__ = "twins"

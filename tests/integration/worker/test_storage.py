@@ -208,7 +208,7 @@ def test_a_store_that_stays_away_ends_the_job_clearly_and_it_resumes(
     with writing() as session:  # as POST /jobs/{id}/resume
         session.execute(update(Job).values(status="queued", attempts=0, error=None))
     work_off_forked(home, Job)
-    assert any(line.startswith("attempt 1 goes on from epoch") for line in log_lines())
+    assert any(line.startswith("attempt 1 resumes from epoch") for line in log_lines())
     assert_as_undisturbed()
 
 
@@ -229,7 +229,7 @@ def test_a_damaged_checkpoint_is_passed_by_and_the_log_says_so(
     lines = log_lines()
     where = f"epoch {last.epoch}, step {last.step}"
     assert f"the checkpoint of {where} is missing or damaged: it is not used" in lines
-    assert f"attempt 2 goes on from epoch {before.epoch}, step {before.step}" in lines
+    assert f"attempt 2 resumes from epoch {before.epoch}, step {before.step}" in lines
     assert_as_undisturbed()
 
 
@@ -271,7 +271,7 @@ def test_data_that_are_away_are_tried_again(patient: Callable[[float], Job], hom
     hidden = artifacts.rename(disk.path / "hidden")  # as a disk that is not mounted
     work_off_forked(home, Job)
     assert (job().status, job().attempts) == ("queued", 1)
-    assert "attempt 1 broke off: the files of 'digits' are not in the artifact store" in log_lines()
+    assert "attempt 1 failed: the files of 'digits' are not in the artifact store" in log_lines()
     hidden.rename(artifacts)
     work_off_forked(home, Job)
     assert_as_undisturbed()

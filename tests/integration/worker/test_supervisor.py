@@ -114,7 +114,7 @@ def test_what_would_fail_again_fails_at_once(work: Work, job: ReadJob, told: Tol
     [
         ("os_error", "OSError: [Errno 28] No space left on device: 'place.pt'"),
         ("memory_error", "MemoryError"),
-        ("killed", "The process was killed by the system, probably for want of memory"),
+        ("killed", "The process was killed by the system, probably because memory ran out"),
         ("exits", "The process ended with exit code 3"),
     ],
 )
@@ -123,12 +123,12 @@ def test_what_may_go_better_next_time_is_tried_again_a_limited_number_of_times(
 ) -> None:
     work(what)
     assert (job().status, job().error, job().attempts, job().lease_token) == ("queued", None, 1, None)
-    assert {"lines": [f"attempt 1 broke off: {reason}"]} in told("log")
+    assert {"lines": [f"attempt 1 failed: {reason}"]} in told("log")
     work(what)
     assert (job().status, job().attempts) == ("failed", 2)
     assert (
         job().error
-        == f"{reason}. It broke off 2 times without getting any further, and will not be started again by itself."
+        == f"{reason}. It failed 2 times in a row without progress, and will not be started again automatically."
     )
     assert job().finished_at is not None
 

@@ -29,7 +29,7 @@ def test_an_error_is_one_bounded_line() -> None:
 
 def test_a_database_error_tells_neither_statement_nor_values() -> None:
     error = OperationalError("INSERT INTO jobs", {"name": "private"}, Exception("at host db.internal"))
-    assert describe(error) == "OperationalError: the database did not do what was asked"
+    assert describe(error) == "OperationalError: the database reported an error"
 
 
 def test_the_last_words_are_no_stack() -> None:

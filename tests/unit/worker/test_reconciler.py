@@ -51,7 +51,7 @@ def test_a_lost_job_is_queued_again_and_rung_for(
     with reading(configured) as session:
         told = [(event.kind, event.data) for event in session.scalars(select(JobEvent).order_by(JobEvent.id))]
     assert told == [
-        ("log", {"lines": [f"attempt 1 broke off: {LOST}"]}),
+        ("log", {"lines": [f"attempt 1 failed: {LOST}"]}),
         ("status", {"status": "queued"}),
     ]
 
