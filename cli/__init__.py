@@ -1,1 +1,1 @@
-"""The `colt` command. It starts API and worker as processes of their own and never imports them."""
+"""The `colt` command. It starts API and worker as separate processes and never imports them."""

@@ -1,4 +1,4 @@
-"""Where the service is."""
+"""The address of the service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from store.settings import Settings
 
 
 def service_url(settings: Settings) -> str:
-    """Where a client on this machine reaches the API."""
+    """The URL at which a client on this machine reaches the API."""
     host = settings.host
     try:
         address = ipaddress.ip_address(host)

@@ -1,5 +1,7 @@
-"""`colt backup`: a copy of the data folder while the service runs; with COLT_HOME set to it, it is
-a service again."""
+"""`colt backup`: copy the data folder while the service runs.
+
+To restore, set COLT_HOME to the copy.
+"""
 
 from __future__ import annotations
 
@@ -23,45 +25,56 @@ POSTGRES = (
 
 
 def backup(target: Path) -> int:
-    """Copy database and artifacts into a folder that does not exist yet; it gets its name once it
-    is whole.
+    """Copy database and artifacts into a new folder, which gets its name once the copy is complete.
+
+    Returns:
+        0, the exit code.
 
     Raises:
-        Refused: when there is no SQLite database, or the folder cannot be written.
+        Refused: when there is no SQLite database, when the artifacts are not in a folder, or when
+            the target exists or cannot be written.
     """
     settings = get_settings()
     database = sqlite_file(settings.database_url.get_secret_value())
     if database is None:
         raise Refused(POSTGRES.format(artifacts=settings.artifacts_url))
     if "://" in settings.artifacts_url:
-        raise Refused(f"the artifacts are not in a folder: copy {settings.artifacts_url} with that store's own tools.")
+        raise Refused(
+            f"the artifacts are not in a local folder: copy {settings.artifacts_url} with the tools of that store."
+        )
     artifacts = Path(settings.artifacts_url)
     if not database.is_file():
-        raise Refused(f"there is no database in {settings.home}. COLT_HOME names the data folder.")
+        raise Refused(f"there is no database in {settings.home}. Set COLT_HOME to the data folder.")
     if target.exists():
-        raise Refused(f"{target} exists already; name a folder that does not.")
+        raise Refused(f"{target} exists already; name a folder that does not exist yet.")
     partial = target.with_name(f"{target.name}.partial")
     try:
         partial.mkdir(parents=True)
-    except OSError as error:  # it is somebody's, if it is there: of a backup that runs, or that was killed
+    except OSError as error:  # an existing one belongs to another backup, which may be running
         raise Refused(f"cannot begin the backup in {partial}: {error.strerror}") from error
     try:
         files = _copy_all(database, artifacts, partial)
         partial.rename(target)
     except (OSError, sqlite3.Error, DBAPIError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise Refused(f"the backup is not complete, and was removed: {error}") from error
+        raise Refused(f"the backup failed, and its incomplete copy was removed: {error}") from error
     print(f"{target}: the database and {files} files. To restore, start with COLT_HOME={target}.")
     return 0
 
 
 def _copy_all(database: Path, artifacts: Path, into: Path) -> int:
-    """Copy the files, and a database that names none but them. Returns how many files.
+    """Copy the files, and a database that names only copied files.
 
-    Files are never changed once they are there, are written before the rows that name them, and
-    deleted after these. So what the database names when it is copied is there before, or comes with
-    the next turn, unless its row is gone by then: a training drops old checkpoints. The database is
-    copied anew in that case; a turn is short after the first.
+    Files are written before the rows that name them, deleted after these rows, and never changed.
+    So a file that the copied database names is copied with it or before. The exception is a file
+    that is deleted meanwhile, since a training drops old checkpoints. Then the database is copied
+    again. Every turn after the first is short.
+
+    Returns:
+        The number of files.
+
+    Raises:
+        OSError: when files are deleted faster than they are copied, or cannot be copied.
     """
     files = _copy_new(artifacts, into / "artifacts")
     for _ in range(TURNS):
@@ -69,7 +82,7 @@ def _copy_all(database: Path, artifacts: Path, into: Path) -> int:
         files += _copy_new(artifacts, into / "artifacts")
         if _named(into / "colt.db") <= _named(database):
             return files
-    raise OSError("checkpoints are dropped faster than they are copied; try again while less is trained")
+    raise OSError("checkpoints are deleted faster than they are copied; try again while fewer jobs train")
 
 
 def _named(database: Path) -> set[str]:
@@ -82,10 +95,9 @@ def _named(database: Path) -> set[str]:
 
 
 def _copy_new(source: Path, into: Path) -> int:
-    """Copy the files that are not there yet. Returns how many."""
+    """Copy the files that `into` lacks. Returns their number."""
     count = 0
-    # os.walk passes over a folder that vanished meanwhile; rglob, which reads each folder twice,
-    # fails at it.
+    # os.walk skips a folder that is deleted meanwhile. rglob reads each folder twice, and raises.
     paths = (Path(folder, name) for folder, _, names in os.walk(source) for name in names)
     for path in paths:
         copy = into / path.relative_to(source)

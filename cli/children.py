@@ -15,11 +15,11 @@ from store.logs import readable
 
 ROTATE_BYTES = 10 * 2**20
 LONGEST_PAUSE = 30.0
-STEADY_SECONDS = 60.0  # after so long alive, the next start again waits the shortest pause
+STEADY_SECONDS = 60.0  # a child that has run this long restarts after the shortest pause
 
 
 def _die_with_parent() -> None:
-    # Runs in the child: should `colt up` itself be killed, the kernel asks the child to end (Linux
+    # Runs in the child. If `colt up` itself is killed, the kernel sends SIGTERM to the child (Linux
     # only).
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
@@ -27,9 +27,10 @@ def _die_with_parent() -> None:
 
 
 class Child:
-    """`python -m NAME` in a process group of its own, with its output in a file.
+    """`python -m NAME` in its own process group, with its output in a file.
 
-    The group keeps Ctrl-C in the terminal from reaching it, so that the order of stopping is ours.
+    The group keeps Ctrl-C in the terminal from reaching the child, so `colt up` decides in which
+    order the children stop.
     """
 
     def __init__(self, name: str, logs: Path) -> None:
@@ -41,11 +42,13 @@ class Child:
         self.start_at = 0.0  # time.monotonic() of the next start
 
     def start(self) -> None:
-        """Call this from the main thread: the death signal above is tied to the thread that starts
-        a child.
+        """Start the process.
+
+        Call this from the main thread: the kernel sends the child SIGTERM when the thread that has
+        started it ends.
 
         Raises:
-            OSError, SubprocessError: when there is no room for its log, or no memory for a process.
+            OSError, SubprocessError: when the disk is full, or there is no memory for a process.
         """
         self._started = time.monotonic()
         if self.log.exists() and self.log.stat().st_size > ROTATE_BYTES:
@@ -67,15 +70,14 @@ class Child:
 
     @property
     def outcome(self) -> str:
-        """How it ended, in words."""
+        """How the process ended, as the end of a sentence."""
         code = None if self._process is None else self._process.poll()
         if code is None:
             return "runs"
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def plan_restart(self) -> float:
-        """Clear away what a dead one left, and decide when to start it again: each early death
-        doubles the pause.
+        """Clean up after a dead child and set its restart time. Each early death doubles the pause.
 
         Returns:
             The pause in seconds.
@@ -95,7 +97,7 @@ class Child:
             self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the whole group at once."""
+        """Kill the whole process group."""
         if self._process is not None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)

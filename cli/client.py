@@ -1,4 +1,4 @@
-"""The service as `colt demo` sees it: over HTTP, like any other client."""
+"""The HTTP client of `colt demo`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ POLL_SECONDS = 0.5
 
 
 class Client:
-    """Calls under `/api/v1`. A token is taken from COLT_TOKEN, where one is needed."""
+    """Calls the API under `/api/v1`, with the token from COLT_TOKEN if it is set."""
 
     def __init__(self, url: str) -> None:
         token = os.environ.get("COLT_TOKEN")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url.rstrip("/")
-        # No proxy that the environment may name reaches this machine itself.
+        # A proxy from the environment cannot reach this machine's loopback.
         straight = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=30, mounts=straight)
 
@@ -30,8 +30,10 @@ class Client:
         self._http.close()
 
     def check_ready(self) -> None:
-        """Raises:
-        Refused: when nothing answers, or something the service needs is missing.
+        """Check that the service is ready for requests.
+
+        Raises:
+            Refused: when it does not answer, or lacks something it needs.
         """
         try:
             answer = self._http.get("/readyz")
@@ -51,17 +53,17 @@ class Client:
             answer = self._http.request(method, f"/api/v1{path}", **request)
         except httpx.HTTPError as error:
             raise Refused(
-                f"the service at {self.url} stopped answering ({error}); jobs go on when it is back"
+                f"the service at {self.url} stopped answering ({error}); jobs continue once it is back"
             ) from error
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            raise Refused("the service asks for a token: set COLT_TOKEN (`colt token create NAME` makes one)")
+            raise Refused("the service needs a token: set COLT_TOKEN (`colt token create NAME` makes one)")
         if answer.is_error:
-            raise Refused(f"{method} {path} was answered {answer.status_code}: {answer.text}")
+            raise Refused(f"{method} {path} failed with status {answer.status_code}: {answer.text}")
         document: Json = answer.json()
         return document
 
     def find(self, path: str, wanted: Callable[[Json], bool]) -> Json | None:
-        """The first item of a list, over all its pages, that is wanted."""
+        """The first item, on any page of a list, for which `wanted` is true."""
         params: Json = {"limit": 200}
         while True:
             page = self.get(path, **params)
@@ -73,7 +75,7 @@ class Client:
             params["cursor"] = page["next_cursor"]
 
     def follow(self, path: str, running: Collection[str], show: Callable[[Json], None]) -> Json:
-        """Poll one thing until its status is none of `running`; `show` gets every answer."""
+        """Poll a resource until its status is not in `running`, and pass each answer to `show`."""
         while True:
             item = self.get(path)
             show(item)

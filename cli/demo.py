@@ -1,5 +1,4 @@
-"""`colt demo`: SimCLR beside COLT on long-tailed handwritten digits, from registration to the
-per-class table."""
+"""`colt demo`: compare SimCLR and COLT on long-tailed handwritten digits."""
 
 from __future__ import annotations
 
@@ -32,10 +31,14 @@ JOBS = {"SimCLR": "none", "COLT": "colt"}  # the column's title: the sampler
 
 
 def demo(url: str | None, epochs: int | None) -> int:
-    """Run the demonstration against a running service.
+    """Run the demonstration on a running service.
+
+    Args:
+        url: the service's address; None for this machine's.
+        epochs: epochs of each job; None for the preset's.
 
     Raises:
-        Refused: when there is none, or a registration or job fails.
+        Refused: when no service answers, or a registration or job fails.
     """
     with closing(Client(url or service_url(get_settings()))) as client:
         client.check_ready()
@@ -44,7 +47,7 @@ def demo(url: str | None, epochs: int | None) -> int:
 
 
 def compare(client: Client, settings: Json) -> None:
-    """Register what is missing, train both, and print what came out."""
+    """Register missing data, train both jobs, and print the results."""
     began = time.monotonic()
     dataset = _registered(client, "/datasets", DATASET)
     pool = _registered(client, "/ood-pools", POOL)
@@ -69,21 +72,21 @@ def compare(client: Client, settings: Json) -> None:
 
     results = {title: _linear(client, job["id"]) for title, job in jobs.items()}
     print(f"\n{comparison_table(dataset, results)}\n")
-    print("One seed each and few test images: a look at the service, not evidence of a gain.\n")
+    print("Each has one seed and few test images: this shows the service, and is no evidence of a gain.\n")
     top = client.get(f"/jobs/{jobs['COLT']['id']}/ood-tailness", order="-tailness", limit=5)["items"]
-    print(f"The OOD images nearest the tail, in the last sampling round of COLT:\n{tail_table(top)}\n")
+    print(f"The OOD images nearest to the tail in the last sampling round of COLT:\n{tail_table(top)}\n")
     for title, job in jobs.items():
         print(f"{title:>6} in the dashboard: {client.url}/jobs/{job['id']}")
     print(f"\nDone in {time.monotonic() - began:.0f} s.")
 
 
 def _bar(description: str, **options: Any) -> tqdm[Any]:
-    # Where the output is a file or a pipe, a line every few seconds will do.
+    # In a file or a pipe, a line every few seconds is enough.
     return tqdm(desc=description, mininterval=0.1 if sys.stderr.isatty() else 15, **options)
 
 
 def _registered(client: Client, path: str, body: Json) -> Json:
-    """A ready data set or pool of this name: an earlier one, or one registered now."""
+    """A ready data set or pool of this name. It is registered if there is none."""
     found = client.find(path, lambda item: item["name"] == body["name"] and item["status"] == RegistrationStatus.READY)
     if found is not None:
         return found

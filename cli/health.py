@@ -1,5 +1,4 @@
-"""`colt health`: whether the worker of this machine shows signs of life. Made for a container's
-health check."""
+"""`colt health`: check the heartbeat of this machine's worker, as a container's health check."""
 
 from __future__ import annotations
 
@@ -15,11 +14,15 @@ from store.settings import get_settings
 
 
 def check_worker() -> int:
-    """Look for a fresh heartbeat. That its process lives says nothing: a worker may be connected
-    and do no work.
+    """Check that this machine's worker has sent a recent heartbeat.
+
+    Its process alone shows nothing: a connected worker may do no work.
+
+    Returns:
+        0, the exit code.
 
     Raises:
-        Refused: when there is none.
+        Refused: when there is no recent heartbeat, or the database does not answer.
     """
     host, silence = socket.gethostname(), get_settings().worker_silence_seconds
     try:
@@ -28,9 +31,9 @@ def check_worker() -> int:
     except SQLAlchemyError as error:
         raise Refused(f"the database does not answer: {getattr(error, 'orig', None) or error}") from error
     if beat is None:
-        raise Refused(f"no worker of {host} has reported")
+        raise Refused(f"no worker on {host} has sent a heartbeat. Start one with `colt worker`, and see its log.")
     age = (utc_now() - beat).total_seconds()
     if age > silence:
-        raise Refused(f"the worker of {host} has been silent for {age:.0f} s")
-    print(f"The worker of {host} reported {age:.0f} s ago.")
+        raise Refused(f"the worker on {host} has sent no heartbeat for {age:.0f} s. See its log, and restart it.")
+    print(f"The worker on {host} sent its last heartbeat {age:.0f} s ago.")
     return 0

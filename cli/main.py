@@ -1,5 +1,7 @@
-"""Arguments of `colt`, and which command they call. Commands import what they need when they run:
-`--help` is quick."""
+"""Arguments of `colt`, and the command that each calls.
+
+Commands import what they need when they run, so that `--help` is quick.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ def _backup(args: argparse.Namespace) -> int:
 
 
 def _run_module(args: argparse.Namespace) -> int:
-    # The program takes this process's place, so that a signal or an exit code needs no passing on.
+    # The program replaces this process, so signals and exit codes need no forwarding.
     os.execv(sys.executable, [sys.executable, "-m", args.command])  # noqa: S606
 
 
@@ -84,34 +86,34 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     commands.add_parser("up", help="migrate, then run API, worker and dashboard until Ctrl-C").set_defaults(run=_up)
-    commands.add_parser("migrate", help="bring the database to the newest schema").set_defaults(run=_migrate)
+    commands.add_parser("migrate", help="migrate the database to the newest schema").set_defaults(run=_migrate)
     backup = commands.add_parser("backup", help="copy database and artifacts of this machine while the service runs")
-    backup.add_argument("folder", type=Path, help="where to; must not exist yet")
+    backup.add_argument("folder", type=Path, help="target folder; must not exist yet")
     backup.set_defaults(run=_backup)
-    commands.add_parser("api", help="run the API and dashboard alone").set_defaults(run=_run_module)
-    commands.add_parser("worker", help="run one worker alone").set_defaults(run=_run_module)
+    commands.add_parser("api", help="run only the API and dashboard").set_defaults(run=_run_module)
+    commands.add_parser("worker", help="run only one worker").set_defaults(run=_run_module)
 
-    commands.add_parser("health", help="whether this machine's worker shows signs of life").set_defaults(run=_health)
+    commands.add_parser("health", help="check the heartbeat of this machine's worker").set_defaults(run=_health)
 
-    doctor = commands.add_parser("doctor", help="look for damaged and orphaned files, and mend what is safe")
-    doctor.add_argument("--fix", action="store_true", help="mend, instead of telling what would be done")
+    doctor = commands.add_parser("doctor", help="find damaged and orphaned files, and fix what is safe")
+    doctor.add_argument("--fix", action="store_true", help="fix problems, instead of showing what would be done")
     doctor.set_defaults(run=_doctor)
 
     demo = commands.add_parser("demo", help="compare SimCLR and COLT on bundled digits, on a running service")
     demo.add_argument("--url", help="address of the service (default: from COLT_HOST and COLT_PORT)")
-    demo.add_argument("--epochs", type=int, help="epochs of each job, for a shorter look (default: the preset's)")
+    demo.add_argument("--epochs", type=int, help="epochs of each job, for a shorter demo (default: from the preset)")
     demo.set_defaults(run=_demo)
 
     token = commands.add_parser("token", help="make, list or revoke tokens for clients of the API")
     actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="make a token and show it, once")
-    create.add_argument("name", help="whose it is, or what for")
+    create = actions.add_parser("create", help="make a token and show it once")
+    create.add_argument("name", help="its owner or purpose")
     create.add_argument(
         "--scope", action="append", choices=["read", "write"], help="may be given twice (default: read and write)"
     )
     create.set_defaults(run=_token_create)
     actions.add_parser("list", help="list tokens by id and name").set_defaults(run=_token_list)
-    revoke = actions.add_parser("revoke", help="take a token back")
+    revoke = actions.add_parser("revoke", help="revoke a token")
     revoke.add_argument("id", help="as `colt token list` shows it")
     revoke.set_defaults(run=_token_revoke)
     return parser
@@ -121,8 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 when it went well, 1 when something failed, 2 for arguments or settings
-            that cannot be used.
+        The exit code: 0 after success, 1 after a failure, 2 for invalid arguments or settings, 130
+        after Ctrl-C.
     """
     args = build_parser().parse_args(argv)
     try:

@@ -1,4 +1,4 @@
-"""What `colt up` makes sure of before it starts anything, so that a mistake is one clear line."""
+"""Checks that `colt up` makes before it starts anything, so that a mistake shows as one line."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from store.settings import Settings
 
 
 def migrate() -> None:
-    """Bring the configured database to the newest schema.
+    """Migrate the configured database to the newest schema.
 
     Raises:
-        Refused: when it cannot be reached, or a newer version has migrated it.
+        Refused: when the database cannot be reached, or a newer version has migrated it.
     """
     try:
         upgrade(get_engine())
@@ -37,16 +37,18 @@ def migrate() -> None:
 
 @contextmanager
 def sole_user(home: Path) -> Iterator[None]:
-    """Hold the data folder; the lock goes with the process, however it ends.
+    """Lock the data folder. The kernel releases the lock when the process ends for any reason.
 
     Raises:
-        Refused: when another holds it, or it cannot be made.
+        Refused: when another process has locked it, or it cannot be made.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
         file = (home / "up.lock").open("a+")
     except OSError as error:
-        raise Refused(f"cannot use the data folder {home}: {error.strerror}. Set COLT_HOME to another.") from error
+        raise Refused(
+            f"cannot use the data folder {home}: {error.strerror}. Set COLT_HOME to another folder."
+        ) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,8 +66,10 @@ def sole_user(home: Path) -> Iterator[None]:
 
 
 def check_port(settings: Settings) -> None:
-    """Raises:
-    Refused: when the API could not listen there.
+    """Check that the API can listen on its port.
+
+    Raises:
+        Refused: when it cannot.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -75,12 +79,14 @@ def check_port(settings: Settings) -> None:
         except OSError as error:
             raise Refused(
                 f"cannot listen on port {settings.port} of {settings.host}: {error.strerror}. "
-                "Stop the program that uses it, or set COLT_PORT to another."
+                "Stop the program that uses it, or set COLT_PORT to another port."
             ) from error
 
 
 def check_access(settings: Settings) -> None:
-    """The API refuses by itself too; asking first spares the user three starts and a log.
+    """Check that the API may start with these settings.
+
+    The API checks this too. Checking first saves the user three failed starts and a log.
 
     Raises:
         Refused: when other machines could reach the API and no token exists.
@@ -91,6 +97,6 @@ def check_access(settings: Settings) -> None:
         guarded = tokens.any_exist(session)
     if not guarded:
         raise Refused(
-            "by COLT_HOST or COLT_ALLOWED_HOSTS other machines could reach this service, and no token exists. "
+            "COLT_HOST or COLT_ALLOWED_HOSTS lets other machines reach this service, and no token exists. "
             "Make one with `colt token create NAME`, or leave both unset."
         )

@@ -11,8 +11,9 @@ GROUPS = ("many", "medium", "few")
 
 
 def comparison_table(dataset: Json, results: Mapping[str, Json]) -> str:
-    """Accuracy in per cent by class (largest training count first), its mean by group and over all,
-    the groups' Std.
+    """Accuracy in per cent by class, group means, the overall mean, and the groups' Std.
+
+    Classes with more training images come first.
 
     Args:
         dataset: has `class_names`, `class_counts` (training part) and `groups`.
@@ -45,7 +46,7 @@ def comparison_table(dataset: Json, results: Mapping[str, Json]) -> str:
 
 
 def tail_table(samples: Sequence[Json]) -> str:
-    """OOD samples as the tailness endpoint gives them."""
+    """A table of OOD samples from the tailness endpoint."""
     rows = [
         [
             str(sample["index"]),
@@ -60,12 +61,12 @@ def tail_table(samples: Sequence[Json]) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share in per cent; a dash where there is none, as for a group without classes."""
+    """A share in per cent; a dash for None, such as for a group without classes."""
     return "-" if share is None else f"{100 * share:.1f}"
 
 
 def render(header: Sequence[str], *blocks: Sequence[Sequence[str]]) -> str:
-    """Columns in line, numbers to the right, a rule before each block of rows."""
+    """Aligned columns: the first to the left, others to the right, a rule before each block."""
     rows = [header, *chain.from_iterable(blocks)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
 

@@ -30,11 +30,17 @@ def _database() -> Iterator[Session]:
         raise Refused(str(error)) from error
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip()
-        raise Refused(f"tokens are out of reach: {cause}. Has `colt migrate` been run?") from error
+        raise Refused(
+            f"cannot access the tokens: {cause}. Check COLT_DATABASE_URL, and run `colt migrate` first."
+        ) from error
 
 
 def create(name: str, scopes: list[str]) -> int:
-    """Make a token and print it; only its hash is kept."""
+    """Make a token and print it. Only its hash is stored.
+
+    Raises:
+        Refused: when the database cannot be used.
+    """
     with _database() as session:
         token = tokens.create_token(session, name, scopes)
     print(token)
@@ -42,7 +48,11 @@ def create(name: str, scopes: list[str]) -> int:
 
 
 def show() -> int:
-    """Print each token's id, date, scopes and name; a token itself cannot be shown again."""
+    """Print each token's id, date, scopes and name. A token itself cannot be shown again.
+
+    Raises:
+        Refused: when the database cannot be used.
+    """
     with _database() as session:
         rows = tokens.every(session)
     for row in rows:
@@ -53,10 +63,10 @@ def show() -> int:
 
 
 def revoke(token_id: str) -> int:
-    """Take a token back.
+    """Revoke a token.
 
     Raises:
-        Refused: when there is no token of this id.
+        Refused: when no token has this id, or the database cannot be used.
     """
     with _database() as session:
         found = tokens.revoke(session, token_id)

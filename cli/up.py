@@ -1,4 +1,4 @@
-"""`colt up`: everything on this machine, in the foreground, until Ctrl-C."""
+"""`colt up`: run API, dashboard and worker on this machine, in the foreground, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cli.preflight import check_access, check_port, migrate, sole_user
 from store.settings import Settings, get_settings
 
 TICK = 0.1
-SLOW_START = 20.0  # after so many seconds without being ready, say what is missing
-EARLY_DEATHS = 3  # a child that dies so often before the service was ever ready will not come up by itself
+SLOW_START = 20.0  # seconds after which a service that is not ready says what is missing
+EARLY_DEATHS = 3  # give up after so many deaths of a child before the service was ever ready
 
 
 class _Stopping:
-    """How often Ctrl-C or TERM came."""
+    """Counts signals to stop: SIGINT (Ctrl-C), SIGTERM and SIGHUP."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -34,10 +34,10 @@ def up() -> int:
     """Run until asked to stop.
 
     Returns:
-        0 after a stop that was asked for, 1 when the service could not be brought up.
+        The exit code: 0 after a requested stop, 1 when the service could not start.
 
     Raises:
-        Refused: when something is in the way from the start.
+        Refused: when a check before the start fails.
     """
     settings = get_settings()
     with sole_user(settings.home):
@@ -74,7 +74,7 @@ def _supervise(children: list[Child], stopping: _Stopping, settings: Settings) -
                 print(f"The {child.name} {outcome} before the service was ready. Its last lines ({child.log}):")
                 print("\n".join(f"  {line}" for line in child.last_lines(20)), flush=True)
                 return 1
-            print(f"The {child.name} {outcome}; it starts again in {pause:g} s. Its log: {child.log}", flush=True)
+            print(f"The {child.name} {outcome}; it restarts in {pause:g} s. Its log: {child.log}", flush=True)
         if not ready:
             missing = _missing(url)
             if missing is None:
@@ -88,20 +88,19 @@ def _supervise(children: list[Child], stopping: _Stopping, settings: Settings) -
 
 
 def _start_again(child: Child) -> None:
-    """Start a child that had ended, or say why that is tried again later: the other one is well,
-    and stays."""
+    """Restart a child, or plan the next try and say why. The other child keeps running."""
     child.start_at = 0.0
     try:
         child.start()
     except (OSError, SubprocessError) as error:
         pause = child.plan_restart()
-        print(f"The {child.name} cannot be started: {error}; it is tried again in {pause:g} s.", flush=True)
+        print(f"The {child.name} cannot be started: {error}; the next try is in {pause:g} s.", flush=True)
 
 
 def _missing(url: str) -> str | None:
     """What `/readyz` says is missing; None when nothing is."""
     try:
-        # Straight: a proxy that the environment names does not reach this machine.
+        # A proxy from the environment cannot reach this machine's loopback.
         answer = httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
     except httpx.HTTPError:
         return "the API does not answer yet"
@@ -116,9 +115,12 @@ def _announce(url: str, settings: Settings) -> None:
 
 
 def _stop(worker: Child, api: Child, stopping: _Stopping, grace: float) -> None:
-    """The worker first, so that a training writes its checkpoint; a second Ctrl-C kills both."""
+    """Stop the worker first, so that a training can write its checkpoint.
+
+    A second Ctrl-C kills both.
+    """
     if worker.running or api.running:
-        print("\nStopping; a running training writes its checkpoint first (Ctrl-C again to kill) ...", flush=True)
+        print("\nStopping; a running training writes its checkpoint first (Ctrl-C again to kill it) ...", flush=True)
     already = stopping.count
     for child, seconds in ((worker, grace + 10), (api, 10)):
         child.ask_to_end()

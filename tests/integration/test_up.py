@@ -114,7 +114,7 @@ def test_a_child_that_is_killed_is_started_again(up: Up) -> None:
     log.mkdir()  # as without memory for a process, its start is an OSError
     killed = kill(up, "worker")
     wait_until(lambda: up.process.output().count("The worker cannot be started: ") == 2, 20, "it is tried twice")
-    assert "it is tried again in 4 s" in up.process.output(), "later each time"
+    assert "the next try is in 4 s" in up.process.output(), "later each time"
     assert up.child("api").is_running()
     log.rmdir()
     wait_until(log.is_file, 20, "it is started")

@@ -114,7 +114,7 @@ def test_what_the_copied_database_names_is_there_though_checkpoints_are_dropped(
 
     monkeypatch.setattr(shutil, "copy2", copy)
     if times == 100:
-        with pytest.raises(Refused, match="dropped faster than they are copied"):
+        with pytest.raises(Refused, match="deleted faster than they are copied"):
             backup(tmp_path / "copy")
         assert {path.name for path in tmp_path.iterdir()} == {"home"}
         return
@@ -144,7 +144,7 @@ def test_a_damaged_database_makes_no_backup(home: Path, tmp_path: Path) -> None:
     with (home / "colt.db").open("r+b") as file:
         file.seek(3 * 4096)
         file.write(b"\xff" * 8 * 4096)
-    with pytest.raises(Refused, match="not complete, and was removed"):
+    with pytest.raises(Refused, match="incomplete copy was removed"):
         backup(tmp_path / "copy")
     assert {path.name for path in tmp_path.iterdir()} == {"home"}
 
@@ -159,7 +159,7 @@ def test_without_a_database_it_says_where_it_looked(home: Path, tmp_path: Path) 
     ("variable", "value", "word"),
     [
         ("COLT_DATABASE_URL", "postgresql://user:secret@host/colt", "pg_dump"),
-        ("COLT_ARTIFACTS_URL", "s3://bucket/prefix", "own tools"),
+        ("COLT_ARTIFACTS_URL", "s3://bucket/prefix", "the tools of that store"),
     ],
 )
 def test_what_lies_elsewhere_is_backed_up_with_other_tools(
