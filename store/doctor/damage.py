@@ -93,7 +93,7 @@ def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: 
     if not some_are_whole:
         return Finding(
             what,
-            "every checkpoint of this job is missing or damaged: restore the artifact store, or resume from the start",
+            "this job has no undamaged checkpoint: restore the artifact store, or resume from the start",
         )
     with reading() as session:
         if not _removable(session, row):

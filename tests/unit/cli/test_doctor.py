@@ -282,4 +282,4 @@ def test_rows_that_refer_to_nothing_are_told_of(sqlite_template: Path, home: Pat
         connection.cursor().execute("INSERT INTO metrics (job_id, name, step, value) VALUES ('gone', 'loss', 1, 2)")
         connection.close()
         code, told = examined(capsys)
-    assert code == 1 and "rows of metrics refer to rows that are gone" in told
+    assert code == 1 and "rows of metrics refer to missing rows" in told
