@@ -213,7 +213,7 @@ def test_a_registration_that_fails_leaves_no_files(configured: Engine, folder: W
     with reading(configured) as session:
         row = session.get_one(Dataset, dataset.id)
     assert row.status == "failed" and row.problem is not None
-    assert row.problem["status"] == 422 and "gone" in row.problem["detail"]
+    assert row.problem["status"] == 422 and "is missing" in row.problem["detail"]
     assert not artifact.exists()
 
 
