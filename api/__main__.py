@@ -18,7 +18,8 @@ from store.settings import get_settings
 
 
 def main() -> None:
-    """Serve until a signal. Refuses a database that is too new, and to be reachable from other machines unguarded."""
+    """Serve until a signal. Refuses a database that is too new, and to be reachable from other
+    machines unguarded."""
     settings = get_settings()
     logs.set_up()
     try:
@@ -42,8 +43,8 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=3,
-        # Longer than clients and proxies keep an idle connection (httpx: 5 s, nginx: 60 s): else we close it just when
-        # a request is on its way, which is lost.
+        # Longer than clients and proxies keep an idle connection (httpx: 5 s, nginx: 60 s): else we
+        # close it just when a request is on its way, which is lost.
         timeout_keep_alive=75,
         ws="none",
         server_header=False,
@@ -53,7 +54,8 @@ def main() -> None:
 
 
 def _interrupt_no_training() -> None:
-    # On a machine that trains too, a request waits for the end of a time slice rather than break into a step.
+    # On a machine that trains too, a request waits for the end of a time slice rather than break
+    # into a step.
     if sys.platform == "linux":
         with suppress(OSError):  # a sandbox may forbid it
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -1,4 +1,5 @@
-"""What data sets and OOD pools share on their way in: the source is checked before a row is written."""
+"""What data sets and OOD pools share on their way in: the source is checked before a row is
+written."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from store.repositories.registrations import R
 from store.settings import get_settings
 from store.statuses import RegistrationStatus, WorkStatus
 
-# No control characters, nor what breaks a line or turns the direction of text: a name must look as what it is.
+# No control characters, nor what breaks a line or turns the direction of text: a name must look as
+# what it is.
 _UNPRINTED = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 PRINTED = f"[^{_UNPRINTED}]"
 Name = Annotated[

@@ -23,8 +23,13 @@ def unknown_kind(registry: Registry[Any], given: Any) -> str:
 
 def unknown_setting(name: Any, known: Iterable[str]) -> str:
     """The message about a setting that no kind reads."""
+    return unknown_name("setting", name, known)
+
+
+def unknown_name(noun: str, name: Any, known: Iterable[str]) -> str:
+    """The message about an unknown name, such as that of a setting or a key."""
     near = get_close_matches(name, known, n=1) if isinstance(name, str) else []
-    return f"Unknown setting {name!r:.60}.{f' Did you mean {near[0]!r}?' if near else ''}"
+    return f"Unknown {noun} {name!r:.60}.{f' Did you mean {near[0]!r}?' if near else ''}"
 
 
 def problem(name: Any, what: str, value: Any) -> InitErrorDetails:

@@ -1,7 +1,7 @@
 """Who may do what: bearer tokens with scopes, and a cookie that holds one for the dashboard.
 
-Where only this machine reaches the API, everyone may do everything as long as no token exists. Once one does, writing
-without it is refused at once, reading within a second.
+Where only this machine reaches the API, everyone may do everything as long as no token exists. Once
+one does, writing without it is refused at once, reading within a second.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ from store.settings import get_settings
 
 COOKIE = "colt_session"
 bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
-# So long may a server that found no token let reading pass without looking again: a look is a seventh of a request.
+# So long may a server that found no token let reading pass without looking again: a look is a
+# seventh of a request.
 _OPEN_SECONDS = 1.0
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 
 class Guarded(OneThread):
-    """A route that looks at the token first. A dependency would come after the body: read, parsed and validated."""
+    """A route that looks at the token first. A dependency would come after the body: read, parsed
+    and validated."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -46,7 +48,8 @@ class Guarded(OneThread):
 
 
 async def is_allowed(request: Request) -> bool:
-    """Whether the request would pass now too: for an answer that goes on. A database that is away changes nothing."""
+    """Whether the request would pass now too: for an answer that goes on. A database that is away
+    changes nothing."""
     try:
         await run_in_threadpool(_check, request, await bearer(request))
     except (Unauthorized, TooManyRequests, Forbidden):
@@ -57,7 +60,8 @@ async def is_allowed(request: Request) -> bool:
 
 
 async def authorize(request: Request) -> None:
-    """Let the request pass, or not. Its session is closed before the endpoint begins, so streams hold none.
+    """Let the request pass, or not. Its session is closed before the endpoint begins, so streams
+    hold none.
 
     Raises:
         Unauthorized: without a valid token where one is needed.

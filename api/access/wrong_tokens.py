@@ -22,10 +22,12 @@ MOST_RIGHT = 1_000
 
 
 class WrongTokens:
-    """The wrong tokens that each address has sent lately. Kept by one process, for as long as it runs.
+    """The wrong tokens that each address has sent lately. Kept by one process, for as long as it
+    runs.
 
-    Different ones are counted: a program that goes on with a revoked token makes no guess, and locks nobody out who
-    shares its address. For the same reason tokens that were right a moment ago still pass where others have to wait.
+    Different ones are counted: a program that goes on with a revoked token makes no guess, and
+    locks nobody out who shares its address. For the same reason tokens that were right a moment ago
+    still pass where others have to wait.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

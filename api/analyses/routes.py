@@ -50,7 +50,8 @@ def request_analysis(
     background: BackgroundTasks,
     response: Response,
 ) -> Accepted:
-    """Ask for an analysis of a checkpoint. Asking for the same again answers the one that there is."""
+    """Ask for an analysis of a checkpoint. Asking for the same again answers the one that there
+    is."""
     with writing() as session:
         analysis = service.request(session, job_id, wanted)
     ring_later(background, Analysis.bell)

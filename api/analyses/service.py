@@ -18,7 +18,8 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
     Raises:
         NotFound: when there is no such job.
         Conflict: when it has no checkpoint yet.
-        Unprocessable: for a checkpoint of another job, or a run or data that the analysis cannot be made of.
+        Unprocessable: for a checkpoint of another job, or a run or data that the analysis cannot be
+            made of.
     """
 
     def settle(job: Job, dataset: Dataset) -> AnalysisSettings:

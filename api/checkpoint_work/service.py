@@ -32,11 +32,13 @@ def request(
     checkpoint_id: str | None,
     settle: Callable[[Job, Dataset], TaggedSettings],
 ) -> W:
-    """Queue a question about a checkpoint. The very same one is asked once, unless it failed or was cancelled.
+    """Queue a question about a checkpoint. The very same one is asked once, unless it failed or was
+    cancelled.
 
     Args:
         checkpoint_id: default the job's last.
-        settle: the question's settings for this job and data set; raises Unprocessable where it has no answer.
+        settle: the question's settings for this job and data set; raises Unprocessable where it has
+            no answer.
 
     Raises:
         NotFound: when there is no such job.

@@ -38,7 +38,8 @@ def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Compar
 
 
 def differences(configs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    """The values of every setting that is not the same in all. A setting that an older version lacked is None."""
+    """The values of every setting that is not the same in all. A setting that an older version
+    lacked is None."""
     names = dict.fromkeys(name for config in configs for name in config)
     values = {name: [config.get(name) for config in configs] for name in names}
     return {name: of for name, of in values.items() if any(value != of[0] for value in of)}

@@ -29,8 +29,8 @@ router = APIRouter(prefix="/datasets", tags=["data"], route_class=Guarded)
 def register_dataset(wanted: NewDataset, background: BackgroundTasks, response: Response) -> Accepted:
     """Register a labelled image data set and optionally cut a long-tailed training part from it.
 
-    A folder or archive is read as `[train|val|test/]CLASS/IMAGE`. A worker does the reading: follow `Location` until
-    the status is `ready` or `failed`.
+    A folder or archive is read as `[train|val|test/]CLASS/IMAGE`. A worker does the reading: follow
+    `Location` until the status is `ready` or `failed`.
     """
     with writing() as session:
         dataset = service.register(session, wanted)

@@ -31,7 +31,8 @@ def list_evaluations(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor =
 
 @router.post("/jobs/{job_id}/evaluations", status_code=202, responses=problems(404, 409, 415))
 def request_evaluation(job_id: str, wanted: NewEvaluation, background: BackgroundTasks, response: Response) -> Accepted:
-    """Ask for another probe of a checkpoint. Asking for the same again answers the one that there is."""
+    """Ask for another probe of a checkpoint. Asking for the same again answers the one that there
+    is."""
     with writing() as session:
         evaluation = service.request(session, job_id, wanted)
     ring_later(background, Evaluation.bell)

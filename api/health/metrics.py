@@ -34,7 +34,8 @@ def exposition() -> tuple[bytes, str]:
 
 
 class _Stored(Collector):
-    """What the database says at the moment; only that it is away while it is, so that the rest can still be read."""
+    """What the database says at the moment; only that it is away while it is, so that the rest can
+    still be read."""
 
     def describe(self) -> Iterable[Metric]:
         return ()  # or registering it would read the database

@@ -52,7 +52,8 @@ async def check_health() -> Alive:
 
 @router.get("/readyz", response_model=Ready, responses={503: problems(503)[503] | {"model": NotReady}})
 def check_readiness(request: Request) -> Ready | Response:
-    """Whether database, broker, artifact store and at least one worker are there; `missing` names what is not."""
+    """Whether database, broker, artifact store and at least one worker are there; `missing` names
+    what is not."""
     running = {name: _pool.submit(check) for name, check in CHECKS.items()}
     missing, told = [], []
     for name, future in running.items():
@@ -76,7 +77,8 @@ def check_readiness(request: Request) -> Ready | Response:
 
 @router.get("/metrics", response_class=Response)
 def read_metrics() -> Response:
-    """Prometheus metrics: requests, jobs, registrations, queues, attempts, workers, the database's errors."""
+    """Prometheus metrics: requests, jobs, registrations, queues, attempts, workers, the database's
+    errors."""
     body, media_type = metrics.exposition()
     return Response(body, media_type=media_type)
 

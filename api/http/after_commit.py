@@ -1,4 +1,5 @@
-"""What happens behind the answer, once its transaction has committed. Losing it costs time or disk space only."""
+"""What happens behind the answer, once its transaction has committed. Losing it costs time or disk
+space only."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""How large, how intricate and how late a request body may be. A file's size has a limit of its own, as `/uploads`
-streams it to disk."""
+"""How large, how intricate and how late a request body may be. A file's size has a limit of its
+own, as `/uploads` streams it to disk."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from api.http.unread import is_announced
 
 MOST_BYTES = 2 * 2**20  # ImageNet-LT's list of images is half of it
 _MOST_BYTES_OF_SESSION = 4096  # of whoever has no token yet
-# Lists, objects and keys, by the signs that make them: pydantic has an error for each wrong one, and a body full of
-# them took it seconds.
+# Lists, objects and keys, by the signs that make them: pydantic has an error for each wrong one,
+# and a body full of them took it seconds.
 MOST_PARTS = 1000
 MOST_SECONDS = 30.0  # until a body has come whole; of a file, until the next piece has
 
 
 class BodyLimit:
-    """ASGI middleware: a JSON body is kept in memory, and parsed whole while all other requests wait."""
+    """ASGI middleware: a JSON body is kept in memory, and parsed whole while all other requests
+    wait."""
 
     def __init__(self, app: ASGIApp, streamed: str, session: str) -> None:
-        """Paths: `streamed`, whose bodies are not kept in memory, and `session`, whose bodies hold a token."""
+        """Paths: `streamed`, whose bodies are not kept in memory, and `session`, whose bodies hold
+        a token."""
         self._app = app
         self._streamed = streamed
         self._session = session

@@ -1,4 +1,5 @@
-"""Files of the artifact store as downloads: whole, in parts, or not at all when the client has them."""
+"""Files of the artifact store as downloads: whole, in parts, or not at all when the client has
+them."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ def file_response(
     """Answer GET or HEAD for the file under `key`, with `Range`, `If-Range` and `If-None-Match`.
 
     Args:
-        sha256: of what was written there, where that was recorded. Nobody is given a damaged file for a whole one: its
-            last block is held back.
+        sha256: of what was written there, where that was recorded. Nobody is given a damaged file
+            for a whole one: its last block is held back.
         written: how many bytes that was, where it was recorded.
 
     Raises:
@@ -60,7 +61,8 @@ def _read(key: str, start: int, end: int, sha256: str | None) -> Iterator[bytes]
     """Blocks of the file; its last one only if the whole has this hash.
 
     Raises:
-        ArtifactDamaged: when it has not. The connection then breaks off, short of the announced length.
+        ArtifactDamaged: when it has not. The connection then breaks off, short of the announced
+            length.
     """
     digest = hashlib.sha256()
     with get_artifacts().open(key) as file:
@@ -80,7 +82,8 @@ def _matches(header: str, quoted: str) -> bool:
 
 
 def _parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """(start, end) of the one range asked for; None for the whole file, which several ranges are answered with too."""
+    """(start, end) of the one range asked for; None for the whole file, which several ranges are
+    answered with too."""
     match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.replace(" ", ""))
     if match is None or match[0] == "bytes=-":
         return None

@@ -1,4 +1,5 @@
-"""Every error answers `application/problem+json` (RFC 9457): what is wrong and what to change, no more."""
+"""Every error answers `application/problem+json` (RFC 9457): what is wrong and what to change, no
+more."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.pointers import pointer
 from api.http.templates import route_template
+from api.http.unknown_keys import unknown_key
 from store.repositories.pages import BadCursor
 
 log = logging.getLogger(__name__)
@@ -188,12 +190,17 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.body, bytes | str) and error.body and not media_type.endswith("json"):
         detail = f"The body must be JSON with `Content-Type: application/json`; got `{media_type or 'no type'}`."
         return problem_response(request.url.path, 415, detail)
-    problems = []
+    problems: list[tuple[str, str]] = []
     for item in error.errors():
-        where = pointer(item["loc"], None if item["type"] == "json_invalid" else error.body)
-        if not where and item["type"].startswith("union_tag"):  # of no known kind; the body as a whole has no pointer
+        kind = item["type"]
+        where = pointer(item["loc"], None if kind == "json_invalid" else error.body)
+        what = told.get(kind, item["msg"].removeprefix("Value error, "))
+        if not where and kind.startswith("union_tag"):  # the body as a whole has no pointer
             where = "/" + item["ctx"]["discriminator"].strip("'")
-        problems.append((where, told.get(item["type"], item["msg"].removeprefix("Value error, "))))
+        # Comparing names takes time, and what is not shown needs no hint.
+        if kind == "extra_forbidden" and len(problems) < _MOST_PROBLEMS:
+            what = unknown_key(request, item["loc"])
+        problems.append((where, what))
     return _of_api_error(request, Unprocessable(*problems))
 
 
@@ -230,7 +237,8 @@ def _of_storage(request: Request, error: Exception) -> JSONResponse:
 class Uncaught:
     """ASGI middleware: what nothing else handles is logged, and answered as a problem.
 
-    Starlette would answer it outside of all middleware: without the security headers and the request's id, uncounted.
+    Starlette would answer it outside of all middleware: without the security headers and the
+    request's id, uncounted.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -27,7 +27,8 @@ def install(app: FastAPI, build: Path = BUILD) -> None:
 
 
 class PageRules:
-    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew, and only a page is one."""
+    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew, and only a page
+    is one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -46,6 +47,7 @@ class PageRules:
             await self._app(scope, receive, send)
             return
         if scope["path"].startswith(("/api/", "/assets/")):
-            # A browser that is given a wrong address of these should see the problem, not the dashboard.
+            # A browser that is given a wrong address of these should see the problem, not the
+            # dashboard.
             scope["headers"] = [header for header in scope["headers"] if header[0] != b"accept"]
         await self._app(scope, receive, send_with_rule)

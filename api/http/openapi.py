@@ -60,7 +60,8 @@ def _build(app: FastAPI) -> dict[str, Any]:
 
 
 def _require_discriminators(schema: dict[str, Any]) -> None:
-    """Say that a union's member is told by its `kind`: each model alone has a default for it, the union has none."""
+    """Say that a union's member is told by its `kind`: each model alone has a default for it, the
+    union has none."""
     schemas = schema["components"]["schemas"]
 
     def visit(part: Any) -> None:

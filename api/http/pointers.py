@@ -7,10 +7,11 @@ from typing import Any
 
 
 def pointer(location: Sequence[int | str], body: Any) -> str:
-    """A validation error's place: a JSON Pointer (RFC 6901) into the body; `?name`, `{name}` or `Name:` elsewhere.
+    """A validation error's place: a JSON Pointer (RFC 6901) into the body; `?name`, `{name}` or
+    `Name:` elsewhere.
 
-    pydantic mixes names of union members into a place (`source`, `upload`, `upload_id`); they are left out by
-    following the body that was sent.
+    pydantic mixes names of union members into a place (`source`, `upload`, `upload_id`); they are
+    left out by following the body that was sent.
 
     Args:
         location: pydantic's `loc`, its first element the part of the request.
@@ -24,6 +25,8 @@ def pointer(location: Sequence[int | str], body: Any) -> str:
     for position, step in enumerate(steps):
         is_last = position == len(steps) - 1
         if isinstance(here, dict):
+            if not is_last and here.get("kind") == step:  # a union member's name, perhaps a key's too
+                continue
             if step in here:
                 here = here[step]
             elif is_last:  # a missing value

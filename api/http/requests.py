@@ -1,4 +1,5 @@
-"""What is counted and logged of requests, and the id that ties a client's request to the lines about it."""
+"""What is counted and logged of requests, and the id that ties a client's request to the lines
+about it."""
 
 from __future__ import annotations
 
@@ -24,9 +25,11 @@ _PROBES = {"/healthz", "/readyz", "/metrics"}
 
 
 class Requests:
-    """ASGI middleware, the outermost. A request's `X-Request-ID` is taken over where it is well-formed, else made.
+    """ASGI middleware, the outermost. A request's `X-Request-ID` is taken over where it is
+    well-formed, else made.
 
-    What changes something, and what fails, is a line each; successful reading, which polls, is one at level DEBUG.
+    What changes something, and what fails, is a line each; successful reading, which polls, is one
+    at level DEBUG.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,5 @@
-"""What every request and answer passes: known host names, no writes from other sites' pages, strict headers."""
+"""What every request and answer passes: known host names, no writes from other sites' pages, strict
+headers."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ class Security:
     """ASGI middleware.
 
     Args:
-        hosts: names that a Host header may have; `*` allows every name. A foreign name is how DNS rebinding lets a
-            web page reach a server on loopback.
+        hosts: names that a Host header may have; `*` allows every name. A foreign name is how DNS
+            rebinding lets a web page reach a server on loopback.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:

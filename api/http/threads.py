@@ -12,7 +12,8 @@ from fastapi.routing import APIRoute
 
 
 class OneThread(APIRoute):
-    """A route whose plain endpoint costs one change of threads: FastAPI makes a second to look at what it returned."""
+    """A route whose plain endpoint costs one change of threads: FastAPI makes a second to look at
+    what it returned."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         plain = not (iscoroutinefunction(endpoint) or isasyncgenfunction(endpoint))

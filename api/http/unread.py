@@ -7,7 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class CloseUnread:
-    """ASGI middleware: without it the server would go on to read, and throw away, what was announced."""
+    """ASGI middleware: without it the server would go on to read, and throw away, what was
+    announced."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

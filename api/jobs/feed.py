@@ -1,4 +1,5 @@
-"""Live events of jobs. One poller a process reads the database for all open streams, and only while there are any."""
+"""Live events of jobs. One poller a process reads the database for all open streams, and only while
+there are any."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class _Follower:
 
 
 class EventFeed:
-    """Tells followers what is new, a batch at a time; a follower that is slow to send holds up no other."""
+    """Tells followers what is new, a batch at a time; a follower that is slow to send holds up no
+    other."""
 
     def __init__(self, poll_seconds: float = 0.5) -> None:
         self._poll_seconds = poll_seconds
@@ -44,7 +46,8 @@ class EventFeed:
     async def follow(
         self, job_id: str, after: int, is_allowed: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[ServerSentEvent]:
-        """Events of a job behind the event with id `after`, then an `end` event; none, once it is not allowed."""
+        """Events of a job behind the event with id `after`, then an `end` event; none, once it is
+        not allowed."""
         follower = _Follower(job_id, after)
         self._followers.add(follower)
         self._wake.set()
@@ -88,7 +91,8 @@ class EventFeed:
         away = False
         while self._followers:
             self._wake.clear()
-            # Followers at the same place share one query; those with a full queue are left out until they have sent.
+            # Followers at the same place share one query; those with a full queue are left out
+            # until they have sent.
             places: defaultdict[tuple[str, int], list[_Follower]] = defaultdict(list)
             for follower in self._followers:
                 if not follower.queue.full():
@@ -124,9 +128,11 @@ class EventFeed:
 
 
 def _read(places: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[list[JobEvent], _End | None]]:
-    """What is new at each (job, last seen event), and how the job ended if nothing more will come."""
+    """What is new at each (job, last seen event), and how the job ended if nothing more will
+    come."""
     with reading() as session:
-        # Statuses first, in a transaction of their own: the events of a final one are then all there to be read.
+        # Statuses first, in a transaction of their own: the events of a final one are then all
+        # there to be read.
         statuses = events.statuses(session, {job_id for job_id, _ in places})
     with reading() as session:
         news = {}

@@ -85,7 +85,8 @@ def delete_job(job_id: str, background: BackgroundTasks) -> None:
 
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))
 def cancel_job(job_id: str, response: Response) -> Accepted:
-    """Stop a job. A running one is `cancelling` until its last checkpoint is written, then `cancelled`."""
+    """Stop a job. A running one is `cancelling` until its last checkpoint is written, then
+    `cancelled`."""
     with writing() as session:
         job = service.cancel(session, job_id)
     return _accepted(job, response)
@@ -116,9 +117,11 @@ async def stream_job_events(
     request: Request,
     last_event_id: Annotated[int | None, Header(ge=0, lt=2**63, description="Resume behind this event.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Follow a job: `status`, `progress`, `metric`, `round`, `evaluation`, `analysis` and `log` events, from the first.
+    """Follow a job: `status`, `progress`, `metric`, `round`, `evaluation`, `analysis` and `log`
+    events, from the first.
 
-    When the job is in a final status and everything was told, an `end` event closes the stream; then do not reconnect.
+    When the job is in a final status and everything was told, an `end` event closes the stream;
+    then do not reconnect.
     """
     async for event in request.app.state.feed.follow(job_id, last_event_id or 0, lambda: is_allowed(request)):
         yield event
@@ -134,9 +137,10 @@ def get_job_metrics(
 ) -> dict[str, Curve]:
     """Curves by name.
 
-    `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate` have a point a step, `epoch_loss` has one an
-    epoch; so have the seconds that an epoch took, `epoch_seconds`, and where they went: `data_seconds`,
-    `forward_backward_seconds`, `tailness_seconds`, `round_seconds`. `evaluation_seconds` is one point at the end.
+    `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate` have a point a step,
+    `epoch_loss` has one an epoch; so have the seconds that an epoch took, `epoch_seconds`, and
+    where they went: `data_seconds`, `forward_backward_seconds`, `tailness_seconds`,
+    `round_seconds`. `evaluation_seconds` is one point at the end.
     """
     with reading() as session:
         service.find(session, job_id)

@@ -27,7 +27,8 @@ def _config_schema(title: str, description: str, required: list[str]) -> WithJso
     return WithJsonSchema(schema | {"title": title, "description": description, "required": required})
 
 
-# A client gives any part of it; what is missing comes from the preset, so defaults cannot be filled in here.
+# A client gives any part of it; what is missing comes from the preset, so defaults cannot be filled
+# in here.
 PartialConfig = Annotated[
     dict[str, Any],
     _config_schema(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Unprocessable
-from api.http.pointers import pointer
 from api.jobs.schemas import NewJob
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
@@ -29,7 +29,8 @@ def find(session: Session, job_id: str) -> Job:
 
 
 def lock(session: Session, job_id: str) -> Job:
-    """The job, locked for this transaction: what is queued of its checkpoints cannot lose them to its trainer.
+    """The job, locked for this transaction: what is queued of its checkpoints cannot lose them to
+    its trainer.
 
     Raises:
         NotFound: when there is none.
@@ -59,7 +60,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     """Queue a job, once for each idempotency key.
 
     Raises:
-        Unprocessable: for all that would make it fail later.
+        RequestValidationError, Unprocessable: when it would fail later.
         Conflict: when its data are not ready, or the key belongs to another request.
     """
     config = resolve(wanted.config)  # first, as it lets nothing nested pass, which could be too deep to take apart
@@ -93,14 +94,13 @@ def resolve(settings: dict[str, object]) -> PretrainConfig:
     """Every value of the run.
 
     Raises:
-        Unprocessable: for an unknown key, or a value or combination out of range.
+        RequestValidationError: for an unknown key, or a value or combination out of range.
     """
     try:
         return PretrainConfig.resolve(settings)
     except ValidationError as error:
-        raise Unprocessable(
-            *(("/config" + pointer(("body", *item["loc"]), settings), item["msg"]) for item in error.errors())
-        ) from error
+        wrong = [{**item, "loc": ("body", "config", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(wrong, body={"config": settings}) from error
 
 
 def cancel(session: Session, job_id: str) -> Job:

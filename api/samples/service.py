@@ -39,7 +39,8 @@ class Labels:
         return np.unique(np.concatenate(list(self.parts.values())))
 
     def split_of(self, index: int) -> str:
-        """The part a sample is in; a training image that also serves the balanced probe part counts as training."""
+        """The part a sample is in; a training image that also serves the balanced probe part counts
+        as training."""
         for name, part in self.parts.items():
             position = int(np.searchsorted(part, index))
             if position < len(part) and part[position] == index:

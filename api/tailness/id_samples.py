@@ -28,7 +28,8 @@ from store.repositories.pages import BadCursor, decode_cursor, encode_cursor
 
 @dataclass(frozen=True, slots=True)
 class IdFilter:
-    """What a list is narrowed to; None narrows nothing. `round` says whose clusters; None: the last one's."""
+    """What a list is narrowed to; None narrows nothing. `round` says whose clusters; None: the last
+    one's."""
 
     label: int | None = None
     cluster: int | None = None
@@ -43,7 +44,8 @@ class IdFilter:
 def page(
     session: Session, job_id: str, wanted: IdFilter, order: IdOrder, limit: int, cursor: str | None
 ) -> IdSamplePage:
-    """Samples by their latest tailness. A cursor stays with the epoch and the round that its first page showed.
+    """Samples by their latest tailness. A cursor stays with the epoch and the round that its first
+    page showed.
 
     Raises:
         NotFound: for a round that was not run.
@@ -139,7 +141,8 @@ def classes(session: Session, job_id: str, epoch: int | None) -> ClassTailnessLi
 def _in_cluster(
     session: Session, job_id: str, cluster: int, number: int | None
 ) -> tuple[int | None, NDArray[np.bool_] | None]:
-    """The round, and which of the (N,) training images were in a cluster of it; (None, None) before the first round.
+    """The round, and which of the (N,) training images were in a cluster of it; (None, None) before
+    the first round.
 
     Raises:
         NotFound: for a round that was not run.

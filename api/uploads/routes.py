@@ -30,7 +30,8 @@ async def upload_file(
 ) -> UploadInfo:
     """Send a file as the raw body: zip, tar, tar.gz, npz, npy or txt.
 
-    With curl: `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
+    With curl:
+    `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise UnsupportedMediaType("Send the file itself as the body, not a form: curl --data-binary @FILE.")
@@ -42,7 +43,8 @@ async def upload_file(
 
 @router.delete("/{upload_id}", status_code=204, responses=problems(404, 409))
 def delete_upload(upload_id: str, background: BackgroundTasks) -> None:
-    """Delete a file that was sent. What was registered from it stays; an upload that nobody deletes is kept."""
+    """Delete a file that was sent. What was registered from it stays; an upload that nobody deletes
+    is kept."""
     with writing() as session:
         folder = service.remove(session, upload_id)
     delete_later(background, folder)

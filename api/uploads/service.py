@@ -18,7 +18,8 @@ from store.repositories import uploads
 from store.settings import get_settings
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".npz", ".npy", ".txt")
-# Each upload in progress holds a thread; of its own, so that slow clients do not block the rest of the API.
+# Each upload in progress holds a thread; of its own, so that slow clients do not block the rest of
+# the API.
 MOST_AT_ONCE = 8
 WAIT_SECONDS = 5.0  # for one of these places
 RETRY_SECONDS = 10
@@ -116,7 +117,8 @@ def remove(session: Session, upload_id: str) -> str:
 
 
 async def in_blocks(body: AsyncIterator[bytes], size: int = 2**20) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of at least `size` (but the last), so that threads are crossed less often."""
+    """The same bytes in pieces of at least `size` (but the last), so that threads are crossed less
+    often."""
     block = bytearray()
     async for chunk in body:
         block += chunk

@@ -1,4 +1,5 @@
-"""`/docs`: Swagger UI from our own assets, none from another host. Its bundle comes with the built dashboard."""
+"""`/docs`: Swagger UI from our own assets, none from another host. Its bundle comes with the built
+dashboard."""
 
 from __future__ import annotations
 

@@ -60,6 +60,70 @@ def test_a_full_disk_is_a_503(client: TestClient, monkeypatch: pytest.MonkeyPatc
     assert "secret" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "where", "what"),
+    [
+        ("jobs", {"config": {"widht": 2}}, "/config/widht", "Unknown setting 'widht'. Did you mean 'width'?"),
+        ("jobs", {"config": {"x": 2}}, "/config/x", "Unknown setting 'x'."),
+        (
+            "jobs",
+            {"config": {"group_thresholds": {"lo": 1}}},
+            "/config/group_thresholds/lo",
+            "Unknown key 'lo'. Did you mean 'low'?",
+        ),
+        (
+            "jobs",
+            {"config": {"framework": "simclr", "prune_share": 0.5}},
+            "/config/prune_share",
+            "only framework 'sdclr' or 'bcl' reads it, and this run's is 'simclr': leave it out",
+        ),
+        ("jobs", {"evaluation": []}, "/evaluation", "Unknown key 'evaluation'. Did you mean 'evaluations'?"),
+        ("datasets", {"seeed": 1}, "/seeed", "Unknown key 'seeed'. Did you mean 'seed'?"),
+        (
+            "datasets",
+            {"source": {"kind": "path", "path": "/x", "paths": 1}},
+            "/source/paths",
+            "Unknown key 'paths'. Did you mean 'path'?",
+        ),
+        (
+            "datasets",
+            {"long_tail": {"profile": "exp", "imbalance": 20}},
+            "/long_tail/imbalance",
+            "Unknown key 'imbalance'. Did you mean 'imbalance_ratio'?",
+        ),
+        (
+            "ood-pools",
+            {"source": {"kind": "sample", "name": "glyphs-and-patches"}, "image_sizes": 32},
+            "/image_sizes",
+            "Unknown key 'image_sizes'. Did you mean 'image_size'?",
+        ),
+        ("ood-pools", {"source": {"kind": "sample", "name": "glyphs-and-patches"}, "x": 1}, "/x", "Unknown key 'x'."),
+        (
+            "jobs/x/evaluations",
+            {"group_thresholds": {"hihg": 3}},
+            "/group_thresholds/hihg",
+            "Unknown key 'hihg'. Did you mean 'high'?",
+        ),
+        (
+            "jobs/x/analyses",
+            {"kind": "misclassification", "probe": {"kind": "linear", "group_thresholds": {"hihg": 3}}},
+            "/probe/group_thresholds/hihg",
+            "Unknown key 'hihg'. Did you mean 'high'?",
+        ),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_known_one(
+    client: TestClient, path: str, body: dict[str, object], where: str, what: str
+) -> None:
+    needed: dict[str, dict[str, object]] = {
+        "jobs": {"dataset_id": "x"},
+        "datasets": {"name": "x", "source": {"kind": "sample", "name": "digits"}},
+        "ood-pools": {"name": "x"},
+    }
+    answer = client.post(f"{API}/{path}", json={**needed.get(path, {}), **body})
+    assert problem(answer, 422)["errors"] == [{"pointer": where, "detail": what}]
+
+
 def test_an_answer_does_not_grow_with_what_was_sent(client: TestClient) -> None:
     many = client.post(f"{API}/jobs", json={"dataset_id": "x", "config": {f"key{number}": 0 for number in range(900)}})
     assert len(pointers(many)) == 50
@@ -106,6 +170,8 @@ def test_every_answer_has_its_security_headers(client: TestClient) -> None:
         (("body", "config", "epochs"), {"config": {"epochs": 0}}, "/config/epochs"),
         (("body", "source", "upload", "upload_id"), {"source": {"kind": "upload"}}, "/source/upload_id"),
         (("body", "source", "upload"), {"source": {"upload": 1}}, "/source/upload"),
+        (("body", "source", "path", "path"), {"source": {"kind": "path", "path": 1}}, "/source/path"),
+        (("body", "source", "path", "x"), {"source": {"kind": "path", "path": "/", "x": 1}}, "/source/x"),
         (("body", "tags", 1), {"tags": ["a", ""]}, "/tags/1"),
         (("body", "top_k", "int"), {"top_k": "x"}, "/top_k"),
         (("body", "a/b~c"), {"a/b~c": 1}, "/a~1b~0c"),
