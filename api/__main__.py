@@ -18,8 +18,11 @@ from store.settings import get_settings
 
 
 def main() -> None:
-    """Serve until a signal. Refuses a database that is too new, and to be reachable from other
-    machines unguarded."""
+    """Serve until a signal arrives.
+
+    Refuses to start on a database of a newer version. Refuses to start without a token where other
+    machines can reach the service.
+    """
     settings = get_settings()
     logs.set_up()
     try:
@@ -27,35 +30,35 @@ def main() -> None:
     except DatabaseIsNewer as error:
         sys.exit(f"Refusing to start: {error}")
     except DBAPIError:
-        logging.getLogger("api").warning("the database does not answer yet; until it does, so do requests")
+        logging.getLogger("api").warning("the database does not answer yet; requests fail until it does")
     if not settings.only_here:
         with reading() as session:
             guarded = tokens.any_exist(session)
         if not guarded:
             sys.exit(
-                "Refusing to start without a token: by COLT_HOST or COLT_ALLOWED_HOSTS other machines could reach this "
-                "service. Create one with `colt token create NAME`, or leave both unset."
+                "Refusing to start without a token: COLT_HOST or COLT_ALLOWED_HOSTS lets other machines reach this "
+                "service. Create a token with `colt token create NAME`, or leave both unset."
             )
     _interrupt_no_training()
-    # Open event streams would keep the server from stopping; their clients come back by themselves.
+    # Open event streams would keep the server from stopping. Their clients reconnect.
     uvicorn.run(
         "api.main:app",
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=3,
-        # Longer than clients and proxies keep an idle connection (httpx: 5 s, nginx: 60 s): else we
-        # close it just when a request is on its way, which is lost.
+        # Clients and proxies keep an idle connection for less (httpx: 5 s, nginx: 60 s). If we
+        # closed it first, a request on its way would be lost.
         timeout_keep_alive=75,
         ws="none",
         server_header=False,
         access_log=False,
-        log_config=None,  # its lines go where ours go
+        log_config=None,  # our handlers take uvicorn's lines too
     )
 
 
 def _interrupt_no_training() -> None:
-    # On a machine that trains too, a request waits for the end of a time slice rather than break
-    # into a step.
+    # On a machine that also trains, a request then waits for the end of a time slice. It does not
+    # interrupt a training step.
     if sys.platform == "linux":
         with suppress(OSError):  # a sandbox may forbid it
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -52,7 +52,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
-    """The service's HTTP side. It connects to nothing before the first request."""
+    """The application. It makes no connections before the first request."""
     app = FastAPI(
         title="COLT Studio",
         version=_version(),
@@ -61,7 +61,9 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=openapi.operation_id,
     )
-    api = APIRouter(prefix="/api/v1", dependencies=[Depends(bearer)])  # for the document: each route is `Guarded`
+    api = APIRouter(
+        prefix="/api/v1", dependencies=[Depends(bearer)]
+    )  # for the OpenAPI document only: `Guarded` routes check the token
     for noun in _NOUNS:
         api.include_router(noun.router)
     app.include_router(api)

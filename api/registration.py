@@ -1,5 +1,4 @@
-"""What data sets and OOD pools share on their way in: the source is checked before a row is
-written."""
+"""What data sets and OOD pools share: checks of their source, look-up and deletion."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from store.repositories.registrations import R
 from store.settings import get_settings
 from store.statuses import RegistrationStatus, WorkStatus
 
-# No control characters, nor what breaks a line or turns the direction of text: a name must look as
-# what it is.
+# Control characters, and those that break a line or change the direction of text. A name must look
+# like what it is.
 _UNPRINTED = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 PRINTED = f"[^{_UNPRINTED}]"
 Name = Annotated[
@@ -33,7 +32,7 @@ Name = Annotated[
 
 
 class Accepted(BaseModel):
-    """A long operation has begun; look at `Location`."""
+    """The request was accepted. Poll the address in `Location` for its progress."""
 
     id: str
     status: WorkStatus | RegistrationStatus
@@ -55,10 +54,11 @@ POOL_ENDINGS = (*DATASET_ENDINGS, ".npy")  # images without labels
 
 
 def check_source(session: Session, source: DatasetSource | PoolSource, endings: tuple[str, ...]) -> None:
-    """See that what is to be read exists, and that an upload's file name has one of the endings.
+    """Check that the source exists, and that an upload's file name has one of the endings.
 
     Raises:
-        Unprocessable: for an upload that is not there, or a path outside the allowed roots.
+        Unprocessable: the upload does not exist or has another ending, or the path is not under an
+            allowed root.
     """
     if isinstance(source, UploadSource):
         _check_upload(session, source.upload_id, "/source/upload_id", endings)
@@ -67,10 +67,10 @@ def check_source(session: Session, source: DatasetSource | PoolSource, endings: 
 
 
 def check_long_tail(session: Session, long_tail: LongTail | None) -> None:
-    """See that an uploaded list exists.
+    """Check that an uploaded list of indices exists.
 
     Raises:
-        Unprocessable: when they do not.
+        Unprocessable: it does not exist, or has another ending.
     """
     if long_tail is not None and long_tail.upload_id is not None:
         _check_upload(session, long_tail.upload_id, "/long_tail/upload_id", (".npy", ".txt"))
@@ -80,7 +80,7 @@ def find(session: Session, model: type[R], row_id: str) -> R:
     """The row.
 
     Raises:
-        NotFound: when there is none.
+        NotFound: there is none.
     """
     row = registrations.get(session, model, row_id)
     if row is None:
@@ -89,15 +89,15 @@ def find(session: Session, model: type[R], row_id: str) -> R:
 
 
 def find_ready(session: Session, model: type[R], row_id: str) -> R:
-    """The row, its images stored.
+    """The row, whose images are stored.
 
     Raises:
-        NotFound: when there is none.
-        Conflict: when it is not ready.
+        NotFound: there is no such row.
+        Conflict: it is not ready.
     """
     row = find(session, model, row_id)
     if row.status != RegistrationStatus.READY:
-        raise Conflict(f"The {_called(model)} is {row.status}, and has no samples to show.")
+        raise Conflict(f"The {_called(model)} is {row.status}; only a ready one has samples.")
     return row
 
 
@@ -108,14 +108,14 @@ def remove(session: Session, model: type[R], row_id: str) -> str:
         The key of its folder, to be deleted after the commit.
 
     Raises:
-        NotFound: when there is no such row.
-        Conflict: while jobs use it.
+        NotFound: there is no such row.
+        Conflict: jobs use it.
     """
     row = find(session, model, row_id)
     try:
         registrations.remove(session, model, row_id)
     except registrations.InUse as error:
-        raise Conflict(f"Jobs use this {_called(model)}; delete those first.") from error
+        raise Conflict(f"Jobs use this {_called(model)}. Delete them first.") from error
     return row.folder
 
 
@@ -126,15 +126,15 @@ def _called(model: type[Registered]) -> str:
 def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> None:
     upload = uploads.get(session, upload_id)
     if upload is None:
-        raise Unprocessable((where, "there is no such upload; POST /uploads makes one and answers its id"))
+        raise Unprocessable((where, "there is no such upload; send the file to POST /uploads, which returns its id"))
     if not upload.filename.lower().endswith(endings):
-        raise Unprocessable((where, f"'{upload.filename}' cannot be read here; it must end in {', '.join(endings)}"))
+        raise Unprocessable((where, f"'{upload.filename}' must end in one of {', '.join(endings)}"))
 
 
 def _check_path(text: str) -> None:
-    # One answer for all that is refused: what lies outside the roots is nobody's business.
+    # All refusals read the same, so that they reveal nothing about files outside the roots.
     refused = Unprocessable(
-        ("/source/path", "is not an existing folder or file under an allowed root of the server (COLT_DATA_ROOTS)")
+        ("/source/path", "must be an existing folder or file under an allowed root of the server (COLT_DATA_ROOTS)")
     )
     path = Path(text)
     if not path.is_absolute() or "\0" in text:

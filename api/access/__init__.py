@@ -1,1 +1,1 @@
-"""Who may call: tokens, the browser's session, and waiting after wrong ones."""
+"""Who may call: tokens, the browser's session, and the wait after wrong tokens."""

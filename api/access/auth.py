@@ -1,7 +1,7 @@
-"""Who may do what: bearer tokens with scopes, and a cookie that holds one for the dashboard.
+"""Who may do what: bearer tokens with scopes, and a cookie that holds a token for the dashboard.
 
-Where only this machine reaches the API, everyone may do everything as long as no token exists. Once
-one does, writing without it is refused at once, reading within a second.
+Where only this machine can reach the API, no token is needed until the first one is created. From
+then on, writes without a token are refused at once, and reads within a second.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from store.settings import get_settings
 
 COOKIE = "colt_session"
 bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
-# So long may a server that found no token let reading pass without looking again: a look is a
-# seventh of a request.
+# After finding that no token exists, the server lets reads pass for this long. Looking every time
+# would take a seventh of each request.
 _OPEN_SECONDS = 1.0
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 
 class Guarded(OneThread):
-    """A route that looks at the token first. A dependency would come after the body: read, parsed
+    """A route that checks the token first. A dependency would run after the body was read, parsed
     and validated."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -48,8 +48,10 @@ class Guarded(OneThread):
 
 
 async def is_allowed(request: Request) -> bool:
-    """Whether the request would pass now too: for an answer that goes on. A database that is away
-    changes nothing."""
+    """Whether the request would still be allowed, asked while its response is being streamed.
+
+    While the database does not answer, the request stays allowed.
+    """
     try:
         await run_in_threadpool(_check, request, await bearer(request))
     except (Unauthorized, TooManyRequests, Forbidden):
@@ -60,13 +62,13 @@ async def is_allowed(request: Request) -> bool:
 
 
 async def authorize(request: Request) -> None:
-    """Let the request pass, or not. Its session is closed before the endpoint begins, so streams
-    hold none.
+    """Check the token of a request. Its database session is closed before the endpoint begins, so
+    streams hold none.
 
     Raises:
-        Unauthorized: without a valid token where one is needed.
-        TooManyRequests: after too many wrong ones.
-        Forbidden: with a token that lacks the scope.
+        Unauthorized: a token is needed, and the request has no valid one.
+        TooManyRequests: the address has sent too many wrong tokens.
+        Forbidden: the token lacks the scope.
     """
     credentials = await bearer(request)
     if credentials is None and request.method in _READING and time.monotonic() < request.app.state.open_until:
@@ -80,21 +82,21 @@ def _check(request: Request, credentials: HTTPAuthorizationCredentials | None) -
     with reading() as session:
         if credentials is None and get_settings().only_here and not tokens.any_exist(session):
             request.app.state.open_until = looked_at + _OPEN_SECONDS
-            return  # whatever the cookie is: all tokens were deleted since
+            return  # an old cookie is ignored: its token was deleted with all others
         if token is None:
-            raise Unauthorized("This server needs a token: send it as `Authorization: Bearer TOKEN`.")
+            raise Unauthorized("This server needs a token. Send it as `Authorization: Bearer TOKEN`.")
         found = _find(session, request, token)
     scope = "read" if request.method in _READING else "write"
     if scope not in found.scopes:
-        raise Forbidden(f"This token lacks the scope `{scope}`.")
+        raise Forbidden(f"This token lacks the scope `{scope}`. Use a token that has it.")
 
 
 def _find(session: Session, request: Request, token: str) -> ApiToken:
     """The row of a token.
 
     Raises:
-        Unauthorized: when there is none.
-        TooManyRequests: without a look, after too many wrong ones from the request's address.
+        Unauthorized: there is no such token.
+        TooManyRequests: the address has sent too many wrong tokens; this one is not looked up.
     """
     wrong_tokens: WrongTokens = request.app.state.wrong_tokens
     address = request.client.host if request.client else ""
@@ -102,7 +104,7 @@ def _find(session: Session, request: Request, token: str) -> ApiToken:
     found = tokens.find(session, token)
     if found is None:
         wrong_tokens.note_wrong(address, token)
-        raise Unauthorized("This token is not known here.")
+        raise Unauthorized("This server does not know this token. It may have been revoked.")
     wrong_tokens.note_right(token)
     return found
 
@@ -116,7 +118,7 @@ class NewSession(BaseModel):
 
 @router.post("", status_code=204, responses=problems(401, 415))
 def open_session(wanted: NewSession, request: Request, response: Response) -> None:
-    """Keep a token in a cookie that scripts cannot read: how the dashboard signs in."""
+    """Sign in from a browser: keeps a token in a cookie that scripts cannot read."""
     with reading() as session:
         _find(session, request, wanted.token)
     response.set_cookie(
@@ -126,5 +128,5 @@ def open_session(wanted: NewSession, request: Request, response: Response) -> No
 
 @router.delete("", status_code=204)
 def close_session(response: Response) -> None:
-    """Forget the cookie."""
+    """Sign out: deletes the cookie."""
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/api")

@@ -16,31 +16,30 @@ from api.http.errors import TooManyRequests
 log = logging.getLogger(__name__)
 MOST_WRONG = 10
 WINDOW_SECONDS = 60
-# What is remembered, so that memory stays small whoever comes: the oldest is forgotten first.
+# How many are remembered, so that no client can fill the memory. The oldest is forgotten first.
 MOST_ADDRESSES = 10_000
 MOST_RIGHT = 1_000
 
 
 class WrongTokens:
-    """The wrong tokens that each address has sent lately. Kept by one process, for as long as it
-    runs.
+    """The wrong tokens that each address has sent recently. Each process keeps its own, in memory.
 
-    Different ones are counted: a program that goes on with a revoked token makes no guess, and
-    locks nobody out who shares its address. For the same reason tokens that were right a moment ago
-    still pass where others have to wait.
+    A wrong token counts once, however often it is sent. A program that keeps using a revoked token
+    guesses nothing, and must not lock out others at its address. For the same reason, a token that
+    was right before still passes while its address has to wait.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()  # endpoints run in threads
-        self._wrong: OrderedDict[str, dict[bytes, float]] = OrderedDict()  # by address: when each was first sent
+        self._wrong: OrderedDict[str, dict[bytes, float]] = OrderedDict()  # by address: when each token was first sent
         self._right: OrderedDict[bytes, None] = OrderedDict()
 
     def check(self, address: str, token: str) -> None:
-        """Let the token be looked up, or not.
+        """Check whether the token may be looked up.
 
         Raises:
-            TooManyRequests: the address has sent too many wrong ones; says when to come again.
+            TooManyRequests: the address has sent too many wrong tokens. Says how long to wait.
         """
         with self._lock:
             if _hash(token) in self._right:
@@ -52,7 +51,7 @@ class WrongTokens:
         raise TooManyRequests(f"Too many wrong tokens came from this address; try again in {wait} s.", wait)
 
     def note_wrong(self, address: str, token: str) -> None:
-        """The token was not known."""
+        """Remember that the token was wrong."""
         key, hashed = _key(address), _hash(token)
         with self._lock:
             self._right.pop(hashed, None)
@@ -66,7 +65,7 @@ class WrongTokens:
             log.warning("%d wrong tokens came from %s within %d s", count, key, WINDOW_SECONDS)
 
     def note_right(self, token: str) -> None:
-        """The token was known."""
+        """Remember that the token was right."""
         hashed = _hash(token)
         with self._lock:
             self._right[hashed] = None
@@ -80,10 +79,10 @@ class WrongTokens:
 
 
 def _key(address: str) -> str:
-    """The address, or the /64 network of an IPv6 one, which is what one customer has."""
+    """The address. For IPv6 it is the /64 network, which usually belongs to one customer."""
     try:
         parsed = ipaddress.ip_address(address)
-    except ValueError:  # what a proxy names in X-Forwarded-For may be anything
+    except ValueError:  # X-Forwarded-For may hold anything
         return ascii(address[:64])
     if isinstance(parsed, ipaddress.IPv4Address) or parsed.ipv4_mapped is not None:
         return str(getattr(parsed, "ipv4_mapped", None) or parsed)

@@ -1,4 +1,4 @@
-"""Analyses: what a run has learnt, as the paper's figures show it."""
+"""Analyses: what a run has learned, as in the paper's figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def list_analyses(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AnalysisInfo]:
-    """Analyses of a job's checkpoints, the newest first; each without its result."""
+    """List the analyses of a job's checkpoints, newest first. Results are left out; ask for one
+    analysis to get its result."""
     with reading() as session:
         find_job(session, job_id)
         found = checkpoint_work.page(session, Analysis, job_id, kind, limit, cursor)
@@ -50,8 +51,10 @@ def request_analysis(
     background: BackgroundTasks,
     response: Response,
 ) -> Accepted:
-    """Ask for an analysis of a checkpoint. Asking for the same again answers the one that there
-    is."""
+    """Request an analysis of a checkpoint.
+
+    The same request again returns the existing analysis, unless it failed or was cancelled.
+    """
     with writing() as session:
         analysis = service.request(session, job_id, wanted)
     ring_later(background, Analysis.bell)

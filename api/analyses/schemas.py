@@ -1,4 +1,4 @@
-"""What the analyses calls take and answer."""
+"""Requests and responses of the analyses calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 
 
 class NewAnalysis(RootModel[_Request]):
-    """An analysis of one of the job's checkpoints."""
+    """An analysis of one of the job's checkpoints, to queue."""
 
     @property
     def checkpoint_id(self) -> str | None:
@@ -58,6 +58,6 @@ class AnalysisInfo(BaseModel):
 
 
 class AnalysisWithResult(AnalysisInfo):
-    """An analysis and what it found."""
+    """An analysis with its result."""
 
-    result: _Result | None = Field(description="Null until it `succeeded`.")
+    result: _Result | None = Field(description="Null until the status is `succeeded`.")

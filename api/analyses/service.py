@@ -16,10 +16,10 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
     """Queue an analysis.
 
     Raises:
-        NotFound: when there is no such job.
-        Conflict: when it has no checkpoint yet.
-        Unprocessable: for a checkpoint of another job, or a run or data that the analysis cannot be
-            made of.
+        NotFound: there is no such job.
+        Conflict: the job has no checkpoint yet.
+        Unprocessable: the checkpoint is of another job, or the run or its data do not allow this
+            analysis.
     """
 
     def settle(job: Job, dataset: Dataset) -> AnalysisSettings:

@@ -1,4 +1,4 @@
-"""A job's starts, and how each ended."""
+"""Attempts: each start of a job, and how it ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ router = APIRouter(prefix="/jobs/{job_id}/attempts", tags=["jobs"], route_class=
 
 @router.get("", responses=problems(404))
 def list_attempts(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[AttemptInfo]:
-    """Every start of a job, the first one first: which worker, from where, how it ended and why."""
+    """List every start of a job, oldest first: its worker, where it started from, how it ended and
+    why."""
     with reading() as session:
         find(session, job_id)
         found = attempts.page(session, job_id, limit, cursor)

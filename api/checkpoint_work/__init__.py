@@ -1,1 +1,1 @@
-"""What evaluations and analyses share: each is one question about one of a job's checkpoints."""
+"""What evaluations and analyses share: both work on one of a job's checkpoints."""

@@ -16,7 +16,8 @@ from store.models import CheckpointWork
 
 
 def accepted(row: CheckpointWork, response: Response) -> Accepted:
-    """Answer with the row's address."""
+    """The response to a request for work: the row's id and status, and its address as
+    `Location`."""
     response.headers["Location"] = f"/api/v1/{row.__tablename__}/{row.id}"
     return Accepted(id=row.id, status=row.status)
 
@@ -25,17 +26,17 @@ def steering(model: type[CheckpointWork], shown: type[BaseModel]) -> APIRouter:
     """Routes that show, cancel and delete one row of `model`.
 
     Args:
-        shown: what a row is answered as.
+        shown: the response model.
     """
     noun, path = model.noun, f"/{model.__tablename__}/{{{model.noun}_id}}"
     router = APIRouter(tags=["jobs"], route_class=Guarded)
-    # As a default, not in the annotation, which would be read where `noun` is not known.
+    # Given as a default: FastAPI would evaluate an annotation where `noun` does not exist.
     named = Path(alias=f"{noun}_id")
 
     @router.get(
         path,
         name=f"get_{noun}",
-        description=f"One {noun}, and what it found.",
+        description=f"Get one {noun} with its result.",
         response_model=shown,
         responses=problems(404),
     )
@@ -46,7 +47,8 @@ def steering(model: type[CheckpointWork], shown: type[BaseModel]) -> APIRouter:
     @router.post(
         f"{path}/cancel",
         name=f"cancel_{noun}",
-        description=f"Stop an {noun}. One that waits is `cancelled` at once, a running one is `cancelling` before.",
+        description=f"Cancel an {noun}. A queued one is `cancelled` at once. "
+        "A running one is `cancelling` until its worker stops.",
         status_code=202,
         responses=problems(404, 409),
     )
@@ -58,7 +60,7 @@ def steering(model: type[CheckpointWork], shown: type[BaseModel]) -> APIRouter:
     @router.delete(
         path,
         name=f"delete_{noun}",
-        description=f"Delete an {noun} and what it found. Refused while a worker has it.",
+        description=f"Delete an {noun} and its result. Refused while a worker has it.",
         status_code=204,
         responses=problems(404, 409),
     )

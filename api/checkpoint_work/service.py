@@ -1,4 +1,4 @@
-"""Rules of what is asked of checkpoints."""
+"""Rules of work on checkpoints: what can be requested, cancelled and deleted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def find(session: Session, model: type[W], row_id: str) -> W:
     """The row.
 
     Raises:
-        NotFound: when there is none.
+        NotFound: there is none.
     """
     return _found(checkpoint_work.get(session, model, row_id), model, row_id)
 
@@ -32,20 +32,19 @@ def request(
     checkpoint_id: str | None,
     settle: Callable[[Job, Dataset], TaggedSettings],
 ) -> W:
-    """Queue a question about a checkpoint. The very same one is asked once, unless it failed or was
-    cancelled.
+    """Queue work on a checkpoint, or return an equal row that neither failed nor was cancelled.
 
     Args:
-        checkpoint_id: default the job's last.
-        settle: the question's settings for this job and data set; raises Unprocessable where it has
-            no answer.
+        checkpoint_id: default: the job's last.
+        settle: returns the settings for this job and data set. Raises Unprocessable where the work
+            is not possible.
 
     Raises:
-        NotFound: when there is no such job.
-        Conflict: when it has no checkpoint yet.
-        Unprocessable: for a checkpoint of another job, or from `settle`.
+        NotFound: there is no such job.
+        Conflict: the job has no checkpoint yet.
+        Unprocessable: the checkpoint is of another job, or `settle` raised it.
     """
-    job = lock_job(session, job_id)  # two equal requests come one after the other
+    job = lock_job(session, job_id)  # so that two equal requests run one after the other
     checkpoint = find_checkpoint(session, job_id, checkpoint_id)
     dataset = registrations.get(session, Dataset, job.dataset_id)
     assert dataset is not None  # a foreign key says so
@@ -55,7 +54,7 @@ def request(
 
 
 def cancel(session: Session, model: type[W], row_id: str) -> W:
-    """Stop the work: at once while it waits; a running one as soon as its worker sees it.
+    """Stop the work: at once while it is queued, or as soon as its worker notices.
 
     Raises:
         NotFound, Conflict
@@ -67,7 +66,7 @@ def cancel(session: Session, model: type[W], row_id: str) -> W:
 
 
 def remove(session: Session, model: type[W], row_id: str) -> None:
-    """Delete a row that no worker has, with what it found.
+    """Delete a row that no worker has, with its result.
 
     Raises:
         NotFound, Conflict

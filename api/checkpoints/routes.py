@@ -1,4 +1,4 @@
-"""Checkpoints, and their download."""
+"""Checkpoints and their download."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from store.repositories import checkpoints
 router = APIRouter(tags=["jobs"], route_class=Guarded)
 Format = Annotated[
     Literal["torch", "backbone"],
-    Query(description="torch: all that a resume takes; backbone: torchvision-compatible weights as safetensors."),
+    Query(description="torch: everything needed to resume. backbone: torchvision-compatible weights as safetensors."),
 ]
 
 
 @router.get("/jobs/{job_id}/checkpoints", responses=problems(404))
 def list_checkpoints(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[CheckpointInfo]:
-    """A job's checkpoints, the newest first."""
+    """List a job's checkpoints, newest first."""
     with reading() as session:
         find(session, job_id)
         found = checkpoints.page(session, job_id, limit, cursor)
@@ -36,7 +36,7 @@ def list_checkpoints(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor =
 @router.head("/checkpoints/{checkpoint_id}/download", include_in_schema=False)
 @router.get("/checkpoints/{checkpoint_id}/download", response_class=Response, responses=DOWNLOAD | problems(404, 416))
 def download_checkpoint(checkpoint_id: str, request: Request, format: Format = "torch") -> Response:
-    """A checkpoint as a file; in parts by `Range`."""
+    """Download a checkpoint as a file. `Range` requests are supported."""
     with reading() as session:
         checkpoint = checkpoints.get(session, checkpoint_id)
         if checkpoint is None:
@@ -46,6 +46,6 @@ def download_checkpoint(checkpoint_id: str, request: Request, format: Format = "
     if format == "torch":
         etag, key = checkpoint.sha256, f"{checkpoint.artifact}/checkpoint.pt"
         return file_response(request, key, etag, f"{stem}.pt", checkpoint.sha256, checkpoint.bytes)
-    # Made from the same state, so the state's hash tells versions of it apart.
+    # The backbone is made from the state, so the state's hash identifies its version.
     etag, key = f"{checkpoint.sha256}-backbone", f"{checkpoint.artifact}/backbone.safetensors"
     return file_response(request, key, etag, f"{stem}.safetensors", checkpoint.backbone_sha256)

@@ -1,4 +1,4 @@
-"""What the checkpoints calls answer."""
+"""Responses of the checkpoints calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class CheckpointInfo(BaseModel):
-    """A state that the run can go on from."""
+    """A saved state that the run can resume from."""
 
     model_config = ConfigDict(from_attributes=True)
 

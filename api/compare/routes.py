@@ -1,4 +1,4 @@
-"""Jobs side by side."""
+"""Comparison of jobs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ router = APIRouter(tags=["jobs"], route_class=Guarded)
 
 @router.get("/compare", responses=problems(404))
 def compare_jobs(
-    job_id: Annotated[list[str], Query(min_length=2, max_length=20, description="Give it once for each job.")],
-    max_points: Annotated[int, Query(ge=4, le=10_000, description="Points a curve; highs and lows are kept.")] = 500,
+    job_id: Annotated[list[str], Query(min_length=2, max_length=20, description="Repeat it for each job.")],
+    max_points: Annotated[
+        int, Query(ge=4, le=10_000, description="At most this many points per curve. Peaks are kept.")
+    ] = 500,
 ) -> Comparison:
-    """What differs between jobs: their settings, accuracy by class and group, and curves."""
+    """Compare jobs: their different settings, accuracy by class and group, and curves."""
     with reading() as session:
         return service.compare(session, list(dict.fromkeys(job_id)), max_points)

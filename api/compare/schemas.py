@@ -1,4 +1,4 @@
-"""What `/compare` answers."""
+"""Response of `/compare`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from api.jobs.schemas import Curve, JobInfo
 
 
 class Comparison(BaseModel):
-    """Jobs side by side. Every list has one entry a job, in the order of `jobs`."""
+    """Jobs side by side. Every list has one entry per job, in the order of `jobs`."""
 
     jobs: list[JobInfo]
-    differences: dict[str, list[Any]] = Field(description="Settings that are not the same in all, and their values.")
-    evaluations: dict[str, list[EvaluationInfo | None]] = Field(
-        description="By kind of probe: each job's latest that succeeded; null where it has none."
+    differences: dict[str, list[Any]] = Field(
+        description="Settings that differ between the jobs, with the value of each job."
     )
-    curves: dict[str, list[Curve | None]] = Field(description="By name; null where a job has no such curve.")
+    evaluations: dict[str, list[EvaluationInfo | None]] = Field(
+        description="By kind of probe: each job's latest succeeded evaluation, or null."
+    )
+    curves: dict[str, list[Curve | None]] = Field(description="By name: each job's curve, or null.")

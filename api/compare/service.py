@@ -1,4 +1,4 @@
-"""Laying jobs side by side."""
+"""Compares jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Compar
     """What differs between jobs: settings, results, curves.
 
     Raises:
-        NotFound: when there is no such job.
+        NotFound: there is no such job.
     """
     jobs = [find(session, job_id) for job_id in job_ids]
     probes = [checkpoint_work.latest_by_kind(session, job.id) for job in jobs]
@@ -38,8 +38,8 @@ def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Compar
 
 
 def differences(configs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    """The values of every setting that is not the same in all. A setting that an older version
-    lacked is None."""
+    """The settings that differ, with the value of each job. A setting that a job's version did not
+    have yet is None."""
     names = dict.fromkeys(name for config in configs for name in config)
     values = {name: [config.get(name) for config in configs] for name in names}
     return {name: of for name, of in values.items() if any(value != of[0] for value in of)}

@@ -1,4 +1,4 @@
-"""Data sets: labelled images, cut long-tailed."""
+"""Data sets: labelled images, with a long-tailed training part."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ router = APIRouter(prefix="/datasets", tags=["data"], route_class=Guarded)
 def register_dataset(wanted: NewDataset, background: BackgroundTasks, response: Response) -> Accepted:
     """Register a labelled image data set and optionally cut a long-tailed training part from it.
 
-    A folder or archive is read as `[train|val|test/]CLASS/IMAGE`. A worker does the reading: follow
-    `Location` until the status is `ready` or `failed`.
+    A folder or archive must be laid out as `[train|val|test/]CLASS/IMAGE`. A worker reads it. Poll
+    the address in `Location` until the status is `ready` or `failed`.
     """
     with writing() as session:
         dataset = service.register(session, wanted)
@@ -45,7 +45,7 @@ def list_datasets(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[DatasetInfo]:
-    """Data sets, the newest first."""
+    """List data sets, newest first."""
     with reading() as session:
         found = registrations.page(session, Dataset, status, limit, cursor)
         return Page(items=[DatasetInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
@@ -53,7 +53,7 @@ def list_datasets(
 
 @router.get("/{dataset_id}", responses=problems(404))
 def get_dataset(dataset_id: str) -> DatasetInfo:
-    """One data set: its status, class counts, parts and groups."""
+    """Get one data set: its status, class counts, parts and groups."""
     with reading() as session:
         return DatasetInfo.model_validate(registration.find(session, Dataset, dataset_id))
 
@@ -74,7 +74,7 @@ def list_dataset_samples(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[DatasetSample]:
-    """Samples by index, of one part or class where asked for."""
+    """List samples by index, optionally of one part or class."""
     with reading() as session:
         dataset = registration.find_ready(session, Dataset, dataset_id)
     found = service.samples(dataset, split, label, limit, cursor)
@@ -83,7 +83,7 @@ def list_dataset_samples(
 
 @router.get("/{dataset_id}/samples/{index}/image", response_class=Response, responses=PNG | problems(404, 409))
 def get_dataset_image(dataset_id: str, index: Annotated[int, Path(ge=0)], request: Request) -> Response:
-    """One image as PNG."""
+    """Get one image as PNG."""
     with reading() as session:
         artifact = registration.find_ready(session, Dataset, dataset_id).artifact
     return image_response(request, artifact, index)

@@ -1,4 +1,4 @@
-"""What `/datasets` takes and answers."""
+"""Requests and responses of `/datasets`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class NewDataset(DatasetSpec):
 
 
 class SplitSizes(BaseModel):
-    """Images a part. Probe images of a class may be training images too where the class has few."""
+    """Images per part. Where a class has few images, its probe images may also be training
+    images."""
 
     train: int = 0
     probe: int = 0
@@ -40,7 +41,7 @@ class SplitSizes(BaseModel):
 
 
 class Groups(BaseModel):
-    """Class indices by training count."""
+    """Class indices, grouped by the number of training images."""
 
     many: list[int]
     medium: list[int]
@@ -48,7 +49,7 @@ class Groups(BaseModel):
 
 
 class DatasetInfo(BaseModel):
-    """A data set. What is only known when it is `ready` is null before."""
+    """A data set. Until it is `ready`, values that are not known yet are null."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -64,5 +65,5 @@ class DatasetInfo(BaseModel):
     split_sizes: SplitSizes | None
     groups: Groups | None
     image_size: int | None
-    spec: dict[str, Any] = Field(description="What was asked for.")
+    spec: dict[str, Any] = Field(description="The request, without the name.")
     created_at: dt.datetime

@@ -16,10 +16,10 @@ from store.repositories.pages import Slice
 
 
 def register(session: Session, wanted: NewDataset) -> Dataset:
-    """Write the row that a worker will find.
+    """Queue the registration of a data set.
 
     Raises:
-        Unprocessable: when the source or the uploaded indices do not exist.
+        Unprocessable: the source or the uploaded indices do not exist.
     """
     registration.check_source(session, wanted.source, registration.DATASET_ENDINGS)
     registration.check_long_tail(session, wanted.long_tail)
@@ -34,7 +34,7 @@ def samples(
     """A page of a ready data set's samples, by index.
 
     Raises:
-        Unprocessable: for a label that it does not have.
+        Unprocessable: the data set has no such label.
     """
     names = dataset.class_names or []
     if label is not None and label >= len(names):

@@ -1,4 +1,4 @@
-"""Evaluations: probes of what a run has learnt."""
+"""Evaluations: probes of what a run has learned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(tags=["jobs"], route_class=Guarded)
 
 @router.get("/jobs/{job_id}/evaluations", responses=problems(404))
 def list_evaluations(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[EvaluationInfo]:
-    """Probes of a job's checkpoints, the newest first."""
+    """List the evaluations of a job's checkpoints, newest first."""
     with reading() as session:
         find_job(session, job_id)
         found = checkpoint_work.page(session, Evaluation, job_id, None, limit, cursor)
@@ -31,8 +31,10 @@ def list_evaluations(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor =
 
 @router.post("/jobs/{job_id}/evaluations", status_code=202, responses=problems(404, 409, 415))
 def request_evaluation(job_id: str, wanted: NewEvaluation, background: BackgroundTasks, response: Response) -> Accepted:
-    """Ask for another probe of a checkpoint. Asking for the same again answers the one that there
-    is."""
+    """Request another evaluation of a checkpoint.
+
+    The same request again returns the existing evaluation, unless it failed or was cancelled.
+    """
     with writing() as session:
         evaluation = service.request(session, job_id, wanted)
     ring_later(background, Evaluation.bell)

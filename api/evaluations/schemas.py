@@ -1,4 +1,4 @@
-"""What the evaluations calls take and answer."""
+"""Requests and responses of the evaluations calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ else:
 
 
 class NewEvaluation(RootModel[_Request]):
-    """Another probe of one of the job's checkpoints; `linear` where no kind is given."""
+    """Another probe of one of the job's checkpoints. The default kind is `linear`."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"kind": "knn", "neighbors": 20}})
 
@@ -46,7 +46,8 @@ class GroupAccuracy(BaseModel):
 
 
 class EvaluationInfo(BaseModel):
-    """A probe; what it found is null until it `succeeded`. Accuracies are in 0..1."""
+    """An evaluation. Its results are null until the status is `succeeded`. Accuracies are in
+    0..1."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -64,7 +65,7 @@ class EvaluationInfo(BaseModel):
     group_std: float | None = Field(description="Population standard deviation of the three group accuracies.")
     class_counts: list[int] | None = Field(description="Training images, by class.")
     test_counts: list[int] | None = Field(description="Test images, by class.")
-    result: dict[str, Any] | None = Field(description="What a probe found beyond accuracies; null where nothing.")
+    result: dict[str, Any] | None = Field(description="Other results than accuracies, where the probe has any.")
     config: dict[str, Any]
     created_at: dt.datetime
     finished_at: dt.datetime | None

@@ -13,12 +13,12 @@ from store.models import Dataset, Evaluation, Job
 
 
 def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
-    """Queue a probe. It groups the classes as the job does, where it does not say otherwise.
+    """Queue a probe. Unless the request sets group thresholds, the job's thresholds apply.
 
     Raises:
-        NotFound: when there is no such job.
-        Conflict: when it has no checkpoint yet.
-        Unprocessable: for a checkpoint of another job, or data that are too few for the probe.
+        NotFound: there is no such job.
+        Conflict: the job has no checkpoint yet.
+        Unprocessable: the checkpoint is of another job, or there are too few images for the probe.
     """
 
     def settle(job: Job, dataset: Dataset) -> ProbeSettings:

@@ -1,1 +1,1 @@
-"""Whether the service is well: liveness, readiness, Prometheus metrics."""
+"""Liveness, readiness and Prometheus metrics."""

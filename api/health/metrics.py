@@ -1,4 +1,4 @@
-"""Numbers for Prometheus."""
+"""Metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from store.settings import get_settings
 from store.statuses import AttemptOutcome, RegistrationStatus, WorkStatus
 
 _registry = CollectorRegistry()
-_requests = Counter("colt_http_requests", "Answered requests.", ["method", "route", "status"], registry=_registry)
+_requests = Counter("colt_http_requests", "Requests answered.", ["method", "route", "status"], registry=_registry)
 _seconds = Histogram(
-    "colt_http_request_seconds", "Time until an answer began.", ["method", "route"], registry=_registry
+    "colt_http_request_seconds", "Time until the response began.", ["method", "route"], registry=_registry
 )
 _database_errors = Counter(
-    "colt_database_errors", "Errors of the database in this process, by kind.", ["error"], registry=_registry
+    "colt_database_errors", "Database errors in this process, by type.", ["error"], registry=_registry
 )
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def exposition() -> tuple[bytes, str]:
-    """All metrics in Prometheus' text format, and its media type."""
+    """All metrics in Prometheus' text format, and the media type of that format."""
     return generate_latest(_registry), CONTENT_TYPE_LATEST
 
 
 class _Stored(Collector):
-    """What the database says at the moment; only that it is away while it is, so that the rest can
-    still be read."""
+    """What the database currently holds. While it is away, only that is reported; all other metrics
+    can still be read."""
 
     def describe(self) -> Iterable[Metric]:
-        return ()  # or registering it would read the database
+        return ()  # otherwise registering this collector would read the database
 
     def collect(self) -> Iterator[Metric]:
         try:
@@ -61,7 +61,7 @@ def _stored(session: Session) -> Iterator[Metric]:
         family.add_metric([status], by_status.get(status, 0))
     yield family
 
-    family = GaugeMetricFamily("colt_registrations", "Data sets and pools by status.", labels=["kind", "status"])
+    family = GaugeMetricFamily("colt_registrations", "Data sets and OOD pools by status.", labels=["kind", "status"])
     for model in leased_models(Registered):
         counts = registrations.counts_by_status(session, model)
         for stage in RegistrationStatus:
@@ -69,8 +69,8 @@ def _stored(session: Session) -> Iterator[Metric]:
     yield family
 
     waiting = queues.waiting(session)
-    length = GaugeMetricFamily("colt_queue_length", "Work that waits for a worker.", labels=["kind"])
-    age = GaugeMetricFamily("colt_queue_age_seconds", "How long the first of it has waited.", labels=["kind"])
+    length = GaugeMetricFamily("colt_queue_length", "Work waiting for a worker.", labels=["kind"])
+    age = GaugeMetricFamily("colt_queue_age_seconds", "How long the oldest of it has waited.", labels=["kind"])
     for name, queue in waiting.items():
         length.add_metric([name], queue.length)
         waited = 0.0 if queue.since is None else (utc_now() - queue.since).total_seconds()
@@ -78,13 +78,13 @@ def _stored(session: Session) -> Iterator[Metric]:
     yield from (length, age)
 
     ended = attempts.counts_by_outcome(session)
-    family = GaugeMetricFamily("colt_job_attempts", "Ended starts of the jobs there are.", labels=["outcome"])
+    family = GaugeMetricFamily("colt_job_attempts", "Ended attempts of all stored jobs.", labels=["outcome"])
     for outcome in AttemptOutcome:
         family.add_metric([outcome], ended.get(outcome, 0))
     yield family
 
     live = workers.count_live(session, silence)
-    yield GaugeMetricFamily("colt_workers_live", "Workers that move their heartbeat.", value=live)
+    yield GaugeMetricFamily("colt_workers_live", "Workers with a recent heartbeat.", value=live)
 
 
 @on_database_error
@@ -93,7 +93,7 @@ def _count_error(error: BaseException) -> None:
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
-    """An answer has begun. By the route's template, so that ids make no new series."""
+    """Count a response that has begun. `route` is a template, so that ids make no new series."""
     method = method if method in _METHODS else "OTHER"
     _requests.labels(method, route, status).inc()
     _seconds.labels(method, route).observe(seconds)

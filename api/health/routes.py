@@ -1,4 +1,4 @@
-"""Health, outside `/api/v1`: the process is up; the service can work; numbers for Prometheus."""
+"""Health, outside of `/api/v1`: liveness, readiness and Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 router = APIRouter(tags=["health"])
 
 CHECK_SECONDS = 4.0
-# Checks of their own threads: one that hangs must not hold up the others, nor the API.
+# Checks run in their own threads, so that one that hangs blocks neither the others nor the API.
 _pool = ThreadPoolExecutor(8, thread_name_prefix="health")
 
 
 class Lacking(Exception):
-    """What is missing, in words for clients."""
+    """What is missing, in words that clients may see."""
 
 
 class Alive(BaseModel):
@@ -46,14 +46,17 @@ class NotReady(Problem):
 
 @router.get("/healthz")
 async def check_health() -> Alive:
-    """The process answers."""
+    """Check that the process is up."""
     return Alive()
 
 
 @router.get("/readyz", response_model=Ready, responses={503: problems(503)[503] | {"model": NotReady}})
 def check_readiness(request: Request) -> Ready | Response:
-    """Whether database, broker, artifact store and at least one worker are there; `missing` names
-    what is not."""
+    """Check that the database, the broker, the artifact store and at least one worker are
+    available.
+
+    `missing` lists those that are not.
+    """
     running = {name: _pool.submit(check) for name, check in CHECKS.items()}
     missing, told = [], []
     for name, future in running.items():
@@ -64,8 +67,8 @@ def check_readiness(request: Request) -> Ready | Response:
             cause = why = f"did not answer within {CHECK_SECONDS:g} s"
         except (Lacking, migrate.DatabaseIsNewer) as error:
             cause = why = str(error)
-        except Exception as error:  # its text may hold an address or a path: for the log alone
-            cause, why = str(error), "cannot be used; the log says why"
+        except Exception as error:  # its text may hold an address or a path, so only the log gets it
+            cause, why = str(error), "cannot be used; the log has the cause"
         log.warning("not ready: %s: %s", name, cause)
         missing.append(name)
         told.append(f"{name} ({why})")
@@ -77,7 +80,7 @@ def check_readiness(request: Request) -> Ready | Response:
 
 @router.get("/metrics", response_class=Response)
 def read_metrics() -> Response:
-    """Prometheus metrics: requests, jobs, registrations, queues, attempts, workers, the database's
+    """Get Prometheus metrics: requests, jobs, registrations, queues, attempts, workers and database
     errors."""
     body, media_type = metrics.exposition()
     return Response(body, media_type=media_type)
@@ -86,7 +89,7 @@ def read_metrics() -> Response:
 def _check_database() -> None:
     migrate.check_not_newer(get_engine())
     if (found := migrate.current(get_engine())) != (needed := migrate.head()):
-        raise Lacking(f"its schema is at revision {found}, and this version needs {needed}: run `colt migrate`")
+        raise Lacking(f"its schema is at revision {found}, but this version needs {needed}: run `colt migrate`")
 
 
 def _check_broker() -> None:
@@ -97,7 +100,7 @@ def _check_broker() -> None:
 def _check_worker() -> None:
     with reading() as session:
         if not workers.count_live(session, get_settings().worker_silence_seconds):
-            raise Lacking("none has moved its heartbeat lately")
+            raise Lacking("none has sent a heartbeat recently")
 
 
 CHECKS: dict[str, Callable[[], None]] = {

@@ -1,1 +1,1 @@
-"""HTTP plumbing that no noun owns: errors, limits, headers, downloads, the OpenAPI document."""
+"""HTTP code that all nouns share: errors, limits, headers, downloads, the OpenAPI document."""

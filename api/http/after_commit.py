@@ -1,5 +1,7 @@
-"""What happens behind the answer, once its transaction has committed. Losing it costs time or disk
-space only."""
+"""What runs after the response, once the transaction has committed.
+
+If it is lost, that costs only time or disk space.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def ring_later(background: BackgroundTasks, bell: Bell) -> None:
-    """Wake a worker. When the broker is down a reconciler finds the work."""
+    """Wake a worker. When the broker is down, a reconciler finds the work."""
     background.add_task(_ring, bell)
 
 
@@ -28,7 +30,7 @@ def _ring(bell: Bell) -> None:
     try:
         ring(bell)
     except Exception:
-        log.warning("the broker does not answer; workers will find the work by themselves", exc_info=True)
+        log.warning("the broker does not answer; workers find the work at their next check", exc_info=True)
 
 
 def _delete(key: str) -> None:

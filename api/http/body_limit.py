@@ -1,5 +1,7 @@
-"""How large, how intricate and how late a request body may be. A file's size has a limit of its
-own, as `/uploads` streams it to disk."""
+"""Limits on the size, the number of parts and the time of a request body.
+
+Files have their own size limit, as `/uploads` streams them to disk.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,24 @@ from api.http.errors import problem_response
 from api.http.unread import is_announced
 
 MOST_BYTES = 2 * 2**20  # ImageNet-LT's list of images is half of it
-_MOST_BYTES_OF_SESSION = 4096  # of whoever has no token yet
-# Lists, objects and keys, by the signs that make them: pydantic has an error for each wrong one,
-# and a body full of them took it seconds.
+_MOST_BYTES_OF_SESSION = 4096  # from clients that have no token yet
+# Lists, objects and keys, counted by the characters `[`, `{` and `:`. Pydantic reports an error for
+# each wrong part, and a body full of them took it seconds.
 MOST_PARTS = 1000
-MOST_SECONDS = 30.0  # until a body has come whole; of a file, until the next piece has
+MOST_SECONDS = 30.0  # for a whole body, or for the next piece of a file
 
 
 class BodyLimit:
-    """ASGI middleware: a JSON body is kept in memory, and parsed whole while all other requests
-    wait."""
+    """ASGI middleware that limits bodies. JSON is kept in memory, and all other requests wait while
+    it is parsed."""
 
     def __init__(self, app: ASGIApp, streamed: str, session: str) -> None:
-        """Paths: `streamed`, whose bodies are not kept in memory, and `session`, whose bodies hold
-        a token."""
+        """Take two paths.
+
+        Args:
+            streamed: its bodies are not kept in memory.
+            session: its bodies hold a token.
+        """
         self._app = app
         self._streamed = streamed
         self._session = session
@@ -48,14 +54,14 @@ class BodyLimit:
 
 
 def _in_pieces(receive: Receive) -> Receive:
-    """Receive a file, however long it takes in all: a client may be slow, but not silent."""
+    """Receive a file. It may take any time in all, but no piece may take too long."""
     more = True
 
     async def receive_piece() -> Message:
         nonlocal more
-        if not more:  # what comes now is that the client has left
+        if not more:  # the next message says that the client has left
             return await receive()
-        too_late = f"Nothing more of the file came for {MOST_SECONDS:g} s; send it again."
+        too_late = f"No more of the file arrived for {MOST_SECONDS:g} s. Send it again."
         message = await _receive_by(_from_now(), receive, too_late)
         more = message.get("more_body", False)
         return message
@@ -64,7 +70,7 @@ def _in_pieces(receive: Receive) -> Receive:
 
 
 def _whole(receive: Receive, most_bytes: int, most_parts: int | None) -> Receive:
-    """Receive a body that will be kept in memory; `most_parts` of JSON."""
+    """Receive a body that is kept in memory. `most_parts` limits JSON."""
     more, arrived, parts = True, 0, 0
     deadline: float | None = None
 
@@ -73,7 +79,9 @@ def _whole(receive: Receive, most_bytes: int, most_parts: int | None) -> Receive
         if not more:
             return await receive()
         deadline = deadline or _from_now()
-        message = await _receive_by(deadline, receive, f"The body did not come whole within {MOST_SECONDS:g} s.")
+        message = await _receive_by(
+            deadline, receive, f"The body did not arrive completely within {MOST_SECONDS:g} s. Send it again."
+        )
         more = message.get("more_body", False)
         body = message.get("body", b"")
         arrived += len(body)
@@ -82,7 +90,9 @@ def _whole(receive: Receive, most_bytes: int, most_parts: int | None) -> Receive
         if most_parts is not None:
             parts += sum(map(body.count, (b"[", b"{", b":")))
             if parts > most_parts:
-                raise HTTPException(413, f"The body has more than {most_parts} parts: lists, objects and keys.")
+                raise HTTPException(
+                    413, f"The body has more than {most_parts} parts (lists, objects and keys). Send a smaller one."
+                )
         return message
 
     return receive_some
@@ -101,4 +111,4 @@ async def _receive_by(deadline: float, receive: Receive, too_late: str) -> Messa
 
 
 def _too_large(most: int) -> str:
-    return f"The body is larger than {most} bytes; send large lists as an upload."
+    return f"The body is larger than {most} bytes. Send large lists as an upload."

@@ -1,5 +1,4 @@
-"""Files of the artifact store as downloads: whole, in parts, or not at all when the client has
-them."""
+"""Downloads of files from the artifact store, with ranges and ETags."""
 
 from __future__ import annotations
 
@@ -22,13 +21,13 @@ def file_response(
     """Answer GET or HEAD for the file under `key`, with `Range`, `If-Range` and `If-None-Match`.
 
     Args:
-        sha256: of what was written there, where that was recorded. Nobody is given a damaged file
-            for a whole one: its last block is held back.
-        written: how many bytes that was, where it was recorded.
+        sha256: hash of what was written, if recorded. The last block of a damaged file is not sent,
+            so that nobody takes the file for a good one.
+        written: size in bytes of what was written, if recorded.
 
     Raises:
-        NotFound: when nothing is stored there, or something else.
-        RangeNotSatisfiable: for a range behind the end.
+        NotFound: the file is missing, or has another size than was written.
+        RangeNotSatisfiable: the range begins after the end of the file.
     """
     artifacts, quoted = get_artifacts(), f'"{etag}"'
     headers = {"ETag": quoted, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
@@ -37,9 +36,9 @@ def file_response(
     try:
         size = artifacts.size(key)
     except FileNotFoundError as error:
-        raise NotFound("This file is not stored any more.") from error
+        raise NotFound("This file is no longer stored.") from error
     if written is not None and size != written:
-        raise NotFound(f"This file is damaged: {size} bytes are stored of {written}. Take another checkpoint.")
+        raise NotFound(f"This file is damaged: {size} of {written} bytes are stored. Download another checkpoint.")
     headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     asked = request.headers.get("range", "")
     if request.headers.get("if-range", quoted) != quoted:
@@ -58,11 +57,10 @@ def file_response(
 
 
 def _read(key: str, start: int, end: int, sha256: str | None) -> Iterator[bytes]:
-    """Blocks of the file; its last one only if the whole has this hash.
+    """Blocks of the file. The last one is yielded only if the file has this hash.
 
     Raises:
-        ArtifactDamaged: when it has not. The connection then breaks off, short of the announced
-            length.
+        ArtifactDamaged: the hash is another. The response then ends before its announced length.
     """
     digest = hashlib.sha256()
     with get_artifacts().open(key) as file:
@@ -82,8 +80,8 @@ def _matches(header: str, quoted: str) -> bool:
 
 
 def _parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """(start, end) of the one range asked for; None for the whole file, which several ranges are
-    answered with too."""
+    """(start, end) of the requested range. None means the whole file, also when several ranges are
+    requested."""
     match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.replace(" ", ""))
     if match is None or match[0] == "bytes=-":
         return None
@@ -95,5 +93,7 @@ def _parse_range(header: str, size: int) -> tuple[int, int] | None:
         if last and int(last) < start:  # not a range at all (RFC 9110, section 14.1.1)
             return None
     if start >= size or start >= end:
-        raise RangeNotSatisfiable(f"The file has {size} bytes.", {"Content-Range": f"bytes */{size}"})
+        raise RangeNotSatisfiable(
+            f"The file has only {size} bytes. Request a range within them.", {"Content-Range": f"bytes */{size}"}
+        )
     return start, end

@@ -1,5 +1,4 @@
-"""Every error answers `application/problem+json` (RFC 9457): what is wrong and what to change, no
-more."""
+"""Every error is a problem document (RFC 9457) that says what is wrong and what to change."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from store.repositories.pages import BadCursor
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
-# What the client sent may come back in a message; an answer is not to grow with it.
+# Messages may repeat what the client sent. These limits keep responses small.
 _MOST_PROBLEMS = 50
 _LONGEST_PROBLEM = 300
 
@@ -34,14 +33,14 @@ class FieldProblem(BaseModel):
     """What is wrong with one value of the request."""
 
     pointer: str = Field(
-        description="JSON Pointer (RFC 6901) into the body, such as `/config/epochs`; for other parts of the request "
-        "`?name` (query), `{name}` (path) or `Name:` (header)."
+        description="JSON Pointer (RFC 6901) into the body, such as `/config/epochs`. Other parts of the request are "
+        "written `?name` (query), `{name}` (path) or `name:` (header)."
     )
     detail: str
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details."""
+    """Problem details (RFC 9457)."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -61,11 +60,13 @@ class Problem(BaseModel):
     status: int
     detail: str
     instance: str
-    errors: list[FieldProblem] | None = Field(None, description="Given where single values are to blame.")
+    errors: list[FieldProblem] | None = Field(
+        None, description="The wrong values, if the problem lies in single values."
+    )
 
 
 class ApiError(Exception):
-    """An answer other than success, raised anywhere in a request."""
+    """An error response, raised anywhere in a request."""
 
     status = 500
 
@@ -122,7 +123,7 @@ class RangeNotSatisfiable(ApiError):
 
 
 class Unprocessable(ApiError):
-    """Values that are well-formed, yet wrong. Names each by its pointer."""
+    """Values that are well-formed but wrong. A pointer names each of them."""
 
     status = 422
 
@@ -168,13 +169,13 @@ def _of_api_error(request: Request, error: Exception) -> JSONResponse:
 def _of_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     details = {
-        404: "There is nothing at this address.",
-        405: f"{request.method} is not offered here; the Allow header names what is.",
+        404: "There is nothing at this address. Check its spelling; /docs lists all addresses.",
+        405: f"This address does not support {request.method}. The Allow header lists what it supports.",
     }
     detail = details.get(error.status_code, str(error.detail))
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        # The router names the methods of one route; an address may have several.
+        # The router lists the methods of one route, but an address may have several routes.
         operations = request.app.openapi()["paths"].get(route_template(request.scope), {})
         headers |= {"Allow": ", ".join(sorted(method.upper() for method in operations))} if operations else {}
     return problem_response(request.url.path, error.status_code, detail, headers=headers)
@@ -185,10 +186,11 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     told = {
         "json_invalid": "The body is not valid JSON.",
-        "string_pattern_mismatch": "No invisible characters, none that turn the direction of text, not only spaces.",
+        "string_pattern_mismatch": "Use no invisible characters, none that change the direction of text, "
+        "and not only spaces.",
     }
     if isinstance(error.body, bytes | str) and error.body and not media_type.endswith("json"):
-        detail = f"The body must be JSON with `Content-Type: application/json`; got `{media_type or 'no type'}`."
+        detail = f"The body must be JSON with `Content-Type: application/json`, not `{media_type or 'no type'}`."
         return problem_response(request.url.path, 415, detail)
     problems: list[tuple[str, str]] = []
     for item in error.errors():
@@ -205,8 +207,9 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
 
 
 def _of_disconnect(request: Request, _error: Exception) -> JSONResponse:
-    # Nobody is there to read it; but it is the client's doing, and no stack for the log.
-    return problem_response(request.url.path, 400, "The connection was closed before the body had arrived.")
+    # Nobody reads this response. Without it the log would get a stack trace for what the client
+    # did.
+    return problem_response(request.url.path, 400, "The connection was closed before the whole body had arrived.")
 
 
 def _of_bad_cursor(request: Request, error: Exception) -> JSONResponse:
@@ -215,13 +218,14 @@ def _of_bad_cursor(request: Request, error: Exception) -> JSONResponse:
 
 def _of_bad_value(request: Request, error: Exception) -> JSONResponse:
     log.info("the database refused a value", exc_info=error)
-    return _of_api_error(request, Unprocessable(("", "a value has characters, or a size, that cannot be stored")))
+    return _of_api_error(request, Unprocessable(("", "a value has a size or characters that cannot be stored")))
 
 
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     log.error("the database does not answer", exc_info=error)
     detail = (
-        "The database does not answer, or has no room. Try again in a moment; look first whether a write came through."
+        "The database does not answer, or its disk is full. Try again in a moment. "
+        "Before you repeat a write, check whether it was stored."
     )
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"})
 
@@ -229,16 +233,16 @@ def _of_database(request: Request, error: Exception) -> JSONResponse:
 def _of_storage(request: Request, error: Exception) -> JSONResponse:
     log.error("files cannot be read or written", exc_info=error)
     full = any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in (error, error.__cause__))
-    why = "The disk of the artifact store is full" if full else "The artifact store cannot be read or written now"
-    detail = f"{why}; nothing was changed. Try again later: `/readyz` tells when it is back."
+    why = "The disk of the artifact store is full" if full else "The artifact store cannot be read or written"
+    detail = f"{why}. Nothing was changed. Try again later; `/readyz` shows when it is back."
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "30" if full else "5"})
 
 
 class Uncaught:
-    """ASGI middleware: what nothing else handles is logged, and answered as a problem.
+    """ASGI middleware that logs any other exception and answers with a problem document.
 
-    Starlette would answer it outside of all middleware: without the security headers and the
-    request's id, uncounted.
+    Starlette would answer outside of all middleware. Its response would be uncounted, without
+    security headers and request id.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -255,15 +259,15 @@ class Uncaught:
         try:
             await self._app(scope, receive, note)
         except Exception:
-            if scope["type"] != "http" or begun:  # a broken connection tells that the answer is not whole
+            if scope["type"] != "http" or begun:  # a broken connection shows that the response is incomplete
                 raise
             log.exception("a request failed")
-            detail = "Something went wrong in the server. Its log says what."
+            detail = "Something went wrong in the server. Its log has the cause."
             await problem_response(scope["path"], 500, detail)(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem document."""
+    """Make every error response of `app` a problem document."""
     app.add_exception_handler(ApiError, _of_api_error)
     app.add_exception_handler(HTTPException, _of_http_exception)
     app.add_exception_handler(RequestValidationError, _of_validation)
@@ -277,7 +281,7 @@ def install(app: FastAPI) -> None:
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses of a route that may answer these errors."""
+    """OpenAPI responses of a route that may answer with these errors."""
     return {
         status: {
             "model": Problem,

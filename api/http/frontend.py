@@ -1,4 +1,4 @@
-"""Serves the built dashboard, which lies beside this file once `make frontend` has run."""
+"""Serves the built dashboard, which `make frontend` puts into `api/dashboard`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BUILD = Path(__file__).parents[1] / "dashboard"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>COLT Studio</title>
-<h1>COLT Studio</h1><p>The API runs, but the dashboard is not built. Build it with <code>make frontend</code>, then
-start again. The API's description is at <a href="/docs">/docs</a>.</p></html>"""
+<h1>COLT Studio</h1><p>The API is running, but the dashboard is not built. Build it with <code>make frontend</code>,
+then restart the service. The API is described at <a href="/docs">/docs</a>.</p></html>"""
 
 
 def install(app: FastAPI, build: Path = BUILD) -> None:
-    """Serve `build` at `/`, under the API's own routes; every page address answers the one page."""
+    """Serve `build` at `/`. The API's routes go first, and every other page address gets the one
+    page."""
     if (build / "index.html").is_file():
         app.frontend("/", directory=build, fallback="index.html")
         return
@@ -27,8 +28,11 @@ def install(app: FastAPI, build: Path = BUILD) -> None:
 
 
 class PageRules:
-    """ASGI middleware: hashed assets are kept for ever, pages are asked for anew, and only a page
-    is one."""
+    """ASGI middleware for the dashboard's files.
+
+    Browsers may keep assets forever, as their names hold a hash, but must ask again for pages.
+    Wrong addresses of the API and of assets get a problem document, never the page.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,7 +51,6 @@ class PageRules:
             await self._app(scope, receive, send)
             return
         if scope["path"].startswith(("/api/", "/assets/")):
-            # A browser that is given a wrong address of these should see the problem, not the
-            # dashboard.
+            # Without `Accept`, the fallback to the page does not apply.
             scope["headers"] = [header for header in scope["headers"] if header[0] != b"accept"]
         await self._app(scope, receive, send_with_rule)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with problem documents as every operation's errors.
+"""The OpenAPI document: FastAPI's, with problem documents as the errors of every operation.
 
 `python -m api.http.openapi` prints it as JSON.
 """
@@ -15,25 +15,26 @@ from fastapi.routing import APIRoute
 
 from api.http.errors import MEDIA_TYPE, FieldProblem, Problem, problems
 
-DESCRIPTION = """Self-hosted training and analysis for COLT: long-tailed self-supervised learning that picks the
-out-of-distribution images its tail needs. Errors are problem documents (RFC 9457); lists go on from `next_cursor`."""
+DESCRIPTION = """Self-hosted training and analysis for COLT: self-supervised learning on long-tailed data, helped by
+out-of-distribution (OOD) images that are picked for the tail. Errors are problem documents (RFC 9457). Lists are paged:
+send `next_cursor` as `cursor` to get the next page."""
 TAGS = [
     {"name": "data", "description": "Uploads, data sets and OOD pools."},
     {"name": "jobs", "description": "Pretraining runs, their curves, probes and checkpoints."},
-    {"name": "tailness", "description": "Which images form the tail, and which OOD images it needed."},
-    {"name": "workers", "description": "Who trains and registers, and shows signs of life."},
-    {"name": "session", "description": "Signing in from a browser, where tokens are in use."},
+    {"name": "tailness", "description": "Which images form the tail, and which OOD images were picked for it."},
+    {"name": "workers", "description": "Worker processes and their heartbeats."},
+    {"name": "session", "description": "Signing in from a browser, if the server uses tokens."},
     {"name": "health", "description": "For load balancers and monitoring."},
 ]
 
 
 def operation_id(route: APIRoute) -> str:
-    """The endpoint's name: stable for as long as we do not rename it."""
+    """The endpoint's name, which is stable as long as we do not rename it."""
     return route.name
 
 
 def install(app: FastAPI) -> None:
-    """Make `app.openapi()` answer the document."""
+    """Make `app.openapi()` return the document."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -60,8 +61,8 @@ def _build(app: FastAPI) -> dict[str, Any]:
 
 
 def _require_discriminators(schema: dict[str, Any]) -> None:
-    """Say that a union's member is told by its `kind`: each model alone has a default for it, the
-    union has none."""
+    """Require the discriminator of every union member. A model has a default for its `kind`, but
+    the union has none."""
     schemas = schema["components"]["schemas"]
 
     def visit(part: Any) -> None:
@@ -92,7 +93,8 @@ def _describe_errors(path: str, operation: dict[str, Any]) -> None:
             {"description": response["description"], "content": response["content"]}
         )
     for status, response in responses.items():
-        # FastAPI adds the media type of a success to a declared model; only ours is sent.
+        # FastAPI also lists the media type of successes for a declared model, but only ours is
+        # sent.
         if status >= "400":
             response["content"] = {MEDIA_TYPE: response["content"][MEDIA_TYPE]}
     operation["responses"] = dict(sorted(responses.items()))

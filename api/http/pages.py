@@ -1,4 +1,5 @@
-"""Lists: `?limit=` and `?cursor=` in, `items` and `next_cursor` out."""
+"""Paged lists: `?limit=` and `?cursor=` in the request, `items` and `next_cursor` in the
+response."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ from pydantic import BaseModel, Field
 
 T = TypeVar("T")
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="Items on a page.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most items on a page.")]
 Cursor = Annotated[
-    str | None, Query(max_length=500, description="`next_cursor` of the page before; leave out for the first page.")
+    str | None,
+    Query(max_length=500, description="`next_cursor` of the previous page. Leave it out for the first page."),
 ]
 DEFAULT_LIMIT = 50
 
@@ -20,4 +22,4 @@ class Page(BaseModel, Generic[T]):
     """One page of a list."""
 
     items: list[T]
-    next_cursor: str | None = Field(description="Cursor of the next page; null on the last.")
+    next_cursor: str | None = Field(description="Cursor of the next page. Null on the last page.")

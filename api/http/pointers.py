@@ -1,4 +1,4 @@
-"""Where in a request a value stands."""
+"""Where in a request a value is."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 
 def pointer(location: Sequence[int | str], body: Any) -> str:
-    """A validation error's place: a JSON Pointer (RFC 6901) into the body; `?name`, `{name}` or
-    `Name:` elsewhere.
+    """The place of a validation error.
 
-    pydantic mixes names of union members into a place (`source`, `upload`, `upload_id`); they are
-    left out by following the body that was sent.
+    It is a JSON Pointer (RFC 6901) into the body, or `?name` (query), `{name}` (path) or `name:`
+    (header). Pydantic adds names of union members to a place, such as `upload` in `source`,
+    `upload`, `upload_id`. Following the body that was sent shows which steps are such names.
 
     Args:
-        location: pydantic's `loc`, its first element the part of the request.
-        body: the parsed body, or None where there is none to follow.
+        location: pydantic's `loc`; its first element is the part of the request.
+        body: the parsed body, or None without one.
     """
     part, *steps = location
     if part != "body":

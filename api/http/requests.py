@@ -1,5 +1,4 @@
-"""What is counted and logged of requests, and the id that ties a client's request to the lines
-about it."""
+"""Counts and logs requests, and gives each an id that its log lines share."""
 
 from __future__ import annotations
 
@@ -18,18 +17,17 @@ from store import logs
 
 log = logging.getLogger("api.http.requests")
 HEADER = "X-Request-ID"
-# Of letters that need no escaping anywhere, and no longer than ids of tracing systems are.
+# Characters that need no escaping anywhere, and at most the length of a tracing system's id.
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _READING = {"GET", "HEAD", "OPTIONS"}
 _PROBES = {"/healthz", "/readyz", "/metrics"}
 
 
 class Requests:
-    """ASGI middleware, the outermost. A request's `X-Request-ID` is taken over where it is
-    well-formed, else made.
+    """The outermost ASGI middleware.
 
-    What changes something, and what fails, is a line each; successful reading, which polls, is one
-    at level DEBUG.
+    A well-formed `X-Request-ID` of the request is kept; otherwise a new id is made. Writes and
+    failures are logged. Successful reads are logged at level DEBUG only, as clients poll.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,7 +38,7 @@ class Requests:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        began, status = time.perf_counter(), 0  # 0: the client left before an answer began
+        began, status = time.perf_counter(), 0  # 0: the client left before the response began
 
         async def send_with_id(message: Message) -> None:
             nonlocal status

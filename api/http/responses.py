@@ -1,4 +1,4 @@
-"""OpenAPI descriptions of answers that are not JSON."""
+"""OpenAPI descriptions of responses that are not JSON."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PNG: dict[int | str, dict[str, Any]] = {
 }
 DOWNLOAD: dict[int | str, dict[str, Any]] = {
     200: {"description": "The whole file.", "content": {"application/octet-stream": _BINARY}},
-    206: {"description": "The part asked for by `Range`.", "content": {"application/octet-stream": _BINARY}},
+    206: {"description": "The part that `Range` requested.", "content": {"application/octet-stream": _BINARY}},
     304: {"description": "The client has it already."},
 }
 CSV: dict[int | str, dict[str, Any]] = {
-    200: {"description": "One line a sample, streamed.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+    200: {"description": "One line per sample, streamed.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Server-Sent Events."}  # FastAPI describes the items

@@ -1,5 +1,4 @@
-"""What every request and answer passes: known host names, no writes from other sites' pages, strict
-headers."""
+"""Checks on every request (host name, origin of writes), and security headers on every response."""
 
 from __future__ import annotations
 
@@ -28,8 +27,8 @@ class Security:
     """ASGI middleware.
 
     Args:
-        hosts: names that a Host header may have; `*` allows every name. A foreign name is how DNS
-            rebinding lets a web page reach a server on loopback.
+        hosts: names that a Host header may have; `*` allows every name. By DNS rebinding, a web
+            page can reach a server on loopback, but only under a foreign name.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
@@ -59,10 +58,10 @@ class Security:
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
         if "*" not in self._hosts and _without_port(host) not in self._hosts:
-            return 400, "This server does not go by that Host name; COLT_ALLOWED_HOSTS adds names."
+            return 400, "This server does not accept that Host name. Add it to COLT_ALLOWED_HOSTS."
         origin = headers.get("origin")
         if scope["method"] not in _SAFE and origin is not None and origin.lower().partition("://")[2] != host:
-            return 403, "Writes are not accepted from another site's pages."
+            return 403, "Pages of other sites may not write to this server."
         return None
 
 

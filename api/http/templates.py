@@ -1,4 +1,4 @@
-"""Which of the API's addresses a request is for."""
+"""The address template that a request matches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PREFIX = "/api/v1"
 
 
 def route_template(scope: Scope) -> str | None:
-    """The matched route's address, its parameters as `{name}`; None where no route matched."""
+    """The address of the matched route, with parameters as `{name}`. None if no route matched."""
     path = getattr(scope.get("route"), "path", None)
     if not isinstance(path, str):
         return None

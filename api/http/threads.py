@@ -1,4 +1,4 @@
-"""How a plain endpoint gets its thread."""
+"""How a synchronous endpoint gets its thread."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 
 
 class OneThread(APIRoute):
-    """A route whose plain endpoint costs one change of threads: FastAPI makes a second to look at
-    what it returned."""
+    """A route whose synchronous endpoint changes threads once. FastAPI would change a second time
+    to check the result."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         plain = not (iscoroutinefunction(endpoint) or isasyncgenfunction(endpoint))

@@ -1,4 +1,4 @@
-"""What to say of a key of the body that nothing reads."""
+"""The message for an unknown key of a body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from colt_core.refusals import unknown_name
 
 
 def unknown_key(request: Request, location: Sequence[int | str]) -> str:
-    """Name the key, and the known key that it resembles.
+    """The message for this key. It suggests a known key with a similar name.
 
     Args:
         location: pydantic's `loc`, which begins with `body` and ends with the key.
@@ -26,7 +26,8 @@ def unknown_key(request: Request, location: Sequence[int | str]) -> str:
 
 
 def keys_at(schema: Mapping[str, Any], steps: Sequence[int | str], definitions: Mapping[str, Any]) -> list[str]:
-    """The keys of the object to which the steps lead. Empty where the schema does not go that far.
+    """The keys that the schema allows in the object at the end of `steps`. Empty if it describes no
+    such object.
 
     Args:
         steps: as in pydantic's `loc`: keys, positions in lists, and tags of union members.

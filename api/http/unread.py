@@ -1,4 +1,4 @@
-"""An answer that comes before the body it is about has arrived closes the connection."""
+"""Closes the connection if the response begins before the whole body has arrived."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class CloseUnread:
-    """ASGI middleware: without it the server would go on to read, and throw away, what was
-    announced."""
+    """ASGI middleware. Without it the server would read the rest of the body and throw it away."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,5 +33,5 @@ class CloseUnread:
 
 
 def is_announced(headers: Headers) -> bool:
-    """Whether a request of these headers has a body."""
+    """Whether a request with these headers has a body."""
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

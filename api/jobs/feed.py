@@ -1,5 +1,8 @@
-"""Live events of jobs. One poller a process reads the database for all open streams, and only while
-there are any."""
+"""Live events of jobs.
+
+Each process has one poller that reads the database for all open streams. It runs only while there
+are any.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +23,21 @@ from store.statuses import FINAL
 
 log = logging.getLogger(__name__)
 _BATCH = 500
-CHECK_SECONDS = 30.0  # between two looks at whether a stream's token is still good
+CHECK_SECONDS = 30.0  # between checks that a stream's token is still valid
 _End = str  # the final status, or "deleted"
 
 
 @dataclass(eq=False)
 class _Follower:
-    """An open stream: what it has been given so far, and what it has yet to send."""
+    """An open stream: how far it has come, and what it has yet to send."""
 
     job_id: str
-    seen: int  # id of the last event that was put into the queue
+    seen: int  # id of the last event put into the queue
     queue: asyncio.Queue[list[JobEvent] | _End] = field(default_factory=lambda: asyncio.Queue(maxsize=2))
 
 
 class EventFeed:
-    """Tells followers what is new, a batch at a time; a follower that is slow to send holds up no
-    other."""
+    """Passes new events to followers, in batches. A follower that sends slowly delays no other."""
 
     def __init__(self, poll_seconds: float = 0.5) -> None:
         self._poll_seconds = poll_seconds
@@ -46,8 +48,10 @@ class EventFeed:
     async def follow(
         self, job_id: str, after: int, is_allowed: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[ServerSentEvent]:
-        """Events of a job behind the event with id `after`, then an `end` event; none, once it is
-        not allowed."""
+        """The events of a job after the one with id `after`, then an `end` event.
+
+        The stream ends early once `is_allowed` says no.
+        """
         follower = _Follower(job_id, after)
         self._followers.add(follower)
         self._wake.set()
@@ -78,11 +82,11 @@ class EventFeed:
 
     @property
     def resting(self) -> bool:
-        """Whether nobody follows, so that the database is left alone."""
+        """Whether there is no follower, so that the database is not polled."""
         return self._poller is None or self._poller.done()
 
     async def close(self) -> None:
-        """Stop polling; open streams end with their connections."""
+        """Stop polling. Open streams end with their connections."""
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
@@ -91,7 +95,7 @@ class EventFeed:
         away = False
         while self._followers:
             self._wake.clear()
-            # Followers at the same place share one query; those with a full queue are left out
+            # Followers at the same event share one query. Those with a full queue are left out
             # until they have sent.
             places: defaultdict[tuple[str, int], list[_Follower]] = defaultdict(list)
             for follower in self._followers:
@@ -101,8 +105,8 @@ class EventFeed:
                 news = await run_in_threadpool(_read, set(places)) if places else {}
                 away = False
             except Exception:
-                if not away:  # once an outage
-                    log.warning("cannot read job events; trying on", exc_info=True)
+                if not away:  # once per outage
+                    log.warning("cannot read job events; still trying", exc_info=True)
                 away, news = True, {}
             more = False
             for place, (found, end) in news.items():
@@ -120,7 +124,7 @@ class EventFeed:
                 await asyncio.sleep(0.01)
 
     async def _pause(self) -> None:
-        """Until the next poll is due, or somebody new follows."""
+        """Wait until the next poll is due, or a new stream opens."""
         try:
             await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
         except TimeoutError:
@@ -128,11 +132,11 @@ class EventFeed:
 
 
 def _read(places: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[list[JobEvent], _End | None]]:
-    """What is new at each (job, last seen event), and how the job ended if nothing more will
-    come."""
+    """New events after each (job, last seen event), and how the job ended if there will be no
+    more."""
     with reading() as session:
-        # Statuses first, in a transaction of their own: the events of a final one are then all
-        # there to be read.
+        # Statuses first, in their own transaction: when one is final, all events of its job can be
+        # read.
         statuses = events.statuses(session, {job_id for job_id, _ in places})
     with reading() as session:
         news = {}

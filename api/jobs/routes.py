@@ -39,10 +39,11 @@ def submit_job(
     response: Response,
     idempotency_key: Annotated[
         str | None,
-        Header(min_length=1, max_length=200, description="The same key and body answer the same job."),
+        Header(min_length=1, max_length=200, description="The same key and body return the same job."),
     ] = None,
 ) -> Accepted:
-    """Queue a pretraining run. All that can be known to fail is refused here."""
+    """Queue a pretraining run. A request that would fail later is refused now, if that can be
+    known."""
     with writing() as session:
         job = service.submit(session, wanted, idempotency_key)
     log.info("job accepted", extra={"job_id": job.id})
@@ -57,11 +58,11 @@ def list_jobs(
     sampler: Annotated[SamplerName | None, Query()] = None,
     framework: Annotated[FrameworkName | None, Query()] = None,
     tag: Annotated[str | None, Query(max_length=50)] = None,
-    order: Annotated[Order, Query(description="`-` in front: descending.")] = "-created_at",
+    order: Annotated[Order, Query(description="A leading `-` sorts in descending order.")] = "-created_at",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[JobInfo]:
-    """Jobs with their latest values."""
+    """List jobs with their latest values."""
     wanted = jobs.JobFilter(status, dataset_id, sampler, framework, tag)
     with reading() as session:
         found = jobs.page(session, wanted, order, limit, cursor)
@@ -70,14 +71,14 @@ def list_jobs(
 
 @router.get("/{job_id}", responses=problems(404))
 def get_job(job_id: str) -> JobInfo:
-    """One job: status, every value of its configuration, progress."""
+    """Get one job: its status, its whole configuration and its progress."""
     with reading() as session:
         return JobInfo.of(service.find(session, job_id))
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(404, 409))
 def delete_job(job_id: str, background: BackgroundTasks) -> None:
-    """Delete a job that does not run, with its results and checkpoints."""
+    """Delete a job with its results and checkpoints. Refused while it runs."""
     with writing() as session:
         folder = service.remove(session, job_id)
     delete_later(background, folder)
@@ -85,7 +86,7 @@ def delete_job(job_id: str, background: BackgroundTasks) -> None:
 
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))
 def cancel_job(job_id: str, response: Response) -> Accepted:
-    """Stop a job. A running one is `cancelling` until its last checkpoint is written, then
+    """Cancel a job. A running job is `cancelling` until its last checkpoint is written, then
     `cancelled`."""
     with writing() as session:
         job = service.cancel(session, job_id)
@@ -94,7 +95,7 @@ def cancel_job(job_id: str, response: Response) -> Accepted:
 
 @router.post("/{job_id}/resume", status_code=202, responses=problems(404, 409))
 def resume_job(job_id: str, background: BackgroundTasks, response: Response) -> Accepted:
-    """Queue a cancelled or failed job again; it goes on from its last checkpoint."""
+    """Queue a cancelled or failed job again. It resumes from its last checkpoint."""
     with writing() as session:
         job = service.resume(session, job_id)
     ring_later(background, Job.bell)
@@ -102,7 +103,7 @@ def resume_job(job_id: str, background: BackgroundTasks, response: Response) -> 
 
 
 def _existing(job_id: str) -> str:
-    # Looked up before the stream begins, in a session that is closed by then.
+    # Looked up before the stream begins, so that the stream holds no database session.
     with reading() as session:
         return service.find(session, job_id).id
 
@@ -115,13 +116,13 @@ def _existing(job_id: str) -> str:
 async def stream_job_events(
     job_id: Annotated[str, Depends(_existing, scope="function")],
     request: Request,
-    last_event_id: Annotated[int | None, Header(ge=0, lt=2**63, description="Resume behind this event.")] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, lt=2**63, description="Resume after this event.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Follow a job: `status`, `progress`, `metric`, `round`, `evaluation`, `analysis` and `log`
-    events, from the first.
+    """Stream the events of a job, from its first: `status`, `progress`, `metric`, `round`,
+    `evaluation`, `analysis` and `log`.
 
-    When the job is in a final status and everything was told, an `end` event closes the stream;
-    then do not reconnect.
+    When the job is in a final status and all events were sent, an `end` event closes the stream. Do
+    not reconnect then.
     """
     async for event in request.app.state.feed.follow(job_id, last_event_id or 0, lambda: is_allowed(request)):
         yield event
@@ -130,17 +131,18 @@ async def stream_job_events(
 @router.get("/{job_id}/metrics", responses=problems(404))
 def get_job_metrics(
     job_id: str,
-    name: Annotated[list[str] | None, Query(max_length=100, description="Which curves; all where not given.")] = None,
+    name: Annotated[list[str] | None, Query(max_length=100, description="Curves to return. Default: all.")] = None,
     max_points: Annotated[
-        int, Query(ge=4, le=100_000, description="Points a curve; highs and lows are kept, and both ends.")
+        int, Query(ge=4, le=100_000, description="At most this many points per curve. Peaks and both ends are kept.")
     ] = 1000,
 ) -> dict[str, Curve]:
-    """Curves by name.
+    """Get a job's curves by name.
 
-    `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate` have a point a step,
-    `epoch_loss` has one an epoch; so have the seconds that an epoch took, `epoch_seconds`, and
-    where they went: `data_seconds`, `forward_backward_seconds`, `tailness_seconds`,
-    `round_seconds`. `evaluation_seconds` is one point at the end.
+    - One point per step: `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate`.
+    - One point per epoch: `epoch_loss`, and the duration `epoch_seconds`.
+    - One point per epoch, for the parts of that duration: `data_seconds`,
+      `forward_backward_seconds`, `tailness_seconds` and `round_seconds`.
+    - One point at the end: `evaluation_seconds`.
     """
     with reading() as session:
         service.find(session, job_id)
@@ -150,7 +152,7 @@ def get_job_metrics(
 
 @router.get("/{job_id}/profile", responses=problems(404))
 def get_job_profile(job_id: str) -> Profile:
-    """Where the run's time went: the sums of its `*_seconds` curves."""
+    """Get where the run's time went: the sums of its `*_seconds` curves."""
     with reading() as session:
         service.find(session, job_id)
         spent = profile.spent(session, job_id)

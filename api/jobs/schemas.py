@@ -1,4 +1,4 @@
-"""What `/jobs` takes and answers."""
+"""Requests and responses of `/jobs`."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=rf"^
 
 
 def _config_schema(title: str, description: str, required: list[str]) -> WithJsonSchema:
-    # The models that it refers to are the document's own: analyses and evaluations name them too.
+    # The document itself defines the models that it refers to, as analyses and evaluations use them
+    # too.
     schema = config_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs")
     return WithJsonSchema(schema | {"title": title, "description": description, "required": required})
 
 
-# A client gives any part of it; what is missing comes from the preset, so defaults cannot be filled
-# in here.
+# Clients send any part of it. The preset fills the rest, so defaults cannot be filled in here.
 PartialConfig = Annotated[
     dict[str, Any],
     _config_schema(
         "PartialConfig",
-        "Every value is optional: a `preset` fills the rest, then the defaults. A setting that the chosen framework "
-        "or sampler does not read is refused.",
+        "Every setting is optional. Missing ones come from the `preset`, then from the defaults. A setting that only "
+        "other frameworks or samplers read is refused.",
         required=[],
     ),
 ]
@@ -42,7 +42,7 @@ ResolvedConfig = Annotated[
     dict[str, Any],
     _config_schema(
         "ResolvedConfig",
-        "Every setting that the run reads, with its value.",
+        "All settings that the run reads, with their values.",
         required=list(PretrainConfig.model_fields),
     ),
 ]
@@ -65,12 +65,14 @@ class NewJob(BaseModel):
         },
     )
 
-    name: Name | None = Field(None, description="Default: made of framework, sampler and data set.")
+    name: Name | None = Field(None, description="Default: made from framework, sampler and data set.")
     tags: list[Tag] = Field([], max_length=20)
     dataset_id: str = Field(min_length=1, max_length=64)
     ood_pool_id: str | None = Field(None, min_length=1, max_length=64)
     config: PartialConfig = Field(default_factory=dict)
-    evaluations: list[ProbeName] = Field(["linear"], max_length=len(probes), description="Run on the last checkpoint.")
+    evaluations: list[ProbeName] = Field(
+        ["linear"], max_length=len(probes), description="Probes to run on the last checkpoint."
+    )
 
     @field_validator("tags", "evaluations")
     @classmethod
@@ -79,7 +81,8 @@ class NewJob(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far the run is. `epoch` and `step` are finished ones; `steps` is 0 before it began."""
+    """How far the run is. `epoch` and `step` count finished ones. `steps` is 0 before the run
+    begins."""
 
     epoch: int
     epochs: int
@@ -90,16 +93,16 @@ class Progress(BaseModel):
 
 
 class Compute(BaseModel):
-    """What a run computes on. `precision: auto` and `device: auto` were decided when it started."""
+    """What a run computes on, as decided at its start if the configuration says `auto`."""
 
     device: Literal["cpu", "cuda"]
     precision: Literal["bf16", "fp32"]
-    reason: str = Field(description="Why in this precision.")
-    threads: int = Field(description="Of a CPU's operations, in each process.")
+    reason: str = Field(description="Why this precision was chosen.")
+    threads: int = Field(description="Threads for CPU operations, in each process.")
 
 
 class JobInfo(BaseModel):
-    """A job, with its latest values."""
+    """A job with its latest values."""
 
     id: str
     name: str
@@ -110,11 +113,11 @@ class JobInfo(BaseModel):
     config: ResolvedConfig
     evaluations: list[ProbeName]
     progress: Progress
-    compute: Compute | None = Field(description="As its last start found it; null before the first.")
-    attempts: int = Field(description="Starts since it was queued or resumed.")
+    compute: Compute | None = Field(description="As of the last start. Null before the first.")
+    attempts: int = Field(description="Starts since it was last queued or resumed.")
     error: str | None
-    loss: float | None = Field(description="Mean of the last finished epoch.")
-    accuracy: float | None = Field(description="Of the first of its `evaluations`, 0..1.")
+    loss: float | None = Field(description="Mean loss of the last finished epoch.")
+    accuracy: float | None = Field(description="Accuracy in the first of its `evaluations`, 0..1.")
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -130,16 +133,18 @@ class JobInfo(BaseModel):
 class Profile(BaseModel):
     """Where a run's time went so far, in seconds.
 
-    What an interrupted attempt did after its last checkpoint is done again, and counts once.
+    After an interruption, the work since the last checkpoint is repeated. It counts once.
     """
 
-    epochs: int = Field(description="Finished epochs that `data` to `other` are summed over.")
+    epochs: int = Field(description="Finished epochs; `data` to `other` are sums over them.")
     data: float = Field(description="Reading images and augmenting them.")
-    forward_backward: float = Field(description="Encoder, losses, gradients and the optimiser.")
+    forward_backward: float = Field(description="Forward and backward passes, losses and optimiser steps.")
     tailness: float = Field(description="Tracking the tailness of the training images.")
-    round: float = Field(description="Sampling rounds, the pool's forward passes included.")
-    other: float = Field(description="The rest of these epochs: recording, waiting, the loop.")
-    evaluation: float | None = Field(description="All `evaluations` of the job; null before the first is done.")
+    round: float = Field(description="Sampling rounds, including forward passes over the pool.")
+    other: float = Field(description="The rest of these epochs, such as recording and waiting.")
+    evaluation: float | None = Field(
+        description="All `evaluations` of the job. Null before the first one has finished."
+    )
 
 
 class Curve(BaseModel):

@@ -23,27 +23,28 @@ def find(session: Session, job_id: str) -> Job:
     """The job.
 
     Raises:
-        NotFound: when there is none.
+        NotFound: there is none.
     """
     return _found(jobs.get(session, job_id), job_id)
 
 
 def lock(session: Session, job_id: str) -> Job:
-    """The job, locked for this transaction: what is queued of its checkpoints cannot lose them to
-    its trainer.
+    """The job, locked for this transaction.
+
+    Under the lock, its trainer cannot remove the checkpoint that work is being queued for.
 
     Raises:
-        NotFound: when there is none.
+        NotFound: there is none.
     """
     return _found(jobs.lock(session, job_id), job_id)
 
 
 def find_checkpoint(session: Session, job_id: str, checkpoint_id: str | None) -> Checkpoint:
-    """One of the job's checkpoints; the last where none is named.
+    """One of the job's checkpoints. Default: the last.
 
     Raises:
-        Conflict: when it has none yet.
-        Unprocessable: for a checkpoint of another job.
+        Conflict: the job has no checkpoint yet.
+        Unprocessable: the checkpoint is of another job.
     """
     if checkpoint_id is None:
         latest = checkpoints.latest(session, job_id)
@@ -52,18 +53,20 @@ def find_checkpoint(session: Session, job_id: str, checkpoint_id: str | None) ->
         return latest
     named = checkpoints.get(session, checkpoint_id)
     if named is None or named.job_id != job_id:
-        raise Unprocessable(("/checkpoint_id", "this job has no such checkpoint"))
+        raise Unprocessable(
+            ("/checkpoint_id", "This job has no such checkpoint. GET /jobs/ID/checkpoints lists those it has.")
+        )
     return named
 
 
 def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job:
-    """Queue a job, once for each idempotency key.
+    """Queue a job. A request with an idempotency key that was used before queues nothing.
 
     Raises:
-        RequestValidationError, Unprocessable: when it would fail later.
-        Conflict: when its data are not ready, or the key belongs to another request.
+        RequestValidationError, Unprocessable: the job would fail later.
+        Conflict: its data are not ready, or the key belongs to another request.
     """
-    config = resolve(wanted.config)  # first, as it lets nothing nested pass, which could be too deep to take apart
+    config = resolve(wanted.config)  # first: it refuses nested values, which could be too deep for the rest
     fingerprint = _fingerprint(wanted)
     if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
         return _same_request(earlier, fingerprint)
@@ -86,15 +89,16 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     if not jobs.add(session, job):
         if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
             return _same_request(earlier, fingerprint)
-        raise Conflict("The data set or pool was deleted meanwhile.")
+        raise Conflict("The data set or OOD pool was deleted in the meantime.")
     return job
 
 
 def resolve(settings: dict[str, object]) -> PretrainConfig:
-    """Every value of the run.
+    """The configuration of the run.
 
     Raises:
-        RequestValidationError: for an unknown key, or a value or combination out of range.
+        RequestValidationError: a setting is unknown, or values are out of range or do not go
+            together.
     """
     try:
         return PretrainConfig.resolve(settings)
@@ -104,7 +108,7 @@ def resolve(settings: dict[str, object]) -> PretrainConfig:
 
 
 def cancel(session: Session, job_id: str) -> Job:
-    """Stop a job: at once while it waits; a running one writes a checkpoint first.
+    """Stop a job: at once while it is queued. A running job writes a checkpoint first.
 
     Raises:
         NotFound, Conflict
@@ -114,7 +118,7 @@ def cancel(session: Session, job_id: str) -> Job:
 
 
 def resume(session: Session, job_id: str) -> Job:
-    """Queue a stopped job again; it goes on from its last checkpoint.
+    """Queue a stopped job again. It resumes from its last checkpoint.
 
     Raises:
         NotFound, Conflict
@@ -135,7 +139,7 @@ def resume(session: Session, job_id: str) -> Job:
 
 
 def remove(session: Session, job_id: str) -> str:
-    """Delete a job that does not run, and all it recorded.
+    """Delete a job that does not run, with everything it recorded.
 
     Returns:
         The key of its artifacts, to be deleted after the commit.
@@ -171,18 +175,18 @@ def _fingerprint(wanted: NewJob) -> str:
 
 def _same_request(earlier: Job, fingerprint: str) -> Job:
     if earlier.request_sha256 != fingerprint:
-        raise Conflict("This Idempotency-Key was used before with another body; choose a new key.")
+        raise Conflict("This Idempotency-Key was used before with another body. Choose a new key.")
     return earlier
 
 
 def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
     row = registrations.get(session, model, row_id)
     if row is None:
-        raise Unprocessable((f"/{field}", "does not exist"))
+        raise Unprocessable((f"/{field}", "does not exist; check the id"))
     if row.status == RegistrationStatus.REGISTERING:
-        raise Conflict(f"{field} '{row.name}' is still registering; submit the job when its status is 'ready'.")
+        raise Conflict(f"{field} '{row.name}' is still registering. Submit the job when its status is 'ready'.")
     if row.status != RegistrationStatus.READY:
-        raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; see its `problem`"))
+        raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; its `problem` says why"))
     return row
 
 

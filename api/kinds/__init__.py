@@ -1,1 +1,1 @@
-"""What a run can be made of: frameworks, samplers, probes, analyses, presets, sources."""
+"""The kinds that requests can name: frameworks, samplers, probes, analyses, presets, sources."""

@@ -1,4 +1,4 @@
-"""The name of a kind in a request: one that is registered, listed in the document."""
+"""Types for the names of kinds in requests. The OpenAPI document lists the registered names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from colt_core.analyses.kinds import analyses
 from colt_core.frameworks.kinds import frameworks
 from colt_core.kinds import Registry
 from colt_core.probes.kinds import probes
+from colt_core.refusals import unknown_kind
 from colt_core.samplers.kinds import samplers
 
 
@@ -18,7 +19,7 @@ def name_of(registry: Registry[Any]) -> Any:
 
     def registered(kind: str) -> str:
         if kind not in registry:
-            raise ValueError(f"there is no {registry.noun} {kind!r:.60}: choose one of {', '.join(registry)}")
+            raise ValueError(unknown_kind(registry, kind))
         return kind
 
     return Annotated[str, AfterValidator(registered), WithJsonSchema({"type": "string", "enum": list(registry)})]

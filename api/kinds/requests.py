@@ -1,4 +1,4 @@
-"""Requests for work on a checkpoint: the settings of a kind, and which checkpoint."""
+"""Requests for work on a checkpoint: the settings of a kind, and the checkpoint."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from colt_core.tagged import TaggedSettings, one_of
 
 
 class OfCheckpoint(BaseModel):
-    """What every such request has."""
+    """What all these requests have."""
 
-    checkpoint_id: str | None = Field(None, min_length=1, max_length=64, description="Default: the last.")
+    checkpoint_id: str | None = Field(
+        None, min_length=1, max_length=64, description="Default: the job's last checkpoint."
+    )
 
 
 def requests_for(kinds: Iterable[type[TaggedSettings]]) -> Any:
     """The type of a request for one of these kinds, with `kind` as discriminator.
 
-    Of `FeatureMapConfig` there comes the model `NewFeatureMap`.
+    The model made from `FeatureMapConfig` is called `NewFeatureMap`.
     """
     return one_of(
         create_model(

@@ -1,4 +1,4 @@
-"""The kinds of things that a job can be made of, or that can be made of its checkpoints."""
+"""The kinds that requests for jobs, evaluations, analyses and data can name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(tags=["kinds"], route_class=Guarded)
 
 @router.get("/kinds")
 def list_kinds() -> Kinds:
-    """Frameworks, samplers, probes, analyses, presets and sources, with their settings."""
+    """List frameworks, samplers, probes, analyses, presets and sources, with their settings."""
     return Kinds(
         frameworks=[Kind.of(settings) for settings in frameworks.values()],
         samplers=[Kind.of(settings) for settings in samplers.values()],

@@ -1,4 +1,4 @@
-"""What `/kinds` answers."""
+"""Response of `/kinds`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Kind(BaseModel):
     kind: str = Field(description="Its name in requests.")
     title: str
     summary: str
-    settings: dict[str, Any] = Field(description="JSON schema of the settings that it reads, and that only some read.")
+    settings: dict[str, Any] = Field(description="JSON schema of its own settings, which not every kind reads.")
 
     @classmethod
     def of(cls, settings: type[Settings]) -> Self:
         """The kind of a settings class."""
         schema = settings.model_json_schema()
-        schema.get("properties", {}).pop("kind", None)  # a field of this model
+        schema.get("properties", {}).pop("kind", None)  # this model has a field for it
         return cls(
             kind=settings.kind,
             title=settings.title,
@@ -35,25 +35,25 @@ class Preset(BaseModel):
 
     name: str
     title: str
-    values: dict[str, Any] = Field(description="What it sets; all else has its default.")
+    values: dict[str, Any] = Field(description="The settings that the preset changes. All others have their defaults.")
 
 
 class Source(BaseModel):
-    """A place that images are registered from."""
+    """Where images can be registered from."""
 
     kind: str
     title: str
 
 
 class FileEndings(BaseModel):
-    """The endings of the files that can be registered."""
+    """File name endings that can be registered."""
 
     dataset: list[str]
     ood_pool: list[str]
 
 
 class Kinds(BaseModel):
-    """All that requests can name, for forms and clients."""
+    """All names that requests can use, for forms and clients."""
 
     frameworks: list[Kind]
     samplers: list[Kind]
@@ -61,9 +61,9 @@ class Kinds(BaseModel):
     analyses: list[Kind]
     presets: list[Preset]
     sources: list[Source]
-    layouts: list[str] = Field(description="How the images of a folder or file may be arranged.")
+    layouts: list[str] = Field(description="How images may be arranged in a folder or file.")
     torchvision: list[str] = Field(description="Data sets that torchvision knows by name.")
     file_endings: FileEndings
     settings: dict[str, Any] = Field(
-        description="JSON schema of the settings that every job has, whatever its framework and sampler."
+        description="JSON schema of the settings that every job has, with any framework and sampler."
     )

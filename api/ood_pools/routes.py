@@ -28,7 +28,10 @@ router = APIRouter(prefix="/ood-pools", tags=["data"], route_class=Guarded)
 
 @router.post("", status_code=202, responses=problems(415))
 def register_ood_pool(wanted: NewOodPool, background: BackgroundTasks, response: Response) -> Accepted:
-    """Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy."""
+    """Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy.
+
+    A worker reads it. Poll the address in `Location` until the status is `ready` or `failed`.
+    """
     with writing() as session:
         pool = service.register(session, wanted)
     ring_later(background, OodPool.bell)
@@ -42,7 +45,7 @@ def list_ood_pools(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[OodPoolInfo]:
-    """OOD pools, the newest first."""
+    """List OOD pools, newest first."""
     with reading() as session:
         found = registrations.page(session, OodPool, status, limit, cursor)
         return Page(items=[OodPoolInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
@@ -50,7 +53,7 @@ def list_ood_pools(
 
 @router.get("/{pool_id}", responses=problems(404))
 def get_ood_pool(pool_id: str) -> OodPoolInfo:
-    """One OOD pool."""
+    """Get one OOD pool."""
     with reading() as session:
         return OodPoolInfo.model_validate(registration.find(session, OodPool, pool_id))
 
@@ -65,7 +68,7 @@ def delete_ood_pool(pool_id: str, background: BackgroundTasks) -> None:
 
 @router.get("/{pool_id}/samples", responses=problems(404, 409))
 def list_ood_pool_samples(pool_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[PoolSample]:
-    """Samples by index."""
+    """List samples by index."""
     with reading() as session:
         pool = registration.find_ready(session, OodPool, pool_id)
     found = page_of(np.arange(pool.num_samples or 0), limit, cursor)
@@ -74,7 +77,7 @@ def list_ood_pool_samples(pool_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cu
 
 @router.get("/{pool_id}/samples/{index}/image", response_class=Response, responses=PNG | problems(404, 409))
 def get_ood_pool_image(pool_id: str, index: Annotated[int, Path(ge=0)], request: Request) -> Response:
-    """One image as PNG."""
+    """Get one image as PNG."""
     with reading() as session:
         artifact = registration.find_ready(session, OodPool, pool_id).artifact
     return image_response(request, artifact, index)

@@ -1,4 +1,4 @@
-"""What `/ood-pools` takes and answers."""
+"""Requests and responses of `/ood-pools`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from store.statuses import RegistrationStatus
 
 
 class NewOodPool(PoolSpec):
-    """Unlabelled images from outside the distribution, to register."""
+    """Unlabelled out-of-distribution (OOD) images to register."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -30,7 +30,7 @@ class NewOodPool(PoolSpec):
 
 
 class OodPoolInfo(BaseModel):
-    """An OOD pool. What is only known when it is `ready` is null before."""
+    """An OOD pool. Until it is `ready`, values that are not known yet are null."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -41,5 +41,5 @@ class OodPoolInfo(BaseModel):
     problem: RegistrationProblem | None
     num_samples: int | None
     image_size: int | None
-    spec: dict[str, Any] = Field(description="What was asked for.")
+    spec: dict[str, Any] = Field(description="The request, without the name.")
     created_at: dt.datetime

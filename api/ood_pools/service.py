@@ -11,10 +11,10 @@ from store.repositories import registrations
 
 
 def register(session: Session, wanted: NewOodPool) -> OodPool:
-    """Write the row that a worker will find.
+    """Queue the registration of an OOD pool.
 
     Raises:
-        Unprocessable: when the source does not exist.
+        Unprocessable: the source does not exist.
     """
     registration.check_source(session, wanted.source, registration.POOL_ENDINGS)
     pool = OodPool(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/jobs/{job_id}/rounds", tags=["tailness"], route_clas
 
 @router.get("", responses=problems(404))
 def list_rounds(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[RoundInfo]:
-    """A job's sampling rounds, the first one first."""
+    """List a job's sampling rounds, oldest first."""
     with reading() as session:
         find(session, job_id)
         found = rounds.page(session, job_id, limit, cursor)
@@ -28,7 +28,7 @@ def list_rounds(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 
 @router.get("/{number}", responses=problems(404))
 def get_round(job_id: str, number: Annotated[int, Path(ge=1, lt=2**31)]) -> RoundInfo:
-    """One sampling round: its clusters, their budgets, what changed."""
+    """Get one sampling round: its clusters, their budgets and what changed."""
     with reading() as session:
         find(session, job_id)
         found = rounds.get(session, job_id, number)

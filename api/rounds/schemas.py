@@ -1,4 +1,4 @@
-"""What the rounds calls answer."""
+"""Responses of the rounds calls."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 class ClusterInfo(BaseModel):
     """A k-means cluster of the ID images."""
 
-    size: int = Field(description="ID members.")
-    tailness: float = Field(description="Mean over its members.")
-    weight: float = Field(description="Softmax weight; a round's weights sum to 1.")
-    budget: int = Field(description="OOD images granted.")
-    class_counts: list[int] = Field(description="Its members by class.")
+    size: int = Field(description="Number of ID images in the cluster.")
+    tailness: float = Field(description="Mean tailness of its images.")
+    weight: float = Field(description="Softmax weight. The weights of a round sum to 1.")
+    budget: int = Field(description="OOD images that the round may pick for this cluster.")
+    class_counts: list[int] = Field(description="Number of its images, by class.")
 
 
 class RoundInfo(BaseModel):
@@ -21,12 +21,12 @@ class RoundInfo(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     round: int
-    epoch: int = Field(description="The epoch that it opened.")
+    epoch: int = Field(description="The epoch that began with this round.")
     step: int
     clusters: list[ClusterInfo]
     num_selected: int
-    overlap: float | None = Field(description="Share of the picks that the round before had picked too.")
+    overlap: float | None = Field(description="Share of the picked images that the previous round had picked too.")
     num_embedded: int | None = Field(
-        description="Pool images that went through the encoder for it. Null in rounds of older versions."
+        description="Pool images that the encoder embedded for it. Null in rounds of older versions."
     )
     seconds: float

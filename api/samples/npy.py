@@ -13,11 +13,11 @@ class NotThere(IndexError):
 
 
 def read_row(file: IO[bytes], index: int) -> NDArray[Any]:
-    """Row `index` of a C-contiguous array: the header and that row's bytes are all that is read.
+    """Row `index` of a C-contiguous array. Only the header and that row are read.
 
     Raises:
-        NotThere: for an index below 0 or beyond the last row.
-        ValueError: when the file is no such array.
+        NotThere: the index is below 0 or beyond the last row.
+        ValueError: the file holds no such array.
     """
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -1,4 +1,4 @@
-"""One image's line in a list."""
+"""Images in lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Split = Literal["train", "probe", "val", "test"]
 
 
 class DatasetSample(BaseModel):
-    index: int = Field(description="Position in the whole data set; the training part comes first.")
+    index: int = Field(description="Position in the whole data set. The training part comes first.")
     label: int
     class_name: str
     split: Split

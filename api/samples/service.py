@@ -17,29 +17,29 @@ from store.artifacts import get_artifacts
 from store.repositories.pages import Slice, decode_cursor, encode_cursor
 
 SPLITS = ("train", "probe", "val", "test")
-# Artifacts never change under their id, so browsers may keep what they have seen.
+# The artifact of an id never changes, so browsers may keep its images.
 _IMMUTABLE = "private, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Labels of a data set and the sample indices of its parts, ascending."""
+    """Labels of a data set, and the ascending sample indices of its parts."""
 
     label: NDArray[np.int64]  # (N,)
     parts: dict[str, NDArray[np.int64]]
 
     @property
     def training(self) -> NDArray[np.int64]:
-        """(N_train,) labels of the training part, by its own positions."""
+        """(N_train,) labels of the training part, by position within it."""
         return self.label[self.parts["train"]]
 
     @property
     def all_samples(self) -> NDArray[np.int64]:
-        """Sample indices that are in any part, ascending."""
+        """Ascending indices of the samples that are in any part."""
         return np.unique(np.concatenate(list(self.parts.values())))
 
     def split_of(self, index: int) -> str:
-        """The part a sample is in; a training image that also serves the balanced probe part counts
+        """The part that a sample is in. An image that is in the training and the probe part counts
         as training."""
         for name, part in self.parts.items():
             position = int(np.searchsorted(part, index))
@@ -50,7 +50,7 @@ class Labels:
 
 @lru_cache(maxsize=8)
 def labels_of(artifact: str) -> Labels:
-    """Labels and parts of the data set under this key of the artifact store."""
+    """Labels and parts of the data set that the artifact store holds under this key."""
     artifacts = get_artifacts()
     with artifacts.open(f"{artifact}/labels.npy") as file:
         label = np.load(io.BytesIO(file.read()), allow_pickle=False)
@@ -65,7 +65,7 @@ def page_of(indices: NDArray[np.int64], limit: int, cursor: str | None) -> Slice
     """A page of ascending sample indices.
 
     Raises:
-        BadCursor: when `cursor` is not of such a list.
+        BadCursor: the cursor is not from such a list.
     """
     start = 0 if cursor is None else int(np.searchsorted(indices, decode_cursor(cursor, int)[0], side="right"))
     found = [int(index) for index in indices[start : start + limit]]
@@ -74,10 +74,10 @@ def page_of(indices: NDArray[np.int64], limit: int, cursor: str | None) -> Slice
 
 
 def image_response(request: Request, artifact: str, index: int) -> Response:
-    """One image as PNG, or 304 where the client has it.
+    """One image as PNG, or 304 if the client has it.
 
     Raises:
-        NotFound: when there is no such image.
+        NotFound: there is no such image.
     """
     etag = f'"{artifact}/{index}"'
     headers = {"ETag": etag, "Cache-Control": _IMMUTABLE}

@@ -28,8 +28,8 @@ from store.repositories.pages import BadCursor, decode_cursor, encode_cursor
 
 @dataclass(frozen=True, slots=True)
 class IdFilter:
-    """What a list is narrowed to; None narrows nothing. `round` says whose clusters; None: the last
-    one's."""
+    """Filters of a list; None filters nothing. `cluster` is a cluster of `round`, by default of the
+    last round."""
 
     label: int | None = None
     cluster: int | None = None
@@ -37,18 +37,17 @@ class IdFilter:
 
     @property
     def narrowing(self) -> str:
-        """What the pages of one list have in common, apart from round, epoch and order."""
+        """What all pages of a list share, apart from round, epoch and order."""
         return f"{self.label} {self.cluster}"
 
 
 def page(
     session: Session, job_id: str, wanted: IdFilter, order: IdOrder, limit: int, cursor: str | None
 ) -> IdSamplePage:
-    """Samples by their latest tailness. A cursor stays with the epoch and the round that its first
-    page showed.
+    """Samples by their latest tailness. All pages show the epoch and the round of the first page.
 
     Raises:
-        NotFound: for a round that was not run.
+        NotFound: the round was not run.
     """
     dataset = _dataset_of(session, job_id)
     names = dataset.class_names or []
@@ -96,12 +95,12 @@ def sample(session: Session, job_id: str, index: int) -> IdSampleDetail:
     """One sample after every recorded epoch.
 
     Raises:
-        NotFound: for an index beyond the training part.
+        NotFound: the index is beyond the training part.
     """
     dataset = _dataset_of(session, job_id)
     labels = labels_of(dataset.artifact).training
     if index >= len(labels):
-        raise NotFound(f"There is no training sample {index}; the training part has {len(labels)}.")
+        raise NotFound(f"There is no training sample {index}. The training part has {len(labels)} samples.")
     history = tailness.history(session, job_id, index)
     return IdSampleDetail(
         index=index,
@@ -113,15 +112,15 @@ def sample(session: Session, job_id: str, index: int) -> IdSampleDetail:
 
 
 def classes(session: Session, job_id: str, epoch: int | None) -> ClassTailnessList:
-    """Mean tailness by class, after every recorded epoch or one.
+    """Mean tailness by class, after every recorded epoch or after one.
 
     Raises:
-        NotFound: for an epoch that was not recorded.
+        NotFound: the epoch was not recorded.
     """
     dataset = _dataset_of(session, job_id)
     recorded = tailness.class_means(session, job_id, epoch)
     if epoch is not None and not recorded:
-        raise NotFound(f"Nothing was recorded after epoch {epoch}.")
+        raise NotFound(f"No tailness was recorded after epoch {epoch}.")
     counts = dataset.class_counts or []
     items = []
     for label, name in enumerate(dataset.class_names or []):
@@ -141,11 +140,12 @@ def classes(session: Session, job_id: str, epoch: int | None) -> ClassTailnessLi
 def _in_cluster(
     session: Session, job_id: str, cluster: int, number: int | None
 ) -> tuple[int | None, NDArray[np.bool_] | None]:
-    """The round, and which of the (N,) training images were in a cluster of it; (None, None) before
-    the first round.
+    """The round, and a (N,) mask of the training images that were in this cluster of it.
+
+    Before the first round it is (None, None).
 
     Raises:
-        NotFound: for a round that was not run.
+        NotFound: the round was not run.
     """
     found = rounds.training_clusters(session, job_id, number)
     if found is not None:

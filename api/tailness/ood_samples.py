@@ -1,4 +1,4 @@
-"""Tailness of the OOD pool's images, which every sampling round measures anew."""
+"""Tailness of the OOD pool's images. Every sampling round measures it again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXPORT_BLOCK = 2000
 
 @dataclass(frozen=True, slots=True)
 class OodFilter:
-    """What a list is narrowed to; None narrows nothing, and shows the last round."""
+    """Filters of a list. None filters nothing; `round` None is the last round."""
 
     round: int | None = None
     cluster: int | None = None
@@ -35,11 +35,11 @@ class OodFilter:
 
     @property
     def narrowing(self) -> str:
-        """What the pages of one list have in common, apart from round and order."""
+        """What all pages of a list share, apart from round and order."""
         return f"{self.cluster} {self.selected} {self.min} {self.max}"
 
     def indices(self, scores: PoolScores) -> NDArray[np.int64]:
-        """Pool indices that pass, ascending."""
+        """Ascending pool indices that pass the filters."""
         passing = np.ones(len(scores.tailness), bool)
         if self.cluster is not None:
             passing &= scores.cluster == self.cluster
@@ -55,10 +55,10 @@ class OodFilter:
 def page(
     session: Session, job_id: str, wanted: OodFilter, order: OodOrder, limit: int, cursor: str | None
 ) -> OodSamplePage:
-    """Samples of one round. A cursor stays with the round that its first page showed.
+    """Samples of one round. All pages show the round of the first page.
 
     Raises:
-        NotFound: for a job that there is not, or a round that was not run.
+        NotFound: there is no such job, or the round was not run.
     """
     start, number = 0, wanted.round
     if cursor is not None:
@@ -84,10 +84,10 @@ def page(
 
 
 def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> Iterator[str]:
-    """The same as CSV, a block of lines at a time. The session is not needed while it streams.
+    """The samples of all pages as CSV, in blocks of lines. Streaming them needs no session.
 
     Raises:
-        NotFound: for a job that there is not, a round that was not run, or when there was none yet.
+        NotFound: there is no such job, the round was not run, or no round was run yet.
     """
     scores = _scores(session, job_id, wanted.round)
     if scores is None:
@@ -114,7 +114,7 @@ def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
     """One pool image over all rounds.
 
     Raises:
-        NotFound: for a job that there is not, or when no round knows the image.
+        NotFound: there is no such job, or no round has seen the image.
     """
     history = rounds.sample_history(session, job_id, index)
     if not history:
@@ -144,14 +144,14 @@ def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
 
 
 def _scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
-    """Of that round, or of the last; None when the job has had none yet.
+    """Scores of the round, by default the last. None before the first round.
 
     Raises:
-        NotFound: for a job that there is not, or a round that was not run.
+        NotFound: there is no such job, or the round was not run.
     """
     scores = rounds.pool_scores(session, job_id, number)
     if scores is None:
-        find(session, job_id)  # only now, as a job that had a round is there
+        find(session, job_id)  # only now: a job with a round exists
         if number is not None:
             raise NotFound(f"This job has had no sampling round {number}.")
     return scores
@@ -169,7 +169,7 @@ def _in_order(scores: PoolScores, wanted: OodFilter, order: OodOrder) -> NDArray
 def _items(
     scores: PoolScores, indices: NDArray[np.int64], numbers: list[int], picked: NDArray[np.bool_]
 ) -> list[OodSample]:
-    """picked: (rounds, len(indices))."""
+    """The samples as a response shows them. `picked` has the shape (rounds, len(indices))."""
     columns = (scores.tailness, scores.cluster, scores.similarity, scores.selected)
     rows = zip(indices.tolist(), *(column[indices].tolist() for column in columns), picked.T.tolist(), strict=True)
     return [

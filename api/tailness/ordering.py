@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 
 def ordered(indices: NDArray[np.int64], columns: Mapping[str, NDArray[Any]], order: str) -> NDArray[np.int64]:
-    """`indices` (ascending) by `order`: `index` or a column's name, `-` in front for descending.
-
-    Equal values stay by ascending index, so that pages do not overlap.
+    """`indices` sorted by `order`. Equal values stay in ascending order of index, so that pages do
+    not overlap.
 
     Args:
-        columns: numeric, each over all samples.
+        indices: ascending.
+        columns: numeric columns over all samples, by name.
+        order: `index` or the name of a column. A leading `-` sorts in descending order.
     """
     name, descending = order.removeprefix("-"), order.startswith("-")
     if name == "index":

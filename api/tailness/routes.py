@@ -1,4 +1,4 @@
-"""Which images the tail consists of, and which OOD images it needed."""
+"""Which images form the tail, and which OOD images were picked for it."""
 
 from __future__ import annotations
 
@@ -35,21 +35,23 @@ def list_id_tailness(
     job_id: str,
     label: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
     cluster: Annotated[int | None, Query(ge=0, lt=2**16, description="Only images of this cluster.")] = None,
-    round: Annotated[int | None, Query(ge=1, lt=2**31, description="Of `cluster`; default: the last.")] = None,
-    order: Annotated[IdOrder, Query(description="`-` in front: descending.")] = "-tailness",
+    round: Annotated[
+        int | None, Query(ge=1, lt=2**31, description="The round of `cluster`. Default: the last.")
+    ] = None,
+    order: Annotated[IdOrder, Query(description="A leading `-` sorts in descending order.")] = "-tailness",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> IdSamplePage:
-    """ID training images by their latest tailness."""
+    """List ID training images by their latest tailness, by default the most tail-like first."""
     if round is not None and cluster is None:
-        raise Unprocessable(("?round", "is read together with cluster only"))
+        raise Unprocessable(("?round", "needs cluster, which it belongs to; add cluster or leave round out"))
     with reading() as session:
         return id_samples.page(session, job_id, IdFilter(label, cluster, round), order, limit, cursor)
 
 
 @router.get("/tailness/samples/{index}", responses=problems(404))
 def get_id_tailness(job_id: str, index: Index) -> IdSampleDetail:
-    """One ID training image's tailness after every epoch."""
+    """Get the tailness of one ID training image after every epoch."""
     with reading() as session:
         return id_samples.sample(session, job_id, index)
 
@@ -57,27 +59,29 @@ def get_id_tailness(job_id: str, index: Index) -> IdSampleDetail:
 @router.get("/tailness/classes", responses=problems(404))
 def list_class_tailness(
     job_id: str,
-    epoch: Annotated[int | None, Query(ge=1, lt=2**31, description="Only after this epoch.")] = None,
+    epoch: Annotated[int | None, Query(ge=1, lt=2**31, description="Only the tailness after this epoch.")] = None,
 ) -> ClassTailnessList:
-    """Mean tailness by class, after every epoch."""
+    """Get the mean tailness of each class after every epoch."""
     with reading() as session:
         return id_samples.classes(session, job_id, epoch)
 
 
-async def _filter(  # no thread is needed for it
-    round: Annotated[int | None, Query(ge=1, lt=2**31, description="Default: the last.")] = None,
+async def _filter(  # async, so that it needs no thread
+    round: Annotated[int | None, Query(ge=1, lt=2**31, description="Default: the last round.")] = None,
     cluster: Annotated[int | None, Query(ge=0, lt=2**16)] = None,
-    selected: Annotated[bool | None, Query(description="Whether the round picked it.")] = None,
-    min: Annotated[float | None, Query(allow_inf_nan=False, description="Least tailness.")] = None,
+    selected: Annotated[
+        bool | None, Query(description="true: only images that the round picked. false: only the others.")
+    ] = None,
+    min: Annotated[float | None, Query(allow_inf_nan=False, description="Smallest tailness.")] = None,
     max: Annotated[float | None, Query(allow_inf_nan=False, description="Largest tailness.")] = None,
 ) -> OodFilter:
     if min is not None and max is not None and min > max:
-        raise Unprocessable(("?min", f"must not be above max, {max}"))
+        raise Unprocessable(("?min", f"must be at most max, which is {max}"))
     return OodFilter(round, cluster, selected, min, max)
 
 
 Filter = Annotated[OodFilter, Depends(_filter)]
-Order = Annotated[OodOrder, Query(description="`-` in front: descending.")]
+Order = Annotated[OodOrder, Query(description="A leading `-` sorts in descending order.")]
 
 
 @router.get("/ood-tailness", responses=problems(404))
@@ -88,7 +92,7 @@ def list_ood_tailness(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> OodSamplePage:
-    """OOD images by what a sampling round found out about them; the most tail-like first."""
+    """List OOD images with the scores of a sampling round, by default the most tail-like first."""
     with reading() as session:
         return ood_samples.page(session, job_id, wanted, order, limit, cursor)
 
@@ -100,7 +104,8 @@ def export_ood_tailness(
     order: Order = "-tailness",
     format: Annotated[Literal["csv"], Query()] = "csv",
 ) -> StreamingResponse:
-    """The same, all of it, as a file."""
+    """Download the scores of a sampling round as one CSV file, with the filters and the order of
+    the list."""
     with reading() as session:
         lines = ood_samples.export(session, job_id, wanted, order)
     headers = {"Content-Disposition": f'attachment; filename="ood-tailness-{job_id}.{format}"'}
@@ -109,6 +114,6 @@ def export_ood_tailness(
 
 @router.get("/ood-tailness/{index}", responses=problems(404))
 def get_ood_tailness(job_id: str, index: Index) -> OodSampleDetail:
-    """One OOD image over all rounds."""
+    """Get the scores of one OOD image in all rounds."""
     with reading() as session:
         return ood_samples.sample(session, job_id, index)

@@ -1,4 +1,4 @@
-"""What the tailness calls answer. Tailness is larger for samples nearer the tail."""
+"""Responses of the tailness calls. A larger tailness means that a sample is nearer to the tail."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class IdSample(BaseModel):
     """An image of the training part."""
 
     index: int
-    label: int = Field(description="Shown for the analysis; the run itself uses no label.")
+    label: int = Field(description="Shown for analysis only; training uses no labels.")
     class_name: str
     tailness: float
 
 
 class IdSamplePage(Page[IdSample]):
-    epoch: int | None = Field(description="The epoch after which this was measured; null before the first.")
-    round: int | None = Field(description="The round of the cluster that was asked for; null without `cluster`.")
+    epoch: int | None = Field(description="The epoch after which this was measured. Null before the first.")
+    round: int | None = Field(description="The round of the requested cluster. Null without `cluster`.")
 
 
 class IdHistory(BaseModel):
@@ -35,7 +35,7 @@ class IdSampleDetail(BaseModel):
     index: int
     label: int
     class_name: str
-    tailness: float | None = Field(description="The latest; null before the first epoch is over.")
+    tailness: float | None = Field(description="The latest value. Null before the first epoch has ended.")
     history: IdHistory
 
 
@@ -43,8 +43,8 @@ class ClassTailness(BaseModel):
     label: int
     class_name: str
     count: int = Field(description="Images of the training part.")
-    mean_tailness: float | None = Field(description="Mean after the last of `epochs`.")
-    history: list[float | None] = Field(description="Mean after each of `epochs`.")
+    mean_tailness: float | None = Field(description="Mean tailness after the last of `epochs`.")
+    history: list[float | None] = Field(description="Mean tailness after each of `epochs`.")
 
 
 class ClassTailnessList(BaseModel):
@@ -53,20 +53,20 @@ class ClassTailnessList(BaseModel):
 
 
 class OodSample(BaseModel):
-    """An image of the OOD pool, as one sampling round saw it."""
+    """An image of the OOD pool, with its scores from one sampling round."""
 
     index: int
     tailness: float = Field(description="Similarity-weighted mean tailness of its nearest ID samples.")
-    cluster: int = Field(description="Nearest ID cluster of that round.")
-    similarity: float = Field(description="Cosine to that cluster's centre.")
-    selected: bool = Field(description="Whether that round picked it.")
-    selected_rounds: list[int] = Field(description="All rounds that picked it.")
+    cluster: int = Field(description="Nearest ID cluster in that round.")
+    similarity: float = Field(description="Cosine similarity to the centre of that cluster.")
+    selected: bool = Field(description="Whether that round picked the image.")
+    selected_rounds: list[int] = Field(description="All rounds that picked the image.")
 
 
 class OodSamplePage(Page[OodSample]):
-    round: int | None = Field(description="The round shown; null before the first.")
+    round: int | None = Field(description="The round shown. Null before the first.")
     epoch: int | None
-    total: int = Field(description="Samples that pass the filters.")
+    total: int = Field(description="Number of samples that pass the filters.")
 
 
 class OodSampleRound(BaseModel):
@@ -79,7 +79,7 @@ class OodSampleRound(BaseModel):
 
 
 class OodSampleDetail(OodSample):
-    """As the last round saw it, and every round."""
+    """An image of the OOD pool, with its scores from the last round and from every round."""
 
     round: int
     rounds: list[OodSampleRound]

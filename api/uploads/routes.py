@@ -1,4 +1,4 @@
-"""Uploads."""
+"""Uploads: files to register data sets and OOD pools from."""
 
 from __future__ import annotations
 
@@ -26,15 +26,19 @@ _RAW_BODY = {
 @router.post("", status_code=201, responses=problems(413, 415), openapi_extra=_RAW_BODY)
 async def upload_file(
     request: Request,
-    filename: Annotated[str, Query(description="The file's name; its ending says what it is.", examples=["a.zip"])],
+    filename: Annotated[
+        str, Query(description="The file's name. Its ending says what the file is.", examples=["a.zip"])
+    ],
 ) -> UploadInfo:
-    """Send a file as the raw body: zip, tar, tar.gz, npz, npy or txt.
+    """Upload a file (zip, tar, tar.gz, npz, npy or txt) as the raw body.
 
     With curl:
     `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
-        raise UnsupportedMediaType("Send the file itself as the body, not a form: curl --data-binary @FILE.")
+        raise UnsupportedMediaType(
+            "Send the file itself as the body, not a form, such as with curl --data-binary @FILE."
+        )
     length = request.headers.get("content-length", "")
     body = service.in_blocks(request.stream())
     upload = await service.receive(filename, int(length) if length.isdigit() else None, body)
@@ -43,8 +47,10 @@ async def upload_file(
 
 @router.delete("/{upload_id}", status_code=204, responses=problems(404, 409))
 def delete_upload(upload_id: str, background: BackgroundTasks) -> None:
-    """Delete a file that was sent. What was registered from it stays; an upload that nobody deletes
-    is kept."""
+    """Delete an uploaded file. Data sets and OOD pools that were registered from it stay.
+
+    Uploads are kept until they are deleted.
+    """
     with writing() as session:
         folder = service.remove(session, upload_id)
     delete_later(background, folder)

@@ -1,4 +1,4 @@
-"""What an upload answers."""
+"""Response of an upload."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class UploadInfo(BaseModel):
-    """A file that waits to be registered as a data set or pool."""
+    """An uploaded file that a data set or OOD pool can be registered from."""
 
     model_config = ConfigDict(from_attributes=True)
 

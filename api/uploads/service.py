@@ -1,4 +1,4 @@
-"""Takes a file in, straight to the artifact store."""
+"""Receives files straight into the artifact store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from store.repositories import uploads
 from store.settings import get_settings
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".npz", ".npy", ".txt")
-# Each upload in progress holds a thread; of its own, so that slow clients do not block the rest of
+# Each upload in progress holds a thread of its own, so that slow clients do not block the rest of
 # the API.
 MOST_AT_ONCE = 8
 WAIT_SECONDS = 5.0  # for one of these places
@@ -27,30 +27,30 @@ _places = anyio.Semaphore(MOST_AT_ONCE)
 
 
 def checked_filename(filename: str) -> str:
-    """The file's name, fit to be part of a key.
+    """The file's name, made safe to be part of a key.
 
     Raises:
-        Unprocessable: for a path, control characters, or an ending that no reader knows.
+        Unprocessable: it is a path, has control characters, or has an ending that no reader knows.
     """
     if not re.fullmatch(r"[^/\\:\x00-\x1f\x7f]{1,200}", filename) or filename.startswith("."):
-        raise Unprocessable(("?filename", "must be a plain file name without a path, at most 200 characters"))
+        raise Unprocessable(("?filename", "must be a file name without a path, of at most 200 characters"))
     if not filename.lower().endswith(ENDINGS):
         raise Unprocessable(("?filename", f"must end in one of {', '.join(ENDINGS)}"))
     return re.sub(r"[^A-Za-z0-9._-]", "_", filename)
 
 
 async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator[bytes]) -> Upload:
-    """Store `body` under a new id. Nothing is left behind when it does not arrive whole.
+    """Store `body` under a new id. If it does not arrive completely, nothing is kept.
 
     Raises:
-        Unprocessable: for a bad name, or an empty body.
-        TooLarge: when more than the allowed bytes are announced, or arrive.
-        Busy: when too many others are in progress.
+        Unprocessable: the name is not allowed, or the body is empty.
+        TooLarge: more bytes than allowed are announced or arrive.
+        Busy: too many other uploads are in progress.
     """
     safe_name = checked_filename(filename)
     limit = get_settings().max_upload_bytes
     if declared_bytes is not None and declared_bytes > limit:
-        raise TooLarge(f"The file has {declared_bytes} bytes; at most {limit} are accepted.")
+        raise TooLarge(f"The file has {declared_bytes} bytes, but at most {limit} are accepted.")
 
     async def next_chunk() -> bytes:
         return await anext(body, b"")
@@ -60,10 +60,10 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
         while chunk := anyio.from_thread.run(next_chunk):
             arrived += len(chunk)
             if arrived > limit:
-                raise TooLarge(f"More than {limit} bytes arrived; at most that many are accepted.")
+                raise TooLarge(f"More than {limit} bytes arrived, but at most that many are accepted.")
             yield chunk
         if arrived == 0:
-            raise Unprocessable(("", "The body is empty: send the file itself, such as with curl --data-binary @FILE."))
+            raise Unprocessable(("", "The body is empty. Send the file itself, such as with curl --data-binary @FILE."))
 
     def store() -> Upload:
         upload_id = new_id()
@@ -79,7 +79,7 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
             )
             with writing() as session:
                 uploads.add(session, upload)
-        except SQLAlchemyError:  # the row may be there all the same; if it is not, the file is swept
+        except SQLAlchemyError:  # the row may have been stored after all; if not, the file is swept later
             raise
         except BaseException:
             get_artifacts().delete(folder)
@@ -90,7 +90,7 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
         with anyio.fail_after(WAIT_SECONDS):
             await _places.acquire()
     except TimeoutError:
-        raise Busy(f"{MOST_AT_ONCE} uploads are in progress; send this one again later.", RETRY_SECONDS) from None
+        raise Busy(f"{MOST_AT_ONCE} uploads are in progress. Send this one again later.", RETRY_SECONDS) from None
     try:
         return await anyio.to_thread.run_sync(store, limiter=anyio.CapacityLimiter(1))
     finally:
@@ -104,21 +104,21 @@ def remove(session: Session, upload_id: str) -> str:
         The key of its folder, to be deleted after the commit.
 
     Raises:
-        NotFound: when there is no such upload.
-        Conflict: while a registration reads it.
+        NotFound: there is no such upload.
+        Conflict: a registration still reads it.
     """
     upload = uploads.get(session, upload_id)
     if upload is None:
         raise NotFound(f"There is no upload {upload_id[:64]}.")
     if uploads.is_awaited(session, upload_id):
-        raise Conflict("A registration is reading this upload; delete it when that is over.")
+        raise Conflict("A registration is reading this upload. Delete it when the registration has ended.")
     uploads.remove(session, upload)
     return f"uploads/{upload_id}"
 
 
 async def in_blocks(body: AsyncIterator[bytes], size: int = 2**20) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of at least `size` (but the last), so that threads are crossed less
-    often."""
+    """The same bytes in pieces of at least `size`, except the last. Fewer pieces change threads
+    less often."""
     block = bytearray()
     async for chunk in body:
         block += chunk

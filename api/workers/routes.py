@@ -17,8 +17,8 @@ router = APIRouter(prefix="/workers", tags=["workers"], route_class=Guarded)
 
 @router.get("")
 def list_workers(limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[WorkerInfo]:
-    """Workers that moved their heartbeat within the last hour and were not stopped, the one started
-    last first."""
+    """List workers with a heartbeat within the last hour that were not stopped, most recently
+    started first."""
     with reading() as session:
         found = workers.page(session, limit, cursor)
         held = workers.work_of(session, [worker.id for worker in found.items])

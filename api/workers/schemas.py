@@ -1,4 +1,4 @@
-"""What `/workers` answers."""
+"""Response of `/workers`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ WorkKind = Annotated[str, WithJsonSchema({"type": "string", "enum": [model.noun 
 
 
 class Work(BaseModel):
-    """A row that a worker holds by its lease."""
+    """A piece of work that a worker holds a lease on."""
 
     kind: WorkKind
     id: str
 
 
 class WorkerInfo(BaseModel):
-    """A worker, and whether it shows signs of life."""
+    """A worker process, and whether it is alive."""
 
-    id: str = Field(description="Host name and random digits, new with every start.")
+    id: str = Field(description="Host name and random digits. Every start of a worker makes a new one.")
     live: bool = Field(description="Whether its heartbeat is recent enough for it to count as alive.")
     started_at: dt.datetime
     heartbeat_at: dt.datetime
-    silent_seconds: float = Field(description="Since its last heartbeat.")
+    silent_seconds: float = Field(description="Seconds since its last heartbeat.")
     works_on: list[Work]

@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI from our own assets, none from another host. Its bundle comes with the built
+"""`/docs`: Swagger UI. All its assets come from this server; its bundle is part of the built
 dashboard."""
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ export interface paths {
         put?: never;
         /**
          * Upload File
-         * @description Send a file as the raw body: zip, tar, tar.gz, npz, npy or txt.
+         * @description Upload a file (zip, tar, tar.gz, npz, npy or txt) as the raw body.
          *
-         *     With curl: `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
+         *     With curl:
+         *     `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
          */
         post: operations["upload_file"];
         delete?: never;
@@ -38,7 +39,9 @@ export interface paths {
         post?: never;
         /**
          * Delete Upload
-         * @description Delete a file that was sent. What was registered from it stays; an upload that nobody deletes is kept.
+         * @description Delete an uploaded file. Data sets and OOD pools that were registered from it stay.
+         *
+         *     Uploads are kept until they are deleted.
          */
         delete: operations["delete_upload"];
         options?: never;
@@ -55,7 +58,7 @@ export interface paths {
         };
         /**
          * List Datasets
-         * @description Data sets, the newest first.
+         * @description List data sets, newest first.
          */
         get: operations["list_datasets"];
         put?: never;
@@ -63,8 +66,8 @@ export interface paths {
          * Register Dataset
          * @description Register a labelled image data set and optionally cut a long-tailed training part from it.
          *
-         *     A folder or archive is read as `[train|val|test/]CLASS/IMAGE`. A worker does the reading: follow `Location` until
-         *     the status is `ready` or `failed`.
+         *     A folder or archive must be laid out as `[train|val|test/]CLASS/IMAGE`. A worker reads it. Poll
+         *     the address in `Location` until the status is `ready` or `failed`.
          */
         post: operations["register_dataset"];
         delete?: never;
@@ -82,7 +85,7 @@ export interface paths {
         };
         /**
          * Get Dataset
-         * @description One data set: its status, class counts, parts and groups.
+         * @description Get one data set: its status, class counts, parts and groups.
          */
         get: operations["get_dataset"];
         put?: never;
@@ -106,7 +109,7 @@ export interface paths {
         };
         /**
          * List Dataset Samples
-         * @description Samples by index, of one part or class where asked for.
+         * @description List samples by index, optionally of one part or class.
          */
         get: operations["list_dataset_samples"];
         put?: never;
@@ -126,7 +129,7 @@ export interface paths {
         };
         /**
          * Get Dataset Image
-         * @description One image as PNG.
+         * @description Get one image as PNG.
          */
         get: operations["get_dataset_image"];
         put?: never;
@@ -146,13 +149,15 @@ export interface paths {
         };
         /**
          * List Ood Pools
-         * @description OOD pools, the newest first.
+         * @description List OOD pools, newest first.
          */
         get: operations["list_ood_pools"];
         put?: never;
         /**
          * Register Ood Pool
          * @description Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy.
+         *
+         *     A worker reads it. Poll the address in `Location` until the status is `ready` or `failed`.
          */
         post: operations["register_ood_pool"];
         delete?: never;
@@ -170,7 +175,7 @@ export interface paths {
         };
         /**
          * Get Ood Pool
-         * @description One OOD pool.
+         * @description Get one OOD pool.
          */
         get: operations["get_ood_pool"];
         put?: never;
@@ -194,7 +199,7 @@ export interface paths {
         };
         /**
          * List Ood Pool Samples
-         * @description Samples by index.
+         * @description List samples by index.
          */
         get: operations["list_ood_pool_samples"];
         put?: never;
@@ -214,7 +219,7 @@ export interface paths {
         };
         /**
          * Get Ood Pool Image
-         * @description One image as PNG.
+         * @description Get one image as PNG.
          */
         get: operations["get_ood_pool_image"];
         put?: never;
@@ -234,13 +239,14 @@ export interface paths {
         };
         /**
          * List Jobs
-         * @description Jobs with their latest values.
+         * @description List jobs with their latest values.
          */
         get: operations["list_jobs"];
         put?: never;
         /**
          * Submit Job
-         * @description Queue a pretraining run. All that can be known to fail is refused here.
+         * @description Queue a pretraining run. A request that would fail later is refused now, if that can be
+         *     known.
          */
         post: operations["submit_job"];
         delete?: never;
@@ -258,14 +264,14 @@ export interface paths {
         };
         /**
          * Get Job
-         * @description One job: status, every value of its configuration, progress.
+         * @description Get one job: its status, its whole configuration and its progress.
          */
         get: operations["get_job"];
         put?: never;
         post?: never;
         /**
          * Delete Job
-         * @description Delete a job that does not run, with its results and checkpoints.
+         * @description Delete a job with its results and checkpoints. Refused while it runs.
          */
         delete: operations["delete_job"];
         options?: never;
@@ -284,7 +290,8 @@ export interface paths {
         put?: never;
         /**
          * Cancel Job
-         * @description Stop a job. A running one is `cancelling` until its last checkpoint is written, then `cancelled`.
+         * @description Cancel a job. A running job is `cancelling` until its last checkpoint is written, then
+         *     `cancelled`.
          */
         post: operations["cancel_job"];
         delete?: never;
@@ -304,7 +311,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Job
-         * @description Queue a cancelled or failed job again; it goes on from its last checkpoint.
+         * @description Queue a cancelled or failed job again. It resumes from its last checkpoint.
          */
         post: operations["resume_job"];
         delete?: never;
@@ -322,9 +329,11 @@ export interface paths {
         };
         /**
          * Stream Job Events
-         * @description Follow a job: `status`, `progress`, `metric`, `round`, `evaluation`, `analysis` and `log` events, from the first.
+         * @description Stream the events of a job, from its first: `status`, `progress`, `metric`, `round`,
+         *     `evaluation`, `analysis` and `log`.
          *
-         *     When the job is in a final status and everything was told, an `end` event closes the stream; then do not reconnect.
+         *     When the job is in a final status and all events were sent, an `end` event closes the stream. Do
+         *     not reconnect then.
          */
         get: operations["stream_job_events"];
         put?: never;
@@ -344,11 +353,13 @@ export interface paths {
         };
         /**
          * Get Job Metrics
-         * @description Curves by name.
+         * @description Get a job's curves by name.
          *
-         *     `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate` have a point a step, `epoch_loss` has one an
-         *     epoch; so have the seconds that an epoch took, `epoch_seconds`, and where they went: `data_seconds`,
-         *     `forward_backward_seconds`, `tailness_seconds`, `round_seconds`. `evaluation_seconds` is one point at the end.
+         *     - One point per step: `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate`.
+         *     - One point per epoch: `epoch_loss`, and the duration `epoch_seconds`.
+         *     - One point per epoch, for the parts of that duration: `data_seconds`,
+         *       `forward_backward_seconds`, `tailness_seconds` and `round_seconds`.
+         *     - One point at the end: `evaluation_seconds`.
          */
         get: operations["get_job_metrics"];
         put?: never;
@@ -368,7 +379,7 @@ export interface paths {
         };
         /**
          * Get Job Profile
-         * @description Where the run's time went: the sums of its `*_seconds` curves.
+         * @description Get where the run's time went: the sums of its `*_seconds` curves.
          */
         get: operations["get_job_profile"];
         put?: never;
@@ -388,7 +399,8 @@ export interface paths {
         };
         /**
          * List Attempts
-         * @description Every start of a job, the first one first: which worker, from where, how it ended and why.
+         * @description List every start of a job, oldest first: its worker, where it started from, how it ended and
+         *     why.
          */
         get: operations["list_attempts"];
         put?: never;
@@ -408,13 +420,15 @@ export interface paths {
         };
         /**
          * List Evaluations
-         * @description Probes of a job's checkpoints, the newest first.
+         * @description List the evaluations of a job's checkpoints, newest first.
          */
         get: operations["list_evaluations"];
         put?: never;
         /**
          * Request Evaluation
-         * @description Ask for another probe of a checkpoint. Asking for the same again answers the one that there is.
+         * @description Request another evaluation of a checkpoint.
+         *
+         *     The same request again returns the existing evaluation, unless it failed or was cancelled.
          */
         post: operations["request_evaluation"];
         delete?: never;
@@ -432,14 +446,14 @@ export interface paths {
         };
         /**
          * Get Evaluation
-         * @description One evaluation, and what it found.
+         * @description Get one evaluation with its result.
          */
         get: operations["get_evaluation"];
         put?: never;
         post?: never;
         /**
          * Delete Evaluation
-         * @description Delete an evaluation and what it found. Refused while a worker has it.
+         * @description Delete an evaluation and its result. Refused while a worker has it.
          */
         delete: operations["delete_evaluation"];
         options?: never;
@@ -458,7 +472,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Evaluation
-         * @description Stop an evaluation. One that waits is `cancelled` at once, a running one is `cancelling` before.
+         * @description Cancel an evaluation. A queued one is `cancelled` at once. A running one is `cancelling` until its worker stops.
          */
         post: operations["cancel_evaluation"];
         delete?: never;
@@ -476,13 +490,16 @@ export interface paths {
         };
         /**
          * List Analyses
-         * @description Analyses of a job's checkpoints, the newest first; each without its result.
+         * @description List the analyses of a job's checkpoints, newest first. Results are left out; ask for one
+         *     analysis to get its result.
          */
         get: operations["list_analyses"];
         put?: never;
         /**
          * Request Analysis
-         * @description Ask for an analysis of a checkpoint. Asking for the same again answers the one that there is.
+         * @description Request an analysis of a checkpoint.
+         *
+         *     The same request again returns the existing analysis, unless it failed or was cancelled.
          */
         post: operations["request_analysis"];
         delete?: never;
@@ -500,14 +517,14 @@ export interface paths {
         };
         /**
          * Get Analysis
-         * @description One analysis, and what it found.
+         * @description Get one analysis with its result.
          */
         get: operations["get_analysis"];
         put?: never;
         post?: never;
         /**
          * Delete Analysis
-         * @description Delete an analysis and what it found. Refused while a worker has it.
+         * @description Delete an analysis and its result. Refused while a worker has it.
          */
         delete: operations["delete_analysis"];
         options?: never;
@@ -526,7 +543,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Analysis
-         * @description Stop an analysis. One that waits is `cancelled` at once, a running one is `cancelling` before.
+         * @description Cancel an analysis. A queued one is `cancelled` at once. A running one is `cancelling` until its worker stops.
          */
         post: operations["cancel_analysis"];
         delete?: never;
@@ -544,7 +561,7 @@ export interface paths {
         };
         /**
          * List Checkpoints
-         * @description A job's checkpoints, the newest first.
+         * @description List a job's checkpoints, newest first.
          */
         get: operations["list_checkpoints"];
         put?: never;
@@ -564,7 +581,7 @@ export interface paths {
         };
         /**
          * Download Checkpoint
-         * @description A checkpoint as a file; in parts by `Range`.
+         * @description Download a checkpoint as a file. `Range` requests are supported.
          */
         get: operations["download_checkpoint"];
         put?: never;
@@ -584,7 +601,7 @@ export interface paths {
         };
         /**
          * List Rounds
-         * @description A job's sampling rounds, the first one first.
+         * @description List a job's sampling rounds, oldest first.
          */
         get: operations["list_rounds"];
         put?: never;
@@ -604,7 +621,7 @@ export interface paths {
         };
         /**
          * Get Round
-         * @description One sampling round: its clusters, their budgets, what changed.
+         * @description Get one sampling round: its clusters, their budgets and what changed.
          */
         get: operations["get_round"];
         put?: never;
@@ -624,7 +641,7 @@ export interface paths {
         };
         /**
          * List Id Tailness
-         * @description ID training images by their latest tailness.
+         * @description List ID training images by their latest tailness, by default the most tail-like first.
          */
         get: operations["list_id_tailness"];
         put?: never;
@@ -644,7 +661,7 @@ export interface paths {
         };
         /**
          * Get Id Tailness
-         * @description One ID training image's tailness after every epoch.
+         * @description Get the tailness of one ID training image after every epoch.
          */
         get: operations["get_id_tailness"];
         put?: never;
@@ -664,7 +681,7 @@ export interface paths {
         };
         /**
          * List Class Tailness
-         * @description Mean tailness by class, after every epoch.
+         * @description Get the mean tailness of each class after every epoch.
          */
         get: operations["list_class_tailness"];
         put?: never;
@@ -684,7 +701,7 @@ export interface paths {
         };
         /**
          * List Ood Tailness
-         * @description OOD images by what a sampling round found out about them; the most tail-like first.
+         * @description List OOD images with the scores of a sampling round, by default the most tail-like first.
          */
         get: operations["list_ood_tailness"];
         put?: never;
@@ -704,7 +721,8 @@ export interface paths {
         };
         /**
          * Export Ood Tailness
-         * @description The same, all of it, as a file.
+         * @description Download the scores of a sampling round as one CSV file, with the filters and the order of
+         *     the list.
          */
         get: operations["export_ood_tailness"];
         put?: never;
@@ -724,7 +742,7 @@ export interface paths {
         };
         /**
          * Get Ood Tailness
-         * @description One OOD image over all rounds.
+         * @description Get the scores of one OOD image in all rounds.
          */
         get: operations["get_ood_tailness"];
         put?: never;
@@ -744,7 +762,7 @@ export interface paths {
         };
         /**
          * Compare Jobs
-         * @description What differs between jobs: their settings, accuracy by class and group, and curves.
+         * @description Compare jobs: their different settings, accuracy by class and group, and curves.
          */
         get: operations["compare_jobs"];
         put?: never;
@@ -764,7 +782,8 @@ export interface paths {
         };
         /**
          * List Workers
-         * @description Workers that moved their heartbeat within the last hour and were not stopped, the one started last first.
+         * @description List workers with a heartbeat within the last hour that were not stopped, most recently
+         *     started first.
          */
         get: operations["list_workers"];
         put?: never;
@@ -784,7 +803,7 @@ export interface paths {
         };
         /**
          * List Kinds
-         * @description Frameworks, samplers, probes, analyses, presets and sources, with their settings.
+         * @description List frameworks, samplers, probes, analyses, presets and sources, with their settings.
          */
         get: operations["list_kinds"];
         put?: never;
@@ -806,12 +825,12 @@ export interface paths {
         put?: never;
         /**
          * Open Session
-         * @description Keep a token in a cookie that scripts cannot read: how the dashboard signs in.
+         * @description Sign in from a browser: keeps a token in a cookie that scripts cannot read.
          */
         post: operations["open_session"];
         /**
          * Close Session
-         * @description Forget the cookie.
+         * @description Sign out: deletes the cookie.
          */
         delete: operations["close_session"];
         options?: never;
@@ -828,7 +847,7 @@ export interface paths {
         };
         /**
          * Check Health
-         * @description The process answers.
+         * @description Check that the process is up.
          */
         get: operations["check_health"];
         put?: never;
@@ -848,7 +867,10 @@ export interface paths {
         };
         /**
          * Check Readiness
-         * @description Whether database, broker, artifact store and at least one worker are there; `missing` names what is not.
+         * @description Check that the database, the broker, the artifact store and at least one worker are
+         *     available.
+         *
+         *     `missing` lists those that are not.
          */
         get: operations["check_readiness"];
         put?: never;
@@ -868,7 +890,8 @@ export interface paths {
         };
         /**
          * Read Metrics
-         * @description Prometheus metrics: requests, jobs, registrations, queues, attempts, workers, the database's errors.
+         * @description Get Prometheus metrics: requests, jobs, registrations, queues, attempts, workers and database
+         *     errors.
          */
         get: operations["read_metrics"];
         put?: never;
@@ -885,7 +908,7 @@ export interface components {
     schemas: {
         /**
          * Accepted
-         * @description A long operation has begun; look at `Location`.
+         * @description The request was accepted. Poll the address in `Location` for its progress.
          */
         Accepted: {
             /** Id */
@@ -986,7 +1009,7 @@ export interface components {
         };
         /**
          * AnalysisWithResult
-         * @description An analysis and what it found.
+         * @description An analysis with its result.
          */
         AnalysisWithResult: {
             /** Id */
@@ -1016,7 +1039,7 @@ export interface components {
             finished_at: string | null;
             /**
              * Result
-             * @description Null until it `succeeded`.
+             * @description Null until the status is `succeeded`.
              */
             result: (components["schemas"]["TailShare"] | components["schemas"]["ClusterMinority"] | components["schemas"]["Misclassification"] | components["schemas"]["Connectivity"] | components["schemas"]["FeatureMap"] | components["schemas"]["Uniformity"] | components["schemas"]["Alignment"]) | null;
         };
@@ -1027,7 +1050,7 @@ export interface components {
         AttemptInfo: {
             /**
              * Number
-             * @description 1 for the job's first start; counts on over resumes.
+             * @description 1 for the job's first start. Resuming a job does not reset it.
              */
             number: number;
             /** Worker Id */
@@ -1042,21 +1065,21 @@ export interface components {
              * @description Null while it runs.
              */
             ended_at: string | null;
-            /** @description worker_lost: its worker fell silent; shut_down: its worker was stopped. Null while it runs. */
+            /** @description worker_lost: its worker sent no heartbeat for too long. shut_down: its worker was stopped. Null while it runs. */
             outcome: components["schemas"]["AttemptOutcome"] | null;
             /**
              * Reason
-             * @description In words, where it did not end well.
+             * @description Why it did not succeed, in words.
              */
             reason: string | null;
             /**
              * From Epoch
-             * @description Finished epochs that it went on from; null until it trains.
+             * @description Finished epochs it resumed from. Null until it trains.
              */
             from_epoch: number | null;
             /**
              * From Step
-             * @description Finished steps that it went on from; null until it trains.
+             * @description Finished steps it resumed from. Null until it trains.
              */
             from_step: number | null;
             /**
@@ -1078,7 +1101,7 @@ export interface components {
         AttemptOutcome: "succeeded" | "failed" | "cancelled" | "worker_lost" | "shut_down";
         /**
          * CheckpointInfo
-         * @description A state that the run can go on from.
+         * @description A saved state that the run can resume from.
          */
         CheckpointInfo: {
             /** Id */
@@ -1115,12 +1138,12 @@ export interface components {
             count: number;
             /**
              * Mean Tailness
-             * @description Mean after the last of `epochs`.
+             * @description Mean tailness after the last of `epochs`.
              */
             mean_tailness: number | null;
             /**
              * History
-             * @description Mean after each of `epochs`.
+             * @description Mean tailness after each of `epochs`.
              */
             history: (number | null)[];
         };
@@ -1138,27 +1161,27 @@ export interface components {
         ClusterInfo: {
             /**
              * Size
-             * @description ID members.
+             * @description Number of ID images in the cluster.
              */
             size: number;
             /**
              * Tailness
-             * @description Mean over its members.
+             * @description Mean tailness of its images.
              */
             tailness: number;
             /**
              * Weight
-             * @description Softmax weight; a round's weights sum to 1.
+             * @description Softmax weight. The weights of a round sum to 1.
              */
             weight: number;
             /**
              * Budget
-             * @description OOD images granted.
+             * @description OOD images that the round may pick for this cluster.
              */
             budget: number;
             /**
              * Class Counts
-             * @description Its members by class.
+             * @description Number of its images, by class.
              */
             class_counts: number[];
         };
@@ -1220,28 +1243,28 @@ export interface components {
         };
         /**
          * Comparison
-         * @description Jobs side by side. Every list has one entry a job, in the order of `jobs`.
+         * @description Jobs side by side. Every list has one entry per job, in the order of `jobs`.
          */
         Comparison: {
             /** Jobs */
             jobs: components["schemas"]["JobInfo"][];
             /**
              * Differences
-             * @description Settings that are not the same in all, and their values.
+             * @description Settings that differ between the jobs, with the value of each job.
              */
             differences: {
                 [key: string]: unknown[];
             };
             /**
              * Evaluations
-             * @description By kind of probe: each job's latest that succeeded; null where it has none.
+             * @description By kind of probe: each job's latest succeeded evaluation, or null.
              */
             evaluations: {
                 [key: string]: (components["schemas"]["EvaluationInfo"] | null)[];
             };
             /**
              * Curves
-             * @description By name; null where a job has no such curve.
+             * @description By name: each job's curve, or null.
              */
             curves: {
                 [key: string]: (components["schemas"]["Curve"] | null)[];
@@ -1249,7 +1272,7 @@ export interface components {
         };
         /**
          * Compute
-         * @description What a run computes on. `precision: auto` and `device: auto` were decided when it started.
+         * @description What a run computes on, as decided at its start if the configuration says `auto`.
          */
         Compute: {
             /**
@@ -1264,12 +1287,12 @@ export interface components {
             precision: "bf16" | "fp32";
             /**
              * Reason
-             * @description Why in this precision.
+             * @description Why this precision was chosen.
              */
             reason: string;
             /**
              * Threads
-             * @description Of a CPU's operations, in each process.
+             * @description Threads for CPU operations, in each process.
              */
             threads: number;
         };
@@ -1370,7 +1393,7 @@ export interface components {
         };
         /**
          * DatasetInfo
-         * @description A data set. What is only known when it is `ready` is null before.
+         * @description A data set. Until it is `ready`, values that are not known yet are null.
          */
         DatasetInfo: {
             /** Id */
@@ -1401,7 +1424,7 @@ export interface components {
             image_size: number | null;
             /**
              * Spec
-             * @description What was asked for.
+             * @description The request, without the name.
              */
             spec: {
                 [key: string]: unknown;
@@ -1416,7 +1439,7 @@ export interface components {
         DatasetSample: {
             /**
              * Index
-             * @description Position in the whole data set; the training part comes first.
+             * @description Position in the whole data set. The training part comes first.
              */
             index: number;
             /** Label */
@@ -1447,7 +1470,8 @@ export interface components {
         };
         /**
          * EvaluationInfo
-         * @description A probe; what it found is null until it `succeeded`. Accuracies are in 0..1.
+         * @description An evaluation. Its results are null until the status is `succeeded`. Accuracies are in
+         *     0..1.
          */
         EvaluationInfo: {
             /** Id */
@@ -1496,7 +1520,7 @@ export interface components {
             test_counts: number[] | null;
             /**
              * Result
-             * @description What a probe found beyond accuracies; null where nothing.
+             * @description Other results than accuracies, where the probe has any.
              */
             result: {
                 [key: string]: unknown;
@@ -1611,7 +1635,7 @@ export interface components {
         FieldProblem: {
             /**
              * Pointer
-             * @description JSON Pointer (RFC 6901) into the body, such as `/config/epochs`; for other parts of the request `?name` (query), `{name}` (path) or `Name:` (header).
+             * @description JSON Pointer (RFC 6901) into the body, such as `/config/epochs`. Other parts of the request are written `?name` (query), `{name}` (path) or `name:` (header).
              */
             pointer: string;
             /** Detail */
@@ -1619,7 +1643,7 @@ export interface components {
         };
         /**
          * FileEndings
-         * @description The endings of the files that can be registered.
+         * @description File name endings that can be registered.
          */
         FileEndings: {
             /** Dataset */
@@ -1656,7 +1680,7 @@ export interface components {
         };
         /**
          * Groups
-         * @description Class indices by training count.
+         * @description Class indices, grouped by the number of training images.
          */
         Groups: {
             /** Many */
@@ -1682,7 +1706,7 @@ export interface components {
             index: number;
             /**
              * Label
-             * @description Shown for the analysis; the run itself uses no label.
+             * @description Shown for analysis only; training uses no labels.
              */
             label: number;
             /** Class Name */
@@ -1700,7 +1724,7 @@ export interface components {
             class_name: string;
             /**
              * Tailness
-             * @description The latest; null before the first epoch is over.
+             * @description The latest value. Null before the first epoch has ended.
              */
             tailness: number | null;
             history: components["schemas"]["IdHistory"];
@@ -1711,23 +1735,23 @@ export interface components {
             items: components["schemas"]["IdSample"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
             /**
              * Epoch
-             * @description The epoch after which this was measured; null before the first.
+             * @description The epoch after which this was measured. Null before the first.
              */
             epoch: number | null;
             /**
              * Round
-             * @description The round of the cluster that was asked for; null without `cluster`.
+             * @description The round of the requested cluster. Null without `cluster`.
              */
             round: number | null;
         };
         /**
          * JobInfo
-         * @description A job, with its latest values.
+         * @description A job with its latest values.
          */
         JobInfo: {
             /** Id */
@@ -1743,7 +1767,7 @@ export interface components {
             ood_pool_id: string | null;
             /**
              * ResolvedConfig
-             * @description Every setting that the run reads, with its value.
+             * @description All settings that the run reads, with their values.
              */
             config: {
                 /**
@@ -2076,23 +2100,23 @@ export interface components {
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
             progress: components["schemas"]["Progress"];
-            /** @description As its last start found it; null before the first. */
+            /** @description As of the last start. Null before the first. */
             compute: components["schemas"]["Compute"] | null;
             /**
              * Attempts
-             * @description Starts since it was queued or resumed.
+             * @description Starts since it was last queued or resumed.
              */
             attempts: number;
             /** Error */
             error: string | null;
             /**
              * Loss
-             * @description Mean of the last finished epoch.
+             * @description Mean loss of the last finished epoch.
              */
             loss: number | null;
             /**
              * Accuracy
-             * @description Of the first of its `evaluations`, 0..1.
+             * @description Accuracy in the first of its `evaluations`, 0..1.
              */
             accuracy: number | null;
             /**
@@ -2121,7 +2145,7 @@ export interface components {
             summary: string;
             /**
              * Settings
-             * @description JSON schema of the settings that it reads, and that only some read.
+             * @description JSON schema of its own settings, which not every kind reads.
              */
             settings: {
                 [key: string]: unknown;
@@ -2129,7 +2153,7 @@ export interface components {
         };
         /**
          * Kinds
-         * @description All that requests can name, for forms and clients.
+         * @description All names that requests can use, for forms and clients.
          */
         Kinds: {
             /** Frameworks */
@@ -2146,7 +2170,7 @@ export interface components {
             sources: components["schemas"]["Source"][];
             /**
              * Layouts
-             * @description How the images of a folder or file may be arranged.
+             * @description How images may be arranged in a folder or file.
              */
             layouts: string[];
             /**
@@ -2157,7 +2181,7 @@ export interface components {
             file_endings: components["schemas"]["FileEndings"];
             /**
              * Settings
-             * @description JSON schema of the settings that every job has, whatever its framework and sampler.
+             * @description JSON schema of the settings that every job has, with any framework and sampler.
              */
             settings: {
                 [key: string]: unknown;
@@ -2335,13 +2359,13 @@ export interface components {
             num_pairs?: number;
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
         /**
          * NewAnalysis
-         * @description An analysis of one of the job's checkpoints.
+         * @description An analysis of one of the job's checkpoints, to queue.
          */
         NewAnalysis: components["schemas"]["NewTailShare"] | components["schemas"]["NewClusterMinority"] | components["schemas"]["NewMisclassification"] | components["schemas"]["NewConnectivity"] | components["schemas"]["NewFeatureMap"] | components["schemas"]["NewUniformity"] | components["schemas"]["NewAlignment"];
         /**
@@ -2366,7 +2390,7 @@ export interface components {
             num_clusters?: number | null;
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
@@ -2422,7 +2446,7 @@ export interface components {
             thresholds?: number[];
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
@@ -2471,7 +2495,7 @@ export interface components {
         };
         /**
          * NewEvaluation
-         * @description Another probe of one of the job's checkpoints; `linear` where no kind is given.
+         * @description Another probe of one of the job's checkpoints. The default kind is `linear`.
          * @example {
          *       "kind": "knn",
          *       "neighbors": 20
@@ -2513,7 +2537,7 @@ export interface components {
             num_ood?: number;
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
@@ -2548,7 +2572,7 @@ export interface components {
             shots?: number | null;
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
@@ -2576,7 +2600,7 @@ export interface components {
         NewJob: {
             /**
              * Name
-             * @description Default: made of framework, sampler and data set.
+             * @description Default: made from framework, sampler and data set.
              */
             name?: string | null;
             /**
@@ -2590,7 +2614,7 @@ export interface components {
             ood_pool_id?: string | null;
             /**
              * PartialConfig
-             * @description Every value is optional: a `preset` fills the rest, then the defaults. A setting that the chosen framework or sampler does not read is refused.
+             * @description Every setting is optional. Missing ones come from the `preset`, then from the defaults. A setting that only other frameworks or samplers read is refused.
              */
             config?: {
                 /**
@@ -2922,7 +2946,7 @@ export interface components {
             };
             /**
              * Evaluations
-             * @description Run on the last checkpoint.
+             * @description Probes to run on the last checkpoint.
              * @default [
              *       "linear"
              *     ]
@@ -2954,7 +2978,7 @@ export interface components {
             neighbors?: number;
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
@@ -2984,7 +3008,7 @@ export interface components {
             protocol?: "fast" | "sgd";
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
@@ -3014,13 +3038,13 @@ export interface components {
             probe?: components["schemas"]["LinearProbeConfig"] | components["schemas"]["FewShotProbeConfig"] | components["schemas"]["KnnProbeConfig"];
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
         /**
          * NewOodPool
-         * @description Unlabelled images from outside the distribution, to register.
+         * @description Unlabelled out-of-distribution (OOD) images to register.
          * @example {
          *       "image_size": 32,
          *       "name": "glyphs",
@@ -3086,7 +3110,7 @@ export interface components {
             gammas?: number[];
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
@@ -3113,7 +3137,7 @@ export interface components {
             num_samples?: number;
             /**
              * Checkpoint Id
-             * @description Default: the last.
+             * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
         };
@@ -3149,7 +3173,7 @@ export interface components {
             instance: string;
             /**
              * Errors
-             * @description Given where single values are to blame.
+             * @description The wrong values, if the problem lies in single values.
              */
             errors?: components["schemas"]["FieldProblem"][] | null;
             /** Missing */
@@ -3157,7 +3181,7 @@ export interface components {
         };
         /**
          * OodPoolInfo
-         * @description An OOD pool. What is only known when it is `ready` is null before.
+         * @description An OOD pool. Until it is `ready`, values that are not known yet are null.
          */
         OodPoolInfo: {
             /** Id */
@@ -3174,7 +3198,7 @@ export interface components {
             image_size: number | null;
             /**
              * Spec
-             * @description What was asked for.
+             * @description The request, without the name.
              */
             spec: {
                 [key: string]: unknown;
@@ -3187,7 +3211,7 @@ export interface components {
         };
         /**
          * OodSample
-         * @description An image of the OOD pool, as one sampling round saw it.
+         * @description An image of the OOD pool, with its scores from one sampling round.
          */
         OodSample: {
             /** Index */
@@ -3199,28 +3223,28 @@ export interface components {
             tailness: number;
             /**
              * Cluster
-             * @description Nearest ID cluster of that round.
+             * @description Nearest ID cluster in that round.
              */
             cluster: number;
             /**
              * Similarity
-             * @description Cosine to that cluster's centre.
+             * @description Cosine similarity to the centre of that cluster.
              */
             similarity: number;
             /**
              * Selected
-             * @description Whether that round picked it.
+             * @description Whether that round picked the image.
              */
             selected: boolean;
             /**
              * Selected Rounds
-             * @description All rounds that picked it.
+             * @description All rounds that picked the image.
              */
             selected_rounds: number[];
         };
         /**
          * OodSampleDetail
-         * @description As the last round saw it, and every round.
+         * @description An image of the OOD pool, with its scores from the last round and from every round.
          */
         OodSampleDetail: {
             /** Index */
@@ -3232,22 +3256,22 @@ export interface components {
             tailness: number;
             /**
              * Cluster
-             * @description Nearest ID cluster of that round.
+             * @description Nearest ID cluster in that round.
              */
             cluster: number;
             /**
              * Similarity
-             * @description Cosine to that cluster's centre.
+             * @description Cosine similarity to the centre of that cluster.
              */
             similarity: number;
             /**
              * Selected
-             * @description Whether that round picked it.
+             * @description Whether that round picked the image.
              */
             selected: boolean;
             /**
              * Selected Rounds
-             * @description All rounds that picked it.
+             * @description All rounds that picked the image.
              */
             selected_rounds: number[];
             /** Round */
@@ -3261,19 +3285,19 @@ export interface components {
             items: components["schemas"]["OodSample"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
             /**
              * Round
-             * @description The round shown; null before the first.
+             * @description The round shown. Null before the first.
              */
             round: number | null;
             /** Epoch */
             epoch: number | null;
             /**
              * Total
-             * @description Samples that pass the filters.
+             * @description Number of samples that pass the filters.
              */
             total: number;
         };
@@ -3298,7 +3322,7 @@ export interface components {
             items: components["schemas"]["AnalysisInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3308,7 +3332,7 @@ export interface components {
             items: components["schemas"]["AttemptInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3318,7 +3342,7 @@ export interface components {
             items: components["schemas"]["CheckpointInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3328,7 +3352,7 @@ export interface components {
             items: components["schemas"]["DatasetInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3338,7 +3362,7 @@ export interface components {
             items: components["schemas"]["DatasetSample"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3348,7 +3372,7 @@ export interface components {
             items: components["schemas"]["EvaluationInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3358,7 +3382,7 @@ export interface components {
             items: components["schemas"]["JobInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3368,7 +3392,7 @@ export interface components {
             items: components["schemas"]["OodPoolInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3378,7 +3402,7 @@ export interface components {
             items: components["schemas"]["PoolSample"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3388,7 +3412,7 @@ export interface components {
             items: components["schemas"]["RoundInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3398,7 +3422,7 @@ export interface components {
             items: components["schemas"]["WorkerInfo"][];
             /**
              * Next Cursor
-             * @description Cursor of the next page; null on the last.
+             * @description Cursor of the next page. Null on the last page.
              */
             next_cursor: string | null;
         };
@@ -3447,7 +3471,7 @@ export interface components {
             title: string;
             /**
              * Values
-             * @description What it sets; all else has its default.
+             * @description The settings that the preset changes. All others have their defaults.
              */
             values: {
                 [key: string]: unknown;
@@ -3455,7 +3479,7 @@ export interface components {
         };
         /**
          * Problem
-         * @description RFC 9457 problem details.
+         * @description Problem details (RFC 9457).
          * @example {
          *       "detail": "batch_size: 512 is more than the 100 training images",
          *       "errors": [
@@ -3486,7 +3510,7 @@ export interface components {
             instance: string;
             /**
              * Errors
-             * @description Given where single values are to blame.
+             * @description The wrong values, if the problem lies in single values.
              * @default null
              */
             errors?: components["schemas"]["FieldProblem"][] | null;
@@ -3495,12 +3519,12 @@ export interface components {
          * Profile
          * @description Where a run's time went so far, in seconds.
          *
-         *     What an interrupted attempt did after its last checkpoint is done again, and counts once.
+         *     After an interruption, the work since the last checkpoint is repeated. It counts once.
          */
         Profile: {
             /**
              * Epochs
-             * @description Finished epochs that `data` to `other` are summed over.
+             * @description Finished epochs; `data` to `other` are sums over them.
              */
             epochs: number;
             /**
@@ -3510,7 +3534,7 @@ export interface components {
             data: number;
             /**
              * Forward Backward
-             * @description Encoder, losses, gradients and the optimiser.
+             * @description Forward and backward passes, losses and optimiser steps.
              */
             forward_backward: number;
             /**
@@ -3520,23 +3544,24 @@ export interface components {
             tailness: number;
             /**
              * Round
-             * @description Sampling rounds, the pool's forward passes included.
+             * @description Sampling rounds, including forward passes over the pool.
              */
             round: number;
             /**
              * Other
-             * @description The rest of these epochs: recording, waiting, the loop.
+             * @description The rest of these epochs, such as recording and waiting.
              */
             other: number;
             /**
              * Evaluation
-             * @description All `evaluations` of the job; null before the first is done.
+             * @description All `evaluations` of the job. Null before the first one has finished.
              */
             evaluation: number | null;
         };
         /**
          * Progress
-         * @description How far the run is. `epoch` and `step` are finished ones; `steps` is 0 before it began.
+         * @description How far the run is. `epoch` and `step` count finished ones. `steps` is 0 before the run
+         *     begins.
          */
         Progress: {
             /** Epoch */
@@ -3599,7 +3624,7 @@ export interface components {
             round: number;
             /**
              * Epoch
-             * @description The epoch that it opened.
+             * @description The epoch that began with this round.
              */
             epoch: number;
             /** Step */
@@ -3610,12 +3635,12 @@ export interface components {
             num_selected: number;
             /**
              * Overlap
-             * @description Share of the picks that the round before had picked too.
+             * @description Share of the picked images that the previous round had picked too.
              */
             overlap: number | null;
             /**
              * Num Embedded
-             * @description Pool images that went through the encoder for it. Null in rounds of older versions.
+             * @description Pool images that the encoder embedded for it. Null in rounds of older versions.
              */
             num_embedded: number | null;
             /** Seconds */
@@ -3623,7 +3648,7 @@ export interface components {
         };
         /**
          * Source
-         * @description A place that images are registered from.
+         * @description Where images can be registered from.
          */
         Source: {
             /** Kind */
@@ -3633,7 +3658,8 @@ export interface components {
         };
         /**
          * SplitSizes
-         * @description Images a part. Probe images of a class may be training images too where the class has few.
+         * @description Images per part. Where a class has few images, its probe images may also be training
+         *     images.
          */
         SplitSizes: {
             /**
@@ -3787,7 +3813,7 @@ export interface components {
         };
         /**
          * UploadInfo
-         * @description A file that waits to be registered as a data set or pool.
+         * @description An uploaded file that a data set or OOD pool can be registered from.
          */
         UploadInfo: {
             /** Id */
@@ -3819,7 +3845,7 @@ export interface components {
         };
         /**
          * Work
-         * @description A row that a worker holds by its lease.
+         * @description A piece of work that a worker holds a lease on.
          */
         Work: {
             /**
@@ -3838,12 +3864,12 @@ export interface components {
         WorkStatus: "queued" | "running" | "cancelling" | "cancelled" | "failed" | "succeeded";
         /**
          * WorkerInfo
-         * @description A worker, and whether it shows signs of life.
+         * @description A worker process, and whether it is alive.
          */
         WorkerInfo: {
             /**
              * Id
-             * @description Host name and random digits, new with every start.
+             * @description Host name and random digits. Every start of a worker makes a new one.
              */
             id: string;
             /**
@@ -3863,7 +3889,7 @@ export interface components {
             heartbeat_at: string;
             /**
              * Silent Seconds
-             * @description Since its last heartbeat.
+             * @description Seconds since its last heartbeat.
              */
             silent_seconds: number;
             /** Works On */
@@ -3881,7 +3907,7 @@ export interface operations {
     upload_file: {
         parameters: {
             query: {
-                /** @description The file's name; its ending says what it is. */
+                /** @description The file's name. Its ending says what the file is. */
                 filename: string;
             };
             header?: never;
@@ -4100,9 +4126,9 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["RegistrationStatus"] | null;
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -4499,9 +4525,9 @@ export interface operations {
             query?: {
                 split?: ("train" | "probe" | "val" | "test") | null;
                 label?: number | null;
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -4719,9 +4745,9 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["RegistrationStatus"] | null;
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -5116,9 +5142,9 @@ export interface operations {
     list_ood_pool_samples: {
         parameters: {
             query?: {
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -5340,11 +5366,11 @@ export interface operations {
                 sampler?: ("none" | "random" | "mak" | "colt") | null;
                 framework?: ("simclr" | "sdclr" | "bcl" | "moco") | null;
                 tag?: string | null;
-                /** @description `-` in front: descending. */
+                /** @description A leading `-` sorts in descending order. */
                 order?: "-created_at" | "created_at" | "-name" | "name" | "-accuracy" | "accuracy" | "-loss" | "loss" | "-status" | "status";
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -5431,7 +5457,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body answer the same job. */
+                /** @description The same key and body return the same job. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -5958,7 +5984,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Resume behind this event. */
+                /** @description Resume after this event. */
                 "last-event-id"?: number | null;
             };
             path: {
@@ -6054,9 +6080,9 @@ export interface operations {
     get_job_metrics: {
         parameters: {
             query?: {
-                /** @description Which curves; all where not given. */
+                /** @description Curves to return. Default: all. */
                 name?: string[] | null;
-                /** @description Points a curve; highs and lows are kept, and both ends. */
+                /** @description At most this many points per curve. Peaks and both ends are kept. */
                 max_points?: number;
             };
             header?: never;
@@ -6249,9 +6275,9 @@ export interface operations {
     list_attempts: {
         parameters: {
             query?: {
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -6348,9 +6374,9 @@ export interface operations {
     list_evaluations: {
         parameters: {
             query?: {
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -6880,9 +6906,9 @@ export interface operations {
         parameters: {
             query?: {
                 kind?: ("tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment") | null;
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7411,9 +7437,9 @@ export interface operations {
     list_checkpoints: {
         parameters: {
             query?: {
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7510,7 +7536,7 @@ export interface operations {
     download_checkpoint: {
         parameters: {
             query?: {
-                /** @description torch: all that a resume takes; backbone: torchvision-compatible weights as safetensors. */
+                /** @description torch: everything needed to resume. backbone: torchvision-compatible weights as safetensors. */
                 format?: "torch" | "backbone";
             };
             header?: never;
@@ -7530,7 +7556,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description The part asked for by `Range`. */
+            /** @description The part that `Range` requested. */
             206: {
                 headers: {
                     [name: string]: unknown;
@@ -7632,9 +7658,9 @@ export interface operations {
     list_rounds: {
         parameters: {
             query?: {
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7829,13 +7855,13 @@ export interface operations {
                 label?: number | null;
                 /** @description Only images of this cluster. */
                 cluster?: number | null;
-                /** @description Of `cluster`; default: the last. */
+                /** @description The round of `cluster`. Default: the last. */
                 round?: number | null;
-                /** @description `-` in front: descending. */
+                /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-index" | "index" | "-label" | "label";
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -8027,7 +8053,7 @@ export interface operations {
     list_class_tailness: {
         parameters: {
             query?: {
-                /** @description Only after this epoch. */
+                /** @description Only the tailness after this epoch. */
                 epoch?: number | null;
             };
             header?: never;
@@ -8124,18 +8150,18 @@ export interface operations {
     list_ood_tailness: {
         parameters: {
             query?: {
-                /** @description `-` in front: descending. */
+                /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-similarity" | "similarity" | "-index" | "index" | "-cluster" | "cluster";
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
-                /** @description Default: the last. */
+                /** @description Default: the last round. */
                 round?: number | null;
                 cluster?: number | null;
-                /** @description Whether the round picked it. */
+                /** @description true: only images that the round picked. false: only the others. */
                 selected?: boolean | null;
-                /** @description Least tailness. */
+                /** @description Smallest tailness. */
                 min?: number | null;
                 /** @description Largest tailness. */
                 max?: number | null;
@@ -8234,15 +8260,15 @@ export interface operations {
     export_ood_tailness: {
         parameters: {
             query?: {
-                /** @description `-` in front: descending. */
+                /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-similarity" | "similarity" | "-index" | "index" | "-cluster" | "cluster";
                 format?: "csv";
-                /** @description Default: the last. */
+                /** @description Default: the last round. */
                 round?: number | null;
                 cluster?: number | null;
-                /** @description Whether the round picked it. */
+                /** @description true: only images that the round picked. false: only the others. */
                 selected?: boolean | null;
-                /** @description Least tailness. */
+                /** @description Smallest tailness. */
                 min?: number | null;
                 /** @description Largest tailness. */
                 max?: number | null;
@@ -8255,7 +8281,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One line a sample, streamed. */
+            /** @description One line per sample, streamed. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8436,9 +8462,9 @@ export interface operations {
     compare_jobs: {
         parameters: {
             query: {
-                /** @description Give it once for each job. */
+                /** @description Repeat it for each job. */
                 job_id: string[];
-                /** @description Points a curve; highs and lows are kept. */
+                /** @description At most this many points per curve. Peaks are kept. */
                 max_points?: number;
             };
             header?: never;
@@ -8533,9 +8559,9 @@ export interface operations {
     list_workers: {
         parameters: {
             query?: {
-                /** @description Items on a page. */
+                /** @description Most items on a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before; leave out for the first page. */
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
             };
             header?: never;

@@ -125,7 +125,7 @@ def test_a_body_that_does_not_come_whole_in_time_is_given_up(
                     break
                 connection.sendall(b" ")
             status, _, told = last_answer(connection)
-        assert (status, told["detail"]) == (408, "The body did not come whole within 0.3 s.")
+        assert (status, told["detail"]) == (408, "The body did not arrive completely within 0.3 s. Send it again.")
 
 
 def test_an_upload_that_stalls_is_given_up_and_leaves_nothing(
@@ -136,7 +136,7 @@ def test_an_upload_that_stalls_is_given_up_and_leaves_nothing(
         connection.sendall(b"x" * 3_000_000)
         status, _, told = last_answer(connection)
     assert status == 408
-    assert "Nothing more of the file came for 0.3 s" in told["detail"]
+    assert "No more of the file arrived for 0.3 s" in told["detail"]
     assert files_under(home / "artifacts") == []
     with reading() as session:
         assert session.query(Upload).count() == 0

@@ -57,7 +57,7 @@ def test_an_upload_keeps_its_file_when_its_commit_came_through_unheard(
 
     monkeypatch.setattr(uploads, "add", add)
     answer = client.post(f"{API}/uploads?filename=a.zip", content=b"zip")
-    assert "whether a write came through" in str(problem(answer, 503)["detail"])
+    assert "check whether it was stored" in str(problem(answer, 503)["detail"])
     with reading() as session:
         row = session.scalars(select(Upload)).one()
     assert stored_files(home) == [row.artifact]

@@ -28,7 +28,7 @@ def test_readiness_names_what_is_missing(client: TestClient, rows: Rows, monkeyp
     lacking = problem(client.get("/readyz"), 503)
     assert (lacking["missing"], lacking["detail"]) == (
         ["worker"],
-        "Missing: worker (none has moved its heartbeat lately).",
+        "Missing: worker (none has sent a heartbeat recently).",
     )
     rows.worker()
     assert client.get("/readyz").json() == {"status": "ready", "missing": []}
