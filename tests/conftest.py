@@ -20,11 +20,12 @@ from tests.support.stack import STACKS, Kind, Stack, StartStack, running_stack
 
 pytest_plugins = ["tests.support.reporting", "tests.support.scheduling"]
 
-# Before torch is imported: here and in every process begun here, numbers do not depend on how many cores there are,
-# and tests can run side by side.
+# Set before torch is imported, for this process and those that it starts. With one thread, numbers
+# do not depend on the number of cores, and tests can run side by side.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# Hundreds of processes are started: without kept bytecode each would compile all of our modules for itself.
+# Hundreds of processes are started: without kept bytecode each would compile all of our modules for
+# itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -33,7 +34,8 @@ DATABASES = ("sqlite", "postgres")
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The tests see no setting of the developer's shell or `.env`, and never write into `./.colt`."""
+    """The tests see no setting of the developer's shell or `.env`, and never write into
+    `./.colt`."""
     folder = tmp_path_factory.mktemp("outside")
     with pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith("COLT_")]:
@@ -121,7 +123,8 @@ def _stack_starter(request: pytest.FixtureRequest, folders: pytest.TempPathFacto
 
 @pytest.fixture
 def start_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartStack]:
-    """`start_stack("embedded" | "distributed", workers=None, COLT_X="...")`: a ready service, ended with the test."""
+    """`start_stack("embedded" | "distributed", workers=None, COLT_X="...")`: a ready service, ended
+    with the test."""
     yield from _stack_starter(request, tmp_path_factory)
 
 

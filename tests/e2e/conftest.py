@@ -1,4 +1,5 @@
-"""A real Chromium on a real service. A page that asks another host for anything, or logs an error, fails its test."""
+"""A real Chromium on a real service. A page that asks another host for anything, or logs an error,
+fails its test."""
 
 from __future__ import annotations
 

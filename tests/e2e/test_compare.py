@@ -1,4 +1,5 @@
-"""Jobs side by side, as a reader has them: ticked in the list, and laid out on a page with the API's numbers."""
+"""Jobs side by side, as a reader has them: ticked in the list, and laid out on a page with the
+API's numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The dashboard as a reader uses it: from the first screen to a job's per-class plot, all of it real."""
+"""The dashboard as a reader uses it: from the first screen to a job's per-class plot, all of it
+real."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ TINY = {"width": 8, "sample_budget": 40, "num_clusters": 4, "kmeans_restarts": 1
 
 @pytest.fixture(scope="module")
 def job(browser: Browser, service: Stack) -> dict[str, Any]:
-    """A COLT job, submitted in the browser from an empty service and watched to its end without a reload."""
+    """A COLT job, submitted in the browser from an empty service and watched to its end without a
+    reload."""
     context = browser.new_context(base_url=service.url)
     page = context.new_page()
     watch = Watch(page)
@@ -49,7 +51,7 @@ def job(browser: Browser, service: Stack) -> dict[str, Any]:
     expect(page.locator("rect[data-class]")).to_have_count(10)
     expect(page.locator("[data-fact=Epoch]")).to_have_text("3 of 3")
     expect(page.locator("#profile [data-phase=evaluation]")).to_be_visible()
-    assert page.evaluate("window.sameDocument"), "the page was loaded anew"
+    assert page.evaluate("window.sameDocument"), "the page was loaded again"
     assert (watch.foreign, watch.errors) == ([], [])
     job_id = page.url.rsplit("/", 1)[1]
     context.close()
@@ -233,7 +235,8 @@ def test_a_plot_leaves_as_csv_and_png(page: Page, service: Stack, job: dict[str,
 
 
 def finished_analysis(page: Page, service: Stack, job: dict[str, Any], kind: str) -> dict[str, Any]:
-    """What the API found in an analysis that is asked for on the job's page, and shown there without a reload."""
+    """What the API found in an analysis that is asked for on the job's page, and shown there
+    without a reload."""
     page.locator(f"button[data-kind={kind}]").click()
     page.get_by_role("button", name="Run on the last checkpoint").click()
     expect(page.locator("#analyses > div > [data-status=succeeded]")).to_be_visible(timeout=60_000)
@@ -317,7 +320,7 @@ def test_an_evaluation_is_requested_and_deleted_on_the_page(page: Page, service:
     accuracy = added[0]["balanced_accuracy"]
     expect(page.locator("#accuracy [data-fact=All]")).to_have_text(f"{100 * accuracy:.1f} %")
 
-    # A refusal stands beside the field.
+    # A refusal is shown beside the field.
     form.get_by_label("Probe").select_option("few_shot")
     form.get_by_label("shots").fill("100000")
     form.get_by_role("button", name="Evaluate").click()

@@ -1,4 +1,5 @@
-"""Names are text: HTML and SQL in them are shown as they were written, and nothing of them is run."""
+"""Names are text: HTML and SQL in them are shown as they were written, and nothing of them is
+run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One service for all tests of faults, on each pair of back ends in turn: starting it takes longer than a test."""
+"""One service for all tests of faults, on each pair of back ends in turn: starting it takes longer
+than a test."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ ORPHAN_SECONDS = "2"  # so that a test need not wait a day for the clean-up
 
 @pytest.fixture(scope="session", params=STACKS)
 def shared_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Registered data and the record of an undisturbed run; `embedded` has one worker, `distributed` two."""
+    """Registered data and the record of an undisturbed run; `embedded` has one worker,
+    `distributed` two."""
     servers = (
         (request.getfixturevalue("postgres"), request.getfixturevalue("redis_server"))
         if request.param == "distributed"

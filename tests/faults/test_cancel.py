@@ -1,4 +1,7 @@
-"""Cancelling at every stage: it ends within the grace time, keeps a checkpoint, and goes on as if never stopped."""
+"""Cancelling at every stage: the job ends within the grace time and keeps a checkpoint.
+
+Resumed, it continues as if it had never stopped.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,8 @@ def in_the_evaluation(service: Service, job_id: str) -> None:
 
 
 def test_a_job_cancelled_at_each_stage_goes_on_as_if_never_stopped(service: Service) -> None:
-    """One job, cancelled and resumed at one stage after the other; in mid-epoch is test_kills.py."""
+    """One job, cancelled and resumed at one stage after the other; in mid-epoch is
+    test_kills.py."""
     job_id = service.submit()
     for stage in (while_it_starts, before_a_round, in_a_checkpoint_write, in_the_evaluation):
         stage(service, job_id)

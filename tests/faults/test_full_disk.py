@@ -28,7 +28,7 @@ def full_service(disk: SmallDisk) -> Iterator[Service]:
 
 
 def refused(stack: Stack) -> None:
-    """What needs room is told to come again; what needs none is answered."""
+    """Requests that need room are asked to try again later; those that need none succeed."""
     assert stack.client.get("/api/v1/jobs").status_code == 200
     assert stack.client.get("/healthz").status_code == 200
     ready = stack.client.get("/readyz")

@@ -1,6 +1,8 @@
-"""Whatever is killed or stopped in mid-training, the job ends with the very numbers of a run that nothing disturbed.
+"""Whatever is killed or stopped in mid-training, the job ends with the very numbers of a run that
+nothing disturbed.
 
-One job goes through several losses in turn, each of which costs a start; the timeline of its attempts tells them all.
+One job goes through several losses in turn, each of which costs a start; the timeline of its
+attempts lists them all.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ def timeline(service: Service, job_id: str) -> list[dict[str, Any]]:
 
 
 def further(service: Service, job_id: str) -> Callable[[], psutil.Process]:
-    """Waits until the job has trained further than the last time, and there is a checkpoint to go on from.
+    """Waits until the job has trained further than the last time, and has a checkpoint to resume
+    from.
 
-    It answers with the trainer's process.
+    It returns the trainer's process.
     """
     last = 1
 
@@ -77,7 +80,8 @@ def test_a_job_outlives_its_trainer_its_worker_and_the_api(service: Service) -> 
 
 
 def test_a_job_that_is_stopped_with_all_workers_or_cancelled_goes_on_from_there(service: Service) -> None:
-    """SIGTERM to all workers, then a cancel: both leave time for a checkpoint, and are not held against the job."""
+    """SIGTERM to all workers, then a cancel: both leave time for a checkpoint, and are not held
+    against the job."""
     stack = service.stack
     job_id = service.submit()
     training = further(service, job_id)

@@ -1,4 +1,5 @@
-"""An evaluation and an analysis that were asked for, and an upload: killed, they end as if nothing had happened."""
+"""An evaluation and an analysis that were asked for, and an upload: killed, they end as if nothing
+had happened."""
 
 from __future__ import annotations
 

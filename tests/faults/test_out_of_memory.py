@@ -14,7 +14,8 @@ from tests.support.runs import PATIENCE, Service
 MAX_ATTEMPTS = 3  # COLT_MAX_ATTEMPTS
 
 
-# Attempts are counted in the database; tests/unit/worker/test_reconciler.py does so on both engines.
+# Attempts are counted in the database; tests/unit/worker/test_reconciler.py does so on both
+# engines.
 @pytest.mark.parametrize("shared_service", ["embedded"], indirect=True)
 def test_a_job_killed_at_every_start_fails_and_can_be_resumed(service: Service) -> None:
     job_id = service.submit()

@@ -1,4 +1,5 @@
-"""Database or broker away for longer than a lease: requests are told to come again, jobs pause and catch up."""
+"""Database or broker away for longer than a lease: clients are asked to try again, jobs pause and
+catch up."""
 
 from __future__ import annotations
 
@@ -71,7 +72,7 @@ def test_the_database_away_for_longer_than_a_lease(
             time.sleep(max(0.0, away_until - time.monotonic()))
         service.stack.wait_ready()
         service.assert_as_undisturbed(job_id)
-        assert service.job(job_id)["attempts"] == 1  # neither lost its lease nor began anew
+        assert service.job(job_id)["attempts"] == 1  # neither lost its lease nor started again
         told = "\n".join(events.iter_lines())  # the stream outlived the outage, and ended by itself
     assert "event: end" in told and '"status":"succeeded"' in told.replace(" ", "")
     assert pids(service) == before
@@ -132,7 +133,8 @@ def test_a_broker_that_hangs_holds_up_neither_requests_nor_heartbeats(service: S
 
 @on_servers
 def test_a_broker_that_answers_with_errors(service: Service) -> None:
-    """Read-only, as while another server takes over: busy workers go on to take what waits, and idle ones live."""
+    """Read-only, as while another server takes over: busy workers go on to take what waits, and
+    idle ones live."""
     before = pids(service)
     running = service.submit()
     service.wait_training(running)
@@ -174,7 +176,8 @@ def beats(service: Service) -> float:
 
 
 def test_every_process_paused_for_longer_than_a_lease(service: Service) -> None:
-    """As by SIGSTOP, or a frozen container: nobody renewed a lease meanwhile, and nobody takes another's."""
+    """As by SIGSTOP, or a frozen container: nobody renewed a lease meanwhile, and nobody takes
+    another's."""
     job_id = service.submit()
     trainer = service.wait_training(job_id)
     everyone = [psutil.Process(pid) for pid in pids(service)]

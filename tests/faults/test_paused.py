@@ -1,4 +1,5 @@
-"""A worker that is paused for longer than its lease, and wakes up when another has done its work."""
+"""A worker that is paused for longer than its lease, and wakes up when another has done its
+work."""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ def test_one_that_wakes_while_another_works_stops_and_writes_nothing(service: Se
 
 @distributed
 def test_one_that_wakes_when_the_job_is_done_changes_nothing(service: Service) -> None:
-    """It was about to give a checkpoint its name when it was paused; the other has written that state meanwhile."""
+    """It was about to give a checkpoint its name when it was paused; the other has written that
+    state meanwhile."""
     job_id = service.submit()
     late = service.wait_training(job_id)
     folder = artifacts_folder(service) / "jobs" / job_id / "checkpoints"
@@ -132,7 +134,8 @@ def test_a_registrar_that_wakes_in_its_writing_does_not_replace_the_files_of_ano
 
 
 def _files(service: Service, job_id: str) -> dict[str, tuple[int, int]]:
-    """Each file of the job's checkpoints, and when it was written and by which inode it is known."""
+    """Each file of the job's checkpoints, and when it was written and by which inode it is
+    known."""
     with engine_of(service.stack) as engine, reading(engine) as session:
         folders = session.scalars(select(Checkpoint.artifact).where(Checkpoint.job_id == job_id)).all()
     paths = [path for folder in folders for path in (artifacts_folder(service) / folder).iterdir()]

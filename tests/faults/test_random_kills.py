@@ -1,8 +1,10 @@
-"""Whatever is killed, and whenever, a job ends as if nothing had been, and nothing is left lying about.
+"""Whatever is killed, and whenever, a job ends as if nothing had been, and nothing is left lying
+about.
 
-A run of five kills is one job's: at a random moment of a registration, and of an epoch, a checkpoint's write, a round
-and an evaluation of the job. The parts of the service take turns, so that thirty kills hit each part at each moment.
-`make test-faults KILLS=200 SEED=7` chooses how many kills there are, and of which random runs.
+A run of five kills belongs to one job. They hit a random moment of a registration, an epoch, a
+checkpoint's write, a round and an evaluation. The parts of the service take turns, so that thirty
+kills hit each part at each moment. `make test-faults KILLS=200 SEED=7` chooses how many kills there
+are, and of which random runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""One job's way through the house over HTTP alone: real API, real worker, on either pair of back ends."""
+"""One job's way through the house over HTTP alone: real API, real worker, on either pair of back
+ends."""
 
 from __future__ import annotations
 

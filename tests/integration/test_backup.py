@@ -1,4 +1,7 @@
-"""Back up, restore elsewhere: everything is there, and a cancelled job goes on to the numbers of an undisturbed one."""
+"""Back up and restore elsewhere: everything is there.
+
+A cancelled job then continues to the numbers of an undisturbed one.
+"""
 
 from __future__ import annotations
 
@@ -98,9 +101,9 @@ def test_a_folder_that_was_backed_up_while_a_job_trained(service: Service, tmp_p
     for process in stack.processes:  # that machine is gone
         process.stop()
     with running_stack(tmp_path / "restored", "embedded") as restored:
-        # What trained is found lost, and goes on from a checkpoint that the backup holds.
+        # The job that trained is found lost. It resumes from a checkpoint that the backup holds.
         wait_until(lambda: bool(timeline(restored, training)[1:]), 60, "it is started again")
-        wait_until(lambda: bool(timeline(restored, training)[1]["from_step"]), 60, "it goes on from a checkpoint")
+        wait_until(lambda: bool(timeline(restored, training)[1]["from_step"]), 60, "it resumes from a checkpoint")
         assert timeline(restored, training)[0]["outcome"] == "worker_lost"
         restored.client.post(f"{API}/jobs/{training}/cancel")
         wait_status(restored, f"jobs/{training}", "cancelled")

@@ -1,8 +1,9 @@
 """A data folder of the version before frameworks and samplers were kinds: read, shown, resumed.
 
-`tests/golden/before_kinds.tar.xz` is the data folder of `colt up` at commit dd80233, after two jobs on the bundled
-digits: one that succeeded (BCL, random; its row holds `prune_share`, `mak_passes` and all other settings, as that
-version stored them) and one that was cancelled after 19 of 60 epochs (SimCLR, COLT).
+`tests/golden/before_kinds.tar.xz` is the data folder of `colt up` at commit dd80233, after two jobs
+on the bundled digits. The first one succeeded (BCL, random). Its row holds `prune_share`,
+`mak_passes` and all other settings, as that version stored them. The second one was cancelled after
+19 of 60 epochs (SimCLR, COLT).
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""docker-compose.yml, Dockerfile and .env.example, checked without an engine: there is none where the tests run.
+"""docker-compose.yml, Dockerfile and .env.example, checked without an engine: there is none where
+the tests run.
 
-What these files start is tested for real elsewhere: the same commands against real Postgres and Redis.
+What these files start is tested for real elsewhere: the same commands against real Postgres and
+Redis.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Hostile files sent to the whole service: each is refused by a message for its sender, and nothing else happens.
+"""Hostile files sent to the whole service: each is refused by a message for its sender, and nothing
+else happens.
 
-The service's addresses hold passwords, and its API has a token: neither is in any answer or log, even of a service
-that lost its broker; nor is a path of the server in any answer.
+The service's addresses hold passwords, and its API has a token. No answer and no log holds them,
+even when the service has lost its broker. No answer holds a path of the server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A worker's lanes: a long probe holds up neither a registration nor a training, and can be ended."""
+"""A worker's lanes: a long probe delays neither a registration nor a training, and can be ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A job's way through the logs of real processes: from the client's request to the last line of its training."""
+"""A job's way through the logs of real processes: from the client's request to the last line of its
+training."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from tests.support.stack import StartStack
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Every line of a log: all are JSON, but for what Celery prints when it is told to stop."""
+    """Every line of a log. All are JSON, except what Celery prints when it is stopped."""
     told = [line for line in path.read_text().splitlines() if line and not line.startswith("worker: Warm shutdown")]
     found = [json.loads(line) for line in told]
     assert all(line.keys() >= {"timestamp", "level", "logger", "message"} for line in found)

@@ -1,4 +1,5 @@
-"""Every framework with every sampler, and every analysis, through API and working programs on the digits sample.
+"""Every framework with every sampler, and every analysis, through API and working programs on the
+digits sample.
 
 Starting these programs is not what is tested here: test_api_job.py does that with a whole service.
 """
@@ -87,7 +88,8 @@ def test_it_trains_and_is_evaluated(service: Service, settings: dict[str, Any]) 
     tailness = service.client.get(f"{path}/tailness/samples", params={"order": "-tailness", "limit": 3}).json()
     assert -1 <= tailness["items"][0]["tailness"] <= 0
 
-    # What is downloaded is a plain backbone, without masks, a second set of batch norms, or a key encoder.
+    # What is downloaded is a plain backbone, without masks, a second set of batch norms, or a key
+    # encoder.
     (checkpoint, *_) = service.client.get(f"{path}/checkpoints").json()["items"]
     file = service.client.get(f"{API}/checkpoints/{checkpoint['id']}/download", params={"format": "backbone"})
     names = set(load(file.content))

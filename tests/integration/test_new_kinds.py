@@ -1,4 +1,5 @@
-"""A framework and a sampler that only a test knows go through the whole service, with no other file changed."""
+"""A framework and a sampler that only a test knows go through the whole service, with no other file
+changed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""What the OpenAPI document allows, and what it does not, is sent to every operation: no answer is an error of the
-server, is of a status, media type or shape that the document does not name, or tells of the server's inside."""
+"""Sends every operation what the OpenAPI document allows, and what it does not.
+
+No answer is a server error, or has a status, media type or shape that the document does not name.
+No answer shows internals of the server.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ from tests.support.settings import service_settings
 NOWHERE = Path("/nowhere")
 DOCUMENT = schemathesis.openapi.from_dict(create_app(dashboard=NOWHERE).openapi(), config=SchemathesisConfig(seed=1))
 INSIDE = ("Traceback", "site-packages", 'File "', "sqlalchemy", "psycopg", "sqlite3")
-# What no schema says: that a cursor is of the same list, say, or that `false` is read as the number 0.
+# What no schema says: that a cursor is of the same list, say, or that `false` is read as the number
+# 0.
 UNSAID = [positive_data_acceptance, negative_data_rejection]
 NUMBERS = {"index", "number"}
 EXAMPLES = 5  # of each operation; to them come the cases that cover each rule of its schema
@@ -47,7 +51,7 @@ class Service:
         answer = case.call_and_validate(self.url, headers=self._headers, excluded_checks=UNSAID)
         content = answer.content.decode("latin-1")
         told = [secret for secret in self._secrets if secret in content]
-        assert not told, f"{case.as_curl_command()} is told {told}"
+        assert not told, f"{case.as_curl_command()} is answered with {told}"
         assert answer.headers["x-content-type-options"] == ["nosniff"]
         return bool(answer.status_code >= 400)
 
@@ -57,7 +61,7 @@ class Service:
         return {name: self._known[name] for name in names}
 
     def forget(self) -> None:
-        """Some of it may be gone: make it anew when it is needed."""
+        """Some of it may be gone. It is made again when it is needed."""
         self._known = {}
 
     def _make(self) -> dict[str, str | int]:
@@ -120,7 +124,7 @@ def service(
     derandomize=True,
     database=None,
     deadline=None,
-    phases=[Phase.explicit, Phase.generate],  # what fails is told as it was found
+    phases=[Phase.explicit, Phase.generate],  # failing cases are shown as they were found
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_a_documented_one(case: schemathesis.Case, service: Service) -> None:

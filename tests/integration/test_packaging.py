@@ -1,4 +1,5 @@
-"""What is shipped: the dashboard is in the wheel, and no committed file names a machine or a package index."""
+"""What is shipped: the dashboard is in the wheel, and no committed file names a machine or a
+package index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A job of two processes through the service: both train, and the loss of either costs an attempt and no number."""
+"""A job of two processes through the service: both train, and the loss of either costs an attempt
+and no number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The README's commands, as they stand there, against a running service: only the address is the test's own."""
+"""The README's commands, as they stand there, against a running service: only the address is the
+test's own."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from PIL import Image
 from tests.support.stack import StartStack
 
 README = Path(__file__).parents[2] / "README.md"
-# What CIFAR-10 would bring for the cut that the README asks for, and the 50 images a class that the probe needs.
+# What CIFAR-10 would bring for the cut that the README asks for, and the 50 images a class that the
+# probe needs.
 TRAIN_COUNTS = [count + 50 for count in (4500, 2697, 1617, 969, 581, 348, 208, 125, 75, 45)]
 POOL_SIZE = 5100
 
@@ -28,7 +30,8 @@ def _jpeg(rng: np.random.Generator, level: int) -> bytes:
 
 
 def _write_archives(folder: Path) -> None:
-    """Archives with the README's names; a few images a class, many times over, are enough to run the commands."""
+    """Archives with the README's names; a few images a class, many times over, are enough to run
+    the commands."""
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(folder / "cifar10.zip", "w") as archive:
         for label, count in enumerate(TRAIN_COUNTS):

@@ -94,7 +94,8 @@ def assert_a_second_one_on_the_same_folder_says_what_is_in_the_way(up: Up, folde
 
 
 def assert_a_log_may_be_cut_short_while_it_is_written(up: Up) -> None:
-    """As `logrotate` does with `copytruncate`: the next line stands at the beginning, not behind a hole."""
+    """As `logrotate` does with `copytruncate`: the next line is at the beginning, not behind a
+    hole."""
     log = up.home / "logs" / "api.log"
     wait_until(lambda: log.stat().st_size > 0, 10, "something is logged")
     os.truncate(log, 0)
@@ -143,7 +144,7 @@ def started_again(up: Up, killed: psutil.Process, module: str) -> bool:
 
 def test_nothing_outlives_a_killed_colt_up(up: Up) -> None:
     if sys.platform != "linux":
-        cannot_run("only Linux tells a child of its parent's death")
+        cannot_run("only Linux signals a child that its parent has died")
     up.start_and_wait()
     up.process.kill(signal.SIGKILL)
     wait_until(lambda: not list(marked(up.mark)), 30, "API and worker end by themselves")

@@ -1,1 +1,2 @@
-"""What the tests share: real servers and processes of ours, data, rows and runs. Nothing stands in for anything."""
+"""What the tests share: real servers and processes of ours, data, rows and runs. There are no
+mocks."""

@@ -8,7 +8,8 @@ from tests.support.missing import cannot_run
 
 
 def counted(what: str) -> int:
-    """Bytes so far: "rchar" by calls that read, "wchar" by calls that write. What is mapped is not among them."""
+    """Bytes so far: "rchar" by calls that read, "wchar" by calls that write. Mapped files do not
+    count."""
     io = Path("/proc/self/io")
     if not io.exists():
         cannot_run("the kernel counts no bytes of a process (needs Linux)")

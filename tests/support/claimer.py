@@ -1,4 +1,5 @@
-"""`python -m tests.support.claimer URL WORKER`: claim data sets until none waits, and print their ids."""
+"""`python -m tests.support.claimer URL WORKER`: claim data sets until none waits, and print their
+ids."""
 
 from __future__ import annotations
 

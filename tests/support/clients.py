@@ -1,4 +1,4 @@
-"""What a client of the service does to have something registered and trained."""
+"""Requests that register data and train jobs, as a client of the service makes them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def png(seed: int = 0, width: int = 16, height: int = 16) -> bytes:
 
 
 def labelled_files(counts: Mapping[str, int], prefix: str = "") -> dict[str, bytes]:
-    """`CLASS/0.png` ... for so many images of each class; every image is another."""
+    """`CLASS/0.png` and so on, with the given number of images per class. All images differ."""
     return {
         f"{prefix}{name}/{i}.png": png(seed=hash_of(prefix, name, i))
         for name, count in counts.items()

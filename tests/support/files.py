@@ -1,6 +1,6 @@
-"""What lies in a folder that the service is changing.
+"""Files in a folder that the service is changing.
 
-Unlike `Path.glob` and `rglob`, these bear folders that are deleted while they look.
+Unlike `Path.glob` and `rglob`, this works while folders are being deleted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from pathlib import Path
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
-    """All below it that match; `*` stands for hidden names too, and `**` for folders of any depth."""
+    """All files and folders below it that match. `*` matches hidden names too, `**` folders of any
+    depth."""
     return [folder / name for name in glob(pattern, root_dir=folder, recursive=True, include_hidden=True)]  # noqa: PTH207
 
 

@@ -1,7 +1,8 @@
 """Processes forked off one that has imported torch, and never used it: they start in milliseconds.
 
-For tests that are not about starting them. A working program runs as it stands, from its `__main__` on, with the
-environment, scratch folder and log that a supervisor would give it. Nobody renews its lease, or settles its row.
+For tests that are not about starting them. A working program runs unchanged, from its `__main__`
+on, with the environment, scratch folder and log that a supervisor would give it. Nobody renews its
+lease, or settles its row.
 """
 
 from __future__ import annotations

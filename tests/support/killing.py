@@ -1,4 +1,5 @@
-"""SIGKILL at a random moment of a job, and bringing back what was killed, as whoever runs the service would."""
+"""SIGKILL at a random moment of a job, and bringing back what was killed, as the operator of the
+service would."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ LONGEST_ABSENCE = 1.5  # seconds until what was killed is started again
 
 @dataclass(frozen=True)
 class Kill:
-    """What was killed, and when; `hit` tells whether the moment still lasted."""
+    """What was killed, and when. `hit` says whether the moment still lasted."""
 
     target: str
     moment: str
@@ -62,8 +63,10 @@ class Killer:
         return Kill(target, "registration", hit), dataset_id
 
     def kill_training(self, target: str, moment: str, job_id: str) -> Kill:
-        """Kill at such a moment of the job: of one that got further since the last time, or its starts would be
-        counted as fruitless, which they are."""
+        """Kill at such a moment of the job, once it has got further since the last time.
+
+        Otherwise its starts would rightly count as fruitless.
+        """
 
         def last_epoch(session: Session) -> int:
             return session.scalar(select(func.max(Checkpoint.epoch)).where(Checkpoint.job_id == job_id)) or 0
@@ -91,7 +94,8 @@ class Killer:
         return Kill(target, moment, hit)
 
     def _wait_within(self, moment: str, job_id: str) -> bool:
-        """Wait for a random part of the moment; of a write, until it is under way. Returns whether it came."""
+        """Wait for a random part of the moment; of a write, until it is under way. Returns whether
+        it came."""
         if moment != "checkpoint":
             time.sleep(self._rng.uniform(0, {"epoch": 0.5, "round": 0.2, "evaluation": 1.0}[moment]))
             return True

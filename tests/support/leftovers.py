@@ -1,4 +1,5 @@
-"""What killed processes left behind: files that no row names, and processes that work for nobody."""
+"""What killed processes left behind: files that no row names, and processes that work for
+nobody."""
 
 from __future__ import annotations
 

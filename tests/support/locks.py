@@ -14,7 +14,8 @@ R = TypeVar("R")
 
 
 def start_behind(pool: ThreadPoolExecutor, engine: Engine, second: Callable[[], R]) -> Future[R]:
-    """Begin `second` while the caller's own transaction holds locks; returns once it waits for them, or is done.
+    """Begin `second` while the caller's own transaction holds locks; returns once it waits for
+    them, or is done.
 
     On SQLite, which has one writer at a time, it waits from its beginning, seen or not.
     """

@@ -13,7 +13,8 @@ def in_ci() -> bool:
 
 
 def cannot_run(reason: str) -> NoReturn:
-    """Give a test up for want of something on this machine: listed at the end, and in CI an error."""
+    """Skip a test because this machine lacks something. It is listed at the end, and an error in
+    CI."""
     if in_ci():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -1,4 +1,5 @@
-"""All that working programs and ranks import, for a process that others are forked off. Nothing of it is used here."""
+"""All that working programs and ranks import, for a process that others are forked off. Nothing of
+it is used here."""
 
 from importlib import import_module
 

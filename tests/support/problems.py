@@ -1,4 +1,4 @@
-"""What every error answer must be."""
+"""What holds for every error response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def problem(response: httpx.Response, status: int) -> dict[str, object]:
 
 
 def pointers(response: httpx.Response) -> list[str]:
-    """The values that a 422 blames."""
+    """Pointers to the values that a 422 names as wrong."""
     errors = problem(response, 422)["errors"]
     assert isinstance(errors, list)
     return [error["pointer"] for error in errors]

@@ -28,7 +28,8 @@ def free_port() -> int:
 
 
 def die_with_parent(death_signal: int) -> Callable[[], None] | None:
-    """What a child runs before its program, so that the kernel ends it if the test process is killed (Linux)."""
+    """What a child runs before its program, so that the kernel ends it if the test process is
+    killed (Linux)."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
@@ -40,7 +41,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str, *, ever
     """Poll until it holds.
 
     Args:
-        every: seconds between two looks. Looking costs whoever is asked some time, too.
+        every: seconds between two looks. Looking takes time of the process that is asked, too.
 
     Raises:
         TimeoutError: naming `what`, when it does not within `seconds`.

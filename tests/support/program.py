@@ -1,4 +1,5 @@
-"""`python -m tests.support.program JOB_ID WHAT`: a working process that ends in the way it is told to."""
+"""`python -m tests.support.program JOB_ID WHAT`: a working process that ends in the way that WHAT
+says."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def wait(lease: Lease, interrupt: Interrupt) -> None:
 
 
 def checkpoint(lease: Lease, interrupt: Interrupt) -> None:
-    """As training does: goes on after SIGTERM until it has written where it stands."""
+    """As training does: continues after SIGTERM until it has written its state."""
     with interrupt.deferred():
         _ready(lease)
         while not interrupt.requested:

@@ -1,6 +1,7 @@
 """Real processes that form a gloo group, started once for many tests: starting them takes seconds.
 
-A test hands them a function of its module, which is called with the process's `Ranks` and the test's arguments.
+A test hands them a function of its module, which is called with the process's `Ranks` and the
+test's arguments.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ OnRanks = Callable[..., list[Any]]
 
 @contextmanager
 def rank_processes(size: int, folder: Path) -> Iterator[OnRanks]:
-    """`size` ranks. What is given calls `function(ranks, *arguments)` on all of them, and has their results."""
+    """`size` ranks. What is given calls `function(ranks, *arguments)` on all of them, and has their
+    results."""
     ends, processes = [], []
     for rank in range(size):
         mine, theirs = FORKING.Pipe()
@@ -44,7 +46,7 @@ def rank_processes(size: int, folder: Path) -> Iterator[OnRanks]:
             for end in ready:
                 assert isinstance(end, Connection)
                 failed, results[end] = end.recv()
-                if failed:  # the others may wait for it for good
+                if failed:  # the others may wait for it forever
                     for process in processes:
                         process.kill()
                     raise AssertionError(f"rank {ends.index(end)}:\n{results[end]}")

@@ -1,4 +1,5 @@
-"""What pytest says beyond its own: what could not run and why, and the services' logs beside a failure."""
+"""What pytest says beyond its own: what could not run and why, and the services' logs beside a
+failure."""
 
 from __future__ import annotations
 

@@ -85,12 +85,13 @@ class Service:
         return next(worker for worker in self.stack.workers if worker.running and worker.pid in ancestors)
 
     def assert_as_undisturbed(self, job_id: str) -> None:
-        """The job ended, and all that it recorded is what the undisturbed run recorded, bit for bit."""
+        """The job ended, and all that it recorded is what the undisturbed run recorded, bit for
+        bit."""
         job = self.wait_status(job_id, "succeeded", "failed", "cancelled")
         assert job["status"] == "succeeded", job
         assert_equal(recorded(self.stack, job_id), self.undisturbed)
         steps = told_losses(self.stack, job_id)
-        assert steps == sorted(set(steps)), f"losses are told of twice, or not in order: {steps}"
+        assert steps == sorted(set(steps)), f"losses are recorded twice, or not in order: {steps}"
 
 
 def working(stack: Stack) -> Iterator[tuple[psutil.Process, list[str]]]:
@@ -205,7 +206,8 @@ def recorded(stack: Stack, job_id: str) -> dict[str, Any]:
 
 
 def told_losses(stack: Stack, job_id: str) -> list[int]:
-    """The steps whose loss its events tell, in their order. (What an epoch adds may follow under the same step.)"""
+    """The steps whose loss its events tell, in their order. (What an epoch adds may follow under
+    the same step.)"""
     with engine_of(stack) as engine, reading(engine) as session:
         told = select(JobEvent.data).where(JobEvent.job_id == job_id, JobEvent.kind == "metric").order_by(JobEvent.id)
         return [data["step"] for data in session.scalars(told) if "loss" in data["values"]]

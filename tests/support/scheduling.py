@@ -11,7 +11,8 @@ from tests.support.stack import STACKS
 
 
 class FilesAndServices(LoadFileScheduling):
-    """A file's tests stay together; and tests of faults that share a service do, which takes a minute to start."""
+    """A file's tests stay together; and tests of faults that share a service do, which takes a
+    minute to start."""
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")

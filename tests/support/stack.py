@@ -17,7 +17,8 @@ from tests.support.servers import Postgres, Redis
 Kind = Literal["embedded", "distributed"]
 STACKS: tuple[Kind, ...] = get_args(Kind)
 
-# Short times, so that a test of a lost worker takes seconds. (One thread each is what tests/conftest.py sets for all.)
+# Short times, so that a test of a lost worker takes seconds. (One thread each is what
+# tests/conftest.py sets for all.)
 QUICK = {
     "COLT_LEASE_SECONDS": "3",
     "COLT_POLL_SECONDS": "0.2",
@@ -29,9 +30,11 @@ QUICK = {
 
 
 class Stack:
-    """API and workers. `client` talks to the API; `api` and `workers[i]` can be killed and started again.
+    """API and workers. `client` talks to the API; `api` and `workers[i]` can be killed and started
+    again.
 
-    The workers of a distributed stack share only the database, the broker and the artifacts, as on several machines.
+    The workers of a distributed stack share only the database, the broker and the artifacts, as on
+    several machines.
     """
 
     def __init__(self, folder: Path, *, workers: int, shared: Mapping[str, str], one_home: bool) -> None:
@@ -68,7 +71,8 @@ class Stack:
         self.wait_ready()
 
     def wait_ready(self, seconds: float = 60) -> None:
-        """Wait for `/readyz` to answer 200; or `/healthz`, as without a worker the service is not ready."""
+        """Wait for `/readyz` to answer 200; or `/healthz`, as without a worker the service is not
+        ready."""
         wait_until(self._ready, seconds, "the service is ready")
 
     def _ready(self) -> bool:
@@ -112,7 +116,8 @@ def running_stack(
     workers: int | None = None,
     **env: str,
 ) -> Iterator[Stack]:
-    """A ready stack: `embedded` (SQLite, files, one worker) or `distributed` (Postgres, Redis, two workers)."""
+    """A ready stack: `embedded` (SQLite, files, one worker) or `distributed` (Postgres, Redis, two
+    workers)."""
     with contextlib.ExitStack() as cleanup:
         shared = dict(env)
         if kind == "distributed":

@@ -1,4 +1,5 @@
-"""A labelled data set around the training images of `tiny_runs`: one class each of Many, Medium and Few."""
+"""A labelled data set around the training images of `tiny_runs`: one class each of Many, Medium and
+Few."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Runs of a net so small that a whole one takes a third of a second, and what differs between two of them."""
+"""Runs of a net so small that a whole one takes a third of a second, and what differs between two
+of them."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ TRAIN, POOL = images(26, seed=1), images(30, seed=2)
 
 
 def config(**settings: Any) -> PretrainConfig:
-    """Four epochs: 4, 4, 7, 7 steps of 8 images (26 ID; from epoch 3 on with 24 OOD), rounds before 3 and 4."""
+    """Four epochs: 4, 4, 7, 7 steps of 8 images (26 ID; from epoch 3 on with 24 OOD), rounds before
+    3 and 4."""
     small = {
         "backbone": "resnet10",
         "width": 4,
@@ -47,7 +49,8 @@ def config(**settings: Any) -> PretrainConfig:
 
 
 def run(made: PretrainConfig, **options: Any) -> list[Event]:
-    """All events after RunStarted, so that those of a stopped run and its resumption are those of one run."""
+    """All events after RunStarted, so that those of a stopped run and its resumption are those of
+    one run."""
     return list(pretrain(made, TRAIN, POOL, **options))[1:]
 
 

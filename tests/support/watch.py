@@ -23,6 +23,7 @@ class Watch:
             self.foreign.append(request.url)
 
     def _console(self, kind: str, text: str) -> None:
-        # Chromium itself notes every answer that is an error; the page shows those, and the tests look there.
+        # Chromium itself notes every answer that is an error; the page shows those, and the tests
+        # look there.
         if kind in {"error", "warning"} and not text.startswith("Failed to load resource"):
             self.errors.append(text)

@@ -1,6 +1,8 @@
-"""Whole runs of several processes against one: losses, tailness, picks, checkpoints; sizes that nothing divides.
+"""Whole runs of several processes against one: losses, tailness, picks, checkpoints; sizes that
+nothing divides.
 
-A tiny net blows rounding up from step to step (a batch norm of few values most of all), hence the small learning rates.
+A tiny net blows rounding up from step to step (a batch norm of few values most of all), hence the
+small learning rates.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The presets for 224 px images, with their ResNet-50, for as many steps as a CPU can make in a moment."""
+"""The presets for 224 px images, with their ResNet-50, for as many steps as a CPU can make in a
+moment."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ IMAGES, POOL = (np.random.default_rng(seed).integers(0, 256, (2, 3, 224, 224), d
 def test_resnet50_trains_at_224_px(preset: str, settings: dict[str, Any], steps: int) -> None:
     """Two epochs of one ID batch, the second with OOD images or BCL's strengths.
 
-    Batches of two are too small for the published learning rate: embeddings come to 1e16 in evaluation mode.
+    Batches of two are too small for the published learning rate: embeddings come to 1e16 in
+    evaluation mode.
     """
     config = PretrainConfig.resolve(
         {"preset": preset, **settings, "epochs": 2, "batch_size": 2, "lr_warmup_epochs": 0, "learning_rate": 1e-3}

@@ -36,7 +36,8 @@ upgrade(engine)
 
 
 def run_at_once(code: str, url: str) -> None:
-    """Processes that run the code with the database's URL; each waits for a line, so that all begin together."""
+    """Processes that run the code with the database's URL; each waits for a line, so that all begin
+    together."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code, url],

@@ -1,4 +1,5 @@
-"""The worker's settings, on SQLite; the engines differ in claims and outcomes, which tests/unit holds to both."""
+"""The worker's settings, on SQLite; the engines differ in claims and outcomes, which tests/unit
+holds to both."""
 
 from __future__ import annotations
 

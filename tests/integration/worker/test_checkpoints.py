@@ -1,4 +1,5 @@
-"""Checkpoints of a real, tiny run: what is kept, what is dropped, and what happens to a damaged file."""
+"""Checkpoints of a real, tiny run: what is kept, what is dropped, and what happens to a damaged
+file."""
 
 from __future__ import annotations
 
@@ -165,7 +166,7 @@ def test_a_damaged_file_sends_the_run_back_to_the_checkpoint_before(
         path.write_bytes(path.read_bytes()[:1000])
     found = folder.last()
     assert found is not None and found[0].id == first.id and equal(found[1], ready[0].state)
-    store(folder, ready[1])  # as the run does when it comes by again
+    store(folder, ready[1])  # as the run does when it returns to this step
     found = folder.last()
     assert found is not None and found[0].step == second.step and len(rows()) == 2
 

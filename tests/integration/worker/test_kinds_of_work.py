@@ -1,4 +1,5 @@
-"""A kind of leased work is one table: a new one is known to everything that deals with leased work."""
+"""A kind of leased work is one table: a new one is known to everything that deals with leased
+work."""
 
 from __future__ import annotations
 
@@ -124,7 +125,8 @@ def test_the_document_names_every_kind_and_status(app: FastAPI) -> None:
 
 
 def test_no_other_list_of_them_is_kept_by_hand() -> None:
-    """A tuple, list, set, union or table with two of them is one that the next kind would be missing from."""
+    """A tuple, list, set, union or table with two of them is one that the next kind would be
+    missing from."""
     kinds = {model.__name__ for model in leased_models()}
     assert all(hasattr(models, name) for name in kinds)
     found = []

@@ -1,4 +1,4 @@
-"""`python -m worker` as whoever starts it sees it."""
+"""`python -m worker` as its user sees it."""
 
 from __future__ import annotations
 

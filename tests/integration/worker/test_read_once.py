@@ -1,4 +1,5 @@
-"""Registered data are read to their end once by a worker, however many of its processes use them."""
+"""Registered data are read to their end once by a worker, however many of its processes use
+them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registrations by the real process: what comes of good data, and what is left of bad data."""
+"""Registrations by the real process: what good data become, and what is left of bad data."""
 
 from __future__ import annotations
 
@@ -195,7 +195,8 @@ def test_a_late_registrar_does_not_replace_the_files_of_another(
     held = leases.held
 
     def paused(session: Session, lease: Lease) -> Leased:
-        """The late one stops behind its look at the lease; another registers meanwhile, and decodes differently."""
+        """The late one stops behind its look at the lease; another registers meanwhile, and decodes
+        differently."""
         row = held(session, lease)
         session.commit()
         monkeypatch.setattr(leases, "held", held)

@@ -1,4 +1,5 @@
-"""A real trainer whose artifact store fails under it: a disk that is full or read-only, a store that is away."""
+"""A real trainer whose artifact store fails under it: a disk that is full or read-only, a store
+that is away."""
 
 from __future__ import annotations
 
@@ -132,7 +133,7 @@ class Trainer:
 
 
 def break_store(how: str, disk: SmallDisk) -> Callable[[], None]:
-    """Make the store fail. Returns what mends it."""
+    """Make the store fail. Returns a function that repairs it."""
     if how == "full":
         disk.fill()
         return disk.empty

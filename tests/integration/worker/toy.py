@@ -1,4 +1,5 @@
-"""A kind of leased work that the service does not have, and `python -m tests.integration.worker.toy toy ID`."""
+"""A kind of leased work that the service does not have, and
+`python -m tests.integration.worker.toy toy ID`."""
 
 from __future__ import annotations
 

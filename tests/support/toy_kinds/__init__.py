@@ -1,4 +1,5 @@
-"""A framework and a sampler that only tests know. `register` makes them kinds; importing this costs no torch."""
+"""A framework and a sampler that only tests know. `register` makes them kinds; importing this costs
+no torch."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def app() -> FastAPI:
 def database_url(tmp_path: Path, sqlite_template: Path) -> str:
     """A migrated SQLite database of the test's own.
 
-    Modules whose queries the engines could answer differently import `tests.conftest.database_url` over this one.
+    Modules whose queries the engines could answer differently import `tests.conftest.database_url`
+    over this one.
     """
     shutil.copy(sqlite_template, tmp_path / "colt.db")
     return f"sqlite:///{tmp_path / 'colt.db'}"
@@ -49,7 +50,7 @@ def client(home: Path, app: FastAPI) -> Iterator[TestClient]:
 
 @pytest.fixture
 def rows(home: Path) -> Rows:
-    """Makes what a worker would have left."""
+    """Writes the rows and files that a worker would write."""
     return Rows()
 
 

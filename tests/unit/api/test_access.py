@@ -34,7 +34,7 @@ def bearer(value: str) -> dict[str, str]:
 
 
 def refused_reading(client: TestClient) -> httpx.Response:
-    """The answer, which comes a second after the first token at the latest."""
+    """The answer, at most a second after the first token was created."""
     made_at = time.monotonic()
     while True:
         asked_at = time.monotonic()

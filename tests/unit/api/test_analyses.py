@@ -62,7 +62,7 @@ RESULTS: list[dict[str, Any]] = [
 
 
 def analysed(job: Job, checkpoint: Checkpoint, result: dict[str, Any] | None = None, **values: Any) -> Analysis:
-    """What a worker would have left."""
+    """The rows and files that a worker would have written."""
     config = AnalysisConfig.model_validate({"kind": "tail_share" if result is None else result["kind"]})
     row = Analysis(
         job_id=job.id,

@@ -1,4 +1,5 @@
-"""Bodies that are late, never come, or are made to be slow to read, over connections that are written by hand."""
+"""Bodies that arrive late or never, or are made to be slow to read. Their requests are written by
+hand."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def bearer(value: str) -> dict[str, str]:
 
 
 def announce(server: httpx.Client, path: str, **headers: str) -> socket.socket:
-    """A connection whose request announces a body of 9 MB, or by `Content_Length` of another size, and sends none."""
+    """A connection whose request announces a body and sends none. It announces 9 MB, or
+    `Content_Length`."""
     connection = socket.create_connection((server.base_url.host, server.base_url.port or 80), timeout=10)
     lines = {"Host": "localhost", "Content-Length": "9000000"} | {
         name.replace("_", "-"): value for name, value in headers.items()
@@ -52,7 +54,7 @@ def announce(server: httpx.Client, path: str, **headers: str) -> socket.socket:
 
 
 def last_answer(connection: socket.socket) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """Status, headers and problem of the answer behind which the server closes the connection."""
+    """Status, headers and problem of the answer after which the server closes the connection."""
     answer = bytearray()
     with contextlib.suppress(ConnectionResetError):  # how a close looks to who was sending just then
         while part := connection.recv(10_000):

@@ -1,4 +1,5 @@
-"""Steering evaluations and analyses over HTTP: both can be asked for once, cancelled and deleted."""
+"""Evaluations and analyses over HTTP: requesting them once or twice, cancelling and deleting
+them."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def checkpoint(rows: Rows) -> Checkpoint:
 
 @pytest.fixture
 def ask(client: TestClient, checkpoint: Checkpoint) -> Callable[..., str]:
-    """Asks over HTTP; answers the address."""
+    """Requests one over HTTP. Returns its address."""
 
     def asked(model: Model, **body: Any) -> str:
         answer = client.post(f"{API}/jobs/{checkpoint.job_id}/{model.__tablename__}", json=BODIES[model.noun] | body)
@@ -184,7 +185,7 @@ def test_a_worker_that_takes_one_while_it_is_cancelled_gets_nothing(
 def test_deleting_a_job_and_ending_what_is_asked_of_it_wait_for_each_other(
     service_engine: Engine, client: TestClient, checkpoint: Checkpoint, ask: Callable[..., str], model: Model
 ) -> None:
-    """Both lock the job first; in two orders one of them would be the victim of a deadlock."""
+    """Both lock the job first. Locking in different orders would end in a deadlock."""
     ask(model)
     with writing() as session:
         lease = leases.claim(session, model, "worker", 60)

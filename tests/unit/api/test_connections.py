@@ -1,4 +1,4 @@
-"""What only a real connection can show: aborted uploads, and many clients at once."""
+"""Tests that need real connections: aborted uploads, and many clients at once."""
 
 from __future__ import annotations
 

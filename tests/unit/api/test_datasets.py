@@ -198,7 +198,7 @@ def test_paths_must_lie_under_an_allowed_root(client: TestClient, tmp_path: Path
         assert pointers(answer) == ["/source/path"]
         assert str(tmp_path) not in answer.text
         refused.add(answer.json()["detail"])
-    assert len(refused) == 1  # a path that exists outside is not told from one that does not
+    assert len(refused) == 1  # a path that exists outside reads the same as one that does not
     answer = client.post(f"{API}/datasets", json={"name": "d", "source": {"kind": "path", "path": str(inside)}})
     assert answer.status_code == 202
 

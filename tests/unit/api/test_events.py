@@ -32,7 +32,7 @@ Told = tuple[str | None, str, dict[str, Any]]  # id, event, data
 
 
 def told(response: httpx.Response) -> Iterator[Told]:
-    """Events as they come."""
+    """The events of a stream, one by one as they arrive."""
     fields: dict[str, str] = {}
     for line in response.iter_lines():
         if line:
@@ -166,7 +166,7 @@ def test_a_database_that_was_away_for_a_moment_costs_no_event(
 
 
 def assert_broken_off(lines: Iterator[str]) -> None:
-    # Without an `end`, as the job goes on, and before it is silent for so long that a ping is due.
+    # Without an `end`, as the job continues, and before a silence so long that a ping is due.
     assert not any(line.startswith(("event: end", ": ping")) for line in lines)
 
 

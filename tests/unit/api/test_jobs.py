@@ -1,4 +1,4 @@
-"""Jobs over HTTP: submission, lists, steering, curves."""
+"""Jobs over HTTP: submission, lists, cancelling and resuming, curves."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ def test_the_profile_is_the_sum_of_curves_however_long_they_are(client: TestClie
     url = f"{API}/jobs/{job.id}/profile"
     nothing = dict.fromkeys(("epochs", "data", "forward_backward", "tailness", "round", "other"), 0)
     assert client.get(url).json() == {**nothing, "evaluation": None}
-    epochs = 3000  # more than a curve's thinned points
+    epochs = 3000  # more than the points of a downsampled curve
     for phase, seconds in (("data", 0.25), ("forward_backward", 1.0), ("tailness", 0.125), ("round", 0.0)):
         rows.metric(job, f"{phase}_seconds", [seconds] * epochs)
     rows.metric(job, "epoch_seconds", [1.5] * epochs)

@@ -1,4 +1,4 @@
-"""The numbers of `/metrics`."""
+"""The values at `/metrics`."""
 
 from __future__ import annotations
 

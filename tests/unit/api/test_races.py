@@ -1,4 +1,5 @@
-"""Requests about a checkpoint while its trainer drops old ones, and two requests in one instant, on each engine."""
+"""Requests for a checkpoint while its trainer drops old ones, and two requests at once, on each
+engine."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ API = "/api/v1"
 
 @pytest.fixture
 def checkpoints(rows: Rows) -> list[Checkpoint]:
-    """Two, of a job that is being trained."""
+    """Two checkpoints of a job that is being trained."""
     job = rows.job(status="queued")
     return [rows.checkpoint(job, epoch) for epoch in (1, 2)]
 
@@ -43,7 +44,7 @@ def lease(checkpoints: list[Checkpoint]) -> Lease:
 
 
 def drop_the_first(session: Session, lease: Lease) -> list[str]:
-    """What the trainer does when it records a checkpoint."""
+    """Do what the trainer does when it records a checkpoint."""
     leases.write(session, lease, faults=0)
     dropped = recording.drop_old_checkpoints(session, lease.id, keep=1)
     session.flush()

@@ -1,4 +1,4 @@
-"""Requests, answers and their document come from the registries of probes and analyses."""
+"""Requests, responses and the OpenAPI document follow the registries of probes and analyses."""
 
 from __future__ import annotations
 

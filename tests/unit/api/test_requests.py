@@ -1,4 +1,4 @@
-"""The id of a request, and what is logged of it."""
+"""The id of a request, and its log lines."""
 
 from __future__ import annotations
 

@@ -110,7 +110,8 @@ def test_checkpoints_are_listed_newest_first(client: TestClient, rows: Rows) -> 
 
 @pytest.fixture(params=["folder", "memory"])
 def download(request: pytest.FixtureRequest, client: TestClient, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A stored checkpoint's address, with its files in a folder, and in a store that is no file system."""
+    """The address of a stored checkpoint, once with its files in a folder, once in a store that is
+    no file system."""
     if request.param == "memory":
         monkeypatch.setenv("COLT_ARTIFACTS_URL", "memory://downloads")
         forget_settings()

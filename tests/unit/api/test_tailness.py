@@ -79,7 +79,7 @@ def test_id_samples_by_latest_tailness(client: TestClient, measured: Job) -> Non
 def test_id_pages_stay_with_their_epoch(client: TestClient, measured: Job, rows: Rows) -> None:
     url = f"{API}/jobs/{measured.id}/tailness/samples"
     first = client.get(url, params={"limit": 6}).json()
-    rows.tailness(measured, 3, EPOCH_1[::-1])  # the run goes on between two pages
+    rows.tailness(measured, 3, EPOCH_1[::-1])  # the run continues between two pages
     second = client.get(url, params={"limit": 6, "cursor": first["next_cursor"]}).json()
     assert (second["epoch"], second["next_cursor"]) == (2, None)
     assert sorted(item["index"] for page in (first, second) for item in page["items"]) == list(range(10))
@@ -100,7 +100,7 @@ def test_id_samples_of_a_cluster(client: TestClient, measured: Job, rows: Rows) 
     assert page(cluster=1, label=1)["items"] == [6, 8]
     assert page(cluster=2)["items"] == []
     first = page(cluster=1, limit=2)
-    rows.sampling_round(measured, 3, *ROUND_2)  # the run goes on between two pages
+    rows.sampling_round(measured, 3, *ROUND_2)  # the run continues between two pages
     second = page(cluster=1, limit=2, cursor=first["next_cursor"])
     assert (first["items"], second["items"], second["round"], second["next_cursor"]) == ([6, 8], [9], 2, None)
     for changed in ({"cluster": 0}, {}, {"cluster": 1, "round": 3}):
@@ -199,7 +199,7 @@ def test_ood_pages_stay_with_their_round(client: TestClient, measured: Job, rows
     for _ in range(3):
         page = client.get(url, params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
         if cursor is None:
-            rows.sampling_round(measured, 3, *ROUND_1)  # the run goes on between two pages
+            rows.sampling_round(measured, 3, *ROUND_1)  # the run continues between two pages
         assert page["round"] == 2
         seen += [item["index"] for item in page["items"]]
         cursor = page["next_cursor"]

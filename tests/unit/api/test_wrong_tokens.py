@@ -1,4 +1,5 @@
-"""Who tries tokens has to wait; who has one, or keeps sending the same wrong one, locks nobody out."""
+"""A client that tries many tokens has to wait. One with a token, or with always the same wrong one,
+locks nobody out."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def token(home: object) -> str:
 
 @pytest.fixture
 def other_client(app: FastAPI, client: TestClient) -> Iterator[TestClient]:
-    """The same application, called from another address; without a lifespan of its own."""
+    """The same application, called from another address. It has no lifespan of its own."""
     yield TestClient(app, base_url="http://localhost", client=("192.0.2.7", 50_000))
 
 
@@ -67,7 +68,7 @@ def test_logins_are_refused_after_too_many_wrong_tokens_even_with_the_right_one(
 ) -> None:
     for number in range(MOST_WRONG):
         problem(client.post(f"{API}/session", json={"token": f"guess {number}"}), 401)
-    for tried in ("one more", token):  # the answer tells nothing of the token
+    for tried in ("one more", token):  # the answer reveals nothing about the token
         answer = client.post(f"{API}/session", json={"token": tried})
         assert "try again in" in str(problem(answer, 429)["detail"])
         assert 1 <= int(answer.headers["retry-after"]) <= WINDOW_SECONDS

@@ -1,4 +1,5 @@
-"""`colt backup` on a data folder of its own; tests/integration/test_backup.py restores a real service from one."""
+"""`colt backup` on a data folder of its own; tests/integration/test_backup.py restores a real
+service from one."""
 
 from __future__ import annotations
 
@@ -107,7 +108,8 @@ def test_what_the_copied_database_names_is_there_though_checkpoints_are_dropped(
     real = shutil.copy2
 
     def copy(source: Path, into: Path) -> None:
-        # First behind the first turn, which has listed the folders by now; then behind each copy of the database.
+        # First behind the first turn, which has listed the folders by now; then behind each copy of
+        # the database.
         if next(left, None) is not None:
             checkpoints.replace()
         real(source, into)

@@ -32,7 +32,8 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def service(database_url: str, home: Path) -> Iterator[Engine]:
-    """A service whose database and store are whole: a data set, an upload, a job with two checkpoints."""
+    """A service whose database and store are whole: a data set, an upload, a job with two
+    checkpoints."""
     with worker_settings(home, database_url) as engine:
         images = get_artifacts().write("datasets/d/attempt/images.npy", [b"images"])
         dataset = add_dataset(
@@ -244,7 +245,7 @@ def test_the_files_of_another_service_are_left_alone(service: Engine, home: Path
         if path.is_file():
             leave(path)
     before = stored(home)
-    for table in ("checkpoints", "uploads", "jobs", "datasets"):  # as in a database that was made anew
+    for table in ("checkpoints", "uploads", "jobs", "datasets"):  # as in a new database
         with writing() as session:
             session.execute(text(f"DELETE FROM {table}"))
     code, told = examined(capsys, fix=True)

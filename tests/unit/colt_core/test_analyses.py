@@ -1,4 +1,5 @@
-"""Each analysis against a case worked by hand, and what must hold of it whatever the numbers are."""
+"""Each analysis against a case worked by hand, and what must hold of it whatever the numbers
+are."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def rotation(dim: int) -> np.ndarray:
 
 
 def test_uniformity_by_hand() -> None:
-    # Squared distances 2, 4 and 2; so log((2 exp(-4) + exp(-8)) / 3) = log((0.0366313 + 0.0003355) / 3).
+    # Squared distances 2, 4 and 2; so log((2 exp(-4) + exp(-8)) / 3) = log((0.0366313 + 0.0003355)
+    # / 3).
     z = np.array(circle(0, 90, 180), dtype=np.float32)
     assert uniformity(z) == pytest.approx(-4.39634, abs=1e-5)
 
@@ -96,7 +98,8 @@ def test_tail_share_by_hand() -> None:
     labels_by_tailness = np.array([2, 0, 2, 0, 1, 0, 1, 0, 0, 0])
     shuffled = np.random.default_rng(0).permutation(10)
     tailness, labels = np.arange(9, -1, -1, dtype=np.float32)[shuffled], labels_by_tailness[shuffled]
-    # Class 2 is 2 of 10. Of the first 1: 1 of 1, over 0.2. Of the first ceil(2.5) = 3: 2 of 3. Of 5: 2 of 5.
+    # Class 2 is 2 of 10. Of the first 1: 1 of 1, over 0.2. Of the first ceil(2.5) = 3: 2 of 3. Of
+    # 5: 2 of 5.
     assert tail_share(tailness, labels, [2], [10, 25, 50, 100]) == pytest.approx([5, 2 / 3 / 0.2, 2, 1])
     # Class 0 is 6 of 10. 0 of 1; 1 of 3; 2 of 5; all.
     assert tail_share(tailness, labels, [0], [10, 25, 50, 100]) == pytest.approx([0, 1 / 3 / 0.6, 0.4 / 0.6, 1])
@@ -130,7 +133,8 @@ def test_tail_share_refuses_what_it_cannot_count() -> None:
 
 
 def test_cluster_minority_by_hand() -> None:
-    # cluster 0: minority 0 of 1, tailness 0; cluster 2: 1 of 2, mean 1; cluster 3: 2 of 2, mean 1; cluster 1 is empty.
+    # Cluster 0: minority 0 of 1, tailness 0. Cluster 1 is empty. Cluster 2: 1 of 2, mean 1.
+    # Cluster 3: 2 of 2, mean 1.
     cluster = np.array([3, 0, 2, 2, 3])
     labels = np.array([7, 0, 1, 5, 5])
     tailness = np.array([1, 0, 3, -1, 1], dtype=np.float32)
@@ -138,7 +142,8 @@ def test_cluster_minority_by_hand() -> None:
     assert found.size == [1, 2, 2]
     assert found.minority_share == [0, 0.5, 1]
     assert found.tailness == [0, 1, 1]
-    # Means 1/2 and 2/3; Sxy = (-1/2)(-2/3) + (1/2)(1/3) = 1/2; Sxx = 1/2; Syy = 4/9 + 1/9 + 1/9 = 2/3.
+    # Means 1/2 and 2/3; Sxy = (-1/2)(-2/3) + (1/2)(1/3) = 1/2; Sxx = 1/2; Syy = 4/9 + 1/9 + 1/9 =
+    # 2/3.
     assert found.slope == pytest.approx(1)
     assert found.intercept == pytest.approx(1 / 6)
     assert found.r == pytest.approx(0.5 / (0.5 * 2 / 3) ** 0.5)
@@ -162,13 +167,15 @@ def test_misclassification_by_hand() -> None:
     predictions = np.array([0, 0, 1, 2, 0, 0, 1, 0])
     found = misclassification_matrix(predictions, labels, class_counts=[5, 90, 20])
     assert found.counts == [[2, 1, 1], [2, 1, 0], [1, 0, 0]]
-    # 5 wrong of 8. Balanced: row 0 5 * 4/8 / 2 = 1.25 a cell, row 1 5 * 3/8 / 2 = 0.9375, row 2 5 * 1/8 / 2 = 0.3125.
+    # 5 wrong of 8. Balanced: row 0 5 * 4/8 / 2 = 1.25 a cell, row 1 5 * 3/8 / 2 = 0.9375, row 2 5 *
+    # 1/8 / 2 = 0.3125.
     assert found.normalized == [[None, 0.8, 0.8], [pytest.approx(32 / 15), None, 0], [3.2, 0, None]]
     assert found.order == [1, 2, 0]
 
 
 def test_balanced_confusion_is_1_everywhere() -> None:
-    # Each of 4 classes: 2 right, and one error into each other class: W / (C (C - 1)) = 12 / 12 = 1.
+    # Each of 4 classes: 2 right, and one error into each other class: W / (C (C - 1)) = 12 / 12 =
+    # 1.
     pairs = [(true, predicted) for true in range(4) for predicted in [true, *range(4)]]
     labels, predictions = (np.array(column) for column in zip(*pairs, strict=True))
     found = misclassification_matrix(predictions, labels, [1, 1, 1, 1])
@@ -178,7 +185,8 @@ def test_balanced_confusion_is_1_everywhere() -> None:
 def test_where_nothing_can_be_divided_stands_null() -> None:
     right = np.array([0, 1, 1])
     assert misclassification_matrix(right, right, [1, 1]).normalized == [[None, None], [None, None]]
-    # Class 2 has no test image; what is wrongly called 2 counts all the same: 1 wrong of 2, expected 1/4 a cell.
+    # Class 2 has no test image; what is wrongly called 2 counts all the same: 1 wrong of 2,
+    # expected 1/4 a cell.
     found = misclassification_matrix(np.array([2, 1]), np.array([0, 1]), [3, 2, 1])
     assert found.normalized == [[None, 0, 4], [0, None, 0], [None, None, None]]
     assert misclassification_matrix(np.array([0]), np.array([0]), [3]).normalized == [[None]]
@@ -190,8 +198,9 @@ def test_where_nothing_can_be_divided_stands_null() -> None:
 
 
 def test_connectivity_by_hand() -> None:
-    # Nearest views of a, b: 90 and 120 degrees, chord 2 sin 15 = 0.518; of b, c: 180 and 240, 1.0; of a, c: 0 and 250,
-    # 2 sin 55 = 1.638. The OOD image is 1.0 from a (300 and 360), 1.414 from b (180 and 270), 0.347 from c (250, 270).
+    # Nearest views of a, b: 90 and 120 degrees, chord 2 sin 15 = 0.518. Of b, c: 180 and 240, 1.0.
+    # Of a, c: 0 and 250, 2 sin 55 = 1.638. The OOD image is 1.0 from a (300 and 360), 1.414 from b
+    # (180 and 270), 0.347 from c (250, 270).
     a, b, c = circle(0, 90), circle(120, 180), circle(240, 250)
     other_class = circle(91, 121)
     z = np.array([a, other_class, b, c], dtype=np.float32)
@@ -207,7 +216,8 @@ def test_connectivity_by_hand() -> None:
 
 
 def test_a_bridge_is_one_and_the_same_image() -> None:
-    # Each of the pair has an OOD image right beside it, and the two OOD images share a point: no bridge all the same.
+    # Each of the pair has an OOD image right beside it, and the two OOD images share a point: no
+    # bridge all the same.
     z = np.array([circle(0), circle(180)], dtype=np.float32).repeat(2, axis=1)
     ood = np.array([circle(1, 90), circle(179, 90)], dtype=np.float32)
     assert connectivity(z, np.array([0, 0]), [0.1], ood).with_ood == [0]
@@ -241,7 +251,8 @@ def test_connectivity_without_a_pair_and_of_what_does_not_fit() -> None:
 
 
 def test_the_principal_components_by_hand() -> None:
-    # On a line through (1, 0, 1) / sqrt 2 at 0, 1 and 5: centred -2, -1 and 3, the second component 0.
+    # On a line through (1, 0, 1) / sqrt 2 at 0, 1 and 5: centred -2, -1 and 3, the second component
+    # 0.
     z = np.outer([0, 1, 5], np.array([1, 0, 1]) / 2**0.5).astype(np.float32)
     points = feature_map(z, "pca")
     assert np.sign(points[2, 0]) * points[:, 0] == pytest.approx([-2, -1, 3], abs=1e-5)

@@ -1,4 +1,5 @@
-"""Archives from strangers: what is honest is read, what is not is refused by a message that names it."""
+"""Archives from strangers: what is honest is read, what is not is refused by a message that names
+it."""
 
 from __future__ import annotations
 
@@ -181,7 +182,8 @@ def test_too_many_members_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cat/1.png", "images.npy"])
 def test_a_bomb_of_members_is_refused_before_each_becomes_an_object(tmp_path: Path, name: str) -> None:
-    # The same member listed 100,000 times, each in 60 bytes; the number in the zip's own end says 1.
+    # The same member listed 100,000 times, each in 60 bytes; the number in the zip's own end says
+    # 1.
     path = write_zip(tmp_path / "a.zip", [(name, b"x")])
     content = path.read_bytes()
     start, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
@@ -384,7 +386,8 @@ def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
 
 
 def _mutations(content: bytes, count: int) -> Iterator[bytes]:
-    """The content cut short, or with some bytes changed; at its ends, where headers are, more often."""
+    """The content cut short, or with some bytes changed; at its ends, where headers are, more
+    often."""
     rng = np.random.default_rng(0)
     for i in range(count):
         if i % 4 == 0:

@@ -74,7 +74,8 @@ def test_crop_equals_pil_up_to_its_rounding_to_8_bits() -> None:
         t, x, h, w = (int(value[i]) for value in (top, left, box_h, box_w))
         pil = Image.fromarray(image.permute(1, 2, 0).numpy()).crop((x, t, x + w, t + h))
         expected = torch.from_numpy(np.array(pil.resize((32, 32), Image.Resampling.BICUBIC))).permute(2, 0, 1)
-        # PIL rounds after each of its two passes, and cuts off the first one's overshoot at the few sharp edges.
+        # PIL rounds after each of its two passes, and cuts off the first one's overshoot at the few
+        # sharp edges.
         gap = (actual[i] - expected.float()).abs()
         assert gap.quantile(0.99) < 1.5 and gap.mean() < 0.4
 
@@ -90,7 +91,8 @@ def test_crop_of_large_images_equals_pil_to_one_level(side: int, size: int) -> N
         expected = torch.from_numpy(np.array(pil.resize((size, size), Image.Resampling.BICUBIC))).permute(2, 0, 1)
         expected = expected.flip(2) if flip else expected
         gap = (view.int() - expected.int()).abs()
-        # Torch's weights have 16 bits, PIL's 22: hardly a value differs, and by more than a level a few in 100,000.
+        # Torch's weights have 16 bits, PIL's 22: hardly a value differs, and by more than a level a
+        # few in 100,000.
         assert (gap > 0).float().mean() < 0.02 and (gap > 1).float().mean() < 5e-4 and gap.max() <= 2
 
 

@@ -26,7 +26,8 @@ def soft_photos(count: int) -> Tensor:
 
 
 def photographs(side: int) -> Tensor:
-    """Squares of a photograph of a temple and one of a flower, at 32 pixels from a third of their size."""
+    """Squares of a photograph of a temple and one of a flower, at 32 pixels from a third of their
+    size."""
     scale = 3 if side == 32 else 1
     squares = []
     for name in ("china.jpg", "flower.jpg"):

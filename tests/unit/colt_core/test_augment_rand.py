@@ -76,7 +76,8 @@ def pil_operation(image: Image.Image, name: str, level: float, sign: float, cent
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_equals_pils(name: str) -> None:
-    # None by which a shear meets pixel borders exactly: there PIL's steps of 2^-16 pixel choose the side.
+    # None by which a shear meets pixel borders exactly: there PIL's steps of 2^-16 pixel choose the
+    # side.
     levels = torch.tensor([0.0, 3.1, 10.1, 14.2, 17.7, 22.0, 26.3, 29.9] * 2)
     images, count = photos(len(levels)), len(levels)
     parameters = RandAugmentParameters(

@@ -37,7 +37,8 @@ def torchvision_views(images: Tensor) -> Tensor:
 
 
 def statistics(views: Tensor) -> Tensor:
-    """(B, 13) of each view: means and deviations of the channels, what they share, and where the light is."""
+    """(B, 13) of each view: means and deviations of the channels, what they share, and where the
+    light is."""
     red, green, blue = (views.mean(dim=(2, 3))).unbind(1)
     luma = views.mean(dim=1)
     half = views.shape[3] // 2

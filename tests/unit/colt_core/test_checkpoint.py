@@ -122,7 +122,8 @@ def test_the_export_loads_into_torchvision_and_gives_the_same_features(tmp_path:
 
 
 def test_the_same_state_gives_the_same_bytes(state: dict[str, Any], tmp_path: Path) -> None:
-    """So whoever writes a checkpoint again, such as a process that lost the job meanwhile, changes nothing."""
+    """So a process that writes a checkpoint again changes nothing, even if it has lost the job
+    meanwhile."""
     for name in ("a.pt", "b.pt"):
         save_checkpoint(state, tmp_path / name)
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()

@@ -37,7 +37,8 @@ SETTINGS = {
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with data.npz (two classes, bright and dark), pool.npz and config.yaml, to work in."""
+    """A folder with data.npz (two classes, bright and dark), pool.npz and config.yaml, to work
+    in."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     images = (rng.integers(0, 100, (60, 16, 16, 3)) + 150 * labels[:, None, None, None]).astype(np.uint8)

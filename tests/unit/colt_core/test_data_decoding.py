@@ -1,4 +1,5 @@
-"""Decoding by several processes: the same images, errors and order as by one, and nobody left behind."""
+"""Decoding by several processes: the same images, errors and order as by one, and nobody left
+behind."""
 
 from __future__ import annotations
 

@@ -82,7 +82,8 @@ def test_a_class_short_of_leftovers_is_topped_up_from_its_training_images() -> N
     candidates = np.arange(260)
     train = np.concatenate([np.arange(90), np.arange(100, 150), np.arange(200, 210)])
     probe = probe_part(labels, candidates, train, seed=0)
-    # The rarest class has 60 images in all, so P = min(60, max(50, 6)) = 50; class 0 has 10 left, so 40 are topped up.
+    # The rarest class has 60 images in all, so P = min(60, max(50, 6)) = 50; class 0 has 10 left,
+    # so 40 are topped up.
     assert np.bincount(labels[probe]).tolist() == [50, 50, 50]
     shared = np.intersect1d(probe, train)
     assert np.bincount(labels[shared], minlength=3).tolist() == [40, 0, 0]

@@ -1,4 +1,5 @@
-"""Folders, archives and npz to labelled sources and pools; and what is said of those that do not work."""
+"""Folders, archives and npz to labelled sources and pools; and what is said of those that do not
+work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Ranks that share a batch: rows, gathered embeddings, batch norm and gradients are those of one process.
+"""Ranks that share a batch: rows, gathered embeddings, batch norm and gradients are those of one
+process.
 
 Functions named `_on_...` run in each of several real processes, joined by gloo.
 """
@@ -138,7 +139,8 @@ def test_batch_norm_of_bfloat16(on_ranks: OnRanks) -> None:
 
 def _on_loss_and_gradient(ranks: Ranks, framework: str) -> None:
     made = config(framework=framework)
-    # In float64, as batch norm of two samples blows rounding up: z is rounded to float32 in the same way everywhere.
+    # In float64, as batch norm of two samples blows rounding up: z is rounded to float32 in the
+    # same way everywhere.
     one, many = (build_framework(made, 26).double().train() for _ in range(2))
     with_global_statistics(many)
     for network in (one, many):

@@ -1,4 +1,5 @@
-"""What holds of every framework: order of samples, exchanged views, duplicates, OOD shares, tiny batches, precision."""
+"""What holds of every framework: order of samples, exchanged views, duplicates, OOD shares, tiny
+batches, precision."""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ def test_permuting_a_batch_permutes_its_losses_and_scores(made: dict[str, Any]) 
 
 @EVERY
 def test_views_can_be_swapped_where_both_go_through_one_branch(made: dict[str, Any]) -> None:
-    """SimCLR cannot tell its views apart. In SDCLR view 1 is the dense branch's by design; without a mask it is not."""
+    """SimCLR cannot tell its views apart. In SDCLR view 1 is the dense branch's by design; without
+    a mask it is not."""
     model, both = framework(made), views(5)
     losses = [nt_xent(model(each).z, 0.2)[1] for each in (both, swapped(both))]
     if not hasattr(model, "pruned_backbone"):
@@ -79,7 +81,8 @@ def test_duplicated_images_have_one_embedding_loss_and_score(made: dict[str, Any
 def test_any_share_of_ood_images_in_any_batch_trains(
     made: dict[str, Any], batch_size: int, num_ood: int, seed: int
 ) -> None:
-    """None, all, and a batch of two among them: every parameter gets a gradient, and it is finite."""
+    """None, all, and a batch of two among them: every parameter gets a gradient, and it is
+    finite."""
     model, is_ood = framework(made), torch.arange(batch_size) < num_ood
     outputs = model(views(batch_size, seed))
     z = outputs.z

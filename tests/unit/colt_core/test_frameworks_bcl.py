@@ -1,4 +1,5 @@
-"""BCL's momentum losses and strengths against loops over samples that follow the formulas word for word."""
+"""BCL's momentum losses and strengths against loops over samples that follow the formulas word for
+word."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def slow_strengths(average: dict[int, float], num_train: int) -> list[float]:
 @settings(max_examples=15)
 @given(num_train=st.integers(4, 9), beta=st.sampled_from([0.0, 0.5, 0.97]), seed=st.integers(0, 10_000))
 def test_averages_and_strengths_are_the_formulas(num_train: int, beta: float, seed: int) -> None:
-    """Three epochs of batches of 3, a few samples missed in each, OOD samples among them with the same indices."""
+    """Three epochs of batches of 3, a few samples missed in each, OOD samples among them with the
+    same indices."""
     draw, framework = random.Random(seed), bcl(num_train, beta)
     average: dict[int, float] = {}
     for epoch in (1, 2, 3):

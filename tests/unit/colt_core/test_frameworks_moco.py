@@ -1,4 +1,5 @@
-"""MoCo v2 against a slow reference that is written down as the paper reads: one anchor, one key, one step at a time."""
+"""MoCo v2 against a slow reference that is written down as the paper reads: one anchor, one key,
+one step at a time."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def views(size: int, seed: int = 0) -> Tensor:
 
 
 def slow_losses(queries: Tensor, keys: Tensor, queue: Tensor) -> list[float]:
-    """-log( exp(q.k+ / tau) / (exp(q.k+ / tau) + sum over the queue of exp(q.k / tau)) ), a sample's two directions."""
+    """-log( exp(q.k+ / tau) / (exp(q.k+ / tau) + sum over the queue of exp(q.k / tau)) ), a
+    sample's two directions."""
     size = len(queries) // 2
     losses = []
     for i in range(size):

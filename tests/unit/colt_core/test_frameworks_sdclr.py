@@ -1,4 +1,5 @@
-"""SDCLR against a slow, obvious reference: the pruned branch as a second network, its weights copied and zeroed."""
+"""SDCLR against a slow, obvious reference: the pruned branch as a second network, its weights
+copied and zeroed."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ def slow_masks(backbone: nn.Module, share: float) -> dict[str, Tensor]:
 
 
 def pruned_copy(network: nn.Module, branch: PrunedBranch, masks: dict[str, Tensor]) -> nn.Module:
-    """A network of its own: zeros where the mask says so, and the pruned branch's batch norms in place of the dense."""
+    """A network of its own: zeros where the mask says so, and the pruned branch's batch norms in
+    place of the dense."""
     copied = deepcopy(network)
     for name, mask in masks.items():
         copied.get_submodule(name).weight.data *= mask

@@ -1,4 +1,5 @@
-"""A new framework and a new sampler: registered, configured, trained, resumed, with no other file changed."""
+"""A new framework and a new sampler: registered, configured, trained, resumed, with no other file
+changed."""
 
 from __future__ import annotations
 

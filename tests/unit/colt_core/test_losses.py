@@ -1,4 +1,5 @@
-"""The losses against slow, obvious loops that follow the formulas word for word, and against gradcheck."""
+"""The losses against slow, obvious loops that follow the formulas word for word, and against
+gradcheck."""
 
 import math
 

@@ -1,4 +1,5 @@
-"""MAK's choice from ready measures, against slow, obvious ones: score, candidates, farthest first."""
+"""MAK's choice from ready measures, against slow, obvious ones: score, candidates, farthest
+first."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def round_inputs(num_id: int, num_pool: int, budget: int, seed: int = 0) -> Roun
 
 
 def slow_farthest_first(features: Float32, others: Float32, count: int) -> list[int]:
-    """Every pick looks at all similarities to all others and picks anew."""
+    """Every pick looks again at all similarities to all others."""
     picks: list[int] = []
     for _ in range(count):
         nearest = {
@@ -113,7 +114,8 @@ def test_duplicates_are_picked_once_each_and_last() -> None:
 def test_equal_ones_go_by_index() -> None:
     inputs = round_inputs(num_id=4, num_pool=200, budget=40)
     axes = np.eye(9, dtype=np.float32)
-    # In the last case the scores choose the candidates, the last 60, and among those all are equally far.
+    # In the last case the scores choose the candidates, the last 60, and among those all are
+    # equally far.
     for loss, expected in (
         (np.full(200, 3.3), range(40)),
         (np.arange(200) % 2, range(1, 81, 2)),

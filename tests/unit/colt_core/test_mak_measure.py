@@ -1,4 +1,5 @@
-"""What MAK measures of a pool, against slow, obvious loops; and runs with it, from configuration to resume."""
+"""What MAK measures of a pool, against slow, obvious loops; and runs with it, from configuration to
+resume."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ from tests.support.tiny_runs import POOL, TRAIN, config, difference, kinds, run
 
 
 def slow_pairwise_loss(z: list[list[list[float]]], temperature: float) -> list[float]:
-    """By the definition: every pair of passes a batch of 2B views, every anchor a sum over its 2B - 1 others."""
+    """By the definition: every pair of passes a batch of 2B views, every anchor a sum over its 2B -
+    1 others."""
     passes, batch = len(z), len(z[0])
     losses = [0.0] * batch
     pairs = list(combinations(range(passes), 2))
@@ -81,7 +83,8 @@ def measured(**settings: Any) -> tuple[Framework, BatchAugmenter, PretrainConfig
 
 @pytest.mark.parametrize("changed", [{}, {"framework": "bcl", "bcl_variant": "D"}])
 def test_a_pool_is_measured_as_by_hand(changed: dict[str, Any]) -> None:
-    """Through the dense branch, and by views without RandAugment, where a framework has a pruned one and operations."""
+    """Through the dense branch, and by views without RandAugment, where a framework has a pruned
+    one and operations."""
     framework, augment, made = measured(**changed)
     strength = torch.zeros(made.batch_size) if changed else None
     if isinstance(framework, BCL):

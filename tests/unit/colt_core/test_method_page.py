@@ -12,7 +12,8 @@ import colt_core
 from colt_core.config import config_schema
 
 PAGE = Path(__file__).parents[3] / "docs" / "method.md"
-# `name`, `name(...)`, `module.name` in code quotes; what holds a blank, a slash or a sign is no name.
+# `name`, `name(...)`, `module.name` in code quotes; what holds a blank, a slash or a sign is no
+# name.
 NAMES = re.findall(r"`([A-Za-z_][\w.]*)(?:\([^`]*\)|=[^`]*)?`", PAGE.read_text("utf-8"))
 WORDS = {"colt_core", "none", "PretrainConfig"}
 

@@ -1,4 +1,5 @@
-"""A probe that is defined here alone goes through settings, problem and evaluation like the others."""
+"""A probe that is defined here alone goes through settings, problem and evaluation like the
+others."""
 
 from __future__ import annotations
 

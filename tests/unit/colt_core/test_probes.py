@@ -135,7 +135,8 @@ def test_configurations_that_make_no_sense_are_refused() -> None:
 
 
 def _colours(per_class: int = 12, val: int = 0) -> ImageDataset:
-    """Three classes that differ by the colour of their 16 px images; train (imbalanced), probe, val and test."""
+    """Three classes that differ by the colour of their 16 px images; train (imbalanced), probe, val
+    and test."""
     counts = {"train": (9, 6, 3), "probe": (per_class,) * 3, "val": (val,) * 3, "test": (6, 6, 6)}
     labels = np.concatenate([np.repeat(np.arange(3), of_part) for of_part in counts.values()])
     images = np.random.default_rng(0).integers(0, 60, (len(labels), 3, 16, 16))
@@ -211,7 +212,8 @@ def test_more_shots_than_images_is_said_before_anything_runs(backbone: Backbone)
 
 
 def test_the_sgd_probe_keeps_the_layer_that_validated_best(backbone: Backbone) -> None:
-    # On labels without meaning accuracy goes up and down from epoch to epoch; the best so far can only rise.
+    # On labels without meaning accuracy goes up and down from epoch to epoch; the best so far can
+    # only rise.
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (60, 3, 16, 16), dtype=np.uint8), rng.integers(0, 3, 60)
     learn, val = np.arange(30), np.arange(30, 60)
@@ -226,7 +228,8 @@ def test_the_sgd_probe_keeps_the_layer_that_validated_best(backbone: Backbone) -
 
 
 def _noise(probe: int = 40, val: int = 0) -> ImageDataset:
-    """Labels without meaning: a classifier shows by its predictions which images it learned from."""
+    """Labels without meaning: a classifier shows by its predictions which images it learned
+    from."""
     sizes = {"train": 10, "probe": probe, "val": val, "test": 60}
     ends = np.cumsum([0, *sizes.values()])
     rng = np.random.default_rng(0)

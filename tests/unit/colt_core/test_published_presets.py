@@ -1,4 +1,5 @@
-"""The values of the published presets, by framework; how they train is in tests/integration/colt_core."""
+"""The values of the published presets, by framework; how they train is in
+tests/integration/colt_core."""
 
 from __future__ import annotations
 

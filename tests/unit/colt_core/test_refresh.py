@@ -1,4 +1,5 @@
-"""Rounds that embed a part of the pool anew (`pool_refresh: candidates`), and pools too large for memory."""
+"""Rounds that embed a part of the pool again (`pool_refresh: candidates`), and pools too large for
+memory."""
 
 from __future__ import annotations
 
@@ -128,7 +129,8 @@ def test_the_first_round_is_that_of_a_full_run(candidates_run: list[Any]) -> Non
 
 
 def test_later_rounds_embed_a_part_and_pick_from_it(candidates_run: list[Any]) -> None:
-    """Each is found again from the weights before it; a resumed run would see the checkpoint alone."""
+    """Each is found again from the weights before it; a resumed run would see the checkpoint
+    alone."""
     rounds = kinds(candidates_run, RoundDone)
     assert len(rounds) == 4
     states = {event.epoch: event.state for event in kinds(candidates_run, CheckpointReady)}
@@ -256,8 +258,8 @@ def test_a_run_on_a_large_pool_is_near_that_in_memory(refresh: str, monkeypatch:
     monkeypatch.setattr(pool_embeddings, "LARGEST_IN_MEMORY", 0)
     rounds = kinds(run(made), RoundDone)
     assert len(rounds) == 4  # the later ones are with other weights already
-    # The tiny net's directions differ by so little that rounding may change the picks, but not how near they are, and
-    # which images an image's tailness is taken from.
+    # The tiny net's directions differ little, so rounding may change the picks and the images that
+    # a tailness is taken from. It does not change how near they are.
     near, nearest = (np.sort(event.ood_similarity[event.selected]) for event in (rounds[0], expected))
     np.testing.assert_allclose(near, nearest, atol=2e-3)
     np.testing.assert_allclose(rounds[0].ood_similarity, expected.ood_similarity, atol=1e-3)

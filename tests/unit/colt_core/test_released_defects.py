@@ -1,4 +1,5 @@
-"""Each defect of the released code, shown where it can be, and that it is not repeated here (docs/method.md)."""
+"""Each defect of the released code, shown where it can be, and that it is not repeated here
+(docs/method.md)."""
 
 from __future__ import annotations
 
@@ -35,11 +36,13 @@ def one_round(id_z: Float32, tailness: Float32, **settings: object) -> dict[str,
 
 
 def test_the_short_last_batch_does_not_inflate_its_samples_scores() -> None:
-    # The defect: with fewer negatives the k largest hold more of the probability, so both look like head samples.
+    # The defect: with fewer negatives the k largest hold more of the probability, so both look like
+    # head samples.
     view1, view2 = torch.from_numpy(unit_rows(128, 1)).chunk(2)
     short = torch.cat([view1[:8], view2[:8]])
     assert (negative_tailness(short, 0.2, 10) < negative_tailness(torch.cat([view1, view2]), 0.2, 10)[:8]).all()
-    # 4 steps of 8 images, the last of 2: those two have no score yet after one epoch, and stand at the mean.
+    # 4 steps of 8 images, the last of 2: those two have no score yet after one epoch, and stand at
+    # the mean.
     epoch = kinds(run(config(sampler="none", epochs=1)), EpochDone)[0]
     values, counts = np.unique(epoch.tailness, return_counts=True)
     assert counts.max() == 2
@@ -127,7 +130,8 @@ def test_the_guards_hold_in_a_run() -> None:
 
 @pytest.mark.parametrize("num_ranks", [2, 3, 5])
 def test_several_processes_neither_lose_nor_double_a_sample_where_sizes_do_not_divide(num_ranks: int) -> None:
-    # The defect: a sampler that gives every process equally many samples repeats some of them, or leaves some out.
+    # The defect: a sampler that gives every process equally many samples repeats some of them, or
+    # leaves some out.
     for drop_last, wrong in ((False, 30), (True, 25)):
         parts = [DistributedSampler(range(26), num_ranks, rank, drop_last=drop_last) for rank in range(num_ranks)]
         assert (sum(map(len, parts)) == 26) == (num_ranks == 2)

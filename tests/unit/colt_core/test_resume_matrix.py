@@ -1,4 +1,5 @@
-"""Every framework with every sampler: stopped at random steps and resumed, a run ends bit for bit the same."""
+"""Every framework with every sampler: stopped at random steps and resumed, a run ends bit for bit
+the same."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ FRAMEWORKS: dict[str, dict[str, Any]] = {
 def test_stopped_at_random_steps_and_resumed_it_ends_bit_for_bit_the_same(
     framework: str, sampler: str, tmp_path: Path
 ) -> None:
-    """All events are compared, losses, tailness and picks among them, and the last state: weights and all else.
+    """All events are compared, losses, tailness and picks among them, and the last state: weights
+    and all else.
 
     Three epochs of 3 + 4 + 4 steps, for sampler "none" 3 each.
     """

@@ -370,7 +370,8 @@ def test_a_round_reads_every_setting(setting: str, value: object, changed: str) 
 
 
 def test_colt_picks_around_the_tail() -> None:
-    """The cluster of least-crowded images gets most of the budget, and its OOD neighbours the highest tailness."""
+    """The cluster of least-crowded images gets most of the budget, and its OOD neighbours the
+    highest tailness."""
     id_z, ood_z = blobs([60, 30, 8]), blobs([40, 40, 40], seed=1)
     tailness = np.repeat(np.array([-0.9, -0.8, -0.1], dtype=np.float32), [60, 30, 8])
     chosen = config(num_clusters=3, cluster_temperature=0.5)

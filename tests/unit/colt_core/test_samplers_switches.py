@@ -1,4 +1,5 @@
-"""Every switch of the samplers, from a configuration through a run: what it changes, and what it does not."""
+"""Every switch of the samplers, from a configuration through a run: what it changes, and what it
+does not."""
 
 from __future__ import annotations
 
@@ -91,7 +92,8 @@ def test_a_matched_run_has_the_steps_and_learning_rates_of_a_run_with_ood_images
 
 
 def test_only_the_first_pass_of_an_epoch_is_scored() -> None:
-    # The learning rate moves no weight, and each score is the last value alone: a second pass would replace it.
+    # The learning rate moves no weight, and each score is the last value alone: a second pass would
+    # replace it.
     still = {"learning_rate": 1e-12, "final_learning_rate": 0, "tailness_momentum": 0, "precision": "fp32"}
     runs = [
         kinds(list(pretrain(config(sampler="none", match_steps=on, epochs=3, **still), TRAIN)), EpochDone)

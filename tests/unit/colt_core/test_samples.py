@@ -53,7 +53,7 @@ def test_glyphs_and_patches_are_many_different_images_and_always_the_same() -> N
     assert pool.images.shape == (2000, 3, 32, 32)
     assert all(np.array_equal(pool.images[position], image) for position, image in again.items())
     assert len({image.tobytes() for image in pool.images}) == 2000
-    assert (pool.images[:1200].std(axis=(1, 2, 3)) > 10).all()  # every glyph stands out from its ground
+    assert (pool.images[:1200].std(axis=(1, 2, 3)) > 10).all()  # every glyph contrasts with its ground
 
 
 def test_names_that_do_not_exist() -> None:

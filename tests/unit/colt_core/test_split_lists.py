@@ -1,4 +1,5 @@
-"""Published splits as text lists: which images they keep, and what is said of lists that do not fit."""
+"""Published splits as text lists: which images they keep, and what is said of lists that do not
+fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How a run tells what it computes on, where its time went, and what its steps gave, at once or a step later."""
+"""How a run reports its device, where its time went, and the results of its steps, at once or a
+step later."""
 
 from __future__ import annotations
 

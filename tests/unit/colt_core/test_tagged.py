@@ -1,4 +1,5 @@
-"""Settings of probes and analyses: which kind they are of, what it reads, and rows that older versions wrote."""
+"""Settings of probes and analyses: which kind they are of, what it reads, and rows that older
+versions wrote."""
 
 from __future__ import annotations
 

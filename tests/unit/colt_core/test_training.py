@@ -122,14 +122,14 @@ def test_another_seed_gives_another_run(uninterrupted: dict[str, list[Event]]) -
     assert difference(other[0], uninterrupted["none"][0])
 
 
-# `should_stop` is asked after each of the 22 steps and, by the samplers, in each of the 2 rounds before the training
-# images and before the pool are embedded, and after it.
+# `should_stop` is asked after each of the 22 steps. In each of the 2 rounds the samplers ask it
+# too: before the training images and before the pool are embedded, and after that.
 @pytest.mark.parametrize(
     ("sampler", "asked"),
     [
         ("none", 1),
         ("random", 11),  # after round 1, before a step of its epoch
-        ("colt", 8),  # the last step of epoch 2, before its end is told
+        ("colt", 8),  # the last step of epoch 2, before its end is reported
         ("colt", 9),  # in round 1, which is broken off
         ("colt", 10),
         ("colt", 11),

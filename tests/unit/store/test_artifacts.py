@@ -18,7 +18,8 @@ from tests.support.files import files_under
 
 @pytest.fixture(params=["folder", "elsewhere"])
 def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
-    """A store in a folder, and one that is no folder (as S3 is none), whose files must be fetched."""
+    """A store in a folder, and one that is no folder (as S3 is none), whose files must be
+    fetched."""
     url = str(tmp_path / "artifacts") if request.param == "folder" else f"memory://colt-{new_id()}"
     return ArtifactStore(url, tmp_path / "cache")
 

@@ -20,7 +20,7 @@ from tests.support.processes import free_port
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
-    """The process's settings, read anew from variables that the test sets."""
+    """The process's settings, read again from variables that the test sets."""
     monkeypatch.setenv("COLT_HOME", str(tmp_path))
     get_settings.cache_clear()
     get_celery.cache_clear()

@@ -1,4 +1,5 @@
-"""Sessions: no update is lost between processes, readers hold up no writer, and times come back as UTC."""
+"""Sessions: no update is lost between processes, readers block no writer, and times come back as
+UTC."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ Written = Callable[[], str]
 
 @pytest.fixture
 def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Written]:
-    """What this process has logged since it was last asked; logging is put back as it was afterwards."""
+    """What this process has logged since it was last asked; logging is put back as it was
+    afterwards."""
     root, hook = logging.getLogger(), sys.excepthook
     handlers, level = root.handlers[:], root.level
     get_settings.cache_clear()

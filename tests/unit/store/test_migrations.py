@@ -59,7 +59,8 @@ def test_foreign_keys_are_enforced_again_after_an_upgrade(tmp_path: Path) -> Non
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 LEASED = {"attempts": 1, "worker_id": "w"}
 PACKED = dict.fromkeys(("ood_tailness", "ood_cluster", "ood_similarity", "ood_selected", "id_cluster"), b"\x01\x02")
-# Rows that each revision could hold, those that others refer to first; a later one adds to the earlier.
+# Rows that each revision could hold, those that others refer to first; a later one adds to the
+# earlier.
 ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "0001": [
         ("api_tokens", {"id": "t", "name": "alice", "sha256": "0", "scopes": ["read"]}),

@@ -1,4 +1,5 @@
-"""What the API's tests do not reach through HTTP: cursors of any text, ties, and races on real engines."""
+"""What the API's tests do not reach through HTTP: cursors of any text, ties, and races on real
+engines."""
 
 from __future__ import annotations
 

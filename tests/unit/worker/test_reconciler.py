@@ -179,7 +179,7 @@ def test_after_a_time_without_beats_others_may_renew_their_leases_first(
         monkeypatch.setattr("worker.reconciler.writing", writing)
     elif how == "a pause":
         clock[0] += 60
-    else:  # the monotonic clock stands still while a machine sleeps, and when the time is set
+    else:  # the monotonic clock stops while a machine sleeps, and ignores when the time is set
         wall[0] += 60 if how == "a sleep" else -3600
     reconciler.once()
     assert job_of(configured).status == "running"

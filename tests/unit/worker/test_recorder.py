@@ -246,7 +246,8 @@ def test_a_new_attempt_drops_what_lies_behind_its_checkpoint(
 
 @contextmanager
 def answers_lost(engine: Engine) -> Iterator[list[int]]:
-    """The database goes away behind the next commit: what it wrote is kept, but nobody is told."""
+    """The database goes away behind the next commit: what it wrote is kept, but the worker does not
+    learn it."""
     lost: list[int] = []
 
     def lose(session: Session) -> None:
