@@ -62,6 +62,9 @@ def test_in_markdown(tmp_path: Path, text: str, expected: list[tuple[int, str]])
         (f'x = f"{ONE_LINE} {{a + b}}."\n', []),
         (f'x = f"{ONE_LINE} {{a + b}} more."\n', [(1, "sentence")]),
         ('insist = take("insist")\n', []),
+        (f'x = """\nfrom a import b\n{WRAPPED}\n"""\n', []),
+        (f'x = f"""\nimport a\n{WRAPPED}\n"""\n', []),
+        (f'x = "Such files can {ONE_LINE} import."\n', [(1, "sentence")]),
         (f'"""Short.\n\nArgs:\n    a: {ONE_LINE[:60]}\n    b: {ONE_LINE[:60]}\n"""\n', []),
         (f'"""Short.\n\nArgs:\n    a: {ONE_LINE[:60]}\n        {ONE_LINE[:60]} end\n"""\n', [(4, "sentence")]),
     ],
@@ -103,6 +106,7 @@ def test_the_program_reports_file_and_line_and_fails(tmp_path: Path) -> None:
     assert ended.returncode == 1
     page.write_text("One line.\n")
     assert subprocess.run([*command, str(page)], capture_output=True, text=True, cwd=ROOT).returncode == 0
+    assert subprocess.run([*command, __file__], cwd=ROOT).returncode == 0  # it is skipped
     assert (
         "no file or folder" in subprocess.run([*command, "elsewhere"], capture_output=True, text=True, cwd=ROOT).stderr
     )

@@ -10,6 +10,8 @@ Tables, code blocks and URLs may be wider. In code, docstrings and comments are 
     python -m tools.prose                   # the rooms that pyproject.toml lists under [tool.prose]
     python -m tools.prose colt_core api     # these folders or files
 
+Files under `skip` in the same table are left out.
+
 No maintained tool does this offline:
 - proselint 0.16 measures no sentences and takes no word list of one's own;
 - textlint-rule-sentence-length counts characters;
@@ -45,20 +47,23 @@ def check_file(path: Path, words: dict[str, str]) -> list[Finding]:
     return check(source, READERS[path.suffix](source), words)
 
 
-def files(names: list[str]) -> Iterator[Path]:
+def files(names: list[str], skipped: list[str]) -> Iterator[Path]:
     for name in names:
         path = ROOT / name
         if not path.exists():
             sys.exit(f"There is no file or folder {name}.")
         found = [path] if path.is_file() else sorted(path.rglob("*"))
-        yield from (file for file in found if file.suffix in READERS and LEFT_OUT.isdisjoint(file.parts))
+        for file in found:
+            is_skipped = file.is_relative_to(ROOT) and str(file.relative_to(ROOT)) in skipped
+            if file.suffix in READERS and LEFT_OUT.isdisjoint(file.parts) and not is_skipped:
+                yield file
 
 
 def main() -> int:
-    rooms = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["prose"]["rooms"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["prose"]
     words = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))["words"]
     found: Counter[str] = Counter()
-    for path in files(sys.argv[1:] or rooms):
+    for path in files(sys.argv[1:] or settings["rooms"], settings["skip"]):
         shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         for finding in check_file(path, words):
             print(f"{shown}:{finding.line}: {finding.message}")

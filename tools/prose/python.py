@@ -14,6 +14,7 @@ from tools.prose.rules import Passage, Prose
 _SECTION = re.compile(r"(?:Args|Attributes|Raises|Returns|Yields|Example|Examples|Note):$")
 _ITEM = re.compile(r"(?:[-*] |\d+\. )")
 _ENTRY = re.compile(r"[`*\w][\w`*., \[\]]{0,60}: ")
+_PROGRAM = re.compile(r"^\s*(?:import|from \S+ import) \w", re.MULTILINE)
 _NO_PROSE = re.compile(r"#(?:!|:| ?noqa| ?type:| ?fmt:| ?pragma| ?nosec)")
 
 
@@ -29,7 +30,7 @@ def read(source: str) -> Prose:
             docstrings.add(literal)
             passages += _paragraphs(literal.lineno, literal.value.splitlines())
             lines += range(literal.lineno, literal.end_lineno + 1)
-    passages += _messages(tree, docstrings)
+    passages += (message for message in _messages(tree, docstrings) if not _PROGRAM.search(message.text))
     for first, comment in _comments(source):
         passages += _paragraphs(first, comment)
         lines += range(first, first + len(comment))
