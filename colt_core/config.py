@@ -143,7 +143,7 @@ class PretrainConfig(BaseModel):
         preset = PRESETS.get(settings["preset"], {}) if isinstance(settings.get("preset"), str) else {}
         framework = chosen["framework"]
         changes = {} if framework is None else framework.preset_changes(preset, settings)
-        fields = {name: field for model in (cls, *filter(None, chosen.values())) for name, field in _fields(model)}
+        fields = {name: field for model in (cls, *_flat(settings, chosen).values()) for name, field in _fields(model)}
         base = {name: field.default for name, field in fields.items()}
         base |= {name: value for name, value in {**preset, **changes}.items() if name in fields}
         return cls.model_validate({**base, **scaled_schedule(base, fields, settings), **settings})
@@ -177,8 +177,14 @@ class PretrainConfig(BaseModel):
         """
         changes = dict(update or {})
         own = self.model_dump()
-        models = (type(self), *filter(None, _chosen(own | changes).values()))
-        kept = {name: own[name] for model in models for name in model.model_fields if name in own}
+        kept = {name: own[name] for name in type(self).model_fields}
+        for noun, model in _flat(changes, _chosen(own | changes)).items():
+            before = type(getattr(self, noun)).model_fields
+            shared = {name for name in model.model_fields if name in before}
+            # BCL's prune_share may be None, SDCLR's may not: it is not the same setting.
+            kept |= {
+                name: own[name] for name in shared if before[name].annotation == model.model_fields[name].annotation
+            }
         return self.model_validate(kept | changes)
 
     @property
@@ -321,11 +327,21 @@ def _chosen(values: Mapping[str, Any]) -> dict[str, type[Any] | None]:
     return chosen
 
 
+def _flat(values: Mapping[str, Any], chosen: Mapping[str, type[Any] | None]) -> dict[str, type[Any]]:
+    """Those of the chosen classes whose settings stand flat in the values, not as an object of the class."""
+    return {
+        noun: model
+        for noun, model in chosen.items()
+        if model is not None and not isinstance(values.get(noun), Settings)
+    }
+
+
 def _unread_settings(
     common: type[BaseModel], values: Mapping[str, Any], chosen: Mapping[str, type[Any] | None]
 ) -> Iterator[InitErrorDetails]:
     """A problem for each setting that nothing in this run reads."""
-    read = {name for model in (common, *filter(None, chosen.values())) for name in model.model_fields}
+    flat = _flat(values, chosen)
+    read = {name for model in (common, *flat.values()) for name in model.model_fields}
     undecided = {
         name
         for noun, model in chosen.items()
@@ -338,6 +354,10 @@ def _unread_settings(
         value = values[name]
         if number >= MAX_EXPLAINED:  # comparing names takes time, and nobody reads so many
             yield problem(name, unknown_setting(name, ()), value)
+            continue
+        given = [noun for noun, model in chosen.items() if model and noun not in flat and name in model.model_fields]
+        if given:
+            yield problem(name, f"{given[0]} is given as an object: set it there", value)
             continue
         owners = {noun: kinds for noun, registry in _KINDS.items() if (kinds := readers(registry, name))}
         if not owners:

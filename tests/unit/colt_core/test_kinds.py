@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from colt_core.config import PretrainConfig, config_schema
 from colt_core.events import CheckpointReady, RoundDone
-from colt_core.frameworks.kinds import frameworks
+from colt_core.frameworks.kinds import SdclrSettings, frameworks
 from colt_core.kinds import Registry, Settings
-from colt_core.samplers.kinds import samplers
+from colt_core.samplers.kinds import NoneSettings, samplers
 from tests.support import toy_kinds
 from tests.support.tiny_runs import config, difference, kinds, run, stop_after
 from tests.support.toy_kinds import NoisySettings
@@ -64,3 +64,22 @@ def test_a_name_is_taken_once() -> None:
     with pytest.raises(ValueError, match="there is a toy 'one' already"):
         registry.register(Second)
     assert list(registry) == ["one"] and registry["one"] is First
+
+
+def test_a_setting_beside_the_object_that_holds_it_is_refused() -> None:
+    whole = {"framework": SdclrSettings(prune_share=0.5)}
+    for make in (PretrainConfig.resolve, PretrainConfig.model_validate):
+        assert make(whole).framework == SdclrSettings(prune_share=0.5)
+        with pytest.raises(ValidationError, match="framework is given as an object: set it there") as refused:
+            make(whole | {"prune_share": 0.3})
+        assert [item["loc"] for item in refused.value.errors()] == [("prune_share",)]
+    assert PretrainConfig().model_copy(update=whole).framework == SdclrSettings(prune_share=0.5)
+    assert PretrainConfig.resolve({"sampler": NoneSettings(), "epochs": 50}).sampler == NoneSettings()
+
+
+@pytest.mark.parametrize("before", frameworks)
+@pytest.mark.parametrize("after", frameworks)
+def test_a_copy_takes_any_other_framework(before: str, after: str) -> None:
+    made = PretrainConfig.resolve({"framework": before, "seed": 3})
+    copied = made.model_copy(update={"framework": after})
+    assert copied == PretrainConfig.resolve({"framework": after, "seed": 3, "weight_decay": made.weight_decay})
