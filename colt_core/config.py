@@ -160,7 +160,7 @@ class PretrainConfig(BaseModel):
         """
         chosen = _chosen(values)
         known = {name for registry in _KINDS.values() for model in registry.values() for name in model.model_fields}
-        kept = {name: value for name, value in values.items() if name not in known}
+        kept = {name: value for name, value in values.items() if name not in known or name in cls.model_fields}
         if (framework := chosen["framework"]) is not None:
             kept |= framework.stored_settings(values)
         if (sampler := chosen["sampler"]) is not None:

@@ -61,8 +61,11 @@ class Registry(Mapping[str, type[S]], Generic[S]):
         """Add a kind; works as a decorator.
 
         Raises:
-            ValueError: if another class has the kind's name.
+            ValueError: when another class has the kind's name.
+            TypeError: when the class does not say what every kind must.
         """
+        if lacking := [name for name in ("kind", "title", "implementation") if not hasattr(cls, name)]:
+            raise TypeError(f"{cls.__name__} is a {self.noun}, and does not say its {', '.join(lacking)}")
         if self._classes.setdefault(cls.kind, cls) is not cls:
             raise ValueError(f"there is a {self.noun} '{cls.kind}' already: {self._classes[cls.kind].__qualname__}")
         return cls

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from colt_core.config import PretrainConfig, config_schema
 from colt_core.events import CheckpointReady, RoundDone
-from colt_core.frameworks.kinds import SdclrSettings, frameworks
+from colt_core.frameworks.kinds import FrameworkSettings, SdclrSettings, frameworks
 from colt_core.kinds import Registry, Settings
 from colt_core.samplers.kinds import NoneSettings, samplers
 from tests.support import toy_kinds
@@ -53,10 +53,10 @@ def test_new_kinds_train_and_resume_exactly() -> None:
 
 def test_a_name_is_taken_once() -> None:
     class First(Settings):
-        kind = "one"
+        kind, title, implementation = "one", "One", ""
 
-    class Second(Settings):
-        kind = "one"
+    class Second(First):
+        pass
 
     registry: Registry[Settings] = Registry("toy")
     registry.register(First)
@@ -83,3 +83,25 @@ def test_a_copy_takes_any_other_framework(before: str, after: str) -> None:
     made = PretrainConfig.resolve({"framework": before, "seed": 3})
     copied = made.model_copy(update={"framework": after})
     assert copied == PretrainConfig.resolve({"framework": after, "seed": 3, "weight_decay": made.weight_decay})
+
+
+def test_a_kind_that_does_not_say_what_it_is_is_refused() -> None:
+    class Half(Settings):
+        kind = "half"
+
+    registry: Registry[Settings] = Registry("toy")
+    with pytest.raises(TypeError, match="Half is a toy, and does not say its title, implementation"):
+        registry.register(Half)
+    assert not registry
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_new_kind_whose_setting_has_a_common_name_changes_no_run_of_another_kind() -> None:
+    class WarmSettings(FrameworkSettings):
+        kind, title, implementation = "warm", "Warm", "colt_core.frameworks.simclr:SimCLR"
+
+        temperature: float = 0.9
+
+    before = PretrainConfig.resolve({"temperature": 0.7}).model_dump()
+    frameworks.register(WarmSettings)
+    assert PretrainConfig.from_stored(before).temperature == 0.7
