@@ -45,7 +45,9 @@ JOBS = sa.table("jobs", sa.column("id", sa.String), sa.column("config", sa.JSON(
 def upgrade() -> None:
     connection = op.get_bind()
     for row in connection.execute(sa.select(JOBS.c.id, JOBS.c.config)).all():
-        config = dict(row.config)
+        if not isinstance(row.config, dict):
+            continue  # no version wrote that; it must not keep the service from starting
+        config = row.config
         read = FRAMEWORKS.get(config.get("framework", ""), OF_KINDS) | SAMPLERS.get(config.get("sampler", ""), OF_KINDS)
         kept = {name: value for name, value in config.items() if name not in OF_KINDS or name in read}
         if config.get("framework") == "bcl" and config.get("bcl_variant") == "I":

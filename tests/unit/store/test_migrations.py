@@ -323,3 +323,17 @@ def test_settings_that_a_run_did_not_read_are_dropped(
         config = session.get_one(Job, "succeeded").config
     assert config == kept | common
     assert PretrainConfig.resolve(config).model_dump().items() >= config.items()  # and it may be submitted again
+
+
+@pytest.mark.parametrize("stored", [None, {}, {"framework": "vicreg", "sampler": "colt", "prune_share": 0.5}])
+def test_a_configuration_that_no_version_wrote_is_left_as_it_is(
+    empty_engine: Engine, stored: dict[str, Any] | None
+) -> None:
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0007")
+        fill(connection, "0007")
+        table = Table("jobs", MetaData(), autoload_with=connection)
+        connection.execute(update(table).where(table.c.id == "succeeded").values(config=stored))
+    upgrade(empty_engine)
+    with reading(empty_engine) as session:
+        assert session.get_one(Job, "succeeded").config == stored
