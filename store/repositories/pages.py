@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Select, func, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from store.models.base import UtcDateTime
+from store.models.base import StoredEnum, UtcDateTime
 
 T = TypeVar("T")
 # Sort value of rows without one: they come last in either direction.
@@ -79,6 +79,8 @@ def keyset_page(
         if cursor_order != order:
             raise BadCursor
         value = _time(last) if kind is dt.datetime else last
+        if isinstance(column.type, StoredEnum) and value not in list(column.type.enum):
+            raise BadCursor
         beyond = (key < value, model.id < last_id) if descending else (key > value, model.id > last_id)
         statement = statement.where(or_(beyond[0], (key == value) & beyond[1]))
     keys = (key.desc(), model.id.desc()) if descending else (key, model.id)

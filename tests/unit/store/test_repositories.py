@@ -110,6 +110,21 @@ def test_one_key_makes_one_job_under_concurrency(engine: Engine) -> None:
         assert jobs.counts_by_status(session) == {"queued": 1}
 
 
+def test_a_cursor_of_a_status_that_there_is_not_is_refused(engine: Engine) -> None:
+    data = dataset()
+    with writing(engine) as session:
+        session.add(data)
+        session.flush()
+        session.add(job(data))
+    with reading(engine) as session:
+        assert (
+            len(keyset_page(session, select(Job), Job, "status", 5, encode_cursor("status", "failed", "")).items) == 1
+        )
+        for status in ("resting", "", "QUEUED"):
+            with pytest.raises(BadCursor):
+                keyset_page(session, select(Job), Job, "status", 5, encode_cursor("status", status, "x"))
+
+
 def test_a_data_set_is_deleted_or_used_but_not_both(engine: Engine) -> None:
     for _ in range(5):
         data = dataset()
