@@ -143,7 +143,9 @@ class PretrainConfig(BaseModel):
         preset = PRESETS.get(settings["preset"], {}) if isinstance(settings.get("preset"), str) else {}
         framework = chosen["framework"]
         changes = {} if framework is None else framework.preset_changes(preset, settings)
-        fields = {name: field for model in (cls, *_flat(settings, chosen).values()) for name, field in _fields(model)}
+        fields = {
+            name: field for model in (cls, *_given_flat(settings, chosen).values()) for name, field in _fields(model)
+        }
         base = {name: field.default for name, field in fields.items()}
         base |= {name: value for name, value in {**preset, **changes}.items() if name in fields}
         return cls.model_validate({**base, **scaled_schedule(base, fields, settings), **settings})
@@ -178,7 +180,7 @@ class PretrainConfig(BaseModel):
         changes = dict(update or {})
         own = self.model_dump()
         kept = {name: own[name] for name in type(self).model_fields}
-        for noun, model in _flat(changes, _chosen(own | changes)).items():
+        for noun, model in _given_flat(changes, _chosen(own | changes)).items():
             before = type(getattr(self, noun)).model_fields
             shared = {name for name in model.model_fields if name in before}
             # BCL's prune_share may be None, SDCLR's may not: it is not the same setting.
@@ -327,8 +329,8 @@ def _chosen(values: Mapping[str, Any]) -> dict[str, type[Any] | None]:
     return chosen
 
 
-def _flat(values: Mapping[str, Any], chosen: Mapping[str, type[Any] | None]) -> dict[str, type[Any]]:
-    """Those of the chosen classes whose settings stand flat in the values, not as an object of the class."""
+def _given_flat(values: Mapping[str, Any], chosen: Mapping[str, type[Any] | None]) -> dict[str, type[Any]]:
+    """The chosen classes whose settings are flat in the values, not an object of the class."""
     return {
         noun: model
         for noun, model in chosen.items()
@@ -340,7 +342,7 @@ def _unread_settings(
     common: type[BaseModel], values: Mapping[str, Any], chosen: Mapping[str, type[Any] | None]
 ) -> Iterator[InitErrorDetails]:
     """A problem for each setting that nothing in this run reads."""
-    flat = _flat(values, chosen)
+    flat = _given_flat(values, chosen)
     read = {name for model in (common, *flat.values()) for name in model.model_fields}
     undecided = {
         name
