@@ -3611,7 +3611,7 @@ export interface components {
         };
         /**
          * RegistrationStatus
-         * @description A data set's or OOD pool's way in.
+         * @description Status of a data set or OOD pool.
          * @enum {string}
          */
         RegistrationStatus: "registering" | "ready" | "failed";
@@ -3858,7 +3858,7 @@ export interface components {
         };
         /**
          * WorkStatus
-         * @description A job's, an evaluation's or an analysis' way from its request to its end.
+         * @description Status of a job, an evaluation or an analysis.
          * @enum {string}
          */
         WorkStatus: "queued" | "running" | "cancelling" | "cancelled" | "failed" | "succeeded";
