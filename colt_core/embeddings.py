@@ -15,15 +15,16 @@ from colt_core.events import Float32
 Embeddings = NDArray[np.floating]  # float32, or a float16 memory map that is never converted whole
 Z = TypeVar("Z", bound=Embeddings)
 
-_BLOCK_FLOATS = 2**21  # floats converted at a time: 8 MiB
+BLOCK_FLOATS = 2**21  # floats converted at a time: 8 MiB
 
 
-def blocks(z_ND: Embeddings) -> Iterator[slice]:
+def blocks(z_ND: Embeddings, floats: int = BLOCK_FLOATS) -> Iterator[slice]:
     """Slices that cover all rows, in blocks that are cheap to convert.
 
-    A block has 16,384 rows of 128 dimensions.
+    Args:
+        floats: numbers in a block. The default makes blocks of 16,384 rows of 128 dimensions.
     """
-    size = max(1, _BLOCK_FLOATS // max(1, z_ND[:1].size))
+    size = max(1, floats // max(1, z_ND[:1].size))
     for start in range(0, len(z_ND), size):
         yield slice(start, min(start + size, len(z_ND)))
 
@@ -47,17 +48,17 @@ def as_embeddings(z: Float32 | Tensor, name: str) -> Float32:
     return _checked(np.ascontiguousarray(array, dtype=np.float32), name)
 
 
-def as_pool_embeddings(z: Embeddings | Tensor, name: str) -> Embeddings:
-    """As `as_embeddings`, but a half-precision memory map stays one."""
+def as_pool_embeddings(z: Embeddings | Tensor, name: str, block_floats: int = BLOCK_FLOATS) -> Embeddings:
+    """As `as_embeddings`, but a half-precision memory map stays one, and is read in blocks."""
     if isinstance(z, np.memmap) and z.dtype == np.float16:
-        return _checked(z, name)
+        return _checked(z, name, block_floats)
     return as_embeddings(z, name)
 
 
-def _checked(array: Z, name: str) -> Z:
+def _checked(array: Z, name: str, block_floats: int = BLOCK_FLOATS) -> Z:
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name} must be a non-empty matrix of embeddings, not of shape {array.shape}")
-    for block in blocks(array):
+    for block in blocks(array, block_floats):
         rows = as_float32(array[block])
         squares = np.einsum("nd,nd->n", rows, rows)
         bad = np.flatnonzero(~(np.abs(squares - 1) < 0.02))  # NaN counts as bad

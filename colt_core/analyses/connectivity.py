@@ -17,7 +17,7 @@ from colt_core.analyses.views import UInt8, embed_views
 from colt_core.embeddings import as_embeddings
 from colt_core.events import Float32, Int64
 
-_BLOCK = 2**22  # products of views in memory at a time
+BLOCK = 2**22  # products of views in memory at a time
 
 
 def analyze(settings: ConnectivityConfig, run: AnalysedRun) -> Connectivity:
@@ -40,7 +40,11 @@ def analyze(settings: ConnectivityConfig, run: AnalysedRun) -> Connectivity:
 
 @torch.no_grad()
 def connectivity(
-    z_NVD: Float32, labels_N: Int64, thresholds: Sequence[float], ood_z_MVD: Float32 | None = None
+    z_NVD: Float32,
+    labels_N: Int64,
+    thresholds: Sequence[float],
+    ood_z_MVD: Float32 | None = None,
+    block: int = BLOCK,
 ) -> ConnectivityOf:
     """Share of same-class pairs that are connected, without and with OOD images as bridges.
 
@@ -53,6 +57,7 @@ def connectivity(
         labels_N: the classes of the images. All same-class pairs have equal weight.
         thresholds: distances, 0..2.
         ood_z_MVD: the same for the OOD images. Without any, both shares are equal.
+        block: products of views in memory at a time. It does not change the result.
 
     Returns:
         One share for each threshold; None if no class has two images.
@@ -69,8 +74,8 @@ def connectivity(
         z_nVD = _views(z_NVD[labels_N == c], "z_NVD")
         pairs = torch.ones(len(z_nVD), len(z_nVD), dtype=torch.bool).triu(diagonal=1)
         num_pairs += int(pairs.sum())
-        near_nn = nearest_views(z_nVD, z_nVD)
-        near_nM = None if ood_z is None else nearest_views(z_nVD, ood_z)
+        near_nn = nearest_views(z_nVD, z_nVD, block)
+        near_nM = None if ood_z is None else nearest_views(z_nVD, ood_z, block)
         for n, threshold in enumerate(thresholds):
             connected_nn = near_nn <= threshold
             without_T[n] += int(connected_nn[pairs].sum())
@@ -83,14 +88,14 @@ def connectivity(
     )
 
 
-def nearest_views(a_NVD: Tensor, b_MWD: Tensor) -> Tensor:
+def nearest_views(a_NVD: Tensor, b_MWD: Tensor, block: int = BLOCK) -> Tensor:
     """(N, M) Euclidean distance of the nearest two views of each pair of images.
 
     The embeddings must be L2-normalised.
     """
     (_, num_views, dim), num_b = a_NVD.shape, len(b_MWD)
     b_DX = b_MWD.reshape(-1, dim).T
-    rows = max(1, _BLOCK // (num_views * b_DX.shape[1]))
+    rows = max(1, block // (num_views * b_DX.shape[1]))
     largest = [
         (part.reshape(-1, dim) @ b_DX).view(len(part), num_views, num_b, -1).amax(dim=(1, 3))
         for part in torch.split(a_NVD, rows)

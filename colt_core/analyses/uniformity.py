@@ -13,7 +13,7 @@ from colt_core.analyses.views import choose, embed_images
 from colt_core.embeddings import as_embeddings
 from colt_core.events import Float32
 
-_BLOCK = 2**22  # pairs compared at a time, so that memory never holds all pairs
+BLOCK = 2**22  # pairs compared at a time, so that memory never holds all pairs
 
 
 def analyze(settings: UniformityConfig, run: AnalysedRun) -> Uniformity:
@@ -31,11 +31,12 @@ def analyze(settings: UniformityConfig, run: AnalysedRun) -> Uniformity:
 
 
 @torch.no_grad()
-def uniformity(z_ND: Float32 | Tensor) -> float:
+def uniformity(z_ND: Float32 | Tensor, block: int = BLOCK) -> float:
     """log mean exp(-2 |z_a - z_b|^2) over the unordered pairs a != b (Wang & Isola 2020).
 
     Args:
         z_ND: L2-normalised embeddings, N >= 2.
+        block: pairs compared at a time. It changes the memory, not the result.
 
     Returns:
         -8..0: 0 if all embeddings are equal, near -4 if they are spread evenly over a sphere of
@@ -48,7 +49,7 @@ def uniformity(z_ND: Float32 | Tensor) -> float:
     count = len(z)
     if count < 2:
         raise ValueError("uniformity needs at least two embeddings, and there is only one")
-    rows = max(1, _BLOCK // count)
+    rows = max(1, block // count)
     total = 0.0
     for start in range(0, count, rows):
         # Rows and columns begin at `start`, so each pair is above the diagonal once. Exponents -2

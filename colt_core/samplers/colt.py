@@ -45,7 +45,9 @@ class ColtSampler:
         return nearest_unpicked(inputs.centers[order], budgets, inputs.ood_z)
 
 
-def nearest_unpicked(centers_CD: Float32, budgets: list[int], ood_z_MD: Embeddings) -> Int64:
+def nearest_unpicked(
+    centers_CD: Float32, budgets: list[int], ood_z_MD: Embeddings, max_candidates: int = MAX_CANDIDATES
+) -> Int64:
     """Row numbers of `ood_z` that each centre in turn picks by highest inner product.
 
     Each row is picked at most once. Earlier centres picked at most the sum of their budgets. A
@@ -62,8 +64,8 @@ def nearest_unpicked(centers_CD: Float32, budgets: list[int], ood_z_MD: Embeddin
     picks = []
     first = 0
     while first < len(budgets):
-        # As many centres at a time as MAX_CANDIDATES allows, but at least one. Bounds only grow.
-        fitting = np.count_nonzero(bounds[first:] * np.arange(1, len(bounds) - first + 1) <= MAX_CANDIDATES)
+        # As many centres at a time as `max_candidates` allows, but at least one. Bounds only grow.
+        fitting = np.count_nonzero(bounds[first:] * np.arange(1, len(bounds) - first + 1) <= max_candidates)
         last = first + max(1, int(fitting))
         _, nearest = most_similar_of_many(centers_CD[first:last], ood_z_MD, int(bounds[last - 1]))
         for neighbors, budget in zip(nearest, budgets[first:last], strict=True):

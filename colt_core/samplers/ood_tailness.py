@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from colt_core.embeddings import Embeddings, as_float32, blocks
+from colt_core.embeddings import BLOCK_FLOATS, Embeddings, as_float32, blocks
 from colt_core.events import Float32, Int64
 from colt_core.samplers.search import most_similar, search_in
 
@@ -28,6 +28,7 @@ def score_ood(
     centers_CD: Float32,
     neighbors: int,
     neighbor_search: Literal["exact", "approximate"] = "exact",
+    block_floats: int = BLOCK_FLOATS,
 ) -> OodScores:
     """Score OOD embeddings. All embeddings are L2-normalised.
 
@@ -40,10 +41,11 @@ def score_ood(
         centers_CD: (C, D) cluster centres.
         neighbors: k, the number of neighbours.
         neighbor_search: see `search_in`.
+        block_floats: numbers of embeddings that are converted at a time.
     """
     num_ood, search_id = len(ood_z_MD), search_in(id_z_ND, neighbor_search)
     scores = OodScores(np.empty(num_ood, np.float32), np.empty(num_ood, np.int64), np.empty(num_ood, np.float32))
-    for rows in blocks(ood_z_MD):
+    for rows in blocks(ood_z_MD, block_floats):
         chunk = as_float32(ood_z_MD[rows])
         scores.tailness[rows] = neighborhood_tailness(*search_id(chunk, neighbors), tailness_N)
         similarity, cluster = most_similar(chunk, centers_CD, 1)

@@ -11,7 +11,7 @@ import torch  # before faiss: the first to load brings the OpenMP runtime, and t
 
 import faiss  # isort: skip
 
-from colt_core.embeddings import Embeddings, as_float32, blocks
+from colt_core.embeddings import BLOCK_FLOATS, Embeddings, as_float32, blocks
 from colt_core.events import Float32, Int64
 
 Search = Callable[[Float32, int], tuple[Float32, Int64]]  # queries (Q, D) and k -> similarities, row numbers, (Q, k)
@@ -32,7 +32,9 @@ def most_similar(queries_QD: Float32, base_MD: Float32, k: int) -> tuple[Float32
     return similarity, index
 
 
-def most_similar_of_many(queries_QD: Float32, base_MD: Embeddings, k: int) -> tuple[Float32, Int64]:
+def most_similar_of_many(
+    queries_QD: Float32, base_MD: Embeddings, k: int, block_floats: int = BLOCK_FLOATS
+) -> tuple[Float32, Int64]:
     """`most_similar` for a few queries and a base that may be a half-precision memory map.
 
     Such a base is read once, in blocks. A query keeps rows above the k-th best of earlier blocks,
@@ -45,7 +47,7 @@ def most_similar_of_many(queries_QD: Float32, base_MD: Embeddings, k: int) -> tu
     queries_DQ = torch.from_numpy(queries_QD).T
     best = [(torch.empty(0), torch.empty(0, dtype=torch.int64)) for _ in queries_QD]
     bars = torch.full((len(queries_QD),), -torch.inf)
-    for rows_of_block in blocks(base_MD):
+    for rows_of_block in blocks(base_MD, block_floats):
         similarity_QR = (torch.from_numpy(as_float32(base_MD[rows_of_block])) @ queries_DQ).T.contiguous()
         for query in (similarity_QR.amax(dim=1) > bars).nonzero().flatten().tolist():
             above = (similarity_QR[query] > bars[query]).nonzero().flatten()

@@ -6,8 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from colt_core.analyses import connectivity as connectivity_module
-from colt_core.analyses import uniformity as uniformity_module
 from colt_core.analyses.alignment import alignment
 from colt_core.analyses.cluster_minority import cluster_minority
 from colt_core.analyses.connectivity import connectivity
@@ -45,12 +43,11 @@ def test_uniformity_of_one_point_is_0_and_of_opposite_ones_the_least() -> None:
     assert uniformity(np.array(circle(0, 180), dtype=np.float32)) == pytest.approx(-8)
 
 
-def test_uniformity_is_the_slow_mean_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uniformity_is_the_slow_mean_whatever_the_block() -> None:
     z = sphere(23, 6)
     slow = [np.exp(-2 * np.sum((z[a].astype(float) - z[b]) ** 2)) for a in range(23) for b in range(a)]
     for block in (1, 70, 22 * 23, 1000):  # 1, 3, 22 and all 23 rows
-        monkeypatch.setattr(uniformity_module, "_BLOCK", block)
-        assert uniformity(z) == pytest.approx(np.log(np.mean(slow)), abs=1e-5)
+        assert uniformity(z, block) == pytest.approx(np.log(np.mean(slow)), abs=1e-5)
 
 
 def test_uniformity_sees_no_order_and_no_rotation() -> None:
@@ -224,7 +221,7 @@ def test_a_bridge_is_one_and_the_same_image() -> None:
     assert connectivity(z, np.array([0, 0]), [0.1], np.array([circle(1, 179)], dtype=np.float32)).with_ood == [1]
 
 
-def test_connectivity_grows_and_sees_no_order_no_rotation_and_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connectivity_grows_and_sees_no_order_no_rotation_and_no_block() -> None:
     z, ood, labels = sphere(12, 3, 4), sphere(5, 3, 4), np.arange(12) % 2
     thresholds = list(np.linspace(0.05, 2, 20))
     found = connectivity(z, labels, thresholds, ood)
@@ -234,8 +231,7 @@ def test_connectivity_grows_and_sees_no_order_no_rotation_and_no_block(monkeypat
     order, views = np.random.default_rng(0).permutation(12), np.random.default_rng(0).permutation(3)
     assert connectivity(z[order][:, views], labels[order], thresholds, ood[::-1]) == found
     assert connectivity(z @ rotation(4), labels, thresholds, ood @ rotation(4)) == found
-    monkeypatch.setattr(connectivity_module, "_BLOCK", 1)
-    assert connectivity(z, labels, thresholds, ood) == found
+    assert connectivity(z, labels, thresholds, ood, block=1) == found
 
 
 def test_connectivity_without_a_pair_and_of_what_does_not_fit() -> None:

@@ -10,10 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colt_core import embeddings as embeddings_module
 from colt_core.config import PretrainConfig
+from colt_core.embeddings import as_pool_embeddings
 from colt_core.events import Cluster, Float32, RoundDone
-from colt_core.samplers import colt as colt_module
 from colt_core.samplers.build import build_sampler
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.colt import ColtSampler, nearest_unpicked
@@ -152,10 +151,11 @@ def test_selection_is_greedy_and_picks_none_twice(budgets: list[int], spare: int
 
 
 @pytest.mark.parametrize("cap", [1, 60, 200])
-def test_searching_in_parts_changes_nothing(cap: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_searching_in_parts_changes_nothing(cap: int) -> None:
     ood_z, centers, budgets = unit_rows(150), unit_rows(6, seed=1), [20, 3, 40, 1, 10, 30]
-    monkeypatch.setattr(colt_module, "MAX_CANDIDATES", cap)
-    assert nearest_unpicked(centers, budgets, ood_z).tolist() == slow_selection(centers, budgets, ood_z)
+    assert nearest_unpicked(centers, budgets, ood_z, max_candidates=cap).tolist() == slow_selection(
+        centers, budgets, ood_z
+    )
 
 
 def test_identical_pool_images_are_still_picked_once_each() -> None:
@@ -237,11 +237,10 @@ def test_more_neighbours_than_id_images() -> None:
     assert scores.tailness.tolist() == pytest.approx([-0.5] * 4)
 
 
-def test_scoring_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_in_parts_changes_nothing() -> None:
     inputs = unit_rows(50), unit_rows(9, seed=1), -np.arange(9, dtype=np.float32), unit_rows(3, seed=2), 4
     whole = score_ood(*inputs)
-    monkeypatch.setattr(embeddings_module, "_BLOCK_FLOATS", 7 * 6)
-    parts = score_ood(*inputs)
+    parts = score_ood(*inputs, block_floats=7 * 6)
     np.testing.assert_allclose(parts.tailness, whole.tailness, rtol=1e-5)
     np.testing.assert_array_equal(parts.cluster, whole.cluster)
     np.testing.assert_allclose(parts.similarity, whole.similarity, rtol=1e-5)
@@ -271,10 +270,9 @@ def mapped(z: Float32, folder: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("k", [1, 30, 400])
-def test_a_mapped_base_is_searched_in_blocks(k: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embeddings_module, "_BLOCK_FLOATS", 64 * 6)
+def test_a_mapped_base_is_searched_in_blocks(k: int, tmp_path: Path) -> None:
     half = mapped(unit_rows(400, seed=1), tmp_path)
-    similarity, index = most_similar_of_many(unit_rows(3), half, k)
+    similarity, index = most_similar_of_many(unit_rows(3), half, k, block_floats=64 * 6)
     expected = unit_rows(3) @ np.asarray(half, dtype=np.float32).T
     np.testing.assert_array_equal(index, np.argsort(-expected, axis=1, kind="stable")[:, :k])
     np.testing.assert_allclose(similarity, np.take_along_axis(expected, index, axis=1), atol=1e-6)
@@ -289,10 +287,7 @@ def test_a_mapped_base_may_be_read_only(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, most_similar_of_many(unit_rows(3), half, 5))
 
 
-def test_a_round_on_a_mapped_pool_is_that_of_its_values_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(embeddings_module, "_BLOCK_FLOATS", 16 * 6)
+def test_a_round_on_a_mapped_pool_is_that_of_its_values_in_memory(tmp_path: Path) -> None:
     half, id_z, chosen = mapped(unit_rows(100, seed=1), tmp_path), unit_rows(80), config()
     picker = build_sampler(chosen)
     assert picker is not None
@@ -306,6 +301,8 @@ def test_a_round_on_a_mapped_pool_is_that_of_its_values_in_memory(
     half[70] *= 2
     with pytest.raises(ValueError, match="ood_z must be L2-normalised: row 70 has length 2"):
         sampling_round(id_z, half, np.zeros(80, np.float32), picker, chosen, 1)
+    with pytest.raises(ValueError, match="pool must be L2-normalised: row 70 has length 2"):
+        as_pool_embeddings(half, "pool", block_floats=16 * 6)
 
 
 def test_search_takes_as_many_threads_as_torch() -> None:
