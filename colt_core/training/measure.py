@@ -42,7 +42,8 @@ def measure_pool(
         images: the ID training images, (N, 3, H, W) uint8, array, memory map or tensor.
         pool: the OOD images, (M, 3, H, W) uint8.
         augment: the augmentation of the training.
-        config: mak_passes, batch_size, temperature, seed and precision are read.
+        config: mak_passes, batch_size, temperature, seed and precision are read. A sampler without
+            mak_passes gets its default.
         ranks: each rank takes some of the batches. All ranks get the result.
         each_block: as in `embed`. With one rank it is also called before each batch.
 
@@ -92,8 +93,7 @@ def batch_loss(
     pixels = compute.images(batch if isinstance(batch, Tensor) else torch.from_numpy(np.array(batch)))
     index, is_ood = torch.from_numpy(index_B), torch.ones(len(index_B), dtype=torch.bool)
     strength_B = framework.augmentation_strength(index, is_ood)
-    settings = config.sampler
-    assert isinstance(settings, MakSettings)
+    settings = config.sampler if isinstance(config.sampler, MakSettings) else MakSettings()
     z = []
     for n in range(settings.mak_passes):
         with compute.deterministic(), compute.autocast():

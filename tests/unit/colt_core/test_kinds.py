@@ -4,7 +4,9 @@ changed."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Self
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -12,7 +14,8 @@ from colt_core.config import PretrainConfig, config_schema
 from colt_core.events import CheckpointReady, RoundDone
 from colt_core.frameworks.kinds import FrameworkSettings, SdclrSettings, frameworks
 from colt_core.kinds import Registry, Settings
-from colt_core.samplers.kinds import NoneSettings, samplers
+from colt_core.samplers.kinds import NoneSettings, RoundSettings, samplers
+from colt_core.samplers.protocol import RoundInputs
 from tests.support import toy_kinds
 from tests.support.tiny_runs import config, difference, kinds, run, stop_after
 from tests.support.toy_kinds import NoisySettings
@@ -105,3 +108,28 @@ def test_a_new_kind_whose_setting_has_a_common_name_changes_no_run_of_another_ki
     before = PretrainConfig.resolve({"temperature": 0.7}).model_dump()
     frameworks.register(WarmSettings)
     assert PretrainConfig.from_stored(before).temperature == 0.7
+
+
+class Hardest:
+    """Takes the images of the largest loss."""
+
+    needs_measures = True
+
+    @classmethod
+    def of(cls, config: PretrainConfig) -> Self:
+        return cls()
+
+    def select(self, inputs: RoundInputs) -> np.ndarray:
+        assert inputs.measures is not None
+        return np.argsort(-inputs.measures.ood_loss, kind="stable")[: inputs.budget]
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_new_sampler_may_ask_for_measures_of_the_pool() -> None:
+    @samplers.register
+    class HardestSettings(RoundSettings):
+        kind, title, implementation = "hardest", "Hardest", f"{__name__}:Hardest"
+
+    made, budget = config(sampler="hardest", epochs=3), config().rounds.sample_budget
+    (found,) = kinds(run(made), RoundDone)
+    assert len(set(found.selected.tolist())) == len(found.selected) == budget
