@@ -21,9 +21,9 @@ from store.database import reading, writing
 from store.doctor.orphans import examine_orphans
 from store.models import Base, CheckpointWork, Leased, Queued, leased, leased_models
 from store.repositories import queues, workers
-from tests.integration.worker.toy import define_toy
 from tests.support.claims import work_off
 from tests.support.processes import REPOSITORY
+from tests.support.toy_work import define_toy
 from worker import examiner
 from worker.folder import WorkerFolder
 from worker.reconciler import Reconciler

@@ -1,5 +1,5 @@
 """A kind of leased work that the service does not have, and
-`python -m tests.integration.worker.toy toy ID`."""
+`python -m tests.support.toy_work toy ID`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def define_toy() -> type[Queued]:
         __tablename__ = "toys"
         noun = "toy"
         bell = Bell.EXAMINE
-        program = "tests.integration.worker.toy"
+        program = "tests.support.toy_work"
 
     return Toy
 
