@@ -267,7 +267,10 @@ class PretrainConfig(BaseModel):
             problems += problems_of(error)
         else:
             if not problems:
-                conflicts = made.sampler.conflicts(made.epochs)
+                conflicts = [
+                    *made.framework.conflicts(made.projection_dim),
+                    *made.sampler.conflicts(made.epochs),
+                ]
                 problems += [problem(name, what, values.get(name)) for name, what in conflicts]
         if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems)

@@ -124,13 +124,31 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
         done = recording.finished_probes(session, checkpoint.id)
         seconds = profile.spent(session, job.id).evaluation or 0.0  # of an earlier attempt
     thresholds = PretrainConfig.from_stored(job.config).group_thresholds
-    for config in outstanding(job.evaluations, thresholds, done):
+    missing = outstanding(job.evaluations, thresholds, done)
+    if len(missing) < len(job.evaluations):
+        show_existing(lease, job, checkpoint, thresholds)
+    for config in missing:
         recorder.say(f"evaluation: {config.kind}")
         recorder.flush()
         began, created_at = perf_counter(), utc_now()
         columns = {"created_at": created_at, **probe(state, dataset, config)}
         seconds += perf_counter() - began
         _record_evaluation(lease, job, checkpoint, config, columns, seconds)
+
+
+def show_existing(lease: Lease, job: Job, checkpoint: Checkpoint, thresholds: GroupThresholds | None) -> None:
+    """Let the job show the accuracy of its first evaluation, if that has a result already.
+
+    A client may have requested the same probe of the last checkpoint before the job came to it.
+    """
+    first = ProbeSettings(kind=job.evaluations[0], group_thresholds=thresholds)
+
+    def write(session: Session) -> None:
+        row = checkpoint_work.same(session, Evaluation, checkpoint.id, first)
+        if row is not None and row.status == WorkStatus.SUCCEEDED:
+            leases.write(session, lease, accuracy=row.accuracy)
+
+    retry_transaction(write)
 
 
 def outstanding(

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.pointers import pointer
 from api.http.templates import route_template
 from api.http.unknown_keys import unknown_key
+from colt_core.refusals import unknown_name
 from store.repositories.pages import BadCursor
 
 log = logging.getLogger(__name__)
@@ -197,13 +198,23 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
         kind = item["type"]
         where = pointer(item["loc"], None if kind == "json_invalid" else error.body)
         what = told.get(kind, item["msg"].removeprefix("Value error, "))
-        if not where and kind.startswith("union_tag"):  # the body as a whole has no pointer
-            where = "/" + item["ctx"]["discriminator"].strip("'")
+        if kind.startswith("union_tag"):
+            name = item["ctx"]["discriminator"].strip("'")
+            where = where or f"/{name}"  # the body as a whole has no pointer
+            what = _unknown_tag(name, item["ctx"])
         # Comparing names takes time, and what is not shown needs no hint.
         if kind == "extra_forbidden" and len(problems) < _MOST_PROBLEMS:
             what = unknown_key(request, item["loc"])
         problems.append((where, what))
     return _of_api_error(request, Unprocessable(*problems))
+
+
+def _unknown_tag(name: str, context: Mapping[str, str]) -> str:
+    """What to change if the value that says which kind of object this is names none."""
+    if "tag" not in context:
+        return "is missing: it says which settings the object has"
+    known = [tag.strip("'") for tag in context["expected_tags"].split(", ")]
+    return f"{unknown_name(name, context['tag'], known)} Choose one of {', '.join(known)}"
 
 
 def _of_disconnect(request: Request, _error: Exception) -> JSONResponse:

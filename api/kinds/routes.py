@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import get_args
 
 from fastapi import APIRouter
@@ -21,6 +22,7 @@ router = APIRouter(tags=["kinds"], route_class=Guarded)
 
 
 @router.get("/kinds")
+@cache  # kinds are registered before the first request, and schemas take 50 ms to make
 def list_kinds() -> Kinds:
     """List frameworks, samplers, probes, analyses, presets and sources, with their settings."""
     return Kinds(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -26,6 +26,10 @@ class FrameworkSettings(Settings):
         """
         return {}
 
+    def conflicts(self, embedding_dim: int) -> Iterator[tuple[str, str]]:
+        """Yields (setting, what to change) for settings that do not fit embeddings of this dimension."""
+        yield from ()
+
     @classmethod
     def stored_settings(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """The framework's settings among those that an older version stored."""
@@ -34,6 +38,7 @@ class FrameworkSettings(Settings):
 
 frameworks: Registry[FrameworkSettings] = Registry("framework")
 
+_MAX_QUEUE_BYTES = 2**28  # of float32: the queue is in every checkpoint
 PruneShare = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -130,3 +135,13 @@ class MocoSettings(FrameworkSettings):
     key_momentum: float = Field(
         0.99, ge=0, lt=1, description="m: share of the key encoder that stays at each step. 0.999 as published."
     )
+
+    def conflicts(self, embedding_dim: int) -> Iterator[tuple[str, str]]:
+        """A queue that is too large for a checkpoint."""
+        largest = _MAX_QUEUE_BYTES // (4 * embedding_dim)
+        if self.queue_size > largest:
+            yield (
+                "queue_size",
+                f"{self.queue_size} keys of projection_dim {embedding_dim} are too many for a checkpoint: "
+                f"choose at most {largest}",
+            )

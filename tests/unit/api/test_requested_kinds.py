@@ -40,6 +40,23 @@ def test_a_setting_of_another_kind_is_pointed_at(client: TestClient, rows: Rows)
         assert told in str(problem(answer, 422)["errors"])
 
 
+def test_an_unknown_kind_is_answered_with_the_known_ones(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    rows.checkpoint(job, 1)
+    for noun, body, where, told in (
+        ("evaluations", {"kind": "kn"}, "/kind", "Unknown kind 'kn'. Did you mean 'knn'? Choose one of linear,"),
+        ("analyses", {"kind": "svm"}, "/kind", "Unknown kind 'svm'. Choose one of tail_share,"),
+        ("analyses", {}, "/kind", "is missing: it says which settings the object has"),
+        ("analyses", {"kind": "misclassification", "probe": {"kind": "svm"}}, "/probe/kind", "Unknown probe 'svm'."),
+    ):
+        answer = client.post(f"{API}/jobs/{job.id}/{noun}", json=body)
+        assert pointers(answer) == [where]
+        assert told in str(problem(answer, 422)["errors"])
+    answer = client.post(f"{API}/datasets", json={"name": "x", "source": {"kind": "uplaod", "upload_id": "x"}})
+    assert pointers(answer) == ["/source"]
+    assert "Unknown kind 'uplaod'. Did you mean 'upload'?" in str(problem(answer, 422)["errors"])
+
+
 def test_a_probe_without_a_kind_is_the_linear_one(client: TestClient, rows: Rows) -> None:
     job = rows.job()
     checkpoint = rows.checkpoint(job, 1)

@@ -8,9 +8,11 @@ from copy import deepcopy
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from colt_core.batch import Batch
+from colt_core.config import PretrainConfig
 from colt_core.events import CheckpointReady, StepDone
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.moco import MoCo, MoCoOutputs
@@ -141,3 +143,11 @@ def test_settings_count() -> None:
     assert difference(*runs)
     slower = kinds(run(config(framework="moco", key_momentum=0.5)), StepDone)
     assert difference(runs[0], slower)
+
+
+def test_a_queue_that_no_checkpoint_should_hold_is_refused() -> None:
+    told = r"16385 keys of projection_dim 4096 are too many.*at most 16384"
+    with pytest.raises(ValidationError, match=told) as error:
+        PretrainConfig.resolve({"framework": "moco", "queue_size": 16385, "projection_dim": 4096})
+    assert error.value.errors()[0]["loc"] == ("queue_size",)
+    assert PretrainConfig.resolve({"framework": "moco", "queue_size": 16384, "projection_dim": 4096})
