@@ -27,7 +27,7 @@ class FrameworkSettings(Settings):
         return {}
 
     def conflicts(self, embedding_dim: int) -> Iterator[tuple[str, str]]:
-        """Yields (setting, what to change) for settings that do not fit embeddings of this dimension."""
+        """Yields (setting, what to change) for settings that do not fit this embedding size."""
         yield from ()
 
     @classmethod
