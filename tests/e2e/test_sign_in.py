@@ -21,7 +21,7 @@ def test_a_token_opens_the_dashboard(page: Page, service: Stack) -> None:
     prompt = page.get_by_role("form", name="Sign in")
     prompt.get_by_label("Token").fill("wrong")
     prompt.get_by_role("button", name="Sign in").click()
-    expect(prompt.get_by_role("alert")).to_contain_text("not known")
+    expect(prompt.get_by_role("alert")).to_contain_text("does not know this token")
     prompt.get_by_label("Token").fill(token)
     prompt.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("Nothing has run yet")).to_be_visible()

@@ -34,15 +34,18 @@ def further(service: Service, job_id: str) -> Callable[[], psutil.Process]:
     """
     last = 1
 
+    def epoch() -> int:
+        job = service.job(job_id)
+        assert job["status"] != "succeeded", f"the training was too quick to be disturbed: {job}"
+        return int(job["progress"]["epoch"])
+
     def wait() -> psutil.Process:
         nonlocal last
-
-        def got_further() -> bool:
-            return bool(service.job(job_id)["progress"]["epoch"] > last)
-
-        wait_until(got_further, PATIENCE, f"job {job_id} trains beyond epoch {last}")
+        wait_until(lambda: service.process_of(job_id) is not None, PATIENCE, f"job {job_id} is worked on")
+        # Until it begins, the job shows how far an earlier attempt came.
+        last = max(last, epoch())
+        wait_until(lambda: epoch() > last, PATIENCE, f"job {job_id} trains beyond epoch {last}")
         trainer = service.process_of(job_id)
-        last = service.job(job_id)["progress"]["epoch"]
         assert trainer is not None, f"the training was too quick to be disturbed: {service.job(job_id)}"
         return trainer
 

@@ -23,7 +23,8 @@ def test_a_job_can_be_followed_through_all_logs(start_stack: StartStack) -> None
     stack = start_stack("embedded")
     dataset_id = post(stack, "datasets", DATASET)
     wait_status(stack, f"datasets/{dataset_id}", "ready")
-    config = {**CONFIG, "sampler": "none", "epochs": 2}
+    config = {name: value for name, value in CONFIG.items() if name != "sample_interval"}
+    config |= {"sampler": "none", "epochs": 2}
     answer = stack.client.post(
         "/api/v1/jobs",
         json={"dataset_id": dataset_id, "config": config, "evaluations": []},

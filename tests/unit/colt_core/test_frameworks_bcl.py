@@ -33,6 +33,8 @@ def slow_strengths(average: dict[int, float], num_train: int) -> list[float]:
     m = [average.get(k, mean_of_seen) for k in range(num_train)]
     mean = sum(m) / num_train
     largest = max(abs(value - mean) for value in m)
+    if largest < 1e-6:  # all are equal, as after a first batch with one ID image
+        return [0.5] * num_train
     return [((value - mean) / largest + 1) / 2 for value in m]
 
 
