@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from store.database import reading
 from store.models import Job
 from tests.support.files import matching
@@ -63,6 +65,8 @@ def in_the_evaluation(service: Service, job_id: str) -> None:
     watch(service, job_id, lambda job: job.epoch == EPOCHS)
 
 
+# On the embedded pair, cancelling in an epoch is tried in test_kills.py.
+@pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 def test_a_job_cancelled_at_each_stage_goes_on_as_if_never_stopped(service: Service) -> None:
     """One job, cancelled and resumed at one stage after the other; in mid-epoch is
     test_kills.py."""

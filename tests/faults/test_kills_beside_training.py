@@ -19,7 +19,7 @@ ANNOUNCED, SENT = 8 * 2**20, 3 * 2**20  # bytes of an upload
 @pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 def test_killing_an_evaluation_and_an_analysis(service: Service) -> None:
     """The one alone, the other with its worker; the same of an equal job is left undisturbed."""
-    disturbed, other = service.submit(), service.undisturbed_id
+    disturbed, other = service.submit(), service.train_undisturbed()
     service.assert_as_undisturbed(disturbed)
     for table, body in (("evaluations", {"kind": "linear", "seed": 1}), ("analyses", {"kind": "alignment"})):
         row_id = _ask(service, disturbed, table, body)
