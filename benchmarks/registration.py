@@ -93,7 +93,7 @@ def dataset_case(archive: Path, spec: DatasetSpec) -> Case:
 
 def pool_case(archive: Path) -> Case:
     """A pool of all images."""
-    source = open_unlabelled(archive)
+    source = open_unlabelled(archive).images
     wanted = [source.name(position) for position in range(len(source))]
 
     def register(into: Path) -> object:

@@ -25,6 +25,7 @@ from colt_core.data import (
     keep_listed,
     read_split_list,
 )
+from colt_core.data.dataset import findings
 from colt_core.data.groups import class_groups
 from colt_core.data.limits import Limits
 from colt_core.data.long_tail import read_indices
@@ -92,6 +93,7 @@ def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callabl
     dataset = build_dataset(images, wanted, into=into, limits=limits, progress=progress)
     groups = class_groups(dataset.class_counts)
     return {
+        **findings(dataset),
         "image_size": dataset.image_size,
         "num_samples": len(dataset.images),
         "num_classes": dataset.num_classes,
@@ -106,7 +108,7 @@ def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[
     wanted = PoolSpec.model_validate({name: spec[name] for name in PoolSpec.model_fields if name in spec})
     source = TypeAdapter[Any](PoolSource).validate_python(spec["source"])
     pool = build_pool(open_pool_source(source, limits), wanted, into=into, limits=limits, progress=progress)
-    return {"image_size": pool.image_size, "num_samples": len(pool)}
+    return {**findings(pool), "image_size": pool.image_size, "num_samples": len(pool)}
 
 
 def _progress(lease: Lease) -> Callable[[int, int], None]:

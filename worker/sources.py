@@ -14,7 +14,7 @@ from colt_core.data import (
     torchvision_labelled,
     torchvision_unlabelled,
 )
-from colt_core.data.sources import ImageSource, LabelledSource
+from colt_core.data.sources import LabelledSource, UnlabelledSource
 from colt_core.data.spec import DatasetSampleSource, PathSource, PoolSampleSource, TorchvisionSource, UploadSource
 from store.artifacts import ArtifactDamaged, Stored, get_artifacts
 from store.database import reading
@@ -49,7 +49,7 @@ def open_dataset_source(
 
 def open_pool_source(
     source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, limits: Limits
-) -> ImageSource:
+) -> UnlabelledSource:
     """Open the source of an OOD pool.
 
     Raises:

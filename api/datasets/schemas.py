@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.registration import Name, RegistrationProblem
 from colt_core.data.spec import DatasetSource, DatasetSpec
+from colt_core.data.warnings import DataWarning
 from store.statuses import RegistrationStatus
 
 
@@ -65,5 +66,9 @@ class DatasetInfo(BaseModel):
     split_sizes: SplitSizes | None
     groups: Groups | None
     image_size: int | None
+    layout: str | None = Field(description="How the source was arranged. Null: not from files, or not known.")
+    warnings: list[DataWarning] | None = Field(
+        description="What the registration found. Null: not ready, or registered by an earlier version."
+    )
     spec: dict[str, Any] = Field(description="The request, without the name.")
     created_at: dt.datetime

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSc
 from api.kinds.names import ProbeName
 from api.registration import PRINTED, Name
 from colt_core.config import PretrainConfig, config_schema
+from colt_core.data.warnings import DataWarning
 from colt_core.probes.kinds import probes
 from store.models import Job
 from store.statuses import WorkStatus
@@ -116,6 +117,7 @@ class JobInfo(BaseModel):
     compute: Compute | None = Field(description="As of the last start. Null before the first.")
     attempts: int = Field(description="Starts since it was last queued or resumed.")
     error: str | None
+    warnings: list[DataWarning] = Field(description="What the user should know before trusting its numbers.")
     loss: float | None = Field(description="Mean loss of the last finished epoch.")
     accuracy: float | None = Field(description="Accuracy in the first of its `evaluations`, 0..1.")
     created_at: dt.datetime
@@ -126,6 +128,7 @@ class JobInfo(BaseModel):
     def of(cls, job: Job) -> Self:
         return cls.model_validate(
             {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
+            | {"warnings": job.warnings or []}
             | {"progress": {name: getattr(job, name) for name in Progress.model_fields}}
         )
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.registration import Name, RegistrationProblem
 from colt_core.data.spec import PoolSource, PoolSpec
+from colt_core.data.warnings import DataWarning
 from store.statuses import RegistrationStatus
 
 
@@ -41,5 +42,9 @@ class OodPoolInfo(BaseModel):
     problem: RegistrationProblem | None
     num_samples: int | None
     image_size: int | None
+    layout: str | None = Field(description="How the source was arranged. Null: not from files, or not known.")
+    warnings: list[DataWarning] | None = Field(
+        description="What the registration found. Null: not ready, or registered by an earlier version."
+    )
     spec: dict[str, Any] = Field(description="The request, without the name.")
     created_at: dt.datetime

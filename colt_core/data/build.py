@@ -19,7 +19,7 @@ from colt_core.data.errors import DataError
 from colt_core.data.images import UInt8
 from colt_core.data.limits import Limits
 from colt_core.data.parts import choose_parts
-from colt_core.data.sources import ImageSource, LabelledSource
+from colt_core.data.sources import ImageSource, LabelledSource, UnlabelledSource
 from colt_core.data.spec import DatasetSpec, PoolSpec
 
 Int64 = NDArray[np.int64]
@@ -58,6 +58,8 @@ def build_dataset(
         labels=source.labels[stored],
         class_names=source.class_names,
         parts={name: index_of[parts[name]] if name in parts else np.empty(0, dtype=np.int64) for name in PARTS},
+        layout=source.layout,
+        warnings=source.warnings,
     )
     if into is not None:
         dataset.save_labels(into)
@@ -65,7 +67,7 @@ def build_dataset(
 
 
 def build_pool(
-    source: ImageSource,
+    source: UnlabelledSource,
     spec: PoolSpec,
     *,
     into: Path | None = None,
@@ -73,7 +75,9 @@ def build_pool(
     progress: Progress | None = None,
 ) -> ImagePool:
     """Read every image of the source. Args and Raises: as for :func:`build_dataset`."""
-    pool = ImagePool(_read(source, np.arange(len(source)), spec.image_size, into, limits or Limits(), progress))
+    everything = np.arange(len(source.images))
+    images = _read(source.images, everything, spec.image_size, into, limits or Limits(), progress)
+    pool = ImagePool(images, source.layout, source.warnings)
     if into is not None:
         pool.save_meta(into)
     return pool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colt_core.data.errors import DataError
+from colt_core.data.warnings import DataWarning
 
 UInt8 = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
@@ -92,6 +93,8 @@ class ImageDataset(_Labelled):
         parts: indices by part name, for all of PARTS. `train` is 0..n-1, so a training image has
             the same index in the part, the tailness array and the data set. `val` may be empty.
             `probe` may share images with `train`.
+        layout: how the source was arranged. None: not from files, or not known.
+        warnings: what was found while the data set was built.
 
     Raises:
         DataError: if the arrays do not fit together.
@@ -101,6 +104,8 @@ class ImageDataset(_Labelled):
     labels: Int64
     class_names: tuple[str, ...]
     parts: dict[str, Int64]
+    layout: str | None = None
+    warnings: tuple[DataWarning, ...] = ()
 
     def __post_init__(self) -> None:
         _check_images(self.images)
@@ -138,7 +143,7 @@ class ImageDataset(_Labelled):
         np.save(folder / LABELS, self.labels)
         arrays: dict[str, Any] = dict(self.parts)
         np.savez(folder / PARTS_FILE, **arrays)
-        _write_meta(folder, {"class_names": list(self.class_names)})
+        _write_meta(folder, {"class_names": list(self.class_names), **findings(self)})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -148,7 +153,7 @@ class ImageDataset(_Labelled):
             DataError: if the folder holds no data set, or a damaged one.
         """
         labels, class_names, parts = _load_labels(folder)
-        return cls(_load_images(folder), labels, class_names, parts)
+        return cls(_load_images(folder), labels, class_names, parts, **_found(_read_meta(folder)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +162,12 @@ class ImagePool:
 
     Attributes:
         images: (M, 3, S, S) uint8, possibly memory-mapped.
+        layout, warnings: as for :class:`ImageDataset`.
     """
 
     images: UInt8
+    layout: str | None = None
+    warnings: tuple[DataWarning, ...] = ()
 
     def __post_init__(self) -> None:
         _check_images(self.images)
@@ -180,7 +188,7 @@ class ImagePool:
 
     def save_meta(self, folder: Path) -> None:
         """Write everything except the images, which may have been written in place."""
-        _write_meta(folder, {})
+        _write_meta(folder, findings(self))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -189,8 +197,7 @@ class ImagePool:
         Raises:
             DataError: if the folder holds no pool, or a damaged one.
         """
-        _read_meta(folder)
-        return cls(_load_images(folder))
+        return cls(_load_images(folder), **_found(_read_meta(folder)))
 
 
 def is_artifact(folder: Path) -> bool:
@@ -228,6 +235,16 @@ def _load_images(folder: Path) -> UInt8:
         return mapped
     except (OSError, ValueError) as error:
         raise DataError(f"the images of {folder.name!r} cannot be read") from error
+
+
+def findings(data: ImageDataset | ImagePool) -> dict[str, Any]:
+    """Layout and warnings, as JSON."""
+    return {"layout": data.layout, "warnings": [asdict(warning) for warning in data.warnings]}
+
+
+def _found(meta: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`findings` wrote. Folders of earlier versions have neither."""
+    return {"layout": meta.get("layout"), "warnings": tuple(DataWarning(**found) for found in meta.get("warnings", []))}
 
 
 def _write_meta(folder: Path, meta: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 from colt_core.data.names import image_names
 from colt_core.data.npz import is_npy, map_npy, read_npz
-from colt_core.data.sources import ArrayImages, FileImages, ImageSource, Int64, LabelledSource, open_files
+from colt_core.data.sources import ArrayImages, FileImages, ImageSource, Int64, LabelledSource, UnlabelledSource, open_files
 
 SPLITS = ("train", "val", "test")
 
@@ -57,10 +57,11 @@ def open_labelled(
         np.array([index_of[name] for name in class_of_name], dtype=np.int64),
         class_names,
         {part: np.array(positions[part], dtype=np.int64) for part in SPLITS if part in positions},
+        "folders",
     )
 
 
-def open_unlabelled(path: Path, *, root: Path | None = None, limits: Limits | None = None) -> ImageSource:
+def open_unlabelled(path: Path, *, root: Path | None = None, limits: Limits | None = None) -> UnlabelledSource:
     """Open an unlabelled source.
 
     It is a folder, zip, tar or tar.gz with images in any arrangement, an .npz with `images`, or an
@@ -73,14 +74,18 @@ def open_unlabelled(path: Path, *, root: Path | None = None, limits: Limits | No
     files = open_files(path, root, limits)
     if files is None:
         if is_npy(path):
-            return ArrayImages([("images", map_npy(path, limits))])
+            return UnlabelledSource(ArrayImages([("images", map_npy(path, limits))]), "arrays")
         arrays = read_npz(path, ("images",), limits)
-        return ArrayImages([("images", _required(arrays, "images"))])
-    return FileImages(files, image_names(files.names), limits)
+        return UnlabelledSource(ArrayImages([("images", _required(arrays, "images"))]), "arrays")
+    return UnlabelledSource(FileImages(files, image_names(files.names), limits), "folders")
 
 
 def labelled(
-    images: ImageSource, labels: NDArray[Any], class_names: Sequence[str], parts: dict[str, Int64]
+    images: ImageSource,
+    labels: NDArray[Any],
+    class_names: Sequence[str],
+    parts: dict[str, Int64],
+    layout: str | None = None,
 ) -> LabelledSource:
     """Check and build a labelled source.
 
@@ -100,7 +105,7 @@ def labelled(
         raise DataError(
             f"{missing.size} of {len(class_names)} classes have no training image: {named}; add some or leave them out"
         )
-    return LabelledSource(images, labels.astype(np.int64), tuple(class_names), parts)
+    return LabelledSource(images, labels.astype(np.int64), tuple(class_names), parts, layout=layout)
 
 
 def _layout(names: Sequence[str], nested: bool) -> tuple[list[str], list[str]]:
@@ -140,7 +145,7 @@ def _labelled_npz(arrays: dict[str, NDArray[Any]]) -> LabelledSource:
     parts = {"train": np.arange(len(labels[0]))}
     if len(labels) > 1:
         parts["test"] = np.arange(len(labels[0]), len(images))
-    return labelled(images, np.concatenate(labels), [str(c) for c in range(num_classes)], parts)
+    return labelled(images, np.concatenate(labels), [str(c) for c in range(num_classes)], parts, "arrays")
 
 
 def _required(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from colt_core.data.images import UInt8, resize_array
 from colt_core.data.readers import labelled
-from colt_core.data.sources import ArrayImages, ImageSource, LabelledSource
+from colt_core.data.sources import ArrayImages, LabelledSource, UnlabelledSource
 from colt_core.data.spec import DatasetSample, PoolSample
 
 SAMPLE_SIZE = 32  # side in pixels
@@ -38,7 +38,7 @@ def sample_labelled(name: DatasetSample) -> LabelledSource:
     return labelled(ArrayImages([("digits", pixels)]), labels, list(string.digits), {"train": np.arange(len(labels))})
 
 
-def sample_unlabelled(name: PoolSample) -> ImageSource:
+def sample_unlabelled(name: PoolSample) -> UnlabelledSource:
     """`glyphs-and-patches`: 1,200 drawn letters and 800 patches of photographs, 32 x 32 pixels.
 
     The images are the same every time. Letters have random size, place, angle and colours. Patches
@@ -51,7 +51,7 @@ def sample_unlabelled(name: PoolSample) -> ImageSource:
         raise ValueError(f"no pool sample is called {name!r}")
     rng = np.random.default_rng(_POOL_SEED)
     images = np.stack([*_glyphs(rng, _POOL_GLYPHS), *_patches(rng, _POOL_PATCHES)])
-    return ArrayImages([(name, images)])
+    return UnlabelledSource(ArrayImages([(name, images)]))
 
 
 def _glyphs(rng: np.random.Generator, count: int) -> list[UInt8]:

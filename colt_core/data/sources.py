@@ -17,6 +17,7 @@ from colt_core.data.folders import Folder, resolve_inside
 from colt_core.data.images import UInt8, resize_array
 from colt_core.data.limits import Limits
 from colt_core.data.npz import is_npy, is_npz
+from colt_core.data.warnings import DataWarning
 
 Int64 = NDArray[np.int64]
 
@@ -133,6 +134,8 @@ class LabelledSource:
         parts: source positions by part: `train` always, `val` and `test` if the source has them.
         listed: the positions of `train` that a split list keeps, ascending (:func:`keep_listed`).
             None without one.
+        layout: how the images were arranged, see `spec.LAYOUTS`. None: not from files.
+        warnings: what the user should know.
     """
 
     images: ImageSource
@@ -140,6 +143,17 @@ class LabelledSource:
     class_names: tuple[str, ...]
     parts: dict[str, Int64]
     listed: Int64 | None = None
+    layout: str | None = None
+    warnings: tuple[DataWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledSource:
+    """A source of images alone. Attributes are those of :class:`LabelledSource`."""
+
+    images: ImageSource
+    layout: str | None = None
+    warnings: tuple[DataWarning, ...] = ()
 
 
 def open_files(path: Path, root: Path | None, limits: Limits) -> Files | None:

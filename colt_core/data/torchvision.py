@@ -9,7 +9,7 @@ import numpy as np
 
 from colt_core.data.errors import DataError
 from colt_core.data.readers import labelled
-from colt_core.data.sources import ArrayImages, ImageSource, LabelledSource
+from colt_core.data.sources import ArrayImages, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TorchvisionName
 
 _BY_SPLIT = frozenset({"SVHN", "STL10"})  # the others take train=True or False
@@ -37,13 +37,13 @@ def torchvision_labelled(name: TorchvisionName, folder: Path, *, download: bool 
     )
 
 
-def torchvision_unlabelled(name: TorchvisionName, folder: Path, *, download: bool = False) -> ImageSource:
+def torchvision_unlabelled(name: TorchvisionName, folder: Path, *, download: bool = False) -> UnlabelledSource:
     """A torchvision data set's training images as a pool; for STL10, its unlabelled part.
 
     Args and Raises: as for :func:`torchvision_labelled`.
     """
     split = "unlabeled" if name == "STL10" else "train"
-    return _images(name, ((split, _load(name, split, folder, download)),))
+    return UnlabelledSource(_images(name, ((split, _load(name, split, folder, download)),)))
 
 
 def _load(name: TorchvisionName, split: str, folder: Path, download: bool) -> Any:

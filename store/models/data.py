@@ -39,6 +39,8 @@ class Registered(Leased):
     problem: Mapped[dict[str, Any] | None]
     image_size: Mapped[int | None]
     num_samples: Mapped[int | None]
+    layout: Mapped[str | None]  # how the source was arranged; null in rows of earlier versions
+    warnings: Mapped[list[Any] | None]  # as DataWarning; null in rows of earlier versions
     files: Mapped[dict[str, Any] | None]  # bytes and sha256 by name; null in rows of earlier versions
     stored_as: Mapped[str | None] = mapped_column("artifact")  # null in rows of earlier versions
 

@@ -46,6 +46,7 @@ class Job(Queued, Base):
     eta_seconds: Mapped[float | None]
     loss: Mapped[float | None]  # mean of the last finished epoch
     accuracy: Mapped[float | None]  # of the first kind in `evaluations`
+    warnings: Mapped[list[Any] | None]  # as DataWarning; null: none
     compute: Mapped[dict[str, Any] | None]  # of the last attempt: device, precision, reason, threads
 
     last_write: Mapped[str | None]  # id of the run's last committed transaction, see Recorder.flush

@@ -1392,6 +1392,29 @@ export interface components {
             value: number[];
         };
         /**
+         * DataWarning
+         * @description One kind of finding.
+         *
+         *     Attributes:
+         *         code: a stable word for scripts, such as `duplicates_within_train`.
+         *         detail: one or two sentences for people: what was found, what follows, what to do.
+         *         count: how many images, classes or files it concerns.
+         *         examples: up to MAX_EXAMPLES of them: names of files or classes, or indices of images.
+         */
+        DataWarning: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /** Count */
+            count: number;
+            /**
+             * Examples
+             * @default []
+             */
+            examples?: (string | number)[];
+        };
+        /**
          * DatasetInfo
          * @description A data set. Until it is `ready`, values that are not known yet are null.
          */
@@ -1422,6 +1445,16 @@ export interface components {
             groups: components["schemas"]["Groups"] | null;
             /** Image Size */
             image_size: number | null;
+            /**
+             * Layout
+             * @description How the source was arranged. Null: not from files, or not known.
+             */
+            layout: string | null;
+            /**
+             * Warnings
+             * @description What the registration found. Null: not ready, or registered by an earlier version.
+             */
+            warnings: components["schemas"]["DataWarning"][] | null;
             /**
              * Spec
              * @description The request, without the name.
@@ -2109,6 +2142,11 @@ export interface components {
             attempts: number;
             /** Error */
             error: string | null;
+            /**
+             * Warnings
+             * @description What the user should know before trusting its numbers.
+             */
+            warnings: components["schemas"]["DataWarning"][];
             /**
              * Loss
              * @description Mean loss of the last finished epoch.
@@ -3196,6 +3234,16 @@ export interface components {
             num_samples: number | null;
             /** Image Size */
             image_size: number | null;
+            /**
+             * Layout
+             * @description How the source was arranged. Null: not from files, or not known.
+             */
+            layout: string | null;
+            /**
+             * Warnings
+             * @description What the registration found. Null: not ready, or registered by an earlier version.
+             */
+            warnings: components["schemas"]["DataWarning"][] | null;
             /**
              * Spec
              * @description The request, without the name.

@@ -5,6 +5,7 @@ type Schemas = components['schemas'];
 /** The API's models under the names the dashboard uses. */
 export type Dataset = Schemas['DatasetInfo'];
 export type Pool = Schemas['OodPoolInfo'];
+export type Warning = Schemas['DataWarning'];
 export type Job = Schemas['JobInfo'];
 export type Compute = Schemas['Compute'];
 export type Evaluation = Schemas['EvaluationInfo'];

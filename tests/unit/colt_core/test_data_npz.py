@@ -22,6 +22,7 @@ from colt_core.data import (
     open_unlabelled,
 )
 from colt_core.data.npz import map_npy
+from colt_core.data.sources import UnlabelledSource
 
 LABELS = np.array([0, 1] * 5)
 GRAY = np.random.default_rng(0).integers(0, 256, (10, 12, 12)).astype(np.uint8)
@@ -44,7 +45,7 @@ def test_compressed_and_fortran_order_and_no_suffix(tmp_path: Path) -> None:
     with (tmp_path / "upload").open("wb") as file:
         np.savez_compressed(file, images=np.asfortranarray(GRAY), labels=LABELS.astype(np.uint8))
     source = open_labelled(tmp_path / "upload")
-    pool = build_pool(source.images, PoolSpec())
+    pool = build_pool(UnlabelledSource(source.images), PoolSpec())
     assert np.array_equal(pool.images[:, 0], GRAY)
 
 

@@ -24,8 +24,9 @@ from colt_core.data import (
 from colt_core.data.dataset import PARTS
 from colt_core.data.parts import choose_parts, probe_part
 from colt_core.data.readers import labelled
-from colt_core.data.sources import ArrayImages, LabelledSource
+from colt_core.data.sources import ArrayImages, LabelledSource, UnlabelledSource
 from colt_core.data.spec import PoolSpec
+from colt_core.data.warnings import DataWarning
 
 
 def _source(counts: list[int], test: int = 0, size: int = 8) -> LabelledSource:
@@ -128,12 +129,15 @@ def test_a_data_set_survives_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_pool_survives_its_folder_and_is_not_a_data_set(tmp_path: Path) -> None:
-    images = _source([5, 5]).images
-    pool = build_pool(images, PoolSpec(image_size=16))
+    found = (DataWarning("blank", "Two images are blank.", 2, (0, 7)),)
+    source = UnlabelledSource(_source([5, 5]).images, "folders", found)
+    pool = build_pool(source, PoolSpec(image_size=16))
     pool.save(tmp_path / "saved")
-    build_pool(images, PoolSpec(image_size=16), into=tmp_path / "written")
+    build_pool(source, PoolSpec(image_size=16), into=tmp_path / "written")
     for folder in ("saved", "written"):
-        assert np.array_equal(ImagePool.load(tmp_path / folder).images, pool.images)
+        loaded = ImagePool.load(tmp_path / folder)
+        assert np.array_equal(loaded.images, pool.images)
+        assert (loaded.layout, loaded.warnings) == ("folders", found)
         with pytest.raises(DataError, match="is an OOD pool"):
             ImageDataset.load(tmp_path / folder)
 

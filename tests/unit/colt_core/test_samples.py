@@ -49,7 +49,7 @@ def test_digits_look_like_their_source() -> None:
 
 def test_glyphs_and_patches_are_many_different_images_and_always_the_same() -> None:
     pool = build_pool(sample_unlabelled("glyphs-and-patches"), PoolSpec())
-    again = dict(sample_unlabelled("glyphs-and-patches").read(np.array([0, 1199, 1999]), None))
+    again = dict(sample_unlabelled("glyphs-and-patches").images.read(np.array([0, 1199, 1999]), None))
     assert pool.images.shape == (2000, 3, 32, 32)
     assert all(np.array_equal(pool.images[position], image) for position, image in again.items())
     assert len({image.tobytes() for image in pool.images}) == 2000

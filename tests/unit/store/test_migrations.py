@@ -196,6 +196,20 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0010": [
+        (
+            "ood_pools",
+            {
+                "id": "scanned",
+                "name": "letters",
+                "status": "ready",
+                "spec": {"a": [1]},
+                "layout": "folders",
+                "warnings": [{"code": "blank", "detail": "One image is blank.", "count": 1, "examples": [7]}],
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
