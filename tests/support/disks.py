@@ -17,8 +17,8 @@ class SmallDisk:
         self.path = path
         self._ballast = path / "ballast"
 
-    def fill(self) -> None:
-        """Leave no byte free."""
+    def fill(self, leaving: int = 0) -> None:
+        """Leave only so many bytes free."""
         with self._ballast.open("ab", buffering=0) as file:
             for block in (2**20, 2**12):
                 try:
@@ -26,6 +26,7 @@ class SmallDisk:
                         pass
                 except OSError:
                     continue
+            file.truncate(max(0, file.tell() - leaving))
 
     def empty(self) -> None:
         """Give back what `fill` took."""

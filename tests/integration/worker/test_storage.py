@@ -28,6 +28,7 @@ from tests.support.runs import state_digests, values_of
 from tests.support.settings import worker_settings
 
 EPOCHS = 30
+ROOM = 800_000  # bytes: two of its checkpoints, and a part of the third
 LABELS = np.arange(48, dtype=np.int64) % 3
 IMAGES = np.random.default_rng(0).integers(0, 256, (48, 3, 16, 16), dtype=np.uint8)
 PARTS = {"train": np.arange(24), "probe": np.arange(24, 36), "val": np.empty(0, np.int64), "test": np.arange(36, 48)}
@@ -133,10 +134,13 @@ class Trainer:
 
 
 def break_store(how: str, disk: SmallDisk) -> Callable[[], None]:
-    """Make the store fail. Returns a function that repairs it."""
+    """Make the store fail after two checkpoints. Returns a function that repairs it.
+
+    A disk fills up by itself. The others are broken while the trainer works.
+    """
     if how == "full":
-        disk.fill()
         return disk.empty
+    wait_until(trains(2), 60, "two epochs", every=0.01)
     if how == "read-only":
         wait_until(lambda: _remounted(disk), 30, "the disk is read-only")
         return disk.writable
@@ -171,8 +175,9 @@ def test_training_waits_for_its_store_and_goes_on(
     patient: Callable[[float], Job], home: Path, disk: SmallDisk, how: str
 ) -> None:
     patient(120)
+    if how == "full":
+        disk.fill(leaving=ROOM)
     with Trainer(home):
-        wait_until(trains(2), 60, "two epochs")
         mend = break_store(how, disk)
         try:
             wait_until(lambda: any("the training waits" in line for line in log_lines()), 60, "it waits, and says so")
@@ -191,8 +196,9 @@ def test_a_store_that_stays_away_ends_the_job_clearly_and_it_resumes(
     patient: Callable[[float], Job], home: Path, disk: SmallDisk, how: str
 ) -> None:
     patient(0.3)
+    if how == "full":
+        disk.fill(leaving=ROOM)
     with Trainer(home):
-        wait_until(trains(2), 60, "two epochs")
         mend = break_store(how, disk)
     try:
         assert (job().status, job().attempts) == ("queued", 1)
@@ -217,10 +223,10 @@ def test_a_damaged_checkpoint_is_passed_by_and_the_log_says_so(
     patient: Callable[[float], Job], home: Path, disk: SmallDisk
 ) -> None:
     patient(0.3)
-    with Trainer(home):
-        wait_until(trains(3), 60, "three epochs")
-        disk.fill()
+    disk.fill(leaving=ROOM)
+    work_off_forked(home, Job)
     disk.empty()
+    assert (job().status, job().attempts) == ("queued", 1)
     *_, before, last = checkpoints()
     path = disk.path / "artifacts" / last.artifact / "checkpoint.pt"
     content = bytearray(path.read_bytes())
