@@ -15,7 +15,7 @@ from store.models import Job
 from tests.support.files import matching
 from tests.support.leftovers import artifacts_folder, assert_nothing_left
 from tests.support.processes import wait_until
-from tests.support.runs import DATASET, EPOCHS, PATIENCE, Service, engine_of, post
+from tests.support.runs import ALL_PROBES, DATASET, EPOCHS, PATIENCE, Service, engine_of, post
 
 GRACE_SECONDS = 60.0  # COLT_STOP_GRACE_SECONDS
 
@@ -70,7 +70,7 @@ def in_the_evaluation(service: Service, job_id: str) -> None:
 def test_a_job_cancelled_at_each_stage_goes_on_as_if_never_stopped(service: Service) -> None:
     """One job, cancelled and resumed at one stage after the other; in mid-epoch is
     test_kills.py."""
-    job_id = service.submit()
+    job_id = service.submit(ALL_PROBES)
     for stage in (while_it_starts, before_a_round, in_a_checkpoint_write, in_the_evaluation):
         stage(service, job_id)
         assert cancel(service, job_id) < GRACE_SECONDS

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
-
-import psutil
 
 from tests.support.processes import wait_until
 from tests.support.runs import DATASET, PATIENCE, Service, post, wait_status, working
@@ -26,37 +23,11 @@ def timeline(service: Service, job_id: str) -> list[dict[str, Any]]:
     return items
 
 
-def further(service: Service, job_id: str) -> Callable[[], psutil.Process]:
-    """Waits until the job has trained further than the last time, and has a checkpoint to resume
-    from.
-
-    It returns the trainer's process.
-    """
-    last = 1
-
-    def epoch() -> int:
-        job = service.job(job_id)
-        assert job["status"] != "succeeded", f"the training was too quick to be disturbed: {job}"
-        return int(job["progress"]["epoch"])
-
-    def wait() -> psutil.Process:
-        nonlocal last
-        wait_until(lambda: service.process_of(job_id) is not None, PATIENCE, f"job {job_id} is worked on")
-        # Until it begins, the job shows how far an earlier attempt came.
-        last = max(last, epoch())
-        wait_until(lambda: epoch() > last, PATIENCE, f"job {job_id} trains beyond epoch {last}")
-        trainer = service.process_of(job_id)
-        assert trainer is not None, f"the training was too quick to be disturbed: {service.job(job_id)}"
-        return trainer
-
-    return wait
-
-
 def test_a_job_outlives_its_trainer_its_worker_and_the_api(service: Service) -> None:
     """SIGKILL to each in turn."""
     stack = service.stack
     job_id = service.submit()
-    training = further(service, job_id)
+    training = service.further(job_id)
     training().kill()
 
     trainer = training()
@@ -87,7 +58,7 @@ def test_a_job_that_is_stopped_with_all_workers_or_cancelled_goes_on_from_there(
     against the job."""
     stack = service.stack
     job_id = service.submit()
-    training = further(service, job_id)
+    training = service.further(job_id)
     trainer = training()
     began = time.monotonic()
     for worker in stack.workers:

@@ -19,8 +19,9 @@ ANNOUNCED, SENT = 8 * 2**20, 3 * 2**20  # bytes of an upload
 @pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 def test_killing_an_evaluation_and_an_analysis(service: Service) -> None:
     """The one alone, the other with its worker; the same of an equal job is left undisturbed."""
-    disturbed, other = service.submit(), service.train_undisturbed()
-    service.assert_as_undisturbed(disturbed)
+    disturbed, other = (service.submit() for _ in range(2))
+    for job_id in (disturbed, other):
+        service.assert_as_undisturbed(job_id)
     for table, body in (("evaluations", {"kind": "linear", "seed": 1}), ("analyses", {"kind": "alignment"})):
         row_id = _ask(service, disturbed, table, body)
         _kill(service, row_id, worker_too=table == "analyses")

@@ -29,10 +29,14 @@ on_servers = pytest.mark.parametrize("shared_service", ["distributed"], indirect
 away_for = pytest.mark.parametrize("seconds", [LONGER_THAN_A_LEASE, pytest.param(60.0, marks=pytest.mark.slow)])
 
 
+def on_server(service: Service) -> bool:
+    return "COLT_DATABASE_URL" in service.stack.env
+
+
 @contextmanager
 def database_away(service: Service, request: pytest.FixtureRequest) -> Iterator[None]:
     """Postgres killed; or SQLite's only right to write taken, as by a program that hangs."""
-    if "COLT_DATABASE_URL" in service.stack.env:
+    if on_server(service):
         postgres: Postgres = request.getfixturevalue("postgres")
         postgres.kill()
         try:
@@ -50,18 +54,21 @@ def pids(service: Service) -> list[int]:
 
 
 @away_for
-def test_the_database_away_for_longer_than_a_lease(
+def test_the_database_and_then_every_process_away_for_longer_than_a_lease(
     service: Service, request: pytest.FixtureRequest, seconds: float
 ) -> None:
+    """A database that is gone; on a server also one that hangs; then a machine that stands
+    still."""
     before = pids(service)
     job_id = service.submit()
-    service.wait_training(job_id)
+    training = service.further(job_id)
+    training()
     with ExitStack() as stream:
         events = stream.enter_context(service.stack.client.stream("GET", f"/api/v1/jobs/{job_id}/events", timeout=None))
         with database_away(service, request):
             away_until = time.monotonic() + seconds
             answers = [service.stack.client.post(f"/api/v1/jobs/{job_id}/cancel")]
-            if "COLT_DATABASE_URL" in service.stack.env:  # SQLite's readers need nobody's leave
+            if on_server(service):  # SQLite's readers need nobody's leave
                 answers += [service.stack.client.get(path) for path in ("/api/v1/jobs", "/readyz")]
                 assert "colt_database_up 0.0" in service.stack.client.get("/metrics").text
             for answer in answers:
@@ -71,6 +78,11 @@ def test_the_database_away_for_longer_than_a_lease(
             assert service.stack.client.get("/healthz").status_code == 200
             time.sleep(max(0.0, away_until - time.monotonic()))
         service.stack.wait_ready()
+        if on_server(service):
+            training()
+            hang(request.getfixturevalue("postgres"))
+            service.stack.wait_ready()
+        pause_everyone(service, training())
         service.assert_as_undisturbed(job_id)
         assert service.job(job_id)["attempts"] == 1  # neither lost its lease nor started again
         told = "\n".join(events.iter_lines())  # the stream outlived the outage, and ended by itself
@@ -78,46 +90,56 @@ def test_the_database_away_for_longer_than_a_lease(
     assert pids(service) == before
 
 
-@on_servers
-def test_a_database_that_hangs_for_longer_than_a_lease(service: Service, postgres: Postgres) -> None:
+def hang(postgres: Postgres) -> None:
     """Connections stay, and say nothing."""
-    before = pids(service)
-    job_id = service.submit()
-    service.wait_training(job_id)
     postgres.send(signal.SIGSTOP)
     try:
         time.sleep(LONGER_THAN_A_LEASE)
     finally:
         postgres.send(signal.SIGCONT)
-    service.stack.wait_ready()
-    service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 1
-    assert pids(service) == before
+
+
+def pause_everyone(service: Service, trainer: psutil.Process) -> None:
+    """As by SIGSTOP, or a frozen container: nobody renewed a lease meanwhile, and nobody takes
+    another's."""
+    everyone = [psutil.Process(pid) for pid in pids(service)]
+    everyone += [child for process in everyone for child in process.children(recursive=True)]
+    assert trainer in everyone
+    for process in everyone:
+        process.suspend()
+    time.sleep(LONGER_THAN_A_LEASE)
+    for process in everyone:
+        process.resume()
 
 
 @on_servers
 @away_for
-def test_the_broker_away_while_jobs_run_and_wait(service: Service, redis_server: Redis, seconds: float) -> None:
+def test_a_broker_that_hangs_and_is_away_and_fails_and_is_emptied(
+    service: Service, redis_server: Redis, seconds: float
+) -> None:
+    """One after the other. At each, a job begins to wait; the one before it trains."""
     before = pids(service)
-    running = service.submit()
-    service.wait_training(running)
-    redis_server.stop()
-    try:
-        waiting = service.submit()
-        time.sleep(seconds)
-        assert service.job(running)["status"] in {"running", "succeeded"}
-        answer = service.stack.client.get("/readyz")
-        assert (answer.status_code, answer.json()["missing"]) == (503, ["broker"])
-    finally:
-        redis_server.start()
-    for job_id in (running, waiting):
+    in_hang = submitted_while_it_hangs(service, redis_server)
+    service.wait_training(in_hang)
+    in_absence = submitted_while_it_is_away(service, redis_server, seconds, running=in_hang)
+    service.wait_training(in_absence)
+    in_failure = submitted_while_it_answers_with_errors(service)
+    service.wait_training(in_failure)
+    # Of the registrations, one waits behind those that the workers have begun.
+    waiting = [post(service.stack, "datasets", DATASET) for _ in range(len(service.stack.workers) + 1)]
+    with redis.Redis.from_url(service.stack.env["COLT_BROKER_URL"]) as client:
+        assert client.flushall()
+    later = service.submit()
+    for job_id in (in_hang, in_absence, in_failure, later):
         service.assert_as_undisturbed(job_id)
         assert service.job(job_id)["attempts"] == 1
+    for dataset_id in waiting:
+        assert wait_status(service.stack, f"datasets/{dataset_id}", "ready", "failed")["status"] == "ready"
     assert pids(service) == before
 
 
-@on_servers
-def test_a_broker_that_hangs_holds_up_neither_requests_nor_heartbeats(service: Service, redis_server: Redis) -> None:
+def submitted_while_it_hangs(service: Service, redis_server: Redis) -> str:
+    """That holds up neither requests nor heartbeats."""
     redis_server.send(signal.SIGSTOP)
     try:
         began = time.monotonic()
@@ -128,43 +150,33 @@ def test_a_broker_that_hangs_holds_up_neither_requests_nor_heartbeats(service: S
         wait_until(lambda: beats(service) > first, 4 * ANSWER_SECONDS, "heartbeats move")
     finally:
         redis_server.send(signal.SIGCONT)
-    service.assert_as_undisturbed(job_id)
+    return job_id
 
 
-@on_servers
-def test_a_broker_that_answers_with_errors(service: Service) -> None:
+def submitted_while_it_is_away(service: Service, redis_server: Redis, seconds: float, running: str) -> str:
+    redis_server.stop()
+    try:
+        job_id = service.submit()
+        time.sleep(seconds)
+        assert service.job(running)["status"] in {"running", "succeeded"}
+        answer = service.stack.client.get("/readyz")
+        assert (answer.status_code, answer.json()["missing"]) == (503, ["broker"])
+    finally:
+        redis_server.start()
+    return job_id
+
+
+def submitted_while_it_answers_with_errors(service: Service) -> str:
     """Read-only, as while another server takes over: busy workers go on to take what waits, and
     idle ones live."""
-    before = pids(service)
-    running = service.submit()
-    service.wait_training(running)
     with redis.Redis.from_url(service.stack.env["COLT_BROKER_URL"]) as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
         try:
-            waiting = service.submit()
+            job_id = service.submit()
             time.sleep(LONGER_THAN_A_LEASE)
         finally:
             client.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
-    for job_id in (running, waiting):
-        service.assert_as_undisturbed(job_id)
-        assert service.job(job_id)["attempts"] == 1
-    assert pids(service) == before
-
-
-@on_servers
-def test_a_broker_that_is_emptied_under_a_running_service(service: Service) -> None:
-    """One job runs; of the registrations, one waits behind those that the workers have begun."""
-    running = service.submit()
-    service.wait_training(running)
-    waiting = [post(service.stack, "datasets", DATASET) for _ in range(len(service.stack.workers) + 1)]
-    with redis.Redis.from_url(service.stack.env["COLT_BROKER_URL"]) as client:
-        assert client.flushall()
-    later = service.submit()
-    for job_id in (running, later):
-        service.assert_as_undisturbed(job_id)
-        assert service.job(job_id)["attempts"] == 1
-    for dataset_id in waiting:
-        assert wait_status(service.stack, f"datasets/{dataset_id}", "ready", "failed")["status"] == "ready"
+    return job_id
 
 
 def beats(service: Service) -> float:
@@ -173,20 +185,3 @@ def beats(service: Service) -> float:
         last = session.scalar(select(func.max(Worker.heartbeat_at)))
         assert last is not None
         return last.timestamp()
-
-
-def test_every_process_paused_for_longer_than_a_lease(service: Service) -> None:
-    """As by SIGSTOP, or a frozen container: nobody renewed a lease meanwhile, and nobody takes
-    another's."""
-    job_id = service.submit()
-    trainer = service.wait_training(job_id)
-    everyone = [psutil.Process(pid) for pid in pids(service)]
-    everyone += [child for process in everyone for child in process.children(recursive=True)]
-    assert trainer in everyone
-    for process in everyone:
-        process.suspend()
-    time.sleep(LONGER_THAN_A_LEASE)
-    for process in everyone:
-        process.resume()
-    service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 1

@@ -19,13 +19,13 @@ from _pytest.mark import ParameterSet
 
 from tests.support.killing import MOMENTS, TARGETS, Kill, Killer
 from tests.support.leftovers import assert_nothing_left
-from tests.support.runs import Service, begin, wait_status
+from tests.support.runs import ALL_PROBES, Service, begin, wait_status
 from tests.support.servers import Postgres, Redis
 from tests.support.stack import Kind, running_stack
 
 KILLS = int(os.environ.get("FAULT_KILLS", "100"))
 SEED = int(os.environ.get("FAULT_SEED", "0"))
-QUICK_RUNS = 2  # ten kills, on the back ends with most parts
+QUICK_RUNS = 1  # five kills, on the back ends with most parts
 EMBEDDED_EACH = 5  # one run in so many is on the embedded back ends
 
 # Long enough to be killed four times, with new checkpoints in between.
@@ -75,7 +75,7 @@ def test_a_job_outlives_kills_at_random_moments(mortal: tuple[Service, Servers],
     killer = Killer(service, rng, postgres, redis)
     kill, dataset_id = killer.kill_registering(targets["registration"])
     kills: list[Kill] = [kill]
-    job_id = service.submit()
+    job_id = service.submit(ALL_PROBES)
     kills += [killer.kill_training(targets[moment], moment, job_id) for moment in [*in_training, "evaluation"]]
     print(f"run {number}:", *(f"{kill.target}/{kill.moment}{'' if kill.hit else ' (late)'}" for kill in kills))
 

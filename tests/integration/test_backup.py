@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes import wait_until
-from tests.support.runs import Service, assert_equal, begin, recorded, wait_status
+from tests.support.runs import ALL_PROBES, Service, assert_equal, begin, recorded, wait_status
 from tests.support.servers import Postgres
 from tests.support.stack import Stack, StartStack, running_stack
 
@@ -29,7 +29,7 @@ def service(request: pytest.FixtureRequest, start_stack: StartStack) -> Service:
 
 def cancelled_job(service: Service) -> str:
     """A job that was cancelled in the middle of its training."""
-    job_id = service.submit()
+    job_id = service.submit(ALL_PROBES)
     service.wait_training(job_id)
     service.stack.client.post(f"{API}/jobs/{job_id}/cancel")
     assert service.wait_status(job_id, "cancelled", "succeeded")["status"] == "cancelled"

@@ -23,7 +23,7 @@ def demo(service: Stack, name: str, *arguments: str) -> tuple[int, str]:
 
 
 def test_it_prints_both_columns_and_the_addresses(service: Stack) -> None:
-    code, output = demo(service, "demo", "--epochs", "4")
+    code, output = demo(service, "demo", "--epochs", "2")
     assert code == 0, output
 
     rows = [line.split() for line in output.splitlines()]

@@ -7,21 +7,24 @@ from typing import Any
 from store.bells import Bell
 from tests.support.clients import API, register, until
 from tests.support.processes import wait_until
+from tests.support.runs import working
 from tests.support.stack import StartStack
 from worker.app import app
 
-# Few images to train on and many to probe with: an epoch takes seconds, the released probe minutes.
+# Few images to train on and many to probe with: an epoch takes a moment, the released probe
+# minutes.
 DATASET = {
     "name": "d",
     "source": {"kind": "sample", "name": "digits"},
     "long_tail": {"profile": "exp", "imbalance_ratio": 2, "max_per_class": 8},
 }
-CONFIG = {"preset": "digits", "sampler": "none", "epochs": 1, "width": 64, "batch_size": 32}
+CONFIG = {"preset": "digits", "sampler": "none", "epochs": 1, "width": 16, "batch_size": 32}
 PROBE = {"kind": "linear", "protocol": "sgd"}
 
 
 def test_a_long_probe_holds_up_no_registration_and_no_training(start_stack: StartStack) -> None:
-    client = start_stack("embedded").client
+    stack = start_stack("embedded")
+    client = stack.client
 
     def status_of(address: str) -> str:
         shown: dict[str, Any] = client.get(address).json()
@@ -35,12 +38,16 @@ def test_a_long_probe_holds_up_no_registration_and_no_training(start_stack: Star
 
     probe = client.post(f"{job}/evaluations", json=PROBE).headers["location"]
     wait_until(lambda: status_of(probe) == "running", 60, "the probe runs")
+    # It stands still, as one that takes an hour; its supervisor does not.
+    (process,) = [process for process, line in working(stack) if "worker.examiner" in line]
+    process.suspend()
     behind = client.post(f"{job}/evaluations", json={"kind": "knn"}).headers["location"]
     assert client.post(f"{job}/evaluations", json=PROBE).headers["location"] == probe
     register(client, "ood-pools", {"name": "p", "source": {"kind": "sample", "name": "glyphs-and-patches"}})
     until(client, client.post(f"{API}/jobs", json=body).headers["location"], "succeeded")
     assert (status_of(probe), status_of(behind)) == ("running", "queued")
 
+    process.resume()
     assert client.post(f"{probe}/cancel").json()["status"] == "cancelling"
     until(client, probe, "cancelled")
     until(client, behind, "succeeded")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ DATASET = {
     "source": {"kind": "sample", "name": "digits"},
     "long_tail": {"profile": "exp", "imbalance_ratio": 10, "max_per_class": 30},
 }
-EVALUATIONS = ["linear", "knn"]
+ALL_PROBES = ["knn", "linear"]  # the second takes a second or two, mostly to import its library
 PATIENCE = 240.0
 
 
@@ -53,12 +53,12 @@ class Service:
     config: dict[str, Any]
     undisturbed: dict[str, Any]  # what `recorded` gives of such a run
 
-    def submit(self, **config: Any) -> str:
-        return submit(self.stack, self.dataset_id, self.ood_pool_id, self.config | config)
+    def submit(self, evaluations: Sequence[str] = ALL_PROBES[:1], **config: Any) -> str:
+        return submit(self.stack, self.dataset_id, self.ood_pool_id, self.config | config, evaluations)
 
     def train_undisturbed(self) -> str:
-        """The id of a job that has succeeded."""
-        job_id = self.submit()
+        """The id of a job that has succeeded, with every probe."""
+        job_id = self.submit(ALL_PROBES)
         job = self.wait_status(job_id, "succeeded", "failed", "cancelled")
         assert job["status"] == "succeeded", job
         return job_id
@@ -83,6 +83,31 @@ class Service:
         assert trainer is not None, f"the training was too quick to be disturbed: {self.job(job_id)}"
         return trainer
 
+    def further(self, job_id: str) -> Callable[[], psutil.Process]:
+        """Waits until the job has trained further than the last time, and has a checkpoint to
+        resume from.
+
+        It returns the trainer's process.
+        """
+        last = 1
+
+        def epoch() -> int:
+            job = self.job(job_id)
+            assert job["status"] != "succeeded", f"the training was too quick to be disturbed: {job}"
+            return int(job["progress"]["epoch"])
+
+        def wait() -> psutil.Process:
+            nonlocal last
+            wait_until(lambda: self.process_of(job_id) is not None, PATIENCE, f"job {job_id} is worked on")
+            # Until it begins, the job shows how far an earlier attempt came.
+            last = max(last, epoch())
+            wait_until(lambda: epoch() > last, PATIENCE, f"job {job_id} trains beyond epoch {last}")
+            trainer = self.process_of(job_id)
+            assert trainer is not None, f"the training was too quick to be disturbed: {self.job(job_id)}"
+            return trainer
+
+        return wait
+
     def process_of(self, row_id: str) -> psutil.Process | None:
         """The process that works on a job or a registration at the moment."""
         return next((process for process, line in working(self.stack) if line[-1:] == [row_id]), None)
@@ -97,7 +122,7 @@ class Service:
         bit."""
         job = self.wait_status(job_id, "succeeded", "failed", "cancelled")
         assert job["status"] == "succeeded", job
-        assert_equal(recorded(self.stack, job_id), self.undisturbed)
+        assert_equal(recorded(self.stack, job_id), _with_probes(self.undisturbed, job["evaluations"]))
         steps = told_losses(self.stack, job_id)
         assert steps == sorted(set(steps)), f"losses are recorded twice, or not in order: {steps}"
 
@@ -154,9 +179,19 @@ def _undisturbed(service: Service) -> dict[str, Any]:
     return record
 
 
-def submit(stack: Stack, dataset_id: str, pool_id: str, config: dict[str, Any]) -> str:
-    body = {"dataset_id": dataset_id, "ood_pool_id": pool_id, "config": config, "evaluations": EVALUATIONS}
-    return post(stack, "jobs", body)
+def _with_probes(record: dict[str, Any], kinds: list[str]) -> dict[str, Any]:
+    """What `recorded` gives of the same run with only these probes."""
+    return record | {
+        "evaluations": [row for row in record["evaluations"] if row[0] in kinds],
+        "events": [(kind, data) for kind, data in record["events"] if kind != "evaluation" or data["kind"] in kinds],
+    }
+
+
+def submit(
+    stack: Stack, dataset_id: str, pool_id: str, config: dict[str, Any], evaluations: Sequence[str] = ALL_PROBES[:1]
+) -> str:
+    wanted = {"dataset_id": dataset_id, "ood_pool_id": pool_id, "config": config, "evaluations": list(evaluations)}
+    return post(stack, "jobs", wanted)
 
 
 def post(stack: Stack, path: str, body: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select, text
 
 from colt_core.config import PretrainConfig
 from store import leases
@@ -204,6 +204,7 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
                 "name": "letters",
                 "status": "ready",
                 "spec": {"a": [1]},
+                "progress": 1.0,
                 "layout": "folders",
                 "warnings": [{"code": "blank", "detail": "One image is blank.", "count": 1, "examples": [7]}],
                 **LEASED,
@@ -260,14 +261,12 @@ def test_an_upgrade_from_any_revision_keeps_every_value(empty_engine: Engine, re
         assert session.get_one(Dataset, "d").artifact == "datasets/d"
         assert session.get_one(OodPool, "p").artifact == "ood_pools/p"
 
+    _assert_work_goes_on(empty_engine)
 
-@pytest.mark.parametrize("revision", revisions())
-def test_what_was_under_way_goes_on_after_an_upgrade(empty_engine: Engine, revision: str) -> None:
-    with empty_engine.begin() as connection:
-        command.upgrade(alembic_config(connection), revision)
-        fill(connection, revision)
-    upgrade(empty_engine)
-    with writing(empty_engine) as session:
+
+def _assert_work_goes_on(engine: Engine) -> None:
+    """What was under way is taken up, and what is deleted goes with all that belongs to it."""
+    with writing(engine) as session:
         lost = leases.expired(session, Job)
         assert [row.id for row in lost] == ["running"]
         attempts.end(session, session.get_one(Job, "running"), AttemptOutcome.WORKER_LOST)  # its start was not recorded
@@ -277,7 +276,7 @@ def test_what_was_under_way_goes_on_after_an_upgrade(empty_engine: Engine, revis
         assert [row.number for row in attempts.page(session, "queued", 10, None).items] == [1]
         assert attempts.page(session, "running", 10, None).items == []
         session.add(Analysis(job_id="succeeded", checkpoint_id="c", kind="tail_share", config={}, epoch=3))
-    with writing(empty_engine) as session:
+    with writing(engine) as session:
         assert jobs.remove(session, "succeeded")
         for model in (Analysis, JobEvent, Evaluation, Checkpoint, SamplingRound):
             assert session.scalars(select(model)).all() == [], f"{model.__name__} goes with its job"
@@ -302,52 +301,46 @@ def test_an_empty_an_older_and_this_database_are_not_newer(empty_engine: Engine)
     check_not_newer(empty_engine)
 
 
-@pytest.mark.parametrize(
-    ("stored", "kept"),
-    [
-        (
-            {"framework": "simclr", "sampler": "random", "prune_share": 0.5, "mak_passes": 50, "redraw": False},
-            {"framework": "simclr", "sampler": "random", "redraw": False},
-        ),
-        (
-            {"framework": "sdclr", "sampler": "none", "prune_share": 0.5, "sample_interval": 9, "sample_budget": 7},
-            {"framework": "sdclr", "sampler": "none", "prune_share": 0.5, "sample_budget": 7},
-        ),
-        (
-            {"framework": "bcl", "sampler": "mak", "bcl_variant": "I", "prune_share": 0.9, "mak_passes": 3},
-            {"framework": "bcl", "sampler": "mak", "bcl_variant": "I", "mak_passes": 3},
-        ),
-        (
-            {"framework": "bcl", "sampler": "colt", "bcl_variant": "D", "prune_share": 0.9, "match_steps": False},
-            {"framework": "bcl", "sampler": "colt", "bcl_variant": "D", "prune_share": 0.9},
-        ),
-    ],
-)
-def test_settings_that_a_run_did_not_read_are_dropped(
-    empty_engine: Engine, stored: dict[str, Any], kept: dict[str, Any]
-) -> None:
+# What an earlier version stored, and what of it the run read.
+CONFIGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (
+        {"framework": "simclr", "sampler": "random", "prune_share": 0.5, "mak_passes": 50, "redraw": False},
+        {"framework": "simclr", "sampler": "random", "redraw": False},
+    ),
+    (
+        {"framework": "sdclr", "sampler": "none", "prune_share": 0.5, "sample_interval": 9, "sample_budget": 7},
+        {"framework": "sdclr", "sampler": "none", "prune_share": 0.5, "sample_budget": 7},
+    ),
+    (
+        {"framework": "bcl", "sampler": "mak", "bcl_variant": "I", "prune_share": 0.9, "mak_passes": 3},
+        {"framework": "bcl", "sampler": "mak", "bcl_variant": "I", "mak_passes": 3},
+    ),
+    (
+        {"framework": "bcl", "sampler": "colt", "bcl_variant": "D", "prune_share": 0.9, "match_steps": False},
+        {"framework": "bcl", "sampler": "colt", "bcl_variant": "D", "prune_share": 0.9},
+    ),
+]
+# What no version wrote is left as it is.
+FOREIGN: list[dict[str, Any] | None] = [None, {}, {"framework": "vicreg", "sampler": "colt", "prune_share": 0.5}]
+
+
+def test_settings_that_a_run_did_not_read_are_dropped(empty_engine: Engine) -> None:
     common = {"epochs": 30, "width": 8, "tailness_momentum": 0.5}
+    expected = [
+        *((stored | common, kept | common) for stored, kept in CONFIGS),
+        *((config, config) for config in FOREIGN),
+    ]
     with empty_engine.begin() as connection:
         command.upgrade(alembic_config(connection), "0007")
         fill(connection, "0007")
         table = Table("jobs", MetaData(), autoload_with=connection)
-        connection.execute(update(table).where(table.c.id == "succeeded").values(config=stored | common))
+        template = dict(connection.execute(select(table).where(table.c.id == "succeeded")).one()._mapping)
+        for number, (stored, _) in enumerate(expected):
+            row = template | {"id": str(number), "config": stored, "idempotency_key": None}
+            connection.execute(insert(table).values(**row))
     upgrade(empty_engine)
     with reading(empty_engine) as session:
-        config = session.get_one(Job, "succeeded").config
-    assert config == kept | common
-    assert PretrainConfig.resolve(config).model_dump().items() >= config.items()  # and it may be submitted again
-
-
-@pytest.mark.parametrize("stored", [None, {}, {"framework": "vicreg", "sampler": "colt", "prune_share": 0.5}])
-def test_a_configuration_that_no_version_wrote_is_left_as_it_is(
-    empty_engine: Engine, stored: dict[str, Any] | None
-) -> None:
-    with empty_engine.begin() as connection:
-        command.upgrade(alembic_config(connection), "0007")
-        fill(connection, "0007")
-        table = Table("jobs", MetaData(), autoload_with=connection)
-        connection.execute(update(table).where(table.c.id == "succeeded").values(config=stored))
-    upgrade(empty_engine)
-    with reading(empty_engine) as session:
-        assert session.get_one(Job, "succeeded").config == stored
+        found = [session.get_one(Job, str(number)).config for number in range(len(expected))]
+    assert found == [kept for _, kept in expected]
+    for config in found[: len(CONFIGS)]:  # and it may be submitted again
+        assert PretrainConfig.resolve(config).model_dump().items() >= config.items()
