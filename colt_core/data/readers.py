@@ -14,7 +14,15 @@ from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 from colt_core.data.names import image_names
 from colt_core.data.npz import is_npy, map_npy, read_npz
-from colt_core.data.sources import ArrayImages, FileImages, ImageSource, Int64, LabelledSource, UnlabelledSource, open_files
+from colt_core.data.sources import (
+    ArrayImages,
+    FileImages,
+    ImageSource,
+    Int64,
+    LabelledSource,
+    UnlabelledSource,
+    open_files,
+)
 
 SPLITS = ("train", "val", "test")
 

@@ -57,8 +57,7 @@ def pids(service: Service) -> list[int]:
 def test_the_database_and_then_every_process_away_for_longer_than_a_lease(
     service: Service, request: pytest.FixtureRequest, seconds: float
 ) -> None:
-    """A database that is gone; on a server also one that hangs; then a machine that stands
-    still."""
+    """A database that is gone; on a server also one that hangs; then a paused machine."""
     before = pids(service)
     job_id = service.submit()
     training = service.further(job_id)
@@ -139,7 +138,7 @@ def test_a_broker_that_hangs_and_is_away_and_fails_and_is_emptied(
 
 
 def submitted_while_it_hangs(service: Service, redis_server: Redis) -> str:
-    """That holds up neither requests nor heartbeats."""
+    """That delays neither requests nor heartbeats."""
     redis_server.send(signal.SIGSTOP)
     try:
         began = time.monotonic()

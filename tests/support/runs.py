@@ -89,19 +89,22 @@ class Service:
 
         It returns the trainer's process.
         """
-        last = 1
+        epoch, step = 1, 0
 
-        def epoch() -> int:
+        def far() -> tuple[int, int]:
             job = self.job(job_id)
             assert job["status"] != "succeeded", f"the training was too quick to be disturbed: {job}"
-            return int(job["progress"]["epoch"])
+            return job["progress"]["epoch"], job["progress"]["step"]
+
+        def further() -> bool:  # an attempt that was stopped at the end of an epoch ends that one without a step
+            return all(now > before for now, before in zip(far(), (epoch, step), strict=True))
 
         def wait() -> psutil.Process:
-            nonlocal last
+            nonlocal epoch, step
             wait_until(lambda: self.process_of(job_id) is not None, PATIENCE, f"job {job_id} is worked on")
             # Until it begins, the job shows how far an earlier attempt came.
-            last = max(last, epoch())
-            wait_until(lambda: epoch() > last, PATIENCE, f"job {job_id} trains beyond epoch {last}")
+            epoch, step = map(max, (epoch, step), far())
+            wait_until(further, PATIENCE, f"job {job_id} trains beyond epoch {epoch}")
             trainer = self.process_of(job_id)
             assert trainer is not None, f"the training was too quick to be disturbed: {self.job(job_id)}"
             return trainer
