@@ -38,7 +38,7 @@ def test_a_long_probe_holds_up_no_registration_and_no_training(start_stack: Star
 
     probe = client.post(f"{job}/evaluations", json=PROBE).headers["location"]
     wait_until(lambda: status_of(probe) == "running", 60, "the probe runs")
-    # Paused, it lasts as long as one of an hour. Its supervisor goes on.
+    # Paused, it lasts as long as one of an hour. Its supervisor continues.
     (process,) = [process for process, line in working(stack) if "worker.examiner" in line]
     process.suspend()
     behind = client.post(f"{job}/evaluations", json={"kind": "knn"}).headers["location"]
