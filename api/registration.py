@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Problem, Unprocessable
-from colt_core.data.spec import DatasetSource, LongTail, PathSource, PoolSource, UploadSource
+from colt_core.data.layouts.kinds import dataset_endings, layouts, pool_endings
+from colt_core.data.spec import DatasetSource, DatasetSpec, LongTail, PathSource, PoolSource, PoolSpec, UploadSource
 from store.models import Dataset, Registered
 from store.repositories import registrations, uploads
 from store.repositories.registrations import R
@@ -49,17 +50,21 @@ class RegistrationProblem(BaseModel):
     detail: str
 
 
-DATASET_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".npz")
-POOL_ENDINGS = (*DATASET_ENDINGS, ".npy")  # images without labels
-
-
-def check_source(session: Session, source: DatasetSource | PoolSource, endings: tuple[str, ...]) -> None:
-    """Check that the source exists, and that an upload's file name has one of the endings.
+def check_source(session: Session, source: DatasetSource | PoolSource, wanted: DatasetSpec | PoolSpec) -> None:
+    """Check that the source exists, and that it can have the layout that is asked for.
 
     Raises:
-        Unprocessable: the upload does not exist or has another ending, or the path is not under an
-            allowed root.
+        Unprocessable: the upload does not exist or its name has another ending, the path is not
+            under an allowed root, or the layout does not apply.
     """
+    for_pool = isinstance(wanted, PoolSpec)
+    endings = pool_endings() if for_pool else dataset_endings()
+    if wanted.layout is not None:
+        kind = layouts[wanted.layout]
+        if not isinstance(source, UploadSource | PathSource):
+            raise Unprocessable(("/layout", "only an upload or a path has a layout; leave it out"))
+        if not (kind.for_pools if for_pool else kind.for_datasets):
+            raise Unprocessable(("/layout", f"data with the layout '{kind.kind}' cannot be {'a pool' if for_pool else 'a data set'}"))
     if isinstance(source, UploadSource):
         _check_upload(session, source.upload_id, "/source/upload_id", endings)
     elif isinstance(source, PathSource):

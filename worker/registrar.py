@@ -82,12 +82,12 @@ def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callabl
     wanted = DatasetSpec.model_validate({name: spec[name] for name in DatasetSpec.model_fields if name in spec})
     source = TypeAdapter[Any](DatasetSource).validate_python(spec["source"])
     if wanted.long_tail is None or wanted.long_tail.upload_id is None:
-        images = open_dataset_source(source, limits)
+        images = open_dataset_source(source, wanted, limits)
     elif is_split_list(kept := uploaded_file(wanted.long_tail.upload_id)):
-        images = keep_listed(open_dataset_source(source, limits, nested=True), read_split_list(kept, limits))
+        images = keep_listed(open_dataset_source(source, wanted, limits), read_split_list(kept, limits))
         wanted = wanted.model_copy(update={"long_tail": None})
     else:
-        images = open_dataset_source(source, limits)
+        images = open_dataset_source(source, wanted, limits)
         indices = LongTail(profile="indices", indices=read_indices(kept, limits))
         wanted = wanted.model_copy(update={"long_tail": indices})
     dataset = build_dataset(images, wanted, into=into, limits=limits, progress=progress)
@@ -107,7 +107,7 @@ def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callabl
 def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
     wanted = PoolSpec.model_validate({name: spec[name] for name in PoolSpec.model_fields if name in spec})
     source = TypeAdapter[Any](PoolSource).validate_python(spec["source"])
-    pool = build_pool(open_pool_source(source, limits), wanted, into=into, limits=limits, progress=progress)
+    pool = build_pool(open_pool_source(source, wanted, limits), wanted, into=into, limits=limits, progress=progress)
     return {**findings(pool), "image_size": pool.image_size, "num_samples": len(pool)}
 
 

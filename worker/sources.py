@@ -6,7 +6,9 @@ from pathlib import Path
 
 from colt_core.data import (
     DataError,
+    DatasetSpec,
     Limits,
+    PoolSpec,
     open_labelled,
     open_unlabelled,
     sample_labelled,
@@ -23,24 +25,26 @@ from store.settings import get_settings
 
 
 def open_dataset_source(
-    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, limits: Limits, *, nested: bool = False
+    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, wanted: DatasetSpec, limits: Limits
 ) -> LabelledSource:
     """Open the source of a data set.
 
     Args:
         source: what the registration names.
+        wanted: the registration; its layout and table say how files are read.
         limits: limits on files and sizes.
-        nested: see `open_labelled`.
 
     Raises:
         DataError: when the source is missing, not allowed, or cannot be used.
     """
     match source:
         case UploadSource():
-            return open_labelled(uploaded_file(source.upload_id), nested=nested, limits=limits)
+            return open_labelled(
+                uploaded_file(source.upload_id), layout=wanted.layout, table=wanted.table, limits=limits
+            )
         case PathSource():
             path, root = allowed_path(source.path)
-            return open_labelled(path, nested=nested, root=root, limits=limits)
+            return open_labelled(path, layout=wanted.layout, table=wanted.table, root=root, limits=limits)
         case TorchvisionSource():
             return torchvision_labelled(source.name, _torchvision_folder(), download=source.download)
         case DatasetSampleSource():
@@ -48,19 +52,21 @@ def open_dataset_source(
 
 
 def open_pool_source(
-    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, limits: Limits
+    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, wanted: PoolSpec, limits: Limits
 ) -> UnlabelledSource:
-    """Open the source of an OOD pool.
+    """Open the source of an OOD pool. Args: as for :func:`open_dataset_source`.
 
     Raises:
         DataError: when the source is missing, not allowed, or cannot be used.
     """
     match source:
         case UploadSource():
-            return open_unlabelled(uploaded_file(source.upload_id), limits=limits)
+            return open_unlabelled(
+                uploaded_file(source.upload_id), layout=wanted.layout, table=wanted.table, limits=limits
+            )
         case PathSource():
             path, root = allowed_path(source.path)
-            return open_unlabelled(path, root=root, limits=limits)
+            return open_unlabelled(path, layout=wanted.layout, table=wanted.table, root=root, limits=limits)
         case TorchvisionSource():
             return torchvision_unlabelled(source.name, _torchvision_folder(), download=source.download)
         case PoolSampleSource():

@@ -21,7 +21,7 @@ def register(session: Session, wanted: NewDataset) -> Dataset:
     Raises:
         Unprocessable: the source or the uploaded indices do not exist.
     """
-    registration.check_source(session, wanted.source, registration.DATASET_ENDINGS)
+    registration.check_source(session, wanted.source, wanted)
     registration.check_long_tail(session, wanted.long_tail)
     dataset = Dataset(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
     registrations.add(session, dataset)

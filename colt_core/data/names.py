@@ -38,6 +38,16 @@ def safe_name(name: str) -> str:
     return "/".join(parts)
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a name begins with a dot anywhere, or is one that operating systems leave behind."""
+    return any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in name.split("/"))
+
+
+def is_image(name: str) -> bool:
+    """Whether the name ends as that of an image file does."""
+    return splitext(name.lower())[1] in IMAGE_SUFFIXES
+
+
 def image_names(names: Iterable[str]) -> list[str]:
     """The image names among `names` (which are safe), sorted.
 
@@ -50,10 +60,9 @@ def image_names(names: Iterable[str]) -> list[str]:
     """
     images = []
     for name in sorted(names):
-        parts = name.split("/")
-        if any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in parts):
+        if is_hidden(name):
             continue
-        stem, suffix = splitext(parts[-1].lower())
+        stem, suffix = splitext(name.rpartition("/")[2].lower())
         if _UNPRINTABLE.search(name):
             raise DataError(
                 f"{name!r} has control characters or is not UTF-8, so it cannot be shown or stored; rename it"

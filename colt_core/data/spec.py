@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
+from colt_core.data.layouts.kinds import LayoutName
+
 MAX_INDICES = 2**31
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 ImageSize = Annotated[int, Field(ge=8, le=1024, description="Side of the square images, in pixels.")]
@@ -22,7 +24,6 @@ SOURCES = {
     "torchvision": "torchvision",
     "sample": "Bundled sample",
 }
-LAYOUTS = ("folders", "arrays")  # `[train|val|test/]CLASS/IMAGE`, and an .npz or .npy
 
 
 class _Model(BaseModel):
@@ -110,7 +111,25 @@ class LongTail(_Model):
         return self
 
 
-class DatasetSpec(_Model):
+class TableColumns(_Model):
+    """The columns of a table that lies beside the images. What is left out is guessed."""
+
+    file: str | None = Field(None, min_length=1, max_length=4096, description="The table's name in the data.")
+    path: str | None = Field(None, min_length=1, max_length=1000, description="Column of the images' paths.")
+    label: str | None = Field(None, min_length=1, max_length=1000, description="Column of the labels.")
+    split: str | None = Field(None, min_length=1, max_length=1000, description="Column of the parts.")
+
+
+class _Source(_Model):
+    """How files of an upload or at a path are read."""
+
+    layout: LayoutName | None = Field(
+        None, description="The layout that the data must have. Null: the one that is recognised."
+    )
+    table: TableColumns | None = Field(None, description="Layout `table`: the columns to read.")
+
+
+class DatasetSpec(_Source):
     """How a labelled source becomes a data set."""
 
     image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")
@@ -121,7 +140,7 @@ class DatasetSpec(_Model):
     seed: Seed = 0
 
 
-class PoolSpec(_Model):
+class PoolSpec(_Source):
     """How an unlabelled source becomes an OOD pool."""
 
     image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")

@@ -1,0 +1,83 @@
+"""What a layout has to do, and what it is given to look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from posixpath import splitext
+from typing import Protocol
+
+from colt_core.data.limits import Limits
+from colt_core.data.names import is_hidden
+from colt_core.data.sources import Files, LabelledSource, UnlabelledSource
+from colt_core.data.spec import TableColumns
+
+_KINDS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A folder, an archive or one other file, whose layout is not known yet.
+
+    Attributes:
+        path: where it is, with links followed. Do not show it: it is a path on the server.
+        name: what to call it in messages.
+        limits: limits on files and sizes.
+        files: the files of the folder or archive. None: one file, which may still be an archive.
+        head: the first bytes of one file, unpacked if it is a gzip. Empty for a folder.
+        table: the columns that the user named.
+        lists: list files that the user gave, by part. They are outside `path`.
+    """
+
+    path: Path
+    name: str
+    limits: Limits
+    files: Files | None = None
+    head: bytes = b""
+    table: TableColumns | None = None
+    lists: Mapping[str, Path] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names in the folder or archive, sorted, without hidden and system files."""
+        return [] if self.files is None else sorted(name for name in self.files.names if not is_hidden(name))
+
+    def found(self) -> str:
+        """What there is, for a refusal: the most common endings, each with its first file."""
+        if self.files is None:
+            return f"the file {self.name!r}"
+        first: dict[str, str] = {}
+        count: Counter[str] = Counter()
+        for name in self.names:
+            suffix = splitext(name.lower())[1]
+            first.setdefault(suffix, name)
+            count[suffix] += 1
+        shown = [
+            f"{number:,} {suffix or 'without an ending'} ({first[suffix]!r}{', ...' if number > 1 else ''})"
+            for suffix, number in count.most_common(_KINDS_SHOWN)
+        ]
+        more = len(count) - len(shown)
+        return ", ".join(shown) + (f" and {more} other kinds" if more > 0 else "") if shown else "no files"
+
+
+class Layout(Protocol):
+    """One layout. Its kind in `kinds.py` says whether both `open_` methods are called."""
+
+    def recognises(self, opened: Opened) -> bool:
+        """Whether the data have this layout: by names, first bytes, or a look into a small file.
+
+        It is asked about one file first (`opened.files` is None). If no layout recognises that, the
+        file is opened as an archive, and all layouts are asked again. It does not raise.
+        """
+        ...
+
+    def open_labelled(self, opened: Opened) -> LabelledSource:
+        """Open a data set that it recognises, or raise DataError: what does not fit, what to do."""
+        ...
+
+    def open_unlabelled(self, opened: Opened) -> UnlabelledSource:
+        """Open a pool that it recognises. Raises as `open_labelled`."""
+        ...
