@@ -13,8 +13,9 @@ ARCHIVE_SUFFIXES = frozenset(
     {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar", ".npz"}
 )
 _NOTE_SUFFIXES = frozenset(
-    {".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".toml"}
+    {".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".xml", ".html", ".pdf", ".toml"}
 )
+_LABEL_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml"})
 _NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "changelog", "copying", "authors"})
 _LONGEST_NAME = 4096
 _UNPRINTABLE = re.compile("[\0-\x1f\ud800-\udfff]")
@@ -46,6 +47,12 @@ def is_hidden(name: str) -> bool:
 def is_image(name: str) -> bool:
     """Whether the name ends as that of an image file does."""
     return splitext(name.lower())[1] in IMAGE_SUFFIXES
+
+
+def may_hold_labels(name: str) -> bool:
+    """Whether the file may say more about images than its folder does: a table, a list, a note."""
+    stem, suffix = splitext(name.rpartition("/")[2].lower())
+    return suffix in _LABEL_SUFFIXES and stem.partition(".")[0] not in _NOTE_STEMS
 
 
 def image_names(names: Iterable[str]) -> list[str]:

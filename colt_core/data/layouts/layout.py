@@ -11,9 +11,10 @@ from posixpath import splitext
 from typing import Protocol
 
 from colt_core.data.limits import Limits
-from colt_core.data.names import is_hidden
+from colt_core.data.names import is_hidden, may_hold_labels
 from colt_core.data.sources import Files, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TableColumns
+from colt_core.data.warnings import DataWarning
 
 _KINDS_SHOWN = 5
 
@@ -44,6 +45,14 @@ class Opened:
     def names(self) -> list[str]:
         """The names in the folder or archive, sorted, without hidden and system files."""
         return [] if self.files is None else sorted(name for name in self.files.names if not is_hidden(name))
+
+    def passed_over(self, *used: str) -> list[DataWarning]:
+        """A warning about tables and lists that the layout does not read, except those `used`."""
+        unread = [name for name in self.names if may_hold_labels(name) and name not in used]
+        if not unread:
+            return []
+        detail = f"Files that may hold labels were not read, such as {unread[0]!r}."
+        return [DataWarning("files_passed_over", detail, len(unread), tuple(unread))]
 
     def found(self) -> str:
         """What there is, for a refusal: the most common endings, each with its first file."""
