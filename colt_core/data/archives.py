@@ -253,7 +253,9 @@ class TarArchive:
         except DataError:
             raise
         except _DAMAGE as error:
-            raise DataError("not a zip, tar or tar.gz archive, or a damaged one; pack or send it again") from error
+            raise DataError(
+                f"{self._path.name!r} is not a zip, tar or tar.gz archive, or a damaged one; pack or send it again"
+            ) from error
 
 
 def _gunzipped(raw: BinaryIO) -> IO[bytes]:

@@ -44,6 +44,11 @@ def is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in name.split("/"))
 
 
+def is_printable(name: str) -> bool:
+    """Whether a name has no control characters, and can be written as UTF-8."""
+    return _UNPRINTABLE.search(name) is None
+
+
 def is_image(name: str) -> bool:
     """Whether the name ends as that of an image file does."""
     return splitext(name.lower())[1] in IMAGE_SUFFIXES
@@ -70,7 +75,7 @@ def image_names(names: Iterable[str]) -> list[str]:
         if is_hidden(name):
             continue
         stem, suffix = splitext(name.rpartition("/")[2].lower())
-        if _UNPRINTABLE.search(name):
+        if not is_printable(name):
             raise DataError(
                 f"{name!r} has control characters or is not UTF-8, so it cannot be shown or stored; rename it"
             )

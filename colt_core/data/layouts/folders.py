@@ -39,5 +39,10 @@ class Folders:
 
     def open_unlabelled(self, opened: Opened) -> UnlabelledSource:
         """Every image of the tree."""
-        assert opened.files is not None
-        return UnlabelledSource(FileImages(opened.files, image_names(opened.files.names), opened.limits))
+        return tree_of_images(opened)
+
+
+def tree_of_images(opened: Opened) -> UnlabelledSource:
+    """Every image, however the files are arranged."""
+    assert opened.files is not None
+    return UnlabelledSource(FileImages(opened.files, image_names(opened.files.names), opened.limits))

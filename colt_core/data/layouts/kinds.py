@@ -44,6 +44,34 @@ class ArraysLayout(LayoutKind):
 
 
 @layouts.register
+class IdxLayout(LayoutKind):
+    """The files of MNIST: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and so on, gz or not."""
+
+    kind = "idx"
+    title = "IDX (MNIST)"
+    implementation = "colt_core.data.layouts.idx:Idx"
+    pool_endings = ("-ubyte", "-ubyte.gz")
+
+
+@layouts.register
+class CifarLayout(LayoutKind):
+    """The python or binary archive of CIFAR-10, CIFAR-100 or downsampled ImageNet."""
+
+    kind = "cifar"
+    title = "CIFAR archive"
+    implementation = "colt_core.data.layouts.cifar:Cifar"
+
+
+@layouts.register
+class TinyImageNetLayout(LayoutKind):
+    """`train/CLASS/images/IMAGE`, and `val/` with the file `val_annotations.txt`."""
+
+    kind = "tiny-imagenet"
+    title = "Tiny ImageNet"
+    implementation = "colt_core.data.layouts.tiny_imagenet:TinyImageNet"
+
+
+@layouts.register
 class FoldersLayout(LayoutKind):
     """Class folders of images, optionally within folders for the parts: `train/CLASS/IMAGE`."""
 

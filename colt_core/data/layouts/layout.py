@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from posixpath import splitext
 from typing import Protocol
 
+from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 from colt_core.data.names import is_hidden, may_hold_labels
 from colt_core.data.sources import Files, LabelledSource, UnlabelledSource
@@ -45,6 +46,40 @@ class Opened:
     def names(self) -> list[str]:
         """The names in the folder or archive, sorted, without hidden and system files."""
         return [] if self.files is None else sorted(name for name in self.files.names if not is_hidden(name))
+
+    def contents(self, names: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        """Read several whole files, in one pass over the archive.
+
+        Args:
+            names: the files.
+            most: bytes of each. Default: `Limits.max_array_bytes`.
+
+        Raises:
+            DataError: for a file that is damaged, missing or too large.
+        """
+        assert self.files is not None
+        wanted = set(names)
+        found = dict(self.files.read(wanted, self.limits.max_array_bytes if most is None else most))
+        if lacking := wanted - set(found):
+            raise DataError(f"{min(lacking)!r} is missing: the data changed while they were read; try again")
+        return found
+
+    def content(self, name: str) -> bytes:
+        """Read one whole file, no larger than an image may be."""
+        return self.contents([name], self.limits.max_file_bytes)[name]
+
+    def whole_file(self) -> bytes:
+        """Read the one file that this is.
+
+        Raises:
+            DataError: if it is larger than `Limits.max_array_bytes`.
+        """
+        most = self.limits.max_array_bytes
+        with self.path.open("rb") as stream:
+            content = stream.read(min(self.path.stat().st_size, most) + 1)
+        if len(content) > most:
+            raise DataError(f"{self.name!r} is larger than {most:,} bytes; split it up")
+        return content
 
     def passed_over(self, *used: str) -> list[DataWarning]:
         """A warning about tables and lists that the layout does not read, except those `used`."""
