@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Problem, Unprocessable
 from colt_core.data.layouts.kinds import dataset_endings, layouts, pool_endings
-from colt_core.data.spec import DatasetSource, DatasetSpec, LongTail, PathSource, PoolSource, PoolSpec, UploadSource
+from colt_core.data.lists import LIST_ENDINGS
+from colt_core.data.spec import DatasetSource, DatasetSpec, PathSource, PoolSource, PoolSpec, UploadSource
 from store.models import Dataset, Registered
 from store.repositories import registrations, uploads
 from store.repositories.registrations import R
@@ -71,14 +72,25 @@ def check_source(session: Session, source: DatasetSource | PoolSource, wanted: D
         _check_path(source.path)
 
 
-def check_long_tail(session: Session, long_tail: LongTail | None) -> None:
-    """Check that an uploaded list of indices exists.
+def check_lists(session: Session, wanted: DatasetSpec, source: DatasetSource) -> None:
+    """Check that uploaded lists and indices exist, and that they can be used together.
 
     Raises:
-        Unprocessable: it does not exist, or has another ending.
+        Unprocessable: one does not exist, or has another ending, or they contradict the source.
     """
-    if long_tail is not None and long_tail.upload_id is not None:
-        _check_upload(session, long_tail.upload_id, "/long_tail/upload_id", (".npy", ".txt"))
+    if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
+        _check_upload(session, wanted.long_tail.upload_id, "/long_tail/upload_id", (".npy", *LIST_ENDINGS))
+    if wanted.lists is None:
+        return
+    if not isinstance(source, UploadSource | PathSource):
+        raise Unprocessable(("/lists", "a list names files, which only an upload or a path has; leave it out"))
+    if wanted.layout not in (None, "lists"):
+        raise Unprocessable(("/lists", f"data with the layout '{wanted.layout}' do not use lists; leave one out"))
+    indices = wanted.long_tail is not None and wanted.long_tail.upload_id is not None
+    if wanted.lists.train is None and not indices:
+        raise Unprocessable(("/lists/train", "the list of the training images is missing"))
+    for part, upload_id in wanted.lists.by_part().items():
+        _check_upload(session, upload_id, f"/lists/{part}", LIST_ENDINGS)
 
 
 def find(session: Session, model: type[R], row_id: str) -> R:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from colt_core.data import (
@@ -25,7 +26,10 @@ from store.settings import get_settings
 
 
 def open_dataset_source(
-    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, wanted: DatasetSpec, limits: Limits
+    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource,
+    wanted: DatasetSpec,
+    limits: Limits,
+    lists: Mapping[str, Path],
 ) -> LabelledSource:
     """Open the source of a data set.
 
@@ -33,22 +37,23 @@ def open_dataset_source(
         source: what the registration names.
         wanted: the registration; its layout and table say how files are read.
         limits: limits on files and sizes.
+        lists: list files by part.
 
     Raises:
         DataError: when the source is missing, not allowed, or cannot be used.
     """
+    if lists and not isinstance(source, UploadSource | PathSource):
+        raise DataError("a list names files, which only an upload or a path has; leave it out")
     match source:
         case UploadSource():
-            return open_labelled(
-                uploaded_file(source.upload_id), layout=wanted.layout, table=wanted.table, limits=limits
-            )
+            path, root = uploaded_file(source.upload_id), None
         case PathSource():
             path, root = allowed_path(source.path)
-            return open_labelled(path, layout=wanted.layout, table=wanted.table, root=root, limits=limits)
         case TorchvisionSource():
             return torchvision_labelled(source.name, _torchvision_folder(), download=source.download)
         case DatasetSampleSource():
             return sample_labelled(source.name)
+    return open_labelled(path, layout=wanted.layout, table=wanted.table, lists=lists, root=root, limits=limits)
 
 
 def open_pool_source(

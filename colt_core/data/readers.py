@@ -69,6 +69,10 @@ def open_unlabelled(
 
 def _recognised(asked: Opened, root: Path | None, wanted: str | None, for_pool: bool) -> tuple[type[LayoutKind], Opened]:
     """The layout of the data, and the data opened for it."""
+    if asked.lists:
+        if wanted not in (None, "lists"):
+            raise DataError(f"lists were given, which data with the layout {wanted!r} do not use; leave one out")
+        wanted = "lists"
     kinds = [kind for kind in layouts.values() if (kind.for_pools if for_pool else kind.for_datasets)]
     if wanted is not None:
         if wanted not in layouts:
@@ -86,6 +90,8 @@ def _recognised(asked: Opened, root: Path | None, wanted: str | None, for_pool: 
     if wanted is None:
         image_names(opened.names)  # names what is in the way
         raise DataError(f"no known layout fits; found {opened.found()}. Layouts: {', '.join(layouts)}")
+    if asked.lists:
+        raise DataError(f"the lists name image files, but there are none; found {opened.found()}. Leave the lists out")
     raise DataError(
         f"the data do not have the layout {wanted!r}; found {opened.found()}. Leave `layout` out, or arrange them so: "
         f"{layouts[wanted].summary()}"

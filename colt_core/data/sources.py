@@ -124,12 +124,11 @@ class LabelledSource:
 
     Attributes:
         images: N images.
-        labels: (N,) in 0..C-1; -1 for images whose class a split list leaves out. They are in no
-            part.
+        labels: (N,) in 0..C-1; -1 for images that lists leave out. They are in no part.
         class_names: C names.
         parts: source positions by part: `train` always, `val` and `test` if the source has them.
-        listed: the positions of `train` that a split list keeps, ascending (:func:`keep_listed`).
-            None without one.
+        listed: the positions of `train` that a list names, ascending. The others may only be probe
+            or test images. None: there are no others.
         layout: how the images were arranged, see `layouts/kinds.py`. None: not from files.
         warnings: what the user should know.
     """

@@ -26,6 +26,10 @@ SOURCES = {
 }
 
 
+_UploadId = Annotated[str, Field(min_length=1, max_length=200)]
+_ClassName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -97,8 +101,8 @@ class LongTail(_Model):
         None,
         min_length=1,
         max_length=200,
-        description="Profile `indices`: an upload of such positions (.npy, .txt), or a split list: a .txt of "
-        "lines `CLASS/IMAGE LABEL`, which chooses the classes too.",
+        description="Profile `indices`: an upload of such positions (.npy, .txt), or the list of the training "
+        "images, as `lists.train`.",
     )
 
     @model_validator(mode="after")
@@ -129,9 +133,28 @@ class _Source(_Model):
     table: TableColumns | None = Field(None, description="Layout `table`: the columns to read.")
 
 
+class ImageLists(_Model):
+    """Uploads of list files, which say where images belong and what their labels are."""
+
+    train: _UploadId | None = Field(None, description="Required, unless the long tail's indices are such a list.")
+    val: _UploadId | None = None
+    test: _UploadId | None = None
+
+    def by_part(self) -> dict[str, str]:
+        """The uploads that are given."""
+        return {part: upload for part, upload in self if upload is not None}
+
+
 class DatasetSpec(_Source):
     """How a labelled source becomes a data set."""
 
+    lists: ImageLists | None = Field(
+        None, description="Layout `lists`: lists of `PATH LABEL` lines, or CSV, if they are not among the images."
+    )
+    label_names: dict[str, _ClassName] | tuple[_ClassName, ...] | None = Field(
+        None,
+        description="New names of classes: by the names found, or all in their order. Classes of one name become one.",
+    )
     image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")
     long_tail: LongTail | None = None
     test_fraction: float = Field(

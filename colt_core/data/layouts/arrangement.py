@@ -55,7 +55,7 @@ def arrange(example: Mapping[str, str]) -> Arrangement:
         part, inside = dict.fromkeys(folders, "train"), folders
         if like_parts := sorted({parts[0] for parts in folders.values() if part_of(parts[0])}):
             warnings.append(_taken_as_classes(like_parts))
-    classes = _without_common(_without_common(inside, 0), -1)
+    classes = without_common(without_common(inside, 0), -1)
     classes = _outermost_if_only_they_agree(classes, part, warnings)
     _check_nothing_beside_folders(classes, example)
     if joined := sorted({"/".join(parts) for parts in classes.values() if len(parts) > 1}):
@@ -141,7 +141,7 @@ def _check_classes_inside(inside: dict[str, Folders], part: dict[str, str], exam
             raise _no_class_folders(name, example[paths[0]])
 
 
-def _without_common(folders: dict[str, Folders], end: int) -> dict[str, Folders]:
+def without_common(folders: dict[str, Folders], end: int) -> dict[str, Folders]:
     """Without what all class folders begin with (`end` 0) or end with (-1)."""
     while min(map(len, folders.values())) > 1 and len({parts[end] for parts in folders.values()}) == 1:
         folders = _each(folders, lambda parts: parts[1:] if end == 0 else parts[:-1])

@@ -72,6 +72,15 @@ class TinyImageNetLayout(LayoutKind):
 
 
 @layouts.register
+class ListsLayout(LayoutKind):
+    """Images in any folders, and a list of `PATH LABEL` lines for each part: `train.txt`, `test.txt`."""
+
+    kind = "lists"
+    title = "Lists of images"
+    implementation = "colt_core.data.layouts.lists:Lists"
+
+
+@layouts.register
 class FoldersLayout(LayoutKind):
     """Class folders of images, optionally within folders for the parts: `train/CLASS/IMAGE`."""
 
