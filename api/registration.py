@@ -55,8 +55,8 @@ def check_source(session: Session, source: DatasetSource | PoolSource, wanted: D
     """Check that the source exists, and that it can have the layout that is asked for.
 
     Raises:
-        Unprocessable: the upload does not exist or its name has another ending, the path is not
-            under an allowed root, or the layout does not apply.
+        Unprocessable: the upload does not exist, or its name has another ending. Or the path is
+            not under an allowed root. Or the layout does not apply.
     """
     for_pool = isinstance(wanted, PoolSpec)
     endings = pool_endings() if for_pool else dataset_endings()
@@ -65,7 +65,9 @@ def check_source(session: Session, source: DatasetSource | PoolSource, wanted: D
         if not isinstance(source, UploadSource | PathSource):
             raise Unprocessable(("/layout", "only an upload or a path has a layout; leave it out"))
         if not (kind.for_pools if for_pool else kind.for_datasets):
-            raise Unprocessable(("/layout", f"data with the layout '{kind.kind}' cannot be {'a pool' if for_pool else 'a data set'}"))
+            raise Unprocessable(
+                ("/layout", f"data with the layout '{kind.kind}' cannot be {'a pool' if for_pool else 'a data set'}")
+            )
     if isinstance(source, UploadSource):
         _check_upload(session, source.upload_id, "/source/upload_id", endings)
     elif isinstance(source, PathSource):

@@ -44,9 +44,7 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
         help="labelled images: a folder, archive or file of a known layout, such as [train|val|test/]CLASS/IMAGE; a "
         "saved data set; or the sample 'digits'",
     )
-    command.add_argument(
-        "--pool", help="OOD images: a folder, archive or file, a saved pool, or 'glyphs-and-patches'"
-    )
+    command.add_argument("--pool", help="OOD images: a folder, archive or file, a saved pool, or 'glyphs-and-patches'")
     command.add_argument("--layout", choices=list(layouts), help="the layout that --data must have")
     for part in PARTS_READ:
         command.add_argument(

@@ -91,9 +91,7 @@ def labelled_arrays(
         detail = "Several classes have one name. The classes are called by their numbers."
         found.append(DataWarning("class_names_not_distinct", detail, len(class_names), tuple(class_names)))
         class_names = [str(c) for c in range(len(class_names))]
-    return labelled(
-        source, together - first, class_names or [str(c + first) for c in range(largest + 1)], parts, found
-    )
+    return labelled(source, together - first, class_names or [str(c + first) for c in range(largest + 1)], parts, found)
 
 
 def _first_label(labels: Int64, trained: Int64, title: str, found: list[DataWarning]) -> int:
@@ -103,8 +101,7 @@ def _first_label(labels: Int64, trained: Int64, title: str, found: list[DataWarn
     if first == 0 or int(labels.min()) < first or len(present) < 2 or int(present[-1]) - first != len(present) - 1:
         return 0
     detail = (
-        f"The labels in {title!r} count from {first}. They were shifted to count from 0; "
-        "the class names are unchanged."
+        f"The labels in {title!r} count from {first}. They were shifted to count from 0; the class names are unchanged."
     )
     found.append(DataWarning("labels_shifted", detail, len(labels), (first,)))
     return first
@@ -123,8 +120,8 @@ def _checked_labels(title: str, labels: NDArray[Any], of_images: str, images: ND
         raise DataError(f"{title!r} must be integers or texts, but is {labels.dtype}; convert it with astype(int)")
     if labels.ndim == 2 and labels.shape[1] > 1 and len(labels) == len(images):
         raise DataError(
-            f"{title!r} has {labels.shape[1]} values for each image, as multi-label and one-hot data have; give one "
-            "class for each image, such as numpy.argmax(labels, axis=1) of one-hot labels"
+            f"{title!r} has {labels.shape[1]} values for each image, as multi-label and one-hot data have. Give each "
+            "image one class, such as numpy.argmax(labels, axis=1) of one-hot labels"
         )
     if labels.shape not in ((len(images),), (len(images), 1)):
         raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -70,7 +71,9 @@ def listed(images: ImageSource, names: Sequence[str], lists: Mapping[str, ImageL
         parts[line.part].append(line.position)
     folders = _folder_of_label(lines, lists)
     if folders is not None:
-        _label_the_others(tree, {folder: class_of_label[label] for label, folder in folders.items()}, lists, labels, parts)
+        _label_the_others(
+            tree, {folder: class_of_label[label] for label, folder in folders.items()}, lists, labels, parts
+        )
         class_names = _named_by_folder(class_names, folders)
     if (unlisted := np.flatnonzero(labels < 0)).size:
         detail = "Images that no list names were left out."
@@ -183,11 +186,13 @@ def _classes(
     if numbers:
         values = [int(label) for label in given]
         if len(set(values)) < len(values):
-            twice = next(label for label, other in zip(given[1:], given, strict=False) if int(label) == int(other))
-            raise DataError(f"the labels {int(twice)} and {twice!r} are one number; write it in one way")
+            one, other = next(pair for pair in pairwise(given) if int(pair[0]) == int(pair[1]))
+            raise DataError(f"the labels {one!r} and {other!r} are one number; write it in one way")
         if values != list(range(len(values))):
             gaps = values[-1] - values[0] != len(values) - 1
-            code, what = ("labels_renumbered", "skip numbers") if gaps else ("labels_shifted", f"count from {values[0]}")
+            code, what = (
+                ("labels_renumbered", "skip numbers") if gaps else ("labels_shifted", f"count from {values[0]}")
+            )
             detail = f"The labels in the lists {what}. The classes are numbered from 0 in the order of their labels."
             warnings.append(DataWarning(code, detail, len(values), tuple(values)))
     return {label: c for c, label in enumerate(given)}, given
@@ -222,7 +227,7 @@ def _label_the_others(
     labels: Int64,
     parts: dict[str, list[int]],
 ) -> None:
-    """Give images of listed classes that no list names to the parts without a list, and to train."""
+    """Give other images of listed classes to the parts without a list, and to train."""
     for position in np.flatnonzero(labels < 0).tolist():
         part = tree.part[position] or "train"
         c = class_of_folder.get(tree.folder(position))

@@ -21,10 +21,12 @@ from colt_core.data.text import lines_of
 LIST_ENDINGS = (".txt", ".csv", ".tsv")
 _LONGEST_SHOWN = 200
 _HEAD_BYTES = 2**17
-_PATH_COLUMNS = frozenset(
-    "path file filename file_name filepath file_path image image_path image_name image_file img img_path".split()
-)
-_LABEL_COLUMNS = frozenset("label labels class class_id class_name classname category category_id target y".split())
+_PATH_COLUMNS = frozenset({"path", "file", "filename", "filepath", "image", "img"}) | {
+    f"{what}_{how}" for what in ("file", "image", "img") for how in ("name", "path", "file")
+}
+_LABEL_COLUMNS = frozenset({"label", "labels", "class", "classname", "category", "target", "y"}) | {
+    f"{what}_{how}" for what in ("class", "category") for how in ("name", "id")
+}
 
 
 class ListedImage(NamedTuple):
@@ -73,9 +75,13 @@ def read_list(path: Path, limits: Limits | None = None) -> ImageList:
 def parse_list(content: bytes, name: str) -> ImageList:
     """Read a list.
 
-    Its first line tells the form: `PATH LABEL`, separated by blanks, a tab, a comma or a semicolon;
-    a header that names the columns of both; or a path alone. A path may contain blanks. Blank lines
-    and comments (`# ...`) are skipped.
+    Its first line shows the form:
+
+    - `PATH LABEL`, separated by blanks, a tab, a comma or a semicolon;
+    - a header that names the columns of both;
+    - a path alone.
+
+    A path may contain blanks. Blank lines and comments (`# ...`) are skipped.
 
     Raises:
         DataError: for a line of another form, which the message names, or an empty list.
@@ -103,7 +109,7 @@ def _lines(content: bytes, name: str) -> Iterator[ListedImage]:
 
 
 def _form(line: str) -> Callable[[str], tuple[str, str | None] | None] | None:
-    """How to split lines, as the first one tells."""
+    """How to split lines, as the first one shows."""
     if "\t" not in line:
         if _blank_separated(line) is not None and not is_image(line):
             return _blank_separated
@@ -146,10 +152,15 @@ class _Columns:
         if len(paths) == 1 and len(cells) <= 2:
             return cls(separator, paths[0], 1 - paths[0] if len(cells) == 2 else None, has_header=False)
         names = [cell.lower() for cell in cells]
-        named = [next((i for i, name in enumerate(names) if name in known), None) for known in (_PATH_COLUMNS, _LABEL_COLUMNS)]
-        if paths or named[0] is None:
+        path, label = (
+            next((i for i, name in enumerate(names) if name in known), None)
+            for known in (_PATH_COLUMNS, _LABEL_COLUMNS)
+        )
+        if label is None and path is not None and len(names) == 2:
+            label = 1 - path
+        if paths or path is None or (label is None and len(names) > 1):
             return None
-        return cls(separator, named[0], named[1], has_header=True)
+        return cls(separator, path, label, has_header=True)
 
     def __call__(self, line: str) -> tuple[str, str | None] | None:
         cells = _cells(line, self.separator)

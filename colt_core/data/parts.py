@@ -21,8 +21,8 @@ def choose_parts(source: LabelledSource, spec: DatasetSpec) -> dict[str, Int64]:
     """Source positions of each part: `train`, `probe`, `test`, and `val` if the source has one.
 
     Train, val and test share no image. The probe part may share images with train; see
-    :func:`probe_part`. If a list names the training images, the test part is cut from the others, and the
-    long-tail cut from those listed.
+    :func:`probe_part`. If a list names the training images, the test part is cut from the others.
+    The long tail is then cut from those listed.
 
     Raises:
         DataError: if the data are too few for the requested parts or cut.

@@ -67,7 +67,9 @@ def open_unlabelled(
     return replace(_implementation(kind).open_unlabelled(opened), layout=kind.kind)
 
 
-def _recognised(asked: Opened, root: Path | None, wanted: str | None, for_pool: bool) -> tuple[type[LayoutKind], Opened]:
+def _recognised(
+    asked: Opened, root: Path | None, wanted: str | None, for_pool: bool
+) -> tuple[type[LayoutKind], Opened]:
     """The layout of the data, and the data opened for it."""
     if asked.lists:
         if wanted not in (None, "lists"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag, model_validator
 
 from colt_core.data.layouts.kinds import LayoutName
 
@@ -28,6 +28,11 @@ SOURCES = {
 
 _UploadId = Annotated[str, Field(min_length=1, max_length=200)]
 _ClassName = Annotated[str, Field(min_length=1, max_length=200)]
+# The discriminator lets an error be about the form that was sent, not about both.
+_LabelNames = Annotated[
+    Annotated[dict[str, _ClassName], Tag("by name")] | Annotated[tuple[_ClassName, ...], Tag("in order")],
+    Discriminator(lambda value: "in order" if isinstance(value, list | tuple) else "by name"),
+]
 
 
 class _Model(BaseModel):
@@ -151,7 +156,7 @@ class DatasetSpec(_Source):
     lists: ImageLists | None = Field(
         None, description="Layout `lists`: lists of `PATH LABEL` lines, or CSV, if they are not among the images."
     )
-    label_names: dict[str, _ClassName] | tuple[_ClassName, ...] | None = Field(
+    label_names: _LabelNames | None = Field(
         None,
         description="New names of classes: by the names found, or all in their order. Classes of one name become one.",
     )

@@ -16,7 +16,10 @@ from colt_core.data.warnings import DataWarning
 
 Role = Literal["images", "labels"]
 
-_ROLES: dict[str, Role] = {"images": "images", "x": "images", "data": "images"} | {
+_ROLES: dict[str, Role] = {
+    "images": "images",
+    "x": "images",
+    "data": "images",
     "labels": "labels",
     "y": "labels",
     "targets": "labels",

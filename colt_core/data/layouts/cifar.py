@@ -117,7 +117,8 @@ def _as_images(rows: NDArray[Any], name: str) -> NDArray[Any]:
     side = math.isqrt(rows.shape[1] // 3) if rows.ndim == 2 else 0
     if rows.ndim != 2 or side < 1 or rows.shape[1] != 3 * side * side or rows.dtype != np.uint8:
         raise DataError(
-            f"the images of {name!r} must be uint8 rows of 3 x S x S values; they are {rows.dtype} of shape {rows.shape}"
+            f"the images of {name!r} must be uint8 rows of 3 x S x S values; they are {rows.dtype} of shape "
+            f"{rows.shape}"
         )
     return rows.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
 

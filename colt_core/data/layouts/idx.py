@@ -22,7 +22,7 @@ from colt_core.data.warnings import DataWarning
 
 _TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _MOST_DIMENSIONS = 4
-# As in `train-images-idx3-ubyte.gz`, `t10k-labels.idx1-ubyte` or `emnist-letters-train-images-idx3-ubyte`.
+# As `train-images-idx3-ubyte.gz`, `t10k-labels.idx1-ubyte`, `emnist-mnist-test-labels-idx1-ubyte`.
 _NAME = re.compile(r"(?P<set>.*?)[-_.]?(?P<role>images|labels)[-_.]idx\d-\w+(?P<gzip>\.gz)?", re.IGNORECASE)
 
 

@@ -34,7 +34,7 @@ layouts: Registry[LayoutKind] = Registry("layout")
 
 @layouts.register
 class ArraysLayout(LayoutKind):
-    """One npz of arrays: images, labels, and optionally val and test parts. A pool may be an npy."""
+    """One npz of arrays: images, labels, optionally val and test parts. A pool may be an npy."""
 
     kind = "arrays"
     title = "Arrays (npz)"
@@ -45,7 +45,7 @@ class ArraysLayout(LayoutKind):
 
 @layouts.register
 class IdxLayout(LayoutKind):
-    """The files of MNIST: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and so on, gz or not."""
+    """The files of MNIST, such as `train-images-idx3-ubyte` and its labels, gzipped or not."""
 
     kind = "idx"
     title = "IDX (MNIST)"
@@ -73,7 +73,7 @@ class TinyImageNetLayout(LayoutKind):
 
 @layouts.register
 class ListsLayout(LayoutKind):
-    """Images in any folders, and a list of `PATH LABEL` lines for each part: `train.txt`, `test.txt`."""
+    """Images in any folders, and a list of `PATH LABEL` lines for each part, as `train.txt`."""
 
     kind = "lists"
     title = "Lists of images"

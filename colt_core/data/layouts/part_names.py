@@ -18,10 +18,10 @@ _TOKEN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
 def part_of(folder: str) -> str | None:
-    """The part that a folder's name stands for: `train`, `val` or `test`.
+    """The part that a folder's name means: `train`, `val` or `test`.
 
-    The name is a word for a part, in any case, possibly with words such as `set` or `images`, or a
-    year: `Validation`, `test_set`, `trainset`, `train2017`.
+    The name is a word for a part, in any case: `Validation`. Words such as `set` or `images` and
+    numbers may be in it: `test_set`, `trainset`, `train2017`.
     """
     words = [word for word in _words(folder) if word not in _FILLERS and not word.isdecimal()]
     return _PART_OF.get(words[0]) if len(words) == 1 else None

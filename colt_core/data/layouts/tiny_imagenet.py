@@ -40,7 +40,9 @@ class TinyImageNet:
                 train.append((name, folders[1]))
             elif part == "val":
                 if (other := val.setdefault(name.rpartition("/")[2], name)) != name:
-                    raise DataError(f"{other!r} and {name!r} have one name, so {annotations!r} does not tell them apart")
+                    raise DataError(
+                        f"{other!r} and {name!r} have one name, so {annotations!r} does not tell them apart"
+                    )
             elif part == "test":
                 unlabelled.append(name)
             else:
