@@ -162,7 +162,9 @@ def _resolved(lists: Mapping[str, ImageList], tree: _Tree) -> list[_Line]:
                     f"{tree.part[position]} images",
                 )
             if not line.label:
-                raise of_part.problem(number, "has no label, and its image lies in no class folder; add a label")
+                raise of_part.problem(
+                    number, "has no label, and its image lies in no class folder; add a label, or leave the list out"
+                )
             lines.append(line)
     return lines
 

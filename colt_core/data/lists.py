@@ -64,6 +64,16 @@ def first_image(content: bytes) -> ListedImage | None:
         return None
 
 
+def names_columns(content: bytes) -> bool:
+    """Whether a list begins with a header, as tables do."""
+    try:
+        first = next((line.strip() for _, line in lines_of(content, "") if not line.startswith("#")), "")
+    except DataError:
+        return False
+    form = _form(first)
+    return isinstance(form, _Columns) and form.has_header
+
+
 def read_list(path: Path, limits: Limits | None = None) -> ImageList:
     """Read a list from a file. See :func:`parse_list`."""
     most = (limits or Limits()).max_file_bytes

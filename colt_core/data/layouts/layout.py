@@ -59,7 +59,16 @@ class Opened:
         """
         assert self.files is not None
         wanted = set(names)
-        found = dict(self.files.read(wanted, self.limits.max_array_bytes if most is None else most))
+        found: dict[str, bytes] = {}
+        read_bytes = 0
+        for name, content in self.files.read(wanted, self.limits.max_array_bytes if most is None else most):
+            found[name] = content
+            read_bytes += len(content)
+            if read_bytes > self.limits.max_memory_bytes:
+                raise DataError(
+                    f"{name!r} and the files read with it are larger than {self.limits.max_memory_bytes:,} bytes; "
+                    "split the data up"
+                )
         if lacking := wanted - set(found):
             raise DataError(f"{min(lacking)!r} is missing: the data changed while they were read; try again")
         return found

@@ -7,9 +7,11 @@ from colt_core.data.layouts.folders import tree_of_images
 from colt_core.data.layouts.layout import Opened
 from colt_core.data.layouts.part_names import part_in
 from colt_core.data.listed import listed
-from colt_core.data.lists import LIST_ENDINGS, ImageList, first_image, parse_list, read_list
+from colt_core.data.lists import LIST_ENDINGS, ImageList, first_image, names_columns, parse_list, read_list
 from colt_core.data.names import image_names, is_image
 from colt_core.data.sources import FileImages, LabelledSource, UnlabelledSource
+
+_MOST_LISTS = 16  # more texts of such names belong to images
 
 
 class Lists:
@@ -18,14 +20,14 @@ class Lists:
     def recognises(self, opened: Opened) -> bool:
         """Whether the user gave lists, or a list of training images lies beside the images.
 
-        Its first line must name one of them.
+        Its first line must name one of them. With a header, it is a table.
         """
         if opened.files is None or not any(map(is_image, opened.names)):
             return False
         if opened.lists:
             return True
         of_train = [name for name in _named_like_lists(opened) if part_in(name) == "train"]
-        if not of_train:
+        if not of_train or len(of_train) > _MOST_LISTS:
             return False
         own_names = {name.rpartition("/")[2] for name in opened.names}
         try:
@@ -54,14 +56,19 @@ def _contents(opened: Opened, names: list[str]) -> dict[str, bytes]:
 
 
 def _names_one_of(content: bytes, own_names: set[str]) -> bool:
-    first = first_image(content)
+    first = None if names_columns(content) else first_image(content)
     return first is not None and first.path.replace("\\", "/").rpartition("/")[2] in own_names
 
 
 def _within(opened: Opened) -> dict[str, ImageList]:
     """The lists in the data, by part. Other texts of such names are passed over."""
     lists: dict[str, ImageList] = {}
-    for name, content in _contents(opened, _named_like_lists(opened)).items():
+    named = _named_like_lists(opened)
+    if len(named) > 3 * _MOST_LISTS:
+        raise DataError(
+            f"{len(named):,} files are named like lists of images, such as {named[0]!r}; keep one of a part"
+        )
+    for name, content in _contents(opened, named).items():
         part = part_in(name)
         if part is None or first_image(content) is None:
             continue

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from colt_core.data.errors import DataError
 
-_MOST_OPCODES = 10_000_000
+_MOST_OPCODES = 5_000_000
 _DTYPE = re.compile(r"[<>|=]?[uif][1248]")
 _NUMBERS = frozenset({"INT", "BININT", "BININT1", "BININT2", "LONG1", "FLOAT", "BINFLOAT"})
 _TEXTS = frozenset(

@@ -66,7 +66,7 @@ export interface paths {
          * Register Dataset
          * @description Register a labelled image data set and optionally cut a long-tailed training part from it.
          *
-         *     A folder or archive must be laid out as `[train|val|test/]CLASS/IMAGE`. A worker reads it. Poll
+         *     A worker recognises the layout of the files, such as `[train|val|test/]CLASS/IMAGE`. Poll
          *     the address in `Location` until the status is `ready` or `failed`.
          */
         post: operations["register_dataset"];

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
-from colt_core.data import DataError, DatasetSpec, PoolSpec, build_dataset, build_pool, open_labelled
+from colt_core.data import DataError, DatasetSpec, Limits, PoolSpec, build_dataset, build_pool, open_labelled
 from colt_core.data import open_unlabelled as open_pool
 from colt_core.data.layouts.plain_pickle import PlainArray, load_plain
 from tests.support.data_files import write_folder, write_tar, write_zip
@@ -194,6 +194,14 @@ def test_damage_is_named(tmp_path: Path, name: str, content: bytes, message: str
     for read in (open_labelled, open_pool):
         with pytest.raises(DataError, match=message):
             read(write_folder(tmp_path / "d", {name: content}))
+
+
+def test_batches_that_do_not_fit_into_memory_together_are_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "d", python_archive())
+    with pytest.raises(DataError, match=r"data_batch_2' and the files read with it are larger than 60,000 bytes"):
+        open_labelled(folder, limits=Limits(max_memory_bytes=60_000))
+    with pytest.raises(DataError, match=r"data_batch_1' is larger than 1,000 bytes"):
+        open_pool(folder, limits=Limits(max_array_bytes=1000))
 
 
 def test_equal_class_names_are_replaced_by_numbers_and_it_is_said(tmp_path: Path) -> None:

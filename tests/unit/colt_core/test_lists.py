@@ -148,6 +148,11 @@ def test_a_list_beside_class_folders_that_names_no_image_is_passed_over_and_name
     ]
 
 
+def test_many_texts_named_like_lists_are_no_lists(tmp_path: Path) -> None:
+    files = TRAIN | {f"train_{i}.txt": f"train/n01/{i}.png 0\n".encode() for i in range(20)}
+    assert open_labelled(write_folder(tmp_path / "d", files)).layout == "folders"
+
+
 @pytest.mark.parametrize("kind", ["folder", "tar.gz"])
 def test_without_a_test_part_it_is_cut_from_what_the_list_leaves(tmp_path: Path, kind: str) -> None:
     files = labelled_files(COUNTS, "images/")
