@@ -16,13 +16,10 @@ from colt_core.data.warnings import DataWarning
 
 Role = Literal["images", "labels"]
 
+_SHOWN = 10
 _ROLES: dict[str, Role] = {
-    "images": "images",
-    "x": "images",
-    "data": "images",
-    "labels": "labels",
-    "y": "labels",
-    "targets": "labels",
+    **dict.fromkeys(("images", "image", "x", "data"), "images"),
+    **dict.fromkeys(("labels", "label", "y", "targets", "target"), "labels"),
 }
 
 
@@ -44,8 +41,9 @@ class Arrays:
         """Images are uint8, N x H x W or N x H x W x 1 or 3; labels are N integers or texts."""
         if is_npy(opened.path):
             raise DataError("an .npy has no labels; save images and labels together with numpy.savez")
-        names, warnings = _by_role(array_names(opened.path, opened.limits))
-        _check_pairs(names)
+        there = array_names(opened.path, opened.limits)
+        names, warnings = _by_role(there)
+        _check_pairs(names, there)
         arrays = read_npz(opened.path, names.values(), opened.limits)
         images, labels = (
             {part: (name, arrays[name]) for (of, part), name in names.items() if of == role}
@@ -60,10 +58,11 @@ class Arrays:
         if is_npy(opened.path):
             array = _channels_last(map_npy(opened.path, opened.limits))
             return UnlabelledSource(ArrayImages([("images", array)]))
-        names, warnings = _by_role(array_names(opened.path, opened.limits))
+        there = array_names(opened.path, opened.limits)
+        names, warnings = _by_role(there)
         images = {part: name for (role, part), name in names.items() if role == "images"}
         if "train" not in images:
-            raise _lacking("images", names.values())
+            raise _lacking("images", there)
         if left := [images[part] for part in images if part != "train"]:
             detail = f"Only the training images are the pool. Those of other parts, such as {left[0]!r}, are left out."
             warnings.append(DataWarning("parts_left_out", detail, len(left), tuple(left)))
@@ -91,13 +90,13 @@ def _by_role(names: list[str]) -> tuple[dict[tuple[Role, str], str], list[DataWa
     return known, [DataWarning("arrays_passed_over", detail, len(unknown), tuple(unknown))]
 
 
-def _check_pairs(names: dict[tuple[Role, str], str]) -> None:
+def _check_pairs(names: dict[tuple[Role, str], str], there: list[str]) -> None:
     for part in PARTS_READ:
         images, labels = names.get(("images", part)), names.get(("labels", part))
         if part == "train" and images is None:
-            raise _lacking("images", names.values())
+            raise _lacking("images", there)
         if part == "train" and labels is None:
-            raise _lacking("labels", names.values())
+            raise _lacking("labels", there)
         if (images is None) != (labels is None):
             raise DataError(
                 f"images and labels must be given together, but the .npz holds only {images or labels!r} of the {part} "
@@ -105,8 +104,8 @@ def _check_pairs(names: dict[tuple[Role, str], str]) -> None:
             )
 
 
-def _lacking(name: str, there: Any) -> DataError:
-    found = ", ".join(map(repr, there)) or "no array of a known name"
+def _lacking(name: str, there: list[str]) -> DataError:
+    found = ", ".join(map(repr, there[:_SHOWN])) + (", ..." if len(there) > _SHOWN else "")
     return DataError(f"the .npz has no array '{name}' (found: {found}); save it as numpy.savez(file, {name}=...)")
 
 

@@ -67,7 +67,7 @@ def test_a_test_part_is_kept_and_resized(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"pictures": GRAY}, "no array 'images'"),
+        ({"arr_0": GRAY}, r"no array 'images' \(found: 'arr_0'\)"),
         ({"images": GRAY}, "no array 'labels'"),
         ({"images": GRAY.astype(np.float32), "labels": LABELS}, "'images' must be uint8"),
         ({"images": GRAY[0], "labels": LABELS}, "must have the shape"),
