@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Problem, Unprocessable
-from colt_core.data.spec import DatasetSource, LongTail, PathSource, PoolSource, UploadSource
+from colt_core.data.layouts.kinds import dataset_endings, layouts, pool_endings
+from colt_core.data.lists import LIST_ENDINGS
+from colt_core.data.spec import DatasetSource, DatasetSpec, PathSource, PoolSource, PoolSpec, UploadSource
 from store.models import Dataset, Registered
 from store.repositories import registrations, uploads
 from store.repositories.registrations import R
@@ -49,31 +51,48 @@ class RegistrationProblem(BaseModel):
     detail: str
 
 
-DATASET_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".npz")
-POOL_ENDINGS = (*DATASET_ENDINGS, ".npy")  # images without labels
-
-
-def check_source(session: Session, source: DatasetSource | PoolSource, endings: tuple[str, ...]) -> None:
-    """Check that the source exists, and that an upload's file name has one of the endings.
+def check_source(session: Session, source: DatasetSource | PoolSource, wanted: DatasetSpec | PoolSpec) -> None:
+    """Check that the source exists, and that it can have the layout that is asked for.
 
     Raises:
-        Unprocessable: the upload does not exist or has another ending, or the path is not under an
-            allowed root.
+        Unprocessable: the upload does not exist, or its name has another ending. Or the path is
+            not under an allowed root. Or the layout does not apply.
     """
+    for_pool = isinstance(wanted, PoolSpec)
+    endings = pool_endings() if for_pool else dataset_endings()
+    if wanted.layout is not None:
+        kind = layouts[wanted.layout]
+        if not isinstance(source, UploadSource | PathSource):
+            raise Unprocessable(("/layout", "only an upload or a path has a layout; leave it out"))
+        if not (kind.for_pools if for_pool else kind.for_datasets):
+            raise Unprocessable(
+                ("/layout", f"data with the layout '{kind.kind}' cannot be {'a pool' if for_pool else 'a data set'}")
+            )
     if isinstance(source, UploadSource):
         _check_upload(session, source.upload_id, "/source/upload_id", endings)
     elif isinstance(source, PathSource):
         _check_path(source.path)
 
 
-def check_long_tail(session: Session, long_tail: LongTail | None) -> None:
-    """Check that an uploaded list of indices exists.
+def check_lists(session: Session, wanted: DatasetSpec, source: DatasetSource) -> None:
+    """Check that uploaded lists and indices exist, and that they can be used together.
 
     Raises:
-        Unprocessable: it does not exist, or has another ending.
+        Unprocessable: one does not exist, or has another ending, or they contradict the source.
     """
-    if long_tail is not None and long_tail.upload_id is not None:
-        _check_upload(session, long_tail.upload_id, "/long_tail/upload_id", (".npy", ".txt"))
+    if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
+        _check_upload(session, wanted.long_tail.upload_id, "/long_tail/upload_id", (".npy", *LIST_ENDINGS))
+    if wanted.lists is None:
+        return
+    if not isinstance(source, UploadSource | PathSource):
+        raise Unprocessable(("/lists", "a list names files, which only an upload or a path has; leave it out"))
+    if wanted.layout not in (None, "lists"):
+        raise Unprocessable(("/lists", f"data with the layout '{wanted.layout}' do not use lists; leave one out"))
+    indices = wanted.long_tail is not None and wanted.long_tail.upload_id is not None
+    if wanted.lists.train is None and not indices:
+        raise Unprocessable(("/lists/train", "the list of the training images is missing"))
+    for part, upload_id in wanted.lists.by_part().items():
+        _check_upload(session, upload_id, f"/lists/{part}", LIST_ENDINGS)
 
 
 def find(session: Session, model: type[R], row_id: str) -> R:

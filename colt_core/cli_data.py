@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from tqdm import tqdm
@@ -26,6 +28,8 @@ from colt_core.data import (
     sample_labelled,
     sample_unlabelled,
 )
+from colt_core.data.labelled import PARTS_READ
+from colt_core.data.layouts.kinds import layouts
 
 
 class Unusable(Exception):
@@ -37,11 +41,21 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data",
         required=True,
-        help="labelled images: a folder or archive of [train|val|test/]CLASS/IMAGE, an .npz, a saved data set, or the "
-        "sample 'digits'",
+        help="labelled images: a folder, archive or file of a known layout, such as [train|val|test/]CLASS/IMAGE; a "
+        "saved data set; or the sample 'digits'",
     )
+    command.add_argument("--pool", help="OOD images: a folder, archive or file, a saved pool, or 'glyphs-and-patches'")
+    command.add_argument("--layout", choices=list(layouts), help="the layout that --data must have")
+    for part in PARTS_READ:
+        command.add_argument(
+            f"--{part}-list", type=Path, metavar="FILE", help=f"list of the {part} images: lines of PATH LABEL, or CSV"
+        )
     command.add_argument(
-        "--pool", help="OOD images: any folder or archive, an .npz, a saved pool, or 'glyphs-and-patches'"
+        "--rename-class",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="rename a class; two of one name become one. Repeat it for others",
     )
     command.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
     command.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
@@ -69,18 +83,58 @@ def _dataset(arguments: argparse.Namespace) -> ImageDataset:
     if is_artifact(path):
         if (arguments.image_size, arguments.imbalance_ratio, arguments.max_per_class) != (None, None, None):
             raise Unusable("a saved data set is cut and resized already: leave out size and cut")
+        if arguments.layout or arguments.rename_class or _lists(arguments):
+            raise Unusable("a saved data set has its labels already: leave out layout, lists and names")
         return ImageDataset.load(path)
     ratio, head = arguments.imbalance_ratio, arguments.max_per_class
     if head is not None and ratio is None:
         raise Unusable("--max-per-class needs a long-tail cut: give --imbalance-ratio too")
     try:
         long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio, max_per_class=head)
-        spec = DatasetSpec(image_size=arguments.image_size, long_tail=long_tail)
+        spec = DatasetSpec(
+            image_size=arguments.image_size,
+            long_tail=long_tail,
+            layout=arguments.layout,
+            label_names=_new_names(arguments.rename_class),
+        )
     except ValidationError as error:
         raise Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
     named = arguments.data == "digits" and not path.exists()
+    if named and (arguments.layout or _lists(arguments)):
+        raise Unusable("the sample has its labels already: leave out layout and lists")
     with _naming("--data", arguments.data), _reading("data") as progress:
-        return build_dataset(sample_labelled("digits") if named else open_labelled(path), spec, progress=progress)
+        if named:
+            source = sample_labelled("digits")
+        else:
+            source = open_labelled(path, layout=spec.layout, lists=_lists(arguments))
+        return _warned("--data", build_dataset(source, spec, progress=progress))
+
+
+def _lists(arguments: argparse.Namespace) -> dict[str, Path]:
+    given = {part: getattr(arguments, f"{part}_list") for part in PARTS_READ}
+    lists = {part: path for part, path in given.items() if path is not None}
+    for part, path in lists.items():
+        if not path.is_file():
+            raise Unusable(f"--{part}-list {path}: there is no such file")
+    return lists
+
+
+def _new_names(pairs: list[str]) -> dict[str, str] | None:
+    for pair in pairs:
+        if "=" not in pair:
+            raise Unusable(f"--rename-class {pair}: write it as OLD=NEW")
+    return {old: new for old, _, new in (pair.partition("=") for pair in pairs)} or None
+
+
+D = TypeVar("D", ImageDataset, ImagePool)
+
+
+def _warned(option: str, data: D) -> D:
+    """The data, after their warnings were shown."""
+    if not is_follower():
+        for warning in data.warnings:
+            tqdm.write(f"{option}: {warning.detail} ({warning.count:,})", file=sys.stderr)
+    return data
 
 
 def _pool(arguments: argparse.Namespace) -> ImagePool:
@@ -90,7 +144,7 @@ def _pool(arguments: argparse.Namespace) -> ImagePool:
     named = arguments.pool == "glyphs-and-patches" and not path.exists()
     with _naming("--pool", arguments.pool), _reading("pool") as progress:
         source = sample_unlabelled("glyphs-and-patches") if named else open_unlabelled(path)
-        return build_pool(source, PoolSpec(image_size=arguments.image_size), progress=progress)
+        return _warned("--pool", build_pool(source, PoolSpec(image_size=arguments.image_size), progress=progress))
 
 
 @contextmanager

@@ -27,9 +27,9 @@ from pydantic_core import InitErrorDetails
 
 from colt_core.data.groups import GroupThresholds
 from colt_core.frameworks.kinds import FrameworkSettings, SimclrSettings, frameworks
-from colt_core.kinds import FieldMark, Registry, Settings, readers
+from colt_core.kinds import FieldMark, Registry, Settings, readers, unknown_kind
 from colt_core.presets import MAX_EPOCHS, PRESETS, PresetName, scaled_schedule
-from colt_core.refusals import MAX_EXPLAINED, problem, problems_of, unknown_kind, unknown_setting
+from colt_core.refusals import MAX_EXPLAINED, problem, problems_of, unknown_setting
 from colt_core.samplers.kinds import MAX_COUNT, ColtSettings, RoundSettings, SamplerSettings, samplers
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from enum import Enum
 from importlib import import_module
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 
@@ -78,6 +79,24 @@ class Registry(Mapping[str, type[S]], Generic[S]):
 
     def __len__(self) -> int:
         return len(self._classes)
+
+
+def unknown_kind(registry: Registry[Any], given: Any) -> str:
+    """The message about a kind that is not registered."""
+    near = get_close_matches(given, registry, n=1) if isinstance(given, str) else []
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"Unknown {registry.noun} {given!r:.60}.{hint} Choose one of {', '.join(registry)}"
+
+
+def name_of(registry: Registry[Any]) -> Any:
+    """A type for the name of one of the registry's kinds."""
+
+    def registered(kind: str) -> str:
+        if kind not in registry:
+            raise ValueError(unknown_kind(registry, kind))
+        return kind
+
+    return Annotated[str, AfterValidator(registered), WithJsonSchema({"type": "string", "enum": list(registry)})]
 
 
 def readers(registry: Registry[Any], name: str) -> list[str]:

@@ -9,16 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from colt_core.kinds import Registry
-
 MAX_EXPLAINED = 50  # unknown names of one request that get an explanation
-
-
-def unknown_kind(registry: Registry[Any], given: Any) -> str:
-    """The message about a kind that is not registered."""
-    near = get_close_matches(given, registry, n=1) if isinstance(given, str) else []
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"Unknown {registry.noun} {given!r:.60}.{hint} Choose one of {', '.join(registry)}"
 
 
 def unknown_setting(name: Any, known: Iterable[str]) -> str:

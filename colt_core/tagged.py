@@ -21,8 +21,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from colt_core.kinds import Registry, Settings, readers
-from colt_core.refusals import MAX_EXPLAINED, problem, problems_of, unknown_kind, unknown_setting
+from colt_core.kinds import Registry, Settings, readers, unknown_kind
+from colt_core.refusals import MAX_EXPLAINED, problem, problems_of, unknown_setting
 
 _STORED = {"stored": True}  # validation context: the values come from a database row
 

@@ -21,9 +21,7 @@ from colt_core.data import (
     PoolSpec,
     build_dataset,
     build_pool,
-    is_split_list,
-    keep_listed,
-    read_split_list,
+    is_list,
 )
 from colt_core.data.dataset import findings
 from colt_core.data.groups import class_groups
@@ -81,15 +79,16 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
 def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
     wanted = DatasetSpec.model_validate({name: spec[name] for name in DatasetSpec.model_fields if name in spec})
     source = TypeAdapter[Any](DatasetSource).validate_python(spec["source"])
-    if wanted.long_tail is None or wanted.long_tail.upload_id is None:
-        images = open_dataset_source(source, limits)
-    elif is_split_list(kept := uploaded_file(wanted.long_tail.upload_id)):
-        images = keep_listed(open_dataset_source(source, limits, nested=True), read_split_list(kept, limits))
-        wanted = wanted.model_copy(update={"long_tail": None})
-    else:
-        images = open_dataset_source(source, limits)
-        indices = LongTail(profile="indices", indices=read_indices(kept, limits))
-        wanted = wanted.model_copy(update={"long_tail": indices})
+    lists = {part: uploaded_file(upload) for part, upload in wanted.lists.by_part().items()} if wanted.lists else {}
+    if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
+        kept = uploaded_file(wanted.long_tail.upload_id)
+        long_tail = None
+        if not is_list(kept):
+            long_tail = LongTail(profile="indices", indices=read_indices(kept, limits))
+        elif lists.setdefault("train", kept) is not kept:
+            raise DataError("the training images are listed twice, in `lists` and in `long_tail`; leave one out")
+        wanted = wanted.model_copy(update={"long_tail": long_tail})
+    images = open_dataset_source(source, wanted, limits, lists)
     dataset = build_dataset(images, wanted, into=into, limits=limits, progress=progress)
     groups = class_groups(dataset.class_counts)
     return {
@@ -107,7 +106,7 @@ def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callabl
 def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
     wanted = PoolSpec.model_validate({name: spec[name] for name in PoolSpec.model_fields if name in spec})
     source = TypeAdapter[Any](PoolSource).validate_python(spec["source"])
-    pool = build_pool(open_pool_source(source, limits), wanted, into=into, limits=limits, progress=progress)
+    pool = build_pool(open_pool_source(source, wanted, limits), wanted, into=into, limits=limits, progress=progress)
     return {**findings(pool), "image_size": pool.image_size, "num_samples": len(pool)}
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from colt_core.data import (
     DataError,
+    DatasetSpec,
     Limits,
+    PoolSpec,
     open_labelled,
     open_unlabelled,
     sample_labelled,
@@ -23,44 +26,52 @@ from store.settings import get_settings
 
 
 def open_dataset_source(
-    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource, limits: Limits, *, nested: bool = False
+    source: UploadSource | PathSource | TorchvisionSource | DatasetSampleSource,
+    wanted: DatasetSpec,
+    limits: Limits,
+    lists: Mapping[str, Path],
 ) -> LabelledSource:
     """Open the source of a data set.
 
     Args:
         source: what the registration names.
+        wanted: the registration; its layout and table say how files are read.
         limits: limits on files and sizes.
-        nested: see `open_labelled`.
+        lists: list files by part.
 
     Raises:
         DataError: when the source is missing, not allowed, or cannot be used.
     """
+    if lists and not isinstance(source, UploadSource | PathSource):
+        raise DataError("a list names files, which only an upload or a path has; leave it out")
     match source:
         case UploadSource():
-            return open_labelled(uploaded_file(source.upload_id), nested=nested, limits=limits)
+            path, root = uploaded_file(source.upload_id), None
         case PathSource():
             path, root = allowed_path(source.path)
-            return open_labelled(path, nested=nested, root=root, limits=limits)
         case TorchvisionSource():
             return torchvision_labelled(source.name, _torchvision_folder(), download=source.download)
         case DatasetSampleSource():
             return sample_labelled(source.name)
+    return open_labelled(path, layout=wanted.layout, table=wanted.table, lists=lists, root=root, limits=limits)
 
 
 def open_pool_source(
-    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, limits: Limits
+    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, wanted: PoolSpec, limits: Limits
 ) -> UnlabelledSource:
-    """Open the source of an OOD pool.
+    """Open the source of an OOD pool. Args: as for :func:`open_dataset_source`.
 
     Raises:
         DataError: when the source is missing, not allowed, or cannot be used.
     """
     match source:
         case UploadSource():
-            return open_unlabelled(uploaded_file(source.upload_id), limits=limits)
+            return open_unlabelled(
+                uploaded_file(source.upload_id), layout=wanted.layout, table=wanted.table, limits=limits
+            )
         case PathSource():
             path, root = allowed_path(source.path)
-            return open_unlabelled(path, root=root, limits=limits)
+            return open_unlabelled(path, layout=wanted.layout, table=wanted.table, root=root, limits=limits)
         case TorchvisionSource():
             return torchvision_unlabelled(source.name, _torchvision_folder(), download=source.download)
         case PoolSampleSource():

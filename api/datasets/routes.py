@@ -29,7 +29,7 @@ router = APIRouter(prefix="/datasets", tags=["data"], route_class=Guarded)
 def register_dataset(wanted: NewDataset, background: BackgroundTasks, response: Response) -> Accepted:
     """Register a labelled image data set and optionally cut a long-tailed training part from it.
 
-    A folder or archive must be laid out as `[train|val|test/]CLASS/IMAGE`. A worker reads it. Poll
+    A worker recognises the layout of the files, such as `[train|val|test/]CLASS/IMAGE`. Poll
     the address in `Location` until the status is `ready` or `failed`.
     """
     with writing() as session:

@@ -19,10 +19,10 @@ def register(session: Session, wanted: NewDataset) -> Dataset:
     """Queue the registration of a data set.
 
     Raises:
-        Unprocessable: the source or the uploaded indices do not exist.
+        Unprocessable: the source, or a list or indices, do not exist or do not fit.
     """
-    registration.check_source(session, wanted.source, registration.DATASET_ENDINGS)
-    registration.check_long_tail(session, wanted.long_tail)
+    registration.check_source(session, wanted.source, wanted)
+    registration.check_lists(session, wanted, wanted.source)
     dataset = Dataset(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
     registrations.add(session, dataset)
     return dataset

@@ -8,11 +8,11 @@ from typing import get_args
 from fastapi import APIRouter
 
 from api.access.auth import Guarded
-from api.kinds.schemas import FileEndings, Kind, Kinds, Preset, Source
-from api.registration import DATASET_ENDINGS, POOL_ENDINGS
+from api.kinds.schemas import FileEndings, Kind, Kinds, LayoutInfo, Preset, Source
 from colt_core.analyses.kinds import analyses
 from colt_core.config import common_schema
-from colt_core.data.spec import LAYOUTS, SOURCES, TorchvisionName
+from colt_core.data.layouts.kinds import dataset_endings, layouts, pool_endings
+from colt_core.data.spec import SOURCES, TorchvisionName
 from colt_core.frameworks.kinds import frameworks
 from colt_core.presets import PRESET_TITLES, PRESETS
 from colt_core.probes.kinds import probes
@@ -32,8 +32,9 @@ def list_kinds() -> Kinds:
         analyses=[Kind.of(settings) for settings in analyses.values()],
         presets=[Preset(name=name, title=PRESET_TITLES[name], values=values) for name, values in PRESETS.items()],
         sources=[Source(kind=kind, title=title) for kind, title in SOURCES.items()],
-        layouts=list(LAYOUTS),
+        layouts=list(layouts),
+        layout_details=[LayoutInfo.of(layout) for layout in layouts.values()],
         torchvision=list(get_args(TorchvisionName)),
-        file_endings=FileEndings(dataset=list(DATASET_ENDINGS), ood_pool=list(POOL_ENDINGS)),
+        file_endings=FileEndings(dataset=list(dataset_endings()), ood_pool=list(pool_endings())),
         settings=common_schema(),
     )

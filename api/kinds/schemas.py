@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from colt_core.data.layouts.kinds import LayoutKind
 from colt_core.kinds import Settings
 
 
@@ -45,6 +46,23 @@ class Source(BaseModel):
     title: str
 
 
+class LayoutInfo(BaseModel):
+    """How images, labels and parts may be arranged in a folder, an archive or a file."""
+
+    kind: str = Field(description="Its name in `layout`.")
+    title: str
+    summary: str
+    dataset: bool = Field(description="Whether data sets can have it.")
+    ood_pool: bool = Field(description="Whether pools can have it.")
+
+    @classmethod
+    def of(cls, kind: type[LayoutKind]) -> Self:
+        """The layout of a registered kind."""
+        return cls(
+            kind=kind.kind, title=kind.title, summary=kind.summary(), dataset=kind.for_datasets, ood_pool=kind.for_pools
+        )
+
+
 class FileEndings(BaseModel):
     """File name endings that can be registered."""
 
@@ -61,7 +79,8 @@ class Kinds(BaseModel):
     analyses: list[Kind]
     presets: list[Preset]
     sources: list[Source]
-    layouts: list[str] = Field(description="How images may be arranged in a folder or file.")
+    layouts: list[str] = Field(description="Names of the arrangements of images, in the order they are tried.")
+    layout_details: list[LayoutInfo]
     torchvision: list[str] = Field(description="Data sets that torchvision knows by name.")
     file_endings: FileEndings
     settings: dict[str, Any] = Field(

@@ -16,7 +16,7 @@ def register(session: Session, wanted: NewOodPool) -> OodPool:
     Raises:
         Unprocessable: the source does not exist.
     """
-    registration.check_source(session, wanted.source, registration.POOL_ENDINGS)
+    registration.check_source(session, wanted.source, wanted)
     pool = OodPool(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
     registrations.add(session, pool)
     return pool

@@ -11,13 +11,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.http.errors import Busy, Conflict, NotFound, TooLarge, Unprocessable
+from colt_core.data.layouts.kinds import dataset_endings, pool_endings
+from colt_core.data.lists import LIST_ENDINGS
 from store.artifacts import get_artifacts
 from store.database import writing
 from store.models import Upload, new_id
 from store.repositories import uploads
 from store.settings import get_settings
 
-ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".npz", ".npy", ".txt")
+ENDINGS = tuple(dict.fromkeys([*pool_endings(), *dataset_endings(), *LIST_ENDINGS]))
 # Each upload in progress holds a thread of its own, so that slow clients do not block the rest of
 # the API.
 MOST_AT_ONCE = 8

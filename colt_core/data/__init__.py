@@ -5,11 +5,11 @@ from colt_core.data.dataset import ImageDataset, ImagePool, is_artifact
 from colt_core.data.errors import DataError
 from colt_core.data.groups import ClassGroups, class_groups
 from colt_core.data.limits import Limits
+from colt_core.data.lists import is_list
 from colt_core.data.long_tail import rank_counts, read_indices
 from colt_core.data.readers import open_labelled, open_unlabelled
 from colt_core.data.samples import sample_labelled, sample_unlabelled
 from colt_core.data.spec import DatasetSource, DatasetSpec, LongTail, PoolSource, PoolSpec
-from colt_core.data.split_list import is_split_list, keep_listed, read_split_list
 from colt_core.data.torchvision import torchvision_labelled, torchvision_unlabelled
 
 __all__ = [
@@ -27,13 +27,11 @@ __all__ = [
     "build_pool",
     "class_groups",
     "is_artifact",
-    "is_split_list",
-    "keep_listed",
+    "is_list",
     "open_labelled",
     "open_unlabelled",
     "rank_counts",
     "read_indices",
-    "read_split_list",
     "sample_labelled",
     "sample_unlabelled",
     "torchvision_labelled",

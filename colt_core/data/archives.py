@@ -48,10 +48,11 @@ class Archive(Protocol):
 
     names: list[str]
 
-    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+    def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member.
 
-        Raises DataError for a damaged, oversized or missing one.
+        Raises DataError for a damaged or missing one, or one of more than `most` bytes (default:
+        those of an image file, `Limits.max_file_bytes`).
         """
         ...
 
@@ -89,9 +90,9 @@ class _Names:
         return name
 
 
-def _check_size(content: bytes, name: str, limits: Limits) -> None:
-    if len(content) > limits.max_file_bytes:
-        raise DataError(f"{name!r} is larger than {limits.max_file_bytes:,} bytes; make it smaller")
+def _check_size(content: bytes, name: str, most: int) -> None:
+    if len(content) > most:
+        raise DataError(f"{name!r} is larger than {most:,} bytes; make it smaller")
 
 
 class ZipArchive:
@@ -123,19 +124,19 @@ class ZipArchive:
                 self._members[name] = info
         self.names = list(self._members)
 
-    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+    def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""
         meter = Meter(self._limits, self._path.stat().st_size)
-        most = self._limits.max_file_bytes + 1
+        most = self._limits.max_file_bytes if most is None else most
         with self._path.open("rb") as file:
             for name, info in self._members.items():
                 if name in wanted:
                     try:
-                        content = _read_member(file, info, most)
+                        content = _read_member(file, info, most + 1)
                     except _DAMAGE as error:
                         raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
                     meter.add(len(content))
-                    _check_size(content, name, self._limits)
+                    _check_size(content, name, most)
                     yield name, content
 
 
@@ -219,20 +220,21 @@ class TarArchive:
             if member.isreg():
                 self.names.append(name)
 
-    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+    def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""
+        most = self._limits.max_file_bytes if most is None else most
         for member, tar in self._members():
             if member.isreg() and (name := safe_name(member.name)) in wanted:
                 try:
                     stream = cast(IO[bytes], tar.extractfile(member))
                     # The meter counts the bytes. The bound is needed, since `read` allocates its
                     # argument.
-                    content = stream.read(min(member.size, self._limits.max_file_bytes) + 1)
+                    content = stream.read(min(member.size, most) + 1)
                 except DataError:
                     raise
                 except _DAMAGE as error:
                     raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
-                _check_size(content, name, self._limits)
+                _check_size(content, name, most)
                 yield name, content
 
     def _members(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
@@ -251,7 +253,9 @@ class TarArchive:
         except DataError:
             raise
         except _DAMAGE as error:
-            raise DataError("not a zip, tar or tar.gz archive, or a damaged one; pack or send it again") from error
+            raise DataError(
+                f"{self._path.name!r} is not a zip, tar or tar.gz archive, or a damaged one; pack or send it again"
+            ) from error
 
 
 def _gunzipped(raw: BinaryIO) -> IO[bytes]:

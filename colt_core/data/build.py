@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from colt_core.data.dataset import IMAGES, PARTS, ImageDataset, ImagePool
 from colt_core.data.errors import DataError
 from colt_core.data.images import UInt8
+from colt_core.data.label_names import renamed
 from colt_core.data.limits import Limits
 from colt_core.data.parts import choose_parts
 from colt_core.data.sources import ImageSource, LabelledSource, UnlabelledSource
@@ -47,6 +48,8 @@ def build_dataset(
     Raises:
         DataError: if the source does not carry the data set; the message says what to change.
     """
+    if spec.label_names is not None:
+        source = renamed(source, spec.label_names)
     parts = choose_parts(source, spec)
     only_probe = np.setdiff1d(parts["probe"], parts["train"])
     stored = np.concatenate([parts["train"], only_probe, parts.get("val", np.empty(0, dtype=np.int64)), parts["test"]])

@@ -55,13 +55,13 @@ class Folder:
                 raise DataError(f"the folder holds more than {self._limits.max_files:,} files; split it up")
             self.names.append(name)
 
-    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-        """(name, content) of each wanted file, in the order of the names."""
+    def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of each wanted file, in the order of the names. See `Archive.read`."""
         for name in self.names:
             if name in wanted:
-                yield name, self._content(name)
+                yield name, self._content(name, self._limits.max_file_bytes if most is None else most)
 
-    def _content(self, name: str) -> bytes:
+    def _content(self, name: str, most: int) -> bytes:
         real = resolve_inside(self._path / name, self._root, name)
         try:
             # A link or a pipe may have replaced the file since; neither is opened.
@@ -71,9 +71,9 @@ class Folder:
                 if not stat.S_ISREG(status.st_mode):
                     raise DataError(f"{name!r} is not a regular file; remove it")
                 # `read` allocates its argument, so it is not more than the file has.
-                content = stream.read(min(status.st_size, self._limits.max_file_bytes) + 1)
+                content = stream.read(min(status.st_size, most) + 1)
         except OSError as error:
             raise DataError(f"{name!r} cannot be read; check its permissions") from error
-        if len(content) > self._limits.max_file_bytes:
-            raise DataError(f"{name!r} is larger than {self._limits.max_file_bytes:,} bytes; make it smaller")
+        if len(content) > most:
+            raise DataError(f"{name!r} is larger than {most:,} bytes; make it smaller")
         return content

@@ -16,6 +16,8 @@ class Limits:
     max_ratio: float = 200  # decompressed / compressed; photographs stay near 1
     ratio_free_bytes: int = 64 * 2**20  # the ratio counts only above this: a few flat bitmaps are no bomb
     max_file_bytes: int = 64 * 2**20  # one image file
+    max_array_bytes: int = 2 * 2**30  # one file of many images, unpacked
+    max_memory_bytes: int = 8 * 2**30  # such files together, since they are read whole
     max_pixels: int = 64_000_000  # one image
 
 

@@ -104,7 +104,7 @@ def cut(labels: Int64, class_names: Sequence[str], long_tail: LongTail) -> Int64
 def read_indices(path: Path, limits: Limits | None = None) -> tuple[int, ...]:
     """Read training positions from an .npy (1-D integers) or a .txt (one number a line).
 
-    :func:`colt_core.data.read_split_list` reads a text of `PATH LABEL` lines.
+    :mod:`colt_core.data.lists` reads a text of `PATH LABEL` lines.
 
     Raises:
         DataError: if the file is neither, or does not hold integers.

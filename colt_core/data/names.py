@@ -13,8 +13,9 @@ ARCHIVE_SUFFIXES = frozenset(
     {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar", ".npz"}
 )
 _NOTE_SUFFIXES = frozenset(
-    {".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".toml"}
+    {".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".xml", ".html", ".pdf", ".toml"}
 )
+_LABEL_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml"})
 _NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "changelog", "copying", "authors"})
 _LONGEST_NAME = 4096
 _UNPRINTABLE = re.compile("[\0-\x1f\ud800-\udfff]")
@@ -38,6 +39,27 @@ def safe_name(name: str) -> str:
     return "/".join(parts)
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a name begins with a dot anywhere, or is one that operating systems leave behind."""
+    return any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in name.split("/"))
+
+
+def is_printable(name: str) -> bool:
+    """Whether a name has no control characters, and can be written as UTF-8."""
+    return _UNPRINTABLE.search(name) is None
+
+
+def is_image(name: str) -> bool:
+    """Whether the name ends as that of an image file does."""
+    return splitext(name.lower())[1] in IMAGE_SUFFIXES
+
+
+def may_hold_labels(name: str) -> bool:
+    """Whether the file may say more about images than its folder does: a table, a list, a note."""
+    stem, suffix = splitext(name.rpartition("/")[2].lower())
+    return suffix in _LABEL_SUFFIXES and stem.partition(".")[0] not in _NOTE_STEMS
+
+
 def image_names(names: Iterable[str]) -> list[str]:
     """The image names among `names` (which are safe), sorted.
 
@@ -50,11 +72,10 @@ def image_names(names: Iterable[str]) -> list[str]:
     """
     images = []
     for name in sorted(names):
-        parts = name.split("/")
-        if any(part.startswith(".") or part.lower() in _SYSTEM_FILES for part in parts):
+        if is_hidden(name):
             continue
-        stem, suffix = splitext(parts[-1].lower())
-        if _UNPRINTABLE.search(name):
+        stem, suffix = splitext(name.rpartition("/")[2].lower())
+        if not is_printable(name):
             raise DataError(
                 f"{name!r} has control characters or is not UTF-8, so it cannot be shown or stored; rename it"
             )

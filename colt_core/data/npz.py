@@ -57,6 +57,20 @@ def is_npy(path: Path) -> bool:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
+def array_names(path: Path, limits: Limits | None = None) -> list[str]:
+    """The names of the arrays in an .npz, in its order.
+
+    Raises:
+        DataError: if the file is damaged, or holds more arrays than allowed.
+    """
+    try:
+        return [info.filename.removesuffix(".npy") for info in read_directory(path, limits or Limits())]
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError("the .npz is damaged; save it again with numpy.savez") from error
+
+
 def read_npz(path: Path, wanted: Collection[str], limits: Limits | None = None) -> dict[str, NDArray[Any]]:
     """Read the `wanted` arrays that the .npz holds. Nothing is unpickled.
 

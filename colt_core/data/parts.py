@@ -21,12 +21,11 @@ def choose_parts(source: LabelledSource, spec: DatasetSpec) -> dict[str, Int64]:
     """Source positions of each part: `train`, `probe`, `test`, and `val` if the source has one.
 
     Train, val and test share no image. The probe part may share images with train; see
-    :func:`probe_part`. If a split list names the training images, the test part is cut from the
-    others.
+    :func:`probe_part`. If a list names the training images, the test part is cut from the others.
+    The long tail is then cut from those listed.
 
     Raises:
         DataError: if the data are too few for the requested parts or cut.
-        ValueError: if both a split list and a long-tail profile are given.
     """
     labels, candidates = source.labels, source.parts["train"]
     parts: dict[str, Int64] = {name: source.parts[name] for name in ("val", "test") if name in source.parts}
@@ -36,9 +35,7 @@ def choose_parts(source: LabelledSource, spec: DatasetSpec) -> dict[str, Int64]:
         candidates = np.setdiff1d(candidates, parts["test"])
     train = candidates if source.listed is None else source.listed
     if spec.long_tail is not None:
-        if source.listed is not None:
-            raise ValueError("a split list already says which images are kept; leave out the long-tail profile")
-        train = candidates[cut(labels[candidates], source.class_names, spec.long_tail)]
+        train = train[cut(labels[train], source.class_names, spec.long_tail)]
     probe = probe_part(labels, candidates, train, spec.seed)
     return {"train": train, "probe": probe, **parts}
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from colt_core.data.images import UInt8, resize_array
-from colt_core.data.readers import labelled
+from colt_core.data.labelled import labelled
 from colt_core.data.sources import ArrayImages, LabelledSource, UnlabelledSource
 from colt_core.data.spec import DatasetSample, PoolSample
 

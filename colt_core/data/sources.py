@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colt_core.data.archives import open_archive
 from colt_core.data.decoding import decode_files
 from colt_core.data.errors import DataError
-from colt_core.data.folders import Folder, resolve_inside
 from colt_core.data.images import UInt8, resize_array
 from colt_core.data.limits import Limits
-from colt_core.data.npz import is_npy, is_npz
 from colt_core.data.warnings import DataWarning
 
 Int64 = NDArray[np.int64]
@@ -45,8 +41,8 @@ class Files(Protocol):
 
     names: list[str]
 
-    def read(self, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-        """(name, content) of each wanted file."""
+    def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of each wanted file, see :class:`colt_core.data.archives.Archive`."""
         ...
 
 
@@ -128,13 +124,12 @@ class LabelledSource:
 
     Attributes:
         images: N images.
-        labels: (N,) in 0..C-1; -1 for images whose class a split list leaves out. They are in no
-            part.
+        labels: (N,) in 0..C-1; -1 for images that lists leave out. They are in no part.
         class_names: C names.
         parts: source positions by part: `train` always, `val` and `test` if the source has them.
-        listed: the positions of `train` that a split list keeps, ascending (:func:`keep_listed`).
-            None without one.
-        layout: how the images were arranged, see `spec.LAYOUTS`. None: not from files.
+        listed: the positions of `train` that a list names, ascending. The others may only be probe
+            or test images. None: there are no others.
+        layout: how the images were arranged, see `layouts/kinds.py`. None: not from files.
         warnings: what the user should know.
     """
 
@@ -154,21 +149,3 @@ class UnlabelledSource:
     images: ImageSource
     layout: str | None = None
     warnings: tuple[DataWarning, ...] = ()
-
-
-def open_files(path: Path, root: Path | None, limits: Limits) -> Files | None:
-    """Open the folder or archive at `path`; None if it is an .npz or .npy.
-
-    Args:
-        path: a folder or file.
-        root: everything that is read must be inside this folder, links included. Default: `path`.
-
-    Raises:
-        DataError: if it does not exist, leads outside, is not an archive, or is an unsafe one.
-    """
-    real = resolve_inside(path, root or path, path.name)
-    if real.is_dir():
-        return Folder(real, root or real, limits)
-    if not real.is_file():  # opening a pipe would block
-        raise DataError(f"{path.name!r} is neither a folder nor a file")
-    return None if is_npz(real, limits) or is_npy(real) else open_archive(real, limits)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag, model_validator
+
+from colt_core.data.layouts.kinds import LayoutName
 
 MAX_INDICES = 2**31
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -22,7 +24,15 @@ SOURCES = {
     "torchvision": "torchvision",
     "sample": "Bundled sample",
 }
-LAYOUTS = ("folders", "arrays")  # `[train|val|test/]CLASS/IMAGE`, and an .npz or .npy
+
+
+_UploadId = Annotated[str, Field(min_length=1, max_length=200)]
+_ClassName = Annotated[str, Field(min_length=1, max_length=200)]
+# The discriminator lets an error be about the form that was sent, not about both.
+_LabelNames = Annotated[
+    Annotated[dict[str, _ClassName], Tag("by name")] | Annotated[tuple[_ClassName, ...], Tag("in order")],
+    Discriminator(lambda value: "in order" if isinstance(value, list | tuple) else "by name"),
+]
 
 
 class _Model(BaseModel):
@@ -96,8 +106,8 @@ class LongTail(_Model):
         None,
         min_length=1,
         max_length=200,
-        description="Profile `indices`: an upload of such positions (.npy, .txt), or a split list: a .txt of "
-        "lines `CLASS/IMAGE LABEL`, which chooses the classes too.",
+        description="Profile `indices`: an upload of such positions (.npy, .txt), or the list of the training "
+        "images, as `lists.train`.",
     )
 
     @model_validator(mode="after")
@@ -110,9 +120,46 @@ class LongTail(_Model):
         return self
 
 
-class DatasetSpec(_Model):
+class TableColumns(_Model):
+    """The columns of a table that lies beside the images. What is left out is guessed."""
+
+    file: str | None = Field(None, min_length=1, max_length=4096, description="The table's name in the data.")
+    path: str | None = Field(None, min_length=1, max_length=1000, description="Column of the images' paths.")
+    label: str | None = Field(None, min_length=1, max_length=1000, description="Column of the labels.")
+    split: str | None = Field(None, min_length=1, max_length=1000, description="Column of the parts.")
+
+
+class _Source(_Model):
+    """How files of an upload or at a path are read."""
+
+    layout: LayoutName | None = Field(
+        None, description="The layout that the data must have. Null: the one that is recognised."
+    )
+    table: TableColumns | None = Field(None, description="Layout `table`: the columns to read.")
+
+
+class ImageLists(_Model):
+    """Uploads of list files, which say where images belong and what their labels are."""
+
+    train: _UploadId | None = Field(None, description="Required, unless the long tail's indices are such a list.")
+    val: _UploadId | None = None
+    test: _UploadId | None = None
+
+    def by_part(self) -> dict[str, str]:
+        """The uploads that are given."""
+        return {part: upload for part, upload in self if upload is not None}
+
+
+class DatasetSpec(_Source):
     """How a labelled source becomes a data set."""
 
+    lists: ImageLists | None = Field(
+        None, description="Layout `lists`: lists of `PATH LABEL` lines, or CSV, if they are not among the images."
+    )
+    label_names: _LabelNames | None = Field(
+        None,
+        description="New names of classes: by the names found, or all in their order. Classes of one name become one.",
+    )
     image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")
     long_tail: LongTail | None = None
     test_fraction: float = Field(
@@ -121,7 +168,7 @@ class DatasetSpec(_Model):
     seed: Seed = 0
 
 
-class PoolSpec(_Model):
+class PoolSpec(_Source):
     """How an unlabelled source becomes an OOD pool."""
 
     image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from colt_core.data.errors import DataError
-from colt_core.data.readers import labelled
+from colt_core.data.labelled import labelled
 from colt_core.data.sources import ArrayImages, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TorchvisionName
 

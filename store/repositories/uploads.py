@@ -27,6 +27,7 @@ def is_awaited(session: Session, upload_id: str) -> bool:
     for model in leased_models(Registered):
         for spec in session.scalars(select(model.spec).where(model.status == model.waiting)):
             parts = (spec["source"], spec.get("long_tail") or {})
-            if any(part.get("upload_id") == upload_id for part in parts):
+            lists = spec.get("lists") or {}
+            if upload_id in {*(part.get("upload_id") for part in parts), *lists.values()}:
                 return True
     return False

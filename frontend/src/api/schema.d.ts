@@ -66,7 +66,7 @@ export interface paths {
          * Register Dataset
          * @description Register a labelled image data set and optionally cut a long-tailed training part from it.
          *
-         *     A folder or archive must be laid out as `[train|val|test/]CLASS/IMAGE`. A worker reads it. Poll
+         *     A worker recognises the layout of the files, such as `[train|val|test/]CLASS/IMAGE`. Poll
          *     the address in `Location` until the status is `ready` or `failed`.
          */
         post: operations["register_dataset"];
@@ -1783,6 +1783,21 @@ export interface components {
             round: number | null;
         };
         /**
+         * ImageLists
+         * @description Uploads of list files, which say where images belong and what their labels are.
+         */
+        ImageLists: {
+            /**
+             * Train
+             * @description Required, unless the long tail's indices are such a list.
+             */
+            train?: string | null;
+            /** Val */
+            val?: string | null;
+            /** Test */
+            test?: string | null;
+        };
+        /**
          * JobInfo
          * @description A job with its latest values.
          */
@@ -2208,9 +2223,11 @@ export interface components {
             sources: components["schemas"]["Source"][];
             /**
              * Layouts
-             * @description How images may be arranged in a folder or file.
+             * @description Names of the arrangements of images, in the order they are tried.
              */
             layouts: string[];
+            /** Layout Details */
+            layout_details: components["schemas"]["LayoutInfo"][];
             /**
              * Torchvision
              * @description Data sets that torchvision knows by name.
@@ -2248,6 +2265,31 @@ export interface components {
              * @default 20
              */
             neighbors?: number;
+        };
+        /**
+         * LayoutInfo
+         * @description How images, labels and parts may be arranged in a folder, an archive or a file.
+         */
+        LayoutInfo: {
+            /**
+             * Kind
+             * @description Its name in `layout`.
+             */
+            kind: string;
+            /** Title */
+            title: string;
+            /** Summary */
+            summary: string;
+            /**
+             * Dataset
+             * @description Whether data sets can have it.
+             */
+            dataset: boolean;
+            /**
+             * Ood Pool
+             * @description Whether pools can have it.
+             */
+            ood_pool: boolean;
         };
         /**
          * LinearProbeConfig
@@ -2314,7 +2356,7 @@ export interface components {
             indices?: number[] | null;
             /**
              * Upload Id
-             * @description Profile `indices`: an upload of such positions (.npy, .txt), or a split list: a .txt of lines `CLASS/IMAGE LABEL`, which chooses the classes too.
+             * @description Profile `indices`: an upload of such positions (.npy, .txt), or the list of the training images, as `lists.train`.
              */
             upload_id?: string | null;
         };
@@ -2506,6 +2548,22 @@ export interface components {
          *     }
          */
         NewDataset: {
+            /**
+             * Layout
+             * @description The layout that the data must have. Null: the one that is recognised.
+             */
+            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "lists" | "folders") | null;
+            /** @description Layout `table`: the columns to read. */
+            table?: components["schemas"]["TableColumns"] | null;
+            /** @description Layout `lists`: lists of `PATH LABEL` lines, or CSV, if they are not among the images. */
+            lists?: components["schemas"]["ImageLists"] | null;
+            /**
+             * Label Names
+             * @description New names of classes: by the names found, or all in their order. Classes of one name become one.
+             */
+            label_names?: ({
+                [key: string]: string;
+            } | string[]) | null;
             /**
              * Image Size
              * @description None: all images are squares of one size already.
@@ -3093,6 +3151,13 @@ export interface components {
          *     }
          */
         NewOodPool: {
+            /**
+             * Layout
+             * @description The layout that the data must have. Null: the one that is recognised.
+             */
+            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "lists" | "folders") | null;
+            /** @description Layout `table`: the columns to read. */
+            table?: components["schemas"]["TableColumns"] | null;
             /**
              * Image Size
              * @description None: all images are squares of one size already.
@@ -3730,6 +3795,32 @@ export interface components {
              * @default 0
              */
             test?: number;
+        };
+        /**
+         * TableColumns
+         * @description The columns of a table that lies beside the images. What is left out is guessed.
+         */
+        TableColumns: {
+            /**
+             * File
+             * @description The table's name in the data.
+             */
+            file?: string | null;
+            /**
+             * Path
+             * @description Column of the images' paths.
+             */
+            path?: string | null;
+            /**
+             * Label
+             * @description Column of the labels.
+             */
+            label?: string | null;
+            /**
+             * Split
+             * @description Column of the parts.
+             */
+            split?: string | null;
         };
         /** TailShare */
         TailShare: {

@@ -117,6 +117,32 @@ def test_an_uploaded_split_list_chooses_images_and_classes_of_nested_folders(con
     assert kept == {(name, pixels(hash_of("places/data_256/", name, number)).tobytes()) for name, number in LISTED}
 
 
+def test_published_lists_are_the_parts_and_the_answer_says_the_layout(configured: Engine, home: Path) -> None:
+    """The published test list could not be given (BalancedMetaSoftmax#9)."""
+    train = "".join(
+        f"{name}/{number}.png {label}\n" for label, name in enumerate(("dog", "cat")) for number in range(6)
+    )
+    test = "path,label\n" + "".join(f"{name}/9.png,{label}\n" for label, name in enumerate(("dog", "cat")))
+    lists = {"train": upload_bytes(train.encode(), "train.txt"), "test": upload_bytes(test.encode(), "test.csv")}
+    add(dataset_of({"kind": "upload", "upload_id": upload(IMAGES)}, lists=lists, label_names={"dog": "hound"}))
+    work_off(home, Dataset)
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert row.status == "ready", row.problem
+    assert (row.layout, row.class_names, row.class_counts) == ("lists", ["hound", "cat"], [6, 6])
+    assert row.split_sizes is not None and row.split_sizes["test"] == 2
+
+
+def test_a_list_that_does_not_fit_fails_by_its_file_and_line(configured: Engine, home: Path) -> None:
+    lists = {"train": upload_bytes(b"cat/0.png 0\ndog/77.png 1\n", "train.txt")}
+    add(dataset_of({"kind": "upload", "upload_id": upload(IMAGES)}, lists=lists))
+    work_off(home, Dataset)
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert row.problem is not None
+    assert row.problem["detail"].startswith("line 2 of 'train.txt' names 'dog/77.png', which is not among the images")
+
+
 def test_a_folder_on_the_server_becomes_a_pool(configured: Engine, home: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     (root / "pool" / "deep").mkdir(parents=True)
@@ -124,11 +150,13 @@ def test_a_folder_on_the_server_becomes_a_pool(configured: Engine, home: Path, t
         (root / "pool" / "deep" / f"{number}.png").write_bytes(png(number))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLT_DATA_ROOTS", os.pathsep.join([str(root)]))
-        add(OodPool(name="pool", spec={"source": {"kind": "path", "path": str(root / "pool")}, "image_size": 8}))
+        source = {"kind": "path", "path": str(root / "pool")}
+        add(OodPool(name="pool", spec={"source": source, "image_size": 8, "layout": "folders"}))
         work_off(home, OodPool)
     with reading() as session:
         row = session.scalars(select(OodPool)).one()
     assert (row.status, row.num_samples, row.image_size) == ("ready", 3, 8), row.problem
+    assert (row.layout, row.warnings) == ("folders", [])
     assert len(ImagePool.load(home / "artifacts" / row.artifact)) == 3
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from httpx import Response
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -177,6 +178,13 @@ WRONG_REGISTRATIONS: list[tuple[dict[str, Any], str]] = [
     ({"long_tail": {"profile": "exp", "max_per_class": 10**400}}, "/long_tail/max_per_class"),
     ({"long_tail": {"profile": "indices", "upload_id": "nothing"}}, "/long_tail/upload_id"),
     ({"test_fraction": 1}, "/test_fraction"),
+    ({"layout": "folder"}, "/layout"),
+    ({"layout": "folders"}, "/layout"),  # a sample has none
+    ({"lists": {"train": "nothing"}}, "/lists"),  # and no files that a list could name
+    ({"lists": {"probe": "nothing"}}, "/lists/probe"),
+    ({"label_names": {"0": ""}}, "/label_names/0"),
+    ({"label_names": ["a", ""]}, "/label_names/1"),
+    ({"label_names": 3}, "/label_names"),
 ]
 
 
@@ -217,6 +225,39 @@ def test_uploads_must_fit_their_use(client: TestClient) -> None:
         f"{API}/datasets", json={"name": "d", "source": source, "long_tail": {**tail, "upload_id": archive}}
     )
     assert pointers(swapped) == ["/long_tail/upload_id"]
+
+
+def test_uploaded_lists_must_be_lists_and_stay_while_they_are_read(client: TestClient) -> None:
+    ids = {
+        name: client.post(f"{API}/uploads?filename={name}", content=b"x").json()["id"]
+        for name in ("a.zip", "train.txt", "test.csv")
+    }
+    body = {"name": "d", "source": {"kind": "upload", "upload_id": ids["a.zip"]}}
+
+    def register(**lists: str) -> Response:
+        return client.post(f"{API}/datasets", json={**body, "lists": lists})
+
+    assert pointers(register(train="nothing")) == ["/lists/train"]
+    assert pointers(register(train=ids["a.zip"])) == ["/lists/train"]
+    assert pointers(register(test=ids["test.csv"])) == ["/lists/train"]
+    answer = client.post(f"{API}/datasets", json={**body, "layout": "arrays", "lists": {"train": ids["train.txt"]}})
+    assert pointers(answer) == ["/lists"]
+    assert register(train=ids["train.txt"], test=ids["test.csv"]).status_code == 202
+    problem(client.delete(f"{API}/uploads/{ids['test.csv']}"), 409)
+
+
+def test_files_of_one_layout_may_be_uploaded_for_what_they_can_be(client: TestClient) -> None:
+    upload_id = client.post(f"{API}/uploads?filename=train-images-idx3-ubyte.gz", content=b"x").json()["id"]
+    body = {"name": "d", "source": {"kind": "upload", "upload_id": upload_id}, "layout": "idx"}
+    assert client.post(f"{API}/ood-pools", json=body).status_code == 202
+    assert pointers(client.post(f"{API}/datasets", json=body)) == ["/source/upload_id"]  # it has no labels
+
+
+def test_layouts_and_endings_are_listed(client: TestClient) -> None:
+    kinds = client.get(f"{API}/kinds").json()
+    assert {"folders", "arrays", "tiny-imagenet", "idx", "cifar", "lists"} <= set(kinds["layouts"])
+    assert [layout["kind"] for layout in kinds["layout_details"]] == kinds["layouts"]
+    assert "-ubyte.gz" in kinds["file_endings"]["ood_pool"] and ".npz" in kinds["file_endings"]["dataset"]
 
 
 def test_ready_dataset_shows_its_shape(client: TestClient, rows: Rows) -> None:

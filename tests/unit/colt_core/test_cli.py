@@ -19,6 +19,7 @@ import torch
 from colt_core.cli import main
 from colt_core.events import CheckpointReady
 from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
+from tests.support.data_files import png, write_folder
 
 SETTINGS = {
     "backbone": "resnet10",
@@ -154,6 +155,11 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_go_on(files: Path, capsys: py
         ({}, ["--data", "config.yaml"], ["config.yaml"]),
         ({}, ["--image-size", "2"], ["image_size"]),
         ({}, ["--resume", "data.npz"], ["data.npz"]),
+        ({}, ["--layout", "folders"], ["--data data.npz", "do not have the layout 'folders'"]),
+        ({}, ["--train-list", "missing.txt"], ["--train-list missing.txt", "no such file"]),
+        ({}, ["--test-list", "config.yaml"], ["--data data.npz", "the lists name image files"]),
+        ({}, ["--rename-class", "a"], ["--rename-class a", "OLD=NEW"]),
+        ({}, ["--rename-class", "7=cat"], ["'7'", "the classes are '0', '1'"]),
         ({}, ["--resume", "missing.pt"], ["missing.pt"]),
     ],
 )
@@ -203,6 +209,21 @@ def test_a_file_of_the_users_comes_before_a_sample_of_that_name(files: Path) -> 
     (files / "pool.npz").rename("glyphs-and-patches")
     assert main(["train", "config.yaml", "--data", "digits", "--pool", "glyphs-and-patches", "--out", "run"]) == 0
     assert len(json.loads(Path("run/evaluation.json").read_text())["class_counts"]) == 2
+
+
+def test_published_lists_and_names_of_classes_can_be_given(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for label, name in enumerate(("dark", "light")):
+        write_folder(files / "images", {f"{name}/{i}.png": png(label, 16, 16) for i in range(20)})
+    lists = {"train": range(16), "test": range(16, 20)}
+    for part, of_part in lists.items():
+        lines = [f"{name}/{i}.png {label}\n" for i in of_part for label, name in enumerate(("dark", "light"), start=1)]
+        (files / f"{part}.txt").write_text("".join(lines))
+    write_config(files / "config.yaml", epochs=1, sampler="none")
+    given = ["--train-list", "train.txt", "--test-list", "test.txt", "--rename-class", "light=bright"]
+    assert main(["train", "config.yaml", "--data", "images", "--out", "run", *given]) == 0
+    shown = capsys.readouterr()
+    assert "--data: The labels in the lists count from 1." in shown.err
+    assert [line.split()[:2] for line in shown.out.splitlines()[1:3]] == [["dark", "16"], ["bright", "16"]]
 
 
 def test_the_head_of_the_cut_can_be_given(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

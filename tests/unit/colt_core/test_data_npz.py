@@ -67,27 +67,90 @@ def test_a_test_part_is_kept_and_resized(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"pictures": GRAY}, "no array 'images'"),
+        ({"arr_0": GRAY}, r"no array 'images' \(found: 'arr_0'\)"),
         ({"images": GRAY}, "no array 'labels'"),
         ({"images": GRAY.astype(np.float32), "labels": LABELS}, "'images' must be uint8"),
         ({"images": GRAY[0], "labels": LABELS}, "must have the shape"),
         ({"images": GRAY.reshape(10, 6, 12, 2), "labels": LABELS}, "must have the shape"),
         ({"images": GRAY[:0], "labels": LABELS[:0]}, "'images' holds no images"),
         ({"images": GRAY, "labels": LABELS[:9]}, "one number for each of the 10 images"),
-        ({"images": GRAY, "labels": LABELS.reshape(10, 1)}, "one number for each"),
-        ({"images": GRAY, "labels": LABELS.astype(float)}, "'labels' must be integers"),
+        ({"images": GRAY, "labels": LABELS.astype(float)}, r"'labels' must be integers or texts.*astype\(int\)"),
+        (
+            {"images": GRAY, "labels": np.zeros((10, 14), np.uint8)},
+            "'labels' has 14 values for each image, as multi-label",
+        ),
+        ({"images": GRAY, "labels": np.array(["a", "\x00b"] * 5)}, "cannot be shown"),
         ({"images": GRAY, "labels": LABELS - 1}, "'labels' holds -1"),
         ({"images": GRAY, "labels": LABELS * 0}, "only one class"),
         ({"images": GRAY, "labels": LABELS * 3}, "2 of 4 classes have no training image: '1', '2'"),
         ({"images": GRAY, "labels": LABELS * 2**40}, "larger than the number of images"),
         ({"images": GRAY, "labels": np.uint64(LABELS) * np.uint64(2**63)}, "must be 0..C-1"),
-        ({"images": GRAY, "labels": LABELS, "test_images": GRAY}, "given together"),
+        ({"images": GRAY, "labels": LABELS, "test_images": GRAY}, "together.* only 'test_images' of the"),
+        ({"images": GRAY, "labels": LABELS, "val_labels": LABELS}, "together.* only 'val_labels' of the val part"),
+        (
+            {"images": GRAY, "labels": LABELS, "x_train": GRAY},
+            "'images' and 'x_train', which both are the train images",
+        ),
+        ({"val_images": GRAY, "val_labels": LABELS}, "no array 'images' .found: 'val_images', 'val_labels'"),
         ({"images": GRAY, "labels": LABELS, "test_images": GRAY, "test_labels": LABELS + 1}, "label 2 is outside 0..1"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         open_labelled(_save(tmp_path / "a.npz", **arrays))
+
+
+KEYS = {
+    "own": ("images", "labels", "val_images", "val_labels", "test_images", "test_labels"),
+    "MedMNIST": ("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"),
+    "Keras": ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"),
+    "capitals": ("X_train", "Y_train", "X_valid", "Y_valid", "X_test", "Y_test"),
+}
+
+
+@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_keys_of_medmnist_and_keras_are_read_and_no_part_is_dropped(
+    tmp_path: Path, keys: tuple[str, ...], shape: tuple[int, ...]
+) -> None:
+    """They were refused, and `val_*` was dropped without a word (FL-bench#185, MedMNIST#38)."""
+    arrays: dict[str, Any] = {}
+    for count, images, labels in zip((10, 4, 6), keys[::2], keys[1::2], strict=True):
+        arrays |= {images: GRAY[:count], labels: LABELS[:count].astype(np.uint8).reshape(shape)}
+    source = open_labelled(_save(tmp_path / "a.npz", **arrays))
+    assert {part: len(positions) for part, positions in source.parts.items()} == {"train": 10, "val": 4, "test": 6}
+    assert source.labels.tolist() == [0, 1] * 10 and source.warnings == ()
+    dataset = build_dataset(source, DatasetSpec())
+    assert np.array_equal(dataset.part("test")[0][:, 0], GRAY[:6])
+    pool = open_unlabelled(tmp_path / "a.npz")
+    assert len(pool.images) == 10
+    assert [(w.code, w.examples) for w in pool.warnings] == [("parts_left_out", (keys[2], keys[4]))]
+
+
+def test_arrays_of_other_names_are_named(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.npz", images=GRAY, labels=LABELS, extra_images=GRAY, weights=np.zeros(3))
+    for source in (open_labelled(path), open_unlabelled(path)):
+        (warning,) = source.warnings
+        assert (warning.code, warning.examples) == ("arrays_passed_over", ("extra_images", "weights"))
+
+
+def test_labels_that_count_from_one_are_shifted_and_it_is_said(tmp_path: Path) -> None:
+    source = open_labelled(_save(tmp_path / "a.npz", images=GRAY, labels=LABELS + 1))
+    assert (source.labels.tolist(), source.class_names) == (LABELS.tolist(), ("1", "2"))
+    assert [(warning.code, warning.count) for warning in source.warnings] == [("labels_shifted", 10)]
+
+
+def test_labels_may_be_texts(tmp_path: Path) -> None:
+    for dtype in ("U8", "S8"):
+        names = np.array(["dog", "cat"] * 5).astype(dtype)
+        source = open_labelled(_save(tmp_path / "a.npz", images=GRAY, labels=names))
+        assert (source.labels.tolist(), source.class_names) == ([1, 0] * 5, ("cat", "dog"))
+
+
+def test_channels_may_come_first(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (10, 3, 12, 12)).astype(np.uint8)
+    pool = build_pool(open_unlabelled(_save(tmp_path / "a.npz", images=images)), PoolSpec())
+    assert np.array_equal(pool.images, images)
 
 
 class _Bomb:

@@ -22,8 +22,8 @@ from colt_core.data import (
     is_artifact,
 )
 from colt_core.data.dataset import PARTS
+from colt_core.data.labelled import labelled
 from colt_core.data.parts import choose_parts, probe_part
-from colt_core.data.readers import labelled
 from colt_core.data.sources import ArrayImages, LabelledSource, UnlabelledSource
 from colt_core.data.spec import PoolSpec
 from colt_core.data.warnings import DataWarning
