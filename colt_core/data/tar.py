@@ -1,6 +1,6 @@
 """Reads the members of an untrusted tar, from its headers alone.
 
-Python's tarfile takes about as long for a member as decoding a small image does, and it ends
+Python's tarfile takes about as long for a member as a small image takes to decode. It also ends
 without a word at the first broken header. This reader knows ustar, pax and GNU names, and refuses
 the rest: links, devices, sparse files.
 """

@@ -17,7 +17,7 @@ _LARGEST = 2**31
 
 
 def is_missing(label: str) -> bool:
-    """Whether the text stands for no label: -1 is what `datasets` writes, and nan what numpy does.
+    """Whether the text means no label: `datasets` writes -1, and numpy nan.
 
     Words such as `none` and `NA` are names of classes in published data.
     """
@@ -50,8 +50,8 @@ def labelled_by_values(
     if words and len(words) < len(names):
         word, number = labels.index(words[0]), labels.index(next(name for name in names if name not in words))
         raise DataError(
-            f"the label of {images.name(word)!r} is {labels[word][:_LONGEST_NAME]!r}, but that of "
-            f"{images.name(number)!r} is the number {labels[number]}; write all as names or all as whole numbers from 0"
+            f"the label of {images.name(word)!r} is {labels[word][:_LONGEST_NAME]!r}, and the label of "
+            f"{images.name(number)!r} is the number {labels[number]}; write all as names or all as numbers"
         )
     if longest := next((name for name in names if len(name) > _LONGEST_NAME), None):
         raise DataError(

@@ -1,4 +1,4 @@
-"""The part of a data set that the name of a file tells, as `train-00000-of-00002.parquet` does."""
+"""The part of a data set that a file's name says, as `train-00000-of-00002.parquet` does."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def part_of_file(name: str) -> str | None:
 
 
 def parts_of_files(names: Sequence[str]) -> list[str]:
-    """The part of each file. All are `train` if there is one file, or no name tells a part.
+    """The part of each file. All are `train` if there is one file, or no name says a part.
 
     Raises:
-        DataError: if some names tell a part and others do not.
+        DataError: if some names say a part and others do not.
     """
     told = [part_of_file(name) for name in names]
     if len(names) == 1 or not any(told):

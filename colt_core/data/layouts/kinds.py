@@ -73,7 +73,7 @@ class TinyImageNetLayout(LayoutKind):
 
 @layouts.register
 class ParquetLayout(LayoutKind):
-    """Parquet files of images, as Hugging Face `datasets` writes them: `train-00000-of-00002.parquet`."""
+    """Parquet files of images, as Hugging Face `datasets` writes them: `train-00000.parquet`."""
 
     kind = "parquet"
     title = "Parquet (Hugging Face)"
@@ -83,7 +83,7 @@ class ParquetLayout(LayoutKind):
 
 @layouts.register
 class WebdatasetLayout(LayoutKind):
-    """Tars of samples, as webdataset reads them: `0001.jpg` and its label `0001.cls` or `0001.json`."""
+    """Tars of samples, as webdataset reads them: `0001.jpg` and its label `0001.cls`."""
 
     kind = "webdataset"
     title = "Webdataset (tar shards)"

@@ -45,7 +45,7 @@ class Parquet:
     def open_labelled(self, opened: Opened) -> LabelledSource:
         """Labels are a ClassLabel column, or one of an obvious name.
 
-        Parts are told by a column that `table` names, or by the names of the files.
+        A column that `table` names gives the parts, or else the names of the files.
         """
         files, names = _files(opened)
         columns: _Columns | None = None

@@ -1,7 +1,7 @@
 """The layout `table`: images, and a table of their paths and labels beside them.
 
-The metadata.csv and metadata.jsonl of `datasets` are such tables, and the train.csv of Kaggle, whose
-ids have no ending. A path is only looked up among the images that are there.
+The metadata.csv and metadata.jsonl of `datasets` are such tables. So is the train.csv of Kaggle,
+whose ids have no ending. A path is only looked up among the images that are there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TableOfImages:
     """See :class:`colt_core.data.layouts.kinds.TableLayout`."""
 
     def recognises(self, opened: Opened) -> bool:
-        """Whether a table names images and labels; or there is one, but no class folders or lists."""
+        """Whether a table names images and labels, or is there without class folders or lists."""
         if opened.lists or not any(map(is_image, opened.names)) or not any(map(is_table, opened.names)):
             return False
         if opened.insisted or opened.table is not None:
@@ -54,7 +54,7 @@ class TableOfImages:
             return _class_folders([name for name in opened.names if is_image(name)]) is None
 
     def open_labelled(self, opened: Opened) -> LabelledSource:
-        """Refuses images that a table names and that are not there; warns of those that none names."""
+        """Refuse images that a table names and that are not there; warn of those in no table."""
         assert opened.files is not None
         images = TableImages(image_names(opened.names))
         looked_at = _looked_at(opened, images)
@@ -90,7 +90,7 @@ class _Used:
     path: str
     label: str
     split: str | None
-    part: str | None  # that its name tells
+    part: str | None  # that its name says
 
     @property
     def folder(self) -> str:
@@ -115,8 +115,8 @@ class _Rows:
         """Add the rows of a table.
 
         Raises:
-            DataError: for a row that names no image, one outside, several or one that a row has
-                named before; or has no label; or an unknown part.
+            DataError: for a row without a label, of an unknown part, or whose path is of no image,
+                outside the data, ambiguous or listed before.
         """
         splits = table.columns[used.split] if used.split is not None else [None] * len(table.lines)
         for line, cell, label, split in zip(

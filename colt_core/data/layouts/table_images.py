@@ -1,4 +1,4 @@
-"""Finds the images that a table's cells name: with a folder before them or not, an ending or not."""
+"""Finds the images that a table's cells name, with or without folders and endings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The layout `webdataset`: tars in which neighbouring files of one key are a sample.
 
-As the library webdataset 1.0 reads them: the key of `a/0001.left.jpg` is `a/0001`, up to the first
-dot of its last step, and only neighbours are grouped. A label is a sample's `.cls`, else the field
+As in the library webdataset 1.0, the key of `a/0001.left.jpg` is `a/0001`: up to the first dot of
+its last step. Only neighbours are grouped. A label is a sample's `.cls`, else the field
 `label` of its `.json`. `table.label` names another ending, or another field of the .json.
 """
 
@@ -39,7 +39,7 @@ _ENDINGS = (".tar", ".tar.gz", ".tgz")
 _LABEL_BYTES = 2**20
 _KEY = re.compile(r"((?:.*/|)[^./]+)\.([^/]*)", re.DOTALL)
 _NEIGHBOURS = (
-    "a label is a .cls, or the field 'label' of a .json, next to its image: pack the files sorted by name, or name "
+    "a label is a .cls, or the field 'label' of a .json, next to its image. Pack the files sorted by name, or name "
     "another ending or field: table: {'label': 'txt'}"
 )
 
@@ -55,7 +55,7 @@ class Webdataset:
         return is_tar and any(map(is_image, opened.names)) and (opened.insisted or _has_labels_beside(opened.names))
 
     def open_labelled(self, opened: Opened) -> LabelledSource:
-        """Parts are told by the names of the shards, as `train-000000.tar`."""
+        """The names of the shards give the parts, as `train-000000.tar` does."""
         shards = [_samples(shard, opened.table) for shard in _shards(opened)]
         shards.sort(key=lambda shard: shard.name)
         images = _images(opened, shards)
@@ -122,7 +122,7 @@ def _is_shard(name: str) -> bool:
 def _has_labels_beside(names: Sequence[str]) -> bool:
     """Whether a file for labels has an image's key.
 
-    A .cls always tells. A .json or .txt does where the images are in no class folders.
+    A .cls always counts. A .json or .txt does where the images are in no class folders.
     """
     keys = {match[1] for name in names if is_image(name) and (match := _KEY.fullmatch(name))}
     beside = {match[2].lower() for name in names if (match := _KEY.fullmatch(name)) and match[1] in keys}

@@ -1,4 +1,4 @@
-"""Tables of labels beside images: metadata.csv and metadata.jsonl, as `datasets` reads them, and the
+"""Tables of labels beside images: the metadata.csv and metadata.jsonl of `datasets`, and the
 train.csv of Kaggle (report: datasets#4814)."""
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def test_a_column_of_parts_is_found_by_what_it_holds(tmp_path: Path) -> None:
         ({"file_name": "0001.png"}, r"line 4 of .* names '0001\.png' again, after line 3 of"),
         ({"label": ""}, r"line 4 of .* has no label: column 'label' is ''\. Leave such lines out"),
         ({"label": "-1"}, r"line 4 of .* has no label: column 'label' is '-1'"),
-        ({"label": "7"}, r"the label of '0001\.png' is 'cat', but that of '0002\.png' is the number 7"),
+        ({"label": "7"}, r"the label of '0001\.png' is 'cat', and the label of '0002\.png' is the number 7"),
         ({"label": "x" * 300}, r"the label of '0002\.png' has 300 characters"),
     ],
 )

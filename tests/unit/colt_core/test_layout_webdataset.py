@@ -86,7 +86,8 @@ def test_shards_are_read_from_a_folder_or_archive_with_their_parts(tmp_path: Pat
 
 
 def test_three_samples_whose_keys_have_a_dot_are_one_to_webdataset_and_refused(tmp_path: Path) -> None:
-    # It cuts keys at the first dot: 0.1, 0.2 and 0.3 become one sample of three images (webdataset#176).
+    # It cuts keys at the first dot: 0.1, 0.2 and 0.3 become one sample of three images
+    # (webdataset#176).
     path = flat(
         tmp_path / "a.tar",
         {f"0.{i}.{ending}": content for i in (1, 2, 3) for ending, content in (("jpg", png(i)), ("cls", b"1"))},
@@ -112,7 +113,7 @@ def test_only_neighbours_are_a_sample(tmp_path: Path) -> None:
     # As `tar` packs a folder by time of writing: all images, then all labels.
     files = {f"{i}.png": png(i) for i in range(4)} | {f"{i}.cls": b"1" for i in range(4)}
     with pytest.raises(
-        DataError, match=r"a\.tar: sample '0' has no label, only \.png; .*pack the files sorted by name"
+        DataError, match=r"a\.tar: sample '0' has no label, only \.png; .*Pack the files sorted by name"
     ):
         open_labelled(flat(tmp_path / "a.tar", files))
 
@@ -134,7 +135,7 @@ def test_labels_lie_in_cls_or_json_or_where_the_user_says(
     two = [field, {ending: other[ending] for ending in field}]
     path = shard(tmp_path / "a.tar", [{"__key__": f"{i}", "png": png(i), **two[i % 2]} for i in range(4)])
     if names == ("3", "a"):
-        with pytest.raises(DataError, match=r"the label of '1\.png' is 'a', but that of '0\.png' is the number 3"):
+        with pytest.raises(DataError, match=r"the label of '1\.png' is 'a', and the label of '0\.png' is the number 3"):
             open_labelled(path)
     else:
         source = open_labelled(path, table=columns)
