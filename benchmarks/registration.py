@@ -10,6 +10,8 @@ Registration lists, checks and decodes the archive, and writes images in place. 
 Pillow's, of the same files from memory, in one process and in one for each core. The start of
 processes and the transfer of pixels back are not counted. Files are in the page cache. Opening is
 timed for the registered data, and for a sparse file of a pool of 10 million images.
+
+The same images are registered from parquet files and webdataset shards too.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import argparse
 import io
 import math
 import multiprocessing
+import shutil
 import statistics
 import tempfile
 import time
@@ -29,6 +32,9 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import webdataset
 from PIL import Image
 
 from benchmarks.report import Report
@@ -45,6 +51,8 @@ from colt_core.data import (
     open_unlabelled,
 )
 from colt_core.data.decoding import usable_cores
+from colt_core.data.layouts.part_names import part_of
+from colt_core.data.names import image_names
 from colt_core.data.parts import choose_parts
 
 SIDE, CLASSES = 32, 10
@@ -53,11 +61,11 @@ HUGE = 10_000_000
 
 @dataclass
 class Case:
-    """An archive to register, and the names of the files that are decoded for it."""
+    """Data to register, and the names of the files in the zip that are decoded for it."""
 
     name: str
     archive: Path
-    register: Callable[[Path], object]
+    register: Callable[[Path, Path], object]  # what, into
     open: Callable[[Path], object]
     wanted: list[str]
 
@@ -65,6 +73,47 @@ class Case:
         """The unpacked files."""
         with zipfile.ZipFile(self.archive) as file:
             return [file.read(name) for name in self.wanted]
+
+    def forms(self, folder: Path) -> dict[str, Path]:
+        """The zip, and what it holds as parquet files and as webdataset shards."""
+        forms = {"zip": self.archive}
+        for form, write in (("parquet", write_parquet), ("webdataset", write_shards)):
+            into = folder / f"{self.name}-{form}"
+            into.mkdir()
+            for part, files in _by_part(self.archive).items():
+                write(into, part, files)
+            forms[form] = into
+        return forms
+
+
+Files = list[tuple[str, int, bytes]]  # name, label, content
+
+
+def _by_part(archive: Path) -> dict[str, Files]:
+    """The images by their outermost folder if this is a part, else all as `train`."""
+    parts: dict[str, Files] = {}
+    classes: dict[str, int] = {}
+    with zipfile.ZipFile(archive) as file:
+        for name in image_names(entry for entry in file.namelist() if not entry.endswith("/")):
+            part, *inside = name.split("/")
+            label = classes.setdefault("/".join(inside[:-1]), len(classes))
+            parts.setdefault(part_of(part) or "train", []).append((name, label, file.read(name)))
+    return parts
+
+
+def write_parquet(folder: Path, part: str, files: Files) -> None:
+    """One file of a part, as `datasets` writes it: 100 images in a group of rows."""
+    images = [{"bytes": content, "path": None} for _, _, content in files]
+    table = pa.table({"image": images, "label": [label for _, label, _ in files]})
+    pq.write_table(table, folder / f"{part}-00000-of-00001.parquet", row_group_size=100)
+
+
+def write_shards(folder: Path, part: str, files: Files) -> None:
+    """Shards of 10,000 samples of a part."""
+    for first in range(0, len(files), 10_000):
+        with webdataset.TarWriter(str(folder / f"{part}-{first // 10_000:06d}.tar")) as sink:
+            for number, (name, label, content) in enumerate(files[first : first + 10_000]):
+                sink.write({"__key__": f"{number:06d}", name.rpartition(".")[2]: content, "cls": label})
 
 
 def noise_archive(path: Path, images: int) -> Path:
@@ -85,8 +134,8 @@ def dataset_case(archive: Path, spec: DatasetSpec) -> Case:
     kept = np.unique(np.concatenate([*choose_parts(source, spec).values()]))
     wanted = [source.images.name(int(position)) for position in kept]
 
-    def register(into: Path) -> object:
-        return build_dataset(open_labelled(archive), spec, into=into)
+    def register(data: Path, into: Path) -> object:
+        return build_dataset(open_labelled(data), spec, into=into)
 
     return Case("dataset", archive, register, ImageDataset.load, wanted)
 
@@ -96,8 +145,8 @@ def pool_case(archive: Path) -> Case:
     source = open_unlabelled(archive).images
     wanted = [source.name(position) for position in range(len(source))]
 
-    def register(into: Path) -> object:
-        return build_pool(open_unlabelled(archive), PoolSpec(), into=into)
+    def register(data: Path, into: Path) -> object:
+        return build_pool(open_unlabelled(data), PoolSpec(), into=into)
 
     return Case("pool", archive, register, ImagePool.load, wanted)
 
@@ -140,18 +189,24 @@ def huge_pool(folder: Path) -> Path:
     return folder
 
 
-def measured(case: Case, report: Report, folder: Path, repeats: int) -> list[str]:
-    """A row of the table: medians of runs in turn."""
-    contents, cores = case.contents(), usable_cores()
-    registering, on_all, on_one = [], [], []
+def measured(case: Case, report: Report, folder: Path, repeats: int) -> list[list[str]]:
+    """A row of the table for each form of the data: medians of runs in turn."""
+    contents, cores, forms = case.contents(), usable_cores(), case.forms(folder)
+    registering: dict[str, list[float]] = {form: [] for form in forms}
+    on_all, on_one = [], []
     for run in range(repeats):
-        began = time.perf_counter()
-        case.register(folder / f"{case.name}{run}")
-        registering.append(time.perf_counter() - began)
+        for form, data in forms.items():
+            began = time.perf_counter()
+            case.register(data, folder / f"{case.name}-{form}{run}")
+            registering[form].append(time.perf_counter() - began)
+            if run or form != "zip":
+                shutil.rmtree(folder / f"{case.name}-{form}{run}")
         on_all.append(decoding_seconds(contents, cores))
         on_one.append(decoding_seconds(contents, 1))
-    seconds, all_seconds, one_seconds = map(statistics.median, (registering, on_all, on_one))
-    opening_ms = median_ms(partial(case.open, folder / f"{case.name}0"), 5)
+    all_seconds, one_seconds = statistics.median(on_all), statistics.median(on_one)
+    seconds_of = {form: statistics.median(seconds) for form, seconds in registering.items()}
+    seconds = seconds_of["zip"]
+    opening_ms = median_ms(partial(case.open, folder / f"{case.name}-zip0"), 5)
     report.figure(f"registering_{case.name}_seconds", seconds)
     report.figure(f"registering_{case.name}_images_per_second", len(contents) / seconds)
     report.figure(f"decoding_{case.name}_all_cores_seconds", all_seconds)
@@ -159,14 +214,19 @@ def measured(case: Case, report: Report, folder: Path, repeats: int) -> list[str
     report.figure(f"opening_{case.name}_ms", opening_ms)
     report.ratio(f"registering_{case.name}_over_decoding_all_cores", seconds / all_seconds)
     report.ratio(f"registering_{case.name}_over_decoding_one_core", seconds / one_seconds)
+    for form in ("parquet", "webdataset"):
+        report.ratio(f"registering_{case.name}_as_{form}_over_zip", seconds_of[form] / seconds)
     return [
-        f"{case.name}, {case.archive.name}",
-        f"{len(contents):,}",
-        f"{seconds:.2f}",
-        f"{all_seconds:.2f}",
-        f"{one_seconds:.2f}",
-        f"{seconds / all_seconds:.2f}",
-        f"{opening_ms:.1f}",
+        [
+            f"{case.name}, {case.archive.name}" + ("" if form == "zip" else f" as {form}"),
+            f"{len(contents):,}",
+            f"{seconds_of[form]:.2f}",
+            f"{all_seconds:.2f}",
+            f"{one_seconds:.2f}",
+            f"{seconds_of[form] / all_seconds:.2f}",
+            f"{opening_ms:.1f}",
+        ]
+        for form in forms
     ]
 
 
@@ -192,7 +252,7 @@ def main() -> None:
             noise = noise_archive(folder / "noise.zip", images)
             labelled, pool = labelled or noise, pool or noise
         cases = [dataset_case(labelled, spec), pool_case(pool)]
-        rows = [measured(case, report, folder, repeats) for case in cases]
+        rows = [row for case in cases for row in measured(case, report, folder, repeats)]
         head = [
             "",
             "images",
@@ -202,7 +262,7 @@ def main() -> None:
             "registering / decoding on all cores",
             "opening, ms",
         ]
-        report.table(f"Registering zip archives (medians of {repeats})", head, rows)
+        report.table(f"Registering archives (medians of {repeats})", head, rows)
         if not arguments.quick:
             opening_ms = median_ms(partial(ImagePool.load, huge_pool(folder / "huge")), 5)
             report.figure("opening_pool_of_10_million_ms", opening_ms)

@@ -4,6 +4,9 @@ Nothing is ever extracted. Members are read straight into memory, one at a time,
 reach the file system and 60,000 small files are never written. Names are checked all the same: an
 archive that holds `../x` or a link is broken or an attack. Decompressed bytes are counted while
 they are read.
+
+Members that are files of many images (parquet, tar shards) are read in place. If they are
+compressed, one at a time is unpacked to a temporary file without a name.
 """
 
 from __future__ import annotations
@@ -12,22 +15,23 @@ import gzip
 import io
 import stat
 import struct
-import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol, Self, cast
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, Protocol, cast
 
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import safe_name
+from colt_core.data.tar import Member, members
 from colt_core.data.zip_directory import read_directory
 
 # The readers raise ValueError or OverflowError on numbers and names that no honest archive has.
 _DAMAGE = (
     zipfile.BadZipFile,
-    tarfile.TarError,
     zlib.error,
     EOFError,
     gzip.BadGzipFile,
@@ -39,8 +43,8 @@ _DAMAGE = (
 # A member's header: signature, flags, length of the name, length of the extra field.
 _ZIP_HEADER = struct.Struct("<4s2xH18xHH")
 _ZIP_UTF8, _ZIP_PATCH, _ZIP_STRONG_ENCRYPTION = 0x800, 0x20, 0x40
-_TAR_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-_MAX_TAR_EXTENSION = 1 << 20
+_BUFFER = 2**18  # bytes read at once: small members come in one read
+_BLOCK = 2**20
 
 
 class Archive(Protocol):
@@ -53,6 +57,13 @@ class Archive(Protocol):
 
         Raises DataError for a damaged or missing one, or one of more than `most` bytes (default:
         those of an image file, `Limits.max_file_bytes`).
+        """
+        ...
+
+    def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
+        """(name, file that can be sought) of each wanted member, open until the next is asked for.
+
+        Raises as `read`; what is wrong with the bytes may show only when they are read.
         """
         ...
 
@@ -139,25 +150,31 @@ class ZipArchive:
                     _check_size(content, name, most)
                     yield name, content
 
+    def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
+        """See :class:`Archive`."""
+        meter = Meter(self._limits, self._path.stat().st_size)
+        with self._path.open("rb", buffering=_BUFFER) as file:
+            for name, info in self._members.items():
+                if name in wanted:
+                    meter.add(info.file_size)
+                    try:
+                        _seek_content(file, info)
+                        stored = info.compress_type == zipfile.ZIP_STORED
+                        content = (
+                            _window(file, file.tell(), info.file_size) if stored else _unpacked(_inflated(file, info))
+                        )
+                    except _DAMAGE as error:
+                        raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
+                    with content:
+                        yield name, content
+
 
 def _read_member(file: BinaryIO, info: zipfile.ZipInfo, most: int) -> bytes:
     """The first `most` bytes of a member. If that is all of it, its checksum is verified.
 
     ZipFile.open would take as long as decoding a small image.
     """
-    file.seek(info.header_offset)
-    header = file.read(_ZIP_HEADER.size)
-    if len(header) < _ZIP_HEADER.size:
-        raise EOFError
-    signature, flags, name_length, extra_length = _ZIP_HEADER.unpack(header)
-    name = file.read(name_length + extra_length)[:name_length]
-    if (
-        signature != b"PK\3\4"
-        or name.decode("utf-8" if flags & _ZIP_UTF8 else "cp437", "replace") != info.orig_filename
-    ):
-        raise zipfile.BadZipFile("the header of the member contradicts the directory")
-    if info.flag_bits & (_ZIP_PATCH | _ZIP_STRONG_ENCRYPTION):
-        raise NotImplementedError
+    _seek_content(file, info)
     # Deflate enlarges incompressible data by less than a thousandth.
     packed = file.read(min(info.compress_size, most + most // 1000 + 64))
     if len(packed) < info.compress_size and len(packed) < most:
@@ -171,94 +188,190 @@ def _read_member(file: BinaryIO, info: zipfile.ZipInfo, most: int) -> bytes:
     return content
 
 
-class _BoundedTarInfo(tarfile.TarInfo):
-    """Refuses extension headers (long name, pax) of megabytes, which tarfile reads whole."""
+def _inflated(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The content of a deflated member in blocks: as many bytes as it claims, or an error."""
+    inflate, left, checksum = zlib.decompressobj(-zlib.MAX_WBITS), info.file_size, 0
+    packed_left, packed = info.compress_size, b""
+    while left > 0:
+        if not packed:
+            packed = file.read(min(packed_left, _BLOCK))
+            packed_left -= len(packed)
+        block = inflate.decompress(packed, min(left, _BLOCK))
+        packed = inflate.unconsumed_tail
+        if not block and not packed and (packed_left == 0 or inflate.eof):
+            raise EOFError
+        left -= len(block)
+        checksum = zlib.crc32(block, checksum)
+        yield block
+    if checksum != info.CRC:
+        raise zipfile.BadZipFile("the checksum does not match")
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        info = super().frombuf(buf, encoding, errors)
-        if info.type in _TAR_EXTENSIONS and not 0 <= info.size <= _MAX_TAR_EXTENSION:
-            raise DataError("the tar archive has an oversized header; pack it again")
-        return info
 
-    def _proc_gnusparse_10(self, *_: object) -> None:
-        raise DataError("the tar archive holds a sparse file, whose map tarfile would read without a bound")
+def _unpacked(blocks: Iterable[bytes]) -> BinaryIO:
+    """A temporary file of these bytes."""
+    copy = cast(BinaryIO, TemporaryFile())  # noqa: SIM115 (the caller closes it)
+    try:
+        for block in blocks:
+            _write(copy, block)
+        copy.seek(0)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
-class _Counted(io.RawIOBase):
-    """A stream that reports every byte read from it to the meter."""
+def _write(copy: BinaryIO, block: bytes) -> None:
+    try:
+        copy.write(block)
+    except OSError as error:  # not damage, which the callers would say
+        raise DataError("there is no room to unpack a file of the archive; pack it without compression") from error
 
-    def __init__(self, stream: IO[bytes], meter: Meter) -> None:
-        self._stream = stream
-        self._meter = meter
+
+def _blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """The next `size` bytes."""
+    while size > 0:
+        block = stream.read(min(size, _BLOCK))
+        if not block:
+            raise EOFError
+        size -= len(block)
+        yield block
+
+
+class _Window(io.RawIOBase):
+    """A part of an open file, as a file."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        block = self._stream.read(size)
-        self._meter.add(len(block))
-        return block
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._file.seek(self._start + self._at)
+        block = self._file.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(block)] = block
+        self._at += len(block)
+        return len(block)
+
+
+def _window(file: IO[bytes], start: int, size: int) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_Window(file, start, size), _BUFFER))
+
+
+def _seek_content(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+    """Seek to the content of a member; its header must say what the directory says."""
+    file.seek(info.header_offset)
+    header = file.read(_ZIP_HEADER.size)
+    if len(header) < _ZIP_HEADER.size:
+        raise EOFError
+    signature, flags, name_length, extra_length = _ZIP_HEADER.unpack(header)
+    name = file.read(name_length + extra_length)[:name_length]
+    if (
+        signature != b"PK\3\4"
+        or name.decode("utf-8" if flags & _ZIP_UTF8 else "cp437", "replace") != info.orig_filename
+    ):
+        raise zipfile.BadZipFile("the header of the member contradicts the directory")
+    if info.flag_bits & (_ZIP_PATCH | _ZIP_STRONG_ENCRYPTION):
+        raise NotImplementedError
 
 
 class TarArchive:
-    """A tar or tar.gz, always read from front to back: a gzip has no random access."""
+    """A tar or tar.gz, always read from front to back: a gzip has no random access.
+
+    Attributes:
+        members: its files by safe name, in its order.
+    """
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
         self._limits = limits
-        names = _Names(limits)
-        self.names = []
-        for member, _ in self._members():
-            if member.isdir() and member.name in ("", "."):
-                continue  # `tar -C folder .` begins with it
-            if not (member.isreg() or member.isdir()) or member.issparse():
-                raise DataError(
-                    f"{member.name!r} is a link, device or sparse file; put the file itself into the archive"
-                )
-            name = names.add(member.name, member.isdir())
-            if member.isreg():
-                self.names.append(name)
+        with open_tar(path) as stream:
+            self.members = tar_files(stream, path.stat().st_size, limits)
+        self.names = list(self.members)
 
     def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""
         most = self._limits.max_file_bytes if most is None else most
-        for member, tar in self._members():
-            if member.isreg() and (name := safe_name(member.name)) in wanted:
-                try:
-                    stream = cast(IO[bytes], tar.extractfile(member))
-                    # The meter counts the bytes. The bound is needed, since `read` allocates its
-                    # argument.
-                    content = stream.read(min(member.size, most) + 1)
-                except DataError:
-                    raise
-                except _DAMAGE as error:
-                    raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
-                _check_size(content, name, most)
-                yield name, content
+        with open_tar(self._path) as stream:
+            for name, member in self.members.items():
+                if name in wanted:
+                    yield name, read_member(stream, member, name, most)
 
-    def _members(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-        meter = Meter(self._limits, self._path.stat().st_size)
-        try:
-            with self._path.open("rb") as raw, _gunzipped(raw) as plain:
-                counted = cast(IO[bytes], _Counted(plain, meter))
-                with tarfile.open(fileobj=counted, mode="r|", tarinfo=_BoundedTarInfo) as tar:
-                    for member in tar:
-                        # tarfile would read on past the end of the file, up to the size that is
-                        # claimed.
-                        if not 0 <= member.size <= self._limits.max_bytes:
-                            raise DataError(f"{member.name[:100]!r} claims an impossible size; pack the archive again")
-                        yield member, tar
-                        tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every header of a stream
-        except DataError:
-            raise
-        except _DAMAGE as error:
-            raise DataError(
-                f"{self._path.name!r} is not a zip, tar or tar.gz archive, or a damaged one; pack or send it again"
-            ) from error
+    def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
+        """(name, open file) of each wanted member, in the order of the archive."""
+        with open_tar(self._path) as stream:
+            packed = isinstance(stream, gzip.GzipFile)
+            for name, member in self.members.items():
+                if name in wanted:
+                    stream.seek(member.offset)
+                    if packed:
+                        with _unpacked(_blocks(stream, member.size)) as copy:
+                            yield name, copy
+                    else:
+                        yield name, _window(stream, member.offset, member.size)
 
 
-def _gunzipped(raw: BinaryIO) -> IO[bytes]:
+@contextmanager
+def open_tar(path: Path) -> Iterator[IO[bytes]]:
+    """Open a tar or tar.gz; what is wrong with its bytes becomes a DataError."""
+    refused = damage_refused(f"{path.name!r} is not a zip, tar or tar.gz archive, or a damaged one; send it again")
+    with refused, path.open("rb", buffering=_BUFFER) as raw, gunzipped(raw) as plain:
+        yield plain
+
+
+@contextmanager
+def damage_refused(detail: str) -> Iterator[None]:
+    """What the readers of archives raise on damaged bytes becomes a DataError of this text."""
+    try:
+        yield
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError(detail) from error
+
+
+def tar_files(stream: IO[bytes], packed_bytes: int, limits: Limits) -> dict[str, Member]:
+    """The files in the tar that begins where `stream` does, by safe name, in its order.
+
+    Raises:
+        DataError: for a name that is unsafe or there twice, and as for :func:`members`.
+    """
+    names, files = _Names(limits), {}
+    for member in members(stream, Meter(limits, packed_bytes), limits):
+        if member.is_folder and member.name.strip("/") in ("", "."):
+            continue  # `tar -C folder .` begins with it
+        name = names.add(member.name, member.is_folder)
+        if not member.is_folder:
+            files[name] = member
+    return files
+
+
+def read_member(stream: IO[bytes], member: Member, name: str, most: int) -> bytes:
+    """The content of a tar's member. `stream` is sought forward.
+
+    Raises:
+        DataError: if it has more than `most` bytes, or is damaged.
+    """
+    if member.size > most:
+        raise DataError(f"{name!r} is larger than {most:,} bytes; make it smaller")
+    with damage_refused(f"{name!r} is damaged in the archive; pack or send it again"):
+        stream.seek(member.offset)
+        content = stream.read(member.size)
+        if len(content) < member.size:
+            raise EOFError
+    return content
+
+
+def gunzipped(raw: BinaryIO) -> IO[bytes]:
+    """The stream itself, or what it unpacks to if it begins like a gzip."""
     magic = raw.read(2)
     raw.seek(0)
     return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if magic == b"\x1f\x8b" else raw

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
@@ -24,6 +25,36 @@ def resolve_inside(path: Path, root: Path, name: str) -> Path:
     if not real.is_relative_to(root.resolve(strict=True)):
         raise DataError(f"{name!r} leads outside the allowed folder; copy the file there instead")
     return real
+
+
+def open_regular(path: Path, name: str) -> BinaryIO:
+    """Open a file to read; a link or a pipe that has replaced it is not opened.
+
+    Raises:
+        DataError: if it cannot be opened. The message calls it `name`.
+    """
+    try:
+        stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", 2**18)
+    except OSError as error:
+        raise DataError(f"{name!r} cannot be read; check its permissions") from error
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise DataError(f"{name!r} is not a regular file; remove it")
+    return stream
+
+
+class OneFile:
+    """A single file of many images, called `name`."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self.names = [name]
+
+    def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
+        """(name, open file), if it is wanted."""
+        if self.names[0] in wanted:
+            with open_regular(self._path, self.names[0]) as stream:
+                yield self.names[0], stream
 
 
 class Folder:
@@ -61,19 +92,24 @@ class Folder:
             if name in wanted:
                 yield name, self._content(name, self._limits.max_file_bytes if most is None else most)
 
+    def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
+        """(name, open file) of each wanted file, in the order of the names."""
+        for name in self.names:
+            if name in wanted:
+                with self._open(name) as stream:
+                    yield name, stream
+
+    def _open(self, name: str) -> BinaryIO:
+        return open_regular(resolve_inside(self._path / name, self._root, name), name)
+
     def _content(self, name: str, most: int) -> bytes:
-        real = resolve_inside(self._path / name, self._root, name)
-        try:
-            # A link or a pipe may have replaced the file since; neither is opened.
-            descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(descriptor, "rb") as stream:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    raise DataError(f"{name!r} is not a regular file; remove it")
-                # `read` allocates its argument, so it is not more than the file has.
-                content = stream.read(min(status.st_size, most) + 1)
-        except OSError as error:
-            raise DataError(f"{name!r} cannot be read; check its permissions") from error
+        with self._open(name) as stream:
+            # `read` allocates its argument, so it is not more than the file has.
+            size = os.fstat(stream.fileno()).st_size
+            try:
+                content = stream.read(min(size, most) + 1)
+            except OSError as error:
+                raise DataError(f"{name!r} cannot be read; check its permissions") from error
         if len(content) > most:
             raise DataError(f"{name!r} is larger than {most:,} bytes; make it smaller")
         return content

@@ -82,7 +82,7 @@ def _recognised(
         kinds = [kind for kind in kinds if kind.kind == wanted]
         if not kinds:
             raise DataError(f"data with the layout {wanted!r} cannot be {'a pool' if for_pool else 'a data set'}")
-    opened = _opened(asked, root)
+    opened = _opened(replace(asked, insisted=wanted is not None), root)
     if opened.files is None:
         if (kind := _first(kinds, opened)) is not None:
             return kind, opened

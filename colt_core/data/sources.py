@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,10 @@ class Files(Protocol):
 
     def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted file, see :class:`colt_core.data.archives.Archive`."""
+        ...
+
+    def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
+        """(name, file that can be sought) of each wanted file, open until the next is asked for."""
         ...
 
 

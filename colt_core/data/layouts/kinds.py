@@ -72,6 +72,35 @@ class TinyImageNetLayout(LayoutKind):
 
 
 @layouts.register
+class ParquetLayout(LayoutKind):
+    """Parquet files of images, as Hugging Face `datasets` writes them: `train-00000.parquet`."""
+
+    kind = "parquet"
+    title = "Parquet (Hugging Face)"
+    implementation = "colt_core.data.layouts.parquet:Parquet"
+    endings = (".parquet",)
+
+
+@layouts.register
+class WebdatasetLayout(LayoutKind):
+    """Tars of samples, as webdataset reads them: `0001.jpg` and its label `0001.cls`."""
+
+    kind = "webdataset"
+    title = "Webdataset (tar shards)"
+    implementation = "colt_core.data.layouts.webdataset:Webdataset"
+
+
+@layouts.register
+class TableLayout(LayoutKind):
+    """Images and a table beside them (CSV, TSV, JSON lines) of their paths and labels."""
+
+    kind = "table"
+    title = "Table beside the images"
+    implementation = "colt_core.data.layouts.table:TableOfImages"
+    for_pools = False
+
+
+@layouts.register
 class ListsLayout(LayoutKind):
     """Images in any folders, and a list of `PATH LABEL` lines for each part, as `train.txt`."""
 

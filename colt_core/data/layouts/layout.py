@@ -32,6 +32,7 @@ class Opened:
         head: the first bytes of one file, unpacked if it is a gzip. Empty for a folder.
         table: the columns that the user named.
         lists: list files that the user gave, by part. They are outside `path`.
+        insisted: whether the user named the layout.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Opened:
     head: bytes = b""
     table: TableColumns | None = None
     lists: Mapping[str, Path] = field(default_factory=dict)
+    insisted: bool = False
 
     @cached_property
     def names(self) -> list[str]:

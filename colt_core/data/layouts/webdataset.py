@@ -1,0 +1,247 @@
+"""The layout `webdataset`: tars in which neighbouring files of one key are a sample.
+
+As in the library webdataset 1.0, the key of `a/0001.left.jpg` is `a/0001`: up to the first dot of
+its last step. Only neighbours are grouped. A label is a sample's `.cls`, else the field
+`label` of its `.json`. `table.label` names another ending, or another field of the .json.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby, islice
+from typing import IO, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colt_core.data.archives import TarArchive, damage_refused, gunzipped, read_member, tar_files
+from colt_core.data.errors import DataError
+from colt_core.data.labelled import PARTS_READ
+from colt_core.data.layouts.class_labels import is_missing, labelled_by_values
+from colt_core.data.layouts.file_parts import parts_of_files
+from colt_core.data.layouts.layout import Opened
+from colt_core.data.layouts.packed_images import PackedImages
+from colt_core.data.limits import Limits
+from colt_core.data.names import is_hidden, is_image
+from colt_core.data.sources import FileImages, Files, ImageSource, LabelledSource, UnlabelledSource
+from colt_core.data.spec import TableColumns
+from colt_core.data.tar import Member
+from colt_core.data.warnings import DataWarning
+
+Int64 = NDArray[np.int64]
+Read = Callable[[set[str]], Iterable[tuple[str, bytes]]]
+
+_ENDINGS = (".tar", ".tar.gz", ".tgz")
+_LABEL_BYTES = 2**20
+_KEY = re.compile(r"((?:.*/|)[^./]+)\.([^/]*)", re.DOTALL)
+_NEIGHBOURS = (
+    "a label is a .cls, or the field 'label' of a .json, next to its image. Pack the files sorted by name, or name "
+    "another ending or field: table: {'label': 'txt'}"
+)
+
+
+class Webdataset:
+    """See :class:`colt_core.data.layouts.kinds.WebdatasetLayout`."""
+
+    def recognises(self, opened: Opened) -> bool:
+        """Whether it is a tar with labels beside images, or holds tars and no images."""
+        if _holds_shards(opened):
+            return True
+        is_tar = isinstance(opened.files, TarArchive)
+        return is_tar and any(map(is_image, opened.names)) and (opened.insisted or _has_labels_beside(opened.names))
+
+    def open_labelled(self, opened: Opened) -> LabelledSource:
+        """The names of the shards give the parts, as `train-000000.tar` does."""
+        shards = [_samples(shard, opened.table) for shard in _shards(opened)]
+        shards.sort(key=lambda shard: shard.name)
+        images = _images(opened, shards)
+        labels = [label for shard in shards for label in shard.labels]
+        by_shard = parts_of_files([shard.name for shard in shards])
+        part_of = np.repeat(by_shard, [len(shard.labels) for shard in shards])
+        parts = {part: positions for part in PARTS_READ if (positions := np.flatnonzero(part_of == part)).size}
+        return labelled_by_values(images, labels, parts, _passed_over(shards))
+
+    def open_unlabelled(self, opened: Opened) -> UnlabelledSource:
+        """Every image of every shard; keys and other files play no part."""
+        shards = []
+        for shard in _shards(opened):
+            names = [name for name in shard.members if is_image(name) and not is_hidden(name)]
+            shards.append(_Samples(shard.name, names, [shard.members[name] for name in names]))
+        shards.sort(key=lambda shard: shard.name)
+        return UnlabelledSource(_images(opened, shards))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """A tar: its files, and how to read some while it is open."""
+
+    name: str
+    members: Mapping[str, Member]
+    read: Read
+
+
+@dataclass(slots=True)
+class _Samples:
+    """What is kept of a shard: for each sample its image and label."""
+
+    name: str
+    images: list[str] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)  # keys with neither image nor label
+
+
+class _ShardImages(PackedImages):
+    """Images in several tars."""
+
+    def __init__(self, files: Files, shards: Sequence[_Samples], limits: Limits) -> None:
+        super().__init__(files, {shard.name: len(shard.images) for shard in shards}, limits)
+        self._samples = {shard.name: shard for shard in shards}
+
+    def name_of(self, shard: str, row: int) -> str:
+        return f"{shard}: {self._samples[shard].images[row]}"
+
+    def contents(self, shard: str, stream: BinaryIO, rows: Int64) -> Iterator[bytes]:
+        tar, members = gunzipped(stream), self._samples[shard].members
+        for row in rows.tolist():
+            yield read_member(tar, members[row], self.name_of(shard, row), self.limits.max_file_bytes)
+
+
+def _holds_shards(opened: Opened) -> bool:
+    return any(map(_is_shard, opened.names)) and not any(map(is_image, opened.names))
+
+
+def _is_shard(name: str) -> bool:
+    return name.lower().endswith(_ENDINGS)
+
+
+def _has_labels_beside(names: Sequence[str]) -> bool:
+    """Whether a file for labels has an image's key.
+
+    A .cls always counts. A .json or .txt does where the images are in no class folders.
+    """
+    keys = {match[1] for name in names if is_image(name) and (match := _KEY.fullmatch(name))}
+    beside = {match[2].lower() for name in names if (match := _KEY.fullmatch(name)) and match[1] in keys}
+    beside = {ending.rpartition(".")[2] for ending in beside}
+    flat = len({key.rpartition("/")[0] for key in keys}) < 2
+    return "cls" in beside or (flat and not beside.isdisjoint({"json", "txt"}))
+
+
+def _shards(opened: Opened) -> Iterator[_Shard]:
+    assert opened.files is not None
+    if isinstance(opened.files, TarArchive) and not _holds_shards(opened):
+        archive = opened.files
+        yield _Shard(opened.name, archive.members, lambda wanted: archive.read(wanted, _LABEL_BYTES))
+        return
+    for name, stream in opened.files.streams(set(filter(_is_shard, opened.names))):
+        with damage_refused(f"{name!r} is not a tar, or a damaged one; pack or send it again"):
+            size = stream.seek(0, 2)
+            tar = gunzipped(stream)
+            members = tar_files(tar, size, opened.limits)
+            yield _Shard(name, members, partial(_read, tar, members))
+
+
+def _read(tar: IO[bytes], members: Mapping[str, Member], wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+    for name, member in members.items():
+        if name in wanted:
+            yield name, read_member(tar, member, name, _LABEL_BYTES)
+
+
+def _images(opened: Opened, shards: Sequence[_Samples]) -> ImageSource:
+    assert opened.files is not None
+    if _holds_shards(opened):
+        return _ShardImages(opened.files, shards, opened.limits)
+    if not shards[0].images:
+        raise DataError(f"{opened.name!r} holds no images")
+    return FileImages(opened.files, shards[0].images, opened.limits)
+
+
+def _samples(shard: _Shard, table: TableColumns | None) -> _Samples:
+    """The samples of a shard that have an image, and their labels."""
+    found = _Samples(shard.name)
+    label_of: list[tuple[str, str | None]] = []  # the file of the label, and its field if it is JSON
+    for key, fields in _groups(shard):
+        image = _image(shard, key, fields, table.path if table is not None else None)
+        label = _label(fields, table.label if table is not None else None)
+        if image is None:
+            if "cls" in fields:
+                raise DataError(f"{shard.name}: sample {key!r} has a label but no image; {_NEIGHBOURS}")
+            found.passed_over.append(f"{shard.name}: {key}")
+            continue
+        if label is None:
+            raise DataError(f"{shard.name}: sample {key!r} has no label, only {_shown(fields)}; {_NEIGHBOURS}")
+        found.images.append(image)
+        found.members.append(shard.members[image])
+        label_of.append(label)
+    contents = dict(shard.read({name for name, _ in label_of}))
+    found.labels = [_text(shard, name, contents[name], of_json) for name, of_json in label_of]
+    return found
+
+
+def _groups(shard: _Shard) -> Iterator[tuple[str, dict[str, str]]]:
+    """The key of each group of neighbours, and its files by ending, in lower case."""
+    keyed = [(match[1], match[2].lower(), name) for name in shard.members if (match := _KEY.fullmatch(name))]
+    for key, group in groupby(keyed, key=lambda entry: entry[0]):
+        fields: dict[str, str] = {}
+        for _, ending, name in group:
+            if ending in fields:
+                raise DataError(f"{shard.name}: sample {key!r} has two files that end in .{ending}; keep one")
+            fields[ending] = name
+        if not is_hidden(key):
+            yield key, fields
+
+
+def _image(shard: _Shard, key: str, fields: Mapping[str, str], wanted: str | None) -> str | None:
+    images = [ending for ending, name in fields.items() if is_image(name)]
+    if wanted is not None:
+        images = [ending for ending in images if ending == wanted.lower()]
+    if len(images) > 1:
+        raise DataError(
+            f"{shard.name}: sample {key!r} has {len(images)} images, {_shown(images)}: webdataset cuts names at the "
+            "first dot. Rename the files so that each key has one image, or name the ending to read: "
+            f"table: {{'path': {images[0]!r}}}"
+        )
+    return fields[images[0]] if images else None
+
+
+def _label(fields: Mapping[str, str], wanted: str | None) -> tuple[str, str | None] | None:
+    """The file of the label, and which field of it if it is JSON."""
+    if wanted is None:
+        return (fields["cls"], None) if "cls" in fields else (fields["json"], "label") if "json" in fields else None
+    if (ending := wanted.lower()) in fields:
+        return fields[ending], "label" if ending.endswith("json") else None
+    return (fields["json"], wanted) if "json" in fields else None
+
+
+def _text(shard: _Shard, name: str, content: bytes, of_json: str | None) -> str:
+    """The label in a file."""
+    try:
+        text: Any = content.decode().strip()
+        if of_json is None and text.isascii() and text.isdecimal() and len(text) < 20:
+            text = str(int(text))  # webdataset reads 007 as 7
+        if of_json is not None:
+            text = json.loads(text)[of_json]
+            text = str(text) if isinstance(text, int) and not isinstance(text, bool) else text
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        form = "text" if of_json is None else f"a JSON object with a field {of_json!r}"
+        raise DataError(f"{shard.name}: {name!r} holds no label: it must be {form}") from error
+    if not isinstance(text, str) or is_missing(text):
+        raise DataError(
+            f"{shard.name}: {name!r} holds no label but {str(text)[:100]!r}; leave such samples out, or register the "
+            "images without labels"
+        )
+    return text
+
+
+def _passed_over(shards: Sequence[_Samples]) -> list[DataWarning]:
+    keys = [key for shard in shards for key in shard.passed_over]
+    detail = f"Files without an image of their key were not read, such as {keys[0]!r}." if keys else ""
+    return [DataWarning("files_passed_over", detail, len(keys), tuple(keys))] if keys else []
+
+
+def _shown(endings: Iterable[str]) -> str:
+    return ", ".join(f".{ending[:50]}" for ending in islice(endings, 10))
