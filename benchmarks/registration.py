@@ -12,6 +12,9 @@ processes and the transfer of pixels back are not counted. Files are in the page
 timed for the registered data, and for a sparse file of a pool of 10 million images.
 
 The same images are registered from parquet files and webdataset shards too.
+
+Registration also searches for copies and blank images. That search is timed alone, on the images in
+memory: digests of all of them, the sort, and what is concluded from them.
 """
 
 from __future__ import annotations
@@ -51,6 +54,9 @@ from colt_core.data import (
     open_unlabelled,
 )
 from colt_core.data.decoding import usable_cores
+from colt_core.data.digests import BLOCK_BYTES, SortedDigests, are_blank, digests_of
+from colt_core.data.findings import found_in_dataset, found_in_pool
+from colt_core.data.images import UInt8
 from colt_core.data.layouts.part_names import part_of
 from colt_core.data.names import image_names
 from colt_core.data.parts import choose_parts
@@ -66,7 +72,7 @@ class Case:
     name: str
     archive: Path
     register: Callable[[Path, Path], object]  # what, into
-    open: Callable[[Path], object]
+    open: Callable[[Path], ImageDataset | ImagePool]
     wanted: list[str]
 
     def contents(self) -> list[bytes]:
@@ -151,6 +157,16 @@ def pool_case(archive: Path) -> Case:
     return Case("pool", archive, register, ImagePool.load, wanted)
 
 
+def search(data: ImageDataset | ImagePool, images: UInt8) -> object:
+    """Search for copies and blank images, as a registration does."""
+    digests = SortedDigests.of(digests_of(images))
+    step = max(1, BLOCK_BYTES // images[0].nbytes)
+    blank = np.concatenate([are_blank(images[i : i + step]) for i in range(0, len(images), step)])
+    if isinstance(data, ImagePool):
+        return found_in_pool(digests, np.flatnonzero(blank), str)
+    return found_in_dataset(digests, np.flatnonzero(blank), data.labels, data.class_names, data.parts, str)
+
+
 def decode_alone(contents: list[bytes]) -> None:
     """Decode by Pillow, without copying the pixels."""
     for content in contents:
@@ -207,11 +223,15 @@ def measured(case: Case, report: Report, folder: Path, repeats: int) -> list[lis
     seconds_of = {form: statistics.median(seconds) for form, seconds in registering.items()}
     seconds = seconds_of["zip"]
     opening_ms = median_ms(partial(case.open, folder / f"{case.name}-zip0"), 5)
+    data = case.open(folder / f"{case.name}-zip0")
+    searching_ms = median_ms(partial(search, data, np.array(data.images)), 5)
     report.figure(f"registering_{case.name}_seconds", seconds)
     report.figure(f"registering_{case.name}_images_per_second", len(contents) / seconds)
     report.figure(f"decoding_{case.name}_all_cores_seconds", all_seconds)
     report.figure(f"decoding_{case.name}_one_core_seconds", one_seconds)
     report.figure(f"opening_{case.name}_ms", opening_ms)
+    report.figure(f"searching_{case.name}_for_copies_ms", searching_ms)
+    report.ratio(f"searching_{case.name}_for_copies_over_registering", searching_ms / 1000 / seconds)
     report.ratio(f"registering_{case.name}_over_decoding_all_cores", seconds / all_seconds)
     report.ratio(f"registering_{case.name}_over_decoding_one_core", seconds / one_seconds)
     for form in ("parquet", "webdataset"):
@@ -225,6 +245,7 @@ def measured(case: Case, report: Report, folder: Path, repeats: int) -> list[lis
             f"{one_seconds:.2f}",
             f"{seconds_of[form] / all_seconds:.2f}",
             f"{opening_ms:.1f}",
+            f"{searching_ms / 10 / seconds_of[form]:.1f} %",
         ]
         for form in forms
     ]
@@ -261,6 +282,7 @@ def main() -> None:
             "on one, s",
             "registering / decoding on all cores",
             "opening, ms",
+            "search for copies / registering",
         ]
         report.table(f"Registering archives (medians of {repeats})", head, rows)
         if not arguments.quick:

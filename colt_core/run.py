@@ -44,11 +44,13 @@ def run_to_folder(
         and return None.
 
     Raises:
-        ValueError: if the configuration cannot run on the data, or the data set is too small for
-            the probe. Also if the checkpoint belongs to another run, or the number of processes is
-            not `num_processes`.
+        ValueError: if the configuration cannot run on the data, or the data set has no test part or
+            is too small for the probe. Also if the checkpoint belongs to another run, or the number
+            of processes is not `num_processes`.
         TrainingDiverged: if the loss is not finite.
     """
+    if not len(dataset.parts["test"]):
+        raise ValueError("the data set has no test part to evaluate on; train on it with `pretrain` from Python")
     images, _ = dataset.part("train")
     pool_images = None if pool is None else pool.images
     with process_group(config) as ranks:

@@ -16,6 +16,8 @@ from colt_core.data import (
     DataError,
     DatasetSource,
     DatasetSpec,
+    ImageDataset,
+    ImagePool,
     LongTail,
     PoolSource,
     PoolSpec,
@@ -92,7 +94,7 @@ def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callabl
     dataset = build_dataset(images, wanted, into=into, limits=limits, progress=progress)
     groups = class_groups(dataset.class_counts)
     return {
-        **findings(dataset),
+        **_recorded(spec, dataset),
         "image_size": dataset.image_size,
         "num_samples": len(dataset.images),
         "num_classes": dataset.num_classes,
@@ -107,7 +109,12 @@ def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[
     wanted = PoolSpec.model_validate({name: spec[name] for name in PoolSpec.model_fields if name in spec})
     source = TypeAdapter[Any](PoolSource).validate_python(spec["source"])
     pool = build_pool(open_pool_source(source, wanted, limits), wanted, into=into, limits=limits, progress=progress)
-    return {**findings(pool), "image_size": pool.image_size, "num_samples": len(pool)}
+    return {**_recorded(spec, pool), "image_size": pool.image_size, "num_samples": len(pool)}
+
+
+def _recorded(spec: dict[str, Any], data: ImageDataset | ImagePool) -> dict[str, Any]:
+    """Columns that data sets and pools share."""
+    return {**findings(data), "spec": {**spec, "value_range": data.value_range}}
 
 
 def _progress(lease: Lease) -> Callable[[int, int], None]:

@@ -24,6 +24,8 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
 
     def settle(job: Job, dataset: Dataset) -> AnalysisSettings:
         config = wanted.settings
+        if config.tests and dataset.no_evaluation is not None:
+            raise Unprocessable(("/kind", dataset.no_evaluation))
         splits = dataset.split_sizes or {}
         run = PretrainConfig.from_stored(job.config)
         problem = config.problem(run, dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))

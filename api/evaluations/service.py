@@ -26,6 +26,8 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
         if config.group_thresholds is None:
             thresholds = PretrainConfig.from_stored(job.config).group_thresholds
             config = config.model_copy(update={"group_thresholds": thresholds})
+        if dataset.no_evaluation is not None:
+            raise Unprocessable(("/kind", dataset.no_evaluation))
         splits = dataset.split_sizes or {}
         problem = config.problem(dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
         if problem is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Unprocessable
+from api.jobs.overlap import data_warnings
 from api.jobs.schemas import NewJob
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
@@ -72,7 +74,10 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         return _same_request(earlier, fingerprint)
     dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
     pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
-    _check_fit(config, wanted, dataset, pool)
+    evaluations = wanted.evaluations
+    if dataset.no_evaluation is not None and "evaluations" not in wanted.model_fields_set:
+        evaluations = []
+    _check_fit(config, evaluations, dataset, pool)
     job = Job(
         name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
         tags=wanted.tags,
@@ -81,7 +86,8 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         config=config.model_dump(mode="json"),
         framework=config.framework.kind,
         sampler=config.sampler.kind,
-        evaluations=wanted.evaluations,
+        evaluations=evaluations,
+        warnings=data_warnings(dataset, pool),
         epochs=config.epochs,
         idempotency_key=idempotency_key,
         request_sha256=fingerprint,
@@ -190,14 +196,17 @@ def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
     return row
 
 
-def _check_fit(config: PretrainConfig, wanted: NewJob, dataset: Dataset, pool: OodPool | None) -> None:
+def _check_fit(config: PretrainConfig, evaluations: Sequence[str], dataset: Dataset, pool: OodPool | None) -> None:
     splits, counts = dataset.split_sizes or {}, dataset.class_counts or []
     num_pool = None if pool is None else pool.num_samples
     problems = [(f"/config/{field}", what) for field, what in config.data_problems(splits.get("train", 0), num_pool)]
     if pool is not None and pool.image_size != dataset.image_size:
         sizes = f"its images have {pool.image_size} px, those of the data set {dataset.image_size} px"
         problems.append(("/ood_pool_id", f"{sizes}; register the pool with image_size {dataset.image_size}"))
-    for position, kind in enumerate(wanted.evaluations):
+    if evaluations and dataset.no_evaluation is not None:
+        problems.append(("/evaluations", f"{dataset.no_evaluation}, or ask for no evaluations ([])"))
+        evaluations = []
+    for position, kind in enumerate(evaluations):
         probe = ProbeSettings(kind=kind)
         if (problem := probe.problem(counts, splits.get("probe", 0), splits.get("val", 0))) is not None:
             problems.append((f"/evaluations/{position}", problem[1]))

@@ -46,5 +46,8 @@ class OodPoolInfo(BaseModel):
     warnings: list[DataWarning] | None = Field(
         description="What the registration found. Null: not ready, or registered by an earlier version."
     )
+    value_range: list[int] | None = Field(
+        description="The values of 16-bit images that became 0 and 255. Null: there are none, or not known."
+    )
     spec: dict[str, Any] = Field(description="The request, without the name.")
     created_at: dt.datetime

@@ -40,11 +40,13 @@ class AnalysisSettings(TaggedSettings):
     Attributes:
         needs: what it reads besides checkpoint and labels: `images` of the data set, or the OOD
             `pool`.
+        tests: whether it predicts the test part, which not every data set has.
         result: the model of its result.
     """
 
     registry = analyses
     needs: ClassVar[frozenset[Need]]
+    tests: ClassVar[bool] = False
     result: ClassVar[type[AnalysisResult]]
 
     if TYPE_CHECKING:  # this class takes the settings of every kind
@@ -161,6 +163,7 @@ class MisclassificationConfig(AnalysisSettings):
     title = "Confusion"
     implementation = "colt_core.analyses.misclassification:analyze"
     needs = frozenset[Need]({"images"})
+    tests = True
     result = Misclassification
 
     probe: ProbeSettings = LinearProbeConfig()

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from colt_core.data.digests import SortedDigests, digests_of
 from colt_core.data.errors import DataError
 from colt_core.data.warnings import DataWarning
 
@@ -95,6 +96,8 @@ class ImageDataset(_Labelled):
             `probe` may share images with `train`.
         layout: how the source was arranged. None: not from files, or not known.
         warnings: what was found while the data set was built.
+        value_range: the values of 16-bit images that became 0 and 255. None: there were none, or
+            it is not known.
 
     Raises:
         DataError: if the arrays do not fit together.
@@ -106,6 +109,7 @@ class ImageDataset(_Labelled):
     parts: dict[str, Int64]
     layout: str | None = None
     warnings: tuple[DataWarning, ...] = ()
+    value_range: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images)
@@ -133,17 +137,18 @@ class ImageDataset(_Labelled):
         return self.images[indices], self.labels[indices]
 
     def save(self, folder: Path) -> None:
-        """Write `images.npy`, `labels.npy`, `parts.npz` and `meta.json`; create `folder`."""
+        """Write images, digests, labels, parts and `meta.json`; create `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / IMAGES, self.images)
+        SortedDigests.of(digests_of(self.images)).save(folder)
         self.save_labels(folder)
 
     def save_labels(self, folder: Path) -> None:
-        """Write everything except the images, which may have been written in place."""
+        """Write everything except images and digests, which may have been written in place."""
         np.save(folder / LABELS, self.labels)
         arrays: dict[str, Any] = dict(self.parts)
         np.savez(folder / PARTS_FILE, **arrays)
-        _write_meta(folder, {"class_names": list(self.class_names), **findings(self)})
+        _write_meta(folder, {"class_names": list(self.class_names), **_meta_of(self)})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -162,12 +167,13 @@ class ImagePool:
 
     Attributes:
         images: (M, 3, S, S) uint8, possibly memory-mapped.
-        layout, warnings: as for :class:`ImageDataset`.
+        layout, warnings, value_range: as for :class:`ImageDataset`.
     """
 
     images: UInt8
     layout: str | None = None
     warnings: tuple[DataWarning, ...] = ()
+    value_range: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images)
@@ -181,14 +187,15 @@ class ImagePool:
         return int(self.images.shape[-1])
 
     def save(self, folder: Path) -> None:
-        """Write `images.npy` and `meta.json`; create `folder`."""
+        """Write images, digests and `meta.json`; create `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / IMAGES, self.images)
+        SortedDigests.of(digests_of(self.images)).save(folder)
         self.save_meta(folder)
 
     def save_meta(self, folder: Path) -> None:
-        """Write everything except the images, which may have been written in place."""
-        _write_meta(folder, findings(self))
+        """Write everything except images and digests, which may have been written in place."""
+        _write_meta(folder, _meta_of(self))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -242,9 +249,18 @@ def findings(data: ImageDataset | ImagePool) -> dict[str, Any]:
     return {"layout": data.layout, "warnings": [asdict(warning) for warning in data.warnings]}
 
 
+def _meta_of(data: ImageDataset | ImagePool) -> dict[str, Any]:
+    return {**findings(data), "value_range": data.value_range}
+
+
 def _found(meta: dict[str, Any]) -> dict[str, Any]:
-    """What :func:`findings` wrote. Folders of earlier versions have neither."""
-    return {"layout": meta.get("layout"), "warnings": tuple(DataWarning(**found) for found in meta.get("warnings", []))}
+    """What :func:`_meta_of` gave. Folders of earlier versions have none of it."""
+    value_range = meta.get("value_range")
+    return {
+        "layout": meta.get("layout"),
+        "warnings": tuple(DataWarning(**found) for found in meta.get("warnings", [])),
+        "value_range": None if value_range is None else tuple(value_range),
+    }
 
 
 def _write_meta(folder: Path, meta: dict[str, Any]) -> None:

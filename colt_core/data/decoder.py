@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from colt_core.data.conversion import Conversion
 from colt_core.data.errors import DataError
 from colt_core.data.images import UInt8, decode
 from colt_core.data.limits import Limits
@@ -23,11 +24,11 @@ COUNT = struct.Struct("<Q")  # how many images a reply holds; their pixels follo
 
 
 class Order(NamedTuple):
-    """What to decode: arguments of `decode`, and the shape (3, H, W) that every image must have."""
+    """What to decode: arguments of `decode`, and the shape that every result must have."""
 
     contents: Sequence[bytes]
     shape: tuple[int, ...]
-    size: int | None
+    conversion: Conversion
     limits: Limits
 
 
@@ -57,12 +58,12 @@ def decode_alike(order: Order) -> UInt8:
     """Decode the leading images, up to the first that fails or has another shape.
 
     Returns:
-        (n, 3, H, W) uint8.
+        (n, *shape) uint8.
     """
     images = np.empty((len(order.contents), *order.shape), dtype=np.uint8)
     for done, content in enumerate(order.contents):
         try:
-            pixels = decode(content, "", order.size, order.limits)
+            pixels = decode(content, "", order.conversion, order.limits)
         except DataError:
             return images[:done]
         if pixels.shape != order.shape:

@@ -23,7 +23,9 @@ from typing import IO, cast
 
 import numpy as np
 
+from colt_core.data.conversion import Conversion
 from colt_core.data.decoder import COUNT, Order
+from colt_core.data.errors import DamagedImage
 from colt_core.data.images import UInt8, decode
 from colt_core.data.limits import Limits
 
@@ -35,11 +37,13 @@ _MAX_PARALLEL_PIXELS = 2**22
 _MAX_IMAGES, _MAX_FILE_BYTES, _MAX_PIXEL_BYTES = 256, 2**20, 2**22
 
 Files = Iterator[tuple[str, bytes]]
-Decoded = Iterator[tuple[str, UInt8]]
+Decoded = Iterator[tuple[str, UInt8 | DamagedImage]]
 
 
-def decode_files(files: Files, count: int, size: int | None, limits: Limits) -> Decoded:
-    """Decode `count` files (name, content) into (name, (3, H, W) uint8), in their order.
+def decode_files(files: Files, count: int, conversion: Conversion, limits: Limits) -> Decoded:
+    """Decode `count` files (name, content) into (name, what `conversion` makes of it), in order.
+
+    Of a damaged file, the error comes in place of the image.
 
     More than a few files are decoded by processes: one for each usable core, at most eight.
     `OMP_NUM_THREADS` sets the number of cores, as for torch. The processes end with the iterator.
@@ -52,23 +56,24 @@ def decode_files(files: Files, count: int, size: int | None, limits: Limits) -> 
     """
     if (processes := min(usable_cores(), _MAX_PROCESSES, -(-count // FEW))) <= 1:
         for name, content in files:
-            yield name, decode(content, name, size, limits)
+            yield name, _decoded(content, name, conversion, limits)
         return
-    for name, content in files:  # the first file gives the shape that the others must have
-        first = decode(content, name, size, limits)
+    for name, content in files:  # the first whole file gives the shape that the others must have
+        first = _decoded(content, name, conversion, limits)
         yield name, first
-        break
+        if not isinstance(first, DamagedImage):
+            break
     else:
         return
     smaller = replace(limits, max_pixels=min(limits.max_pixels, _MAX_PARALLEL_PIXELS))
     with _Decoders(processes) as decoders:
         pending: deque[tuple[_Batch, Future[UInt8]]] = deque()
         for batch in _batches(files, _MAX_PIXEL_BYTES // first.nbytes):
-            pending.append((batch, decoders.submit(Order(batch.contents, first.shape, size, smaller))))
+            pending.append((batch, decoders.submit(Order(batch.contents, first.shape, conversion, smaller))))
             while len(pending) > 2 * processes:
-                yield from _finished(*pending.popleft(), size, limits)
+                yield from _finished(*pending.popleft(), conversion, limits)
         while pending:
-            yield from _finished(*pending.popleft(), size, limits)
+            yield from _finished(*pending.popleft(), conversion, limits)
 
 
 def usable_cores() -> int:
@@ -101,13 +106,20 @@ def _batches(files: Files, most_images: int) -> Iterator[_Batch]:
     yield batch
 
 
-def _finished(batch: _Batch, images: Future[UInt8], size: int | None, limits: Limits) -> Decoded:
+def _finished(batch: _Batch, images: Future[UInt8], conversion: Conversion, limits: Limits) -> Decoded:
     alike = images.result()
     yield from zip(batch.names, alike, strict=False)
     for name, content in zip(batch.names[len(alike) :], batch.contents[len(alike) :], strict=True):
-        yield name, decode(content, name, size, limits)
+        yield name, _decoded(content, name, conversion, limits)
     if batch.end is not None:
         raise batch.end
+
+
+def _decoded(content: bytes, name: str, conversion: Conversion, limits: Limits) -> UInt8 | DamagedImage:
+    try:
+        return decode(content, name, conversion, limits)
+    except DamagedImage as error:
+        return error
 
 
 class _Decoders:

@@ -10,3 +10,7 @@ class DataError(ValueError):
     archive or folder, never by a path on the server. So it can be shown to the person who sent the
     data.
     """
+
+
+class DamagedImage(DataError):
+    """One image file is damaged, or no image. The others may still be used."""

@@ -29,7 +29,9 @@ def choose_parts(source: LabelledSource, spec: DatasetSpec) -> dict[str, Int64]:
     """
     labels, candidates = source.labels, source.parts["train"]
     parts: dict[str, Int64] = {name: source.parts[name] for name in ("val", "test") if name in source.parts}
-    if "test" not in parts:
+    if spec.test == "none":
+        parts["test"] = np.empty(0, dtype=np.int64)
+    elif "test" not in parts:
         free = candidates if source.listed is None else np.setdiff1d(candidates, source.listed)
         parts["test"] = stratified(labels, free, spec.test_fraction, (spec.seed, _TEST), source.class_names)
         candidates = np.setdiff1d(candidates, parts["test"])

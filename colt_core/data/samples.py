@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from colt_core.data.images import UInt8, resize_array
+from colt_core.data.conversion import ToPixels
+from colt_core.data.images import UInt8
 from colt_core.data.labelled import labelled
 from colt_core.data.sources import ArrayImages, LabelledSource, UnlabelledSource
 from colt_core.data.spec import DatasetSample, PoolSample
@@ -33,7 +34,7 @@ def sample_labelled(name: DatasetSample) -> LabelledSource:
 
     digits = load_digits()
     levels = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    pixels = np.stack([resize_array(np.broadcast_to(image, (3, 8, 8)), SAMPLE_SIZE)[0] for image in levels])
+    pixels = np.stack([ToPixels(SAMPLE_SIZE).of_array(image, "digits")[0] for image in levels])
     labels = digits.target.astype(np.int64)
     return labelled(ArrayImages([("digits", pixels)]), labels, list(string.digits), {"train": np.arange(len(labels))})
 

@@ -9,9 +9,10 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from colt_core.data.conversion import Conversion
 from colt_core.data.decoding import decode_files
-from colt_core.data.errors import DataError
-from colt_core.data.images import UInt8, resize_array
+from colt_core.data.errors import DamagedImage, DataError
+from colt_core.data.images import UInt8
 from colt_core.data.limits import Limits
 from colt_core.data.warnings import DataWarning
 
@@ -27,11 +28,12 @@ class ImageSource(Protocol):
         """What an error calls the image."""
         ...
 
-    def read(self, positions: Int64, size: int | None) -> Generator[tuple[int, UInt8]]:
-        """(position, (3, H, W) uint8) of each distinct position, in the order that reads fastest.
+    def read(self, positions: Int64, conversion: Conversion) -> Generator[tuple[int, UInt8 | DamagedImage]]:
+        """(position, what `conversion` makes of the image) of each distinct position.
 
-        With `size`, H = W = size. Close the generator if it is not read to its end. Raises
-        DataError for an image that cannot be used.
+        Images come in the order that reads fastest. Of a damaged file, the error comes in place of
+        the image. Close the generator if it is not read to its end. Raises DataError for an image
+        that cannot be used for other reasons.
         """
         ...
 
@@ -65,11 +67,11 @@ class FileImages:
         """The file's name in the archive or folder."""
         return self._names[position]
 
-    def read(self, positions: Int64, size: int | None) -> Generator[tuple[int, UInt8]]:
+    def read(self, positions: Int64, conversion: Conversion) -> Generator[tuple[int, UInt8 | DamagedImage]]:
         """See :class:`ImageSource`."""
         position_of = {self._names[position]: int(position) for position in positions}
         files = self._files.read(set(position_of))
-        for name, pixels in decode_files(files, len(position_of), size, self._limits):
+        for name, pixels in decode_files(files, len(position_of), conversion, self._limits):
             yield position_of[name], pixels
 
 
@@ -77,8 +79,9 @@ class ArrayImages:
     """Images that are arrays already. Positions run on from one array to the next.
 
     Args:
-        arrays: (title, uint8 array) pairs of shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or, with
-            `channels_first`, (N, 3, H, W). Each array may have its own image size.
+        arrays: (title, array) pairs, uint8 or uint16. Shapes are (N, H, W), (N, H, W, 1),
+            (N, H, W, 3) or, with `channels_first`, (N, 3, H, W). Each array may have its own image
+            size.
 
     Raises:
         DataError: if an array has another dtype or shape, or no image.
@@ -86,8 +89,8 @@ class ArrayImages:
 
     def __init__(self, arrays: Sequence[tuple[str, NDArray[Any]]], channels_first: bool = False) -> None:
         for title, array in arrays:
-            if array.dtype != np.uint8:
-                raise DataError(f"'{title}' must be uint8 (0..255), but is {array.dtype}")
+            if array.dtype.kind != "u" or array.dtype.itemsize > 2:  # of either byte order
+                raise DataError(f"'{title}' must be uint8 (0..255), or uint16 to be scaled, but is {array.dtype}")
             channels = 1 if array.ndim == 3 else array.shape[1 if channels_first else -1] if array.ndim == 4 else 0
             if channels not in (1, 3):
                 raise DataError(f"'{title}' must have the shape N x H x W, or N x H x W x 1 or 3; it has {array.shape}")
@@ -105,17 +108,13 @@ class ArrayImages:
         which, index = self._locate(position)
         return f"{self._arrays[which][0]}[{index}]"
 
-    def read(self, positions: Int64, size: int | None) -> Generator[tuple[int, UInt8]]:
+    def read(self, positions: Int64, conversion: Conversion) -> Generator[tuple[int, UInt8 | DamagedImage]]:
         """See :class:`ImageSource`."""
         for position in np.unique(positions):
             which, index = self._locate(position)
-            pixels: UInt8 = self._arrays[which][1][index]
-            if pixels.ndim == 2:
-                pixels = pixels[None]
-            elif not self._channels_first:
-                pixels = pixels.transpose(2, 0, 1)
-            pixels = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
-            yield int(position), pixels if size is None else resize_array(pixels, size)
+            title, array = self._arrays[which]
+            pixels = array[index].transpose(1, 2, 0) if self._channels_first else array[index]
+            yield int(position), conversion.of_array(pixels, f"{title}[{index}]")
 
     def _locate(self, position: int) -> tuple[int, int]:
         which = int(np.searchsorted(self._ends, position, side="right"))

@@ -14,6 +14,7 @@ from colt_core.data.layouts.kinds import LayoutName
 
 MAX_INDICES = 2**31
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Bits16 = Annotated[int, Field(ge=-(2**15), lt=2**16)]  # a value of signed or unsigned 16 bits
 ImageSize = Annotated[int, Field(ge=8, le=1024, description="Side of the square images, in pixels.")]
 TorchvisionName = Literal["CIFAR10", "CIFAR100", "STL10", "SVHN", "MNIST", "FashionMNIST"]
 DatasetSample = Literal["digits"]
@@ -150,7 +151,54 @@ class ImageLists(_Model):
         return {part: upload for part, upload in self if upload is not None}
 
 
-class DatasetSpec(_Source):
+class ImageSpec(_Source):
+    """How the images of a source become squares of one size and of 8 bits a channel."""
+
+    image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")
+    fit: Literal["crop", "squash", "pad"] = Field(
+        "crop",
+        description="How an image becomes a square of image_size. Its centre is cropped, it is squashed, or bars of "
+        "the background's colour (default: black) pad it.",
+    )
+    background: str | None = Field(
+        None,
+        pattern=r"^#[0-9a-fA-F]{6}$",
+        examples=["#ffffff"],
+        description="Colour under transparent pixels. None: transparency is dropped, so that such pixels show the "
+        "colour that the file stores for them, often black.",
+    )
+    bit_depth: Literal["refuse", "scale"] = Field(
+        "refuse", description="Gray images of 16 bits. scale: the value_range is mapped to 0..255."
+    )
+    value_range: tuple[Bits16, Bits16] | None = Field(
+        None,
+        description="bit_depth `scale`: the values that become 0 and 255; others are clipped. None: the smallest and "
+        "the largest value of all 16-bit images that are kept. Give a pool the range of its data set.",
+    )
+    on_damaged: Literal["refuse", "skip"] = Field(
+        "refuse", description="Damaged image files. skip: up to 1 % are left out, and listed in `warnings`."
+    )
+
+    @model_validator(mode="after")
+    def _settings_go_together(self) -> Self:
+        if self.fit != "crop" and self.image_size is None:
+            raise ValueError(f"fit '{self.fit}' needs an image_size to fit the images to")
+        if self.value_range is not None and self.bit_depth != "scale":
+            raise ValueError("value_range needs bit_depth 'scale'")
+        if self.value_range is not None and self.value_range[0] >= self.value_range[1]:
+            raise ValueError(f"the value_range must ascend, but is {list(self.value_range)}")
+        return self
+
+    @property
+    def background_rgb(self) -> tuple[int, int, int] | None:
+        """`background` as red, green and blue, 0..255."""
+        if self.background is None:
+            return None
+        red, green, blue = bytes.fromhex(self.background[1:])
+        return red, green, blue
+
+
+class DatasetSpec(ImageSpec):
     """How a labelled source becomes a data set."""
 
     lists: ImageLists | None = Field(
@@ -160,15 +208,17 @@ class DatasetSpec(_Source):
         None,
         description="New names of classes: by the names found, or all in their order. Classes of one name become one.",
     )
-    image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")
     long_tail: LongTail | None = None
+    test: Literal["auto", "none"] = Field(
+        "auto",
+        description="By default, the source's own test part or one that is cut from it. With `none`, test images of "
+        "the source are left out, and no probe can be evaluated.",
+    )
     test_fraction: float = Field(
         0.2, gt=0, lt=1, description="Share of each class to cut if the source has no test part."
     )
     seed: Seed = 0
 
 
-class PoolSpec(_Source):
+class PoolSpec(ImageSpec):
     """How an unlabelled source becomes an OOD pool."""
-
-    image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")

@@ -45,7 +45,8 @@ def evaluate(
     """:func:`predict` the test part, and compute accuracies.
 
     Raises:
-        ValueError: if the data set is too small for the probe; see :meth:`ProbeSettings.problem`.
+        ValueError: if the data set has no test part, or is too small for the probe; see
+            :meth:`ProbeSettings.problem`.
     """
     config = config or ProbeSettings()
     return summarize(
@@ -69,10 +70,13 @@ def predict(
     The default is the fast linear probe.
 
     Raises:
-        ValueError: if the data set is too small for the probe; see :meth:`ProbeSettings.problem`.
+        ValueError: if the data set has no test part, or is too small for the probe; see
+            :meth:`ProbeSettings.problem`.
     """
     config = config or ProbeSettings()
     sizes = dataset.split_sizes
+    if not sizes["test"]:
+        raise ValueError("the data set has no test part, whose classes a probe could predict")
     if problem := config.problem(dataset.class_counts, sizes["probe"], sizes["val"]):
         raise ValueError(problem[1])
     probe: Probe = config.load()

@@ -7,6 +7,11 @@ export function integer(value: Maybe<number>): string {
   return value == null ? NOTHING : Math.round(value).toLocaleString('en');
 }
 
+/** The range of 16-bit values that became 0–255, as a list of facts: none if there were no such images. */
+export function rangeFacts({ value_range }: { value_range: number[] | null }): [string, string, string][] {
+  return value_range ? [['16-bit values', value_range.join(' to '), 'They were scaled to 0–255.']] : [];
+}
+
 /** A share in 0..1 as a percentage with one decimal. */
 export function percent(value: Maybe<number>, decimals = 1): string {
   return value == null ? NOTHING : `${(value * 100).toFixed(decimals)} %`;

@@ -58,6 +58,11 @@ class Registered(Leased):
         """Folder in the artifact store with the files of the attempt that succeeded."""
         return self.stored_as or self.folder
 
+    @property
+    def value_range(self) -> list[int] | None:
+        """The values of 16-bit images that became 0 and 255. The registration adds it to `spec`."""
+        return self.spec.get("value_range")
+
     def ended(self, status: str, reason: str | None, now: dt.datetime) -> None:
         self.status = RegistrationStatus(status)
         if reason is not None:
@@ -82,6 +87,13 @@ class Dataset(Registered, Base):
     class_counts: Mapped[list[Any] | None]  # training part
     split_sizes: Mapped[dict[str, Any] | None]
     groups: Mapped[dict[str, Any] | None]
+
+    @property
+    def no_evaluation(self) -> str | None:
+        """Why probes cannot be evaluated on these data; None if they can."""
+        if (self.split_sizes or {}).get("test", 0) == 0:
+            return f"'{self.name}' has no test part to evaluate on; register the data with test 'auto'"
+        return None
 
 
 class OodPool(Registered, Base):

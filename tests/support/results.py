@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colt_core.config import PretrainConfig
+from colt_core.data.digests import DIGESTS, SortedDigests, digests_of
 from store.artifacts import get_artifacts
 from store.database import writing
-from store.models import Checkpoint, Dataset, Job, OodPool, SamplingRound, TailnessEpoch, Worker, new_id
+from store.models import Checkpoint, Dataset, Job, OodPool, Registered, SamplingRound, TailnessEpoch, Worker, new_id
 from store.repositories import events, recording
 
 # 3 classes; the training part comes first and is long-tailed: 6, 3 and 1 images.
@@ -34,7 +36,10 @@ class Rows:
         colours = np.arange(count)[:, None] * np.array([1, 2, 3])
         return np.broadcast_to(colours[:, :, None, None], (count, 3, size, size)).astype(np.uint8)
 
-    def dataset(self, name: str = "animals", status: str = "ready", image_size: int = 8) -> Dataset:
+    def dataset(
+        self, name: str = "animals", status: str = "ready", image_size: int = 8, digests: bool = False, **values: Any
+    ) -> Dataset:
+        """Without `digests`, as an earlier version left it."""
         labels = np.concatenate([TRAIN_LABELS, PROBE_LABELS, TEST_LABELS]).astype(np.int64)
         # One training image of the rarest class serves the probe part too.
         probe = np.concatenate([[9], np.arange(10, 24)])
@@ -60,21 +65,43 @@ class Rows:
                 ("parts.npz", packed.getvalue()),
             ):
                 get_artifacts().write(f"{row.artifact}/{file}", [content])
+            if digests:
+                self._digest(row, self.pixels(len(labels), image_size))
+            for field, value in values.items():
+                setattr(row, field, value)
         if status == "failed":
             row.problem = {"type": "about:blank", "title": "Registration failed", "status": 422, "detail": "no images"}
         with writing() as session:
             session.add(row)
         return row
 
-    def pool(self, name: str = "glyphs", status: str = "ready", image_size: int = 8) -> OodPool:
+    def pool(
+        self,
+        name: str = "glyphs",
+        status: str = "ready",
+        image_size: int = 8,
+        digests: bool = False,
+        first: int = 0,
+        **values: Any,
+    ) -> OodPool:
+        """Its images are those of the data set from `first` on. `digests`: as for a data set."""
         row = OodPool(id=new_id(), name=name, status=status, spec={"source": {"kind": "sample"}})
         if status == "ready":
             row.progress, row.image_size, row.num_samples = 1.0, image_size, POOL_SIZE
-            images = self.pixels(POOL_SIZE, image_size)
+            images = self.pixels(first + POOL_SIZE, image_size)[first:]
             get_artifacts().write(f"{row.artifact}/images.npy", [_npy(images)])
+            if digests:
+                self._digest(row, images)
+            for field, value in values.items():
+                setattr(row, field, value)
         with writing() as session:
             session.add(row)
         return row
+
+    def _digest(self, row: Registered, images: NDArray[np.uint8]) -> None:
+        ordered = SortedDigests.of(digests_of(images))
+        content = _npy(np.stack([ordered.digest, ordered.index.astype(np.uint64)]))
+        row.files = {DIGESTS: asdict(get_artifacts().write(f"{row.artifact}/{DIGESTS}", [content]))}
 
     def job(self, dataset: Dataset | None = None, pool: OodPool | None = None, **values: Any) -> Job:
         config = PretrainConfig.resolve({"preset": "digits", "sampler": "none", "batch_size": 4})

@@ -9,8 +9,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from colt_core.data.conversion import Conversion
 from colt_core.data.decoding import decode_files
-from colt_core.data.errors import DataError
+from colt_core.data.errors import DamagedImage, DataError
 from colt_core.data.folders import OneFile
 from colt_core.data.images import UInt8
 from colt_core.data.limits import Limits
@@ -62,7 +63,7 @@ class PackedImages(ABC):
         shard = int(np.searchsorted(self._ends, position, side="right"))
         return self.name_of(self.shards[shard], int(position) - self._start(shard))
 
-    def read(self, positions: Int64, size: int | None) -> Generator[tuple[int, UInt8]]:
+    def read(self, positions: Int64, conversion: Conversion) -> Generator[tuple[int, UInt8 | DamagedImage]]:
         """See :class:`colt_core.data.sources.ImageSource`."""
         wanted = np.unique(positions)
         cuts = np.searchsorted(wanted, [0, *self._ends])
@@ -71,7 +72,7 @@ class PackedImages(ABC):
         of_shard = {index: wanted[cuts[index] : cuts[index + 1]] for index in in_order}
         of_shard = {index: some for index, some in of_shard.items() if len(some)}
         order = np.concatenate(list(of_shard.values())).tolist()
-        decoded = decode_files(self._named_contents(of_shard), len(order), size, self.limits)
+        decoded = decode_files(self._named_contents(of_shard), len(order), conversion, self.limits)
         for position, (_, pixels) in zip(order, decoded, strict=True):
             yield position, pixels
 

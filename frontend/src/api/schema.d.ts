@@ -1456,6 +1456,11 @@ export interface components {
              */
             warnings: components["schemas"]["DataWarning"][] | null;
             /**
+             * Value Range
+             * @description The values of 16-bit images that became 0 and 255. Null: there are none, or not known.
+             */
+            value_range: number[] | null;
+            /**
              * Spec
              * @description The request, without the name.
              */
@@ -2552,9 +2557,49 @@ export interface components {
              * Layout
              * @description The layout that the data must have. Null: the one that is recognised.
              */
-            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "lists" | "folders") | null;
+            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "parquet" | "webdataset" | "table" | "lists" | "folders") | null;
             /** @description Layout `table`: the columns to read. */
             table?: components["schemas"]["TableColumns"] | null;
+            /**
+             * Image Size
+             * @description None: all images are squares of one size already.
+             */
+            image_size?: number | null;
+            /**
+             * Fit
+             * @description How an image becomes a square of image_size. Its centre is cropped, it is squashed, or bars of the background's colour (default: black) pad it.
+             * @default crop
+             * @enum {string}
+             */
+            fit?: "crop" | "squash" | "pad";
+            /**
+             * Background
+             * @description Colour under transparent pixels. None: transparency is dropped, so that such pixels show the colour that the file stores for them, often black.
+             * @example #ffffff
+             */
+            background?: string | null;
+            /**
+             * Bit Depth
+             * @description Gray images of 16 bits. scale: the value_range is mapped to 0..255.
+             * @default refuse
+             * @enum {string}
+             */
+            bit_depth?: "refuse" | "scale";
+            /**
+             * Value Range
+             * @description bit_depth `scale`: the values that become 0 and 255; others are clipped. None: the smallest and the largest value of all 16-bit images that are kept. Give a pool the range of its data set.
+             */
+            value_range?: [
+                number,
+                number
+            ] | null;
+            /**
+             * On Damaged
+             * @description Damaged image files. skip: up to 1 % are left out, and listed in `warnings`.
+             * @default refuse
+             * @enum {string}
+             */
+            on_damaged?: "refuse" | "skip";
             /** @description Layout `lists`: lists of `PATH LABEL` lines, or CSV, if they are not among the images. */
             lists?: components["schemas"]["ImageLists"] | null;
             /**
@@ -2564,12 +2609,14 @@ export interface components {
             label_names?: ({
                 [key: string]: string;
             } | string[]) | null;
-            /**
-             * Image Size
-             * @description None: all images are squares of one size already.
-             */
-            image_size?: number | null;
             long_tail?: components["schemas"]["LongTail"] | null;
+            /**
+             * Test
+             * @description By default, the source's own test part or one that is cut from it. With `none`, test images of the source are left out, and no probe can be evaluated.
+             * @default auto
+             * @enum {string}
+             */
+            test?: "auto" | "none";
             /**
              * Test Fraction
              * @description Share of each class to cut if the source has no test part.
@@ -3155,7 +3202,7 @@ export interface components {
              * Layout
              * @description The layout that the data must have. Null: the one that is recognised.
              */
-            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "lists" | "folders") | null;
+            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "parquet" | "webdataset" | "table" | "lists" | "folders") | null;
             /** @description Layout `table`: the columns to read. */
             table?: components["schemas"]["TableColumns"] | null;
             /**
@@ -3163,6 +3210,41 @@ export interface components {
              * @description None: all images are squares of one size already.
              */
             image_size?: number | null;
+            /**
+             * Fit
+             * @description How an image becomes a square of image_size. Its centre is cropped, it is squashed, or bars of the background's colour (default: black) pad it.
+             * @default crop
+             * @enum {string}
+             */
+            fit?: "crop" | "squash" | "pad";
+            /**
+             * Background
+             * @description Colour under transparent pixels. None: transparency is dropped, so that such pixels show the colour that the file stores for them, often black.
+             * @example #ffffff
+             */
+            background?: string | null;
+            /**
+             * Bit Depth
+             * @description Gray images of 16 bits. scale: the value_range is mapped to 0..255.
+             * @default refuse
+             * @enum {string}
+             */
+            bit_depth?: "refuse" | "scale";
+            /**
+             * Value Range
+             * @description bit_depth `scale`: the values that become 0 and 255; others are clipped. None: the smallest and the largest value of all 16-bit images that are kept. Give a pool the range of its data set.
+             */
+            value_range?: [
+                number,
+                number
+            ] | null;
+            /**
+             * On Damaged
+             * @description Damaged image files. skip: up to 1 % are left out, and listed in `warnings`.
+             * @default refuse
+             * @enum {string}
+             */
+            on_damaged?: "refuse" | "skip";
             /**
              * Name
              * @example cifar10-lt
@@ -3309,6 +3391,11 @@ export interface components {
              * @description What the registration found. Null: not ready, or registered by an earlier version.
              */
             warnings: components["schemas"]["DataWarning"][] | null;
+            /**
+             * Value Range
+             * @description The values of 16-bit images that became 0 and 255. Null: there are none, or not known.
+             */
+            value_range: number[] | null;
             /**
              * Spec
              * @description The request, without the name.

@@ -22,7 +22,7 @@ from store.leases import Lease, LeaseLost
 from store.models import Dataset, Leased, OodPool, Upload, utc_now
 from tests.support.bytes_counted import counted
 from tests.support.claims import work_off
-from tests.support.data_files import hash_of, labelled_files, pixels, png
+from tests.support.data_files import encoded, hash_of, labelled_files, pixels, png
 from tests.support.rows import add_dataset
 from worker.child import Interrupt
 from worker.claiming import take
@@ -143,6 +143,19 @@ def test_a_list_that_does_not_fit_fails_by_its_file_and_line(configured: Engine,
     assert row.problem["detail"].startswith("line 2 of 'train.txt' names 'dog/77.png', which is not among the images")
 
 
+def test_what_the_pixels_tell_is_on_the_row(configured: Engine, home: Path) -> None:
+    deep = {f"cat/{low}.png": encoded(np.linspace(low, 4000, 64).astype(np.uint16).reshape(8, 8)) for low in range(9)}
+    source = {"kind": "upload", "upload_id": upload({**deep, "owl/1.png": deep["cat/0.png"]})}
+    add(dataset_of(source, bit_depth="scale", test="none"))
+    work_off(home, Dataset)
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert row.status == "ready" and row.warnings is not None, row.problem
+    assert row.value_range == [0, 4000] == row.spec["value_range"] and row.spec["seed"] == 0
+    assert [warning["code"] for warning in row.warnings][-1] == "same_image_under_two_labels"
+    assert row.no_evaluation is not None and "has no test part" in row.no_evaluation
+
+
 def test_a_folder_on_the_server_becomes_a_pool(configured: Engine, home: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     (root / "pool" / "deep").mkdir(parents=True)
@@ -176,7 +189,7 @@ def test_registered_images_are_written_once(configured: Engine, home: Path, tmp_
     assert size > 60_000_000 and written < 0.1 * size, f"{written:,} bytes beside the map"
     for name, stored in row.files.items():
         assert get_artifacts().holds(f"{row.artifact}/{name}", Stored(**stored)), name
-    assert artifacts_under(home, "ood_pools") == ["images.npy", "meta.json"]
+    assert artifacts_under(home, "ood_pools") == ["digests.npy", "images.npy", "meta.json"]
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colt_core.data import DataError, Limits, open_labelled
+from colt_core.data import DataError, Limits, PoolSpec, build_pool, open_labelled
 from colt_core.data.archives import open_archive
 from colt_core.data.images import decode
 from colt_core.data.names import image_names, safe_name
+from colt_core.data.sources import UnlabelledSource
 from tests.support.data_files import png, write_tar, write_zip
 
 FILES = {"cat/1.png": png(1), "dog/2.png": png(2), "README": b"hello"}
@@ -413,7 +414,7 @@ def test_whatever_is_broken_the_error_is_one_for_the_user(tmp_path: Path, kind: 
         (tmp_path / "broken").write_bytes(content)
         try:
             source = open_labelled(tmp_path / "broken")
-            dict(source.images.read(np.arange(len(source.labels)), 16))
+            build_pool(UnlabelledSource(source.images), PoolSpec(image_size=16))
         except DataError as error:
             assert str(tmp_path) not in str(error)
             refused += 1

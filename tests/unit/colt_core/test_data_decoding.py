@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ import psutil
 import pytest
 
 from colt_core.data import DataError, Limits, PoolSpec, build_pool, decoding, open_unlabelled
+from colt_core.data.conversion import Conversion, ToPixels
 from colt_core.data.decoding import decode_files
+from colt_core.data.errors import DamagedImage
 from colt_core.data.images import decode
 from tests.support.data_files import encoded, pixels, png, write_zip
 from tests.support.processes import REPOSITORY, clean_environment, wait_until
@@ -41,13 +43,22 @@ def decoders() -> list[psutil.Process]:
 
 
 def decoded(files: list[tuple[str, bytes]], size: int | None = None) -> Iterator[tuple[str, np.ndarray]]:
-    return decode_files(iter(files), len(files), size, Limits())
+    return whole(decode_files(iter(files), len(files), ToPixels(size), Limits()))
+
+
+def whole(found: Iterator[tuple[str, np.ndarray | DamagedImage]]) -> Iterator[tuple[str, np.ndarray]]:
+    """The images, up to the first damaged one, which is raised."""
+    with closing(found):  # type: ignore[type-var]
+        for name, image in found:
+            if isinstance(image, DamagedImage):
+                raise image
+            yield name, image
 
 
 def names_until_error(files: Iterator[tuple[str, bytes]], message: str, limits: Limits | None = None) -> list[str]:
     names = []
     with pytest.raises(DataError, match=message):
-        for name, _ in decode_files(files, 40, None, limits or Limits()):
+        for name, _ in whole(decode_files(files, 40, ToPixels(), limits or Limits())):
             names.append(name)
     return names
 
@@ -57,7 +68,7 @@ def test_every_image_comes_in_order_and_as_one_process_decodes_it(size: int | No
     found = list(decoded(FILES, size))
     assert [name for name, _ in found] == [name for name, _ in FILES]
     for (_, image), (name, content) in zip(found, FILES, strict=True):
-        assert np.array_equal(image, decode(content, name, size))
+        assert np.array_equal(image, decode(content, name, ToPixels(size)))
     assert not decoders()
 
 
@@ -67,13 +78,13 @@ def test_a_large_image_is_decoded_by_the_caller_alone(monkeypatch: pytest.Monkey
     large = (f"{len(FILES)}.png", encoded(np.zeros((30, 30, 3), np.uint8), "PNG"))
     in_caller: list[str] = []
 
-    def noted(content: bytes, name: str, size: int | None, limits: Limits) -> np.ndarray:
+    def noted(content: bytes, name: str, conversion: Conversion, limits: Limits) -> np.ndarray:
         in_caller.append(name)
-        return decode(content, name, size, limits)
+        return decode(content, name, conversion, limits)
 
     monkeypatch.setattr(decoding, "decode", noted)
     found = list(decoded([*FILES, large], 8))
-    assert np.array_equal(found[-1][1], decode(large[1], large[0], 8))
+    assert np.array_equal(found[-1][1], decode(large[1], large[0], ToPixels(8)))
     assert large[0] in in_caller and len(in_caller) < len(FILES) / 2
 
 
@@ -122,7 +133,7 @@ def test_files_are_not_read_far_ahead_of_the_images() -> None:
             read += 1
             yield file
 
-    ahead = [read - given for given, _ in enumerate(decode_files(counted(), len(FILES), None, Limits()), start=1)]
+    ahead = [read - given for given, _ in enumerate(decode_files(counted(), len(FILES), ToPixels(), Limits()), start=1)]
     assert 3 < max(ahead) <= (2 * 2 + 1) * 3
 
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from colt_core.data import DataError, Limits
-from colt_core.data.images import decode, resize_array
+from colt_core.data.conversion import ToPixels
+from colt_core.data.images import decode
 from tests.support.data_files import encoded, pixels
 
 NOISE = pixels(1)
@@ -47,14 +48,14 @@ def test_transparency_is_dropped_and_palettes_resolved() -> None:
 def test_resize_takes_the_centre_square() -> None:
     wide = np.zeros((16, 48, 3), dtype=np.uint8)
     wide[:, 16:32] = 200
-    assert (decode(encoded(wide), "x", size=8)[:, :, 1:-1] > 190).all()
-    assert (decode(encoded(wide.transpose(1, 0, 2)), "x", size=8)[:, 1:-1] > 190).all()
+    assert (decode(encoded(wide), "x", ToPixels(8))[:, :, 1:-1] > 190).all()
+    assert (decode(encoded(wide.transpose(1, 0, 2)), "x", ToPixels(8))[:, 1:-1] > 190).all()
 
 
 def test_shrinking_is_antialiased() -> None:
-    stripes = np.zeros((3, 64, 64), dtype=np.uint8)
-    stripes[:, :, ::2] = 255
-    assert np.abs(resize_array(stripes, 8).astype(int) - 127).max() < 40
+    stripes = np.zeros((64, 64), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    assert np.abs(ToPixels(8).of_array(stripes, "x").astype(int) - 127).max() < 40
 
 
 def test_more_than_eight_bits_are_refused() -> None:

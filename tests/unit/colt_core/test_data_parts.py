@@ -137,7 +137,7 @@ def test_a_pool_survives_its_folder_and_is_not_a_data_set(tmp_path: Path) -> Non
     for folder in ("saved", "written"):
         loaded = ImagePool.load(tmp_path / folder)
         assert np.array_equal(loaded.images, pool.images)
-        assert (loaded.layout, loaded.warnings) == ("folders", found)
+        assert (loaded.layout, loaded.warnings) == ("folders", pool.warnings) and found[0] in loaded.warnings
         with pytest.raises(DataError, match="is an OOD pool"):
             ImageDataset.load(tmp_path / folder)
 

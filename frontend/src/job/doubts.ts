@@ -1,0 +1,18 @@
+import { datasetImage, poolImage } from '../api/calls';
+import type { Job, Warning } from '../api/types';
+
+/** Findings that make accuracies too high, or may do so. They are shown beside the accuracies. */
+const CODES = new Set([
+  'pool_holds_test_images',
+  'pool_holds_training_images',
+  'test_images_in_training',
+  'val_images_in_training',
+  'overlap_unknown',
+]);
+
+export const doubtsAccuracy = ({ code }: Warning): boolean => CODES.has(code);
+
+/** The address of an example of a job's warning: an image of its pool or of its data set. */
+export function exampleImage(job: Pick<Job, 'dataset_id' | 'ood_pool_id'>, index: number, code: string): string {
+  return code.startsWith('pool_') && job.ood_pool_id ? poolImage(job.ood_pool_id, index) : datasetImage(job.dataset_id, index);
+}
