@@ -146,7 +146,7 @@ def show_existing(lease: Lease, job: Job, checkpoint: Checkpoint, thresholds: Gr
     def write(session: Session) -> None:
         row = checkpoint_work.same(session, Evaluation, checkpoint.id, first)
         if row is not None and row.status == WorkStatus.SUCCEEDED:
-            leases.write(session, lease, accuracy=row.accuracy)
+            leases.write(session, lease, **Evaluation.shown(row.accuracy, row.group_accuracy))
 
     retry_transaction(write)
 
@@ -181,7 +181,8 @@ def _record_evaluation(
         leases.held(session, lease)
         if session.get(Evaluation, row_id) is not None:  # as in `Recorder.flush`
             return
-        shown = {"accuracy": columns.get("accuracy")} if config.kind == job.evaluations[0] else {}
+        first = config.kind == job.evaluations[0]
+        shown = Evaluation.shown(columns.get("accuracy"), columns.get("group_accuracy")) if first else {}
         leases.write(session, lease, faults=0, **shown)
         row = Evaluation(
             id=row_id,

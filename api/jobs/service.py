@@ -10,13 +10,15 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Unprocessable
-from api.jobs.schemas import NewJob
+from api.jobs.schemas import JobChanges, NewJob
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.models import Checkpoint, Dataset, Job, OodPool, utc_now
 from store.repositories import checkpoints, jobs, registrations
 from store.repositories.registrations import R
 from store.statuses import RegistrationStatus, WorkStatus
+
+_ADDED = ("notes",)  # fields of a request that earlier versions did not have
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -76,6 +78,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     job = Job(
         name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
         tags=wanted.tags,
+        notes=wanted.notes,
         dataset_id=dataset.id,
         ood_pool_id=None if pool is None else pool.id,
         config=config.model_dump(mode="json"),
@@ -105,6 +108,19 @@ def resolve(settings: dict[str, object]) -> PretrainConfig:
     except ValidationError as error:
         wrong = [{**item, "loc": ("body", "config", *item["loc"])} for item in error.errors()]
         raise RequestValidationError(wrong, body={"config": settings}) from error
+
+
+def change(session: Session, job_id: str, changes: JobChanges) -> Job:
+    """Change what people say about a job. Its settings and results stay.
+
+    Raises:
+        NotFound: there is none.
+    """
+    job = lock(session, job_id)  # its trainer writes other columns of the row
+    for name, value in changes.model_dump(exclude_none=True).items():
+        setattr(job, name, value)
+    session.flush()
+    return job
 
 
 def cancel(session: Session, job_id: str) -> Job:
@@ -170,7 +186,10 @@ def _moved(session: Session, job: Job, moved: bool, rule: str) -> Job:
 
 
 def _fingerprint(wanted: NewJob) -> str:
-    return hashlib.sha256(json.dumps(wanted.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    # A key that an earlier version stored must still fit its request.
+    unsaid = {name for name in _ADDED if getattr(wanted, name) == NewJob.model_fields[name].default}
+    said = wanted.model_dump(mode="json", exclude=unsaid)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _same_request(earlier: Job, fingerprint: str) -> Job:

@@ -119,7 +119,7 @@ def show_first(session: Session, row: Evaluation) -> None:
     """Show this accuracy on the job if it has none. The job's own first probe overrides it."""
     job = session.get_one(Job, row.job_id)
     if job.accuracy is None:
-        job.accuracy = row.accuracy
+        _show(job, row)
 
 
 def is_asked_about() -> ColumnElement[bool]:
@@ -133,4 +133,10 @@ def _show_another(session: Session, deleted: Evaluation) -> None:
     if deleted.accuracy is None or job.accuracy != deleted.accuracy:
         return
     left = latest_by_kind(session, job.id)
-    job.accuracy = next((left[kind].accuracy for kind in (*job.evaluations, *left) if kind in left), None)
+    _show(job, next((left[kind] for kind in (*job.evaluations, *left) if kind in left), None))
+
+
+def _show(job: Job, row: Evaluation | None) -> None:
+    shown = Evaluation.shown(None, None) if row is None else Evaluation.shown(row.accuracy, row.group_accuracy)
+    for name, value in shown.items():
+        setattr(job, name, value)

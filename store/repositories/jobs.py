@@ -26,6 +26,7 @@ class JobFilter:
     sampler: str | None = None
     framework: str | None = None
     tag: str | None = None
+    name: str | None = None  # a part of it
 
 
 def get(session: Session, job_id: str) -> Job | None:
@@ -58,6 +59,8 @@ def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: st
             statement = statement.where(column == value)
     if wanted.tag is not None:
         statement = statement.where(json_list_has(Job.tags, wanted.tag))  # type: ignore[arg-type]
+    if wanted.name is not None:
+        statement = statement.where(Job.name.icontains(wanted.name, autoescape=True))
     return keyset_page(session, statement, Job, order, limit, cursor)
 
 

@@ -168,9 +168,9 @@ def test_one_key_used_at_once_gives_one_job(client: TestClient, rows: Rows) -> N
 
 def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
     dataset = rows.dataset()
-    a = rows.job(dataset, name="a", tags=["x", "grün"], accuracy=0.5)
-    b = rows.job(dataset, name="b", tags=["xy"], accuracy=0.9, status="failed")
-    c = rows.job(name="c", sampler="colt", accuracy=None, status="queued")
+    a = rows.job(dataset, name="a", tags=["x", "grün"], accuracy=0.5, few=0.3, epochs=9)
+    b = rows.job(dataset, name="b", tags=["xy"], accuracy=0.9, few=0.2, epochs=100, status="failed")
+    c = rows.job(name="c", sampler="colt", accuracy=None, epochs=20, status="queued")
 
     def names(**query: object) -> str:
         answer = client.get(f"{API}/jobs", params=query)
@@ -182,6 +182,9 @@ def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
     assert names(order="-name") == "cba"
     assert names(order="-accuracy") == "bac"
     assert names(order="accuracy") == "abc"
+    assert (names(order="-few"), names(order="few")) == ("abc", "bac")
+    assert (names(order="-epochs"), names(order="epochs")) == ("bca", "acb")
+    assert names(order="created") == names(order="created_at") == "abc"
     assert names(status="failed") == "b"
     assert names(dataset_id=dataset.id) == "ba"
     assert names(sampler="colt") == "c"
@@ -195,12 +198,65 @@ def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
     assert {a.id, b.id, c.id} == {item["id"] for item in client.get(f"{API}/jobs").json()["items"]}
 
 
-@pytest.mark.parametrize("order", ["-created_at", "name", "-accuracy", "accuracy"])
+def test_a_part_of_the_name_finds_a_job(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    for name in ("baseline seed 1", "Baseline seed 2", "100% tail", "a_b"):
+        rows.job(dataset, name=name)
+
+    def found(part: str) -> set[str]:
+        return {item["name"] for item in client.get(f"{API}/jobs", params={"name": part}).json()["items"]}
+
+    assert found("line SEED") == {"baseline seed 1", "Baseline seed 2"}
+    assert found("%") == {"100% tail"}
+    assert found("_") == {"a_b"}
+    assert found("nothing") == set()
+    assert pointers(client.get(f"{API}/jobs", params={"name": ""})) == ["?name"]
+
+
+def test_a_job_is_renamed_tagged_and_annotated_in_any_status(client: TestClient, rows: Rows) -> None:
+    job = rows.job(name="a run", tags=["x"], status="running")
+    url = f"{API}/jobs/{job.id}"
+
+    def said(answer: Any) -> tuple[str, list[str], str]:
+        assert answer.status_code == 200, answer.text
+        shown = answer.json()
+        return shown["name"], shown["tags"], shown["notes"]
+
+    assert said(client.get(url)) == ("a run", ["x"], "")
+    notes = "Why: the tail.\nNext: more epochs (übung)."
+    assert said(client.patch(url, json={"name": "baseline", "notes": notes})) == ("baseline", ["x"], notes)
+    assert said(client.patch(url, json={"tags": ["b", "a", "b"]})) == ("baseline", ["b", "a"], notes)
+    assert said(client.patch(url, json={"name": None, "notes": "", "tags": []})) == ("baseline", [], "")
+    assert said(client.patch(url, json={})) == said(client.get(url))
+    assert client.get(url).json()["status"] == "running"
+
+
+def test_changes_of_a_job_are_checked(client: TestClient, rows: Rows) -> None:
+    url = f"{API}/jobs/{rows.job().id}"
+    before = client.get(url).json()
+    for change, where in [
+        ({"name": ""}, ["/name"]),
+        ({"name": "a\u202eb"}, ["/name"]),
+        ({"tags": ["a", ""]}, ["/tags/1"]),
+        ({"tags": [str(number) for number in range(21)]}, ["/tags"]),
+        ({"notes": "x" * 10_001}, ["/notes"]),
+        ({"notes": "a\u202eb"}, ["/notes"]),
+        ({"notes": "\u0000"}, ["/notes"]),
+        ({"note": "x"}, ["/note"]),
+        ({"config": {"epochs": 1}}, ["/config"]),
+    ]:
+        assert pointers(client.patch(url, json=change)) == where, change
+    assert client.get(url).json() == before
+    problem(client.patch(f"{API}/jobs/nothing", json={"name": "x"}), 404)
+
+
+@pytest.mark.parametrize("order", ["-created", "name", "-accuracy", "accuracy", "few", "-epochs"])
 def test_pages_of_every_order_meet(client: TestClient, rows: Rows, order: str) -> None:
     dataset = rows.dataset()
     for number in range(7):
         # Equal names and accuracies, and some without.
-        rows.job(dataset, name=f"n{number // 3}", accuracy=None if number % 3 == 0 else number // 3 / 4)
+        shown = None if number % 3 == 0 else number // 3 / 4
+        rows.job(dataset, name=f"n{number // 3}", accuracy=shown, few=shown, epochs=number // 3)
     everything = [item["id"] for item in client.get(f"{API}/jobs", params={"order": order}).json()["items"]]
     seen: list[str] = []
     cursor: str | None = None
