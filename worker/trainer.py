@@ -16,6 +16,7 @@ from colt_core.data.groups import GroupThresholds
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from colt_core.training.divergence import TrainingDiverged
+from colt_core.training.missing import DeviceMissing
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
@@ -38,7 +39,8 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
 
     Raises:
         WorkFailed: when the loss diverges or a probe cannot run on the data.
-        WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated.
+        WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated, or
+            the GPU is gone.
         LeaseLost: when another worker has the job.
         StopRequested: after SIGTERM. During training, a checkpoint is written first.
     """
@@ -59,6 +61,8 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
                 config, images, pool_images, resume_from=state, should_stop=lambda: interrupt.requested
             ):
                 recorder.record(event)
+        except DeviceMissing as error:  # it was there when the worker started
+            raise WorkBrokeOff(str(error)) from error
         except TrainingDiverged as error:
             recorder.flush()
             raise WorkFailed(f"{error}. {_last_good(job.id)}") from error

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Unprocessable
 from api.jobs.schemas import JobChanges, NewJob
+from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.models import Checkpoint, Dataset, Job, OodPool, utc_now
@@ -18,6 +19,8 @@ from store.repositories import checkpoints, jobs, registrations
 from store.repositories.registrations import R
 from store.statuses import RegistrationStatus, WorkStatus
 
+# What to choose where no worker has the devices for a setting.
+_INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
 _ADDED = ("notes",)  # fields of a request that earlier versions did not have
 
 
@@ -74,7 +77,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         return _same_request(earlier, fingerprint)
     dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
     pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
-    _check_fit(config, wanted, dataset, pool)
+    _check_fit(session, config, wanted, dataset, pool)
     job = Job(
         name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
         tags=wanted.tags,
@@ -209,10 +212,14 @@ def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
     return row
 
 
-def _check_fit(config: PretrainConfig, wanted: NewJob, dataset: Dataset, pool: OodPool | None) -> None:
+def _check_fit(
+    session: Session, config: PretrainConfig, wanted: NewJob, dataset: Dataset, pool: OodPool | None
+) -> None:
     splits, counts = dataset.split_sizes or {}, dataset.class_counts or []
     num_pool = None if pool is None else pool.num_samples
     problems = [(f"/config/{field}", what) for field, what in config.data_problems(splits.get("train", 0), num_pool)]
+    if (lack := lacking(session, config.device, config.num_processes)) is not None:
+        problems.append((f"/config/{lack[0]}", f"{lack[1]}: {_INSTEAD[lack[0]]}, or start a worker that has"))
     if pool is not None and pool.image_size != dataset.image_size:
         sizes = f"its images have {pool.image_size} px, those of the data set {dataset.image_size} px"
         problems.append(("/ood_pool_id", f"{sizes}; register the pool with image_size {dataset.image_size}"))

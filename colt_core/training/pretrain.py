@@ -68,6 +68,7 @@ def pretrain(
     Raises:
         ValueError: at once, if the configuration cannot run on the data, `resume_from` belongs to
             another run, or the process is not one of `num_processes`.
+        DeviceMissing: at once, for device "cuda" without a CUDA device. It is a ValueError.
         RuntimeError: if another process has ended, or was given another checkpoint.
         TrainingDiverged: during the run, if the loss or an embedding is not finite.
     """
