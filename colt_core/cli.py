@@ -51,7 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings by name; a preset fills the rest")
     add_data_options(train)
     train.add_argument("--out", type=Path, default=Path("colt-run"), metavar="DIR", help="results (default: colt-run)")
-    train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="resume from this checkpoint")
+    begins = train.add_mutually_exclusive_group()
+    begins.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="resume this run from its checkpoint")
+    begins.add_argument(
+        "--start-from", type=Path, metavar="CHECKPOINT.pt", help="begin a new run with the weights of another one"
+    )
     train.set_defaults(command=_train)
 
     analyze = commands.add_parser(
@@ -81,8 +85,12 @@ def _train(arguments: argparse.Namespace) -> int:
 
     stop = _Interrupt()
     try:
-        state = None if arguments.resume is None else load_checkpoint(arguments.resume)
-        evaluation = run_to_folder(config, dataset, pool, arguments.out, resume_from=state, should_stop=stop.asked)
+        state, start = (
+            None if path is None else load_checkpoint(path) for path in (arguments.resume, arguments.start_from)
+        )
+        evaluation = run_to_folder(
+            config, dataset, pool, arguments.out, resume_from=state, start_from=start, should_stop=stop.asked
+        )
     except (ValueError, OSError, TrainingDiverged) as error:
         raise Unusable(str(error)) from error
     finally:

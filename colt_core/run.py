@@ -31,12 +31,14 @@ def run_to_folder(
     folder: Path,
     *,
     resume_from: Snapshot | None = None,
+    start_from: Snapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation | None:
     """Pretrain and evaluate, and write the results to a folder.
 
     It writes checkpoint.pt (the latest), evaluation.json (the linear probe) and `metrics.jsonl`.
-    The last has a line for each step, epoch and round; a resumed run appends to it.
+    The last has a line for each step, epoch and round; a resumed run appends to it. `resume_from`,
+    `start_from` and `should_stop` are those of `pretrain`.
 
     Returns:
         The linear probe's result, or None if `should_stop` ended the run. With several processes
@@ -45,14 +47,16 @@ def run_to_folder(
 
     Raises:
         ValueError: if the configuration cannot run on the data, or the data set is too small for
-            the probe. Also if the checkpoint belongs to another run, or the number of processes is
-            not `num_processes`.
+            the probe. Also if the checkpoint belongs to another run or does not fit, or the number
+            of processes is not `num_processes`.
         TrainingDiverged: if the loss is not finite.
     """
     images, _ = dataset.part("train")
     pool_images = None if pool is None else pool.images
     with process_group(config) as ranks:
-        events = pretrain(config, images, pool_images, resume_from=resume_from, should_stop=should_stop)
+        events = pretrain(
+            config, images, pool_images, resume_from=resume_from, start_from=start_from, should_stop=should_stop
+        )
         if ranks.rank > 0:
             for _ in events:
                 pass

@@ -39,10 +39,12 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
     config = PretrainConfig.from_stored(job.config)
     images, _ = dataset.part("train")
     pool_images = None if pool is None else pool.images
-    state = None if row is None else CheckpointFolder(get_artifacts(), job_id).reload(row)
+    checkpoints = CheckpointFolder(get_artifacts(), job_id)
+    state = None if row is None else checkpoints.reload(row)
+    start = checkpoints.start(job) if row is None else None
     with process_group(config, launch(rank, config.num_processes)):
         try:
-            for _ in pretrain(config, images, pool_images, resume_from=state):
+            for _ in pretrain(config, images, pool_images, resume_from=state, start_from=start):
                 pass
         except (TrainingDiverged, *DETERMINISTIC):
             log.exception("the run cannot continue")

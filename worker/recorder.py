@@ -209,7 +209,7 @@ class Recorder:
             dropped[:] = self._checkpoints.record(session, row)
 
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
-        self.flush(write, faults=0)
+        self.flush(write, faults=0, start_checkpoint_id=None)  # from now on the run begins with its own
         try:
             self._checkpoints.delete(dropped)
         except OSError as error:  # training continues without deleting them

@@ -38,7 +38,8 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     """Train the job to its end, run its evaluations and mark it as succeeded.
 
     Raises:
-        WorkFailed: when the loss diverges or a probe cannot run on the data.
+        WorkFailed: when the loss diverges, a probe cannot run on the data, or the checkpoint to begin
+            with is gone.
         WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated, or
             the GPU is gone.
         LeaseLost: when another worker has the job.
@@ -53,12 +54,20 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     images, labels = dataset.part("train")
     checkpoints = CheckpointFolder(get_artifacts(), job.id)
     row, state = checkpoints.last() or (None, None)
+    start = checkpoints.start(job) if row is None else None
     recorder = _begin(lease, job, config, labels, dataset.num_classes, checkpoints, row, state, interrupt)
+    if start is not None:
+        recorder.say(_begins_with(job, config, start))
     pool_images = None if pool is None else pool.images
     with interrupt.deferred(), joined_ranks(config, job.id, None if row is None else row.id):
         try:
             for event in pretrain(
-                config, images, pool_images, resume_from=state, should_stop=lambda: interrupt.requested
+                config,
+                images,
+                pool_images,
+                resume_from=state,
+                start_from=start,
+                should_stop=lambda: interrupt.requested,
             ):
                 recorder.record(event)
         except DeviceMissing as error:  # it was there when the worker started
@@ -105,6 +114,14 @@ def _begin(
         recorder.say(f"the checkpoint of epoch {lost.epoch}, step {lost.step} is missing or damaged: it is not used")
     recorder.say(f"attempt {job.attempts} resumes from epoch {epoch}, step {step}" if row else "training begins")
     return recorder
+
+
+def _begins_with(job: Job, config: PretrainConfig, start: Snapshot) -> str:
+    assert job.start_from is not None
+    whose = f"of epoch {job.start_from['epoch']} of job {job.start_from['job_id']}"
+    same_head = start["config"]["projection_dim"] == config.projection_dim
+    head = "and projection head" if same_head else "alone: the projection head has another size, so it begins anew"
+    return f"with the weights {whose}: backbone {head}"
 
 
 def _last_good(job_id: str) -> str:

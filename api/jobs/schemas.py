@@ -73,6 +73,21 @@ ResolvedConfig = Annotated[
 ]
 
 
+class StartFrom(BaseModel):
+    """Where a run gets its initial weights from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    checkpoint_id: str = Field(min_length=1, max_length=64, description="A checkpoint of any job.")
+
+
+class StartedFrom(StartFrom):
+    """The checkpoint whose weights a run began, or will begin, with."""
+
+    job_id: str = Field(description="The checkpoint's job. It may have been deleted since.")
+    epoch: int = Field(description="Finished epochs in the checkpoint.")
+
+
 class NewJob(BaseModel):
     """A pretraining run to queue. Only `dataset_id` is required."""
 
@@ -96,6 +111,12 @@ class NewJob(BaseModel):
     dataset_id: str = Field(min_length=1, max_length=64)
     ood_pool_id: str | None = Field(None, min_length=1, max_length=64)
     config: PartialConfig = Field(default_factory=dict)
+    start_from: StartFrom | None = Field(
+        None,
+        description="A new run that begins with the weights of a checkpoint: of its backbone, and of its projection "
+        "head if `projection_dim` is the same. `backbone`, `width` and `stem` must be those of its job. All else "
+        "begins anew, and the data may be others.",
+    )
     evaluations: Annotated[list[ProbeName], AfterValidator(_once_each)] = Field(
         ["linear"], max_length=len(probes), description="Probes to run on the last checkpoint."
     )
@@ -145,6 +166,7 @@ class JobInfo(BaseModel):
     dataset_id: str
     ood_pool_id: str | None
     config: ResolvedConfig
+    start_from: StartedFrom | None = Field(description="Null: random weights.")
     evaluations: list[ProbeName]
     progress: Progress
     compute: Compute | None = Field(description="As of the last start. Null before the first.")

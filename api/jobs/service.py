@@ -21,7 +21,7 @@ from store.statuses import RegistrationStatus, WorkStatus
 
 # What to choose where no worker has the devices for a setting.
 _INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
-_ADDED = ("notes",)  # fields of a request that earlier versions did not have
+_ADDED = ("notes", "start_from")  # fields of a request that earlier versions did not have
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -77,7 +77,8 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         return _same_request(earlier, fingerprint)
     dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
     pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
-    _check_fit(session, config, wanted, dataset, pool)
+    start = None if wanted.start_from is None else _start(session, wanted.start_from.checkpoint_id)
+    _check_fit(session, config, wanted, dataset, pool, start)
     job = Job(
         name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
         tags=wanted.tags,
@@ -88,6 +89,8 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         framework=config.framework.kind,
         sampler=config.sampler.kind,
         evaluations=wanted.evaluations,
+        start_checkpoint_id=None if start is None else start.id,
+        start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
         epochs=config.epochs,
         idempotency_key=idempotency_key,
         request_sha256=fingerprint,
@@ -95,7 +98,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     if not jobs.add(session, job):
         if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
             return _same_request(earlier, fingerprint)
-        raise Conflict("The data set or OOD pool was deleted in the meantime.")
+        raise Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
     return job
 
 
@@ -167,7 +170,12 @@ def remove(session: Session, job_id: str) -> str:
         NotFound, Conflict
     """
     job = find(session, job_id)
-    if not jobs.remove(session, job_id):
+    try:
+        removed = jobs.remove(session, job_id)
+    except jobs.StillNeeded as error:
+        needing = f"The job '{error}' is to begin with a checkpoint of this job, and has none of its own yet"
+        raise Conflict(f"{needing}. Delete that job first, or wait until it has begun.") from error
+    if not removed:
         session.refresh(job)
         cancelling = job.status == WorkStatus.CANCELLING
         advice = "delete it once it is cancelled" if cancelling else "cancel it first, then delete it"
@@ -212,12 +220,37 @@ def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
     return row
 
 
+def _start(session: Session, checkpoint_id: str) -> Checkpoint:
+    """The checkpoint to begin with. Its job is locked, so that its trainer does not drop it.
+
+    Raises:
+        Unprocessable: there is none.
+    """
+    named = checkpoints.get(session, checkpoint_id)
+    if named is not None:
+        jobs.lock(session, named.job_id)
+        session.expire(named)  # its trainer may have dropped it before
+        named = checkpoints.get(session, checkpoint_id)
+    if named is None:
+        listed = "GET /jobs/ID/checkpoints lists those of a job"
+        raise Unprocessable(("/start_from/checkpoint_id", f"there is no such checkpoint; {listed}"))
+    return named
+
+
 def _check_fit(
-    session: Session, config: PretrainConfig, wanted: NewJob, dataset: Dataset, pool: OodPool | None
+    session: Session,
+    config: PretrainConfig,
+    wanted: NewJob,
+    dataset: Dataset,
+    pool: OodPool | None,
+    start: Checkpoint | None,
 ) -> None:
     splits, counts = dataset.split_sizes or {}, dataset.class_counts or []
     num_pool = None if pool is None else pool.num_samples
     problems = [(f"/config/{field}", what) for field, what in config.data_problems(splits.get("train", 0), num_pool)]
+    if start is not None:
+        trained = PretrainConfig.from_stored(find(session, start.job_id).config)
+        problems += [(f"/config/{field}", what) for field, what in config.encoder_problems(trained)]
     if (lack := lacking(session, config.device, config.num_processes)) is not None:
         problems.append((f"/config/{lack[0]}", f"{lack[1]}: {_INSTEAD[lack[0]]}, or start a worker that has"))
     if pool is not None and pool.image_size != dataset.image_size:

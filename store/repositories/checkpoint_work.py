@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from colt_core.tagged import TaggedSettings
 from store.leases import lock_job_of
@@ -123,8 +123,15 @@ def show_first(session: Session, row: Evaluation) -> None:
 
 
 def is_asked_about() -> ColumnElement[bool]:
-    """SQL condition: a checkpoint has evaluations or analyses, which would be deleted with it."""
-    return or_(*(exists().where(model.checkpoint_id == Checkpoint.id) for model in leased_models(CheckpointWork)))
+    """SQL condition: a checkpoint must stay.
+
+    It has evaluations or analyses, which would be deleted with it, or another job is to begin with
+    it.
+    """
+    asked = (exists().where(model.checkpoint_id == Checkpoint.id) for model in leased_models(CheckpointWork))
+    # An alias, since the query around it may be of this job's own row.
+    waiting = aliased(Job)
+    return or_(*asked, exists().where(waiting.start_checkpoint_id == Checkpoint.id))
 
 
 def _show_another(session: Session, deleted: Evaluation) -> None:

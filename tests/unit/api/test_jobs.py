@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from store import leases
 from store.database import reading, writing
-from store.models import Dataset, Job, JobEvent, OodPool
-from store.repositories import jobs, profile
+from store.models import Checkpoint, Dataset, Job, JobEvent, OodPool
+from store.repositories import jobs, profile, recording
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
@@ -430,3 +430,65 @@ def test_values_that_no_database_takes(client: TestClient, rows: Rows) -> None:
         problem(client.get(f"{API}/jobs/{job.id}/{path}"), 422)
     problem(client.get(f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": "9" * 30}), 422)
     problem(client.get(f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": "x"}), 422)
+
+
+def starting(client: TestClient, dataset: Dataset, checkpoint_id: str, **config: Any) -> Any:
+    body = {"dataset_id": dataset.id, "config": SMALL | config, "start_from": {"checkpoint_id": checkpoint_id}}
+    return client.post(f"{API}/jobs", json=body)
+
+
+def test_a_job_begins_with_the_checkpoint_of_another(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    source = rows.job(dataset)
+    checkpoint = rows.checkpoint(source, 7)
+    answer = starting(client, dataset, checkpoint.id, epochs=5)
+    assert answer.status_code == 202, answer.text
+    shown = client.get(answer.headers["location"]).json()
+    assert shown["start_from"] == {"checkpoint_id": checkpoint.id, "job_id": source.id, "epoch": 7}
+    assert shown["progress"]["epochs"] == 5
+    assert client.get(f"{API}/jobs/{source.id}").json()["start_from"] is None
+
+    assert pointers(starting(client, dataset, "nothing")) == ["/start_from/checkpoint_id"]
+    assert pointers(starting(client, dataset, "")) == ["/start_from/checkpoint_id"]
+    misfit = starting(client, dataset, checkpoint.id, width=32, stem="cifar", backbone="resnet18")
+    assert pointers(misfit) == ["/config/backbone", "/config/width", "/config/stem"]
+    assert "set 'resnet10'" in str(problem(misfit, 422)["detail"])
+    with writing() as session:
+        session.get_one(Checkpoint, checkpoint.id).sha256 = ""  # damaged
+    assert pointers(starting(client, dataset, checkpoint.id)) == ["/start_from/checkpoint_id"]
+
+
+def test_a_job_stays_as_long_as_another_is_to_begin_with_its_checkpoint(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    source = rows.job(dataset)
+    url = f"{API}/jobs/{source.id}"
+    for end in ("begins", "is deleted"):
+        checkpoint = rows.checkpoint(source, 7)
+        further = starting(client, dataset, checkpoint.id).json()["id"]
+        told = str(problem(client.delete(url), 409)["detail"])
+        assert "'simclr-none on animals'" in told and "Delete that job first" in told
+        if end == "begins":
+            with writing() as session:
+                session.get_one(Job, further).start_checkpoint_id = None
+        else:
+            assert client.delete(f"{API}/jobs/{further}").status_code == 204
+    assert client.delete(url).status_code == 204
+    (left,) = client.get(f"{API}/jobs").json()["items"]
+    assert left["start_from"]["job_id"] == source.id  # it says where its weights came from all the same
+
+
+def test_a_checkpoint_that_a_job_is_to_begin_with_is_kept(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    source = rows.job(dataset)
+    wanted = rows.checkpoint(source, 1)
+    rows.checkpoint(source, 2)
+    further = starting(client, dataset, wanted.id).json()["id"]
+    with writing() as session:
+        assert recording.drop_old_checkpoints(session, source.id, keep=1) == []
+    with writing() as session:  # the run comes to the same state again, after a crash
+        same = Checkpoint(id="again", job_id=source.id, epoch=1, step=1, artifact=wanted.artifact, bytes=1, sha256="s")
+        assert recording.replace_checkpoint(session, same) == [wanted.artifact]
+        assert session.get_one(Job, further).start_checkpoint_id == "again"
+        session.get_one(Job, further).start_checkpoint_id = None
+        session.flush()
+        assert recording.drop_old_checkpoints(session, source.id, keep=1) == [wanted.artifact]
