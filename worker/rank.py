@@ -9,6 +9,7 @@ import logging
 import sys
 
 from colt_core.config import PretrainConfig
+from colt_core.data.dataset import training_part
 from colt_core.distributed import process_group
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.pretrain import pretrain
@@ -37,7 +38,7 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
         row = session.get_one(Checkpoint, checkpoint_id) if checkpoint_id else None
     dataset, pool = reload_data(job)
     config = PretrainConfig.from_stored(job.config)
-    images, _ = dataset.part("train")
+    images, _ = training_part(dataset)
     pool_images = None if pool is None else pool.images
     checkpoints = CheckpointFolder(get_artifacts(), job_id)
     state = None if row is None else checkpoints.reload(row)

@@ -43,9 +43,9 @@ class Recorder:
     Args:
         lease: the lease on the job.
         config: the job's configuration.
-        labels: (N,) classes of the training images, 0..C-1. They are only recorded; training does
-            not use them.
-        num_classes: C.
+        labels: (N,) classes of the training images, 0..C-1; None without labels. They are only
+            recorded; training does not use them.
+        num_classes: C; 0 without labels.
         checkpoints: the job's checkpoints.
         epoch: number of epochs already finished.
         previous: indices of the OOD images that the last round before this attempt picked; empty
@@ -57,7 +57,7 @@ class Recorder:
         self,
         lease: Lease,
         config: PretrainConfig,
-        labels: NDArray[np.int64],
+        labels: NDArray[np.int64] | None,
         num_classes: int,
         checkpoints: CheckpointFolder,
         *,

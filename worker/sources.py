@@ -48,9 +48,9 @@ def open_dataset_source(
 
 
 def open_pool_source(
-    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, limits: Limits
+    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource | DatasetSampleSource, limits: Limits
 ) -> UnlabelledSource:
-    """Open the source of an OOD pool.
+    """Open the source of an OOD pool, or of a data set without labels.
 
     Raises:
         DataError: when the source is missing, not allowed, or cannot be used.
@@ -65,6 +65,8 @@ def open_pool_source(
             return torchvision_unlabelled(source.name, _torchvision_folder(), download=source.download)
         case PoolSampleSource():
             return sample_unlabelled(source.name)
+        case DatasetSampleSource():
+            return UnlabelledSource(sample_labelled(source.name).images)
 
 
 def uploaded_file(upload_id: str) -> Path:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from api import registration
 from api.checkpoint_work import service
 from api.evaluations.schemas import NewEvaluation
 from api.http.errors import Unprocessable
+from api.jobs.service import evaluation_problem
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.models import Dataset, Evaluation, Job
@@ -23,6 +25,11 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
 
     def settle(job: Job, dataset: Dataset) -> ProbeSettings:
         config = wanted.settings
+        if job.evaluation_dataset_id is not None:
+            dataset = registration.find(session, Dataset, job.evaluation_dataset_id)
+        if (lack := evaluation_problem(dataset)) is not None:
+            named = "Submit a job that names an evaluation_dataset_id; it can start from this job's checkpoint"
+            raise Unprocessable(("/kind", f"{lack}. {named}"))
         if config.group_thresholds is None:
             thresholds = PretrainConfig.from_stored(job.config).group_thresholds
             config = config.model_copy(update={"group_thresholds": thresholds})

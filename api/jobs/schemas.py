@@ -110,12 +110,20 @@ class NewJob(BaseModel):
     notes: Notes = Field("", description="Text for people, of several lines if need be.")
     dataset_id: str = Field(min_length=1, max_length=64)
     ood_pool_id: str | None = Field(None, min_length=1, max_length=64)
+    evaluation_dataset_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="A data set with labels and a test part to evaluate on, with images of the same size. Its own "
+        "training counts group its classes. Default: `dataset_id`. Without labels there, name one or ask for no "
+        "`evaluations`.",
+    )
     config: PartialConfig = Field(default_factory=dict)
     start_from: StartFrom | None = Field(
         None,
         description="A new run that begins with the weights of a checkpoint: of its backbone, and of its projection "
         "head if `projection_dim` is the same. `backbone`, `width` and `stem` must be those of its job. All else "
-        "begins anew, and the data may be others.",
+        "is new, and the data may be others.",
     )
     evaluations: Annotated[list[ProbeName], AfterValidator(_once_each)] = Field(
         ["linear"], max_length=len(probes), description="Probes to run on the last checkpoint."
@@ -165,6 +173,7 @@ class JobInfo(BaseModel):
     status: WorkStatus
     dataset_id: str
     ood_pool_id: str | None
+    evaluation_dataset_id: str | None = Field(description="Null: evaluated on `dataset_id`.")
     config: ResolvedConfig
     start_from: StartedFrom | None = Field(description="Null: random weights.")
     evaluations: list[ProbeName]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -14,14 +15,14 @@ from api.jobs.schemas import JobChanges, NewJob
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
-from store.models import Checkpoint, Dataset, Job, OodPool, utc_now
+from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
 from store.repositories import checkpoints, jobs, registrations
 from store.repositories.registrations import R
 from store.statuses import RegistrationStatus, WorkStatus
 
 # What to choose where no worker has the devices for a setting.
 _INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
-_ADDED = ("notes", "start_from")  # fields of a request that earlier versions did not have
+_ADDED = ("notes", "start_from", "evaluation_dataset_id")  # fields of a request that earlier versions did not have
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -77,14 +78,24 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         return _same_request(earlier, fingerprint)
     dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
     pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
+    evaluated = dataset
+    if wanted.evaluation_dataset_id is not None:
+        evaluated = _ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
     start = None if wanted.start_from is None else _start(session, wanted.start_from.checkpoint_id)
-    _check_fit(session, config, wanted, dataset, pool, start)
+    problems = [
+        *_misfits(config, dataset, pool),
+        *_misfits_of_start_and_workers(session, config, start),
+        *_misfits_of_evaluations(wanted, dataset, evaluated),
+    ]
+    if problems:
+        raise Unprocessable(*problems)
     job = Job(
         name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
         tags=wanted.tags,
         notes=wanted.notes,
         dataset_id=dataset.id,
         ood_pool_id=None if pool is None else pool.id,
+        evaluation_dataset_id=wanted.evaluation_dataset_id,
         config=config.model_dump(mode="json"),
         framework=config.framework.kind,
         sampler=config.sampler.kind,
@@ -237,28 +248,48 @@ def _start(session: Session, checkpoint_id: str) -> Checkpoint:
     return named
 
 
-def _check_fit(
-    session: Session,
-    config: PretrainConfig,
-    wanted: NewJob,
-    dataset: Dataset,
-    pool: OodPool | None,
-    start: Checkpoint | None,
-) -> None:
-    splits, counts = dataset.split_sizes or {}, dataset.class_counts or []
+def evaluation_problem(dataset: Dataset) -> str | None:
+    """Why no probe can be run on a ready data set; None if one can."""
+    if dataset.can_evaluate:
+        return None
+    return f"'{dataset.name}' has no {'test part' if dataset.labels else 'labels'} to evaluate with"
+
+
+def _misfits(config: PretrainConfig, dataset: Dataset, pool: OodPool | None) -> Iterator[tuple[str, str]]:
     num_pool = None if pool is None else pool.num_samples
-    problems = [(f"/config/{field}", what) for field, what in config.data_problems(splits.get("train", 0), num_pool)]
+    for field, what in config.data_problems((dataset.split_sizes or {}).get("train", 0), num_pool):
+        yield f"/config/{field}", what
+    if pool is not None and pool.image_size != dataset.image_size:
+        yield "/ood_pool_id", _other_size("pool", pool, dataset)
+
+
+def _misfits_of_start_and_workers(
+    session: Session, config: PretrainConfig, start: Checkpoint | None
+) -> Iterator[tuple[str, str]]:
     if start is not None:
         trained = PretrainConfig.from_stored(find(session, start.job_id).config)
-        problems += [(f"/config/{field}", what) for field, what in config.encoder_problems(trained)]
+        for field, what in config.encoder_problems(trained):
+            yield f"/config/{field}", what
     if (lack := lacking(session, config.device, config.num_processes)) is not None:
-        problems.append((f"/config/{lack[0]}", f"{lack[1]}: {_INSTEAD[lack[0]]}, or start a worker that has"))
-    if pool is not None and pool.image_size != dataset.image_size:
-        sizes = f"its images have {pool.image_size} px, those of the data set {dataset.image_size} px"
-        problems.append(("/ood_pool_id", f"{sizes}; register the pool with image_size {dataset.image_size}"))
+        setting, what = lack
+        yield f"/config/{setting}", f"{what}: {_INSTEAD[setting]}, or start a worker that has"
+
+
+def _misfits_of_evaluations(wanted: NewJob, dataset: Dataset, evaluated: Dataset) -> Iterator[tuple[str, str]]:
+    if evaluated.image_size != dataset.image_size:
+        yield "/evaluation_dataset_id", _other_size("data set", evaluated, dataset)
+    lack = evaluation_problem(evaluated)
+    if lack is not None and (wanted.evaluations or wanted.evaluation_dataset_id is not None):
+        instead = "name a data set with labels and a test part, or ask for no evaluations"
+        yield "/evaluation_dataset_id", f"{lack}: {instead}"
+        return
+    counts, splits = evaluated.class_counts or [], evaluated.split_sizes or {}
     for position, kind in enumerate(wanted.evaluations):
-        probe = ProbeSettings(kind=kind)
-        if (problem := probe.problem(counts, splits.get("probe", 0), splits.get("val", 0))) is not None:
-            problems.append((f"/evaluations/{position}", problem[1]))
-    if problems:
-        raise Unprocessable(*problems)
+        problem = ProbeSettings(kind=kind).problem(counts, splits.get("probe", 0), splits.get("val", 0))
+        if problem is not None:
+            yield f"/evaluations/{position}", problem[1]
+
+
+def _other_size(noun: str, row: Registered, dataset: Dataset) -> str:
+    sizes = f"its images have {row.image_size} px, those of the data set {dataset.image_size} px"
+    return f"{sizes}; register the {noun} with image_size {dataset.image_size}"

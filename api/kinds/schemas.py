@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from colt_core.analyses.kinds import AnalysisSettings
 from colt_core.kinds import Settings
 
 
@@ -28,6 +29,15 @@ class Kind(BaseModel):
             summary=settings.summary(),
             settings=schema,
         )
+
+
+class AnalysisKind(Kind):
+    needs_labels: bool = Field(description="Whether it is refused for jobs on images without labels.")
+
+    @classmethod
+    def of(cls, settings: type[Settings]) -> Self:
+        assert issubclass(settings, AnalysisSettings)
+        return cls(**dict(Kind.of(settings)), needs_labels=not settings.without_labels)
 
 
 class Preset(BaseModel):
@@ -58,7 +68,7 @@ class Kinds(BaseModel):
     frameworks: list[Kind]
     samplers: list[Kind]
     probes: list[Kind]
-    analyses: list[Kind]
+    analyses: list[AnalysisKind]
     presets: list[Preset]
     sources: list[Source]
     layouts: list[str] = Field(description="How images may be arranged in a folder or file.")

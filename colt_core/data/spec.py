@@ -6,9 +6,9 @@ can check a request without loading them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationInfo, field_validator, model_validator
 
 MAX_INDICES = 2**31
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -114,11 +114,24 @@ class DatasetSpec(_Model):
     """How a labelled source becomes a data set."""
 
     image_size: ImageSize | None = Field(None, description="None: all images are squares of one size already.")
+    labels: bool = Field(
+        True,
+        strict=True,
+        description="false: images alone, in any arrangement, to pretrain on. All of them are the training part.",
+    )
     long_tail: LongTail | None = None
     test_fraction: float = Field(
         0.2, gt=0, lt=1, description="Share of each class to cut if the source has no test part."
     )
     seed: Seed = 0
+
+    @field_validator("long_tail", "test_fraction")
+    @classmethod
+    def _by_class(cls, value: Any, info: ValidationInfo) -> Any:
+        """Runs for given values alone."""
+        if value is not None and info.data.get("labels") is False:
+            raise ValueError("needs labels, as it cuts by class: leave it out, or register the images with labels")
+        return value
 
 
 class PoolSpec(_Model):

@@ -83,6 +83,19 @@ class Dataset(Registered, Base):
     split_sizes: Mapped[dict[str, Any] | None]
     groups: Mapped[dict[str, Any] | None]
 
+    @property
+    def labels(self) -> bool:
+        """Whether the images have labels.
+
+        Without them there are no classes, and all images are the training part.
+        """
+        return bool(self.spec.get("labels", True))
+
+    @property
+    def can_evaluate(self) -> bool:
+        """Whether probes can use it: it is ready, with labels and a test part."""
+        return self.labels and (self.split_sizes or {}).get("test", 0) > 0
+
 
 class OodPool(Registered, Base):
     __tablename__ = "ood_pools"

@@ -39,9 +39,7 @@ class Job(Queued, Base):
     # The checkpoint whose weights the run begins with, for people: checkpoint_id, job_id, epoch.
     start_from: Mapped[dict[str, Any] | None]
     # The same checkpoint, until the run has one of its own and needs this one no more.
-    start_checkpoint_id: Mapped[str | None] = mapped_column(
-        ForeignKey("checkpoints.id", use_alter=True), index=True
-    )
+    start_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
 
     queued_at: Mapped[dt.datetime | None] = mapped_column(
         default=utc_now
@@ -63,6 +61,11 @@ class Job(Queued, Base):
     last_write: Mapped[str | None]  # id of the run's last committed transaction, see Recorder.flush
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[str | None]
+
+    @property
+    def evaluated_on(self) -> str:
+        """The id of the data set that its evaluations use."""
+        return self.evaluation_dataset_id or self.dataset_id
 
     @classmethod
     def waiting_since(cls) -> SQLColumnExpression[dt.datetime]:
