@@ -67,7 +67,8 @@ export interface paths {
          * @description Register a labelled image data set and optionally cut a long-tailed training part from it.
          *
          *     A folder or archive must be laid out as `[train|val|test/]CLASS/IMAGE`. A worker reads it. Poll
-         *     the address in `Location` until the status is `ready` or `failed`.
+         *     the address in `Location` until the status is `ready` or `failed`. With `labels: false` it is
+         *     images alone, as for a pool.
          */
         post: operations["register_dataset"];
         delete?: never;
@@ -276,7 +277,11 @@ export interface paths {
         delete: operations["delete_job"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Job
+         * @description Rename a job, or change its tags and notes, in any status.
+         */
+        patch: operations["change_job"];
         trace?: never;
     };
     "/api/v1/jobs/{job_id}/cancel": {
@@ -762,7 +767,7 @@ export interface paths {
         };
         /**
          * Compare Jobs
-         * @description Compare jobs: their different settings, accuracy by class and group, and curves.
+         * @description Compare jobs: their different settings and data, accuracy by class and group, and curves.
          */
         get: operations["compare_jobs"];
         put?: never;
@@ -1007,6 +1012,30 @@ export interface components {
             /** Finished At */
             finished_at: string | null;
         };
+        /** AnalysisKind */
+        AnalysisKind: {
+            /**
+             * Kind
+             * @description Its name in requests.
+             */
+            kind: string;
+            /** Title */
+            title: string;
+            /** Summary */
+            summary: string;
+            /**
+             * Settings
+             * @description JSON schema of its own settings, which not every kind reads.
+             */
+            settings: {
+                [key: string]: unknown;
+            };
+            /**
+             * Needs Labels
+             * @description Whether it is refused for jobs on images without labels.
+             */
+            needs_labels: boolean;
+        };
         /**
          * AnalysisWithResult
          * @description An analysis with its result.
@@ -1181,9 +1210,9 @@ export interface components {
             budget: number;
             /**
              * Class Counts
-             * @description Number of its images, by class.
+             * @description Number of its images, by class. Null if the data set has no labels.
              */
-            class_counts: number[];
+            class_counts: number[] | null;
         };
         /** ClusterMinority */
         ClusterMinority: {
@@ -1250,11 +1279,28 @@ export interface components {
             jobs: components["schemas"]["JobInfo"][];
             /**
              * Differences
-             * @description Settings that differ between the jobs, with the value of each job.
+             * @description Settings that differ between the jobs, with the value of each job. `start_from` counts as one.
              */
             differences: {
                 [key: string]: unknown[];
             };
+            /**
+             * Same Data
+             * @description Whether all jobs train and are evaluated on the same images, and those that pick OOD images pick from the same pool.
+             */
+            same_data: boolean;
+            /**
+             * Data Differences
+             * @description What differs in their data sets and pools, with the value of each job. Empty if `same_data`.
+             */
+            data_differences: {
+                [key: string]: unknown[];
+            };
+            /**
+             * Warnings
+             * @description What to know before drawing a conclusion from the comparison.
+             */
+            warnings: components["schemas"]["DataWarning"][];
             /**
              * Evaluations
              * @description By kind of probe: each job's latest succeeded evaluation, or null.
@@ -1428,6 +1474,16 @@ export interface components {
             progress: number;
             problem: components["schemas"]["RegistrationProblem"] | null;
             /**
+             * Labels
+             * @description Whether the images have labels. If not, all that is about classes is null.
+             */
+            labels: boolean;
+            /**
+             * Can Evaluate
+             * @description Whether jobs can be evaluated on it: it is ready, with labels and a test part.
+             */
+            can_evaluate: boolean;
+            /**
              * Num Samples
              * @description Images of all parts.
              */
@@ -1475,10 +1531,13 @@ export interface components {
              * @description Position in the whole data set. The training part comes first.
              */
             index: number;
-            /** Label */
-            label: number;
+            /**
+             * Label
+             * @description Null if the data set has no labels.
+             */
+            label: number | null;
             /** Class Name */
-            class_name: string;
+            class_name: string | null;
             /**
              * Split
              * @enum {string}
@@ -1500,6 +1559,19 @@ export interface components {
              * @constant
              */
             name: "digits";
+        };
+        /**
+         * DevicesInfo
+         * @description What a worker's machine computes with.
+         */
+        DevicesInfo: {
+            /** Cpu Cores */
+            cpu_cores: number;
+            /**
+             * Cuda
+             * @description The name of each CUDA device. Jobs with `device: cuda` need one.
+             */
+            cuda: string[];
         };
         /**
          * EvaluationInfo
@@ -1588,9 +1660,9 @@ export interface components {
             y: number[];
             /**
              * Label
-             * @description Class of an ID image; -1 for an OOD image.
+             * @description Class of an ID image; null if the data set has no labels. -1 for an OOD image.
              */
-            label: number[];
+            label: (number | null)[];
             /**
              * Tailness
              * @description Tailness of an ID image; null for an OOD image.
@@ -1739,11 +1811,11 @@ export interface components {
             index: number;
             /**
              * Label
-             * @description Shown for analysis only; training uses no labels.
+             * @description Shown for analysis only; training uses no labels. Null if the data set has none.
              */
-            label: number;
+            label: number | null;
             /** Class Name */
-            class_name: string;
+            class_name: string | null;
             /** Tailness */
             tailness: number;
         };
@@ -1751,10 +1823,13 @@ export interface components {
         IdSampleDetail: {
             /** Index */
             index: number;
-            /** Label */
-            label: number;
+            /**
+             * Label
+             * @description Null if the data set has no labels.
+             */
+            label: number | null;
             /** Class Name */
-            class_name: string;
+            class_name: string | null;
             /**
              * Tailness
              * @description The latest value. Null before the first epoch has ended.
@@ -1783,6 +1858,28 @@ export interface components {
             round: number | null;
         };
         /**
+         * JobChanges
+         * @description What people say about a job. What is missing or null stays as it is.
+         * @example {
+         *       "name": "baseline, seed 1",
+         *       "notes": "",
+         *       "tags": [
+         *         "paper"
+         *       ]
+         *     }
+         */
+        JobChanges: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Tags
+             * @description Replaces all tags.
+             */
+            tags?: string[] | null;
+            /** Notes */
+            notes?: string | null;
+        };
+        /**
          * JobInfo
          * @description A job with its latest values.
          */
@@ -1793,11 +1890,18 @@ export interface components {
             name: string;
             /** Tags */
             tags: string[];
+            /** Notes */
+            notes: string;
             status: components["schemas"]["WorkStatus"];
             /** Dataset Id */
             dataset_id: string;
             /** Ood Pool Id */
             ood_pool_id: string | null;
+            /**
+             * Evaluation Dataset Id
+             * @description Null: evaluated on `dataset_id`.
+             */
+            evaluation_dataset_id: string | null;
             /**
              * ResolvedConfig
              * @description All settings that the run reads, with their values.
@@ -2130,6 +2234,8 @@ export interface components {
                  */
                 checkpoint_interval: number;
             };
+            /** @description Null: random weights. */
+            start_from: components["schemas"]["StartedFrom"] | null;
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
             progress: components["schemas"]["Progress"];
@@ -2157,6 +2263,11 @@ export interface components {
              * @description Accuracy in the first of its `evaluations`, 0..1.
              */
             accuracy: number | null;
+            /**
+             * Few
+             * @description Mean accuracy of the Few classes in the same evaluation.
+             */
+            few: number | null;
             /**
              * Created At
              * Format: date-time
@@ -2201,7 +2312,7 @@ export interface components {
             /** Probes */
             probes: components["schemas"]["Kind"][];
             /** Analyses */
-            analyses: components["schemas"]["Kind"][];
+            analyses: components["schemas"]["AnalysisKind"][];
             /** Presets */
             presets: components["schemas"]["Preset"][];
             /** Sources */
@@ -2490,7 +2601,7 @@ export interface components {
         };
         /**
          * NewDataset
-         * @description A labelled image data set to register, and how to cut it.
+         * @description An image data set to register, and how to cut it.
          * @example {
          *       "image_size": 32,
          *       "long_tail": {
@@ -2511,6 +2622,12 @@ export interface components {
              * @description None: all images are squares of one size already.
              */
             image_size?: number | null;
+            /**
+             * Labels
+             * @description false: images alone, in any arrangement, to pretrain on. All of them are the training part.
+             * @default true
+             */
+            labels?: boolean;
             long_tail?: components["schemas"]["LongTail"] | null;
             /**
              * Test Fraction
@@ -2646,10 +2763,21 @@ export interface components {
              * @default []
              */
             tags?: string[];
+            /**
+             * Notes
+             * @description Text for people, of several lines if need be.
+             * @default
+             */
+            notes?: string;
             /** Dataset Id */
             dataset_id: string;
             /** Ood Pool Id */
             ood_pool_id?: string | null;
+            /**
+             * Evaluation Dataset Id
+             * @description A data set with labels and a test part to evaluate on, with images of the same size. Its own training counts group its classes. Default: `dataset_id`. Without labels there, name one or ask for no `evaluations`.
+             */
+            evaluation_dataset_id?: string | null;
             /**
              * PartialConfig
              * @description Every setting is optional. Missing ones come from the `preset`, then from the defaults. A setting that only other frameworks or samplers read is refused.
@@ -2982,6 +3110,8 @@ export interface components {
                  */
                 checkpoint_interval?: number;
             };
+            /** @description A new run that begins with the weights of a checkpoint: of its backbone, and of its projection head if `projection_dim` is the same. `backbone`, `width` and `stem` must be those of its job. All else is new, and the data may be others. */
+            start_from?: components["schemas"]["StartFrom"] | null;
             /**
              * Evaluations
              * @description Probes to run on the last checkpoint.
@@ -3731,6 +3861,38 @@ export interface components {
              */
             test?: number;
         };
+        /**
+         * StartFrom
+         * @description Where a run gets its initial weights from.
+         */
+        StartFrom: {
+            /**
+             * Checkpoint Id
+             * @description A checkpoint of any job.
+             */
+            checkpoint_id: string;
+        };
+        /**
+         * StartedFrom
+         * @description The checkpoint whose weights a run began, or will begin, with.
+         */
+        StartedFrom: {
+            /**
+             * Checkpoint Id
+             * @description A checkpoint of any job.
+             */
+            checkpoint_id: string;
+            /**
+             * Job Id
+             * @description The checkpoint's job. It may have been deleted since.
+             */
+            job_id: string;
+            /**
+             * Epoch
+             * @description Finished epochs in the checkpoint.
+             */
+            epoch: number;
+        };
         /** TailShare */
         TailShare: {
             /**
@@ -3829,9 +3991,9 @@ export interface components {
             uniformity: number;
             /**
              * By Class
-             * @description Over the pairs of each class. Null with fewer than two images.
+             * @description Over the pairs of each class. Null with fewer than two images. Null as a whole without labels.
              */
-            by_class: (number | null)[];
+            by_class: (number | null)[] | null;
             /** Num Samples */
             num_samples: number;
         };
@@ -3940,6 +4102,8 @@ export interface components {
              * @description Seconds since its last heartbeat.
              */
             silent_seconds: number;
+            /** @description Null: not reported, by a worker of an earlier version. */
+            devices: components["schemas"]["DevicesInfo"] | null;
             /** Works On */
             works_on: components["schemas"]["Work"][];
         };
@@ -5414,8 +5578,10 @@ export interface operations {
                 sampler?: ("none" | "random" | "mak" | "colt") | null;
                 framework?: ("simclr" | "sdclr" | "bcl" | "moco") | null;
                 tag?: string | null;
-                /** @description A leading `-` sorts in descending order. */
-                order?: "-created_at" | "created_at" | "-name" | "name" | "-accuracy" | "accuracy" | "-loss" | "loss" | "-status" | "status";
+                /** @description A part of the name. A to Z match in either case. */
+                name?: string | null;
+                /** @description A leading `-` sorts in descending order. Jobs without the value come last in both. */
+                order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-status" | "status";
                 /** @description Most items on a page. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
@@ -5777,6 +5943,131 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8157,6 +8448,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
@@ -8737,6 +9037,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too Many Requests */
             429: {
                 headers: {
@@ -8921,6 +9230,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too Many Requests */
             429: {
                 headers: {
@@ -8977,6 +9295,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -9024,6 +9351,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -9062,6 +9398,15 @@ export interface operations {
             };
             /** @description Bad Request */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
