@@ -25,6 +25,7 @@ from api.http.docs import routes as docs
 from api.http.frontend import PageRules
 from api.http.requests import Requests
 from api.http.security import Security
+from api.http.unexpected import refuse_unexpected
 from api.http.unread import CloseUnread
 from api.jobs import routes as jobs
 from api.jobs.feed import EventFeed
@@ -60,6 +61,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=openapi.operation_id,
+        dependencies=[Depends(refuse_unexpected)],
     )
     api = APIRouter(
         prefix="/api/v1", dependencies=[Depends(bearer)]

@@ -58,7 +58,7 @@ def check_source(session: Session, source: DatasetSource | PoolSource, wanted: D
         Unprocessable: the upload does not exist, or its name has another ending. Or the path is
             not under an allowed root. Or the layout does not apply.
     """
-    for_pool = isinstance(wanted, PoolSpec)
+    for_pool = isinstance(wanted, PoolSpec) or not wanted.labels  # images alone
     endings = pool_endings() if for_pool else dataset_endings()
     if wanted.layout is not None:
         kind = layouts[wanted.layout]

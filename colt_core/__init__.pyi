@@ -94,6 +94,7 @@ from colt_core.training.checkpoint import export_backbone, load_backbone, load_c
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import embed, extract_features
 from colt_core.training.measure import measure_pool
+from colt_core.training.missing import DeviceMissing
 from colt_core.training.pretrain import pretrain
 from colt_core.training.schedule import Schedule
 
@@ -116,6 +117,7 @@ __all__ = [
     "ContrastiveLoss",
     "DataError",
     "DatasetSpec",
+    "DeviceMissing",
     "EpochDone",
     "Evaluation",
     "EvaluationConfig",

@@ -13,9 +13,9 @@ import yaml
 from pydantic import ValidationError
 
 from colt_core.analyses.kinds import AnalysisSettings, analyses
-from colt_core.cli_data import Unusable, add_data_options, is_follower, open_data
+from colt_core.cli_data import Unusable, add_data_options, is_follower, open_data, open_evaluated
 from colt_core.config import PretrainConfig
-from colt_core.data import DataError
+from colt_core.data import DataError, ImagePool
 
 _INTERRUPTED = 130  # exit status of a process that Ctrl-C ended
 
@@ -50,8 +50,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings by name; a preset fills the rest")
     add_data_options(train)
+    train.add_argument(
+        "--evaluate-on", metavar="DATA", help="labelled images for the linear probe (default: those of --data)"
+    )
     train.add_argument("--out", type=Path, default=Path("colt-run"), metavar="DIR", help="results (default: colt-run)")
-    train.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="resume from this checkpoint")
+    begins = train.add_mutually_exclusive_group()
+    begins.add_argument("--resume", type=Path, metavar="CHECKPOINT.pt", help="resume this run from its checkpoint")
+    begins.add_argument(
+        "--start-from", type=Path, metavar="CHECKPOINT.pt", help="begin a new run with the weights of another one"
+    )
     train.set_defaults(command=_train)
 
     analyze = commands.add_parser(
@@ -71,6 +78,7 @@ def _train(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
     _refuse_to_overwrite(arguments.out / "checkpoint.pt", arguments.resume)
     dataset, pool = open_data(arguments)
+    evaluated = open_evaluated(arguments, dataset.image_size)
 
     from colt_core.run import (  # imports torch, which --help and a misspelt setting need not wait for
         per_class_table,
@@ -81,18 +89,33 @@ def _train(arguments: argparse.Namespace) -> int:
 
     stop = _Interrupt()
     try:
-        state = None if arguments.resume is None else load_checkpoint(arguments.resume)
-        evaluation = run_to_folder(config, dataset, pool, arguments.out, resume_from=state, should_stop=stop.asked)
+        state, start = (
+            None if path is None else load_checkpoint(path) for path in (arguments.resume, arguments.start_from)
+        )
+        evaluation = run_to_folder(
+            config,
+            dataset,
+            pool,
+            arguments.out,
+            evaluate_on=evaluated,
+            resume_from=state,
+            start_from=start,
+            should_stop=stop.asked,
+        )
     except (ValueError, OSError, TrainingDiverged) as error:
         raise Unusable(str(error)) from error
     finally:
         stop.forget()
     if is_follower():
         return 0
-    if evaluation is None:
+    if evaluation is None and stop.asked():
         print(f"Interrupted. Continue with --resume {arguments.out / 'checkpoint.pt'}")
         return _INTERRUPTED
-    print(per_class_table(evaluation, dataset.class_names))
+    labelled = evaluated or dataset
+    if evaluation is None or isinstance(labelled, ImagePool):
+        print(f"Saved in {arguments.out}: checkpoint.pt, metrics.jsonl. Without labels there was nothing to evaluate.")
+        return 0
+    print(per_class_table(evaluation, labelled.class_names))
     print(f"Saved in {arguments.out}: checkpoint.pt, metrics.jsonl, evaluation.json")
     return 0
 

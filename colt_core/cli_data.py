@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +28,7 @@ from colt_core.data import (
     sample_labelled,
     sample_unlabelled,
 )
+from colt_core.data.dataset import LABELS
 from colt_core.data.labelled import PARTS_READ
 from colt_core.data.layouts.kinds import layouts
 
@@ -57,6 +58,11 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
         metavar="OLD=NEW",
         help="rename a class; two of one name become one. Repeat it for others",
     )
+    command.add_argument(
+        "--no-labels",
+        action="store_true",
+        help="--data is images alone, in any folders, an archive, an .npz, .npy or a saved pool; all are trained on",
+    )
     command.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
     command.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
     command.add_argument(
@@ -64,13 +70,44 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def open_data(arguments: argparse.Namespace) -> tuple[ImageDataset, ImagePool | None]:
+def open_data(arguments: argparse.Namespace) -> tuple[ImageDataset | ImagePool, ImagePool | None]:
     """The data set, and the pool if one is named.
 
     Raises:
         Unusable: if they cannot be read, or contradict other options.
     """
-    return _dataset(arguments), None if arguments.pool is None else _pool(arguments)
+    pool = None if arguments.pool is None else _unlabelled("--pool", arguments.pool, arguments.image_size)
+    if not arguments.no_labels:
+        return _dataset(arguments), pool
+    if (arguments.imbalance_ratio, arguments.max_per_class) != (None, None):
+        raise Unusable("--no-labels: a long tail is cut by class; leave out --imbalance-ratio and --max-per-class")
+    if arguments.rename_class or _lists(arguments):
+        raise Unusable("--no-labels: lists and names are of labels; leave out --rename-class and lists")
+    if (Path(arguments.data) / LABELS).is_file():
+        raise Unusable(f"--data {arguments.data} has labels and a test part: leave out --no-labels")
+    return _unlabelled("--data", arguments.data, arguments.image_size), pool
+
+
+def open_evaluated(arguments: argparse.Namespace, side: int) -> ImageDataset | None:
+    """The data set that `--evaluate-on` names, if any.
+
+    Args:
+        side: the side of the training images, in pixels.
+
+    Raises:
+        Unusable: if it cannot be read, or has images of another size.
+    """
+    if arguments.evaluate_on is None:
+        return None
+    path = Path(arguments.evaluate_on)
+    if is_artifact(path):
+        found = ImageDataset.load(path)
+    else:
+        found = _labelled("--evaluate-on", arguments.evaluate_on, DatasetSpec(image_size=arguments.image_size))
+    if found.image_size != side:
+        sizes = f"its images have {found.image_size} px, the training images {side} px"
+        raise Unusable(f"--evaluate-on {arguments.evaluate_on}: {sizes}; give --image-size")
+    return found
 
 
 def is_follower() -> bool:
@@ -89,7 +126,7 @@ def _dataset(arguments: argparse.Namespace) -> ImageDataset:
     ratio, head = arguments.imbalance_ratio, arguments.max_per_class
     if head is not None and ratio is None:
         raise Unusable("--max-per-class needs a long-tail cut: give --imbalance-ratio too")
-    try:
+    with _checking():
         long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio, max_per_class=head)
         spec = DatasetSpec(
             image_size=arguments.image_size,
@@ -97,17 +134,7 @@ def _dataset(arguments: argparse.Namespace) -> ImageDataset:
             layout=arguments.layout,
             label_names=_new_names(arguments.rename_class),
         )
-    except ValidationError as error:
-        raise Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
-    named = arguments.data == "digits" and not path.exists()
-    if named and (arguments.layout or _lists(arguments)):
-        raise Unusable("the sample has its labels already: leave out layout and lists")
-    with _naming("--data", arguments.data), _reading("data") as progress:
-        if named:
-            source = sample_labelled("digits")
-        else:
-            source = open_labelled(path, layout=spec.layout, lists=_lists(arguments))
-        return _warned("--data", build_dataset(source, spec, progress=progress))
+    return _labelled("--data", arguments.data, spec, _lists(arguments))
 
 
 def _lists(arguments: argparse.Namespace) -> dict[str, Path]:
@@ -137,14 +164,35 @@ def _warned(option: str, data: D) -> D:
     return data
 
 
-def _pool(arguments: argparse.Namespace) -> ImagePool:
-    path = Path(arguments.pool)
+def _labelled(option: str, named: str, spec: DatasetSpec, lists: Mapping[str, Path] | None = None) -> ImageDataset:
+    path = Path(named)
+    is_sample = named == "digits" and not path.exists()
+    if is_sample and (spec.layout or lists):
+        raise Unusable("the sample has its labels already: leave out layout and lists")
+    with _naming(option, named), _reading(option.strip("-")) as progress:
+        source = sample_labelled("digits") if is_sample else open_labelled(path, layout=spec.layout, lists=lists)
+        return _warned(option, build_dataset(source, spec, progress=progress))
+
+
+def _unlabelled(option: str, named: str, image_size: int | None) -> ImagePool:
+    path = Path(named)
     if is_artifact(path):
         return ImagePool.load(path)
-    named = arguments.pool == "glyphs-and-patches" and not path.exists()
-    with _naming("--pool", arguments.pool), _reading("pool") as progress:
-        source = sample_unlabelled("glyphs-and-patches") if named else open_unlabelled(path)
-        return _warned("--pool", build_pool(source, PoolSpec(image_size=arguments.image_size), progress=progress))
+    with _checking():
+        spec = PoolSpec(image_size=image_size)
+    is_sample = named == "glyphs-and-patches" and not path.exists()
+    with _naming(option, named), _reading(option.strip("-")) as progress:
+        source = sample_unlabelled("glyphs-and-patches") if is_sample else open_unlabelled(path)
+        return _warned(option, build_pool(source, spec, progress=progress))
+
+
+@contextmanager
+def _checking() -> Iterator[None]:
+    """Turn an option's value out of range into an error that names the setting."""
+    try:
+        yield
+    except ValidationError as error:
+        raise Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
 
 
 @contextmanager

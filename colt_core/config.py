@@ -211,6 +211,19 @@ class PretrainConfig(BaseModel):
             name for model in models for name, field in _fields(model) if FieldMark.FREE_AT_RESUME in field.metadata
         }
 
+    def encoder_problems(self, trained: PretrainConfig) -> list[tuple[str, str]]:
+        """Why this run cannot begin with the weights of another one.
+
+        Returns:
+            (field, what to change) pairs; empty if the backbone's weights fit. The projection head
+            is taken over as well if `projection_dim` is the same; otherwise it has random weights.
+        """
+        return [
+            (name, f"{getattr(self, name)!r} does not fit the checkpoint to start from: set {theirs!r}")
+            for name in ("backbone", "width", "stem")
+            if (theirs := getattr(trained, name)) != getattr(self, name)
+        ]
+
     def data_problems(self, num_train: int, num_pool: int | None) -> list[tuple[str, str]]:
         """Problems of this configuration with data of these sizes.
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from colt_core.config import PretrainConfig
 from colt_core.data import ImageDataset, ImagePool
+from colt_core.data.dataset import training_part
 from colt_core.distributed import process_group
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone, Stopped
 from colt_core.probes.evaluate import evaluate
@@ -26,47 +27,58 @@ from colt_core.training.pretrain import pretrain
 
 def run_to_folder(
     config: PretrainConfig,
-    dataset: ImageDataset,
+    dataset: ImageDataset | ImagePool,
     pool: ImagePool | None,
     folder: Path,
     *,
+    evaluate_on: ImageDataset | None = None,
     resume_from: Snapshot | None = None,
+    start_from: Snapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation | None:
     """Pretrain and evaluate, and write the results to a folder.
 
     It writes checkpoint.pt (the latest), evaluation.json (the linear probe) and `metrics.jsonl`.
-    The last has a line for each step, epoch and round; a resumed run appends to it.
+    The last has a line for each step, epoch and round; a resumed run appends to it. `resume_from`,
+    `start_from` and `should_stop` are those of `pretrain`.
+
+    Args:
+        dataset: the images to train on. Without labels it is an `ImagePool`.
+        evaluate_on: the data set of the linear probe. Default: `dataset`, if it has labels.
 
     Returns:
-        The linear probe's result, or None if `should_stop` ended the run. With several processes
-        (`num_processes`, under torchrun) the first one writes and evaluates. The others only train,
-        and return None.
+        The linear probe's result. None if `should_stop` ended the run, or there are no labels to
+        evaluate with. With several processes (`num_processes`, under torchrun) the first one writes
+        and evaluates. The others only train, and return None.
 
     Raises:
         ValueError: if the configuration cannot run on the data, or the data set has no test part or
-            is too small for the probe. Also if the checkpoint belongs to another run, or the number
-            of processes is not `num_processes`.
+            is too small for the probe. Also if the checkpoint belongs to another run or does not
+            fit, or the number of processes is not `num_processes`.
         TrainingDiverged: if the loss is not finite.
     """
-    if not len(dataset.parts["test"]):
+    images, _ = training_part(dataset)
+    if evaluate_on is None and isinstance(dataset, ImageDataset):
+        evaluate_on = dataset
+    if evaluate_on is not None and not len(evaluate_on.parts["test"]):
         raise ValueError("the data set has no test part to evaluate on; train on it with `pretrain` from Python")
-    images, _ = dataset.part("train")
     pool_images = None if pool is None else pool.images
     with process_group(config) as ranks:
-        events = pretrain(config, images, pool_images, resume_from=resume_from, should_stop=should_stop)
+        events = pretrain(
+            config, images, pool_images, resume_from=resume_from, start_from=start_from, should_stop=should_stop
+        )
         if ranks.rank > 0:
             for _ in events:
                 pass
             return None
         state = _record_events(events, config, folder, resume_from)
-    if state is None:
+    if state is None or evaluate_on is None:
         return None
     backbone, _ = load_backbone(state)
     Compute.of(config).module(backbone)
     probe = ProbeSettings(group_thresholds=config.group_thresholds)
     evaluation = evaluate(
-        backbone, dataset, probe, flip_probability=config.flip_probability, precision=config.precision
+        backbone, evaluate_on, probe, flip_probability=config.flip_probability, precision=config.precision
     )
     (folder / "evaluation.json").write_text(json.dumps(asdict(evaluation), indent=2) + "\n")
     return evaluation

@@ -10,9 +10,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, func, literal, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from store.devices import Devices
 from store.models import CheckpointWork, Job, Leased, utc_now
 
 
@@ -34,16 +35,21 @@ class Lease:
         return {f"{self.model.noun}_id": self.id}
 
 
-def claim(session: Session, model: type[Leased], worker_id: str, seconds: float) -> Lease | None:
+def claim(
+    session: Session, model: type[Leased], worker_id: str, seconds: float, devices: Devices | None = None
+) -> Lease | None:
     """Take the oldest waiting row, in one atomic UPDATE.
 
+    Args:
+        devices: the worker's. Rows that need others are left to other workers. None: take any.
+
     Returns:
-        The lease, or None when no row is waiting.
+        The lease, or None when no such row is waiting.
     """
     token = secrets.token_hex(16)
     oldest = (
         select(model.id)
-        .where(model.status == model.waiting, model.lease_token.is_(None))
+        .where(model.status == model.waiting, model.lease_token.is_(None), _runs_on(model, devices))
         .order_by(model.created_at, model.id)
         .limit(1)
         .with_for_update(skip_locked=True)  # ignored by SQLite, which has one writer at a time
@@ -152,6 +158,19 @@ def has_waiting(session: Session, *models: type[Leased]) -> bool:
         session.scalar(select(model.id).where(model.status == model.waiting, model.lease_token.is_(None)).limit(1))
         for model in models
     )
+
+
+def _runs_on(model: type[Leased], devices: Devices | None) -> ColumnElement[bool]:
+    """SQL condition: these devices can do the work, as `Devices.can_run` says."""
+    if devices is None or not issubclass(model, Job | CheckpointWork):
+        return true()
+    device = func.coalesce(Job.config["device"].as_string(), "auto")
+    # Work on a checkpoint computes in one process, on the device of its run.
+    processes = func.coalesce(Job.config["num_processes"].as_integer(), 1) if model is Job else literal(1)
+    can_run = or_(device == "cpu", processes <= len(devices.cuda) if devices.cuda else device == "auto")
+    if issubclass(model, CheckpointWork):
+        return select(can_run).where(Job.id == model.job_id).correlate(model).scalar_subquery()
+    return can_run
 
 
 def _after(seconds: float) -> dt.datetime:

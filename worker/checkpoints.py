@@ -11,9 +11,10 @@ from colt_core.events import CheckpointReady
 from colt_core.snapshot import Snapshot
 from store.artifacts import ArtifactDamaged, ArtifactStore, Stored
 from store.database import reading
-from store.models import Checkpoint, new_id
+from store.models import Checkpoint, Job, new_id
 from store.repositories import recording
 from store.settings import get_settings
+from worker.child import WorkFailed
 
 STATE, BACKBONE = "checkpoint.pt", "backbone.safetensors"
 
@@ -113,6 +114,26 @@ class CheckpointFolder:
         except (FileNotFoundError, ArtifactDamaged):
             return None
         return load_checkpoint(path)
+
+    def start(self, job: Job) -> Snapshot | None:
+        """The state whose weights the job begins with; None if it begins with random ones.
+
+        Raises:
+            WorkFailed: when the checkpoint is missing or damaged.
+            ArtifactsUnavailable: when the store cannot be used.
+        """
+        if job.start_from is None:
+            return None
+        # Once the run has a checkpoint of its own, it no longer holds on to this one. It then needs
+        # it only if all of its own were damaged.
+        with reading() as session:
+            row = session.get(Checkpoint, job.start_checkpoint_id or job.start_from["checkpoint_id"])
+        state = self.load(row) if row is not None and row.usable else None
+        if state is None:
+            named = f"epoch {job.start_from['epoch']} of job {job.start_from['job_id']}"
+            lost = f"the checkpoint to begin with (of {named}) is missing or damaged"
+            raise WorkFailed(f"{lost}: submit a new job that begins with another one")
+        return state
 
     def reload(self, row: Checkpoint) -> Snapshot:
         """The state of a checkpoint that another process of the job has just loaded and checked."""

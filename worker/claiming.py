@@ -8,16 +8,19 @@ from store.leases import Lease
 from store.models import Job, Leased, utc_now
 from store.repositories import attempts, events
 from store.settings import get_settings
+from worker.devices import own_devices
 
 
 def take(model: type[Leased], worker_id: str) -> Lease | None:
-    """Claim the oldest waiting row. For a job, also record the new attempt.
+    """Claim the oldest waiting row that this machine can work on. For a job, also record the new
+    attempt.
 
     Returns:
-        The lease, or None when no row is waiting.
+        The lease, or None when no such row is waiting.
     """
+    devices = own_devices()
     with writing() as session:
-        lease = leases.claim(session, model, worker_id, get_settings().lease_seconds)
+        lease = leases.claim(session, model, worker_id, get_settings().lease_seconds, devices)
         if lease is not None and model is Job:
             job = session.get_one(Job, lease.id)
             job.started_at = job.started_at or utc_now()

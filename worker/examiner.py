@@ -89,7 +89,7 @@ def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings) -> Colu
 
 def _evaluation(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:
     with reading() as session:
-        dataset = session.get_one(Dataset, job.dataset_id)
+        dataset = session.get_one(Dataset, job.evaluated_on)
     return probe(state, ImageDataset.load(whole_folder(dataset)), ProbeSettings.from_stored(config))
 
 

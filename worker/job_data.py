@@ -16,35 +16,52 @@ EVERYTHING = frozenset({"images", "pool"})
 
 
 @overload
-def load_data(job: Job) -> tuple[ImageDataset, ImagePool | None]: ...
+def load_data(job: Job) -> tuple[ImageDataset | ImagePool, ImagePool | None]: ...
 @overload
-def load_data(job: Job, needs: Set[str]) -> tuple[ImageDataset | DatasetLabels, ImagePool | None]: ...
-def load_data(job: Job, needs: Set[str] = EVERYTHING) -> tuple[ImageDataset | DatasetLabels, ImagePool | None]:
+def load_data(job: Job, needs: Set[str]) -> tuple[ImageDataset | DatasetLabels | ImagePool, ImagePool | None]: ...
+def load_data(
+    job: Job, needs: Set[str] = EVERYTHING
+) -> tuple[ImageDataset | DatasetLabels | ImagePool, ImagePool | None]:
     """The data set that a job trains on, and its pool if it has one.
+
+    A data set without labels is an `ImagePool` too.
 
     Args:
         job: the job.
         needs: what to open, among "images" (of the data set) and "pool". Without images, only
-            labels, class names and parts are loaded.
+            labels, class names and parts are loaded, if there are any.
 
     Raises:
         WorkFailed, WorkBrokeOff: as `whole_folder`.
     """
     dataset, pool = _rows(job)
     # After the session has ended, since reading gigabytes takes a while.
-    labelled: ImageDataset | DatasetLabels
-    if "images" in needs:
-        labelled = ImageDataset.load(whole_folder(dataset))
+    data: ImageDataset | DatasetLabels | ImagePool
+    if "images" in needs or not dataset.labels:
+        data = _open(dataset, whole_folder(dataset))
     else:
-        labelled = DatasetLabels.load(whole_folder(dataset, without={IMAGES}))
-    return labelled, None if pool is None or "pool" not in needs else ImagePool.load(whole_folder(pool))
+        data = DatasetLabels.load(whole_folder(dataset, without={IMAGES}))
+    return data, None if pool is None or "pool" not in needs else ImagePool.load(whole_folder(pool))
 
 
-def reload_data(job: Job) -> tuple[ImageDataset, ImagePool | None]:
+def load_evaluated(job: Job) -> ImageDataset | None:
+    """The data set that the job names for its evaluations; None if it names none.
+
+    Raises:
+        WorkFailed, WorkBrokeOff: as `whole_folder`.
+    """
+    if job.evaluation_dataset_id is None:
+        return None
+    with reading() as session:
+        dataset = session.get_one(Dataset, job.evaluation_dataset_id)
+    return ImageDataset.load(whole_folder(dataset))
+
+
+def reload_data(job: Job) -> tuple[ImageDataset | ImagePool, ImagePool | None]:
     """The data of a job, for its other processes: its trainer has just checked the files."""
     dataset, pool = _rows(job)
     folder_of = get_artifacts().local_path
-    images = ImageDataset.load(folder_of(dataset.artifact))
+    images = _open(dataset, folder_of(dataset.artifact))
     return images, None if pool is None else ImagePool.load(folder_of(pool.artifact))
 
 
@@ -71,6 +88,10 @@ def whole_folder(row: Registered, without: Set[str] = frozenset()) -> Path:
         missing = str(error).removeprefix(row.artifact).removeprefix("/")
         what = f"the file '{missing}' of '{row.name}' is" if missing else f"the files of '{row.name}' are"
         raise WorkBrokeOff(f"{what} not in the artifact store") from error
+
+
+def _open(dataset: Dataset, folder: Path) -> ImageDataset | ImagePool:
+    return ImageDataset.load(folder) if dataset.labels else ImagePool.load(folder)
 
 
 def _rows(job: Job) -> tuple[Dataset, OodPool | None]:

@@ -9,6 +9,7 @@ import logging
 import sys
 
 from colt_core.config import PretrainConfig
+from colt_core.data.dataset import training_part
 from colt_core.distributed import process_group
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.pretrain import pretrain
@@ -37,12 +38,14 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
         row = session.get_one(Checkpoint, checkpoint_id) if checkpoint_id else None
     dataset, pool = reload_data(job)
     config = PretrainConfig.from_stored(job.config)
-    images, _ = dataset.part("train")
+    images, _ = training_part(dataset)
     pool_images = None if pool is None else pool.images
-    state = None if row is None else CheckpointFolder(get_artifacts(), job_id).reload(row)
+    checkpoints = CheckpointFolder(get_artifacts(), job_id)
+    state = None if row is None else checkpoints.reload(row)
+    start = checkpoints.start(job) if row is None else None
     with process_group(config, launch(rank, config.num_processes)):
         try:
-            for _ in pretrain(config, images, pool_images, resume_from=state):
+            for _ in pretrain(config, images, pool_images, resume_from=state, start_from=start):
                 pass
         except (TrainingDiverged, *DETERMINISTIC):
             log.exception("the run cannot continue")

@@ -21,6 +21,7 @@ from store.models import leased_models
 from store.repositories import workers
 from store.settings import get_settings
 from worker import outcome
+from worker.devices import own_devices
 from worker.folder import WorkerFolder
 
 FORGET_WORKERS_AFTER = dt.timedelta(hours=1)
@@ -61,9 +62,9 @@ class Reconciler:
 
     def once(self) -> None:
         """Send a heartbeat, recover work with expired leases, and ring for waiting work."""
-        settings = get_settings()
+        settings, devices = get_settings(), own_devices()
         with writing() as session:
-            workers.beat(session, self._folder.worker_id, FORGET_WORKERS_AFTER)
+            workers.beat(session, self._folder.worker_id, FORGET_WORKERS_AFTER, devices)
             if self._gap() > settings.reconcile_seconds + settings.lease_seconds / 2:
                 self._pause_recovery()
             rubbish = recover(session) if time.monotonic() >= self._recover_from else []

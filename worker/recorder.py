@@ -43,9 +43,9 @@ class Recorder:
     Args:
         lease: the lease on the job.
         config: the job's configuration.
-        labels: (N,) classes of the training images, 0..C-1. They are only recorded; training does
-            not use them.
-        num_classes: C.
+        labels: (N,) classes of the training images, 0..C-1; None without labels. They are only
+            recorded; training does not use them.
+        num_classes: C; 0 without labels.
         checkpoints: the job's checkpoints.
         epoch: number of epochs already finished.
         previous: indices of the OOD images that the last round before this attempt picked; empty
@@ -57,7 +57,7 @@ class Recorder:
         self,
         lease: Lease,
         config: PretrainConfig,
-        labels: NDArray[np.int64],
+        labels: NDArray[np.int64] | None,
         num_classes: int,
         checkpoints: CheckpointFolder,
         *,
@@ -209,7 +209,7 @@ class Recorder:
             dropped[:] = self._checkpoints.record(session, row)
 
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
-        self.flush(write, faults=0)
+        self.flush(write, faults=0, start_checkpoint_id=None)  # from now on the run begins with its own
         try:
             self._checkpoints.delete(dropped)
         except OSError as error:  # training continues without deleting them

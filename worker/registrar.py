@@ -25,7 +25,7 @@ from colt_core.data import (
     build_pool,
     is_list,
 )
-from colt_core.data.dataset import findings
+from colt_core.data.dataset import PARTS, findings
 from colt_core.data.groups import class_groups
 from colt_core.data.limits import Limits
 from colt_core.data.long_tail import read_indices
@@ -79,8 +79,10 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
 
 
 def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
-    wanted = DatasetSpec.model_validate({name: spec[name] for name in DatasetSpec.model_fields if name in spec})
     source = TypeAdapter[Any](DatasetSource).validate_python(spec["source"])
+    if not spec.get("labels", True):
+        return _without_labels(spec, source, into, limits, progress)
+    wanted = DatasetSpec.model_validate({name: spec[name] for name in DatasetSpec.model_fields if name in spec})
     lists = {part: uploaded_file(upload) for part, upload in wanted.lists.by_part().items()} if wanted.lists else {}
     if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
         kept = uploaded_file(wanted.long_tail.upload_id)
@@ -105,9 +107,22 @@ def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callabl
     }
 
 
+def _without_labels(
+    spec: dict[str, Any], source: Any, into: Path, limits: Limits, progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """A data set of images alone: stored as a pool, and all of it is the training part."""
+    columns = _images(spec, source, into, limits, progress)
+    return columns | {"split_sizes": dict.fromkeys(PARTS, 0) | {"train": columns["num_samples"]}}
+
+
 def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    return _images(spec, TypeAdapter[Any](PoolSource).validate_python(spec["source"]), into, limits, progress)
+
+
+def _images(
+    spec: dict[str, Any], source: Any, into: Path, limits: Limits, progress: Callable[[int, int], None]
+) -> dict[str, Any]:
     wanted = PoolSpec.model_validate({name: spec[name] for name in PoolSpec.model_fields if name in spec})
-    source = TypeAdapter[Any](PoolSource).validate_python(spec["source"])
     pool = build_pool(open_pool_source(source, wanted, limits), wanted, into=into, limits=limits, progress=progress)
     return {**_recorded(spec, pool), "image_size": pool.image_size, "num_samples": len(pool)}
 

@@ -23,32 +23,41 @@ def compute_column(event: RunStarted) -> dict[str, Any]:
     }
 
 
-def tailness_row(job_id: str, event: EpochDone, labels: Int64, num_classes: int) -> TailnessEpoch:
-    """Tailness of the (N,) training images, with its mean for each class in `labels`."""
-    counts = np.bincount(labels, minlength=num_classes)
-    sums = np.bincount(labels, weights=event.tailness, minlength=num_classes)
+def tailness_row(job_id: str, event: EpochDone, labels: Int64 | None, num_classes: int) -> TailnessEpoch:
+    """Tailness of the (N,) training images, with its mean for each class in `labels`.
+
+    Without labels there are no means.
+    """
+    means: list[float | None] = []
+    if labels is not None:
+        counts = np.bincount(labels, minlength=num_classes)
+        sums = np.bincount(labels, weights=event.tailness, minlength=num_classes)
+        means = [float(total / count) if count else None for total, count in zip(sums, counts, strict=True)]
     return TailnessEpoch(
         job_id=job_id,
         epoch=event.epoch,
-        class_means=[float(total / count) if count else None for total, count in zip(sums, counts, strict=True)],
+        class_means=means,
         scores=event.tailness.astype("<f4").tobytes(),
     )
 
 
-def round_row(job_id: str, event: RoundDone, labels: Int64, num_classes: int, previous: Int64) -> SamplingRound:
+def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: int, previous: Int64) -> SamplingRound:
     """A round, with class counts of each cluster and the share of picks from the previous round.
 
     Args:
         job_id: the job.
         event: the round.
-        labels: (N,) classes of the training images.
+        labels: (N,) classes of the training images. Without them, there are no class counts.
         num_classes: the number of classes.
         previous: pool indices that the previous round picked; empty without one.
     """
     picked = np.zeros(len(event.ood_tailness), dtype=np.uint8)
     picked[event.selected] = 1
-    counts = np.zeros((len(event.clusters), num_classes), dtype=np.int64)
-    np.add.at(counts, (event.id_cluster, labels), 1)
+    of_classes: list[Any] = [None] * len(event.clusters)
+    if labels is not None:
+        counts = np.zeros((len(event.clusters), num_classes), dtype=np.int64)
+        np.add.at(counts, (event.id_cluster, labels), 1)
+        of_classes = counts.tolist()
     return SamplingRound(
         job_id=job_id,
         round=event.round,
@@ -60,9 +69,9 @@ def round_row(job_id: str, event: RoundDone, labels: Int64, num_classes: int, pr
                 "tailness": cluster.tailness,
                 "weight": cluster.weight,
                 "budget": cluster.budget,
-                "class_counts": of_class.tolist(),
+                "class_counts": of_class,
             }
-            for cluster, of_class in zip(event.clusters, counts, strict=True)
+            for cluster, of_class in zip(event.clusters, of_classes, strict=True)
         ],
         num_selected=len(event.selected),
         overlap=float(picked[previous].sum() / len(event.selected)) if len(previous) else None,

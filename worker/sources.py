@@ -57,9 +57,13 @@ def open_dataset_source(
 
 
 def open_pool_source(
-    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource, wanted: PoolSpec, limits: Limits
+    source: UploadSource | PathSource | TorchvisionSource | PoolSampleSource | DatasetSampleSource,
+    wanted: PoolSpec,
+    limits: Limits,
 ) -> UnlabelledSource:
-    """Open the source of an OOD pool. Args: as for :func:`open_dataset_source`.
+    """Open the source of an OOD pool, or of a data set without labels.
+
+    Args: as for :func:`open_dataset_source`.
 
     Raises:
         DataError: when the source is missing, not allowed, or cannot be used.
@@ -76,6 +80,8 @@ def open_pool_source(
             return torchvision_unlabelled(source.name, _torchvision_folder(), download=source.download)
         case PoolSampleSource():
             return sample_unlabelled(source.name)
+        case DatasetSampleSource():
+            return UnlabelledSource(sample_labelled(source.name).images)
 
 
 def uploaded_file(upload_id: str) -> Path:

@@ -11,11 +11,12 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
-from colt_core.data.dataset import ImageDataset
+from colt_core.data.dataset import ImageDataset, ImagePool, training_part
 from colt_core.data.groups import GroupThresholds
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from colt_core.training.divergence import TrainingDiverged
+from colt_core.training.missing import DeviceMissing
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
@@ -27,7 +28,7 @@ from worker import outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkBrokeOff, WorkFailed, main
 from worker.examiner import probe
-from worker.job_data import load_data
+from worker.job_data import load_data, load_evaluated
 from worker.patience import retry_transaction
 from worker.ranks import joined_ranks
 from worker.recorder import Recorder
@@ -37,8 +38,10 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     """Train the job to its end, run its evaluations and mark it as succeeded.
 
     Raises:
-        WorkFailed: when the loss diverges or a probe cannot run on the data.
-        WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated.
+        WorkFailed: when the loss diverges, a probe cannot run on the data, or the checkpoint to
+            begin with is gone.
+        WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated, or
+            the GPU is gone.
         LeaseLost: when another worker has the job.
         StopRequested: after SIGTERM. During training, a checkpoint is written first.
     """
@@ -47,22 +50,34 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     with reading() as session:
         job = session.get_one(Job, lease.id)
     dataset, pool = load_data(job)
+    evaluated = load_evaluated(job)  # now, since a run of weeks must not end with a file that cannot be read
     config = PretrainConfig.from_stored(job.config)
-    images, labels = dataset.part("train")
+    images, labels = training_part(dataset)
+    num_classes = dataset.num_classes if isinstance(dataset, ImageDataset) else 0
     checkpoints = CheckpointFolder(get_artifacts(), job.id)
     row, state = checkpoints.last() or (None, None)
-    recorder = _begin(lease, job, config, labels, dataset.num_classes, checkpoints, row, state, interrupt)
+    start = checkpoints.start(job) if row is None else None
+    recorder = _begin(lease, job, config, labels, num_classes, checkpoints, row, state, interrupt)
+    if start is not None:
+        recorder.say(_begins_with(job, config, start))
     pool_images = None if pool is None else pool.images
     with interrupt.deferred(), joined_ranks(config, job.id, None if row is None else row.id):
         try:
             for event in pretrain(
-                config, images, pool_images, resume_from=state, should_stop=lambda: interrupt.requested
+                config,
+                images,
+                pool_images,
+                resume_from=state,
+                start_from=start,
+                should_stop=lambda: interrupt.requested,
             ):
                 recorder.record(event)
+        except DeviceMissing as error:  # it was there when the worker started
+            raise WorkBrokeOff(str(error)) from error
         except TrainingDiverged as error:
             recorder.flush()
             raise WorkFailed(f"{error}. {_last_good(job.id)}") from error
-    _evaluate(lease, job, dataset, checkpoints, recorder)
+    _evaluate(lease, job, evaluated or dataset, checkpoints, recorder)
     retry_transaction(lambda session: outcome.succeeded(session, lease))
 
 
@@ -70,7 +85,7 @@ def _begin(
     lease: Lease,
     job: Job,
     config: PretrainConfig,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     num_classes: int,
     checkpoints: CheckpointFolder,
     row: Checkpoint | None,
@@ -103,6 +118,16 @@ def _begin(
     return recorder
 
 
+def _begins_with(job: Job, config: PretrainConfig, start: Snapshot) -> str:
+    assert job.start_from is not None
+    whose = f"of epoch {job.start_from['epoch']} of job {job.start_from['job_id']}"
+    same_head = start["config"]["projection_dim"] == config.projection_dim
+    head = (
+        "and projection head" if same_head else "alone: the projection head has another size, so its weights are random"
+    )
+    return f"with the weights {whose}: backbone {head}"
+
+
 def _last_good(job_id: str) -> str:
     """Advice after a divergence: a resumed run would diverge again, as runs are deterministic."""
     with reading() as session:
@@ -115,7 +140,9 @@ def _last_good(job_id: str) -> str:
     )
 
 
-def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: CheckpointFolder, recorder: Recorder) -> None:
+def _evaluate(
+    lease: Lease, job: Job, dataset: ImageDataset | ImagePool, checkpoints: CheckpointFolder, recorder: Recorder
+) -> None:
     found = checkpoints.last()
     if found is None or found[0].epoch < job.epochs:
         raise WorkBrokeOff("the last checkpoint is missing or damaged, so the epochs before it must be trained again")
@@ -127,6 +154,9 @@ def _evaluate(lease: Lease, job: Job, dataset: ImageDataset, checkpoints: Checkp
     missing = outstanding(job.evaluations, thresholds, done)
     if len(missing) < len(job.evaluations):
         show_existing(lease, job, checkpoint, thresholds)
+    if isinstance(dataset, ImagePool):
+        assert not missing, "a job without labels to evaluate with has no evaluations"
+        return
     for config in missing:
         recorder.say(f"evaluation: {config.kind}")
         recorder.flush()
@@ -146,7 +176,7 @@ def show_existing(lease: Lease, job: Job, checkpoint: Checkpoint, thresholds: Gr
     def write(session: Session) -> None:
         row = checkpoint_work.same(session, Evaluation, checkpoint.id, first)
         if row is not None and row.status == WorkStatus.SUCCEEDED:
-            leases.write(session, lease, accuracy=row.accuracy)
+            leases.write(session, lease, **Evaluation.shown(row.accuracy, row.group_accuracy))
 
     retry_transaction(write)
 
@@ -181,7 +211,8 @@ def _record_evaluation(
         leases.held(session, lease)
         if session.get(Evaluation, row_id) is not None:  # as in `Recorder.flush`
             return
-        shown = {"accuracy": columns.get("accuracy")} if config.kind == job.evaluations[0] else {}
+        first = config.kind == job.evaluations[0]
+        shown = Evaluation.shown(columns.get("accuracy"), columns.get("group_accuracy")) if first else {}
         leases.write(session, lease, faults=0, **shown)
         row = Evaluation(
             id=row_id,

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from api.analyses.schemas import NewAnalysis
 from api.checkpoint_work import service
 from api.http.errors import Unprocessable
-from colt_core.analyses.kinds import AnalysisSettings
+from colt_core.analyses.kinds import AnalysisSettings, analyses
 from colt_core.config import PretrainConfig
 from store.models import Analysis, Dataset, Job
 
@@ -27,8 +27,13 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
         if config.tests and dataset.no_evaluation is not None:
             raise Unprocessable(("/kind", dataset.no_evaluation))
         splits = dataset.split_sizes or {}
+        if not (dataset.labels or config.without_labels):
+            able = ", ".join(kind for kind, settings in analyses.items() if settings.without_labels)
+            needs = f"'{config.kind}' needs labels, and the images of '{dataset.name}' have none"
+            raise Unprocessable(("/kind", f"{needs}. Without labels there are {able}"))
         run = PretrainConfig.from_stored(job.config)
-        problem = config.problem(run, dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
+        counts = dataset.class_counts or [splits.get("train", 0)]
+        problem = config.problem(run, counts, splits.get("probe", 0), splits.get("val", 0))
         if problem is not None:
             field, what = problem
             raise Unprocessable((f"/{field}", what))

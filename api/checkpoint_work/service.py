@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.http.errors import Conflict, NotFound
 from api.jobs.service import find_checkpoint
 from api.jobs.service import lock as lock_job
+from api.workers.service import lacking
 from colt_core.tagged import TaggedSettings
 from store.models import Dataset, Job
 from store.repositories import checkpoint_work, registrations
@@ -41,7 +42,7 @@ def request(
 
     Raises:
         NotFound: there is no such job.
-        Conflict: the job has no checkpoint yet.
+        Conflict: the job has no checkpoint yet, or no live worker has its device.
         Unprocessable: the checkpoint is of another job, or `settle` raised it.
     """
     job = lock_job(session, job_id)  # so that two equal requests run one after the other
@@ -50,7 +51,11 @@ def request(
     assert dataset is not None  # a foreign key says so
     settings = settle(job, dataset)
     earlier = checkpoint_work.same(session, model, checkpoint.id, settings)
-    return earlier or checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"))
+    if earlier is not None:
+        return earlier
+    if (lack := lacking(session, job.config.get("device", "auto"), num_processes=1)) is not None:
+        raise Conflict(f"The job's device is '{job.config['device']}', but {lack[1]}. Start one, then ask again.")
+    return checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"))
 
 
 def cancel(session: Session, model: type[W], row_id: str) -> W:

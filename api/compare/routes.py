@@ -22,6 +22,6 @@ def compare_jobs(
         int, Query(ge=4, le=10_000, description="At most this many points per curve. Peaks are kept.")
     ] = 500,
 ) -> Comparison:
-    """Compare jobs: their different settings, accuracy by class and group, and curves."""
+    """Compare jobs: their different settings and data, accuracy by class and group, and curves."""
     with reading() as session:
         return service.compare(session, list(dict.fromkeys(job_id)), max_points)

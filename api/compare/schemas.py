@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.evaluations.schemas import EvaluationInfo
 from api.jobs.schemas import Curve, JobInfo
+from colt_core.data.warnings import DataWarning
 
 
 class Comparison(BaseModel):
@@ -15,8 +16,16 @@ class Comparison(BaseModel):
 
     jobs: list[JobInfo]
     differences: dict[str, list[Any]] = Field(
-        description="Settings that differ between the jobs, with the value of each job."
+        description="Settings that differ between the jobs, with the value of each job. `start_from` counts as one."
     )
+    same_data: bool = Field(
+        description="Whether all jobs train and are evaluated on the same images, and those that pick OOD images pick "
+        "from the same pool."
+    )
+    data_differences: dict[str, list[Any]] = Field(
+        description="What differs in their data sets and pools, with the value of each job. Empty if `same_data`."
+    )
+    warnings: list[DataWarning] = Field(description="What to know before drawing a conclusion from the comparison.")
     evaluations: dict[str, list[EvaluationInfo | None]] = Field(
         description="By kind of probe: each job's latest succeeded evaluation, or null."
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from api.compare.data import data_differences, warnings_about
 from api.compare.schemas import Comparison
 from api.evaluations.schemas import EvaluationInfo
 from api.jobs.schemas import Curve, JobInfo
@@ -15,7 +16,7 @@ from store.repositories import checkpoint_work, metrics
 
 
 def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Comparison:
-    """What differs between jobs: settings, results, curves.
+    """What differs between jobs: settings, data, results, curves.
 
     Raises:
         NotFound: there is no such job.
@@ -23,9 +24,13 @@ def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Compar
     jobs = [find(session, job_id) for job_id in job_ids]
     probes = [checkpoint_work.latest_by_kind(session, job.id) for job in jobs]
     curves = [metrics.series(session, job.id, [], max_points) for job in jobs]
+    in_data = data_differences(session, jobs)
     return Comparison(
         jobs=[JobInfo.of(job) for job in jobs],
-        differences=differences([job.config for job in jobs]),
+        differences=differences([{**job.config, "start_from": job.start_from} for job in jobs]),
+        same_data=not in_data,
+        data_differences=in_data,
+        warnings=warnings_about(in_data),
         evaluations={
             kind: [EvaluationInfo.model_validate(found[kind]) if kind in found else None for found in probes]
             for kind in sorted(set().union(*probes))

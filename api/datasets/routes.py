@@ -1,4 +1,4 @@
-"""Data sets: labelled images, with a long-tailed training part."""
+"""Data sets: images to pretrain on, most of them with labels, and a long-tailed training part."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def register_dataset(wanted: NewDataset, background: BackgroundTasks, response: 
     """Register a labelled image data set and optionally cut a long-tailed training part from it.
 
     A worker recognises the layout of the files, such as `[train|val|test/]CLASS/IMAGE`. Poll
-    the address in `Location` until the status is `ready` or `failed`.
+    the address in `Location` until the status is `ready` or `failed`. With `labels: false` it is
+    images alone, as for a pool.
     """
     with writing() as session:
         dataset = service.register(session, wanted)

@@ -14,7 +14,7 @@ from store.statuses import RegistrationStatus
 
 
 class NewDataset(DatasetSpec):
-    """A labelled image data set to register, and how to cut it."""
+    """An image data set to register, and how to cut it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -59,6 +59,10 @@ class DatasetInfo(BaseModel):
     status: RegistrationStatus
     progress: float = Field(ge=0, le=1)
     problem: RegistrationProblem | None
+    labels: bool = Field(description="Whether the images have labels. If not, all that is about classes is null.")
+    can_evaluate: bool = Field(
+        description="Whether jobs can be evaluated on it: it is ready, with labels and a test part."
+    )
     num_samples: int | None = Field(description="Images of all parts.")
     num_classes: int | None
     class_names: list[str] | None

@@ -36,6 +36,8 @@ def samples(
     Raises:
         Unprocessable: the data set has no such label.
     """
+    if not dataset.labels:
+        return _unlabelled_samples(dataset, split, label, limit, cursor)
     names = dataset.class_names or []
     if label is not None and label >= len(names):
         raise Unprocessable(("?label", f"must be below {len(names)}, the number of classes"))
@@ -53,4 +55,16 @@ def samples(
         )
         for index in found.items
     ]
+    return Slice(items, found.next_cursor)
+
+
+def _unlabelled_samples(
+    dataset: Dataset, split: Split | None, label: int | None, limit: int, cursor: str | None
+) -> Slice[DatasetSample]:
+    """All of its images are the training part."""
+    if label is not None:
+        raise Unprocessable(("?label", "this data set has no labels: leave it out"))
+    everything = np.arange((dataset.num_samples or 0) if split in (None, "train") else 0)
+    found = page_of(everything, limit, cursor)
+    items = [DatasetSample(index=index, label=None, class_name=None, split="train") for index in found.items]
     return Slice(items, found.next_cursor)

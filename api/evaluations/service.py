@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from api import registration
 from api.checkpoint_work import service
 from api.evaluations.schemas import NewEvaluation
 from api.http.errors import Unprocessable
@@ -23,11 +24,14 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
 
     def settle(job: Job, dataset: Dataset) -> ProbeSettings:
         config = wanted.settings
+        if job.evaluation_dataset_id is not None:
+            dataset = registration.find(session, Dataset, job.evaluation_dataset_id)
+        if (lack := dataset.no_evaluation) is not None:
+            named = "Submit a job that names an evaluation_dataset_id; it can start from this job's checkpoint"
+            raise Unprocessable(("/kind", f"{lack}. {named}"))
         if config.group_thresholds is None:
             thresholds = PretrainConfig.from_stored(job.config).group_thresholds
             config = config.model_copy(update={"group_thresholds": thresholds})
-        if dataset.no_evaluation is not None:
-            raise Unprocessable(("/kind", dataset.no_evaluation))
         splits = dataset.split_sizes or {}
         problem = config.problem(dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
         if problem is not None:

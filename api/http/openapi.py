@@ -81,13 +81,11 @@ def _require_discriminators(schema: dict[str, Any]) -> None:
 
 def _describe_errors(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
-    always = [400, 500, 503]
+    always = [400, 422, 500, 503]  # 422: any call refuses unknown query parameters
     if path.startswith("/api/v1"):
         always += [401, 403, 429]
     if "requestBody" in operation:
         always += [408, 413]
-    if "422" in responses:
-        always.append(422)
     for status, response in problems(*always).items():
         responses.setdefault(str(status), {}).update(
             {"description": response["description"], "content": response["content"]}

@@ -15,7 +15,7 @@ from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM
 from api.jobs import service
-from api.jobs.schemas import Curve, JobInfo, NewJob, Order, Profile
+from api.jobs.schemas import Curve, JobChanges, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
 from store.database import reading, writing
@@ -58,14 +58,21 @@ def list_jobs(
     sampler: Annotated[SamplerName | None, Query()] = None,
     framework: Annotated[FrameworkName | None, Query()] = None,
     tag: Annotated[str | None, Query(max_length=50)] = None,
-    order: Annotated[Order, Query(description="A leading `-` sorts in descending order.")] = "-created_at",
+    name: Annotated[
+        str | None, Query(min_length=1, max_length=100, description="A part of the name. A to Z match in either case.")
+    ] = None,
+    order: Annotated[
+        Order,
+        Query(description="A leading `-` sorts in descending order. Jobs without the value come last in both."),
+    ] = "-created_at",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[JobInfo]:
     """List jobs with their latest values."""
-    wanted = jobs.JobFilter(status, dataset_id, sampler, framework, tag)
+    wanted = jobs.JobFilter(status, dataset_id, sampler, framework, tag, name)
+    column = "created_at" if order.endswith("created") else order.removeprefix("-")
     with reading() as session:
-        found = jobs.page(session, wanted, order, limit, cursor)
+        found = jobs.page(session, wanted, f"-{column}" if order.startswith("-") else column, limit, cursor)
         return Page(items=[JobInfo.of(job) for job in found.items], next_cursor=found.next_cursor)
 
 
@@ -74,6 +81,13 @@ def get_job(job_id: str) -> JobInfo:
     """Get one job: its status, its whole configuration and its progress."""
     with reading() as session:
         return JobInfo.of(service.find(session, job_id))
+
+
+@router.patch("/{job_id}", responses=problems(404, 415))
+def change_job(job_id: str, changes: JobChanges) -> JobInfo:
+    """Rename a job, or change its tags and notes, in any status."""
+    with writing() as session:
+        return JobInfo.of(service.change(session, job_id, changes))
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(404, 409))

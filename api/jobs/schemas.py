@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from api.kinds.names import ProbeName
 from api.registration import PRINTED, Name
@@ -15,10 +15,34 @@ from colt_core.probes.kinds import probes
 from store.models import Job
 from store.statuses import WorkStatus
 
+MOST_NOTES = 10_000  # characters
+
+
+def _once_each(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
 Order = Literal[
-    "-created_at", "created_at", "-name", "name", "-accuracy", "accuracy", "-loss", "loss", "-status", "status"
+    "-created_at",
+    "created_at",
+    "-created",
+    "created",
+    "-name",
+    "name",
+    "-epochs",
+    "epochs",
+    "-loss",
+    "loss",
+    "-accuracy",
+    "accuracy",
+    "-few",
+    "few",
+    "-status",
+    "status",
 ]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=rf"^{PRINTED}+$")]
+Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_once_each)]
+Notes = Annotated[str, StringConstraints(max_length=MOST_NOTES, pattern=rf"^(?:{PRINTED}|[\n\r\t])*$")]
 
 
 def _config_schema(title: str, description: str, required: list[str]) -> WithJsonSchema:
@@ -49,6 +73,21 @@ ResolvedConfig = Annotated[
 ]
 
 
+class StartFrom(BaseModel):
+    """Where a run gets its initial weights from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    checkpoint_id: str = Field(min_length=1, max_length=64, description="A checkpoint of any job.")
+
+
+class StartedFrom(StartFrom):
+    """The checkpoint whose weights a run began, or will begin, with."""
+
+    job_id: str = Field(description="The checkpoint's job. It may have been deleted since.")
+    epoch: int = Field(description="Finished epochs in the checkpoint.")
+
+
 class NewJob(BaseModel):
     """A pretraining run to queue. Only `dataset_id` is required."""
 
@@ -67,18 +106,40 @@ class NewJob(BaseModel):
     )
 
     name: Name | None = Field(None, description="Default: made from framework, sampler and data set.")
-    tags: list[Tag] = Field([], max_length=20)
+    tags: Tags = []
+    notes: Notes = Field("", description="Text for people, of several lines if need be.")
     dataset_id: str = Field(min_length=1, max_length=64)
     ood_pool_id: str | None = Field(None, min_length=1, max_length=64)
+    evaluation_dataset_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="A data set with labels and a test part to evaluate on, with images of the same size. Its own "
+        "training counts group its classes. Default: `dataset_id`. Without labels there, name one or ask for no "
+        "`evaluations`.",
+    )
     config: PartialConfig = Field(default_factory=dict)
-    evaluations: list[ProbeName] = Field(
+    start_from: StartFrom | None = Field(
+        None,
+        description="A new run that begins with the weights of a checkpoint: of its backbone, and of its projection "
+        "head if `projection_dim` is the same. `backbone`, `width` and `stem` must be those of its job. All else "
+        "is new, and the data may be others.",
+    )
+    evaluations: Annotated[list[ProbeName], AfterValidator(_once_each)] = Field(
         ["linear"], max_length=len(probes), description="Probes to run on the last checkpoint."
     )
 
-    @field_validator("tags", "evaluations")
-    @classmethod
-    def _once_each(cls, values: list[str]) -> list[str]:
-        return list(dict.fromkeys(values))
+
+class JobChanges(BaseModel):
+    """What people say about a job. What is missing or null stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"name": "baseline, seed 1", "tags": ["paper"], "notes": ""}}
+    )
+
+    name: Name | None = None
+    tags: Tags | None = Field(None, description="Replaces all tags.")
+    notes: Notes | None = None
 
 
 class Progress(BaseModel):
@@ -108,10 +169,13 @@ class JobInfo(BaseModel):
     id: str
     name: str
     tags: list[str]
+    notes: str
     status: WorkStatus
     dataset_id: str
     ood_pool_id: str | None
+    evaluation_dataset_id: str | None = Field(description="Null: evaluated on `dataset_id`.")
     config: ResolvedConfig
+    start_from: StartedFrom | None = Field(description="Null: random weights.")
     evaluations: list[ProbeName]
     progress: Progress
     compute: Compute | None = Field(description="As of the last start. Null before the first.")
@@ -120,6 +184,7 @@ class JobInfo(BaseModel):
     warnings: list[DataWarning] = Field(description="What the user should know before trusting its numbers.")
     loss: float | None = Field(description="Mean loss of the last finished epoch.")
     accuracy: float | None = Field(description="Accuracy in the first of its `evaluations`, 0..1.")
+    few: float | None = Field(description="Mean accuracy of the Few classes in the same evaluation.")
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -12,13 +12,18 @@ from sqlalchemy.orm import Session
 
 from api.http.errors import Conflict, NotFound, Unprocessable
 from api.jobs.overlap import data_warnings
-from api.jobs.schemas import NewJob
+from api.jobs.schemas import JobChanges, NewJob
+from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
-from store.models import Checkpoint, Dataset, Job, OodPool, utc_now
+from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
 from store.repositories import checkpoints, jobs, registrations
 from store.repositories.registrations import R
 from store.statuses import RegistrationStatus, WorkStatus
+
+# What to choose where no worker has the devices for a setting.
+_INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
+_ADDED = ("notes", "start_from", "evaluation_dataset_id")  # fields of a request that earlier versions did not have
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -74,20 +79,31 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         return _same_request(earlier, fingerprint)
     dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
     pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
-    evaluations = wanted.evaluations
-    if dataset.no_evaluation is not None and "evaluations" not in wanted.model_fields_set:
-        evaluations = []
-    _check_fit(config, evaluations, dataset, pool)
+    evaluated = dataset
+    if wanted.evaluation_dataset_id is not None:
+        evaluated = _ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
+    start = None if wanted.start_from is None else _start(session, wanted.start_from.checkpoint_id)
+    problems = [
+        *_misfits(config, dataset, pool),
+        *_misfits_of_start_and_workers(session, config, start),
+        *_misfits_of_evaluations(wanted, dataset, evaluated),
+    ]
+    if problems:
+        raise Unprocessable(*problems)
     job = Job(
         name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
         tags=wanted.tags,
+        notes=wanted.notes,
         dataset_id=dataset.id,
         ood_pool_id=None if pool is None else pool.id,
+        evaluation_dataset_id=wanted.evaluation_dataset_id,
         config=config.model_dump(mode="json"),
         framework=config.framework.kind,
         sampler=config.sampler.kind,
-        evaluations=evaluations,
+        evaluations=wanted.evaluations,
         warnings=data_warnings(dataset, pool),
+        start_checkpoint_id=None if start is None else start.id,
+        start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
         epochs=config.epochs,
         idempotency_key=idempotency_key,
         request_sha256=fingerprint,
@@ -95,7 +111,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     if not jobs.add(session, job):
         if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
             return _same_request(earlier, fingerprint)
-        raise Conflict("The data set or OOD pool was deleted in the meantime.")
+        raise Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
     return job
 
 
@@ -111,6 +127,19 @@ def resolve(settings: dict[str, object]) -> PretrainConfig:
     except ValidationError as error:
         wrong = [{**item, "loc": ("body", "config", *item["loc"])} for item in error.errors()]
         raise RequestValidationError(wrong, body={"config": settings}) from error
+
+
+def change(session: Session, job_id: str, changes: JobChanges) -> Job:
+    """Change what people say about a job. Its settings and results stay.
+
+    Raises:
+        NotFound: there is none.
+    """
+    job = lock(session, job_id)  # its trainer writes other columns of the row
+    for name, value in changes.model_dump(exclude_none=True).items():
+        setattr(job, name, value)
+    session.flush()
+    return job
 
 
 def cancel(session: Session, job_id: str) -> Job:
@@ -154,7 +183,12 @@ def remove(session: Session, job_id: str) -> str:
         NotFound, Conflict
     """
     job = find(session, job_id)
-    if not jobs.remove(session, job_id):
+    try:
+        removed = jobs.remove(session, job_id)
+    except jobs.StillNeeded as error:
+        needing = f"The job '{error}' is to begin with a checkpoint of this job, and has none of its own yet"
+        raise Conflict(f"{needing}. Delete that job first, or wait until it has begun.") from error
+    if not removed:
         session.refresh(job)
         cancelling = job.status == WorkStatus.CANCELLING
         advice = "delete it once it is cancelled" if cancelling else "cancel it first, then delete it"
@@ -176,7 +210,10 @@ def _moved(session: Session, job: Job, moved: bool, rule: str) -> Job:
 
 
 def _fingerprint(wanted: NewJob) -> str:
-    return hashlib.sha256(json.dumps(wanted.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    # A key that an earlier version stored must still fit its request.
+    unsaid = {name for name in _ADDED if getattr(wanted, name) == NewJob.model_fields[name].default}
+    said = wanted.model_dump(mode="json", exclude=unsaid)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _same_request(earlier: Job, fingerprint: str) -> Job:
@@ -196,19 +233,58 @@ def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
     return row
 
 
-def _check_fit(config: PretrainConfig, evaluations: Sequence[str], dataset: Dataset, pool: OodPool | None) -> None:
-    splits, counts = dataset.split_sizes or {}, dataset.class_counts or []
+def _start(session: Session, checkpoint_id: str) -> Checkpoint:
+    """The checkpoint to begin with. Its job is locked, so that its trainer does not drop it.
+
+    Raises:
+        Unprocessable: there is none.
+    """
+    named = checkpoints.get(session, checkpoint_id)
+    if named is not None:
+        jobs.lock(session, named.job_id)
+        session.expire(named)  # its trainer may have dropped it before
+        named = checkpoints.get(session, checkpoint_id)
+    if named is None:
+        listed = "GET /jobs/ID/checkpoints lists those of a job"
+        raise Unprocessable(("/start_from/checkpoint_id", f"there is no such checkpoint; {listed}"))
+    return named
+
+
+def _misfits(config: PretrainConfig, dataset: Dataset, pool: OodPool | None) -> Iterator[tuple[str, str]]:
     num_pool = None if pool is None else pool.num_samples
-    problems = [(f"/config/{field}", what) for field, what in config.data_problems(splits.get("train", 0), num_pool)]
+    for field, what in config.data_problems((dataset.split_sizes or {}).get("train", 0), num_pool):
+        yield f"/config/{field}", what
     if pool is not None and pool.image_size != dataset.image_size:
-        sizes = f"its images have {pool.image_size} px, those of the data set {dataset.image_size} px"
-        problems.append(("/ood_pool_id", f"{sizes}; register the pool with image_size {dataset.image_size}"))
-    if evaluations and dataset.no_evaluation is not None:
-        problems.append(("/evaluations", f"{dataset.no_evaluation}, or ask for no evaluations ([])"))
-        evaluations = []
-    for position, kind in enumerate(evaluations):
-        probe = ProbeSettings(kind=kind)
-        if (problem := probe.problem(counts, splits.get("probe", 0), splits.get("val", 0))) is not None:
-            problems.append((f"/evaluations/{position}", problem[1]))
-    if problems:
-        raise Unprocessable(*problems)
+        yield "/ood_pool_id", _other_size("pool", pool, dataset)
+
+
+def _misfits_of_start_and_workers(
+    session: Session, config: PretrainConfig, start: Checkpoint | None
+) -> Iterator[tuple[str, str]]:
+    if start is not None:
+        trained = PretrainConfig.from_stored(find(session, start.job_id).config)
+        for field, what in config.encoder_problems(trained):
+            yield f"/config/{field}", what
+    if (lack := lacking(session, config.device, config.num_processes)) is not None:
+        setting, what = lack
+        yield f"/config/{setting}", f"{what}: {_INSTEAD[setting]}, or start a worker that has"
+
+
+def _misfits_of_evaluations(wanted: NewJob, dataset: Dataset, evaluated: Dataset) -> Iterator[tuple[str, str]]:
+    if evaluated.image_size != dataset.image_size:
+        yield "/evaluation_dataset_id", _other_size("data set", evaluated, dataset)
+    lack = evaluated.no_evaluation
+    if lack is not None and (wanted.evaluations or wanted.evaluation_dataset_id is not None):
+        instead = "name a data set with labels and a test part, or ask for no evaluations"
+        yield "/evaluation_dataset_id", f"{lack}: {instead}"
+        return
+    counts, splits = evaluated.class_counts or [], evaluated.split_sizes or {}
+    for position, kind in enumerate(wanted.evaluations):
+        problem = ProbeSettings(kind=kind).problem(counts, splits.get("probe", 0), splits.get("val", 0))
+        if problem is not None:
+            yield f"/evaluations/{position}", problem[1]
+
+
+def _other_size(noun: str, row: Registered, dataset: Dataset) -> str:
+    sizes = f"its images have {row.image_size} px, those of the data set {dataset.image_size} px"
+    return f"{sizes}; register the {noun} with image_size {dataset.image_size}"

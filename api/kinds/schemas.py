@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from colt_core.analyses.kinds import AnalysisSettings
 from colt_core.data.layouts.kinds import LayoutKind
 from colt_core.kinds import Settings
 
@@ -29,6 +30,15 @@ class Kind(BaseModel):
             summary=settings.summary(),
             settings=schema,
         )
+
+
+class AnalysisKind(Kind):
+    needs_labels: bool = Field(description="Whether it is refused for jobs on images without labels.")
+
+    @classmethod
+    def of(cls, settings: type[Settings]) -> Self:
+        assert issubclass(settings, AnalysisSettings)
+        return cls(**dict(Kind.of(settings)), needs_labels=not settings.without_labels)
 
 
 class Preset(BaseModel):
@@ -76,7 +86,7 @@ class Kinds(BaseModel):
     frameworks: list[Kind]
     samplers: list[Kind]
     probes: list[Kind]
-    analyses: list[Kind]
+    analyses: list[AnalysisKind]
     presets: list[Preset]
     sources: list[Source]
     layouts: list[str] = Field(description="Names of the arrangements of images, in the order they are tried.")

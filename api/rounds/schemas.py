@@ -12,7 +12,9 @@ class ClusterInfo(BaseModel):
     tailness: float = Field(description="Mean tailness of its images.")
     weight: float = Field(description="Softmax weight. The weights of a round sum to 1.")
     budget: int = Field(description="OOD images that the round may pick for this cluster.")
-    class_counts: list[int] = Field(description="Number of its images, by class.")
+    class_counts: list[int] | None = Field(
+        description="Number of its images, by class. Null if the data set has no labels."
+    )
 
 
 class RoundInfo(BaseModel):

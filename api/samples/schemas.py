@@ -11,8 +11,8 @@ Split = Literal["train", "probe", "val", "test"]
 
 class DatasetSample(BaseModel):
     index: int = Field(description="Position in the whole data set. The training part comes first.")
-    label: int
-    class_name: str
+    label: int | None = Field(description="Null if the data set has no labels.")
+    class_name: str | None
     split: Split
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from api.http.errors import NotFound, Unprocessable
+from api.http.errors import Conflict, NotFound, Unprocessable
 from api.jobs.service import find
 from api.samples.service import labels_of
 from api.tailness.ordering import ordered
@@ -50,9 +51,7 @@ def page(
         NotFound: the round was not run.
     """
     dataset = _dataset_of(session, job_id)
-    names = dataset.class_names or []
-    if wanted.label is not None and wanted.label >= len(names):
-        raise Unprocessable(("?label", f"must be below {len(names)}, the number of classes"))
+    _check_label(dataset, wanted.label, order)
     start, number, epoch = 0, wanted.round, tailness.latest_epoch(session, job_id)
     if cursor is not None:
         cursor_order, narrowing, cursor_round, epoch, start = decode_cursor(cursor, str, str, int, int, int)
@@ -67,24 +66,20 @@ def page(
         number, in_cluster = _in_cluster(session, job_id, wanted.cluster, number)
     if scores is None or (wanted.cluster is not None and in_cluster is None):
         return IdSamplePage(items=[], next_cursor=None, epoch=None, round=None)
-    labels = labels_of(dataset.artifact).training
-    passing = np.ones(len(scores), bool) if wanted.label is None else labels == wanted.label
+    classes = _Classes.of(dataset)
+    columns: dict[str, NDArray[Any]] = {"tailness": scores}
+    passing = np.ones(len(scores), bool)
+    if classes.label is not None:
+        columns["label"] = classes.label
+        passing = passing if wanted.label is None else classes.label == wanted.label
     if in_cluster is not None:
         passing &= in_cluster
-    indices = ordered(np.flatnonzero(passing), {"tailness": scores, "label": labels}, order)
+    indices = ordered(np.flatnonzero(passing), columns, order)
     shown = indices[start : start + limit]
     more = start + limit < len(indices)
     following = encode_cursor(order, wanted.narrowing, number or 0, epoch, start + limit) if more else None
     return IdSamplePage(
-        items=[
-            IdSample(
-                index=int(index),
-                label=int(labels[index]),
-                class_name=str(names[labels[index]]),
-                tailness=float(scores[index]),
-            )
-            for index in shown
-        ],
+        items=[IdSample(index=int(index), **classes.shown(index), tailness=float(scores[index])) for index in shown],
         next_cursor=following,
         epoch=epoch,
         round=number,
@@ -98,14 +93,13 @@ def sample(session: Session, job_id: str, index: int) -> IdSampleDetail:
         NotFound: the index is beyond the training part.
     """
     dataset = _dataset_of(session, job_id)
-    labels = labels_of(dataset.artifact).training
-    if index >= len(labels):
-        raise NotFound(f"There is no training sample {index}. The training part has {len(labels)} samples.")
+    num_train = (dataset.split_sizes or {}).get("train", 0)
+    if index >= num_train:
+        raise NotFound(f"There is no training sample {index}. The training part has {num_train} samples.")
     history = tailness.history(session, job_id, index)
     return IdSampleDetail(
         index=index,
-        label=int(labels[index]),
-        class_name=str((dataset.class_names or [])[labels[index]]),
+        **_Classes.of(dataset).shown(index),
         tailness=history[-1][1] if history else None,
         history=IdHistory(epoch=[epoch for epoch, _ in history], tailness=[value for _, value in history]),
     )
@@ -116,8 +110,11 @@ def classes(session: Session, job_id: str, epoch: int | None) -> ClassTailnessLi
 
     Raises:
         NotFound: the epoch was not recorded.
+        Conflict: the data set has no labels.
     """
     dataset = _dataset_of(session, job_id)
+    if not dataset.labels:
+        raise Conflict(f"The job trains on '{dataset.name}', whose images have no labels, so there are no classes.")
     recorded = tailness.class_means(session, job_id, epoch)
     if epoch is not None and not recorded:
         raise NotFound(f"No tailness was recorded after epoch {epoch}.")
@@ -135,6 +132,39 @@ def classes(session: Session, job_id: str, epoch: int | None) -> ClassTailnessLi
             )
         )
     return ClassTailnessList(epochs=[number for number, _ in recorded], items=items)
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """Classes of the training images; None without labels."""
+
+    label: NDArray[np.int64] | None
+    names: list[str]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        return cls(labels_of(dataset.artifact).training if dataset.labels else None, dataset.class_names or [])
+
+    def shown(self, index: int) -> dict[str, Any]:
+        """Label and name of a training image."""
+        if self.label is None:
+            return {"label": None, "class_name": None}
+        label = int(self.label[index])
+        return {"label": label, "class_name": str(self.names[label])}
+
+
+def _check_label(dataset: Dataset, label: int | None, order: IdOrder) -> None:
+    """Check a filter or an order by class.
+
+    Raises:
+        Unprocessable: the data set has no such class, or no labels.
+    """
+    if not dataset.labels:
+        if label is not None or order.endswith("label"):
+            where = "?order" if label is None else "?label"
+            raise Unprocessable((where, "the job's data set has no labels: leave it out"))
+    elif label is not None and label >= (count := len(dataset.class_names or [])):
+        raise Unprocessable(("?label", f"must be below {count}, the number of classes"))
 
 
 def _in_cluster(

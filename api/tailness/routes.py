@@ -56,7 +56,7 @@ def get_id_tailness(job_id: str, index: Index) -> IdSampleDetail:
         return id_samples.sample(session, job_id, index)
 
 
-@router.get("/tailness/classes", responses=problems(404))
+@router.get("/tailness/classes", responses=problems(404, 409))
 def list_class_tailness(
     job_id: str,
     epoch: Annotated[int | None, Query(ge=1, lt=2**31, description="Only the tailness after this epoch.")] = None,

@@ -16,8 +16,10 @@ class IdSample(BaseModel):
     """An image of the training part."""
 
     index: int
-    label: int = Field(description="Shown for analysis only; training uses no labels.")
-    class_name: str
+    label: int | None = Field(
+        description="Shown for analysis only; training uses no labels. Null if the data set has none."
+    )
+    class_name: str | None
     tailness: float
 
 
@@ -33,8 +35,8 @@ class IdHistory(BaseModel):
 
 class IdSampleDetail(BaseModel):
     index: int
-    label: int
-    class_name: str
+    label: int | None = Field(description="Null if the data set has no labels.")
+    class_name: str | None
     tailness: float | None = Field(description="The latest value. Null before the first epoch has ended.")
     history: IdHistory
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.access.auth import Guarded
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
-from api.workers.schemas import Work, WorkerInfo
+from api.workers.schemas import DevicesInfo, Work, WorkerInfo
 from store.database import reading
 from store.models import utc_now
 from store.repositories import workers
@@ -33,6 +33,7 @@ def list_workers(limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Wo
                 started_at=worker.started_at,
                 heartbeat_at=worker.heartbeat_at,
                 silent_seconds=silent,
+                devices=None if worker.devices is None else DevicesInfo.model_validate(worker.devices),
                 works_on=[Work.model_validate(work, from_attributes=True) for work in held.get(worker.id, [])],
             )
         )

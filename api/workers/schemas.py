@@ -19,6 +19,13 @@ class Work(BaseModel):
     id: str
 
 
+class DevicesInfo(BaseModel):
+    """What a worker's machine computes with."""
+
+    cpu_cores: int
+    cuda: list[str] = Field(description="The name of each CUDA device. Jobs with `device: cuda` need one.")
+
+
 class WorkerInfo(BaseModel):
     """A worker process, and whether it is alive."""
 
@@ -27,4 +34,5 @@ class WorkerInfo(BaseModel):
     started_at: dt.datetime
     heartbeat_at: dt.datetime
     silent_seconds: float = Field(description="Seconds since its last heartbeat.")
+    devices: DevicesInfo | None = Field(description="Null: not reported, by a worker of an earlier version.")
     works_on: list[Work]

@@ -13,7 +13,7 @@ from colt_core.analyses.kinds import Need
 from colt_core.analyses.views import UInt8, choose
 from colt_core.config import PretrainConfig
 from colt_core.data import ClassGroups, ImageDataset, ImagePool, class_groups
-from colt_core.data.dataset import DatasetLabels
+from colt_core.data.dataset import DatasetLabels, training_part
 from colt_core.events import Float32, Int64
 from colt_core.frameworks.framework import Framework
 from colt_core.snapshot import Snapshot
@@ -31,14 +31,14 @@ class AnalysedRun:
 
     config: PretrainConfig
     state: Snapshot
-    labelled: ImageDataset | DatasetLabels
+    data: ImageDataset | DatasetLabels | ImagePool
     pool: ImagePool | None
 
     @classmethod
     def of(
         cls,
         state: Snapshot,
-        labelled: ImageDataset | DatasetLabels,
+        data: ImageDataset | DatasetLabels | ImagePool,
         pool: ImagePool | None,
         needs: Set[Need] = frozenset({"images", "pool"}),
     ) -> Self:
@@ -46,35 +46,47 @@ class AnalysedRun:
 
         Args:
             state: the checkpoint's state.
-            labelled: the data set. Its labels are enough if `needs` has no "images".
+            data: the data set; a pool if it has no labels. Labels are enough if `needs` has no
+                "images".
             pool: the OOD pool, or None.
             needs: what will be read besides the labels. Only that is compared with the run's data.
 
         Raises:
             ValueError: if the data are not the run's.
         """
-        run = cls(PretrainConfig.from_stored(state["config"]), state, labelled, pool)
-        data = {"num_train": len(run.labels)}
+        run = cls(PretrainConfig.from_stored(state["config"]), state, data, pool)
+        sizes = {"num_train": len(data) if isinstance(data, ImagePool) else len(run.labels)}
         if "images" in needs:
-            data["image_size"] = run.dataset.image_size
+            sizes["image_size"] = int(run.images.shape[-1])
         if "pool" in needs and pool is not None and state["data"]["num_pool"] is not None:
-            data["num_pool"] = len(pool)
+            sizes["num_pool"] = len(pool)
         trained_on: dict[str, object] = {**state["data"]}
-        for name, value in data.items():
+        for name, value in sizes.items():
             if trained_on[name] != value:
                 raise ValueError(f"the checkpoint belongs to other data: {name} was {trained_on[name]} and is {value}")
         return run
 
     @property
     def dataset(self) -> ImageDataset:
-        """The data set with its images.
+        """The data set with its images and labels.
 
         Raises:
-            ValueError: if there are only labels.
+            ValueError: if either is missing.
         """
-        if not isinstance(self.labelled, ImageDataset):
-            raise ValueError("the analysis needs the images of the data set")
-        return self.labelled
+        if not isinstance(self.data, ImageDataset):
+            raise ValueError("the analysis needs the images of the data set, and their labels")
+        return self.data
+
+    @property
+    def labelled(self) -> ImageDataset | DatasetLabels:
+        """The data set, perhaps without its images.
+
+        Raises:
+            ValueError: if it has no labels.
+        """
+        if isinstance(self.data, ImagePool):
+            raise ValueError("the analysis needs labels, and the images have none")
+        return self.data
 
     @cached_property
     def framework(self) -> Framework:
@@ -86,7 +98,12 @@ class AnalysedRun:
     @cached_property
     def images(self) -> UInt8:
         """The ID training images."""
-        return self.dataset.part("train")[0]
+        return training_part(self.data if isinstance(self.data, ImagePool) else self.dataset)[0]
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the data set has labels. Only analyses that are `without_labels` need to ask."""
+        return not isinstance(self.data, ImagePool)
 
     @cached_property
     def labels(self) -> Int64:
@@ -106,7 +123,7 @@ class AnalysedRun:
     @cached_property
     def tailness(self) -> Float32:
         """Tailness of each ID training image. Images without a score have the others' mean."""
-        tracker = TailnessTracker(len(self.labels), self.config.tailness_momentum)
+        tracker = TailnessTracker(len(self.state["tailness"]["score"]), self.config.tailness_momentum)
         tracker.load_state_dict(self.state["tailness"])
         return tracker.scores().numpy()
 

@@ -23,11 +23,12 @@ def analyze(settings: FeatureMapConfig, run: AnalysedRun) -> FeatureMap:
     if len(picked):
         z_ND = np.concatenate([z_ND, embed_images(run.framework, pool, picked, precision)])
     points = feature_map(z_ND, settings.method, settings.seed)
+    label = run.labels[index].tolist() if run.has_labels else [None] * len(index)
     return FeatureMap(
         index=[*index.tolist(), *picked.tolist()],
         x=points[:, 0].tolist(),
         y=points[:, 1].tolist(),
-        label=[*run.labels[index].tolist(), *[-1] * len(picked)],
+        label=[*label, *[-1] * len(picked)],
         tailness=[*run.tailness[index].tolist(), *[None] * len(picked)],
     )
 

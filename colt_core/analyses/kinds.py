@@ -41,10 +41,12 @@ class AnalysisSettings(TaggedSettings):
         needs: what it reads besides checkpoint and labels: `images` of the data set, or the OOD
             `pool`.
         tests: whether it predicts the test part, which not every data set has.
+        without_labels: whether it also runs on images without labels.
         result: the model of its result.
     """
 
     registry = analyses
+    without_labels: ClassVar[bool] = False
     needs: ClassVar[frozenset[Need]]
     tests: ClassVar[bool] = False
     result: ClassVar[type[AnalysisResult]]
@@ -62,7 +64,7 @@ class AnalysisSettings(TaggedSettings):
 
         Args:
             run: the configuration of the run.
-            class_counts: training images of each class.
+            class_counts: training images of each class. Without labels, all are of one class.
             num_probe, num_val: images of the probe part and the val part.
 
         Returns:
@@ -227,7 +229,9 @@ class FeatureMap(AnalysisResult):
     )
     x: list[float]
     y: list[float]
-    label: list[int] = Field(description="Class of an ID image; -1 for an OOD image.")
+    label: list[int | None] = Field(
+        description="Class of an ID image; null if the data set has no labels. -1 for an OOD image."
+    )
     tailness: list[float | None] = Field(description="Tailness of an ID image; null for an OOD image.")
 
 
@@ -239,6 +243,7 @@ class FeatureMapConfig(AnalysisSettings):
     title = "Feature map"
     implementation = "colt_core.analyses.feature_map:analyze"
     needs = frozenset[Need]({"images", "pool"})
+    without_labels = True
     result = FeatureMap
 
     method: Literal["tsne", "pca"] = "tsne"
@@ -256,7 +261,9 @@ class FeatureMapConfig(AnalysisSettings):
 class Uniformity(AnalysisResult):
     kind: Literal["uniformity"] = "uniformity"
     uniformity: float = Field(description="Over all pairs: 0 if all are equal, near -4 if spread over the sphere.")
-    by_class: list[float | None] = Field(description="Over the pairs of each class. Null with fewer than two images.")
+    by_class: list[float | None] | None = Field(
+        description="Over the pairs of each class. Null with fewer than two images. Null as a whole without labels."
+    )
     num_samples: int
 
 
@@ -271,6 +278,7 @@ class UniformityConfig(AnalysisSettings):
     title = "Uniformity"
     implementation = "colt_core.analyses.uniformity:analyze"
     needs = frozenset[Need]({"images"})
+    without_labels = True
     result = Uniformity
 
     num_samples: int = Field(5000, ge=2, le=50_000, description="ID images; a random sample if there are more.")

@@ -30,7 +30,7 @@ class Implementation(Protocol):
 def analyze(
     config: AnalysisSettings,
     state: Snapshot,
-    dataset: ImageDataset | DatasetLabels,
+    dataset: ImageDataset | DatasetLabels | ImagePool,
     pool: ImagePool | None = None,
 ) -> AnalysisResult:
     """Run an analysis of a checkpoint.
@@ -42,7 +42,8 @@ def analyze(
     Args:
         config: which analysis, for example `UniformityConfig()`.
         state: a checkpoint, from `load_checkpoint` or a `CheckpointReady` event.
-        dataset: the run's data. Labels are enough if `config.needs` does not name "images".
+        dataset: the run's data; an `ImagePool` if they have no labels. Labels are enough if
+            `config.needs` does not name "images".
         pool: the run's pool, for analyses of picked OOD images (connectivity, feature_map).
 
     Raises:
@@ -50,8 +51,14 @@ def analyze(
             says why.
     """
     run = AnalysedRun.of(state, dataset, pool, config.needs)
-    sizes = dataset.split_sizes
-    if problem := config.problem(run.config, dataset.class_counts, sizes["probe"], sizes["val"]):
+    if isinstance(dataset, ImagePool):
+        if not config.without_labels:
+            raise ValueError("it needs labels, and the training images have none")
+        counts, num_probe, num_val = [len(dataset)], 0, 0
+    else:
+        counts, sizes = dataset.class_counts, dataset.split_sizes
+        num_probe, num_val = sizes["probe"], sizes["val"]
+    if problem := config.problem(run.config, counts, num_probe, num_val):
         raise ValueError(": ".join(problem))
     implementation: Implementation = config.load()
     return implementation(config, run)

@@ -21,13 +21,12 @@ def analyze(settings: UniformityConfig, run: AnalysedRun) -> Uniformity:
     index = choose(len(run.images), settings.num_samples, settings.seed)
     if len(index) < 2:
         raise ValueError("uniformity needs at least two training images, and there is only one")
-    z_ND, labels = embed_images(run.framework, run.images, index, run.config.precision), run.labels[index]
-    of_class = [z_ND[labels == c] for c in range(run.num_classes)]
-    return Uniformity(
-        uniformity=uniformity(z_ND),
-        by_class=[uniformity(z) if len(z) > 1 else None for z in of_class],
-        num_samples=len(index),
-    )
+    z_ND = embed_images(run.framework, run.images, index, run.config.precision)
+    by_class = None
+    if run.has_labels:
+        of_class = [z_ND[run.labels[index] == c] for c in range(run.num_classes)]
+        by_class = [uniformity(z) if len(z) > 1 else None for z in of_class]
+    return Uniformity(uniformity=uniformity(z_ND), by_class=by_class, num_samples=len(index))
 
 
 @torch.no_grad()

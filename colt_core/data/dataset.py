@@ -207,6 +207,12 @@ class ImagePool:
         return cls(_load_images(folder), **_found(_read_meta(folder)))
 
 
+def training_part(data: ImageDataset | ImagePool) -> tuple[UInt8, Int64 | None]:
+    """(images, labels) to pretrain on. Of images without labels, all are trained on, and labels are
+    None."""
+    return data.part("train") if isinstance(data, ImageDataset) else (data.images, None)
+
+
 def is_artifact(folder: Path) -> bool:
     """Whether `folder` holds a saved data set or pool."""
     return (folder / META).is_file() and (folder / IMAGES).is_file()

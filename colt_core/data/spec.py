@@ -6,9 +6,19 @@ can check a request without loading them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    FailFast,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from colt_core.data.layouts.kinds import LayoutName
 
@@ -201,6 +211,11 @@ class ImageSpec(_Source):
 class DatasetSpec(ImageSpec):
     """How a labelled source becomes a data set."""
 
+    labels: bool = Field(
+        True,
+        strict=True,
+        description="false: images alone, in any arrangement, to pretrain on. All of them are the training part.",
+    )
     lists: ImageLists | None = Field(
         None, description="Layout `lists`: lists of `PATH LABEL` lines, or CSV, if they are not among the images."
     )
@@ -218,6 +233,14 @@ class DatasetSpec(ImageSpec):
         0.2, gt=0, lt=1, description="Share of each class to cut if the source has no test part."
     )
     seed: Seed = 0
+
+    @field_validator("lists", "label_names", "long_tail", "test", "test_fraction")
+    @classmethod
+    def _by_class(cls, value: Any, info: ValidationInfo) -> Any:
+        """Runs for given values alone."""
+        if value is not None and info.data.get("labels") is False:
+            raise ValueError("needs labels: leave it out, or register the images with labels")
+        return value
 
 
 class PoolSpec(ImageSpec):

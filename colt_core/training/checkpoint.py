@@ -85,10 +85,7 @@ def check_resumable(state: Snapshot, config: PretrainConfig, data: DataSizes) ->
     Raises:
         ValueError: if it cannot; the message names what differs.
     """
-    if state.get("format") not in _READABLE_FORMATS:
-        raise ValueError(
-            f"the state has checkpoint format {state.get('format')}; this version reads {_READABLE_FORMATS}"
-        )
+    _check_format(state)
     # A setting that an older version did not write has its default, as the older version behaved.
     before, now = PretrainConfig.from_stored(state["config"]).model_dump(), config.model_dump()
     differences = [
@@ -103,6 +100,25 @@ def check_resumable(state: Snapshot, config: PretrainConfig, data: DataSizes) ->
     ]
     if differences:
         raise ValueError(f"the checkpoint belongs to another run: {'; '.join(differences)}")
+
+
+def check_startable(state: Snapshot, config: PretrainConfig) -> None:
+    """Check that a new run with this configuration can begin with the weights in `state`.
+
+    Raises:
+        ValueError: if it cannot; the message names what differs.
+    """
+    _check_format(state)
+    problems = config.encoder_problems(PretrainConfig.from_stored(state["config"]))
+    if problems:
+        raise ValueError("; ".join(f"{name}: {what}" for name, what in problems))
+
+
+def _check_format(state: Snapshot) -> None:
+    if state.get("format") not in _READABLE_FORMATS:
+        raise ValueError(
+            f"the state has checkpoint format {state.get('format')}; this version reads {_READABLE_FORMATS}"
+        )
 
 
 def load_backbone(state_or_path: Snapshot | str | Path) -> tuple[Backbone, PretrainConfig]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from colt_core.config import PretrainConfig
 from colt_core.events import RunStarted
+from colt_core.training.missing import DeviceMissing
 from colt_core.transfer import to_device
 
 
@@ -32,10 +33,10 @@ class Compute:
         On other hardware bf16 is slower.
 
         Raises:
-            ValueError: for "cuda" without a CUDA device.
+            DeviceMissing: for "cuda" without a CUDA device.
         """
         if device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device is 'cuda', but no CUDA device is available: choose 'auto' or 'cpu'")
+            raise DeviceMissing("device is 'cuda', but torch finds no CUDA device here: choose 'auto' or 'cpu'")
         name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         if precision != "auto":
             return cls(torch.device(name), precision == "bf16", "as configured")

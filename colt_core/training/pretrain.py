@@ -42,6 +42,7 @@ def pretrain(
     pool: Images | None = None,
     *,
     resume_from: Snapshot | None = None,
+    start_from: Snapshot | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Train an encoder and yield an event for every step, epoch, round and checkpoint.
@@ -61,23 +62,39 @@ def pretrain(
             are not used.
         pool: the OOD images, (M, 3, S, S) uint8. Every sampler except "none" needs them.
         resume_from: the `state` of a CheckpointReady event, or the result of `load_checkpoint`.
+        start_from: the same, of another run. This is a new run with that run's weights: those of
+            the backbone, and of the projection head if `projection_dim` is the same. Epochs,
+            optimiser, learning rate, tailness and rounds begin from zero, and the data may be
+            others. The first event after RunStarted is a CheckpointReady of step 0. The run can be
+            resumed from it without the other run.
         should_stop: called after every step, often during a sampling round, and after it. Once it
             returns True, the run yields CheckpointReady and Stopped, and ends. A resumed run
             repeats an unfinished round. With several processes, the first one's answer counts.
 
     Raises:
-        ValueError: at once, if the configuration cannot run on the data, `resume_from` belongs to
-            another run, or the process is not one of `num_processes`.
+        ValueError: at once, if the configuration cannot run on the data, or the process is not one
+            of `num_processes`. Also if `resume_from` belongs to another run, `start_from` has
+            another backbone, or both are given.
+        DeviceMissing: at once, for device "cuda" without a CUDA device. It is a ValueError.
         RuntimeError: if another process has ended, or was given another checkpoint.
         TrainingDiverged: during the run, if the loss or an embedding is not finite.
     """
+    if resume_from is not None and start_from is not None:
+        raise ValueError("a resumed run has its weights already: give either resume_from or start_from")
     data = checked_data(config, images, pool)
     compute, ranks = Compute.of(config), Ranks.of(config)
-    state = TrainingState.start(config, data.sizes, compute, ranks)
+    state = TrainingState.start(config, data.sizes, compute, ranks, start_from)
     if resume_from is not None:
         state.restore(resume_from)
     ranks.check_same(state.epoch, state.step, state.rounds)
-    return _run(state, data.images, data.pool, compute, ranks, should_stop)
+    events = _run(state, data.images, data.pool, compute, ranks, should_stop)
+    return events if start_from is None else _with_first_checkpoint(state, events)
+
+
+def _with_first_checkpoint(state: TrainingState, events: Iterator[Event]) -> Iterator[Event]:
+    yield next(events)  # RunStarted
+    yield CheckpointReady(state.epoch, state.step, state.snapshot())
+    yield from events
 
 
 def _run(

@@ -17,7 +17,7 @@ from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import Framework
 from colt_core.snapshot import DataSizes, Snapshot
 from colt_core.tailness import TailnessTracker
-from colt_core.training.checkpoint import FORMAT, check_resumable
+from colt_core.training.checkpoint import FORMAT, check_resumable, check_startable
 from colt_core.training.device import Compute
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.optimizer import build_optimizer, load_optimizer
@@ -45,13 +45,28 @@ class TrainingState:
     spent: dict[str, float] = field(default_factory=dict)  # seconds of an unfinished epoch, by phase and in all
 
     @classmethod
-    def start(cls, config: PretrainConfig, data: DataSizes, compute: Compute, ranks: Ranks = ALONE) -> Self:
+    def start(
+        cls,
+        config: PretrainConfig,
+        data: DataSizes,
+        compute: Compute,
+        ranks: Ranks = ALONE,
+        start_from: Snapshot | None = None,
+    ) -> Self:
         """The state before the first step, with the model on its device.
 
         It is the same on every rank, and stays the same.
+
+        Args:
+            start_from: the state of another run whose weights this one begins with.
+
+        Raises:
+            ValueError: if they do not fit; the message says what differs.
         """
+        if start_from is not None:
+            check_startable(start_from, config)
         num_train = data["num_train"]
-        framework = build_framework(config, num_train)
+        framework = build_framework(config, num_train, start_from)
         if ranks.size > 1:
             with_global_statistics(framework)
         compute.module(framework)

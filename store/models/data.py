@@ -89,11 +89,24 @@ class Dataset(Registered, Base):
     groups: Mapped[dict[str, Any] | None]
 
     @property
+    def labels(self) -> bool:
+        """Whether the images have labels.
+
+        Without them there are no classes, and all images are the training part.
+        """
+        return bool(self.spec.get("labels", True))
+
+    @property
     def no_evaluation(self) -> str | None:
-        """Why probes cannot be evaluated on these data; None if they can."""
-        if (self.split_sizes or {}).get("test", 0) == 0:
-            return f"'{self.name}' has no test part to evaluate on; register the data with test 'auto'"
-        return None
+        """Why probes cannot be evaluated on these data, which are ready; None if they can."""
+        if (self.split_sizes or {}).get("test", 0) > 0:
+            return None
+        return f"'{self.name}' has no {'test part' if self.labels else 'labels'} to evaluate with"
+
+    @property
+    def can_evaluate(self) -> bool:
+        """Whether probes can be evaluated on these data."""
+        return self.no_evaluation is None
 
 
 class OodPool(Registered, Base):

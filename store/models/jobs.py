@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, SQLColumnExpression, func
@@ -26,12 +27,19 @@ class Job(Queued, Base):
 
     name: Mapped[str]
     tags: Mapped[list[Any]] = mapped_column(default=list)
+    notes: Mapped[str] = mapped_column(default="", server_default="")
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     ood_pool_id: Mapped[str | None] = mapped_column(ForeignKey("ood_pools.id"), index=True)
     config: Mapped[dict[str, Any]]
     framework: Mapped[str]
     sampler: Mapped[str]
     evaluations: Mapped[list[Any]]  # kinds requested at submission
+    # The data set to evaluate on. Null: the one that it trains on.
+    evaluation_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
+    # The checkpoint whose weights the run begins with, for people: checkpoint_id, job_id, epoch.
+    start_from: Mapped[dict[str, Any] | None]
+    # The same checkpoint, until the run has one of its own and needs this one no more.
+    start_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
 
     queued_at: Mapped[dt.datetime | None] = mapped_column(
         default=utc_now
@@ -46,12 +54,18 @@ class Job(Queued, Base):
     eta_seconds: Mapped[float | None]
     loss: Mapped[float | None]  # mean of the last finished epoch
     accuracy: Mapped[float | None]  # of the first kind in `evaluations`
+    few: Mapped[float | None]  # accuracy of the Few classes in the same evaluation
     warnings: Mapped[list[Any] | None]  # as DataWarning; null: none
     compute: Mapped[dict[str, Any] | None]  # of the last attempt: device, precision, reason, threads
 
     last_write: Mapped[str | None]  # id of the run's last committed transaction, see Recorder.flush
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[str | None]
+
+    @property
+    def evaluated_on(self) -> str:
+        """The id of the data set that its evaluations use."""
+        return self.evaluation_dataset_id or self.dataset_id
 
     @classmethod
     def waiting_since(cls) -> SQLColumnExpression[dt.datetime]:
@@ -131,6 +145,11 @@ class Evaluation(CheckpointWork, Base):
     def told(self) -> dict[str, Any]:
         names = ("accuracy", "balanced_accuracy", "group_accuracy", "group_std")
         return super().told() | {name: getattr(self, name) for name in names}
+
+    @staticmethod
+    def shown(accuracy: float | None, group_accuracy: Mapping[str, Any] | None) -> dict[str, float | None]:
+        """The columns of a job that shows an evaluation with these results."""
+        return {"accuracy": accuracy, "few": (group_accuracy or {}).get("few")}
 
 
 class Analysis(CheckpointWork, Base):

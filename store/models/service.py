@@ -28,3 +28,5 @@ class Worker(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     started_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     heartbeat_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    # `Devices` of its machine; null until it has looked, and in rows of earlier versions.
+    devices: Mapped[dict[str, Any] | None]

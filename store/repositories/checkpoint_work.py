@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from colt_core.tagged import TaggedSettings
 from store.leases import lock_job_of
@@ -119,12 +119,19 @@ def show_first(session: Session, row: Evaluation) -> None:
     """Show this accuracy on the job if it has none. The job's own first probe overrides it."""
     job = session.get_one(Job, row.job_id)
     if job.accuracy is None:
-        job.accuracy = row.accuracy
+        _show(job, row)
 
 
 def is_asked_about() -> ColumnElement[bool]:
-    """SQL condition: a checkpoint has evaluations or analyses, which would be deleted with it."""
-    return or_(*(exists().where(model.checkpoint_id == Checkpoint.id) for model in leased_models(CheckpointWork)))
+    """SQL condition: a checkpoint must stay.
+
+    It has evaluations or analyses, which would be deleted with it, or another job is to begin with
+    it.
+    """
+    asked = (exists().where(model.checkpoint_id == Checkpoint.id) for model in leased_models(CheckpointWork))
+    # An alias, since the query around it may be of this job's own row.
+    waiting = aliased(Job)
+    return or_(*asked, exists().where(waiting.start_checkpoint_id == Checkpoint.id))
 
 
 def _show_another(session: Session, deleted: Evaluation) -> None:
@@ -133,4 +140,10 @@ def _show_another(session: Session, deleted: Evaluation) -> None:
     if deleted.accuracy is None or job.accuracy != deleted.accuracy:
         return
     left = latest_by_kind(session, job.id)
-    job.accuracy = next((left[kind].accuracy for kind in (*job.evaluations, *left) if kind in left), None)
+    _show(job, next((left[kind] for kind in (*job.evaluations, *left) if kind in left), None))
+
+
+def _show(job: Job, row: Evaluation | None) -> None:
+    shown = Evaluation.shown(None, None) if row is None else Evaluation.shown(row.accuracy, row.group_accuracy)
+    for name, value in shown.items():
+        setattr(job, name, value)

@@ -10,7 +10,7 @@ from sqlalchemy import Case, CursorResult, case, delete, func, literal, select, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from store.models import Job, utc_now
+from store.models import Checkpoint, Job, utc_now
 from store.repositories import events
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import Slice, keyset_page
@@ -26,6 +26,11 @@ class JobFilter:
     sampler: str | None = None
     framework: str | None = None
     tag: str | None = None
+    name: str | None = None  # a part of it
+
+
+class StillNeeded(Exception):
+    """The job cannot be deleted. The message names a job that is to begin with its checkpoint."""
 
 
 def get(session: Session, job_id: str) -> Job | None:
@@ -58,6 +63,8 @@ def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: st
             statement = statement.where(column == value)
     if wanted.tag is not None:
         statement = statement.where(json_list_has(Job.tags, wanted.tag))  # type: ignore[arg-type]
+    if wanted.name is not None:
+        statement = statement.where(Job.name.icontains(wanted.name, autoescape=True))
     return keyset_page(session, statement, Job, order, limit, cursor)
 
 
@@ -69,8 +76,8 @@ def add(session: Session, job: Job) -> bool:
     """Queue a job.
 
     Returns:
-        False when another job has its idempotency key by now, or its data set or pool was deleted.
-        Then nothing is written.
+        False when another job has its idempotency key by now, or its data or the checkpoint to
+        start from were deleted. Then nothing is written.
     """
     try:
         with session.begin_nested():
@@ -135,13 +142,24 @@ def remove(session: Session, job_id: str) -> bool:
 
     Returns:
         False when there is no such job, or it is running.
+
+    Raises:
+        StillNeeded: while another job is to begin with one of its checkpoints.
     """
     idle = FINAL | {WorkStatus.QUEUED}
-    result = session.execute(
-        delete(Job)
-        .where(Job.id == job_id, Job.status.in_(idle), Job.lease_token.is_(None))
-        .execution_options(synchronize_session=False)
-    )
+    own = select(Checkpoint.id).where(Checkpoint.job_id == job_id)
+    needing = session.scalar(select(Job.name).where(Job.start_checkpoint_id.in_(own)).limit(1))
+    if needing is not None:
+        raise StillNeeded(needing)
+    try:
+        with session.begin_nested():
+            result = session.execute(
+                delete(Job)
+                .where(Job.id == job_id, Job.status.in_(idle), Job.lease_token.is_(None))
+                .execution_options(synchronize_session=False)
+            )
+    except IntegrityError as error:  # such a job was submitted meanwhile
+        raise StillNeeded("a new job") from error
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 

@@ -75,7 +75,7 @@ def keyset_page(
     nothing = -_NOTHING if descending else _NOTHING
     key = func.coalesce(column, nothing) if kind is float else column
     if cursor is not None:
-        cursor_order, last, last_id = decode_cursor(cursor, str, float if kind is float else str, str)
+        cursor_order, last, last_id = decode_cursor(cursor, str, kind if kind in (float, int) else str, str)
         if cursor_order != order:
             raise BadCursor
         value = _time(last) if kind is dt.datetime else last

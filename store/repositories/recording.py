@@ -12,6 +12,7 @@ from store.models import (
     Checkpoint,
     CheckpointWork,
     Evaluation,
+    Job,
     JobEvent,
     Metric,
     SamplingRound,
@@ -71,7 +72,8 @@ def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
     """Add a checkpoint, and drop an earlier one of the same state.
 
     The artifact keys of both differ only in their last part. Evaluations and analyses of the
-    earlier checkpoint are moved to the new one, for which they hold as well.
+    earlier checkpoint are moved to the new one, for which they hold as well. Jobs that are to begin
+    with the earlier one begin with the new one.
 
     Returns:
         The artifact keys to delete once the transaction has committed.
@@ -83,13 +85,15 @@ def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
     for model in leased_models(CheckpointWork):
         of_same = model.checkpoint_id.in_(select(Checkpoint.id).where(same))
         session.execute(update(model).where(of_same).values(checkpoint_id=row.id))
+    starts = Job.start_checkpoint_id.in_(select(Checkpoint.id).where(same))
+    session.execute(update(Job).where(starts).values(start_checkpoint_id=row.id))
     return list(session.scalars(delete(Checkpoint).where(same).returning(Checkpoint.artifact)))
 
 
 def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
     """Drop all checkpoints except the last `keep`.
 
-    Checkpoints with an evaluation or analysis stay, since their results would be deleted too.
+    Checkpoints that others need (`is_asked_about`) stay.
 
     Returns:
         The artifact keys to delete once the transaction has committed.

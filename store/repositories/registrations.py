@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -56,8 +56,8 @@ def remove(session: Session, model: type[Registered], row_id: str) -> bool:
     Raises:
         InUse: while a job uses it.
     """
-    used_by = Job.dataset_id if model is Dataset else Job.ood_pool_id
-    if session.scalar(select(Job.id).where(used_by == row_id).limit(1)) is not None:
+    used_by = (Job.dataset_id, Job.evaluation_dataset_id) if model is Dataset else (Job.ood_pool_id,)
+    if session.scalar(select(Job.id).where(or_(*(column == row_id for column in used_by))).limit(1)) is not None:
         raise InUse(row_id)
     try:
         with session.begin_nested():

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
+from store.devices import Devices
 from store.models import Worker, leased_models, utc_now
 from store.repositories.pages import Slice, keyset_page
 
@@ -22,10 +23,11 @@ class Work:
     id: str
 
 
-def beat(session: Session, worker_id: str, forget_after: dt.timedelta) -> None:
-    """Update the worker's heartbeat, and forget workers that have been silent for longer."""
+def beat(session: Session, worker_id: str, forget_after: dt.timedelta, devices: Devices) -> None:
+    """Update the worker's heartbeat and devices, and forget workers that have been silent for
+    longer."""
     now = utc_now()
-    session.merge(Worker(id=worker_id, heartbeat_at=now))
+    session.merge(Worker(id=worker_id, heartbeat_at=now, devices=devices.column()))
     session.execute(delete(Worker).where(Worker.heartbeat_at < now - forget_after))
 
 
@@ -42,8 +44,17 @@ def last_beat(session: Session, host: str) -> dt.datetime | None:
 
 def count_live(session: Session, silence: float) -> int:
     """How many workers have sent a heartbeat within the last `silence` seconds."""
-    since = utc_now() - dt.timedelta(seconds=silence)
-    return session.scalar(select(func.count()).select_from(Worker).where(Worker.heartbeat_at >= since)) or 0
+    return session.scalar(select(func.count()).select_from(Worker).where(_is_live(silence))) or 0
+
+
+def live_devices(session: Session, silence: float) -> dict[str, Devices | None]:
+    """The devices of each worker that `count_live` counts. None: not reported."""
+    rows = session.execute(select(Worker.id, Worker.devices).where(_is_live(silence)).order_by(Worker.id))
+    return {row.id: None if row.devices is None else Devices.of(row.devices) for row in rows}
+
+
+def _is_live(silence: float) -> ColumnElement[bool]:
+    return Worker.heartbeat_at >= utc_now() - dt.timedelta(seconds=silence)
 
 
 def page(session: Session, limit: int, cursor: str | None) -> Slice[Worker]:

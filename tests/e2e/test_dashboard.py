@@ -495,3 +495,64 @@ def test_a_restart_of_the_server_is_survived_and_a_job_is_cancelled_and_resumed(
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("link", name="browser run")).to_be_visible()
     expect(page.get_by_role("link", name="long run")).to_have_count(0)
+
+
+def test_a_job_is_annotated_found_by_name_and_trained_on_from_its_checkpoint(
+    page: Page, service: Stack, job: dict[str, Any]
+) -> None:
+    page.goto(f"/jobs/{job['id']}")
+    page.get_by_role("button", name="Edit name, tags and notes").click()
+    notes = page.locator("#notes")
+    notes.get_by_label("Tags").fill("paper, seed 0")
+    notes.get_by_label("Notes").fill("Why: the tail.\nNext: more epochs.")
+    page.get_by_role("button", name="Save").click()
+    expect(notes).to_contain_text("Next: more epochs.")
+    shown = service.client.get(f"/api/v1/jobs/{job['id']}").json()
+    assert (shown["tags"], shown["notes"]) == (["paper", "seed 0"], "Why: the tail.\nNext: more epochs.")
+
+    page.goto("/jobs")
+    page.get_by_role("searchbox").fill("BROWSER")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.locator("tr[data-job]")).to_have_count(1)
+    page.locator("tr[data-job] a").click()
+
+    page.get_by_role("link", name="Train on from this checkpoint").first.click()
+    expect(page.get_by_label("Sampler")).to_have_value("colt")
+    expect(page.locator("#setting-width")).to_have_value("8")
+    page.get_by_label("Epochs", exact=True).fill("2")
+    page.get_by_label("Name").fill("further")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("heading", name="further")).to_be_visible()
+    further = page.url.rsplit("/", 1)[1]
+    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=90_000)
+    started = service.client.get(f"/api/v1/jobs/{further}").json()["start_from"]
+    assert (started["job_id"], started["epoch"]) == (job["id"], 3)
+    expect(page.get_by_text("began with epoch 3 of another job")).to_be_visible()
+
+
+def test_images_without_labels_are_registered_shown_and_trained_on(
+    page: Page, service: Stack, job: dict[str, Any]
+) -> None:
+    images = np.arange(40 * 32 * 32, dtype=np.uint8).reshape(40, 32, 32)
+    page.goto("/datasets")
+    page.get_by_label("Name").fill("scans")
+    page.get_by_label("Labels").select_option("no")
+    file = {"name": "scans.npz", "mimeType": "application/zip", "buffer": npz(images=images)}
+    page.locator("#file").set_input_files(file)  # type: ignore[arg-type]
+    page.get_by_role("button", name="Register", exact=True).click()
+    expect(page.get_by_text("Images without labels")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("group", name="Images").locator("img")).to_have_count(40)
+    expect(page.locator("rect[data-class]")).to_have_count(0)
+
+    page.get_by_role("link", name="New job with this data set").click()
+    expect(page.get_by_label("Evaluate on")).to_have_value(job["dataset_id"])
+    page.get_by_label("Sampler").select_option("none")
+    page.get_by_label("Epochs", exact=True).fill("1")
+    page.get_by_label("Name").fill("on scans")
+    page.get_by_text("Further settings").click()
+    page.get_by_label("Configuration as JSON").fill('{"width": 8, "batch_size": 20}')
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=90_000)
+    expect(bars(page)).to_have_count(10)  # of the data set that it was evaluated on
+    expect(page.locator("#analyses [data-kind=uniformity]")).to_be_visible()
+    expect(page.locator("#analyses [data-kind=tail_share]")).to_have_count(0)

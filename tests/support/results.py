@@ -75,6 +75,17 @@ class Rows:
             session.add(row)
         return row
 
+    def unlabelled(self, name: str = "scans", count: int = 10) -> Dataset:
+        """A ready data set of images without labels, of 8 pixels as `dataset`."""
+        row = Dataset(id=new_id(), name=name, status="ready", spec={"source": {"kind": "sample"}, "labels": False})
+        row.progress, row.image_size, row.num_samples = 1.0, 8, count
+        row.split_sizes = {"train": count, "probe": 0, "val": 0, "test": 0}
+        row.stored_as = row.folder_of("attempt")
+        get_artifacts().write(f"{row.artifact}/images.npy", [_npy(self.pixels(count))])
+        with writing() as session:
+            session.add(row)
+        return row
+
     def pool(
         self,
         name: str = "glyphs",

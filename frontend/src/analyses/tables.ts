@@ -1,13 +1,14 @@
 import type { AnalysisResult } from '../api/types';
 import type { Cell, Table } from '../plots/csv';
 import { groupOf, type Classes } from './classes';
+import { isOod } from './map';
 
 /** All numbers of a result, as its table and its CSV show them. Empty for a kind that has no figure. */
 export function tableOf(result: AnalysisResult, classes: Classes): Table {
   switch (result.kind) {
     case 'uniformity':
     case 'alignment':
-      return byClass(result.kind, result.by_class, classes);
+      return byClass(result.kind, result.by_class ?? [], classes);
     case 'tail_share':
       return columns({ gamma_percent: result.gamma, phi_tail: result.phi_tail, phi_head: result.phi_head });
     case 'cluster_minority':
@@ -24,9 +25,9 @@ export function tableOf(result: AnalysisResult, classes: Classes): Table {
       return confusions(result, classes);
     case 'feature_map':
       return columns({
-        image: result.label.map((label) => (label < 0 ? 'OOD' : 'ID')),
+        image: result.label.map((label) => (isOod(label) ? 'OOD' : 'ID')),
         index: result.index,
-        class: result.label.map((label) => (label < 0 ? null : (classes.names[label] ?? String(label)))),
+        class: result.label.map((label) => (label === null || isOod(label) ? null : (classes.names[label] ?? String(label)))),
         x: result.x,
         y: result.y,
         tailness: result.tailness,

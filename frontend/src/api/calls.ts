@@ -2,7 +2,7 @@ import createClient from 'openapi-fetch';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
-import type { JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, OodOrder, Split } from './types';
+import type { JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, OodOrder, Split } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
 const api = createClient<paths>();
@@ -37,9 +37,9 @@ export const deleteDataset = (dataset_id: string) =>
   answer(api.DELETE('/api/v1/datasets/{dataset_id}', { params: { path: { dataset_id } } }));
 export const datasetImage = (id: string, index: number) => `/api/v1/datasets/${id}/samples/${index}/image`;
 
-export function listDatasetSamples(dataset_id: string, wanted: Paging & { split: Split; label: number }) {
+export function listDatasetSamples(dataset_id: string, wanted: Paging & { split: Split; label?: number }) {
   const { split, label, limit, cursor } = wanted;
-  const query = { split, label, limit, ...page(cursor) };
+  const query = { split, ...(label !== undefined && { label }), limit, ...page(cursor) };
   return answer(api.GET('/api/v1/datasets/{dataset_id}/samples', { params: { path: { dataset_id }, query } }));
 }
 
@@ -70,9 +70,10 @@ export const upload = (file: File) =>
 
 // Jobs
 
-export function listJobs(wanted: { status: string; framework: string; sampler: string; order: string; cursor: string }) {
+export function listJobs(wanted: { name: string; status: string; framework: string; sampler: string; order: string; cursor: string }) {
   const query = {
     order: wanted.order,
+    ...(wanted.name && { name: wanted.name }),
     ...(wanted.status && { status: wanted.status }),
     ...(wanted.framework && { framework: wanted.framework }),
     ...(wanted.sampler && { sampler: wanted.sampler }),
@@ -83,6 +84,8 @@ export function listJobs(wanted: { status: string; framework: string; sampler: s
 
 export const submitJob = (body: NewJob) => answer(api.POST('/api/v1/jobs', { body }));
 export const getJob = (job_id: string) => answer(api.GET('/api/v1/jobs/{job_id}', { params: { path: { job_id } } }));
+export const changeJob = (job_id: string, body: JobChanges) =>
+  answer(api.PATCH('/api/v1/jobs/{job_id}', { params: { path: { job_id } }, body }));
 export const cancelJob = (job_id: string) =>
   answer(api.POST('/api/v1/jobs/{job_id}/cancel', { params: { path: { job_id } } }));
 export const resumeJob = (job_id: string) =>

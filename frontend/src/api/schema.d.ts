@@ -67,7 +67,8 @@ export interface paths {
          * @description Register a labelled image data set and optionally cut a long-tailed training part from it.
          *
          *     A worker recognises the layout of the files, such as `[train|val|test/]CLASS/IMAGE`. Poll
-         *     the address in `Location` until the status is `ready` or `failed`.
+         *     the address in `Location` until the status is `ready` or `failed`. With `labels: false` it is
+         *     images alone, as for a pool.
          */
         post: operations["register_dataset"];
         delete?: never;
@@ -276,7 +277,11 @@ export interface paths {
         delete: operations["delete_job"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Job
+         * @description Rename a job, or change its tags and notes, in any status.
+         */
+        patch: operations["change_job"];
         trace?: never;
     };
     "/api/v1/jobs/{job_id}/cancel": {
@@ -762,7 +767,7 @@ export interface paths {
         };
         /**
          * Compare Jobs
-         * @description Compare jobs: their different settings, accuracy by class and group, and curves.
+         * @description Compare jobs: their different settings and data, accuracy by class and group, and curves.
          */
         get: operations["compare_jobs"];
         put?: never;
@@ -1007,6 +1012,30 @@ export interface components {
             /** Finished At */
             finished_at: string | null;
         };
+        /** AnalysisKind */
+        AnalysisKind: {
+            /**
+             * Kind
+             * @description Its name in requests.
+             */
+            kind: string;
+            /** Title */
+            title: string;
+            /** Summary */
+            summary: string;
+            /**
+             * Settings
+             * @description JSON schema of its own settings, which not every kind reads.
+             */
+            settings: {
+                [key: string]: unknown;
+            };
+            /**
+             * Needs Labels
+             * @description Whether it is refused for jobs on images without labels.
+             */
+            needs_labels: boolean;
+        };
         /**
          * AnalysisWithResult
          * @description An analysis with its result.
@@ -1181,9 +1210,9 @@ export interface components {
             budget: number;
             /**
              * Class Counts
-             * @description Number of its images, by class.
+             * @description Number of its images, by class. Null if the data set has no labels.
              */
-            class_counts: number[];
+            class_counts: number[] | null;
         };
         /** ClusterMinority */
         ClusterMinority: {
@@ -1250,11 +1279,28 @@ export interface components {
             jobs: components["schemas"]["JobInfo"][];
             /**
              * Differences
-             * @description Settings that differ between the jobs, with the value of each job.
+             * @description Settings that differ between the jobs, with the value of each job. `start_from` counts as one.
              */
             differences: {
                 [key: string]: unknown[];
             };
+            /**
+             * Same Data
+             * @description Whether all jobs train and are evaluated on the same images, and those that pick OOD images pick from the same pool.
+             */
+            same_data: boolean;
+            /**
+             * Data Differences
+             * @description What differs in their data sets and pools, with the value of each job. Empty if `same_data`.
+             */
+            data_differences: {
+                [key: string]: unknown[];
+            };
+            /**
+             * Warnings
+             * @description What to know before drawing a conclusion from the comparison.
+             */
+            warnings: components["schemas"]["DataWarning"][];
             /**
              * Evaluations
              * @description By kind of probe: each job's latest succeeded evaluation, or null.
@@ -1428,6 +1474,16 @@ export interface components {
             progress: number;
             problem: components["schemas"]["RegistrationProblem"] | null;
             /**
+             * Labels
+             * @description Whether the images have labels. If not, all that is about classes is null.
+             */
+            labels: boolean;
+            /**
+             * Can Evaluate
+             * @description Whether jobs can be evaluated on it: it is ready, with labels and a test part.
+             */
+            can_evaluate: boolean;
+            /**
              * Num Samples
              * @description Images of all parts.
              */
@@ -1480,10 +1536,13 @@ export interface components {
              * @description Position in the whole data set. The training part comes first.
              */
             index: number;
-            /** Label */
-            label: number;
+            /**
+             * Label
+             * @description Null if the data set has no labels.
+             */
+            label: number | null;
             /** Class Name */
-            class_name: string;
+            class_name: string | null;
             /**
              * Split
              * @enum {string}
@@ -1505,6 +1564,19 @@ export interface components {
              * @constant
              */
             name: "digits";
+        };
+        /**
+         * DevicesInfo
+         * @description What a worker's machine computes with.
+         */
+        DevicesInfo: {
+            /** Cpu Cores */
+            cpu_cores: number;
+            /**
+             * Cuda
+             * @description The name of each CUDA device. Jobs with `device: cuda` need one.
+             */
+            cuda: string[];
         };
         /**
          * EvaluationInfo
@@ -1593,9 +1665,9 @@ export interface components {
             y: number[];
             /**
              * Label
-             * @description Class of an ID image; -1 for an OOD image.
+             * @description Class of an ID image; null if the data set has no labels. -1 for an OOD image.
              */
-            label: number[];
+            label: (number | null)[];
             /**
              * Tailness
              * @description Tailness of an ID image; null for an OOD image.
@@ -1744,11 +1816,11 @@ export interface components {
             index: number;
             /**
              * Label
-             * @description Shown for analysis only; training uses no labels.
+             * @description Shown for analysis only; training uses no labels. Null if the data set has none.
              */
-            label: number;
+            label: number | null;
             /** Class Name */
-            class_name: string;
+            class_name: string | null;
             /** Tailness */
             tailness: number;
         };
@@ -1756,10 +1828,13 @@ export interface components {
         IdSampleDetail: {
             /** Index */
             index: number;
-            /** Label */
-            label: number;
+            /**
+             * Label
+             * @description Null if the data set has no labels.
+             */
+            label: number | null;
             /** Class Name */
-            class_name: string;
+            class_name: string | null;
             /**
              * Tailness
              * @description The latest value. Null before the first epoch has ended.
@@ -1803,6 +1878,28 @@ export interface components {
             test?: string | null;
         };
         /**
+         * JobChanges
+         * @description What people say about a job. What is missing or null stays as it is.
+         * @example {
+         *       "name": "baseline, seed 1",
+         *       "notes": "",
+         *       "tags": [
+         *         "paper"
+         *       ]
+         *     }
+         */
+        JobChanges: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Tags
+             * @description Replaces all tags.
+             */
+            tags?: string[] | null;
+            /** Notes */
+            notes?: string | null;
+        };
+        /**
          * JobInfo
          * @description A job with its latest values.
          */
@@ -1813,11 +1910,18 @@ export interface components {
             name: string;
             /** Tags */
             tags: string[];
+            /** Notes */
+            notes: string;
             status: components["schemas"]["WorkStatus"];
             /** Dataset Id */
             dataset_id: string;
             /** Ood Pool Id */
             ood_pool_id: string | null;
+            /**
+             * Evaluation Dataset Id
+             * @description Null: evaluated on `dataset_id`.
+             */
+            evaluation_dataset_id: string | null;
             /**
              * ResolvedConfig
              * @description All settings that the run reads, with their values.
@@ -2150,6 +2254,8 @@ export interface components {
                  */
                 checkpoint_interval: number;
             };
+            /** @description Null: random weights. */
+            start_from: components["schemas"]["StartedFrom"] | null;
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
             progress: components["schemas"]["Progress"];
@@ -2177,6 +2283,11 @@ export interface components {
              * @description Accuracy in the first of its `evaluations`, 0..1.
              */
             accuracy: number | null;
+            /**
+             * Few
+             * @description Mean accuracy of the Few classes in the same evaluation.
+             */
+            few: number | null;
             /**
              * Created At
              * Format: date-time
@@ -2221,7 +2332,7 @@ export interface components {
             /** Probes */
             probes: components["schemas"]["Kind"][];
             /** Analyses */
-            analyses: components["schemas"]["Kind"][];
+            analyses: components["schemas"]["AnalysisKind"][];
             /** Presets */
             presets: components["schemas"]["Preset"][];
             /** Sources */
@@ -2537,7 +2648,7 @@ export interface components {
         };
         /**
          * NewDataset
-         * @description A labelled image data set to register, and how to cut it.
+         * @description An image data set to register, and how to cut it.
          * @example {
          *       "image_size": 32,
          *       "long_tail": {
@@ -2600,6 +2711,12 @@ export interface components {
              * @enum {string}
              */
             on_damaged?: "refuse" | "skip";
+            /**
+             * Labels
+             * @description false: images alone, in any arrangement, to pretrain on. All of them are the training part.
+             * @default true
+             */
+            labels?: boolean;
             /** @description Layout `lists`: lists of `PATH LABEL` lines, or CSV, if they are not among the images. */
             lists?: components["schemas"]["ImageLists"] | null;
             /**
@@ -2751,10 +2868,21 @@ export interface components {
              * @default []
              */
             tags?: string[];
+            /**
+             * Notes
+             * @description Text for people, of several lines if need be.
+             * @default
+             */
+            notes?: string;
             /** Dataset Id */
             dataset_id: string;
             /** Ood Pool Id */
             ood_pool_id?: string | null;
+            /**
+             * Evaluation Dataset Id
+             * @description A data set with labels and a test part to evaluate on, with images of the same size. Its own training counts group its classes. Default: `dataset_id`. Without labels there, name one or ask for no `evaluations`.
+             */
+            evaluation_dataset_id?: string | null;
             /**
              * PartialConfig
              * @description Every setting is optional. Missing ones come from the `preset`, then from the defaults. A setting that only other frameworks or samplers read is refused.
@@ -3087,6 +3215,8 @@ export interface components {
                  */
                 checkpoint_interval?: number;
             };
+            /** @description A new run that begins with the weights of a checkpoint: of its backbone, and of its projection head if `projection_dim` is the same. `backbone`, `width` and `stem` must be those of its job. All else is new, and the data may be others. */
+            start_from?: components["schemas"]["StartFrom"] | null;
             /**
              * Evaluations
              * @description Probes to run on the last checkpoint.
@@ -3884,6 +4014,38 @@ export interface components {
             test?: number;
         };
         /**
+         * StartFrom
+         * @description Where a run gets its initial weights from.
+         */
+        StartFrom: {
+            /**
+             * Checkpoint Id
+             * @description A checkpoint of any job.
+             */
+            checkpoint_id: string;
+        };
+        /**
+         * StartedFrom
+         * @description The checkpoint whose weights a run began, or will begin, with.
+         */
+        StartedFrom: {
+            /**
+             * Checkpoint Id
+             * @description A checkpoint of any job.
+             */
+            checkpoint_id: string;
+            /**
+             * Job Id
+             * @description The checkpoint's job. It may have been deleted since.
+             */
+            job_id: string;
+            /**
+             * Epoch
+             * @description Finished epochs in the checkpoint.
+             */
+            epoch: number;
+        };
+        /**
          * TableColumns
          * @description The columns of a table that lies beside the images. What is left out is guessed.
          */
@@ -4007,9 +4169,9 @@ export interface components {
             uniformity: number;
             /**
              * By Class
-             * @description Over the pairs of each class. Null with fewer than two images.
+             * @description Over the pairs of each class. Null with fewer than two images. Null as a whole without labels.
              */
-            by_class: (number | null)[];
+            by_class: (number | null)[] | null;
             /** Num Samples */
             num_samples: number;
         };
@@ -4118,6 +4280,8 @@ export interface components {
              * @description Seconds since its last heartbeat.
              */
             silent_seconds: number;
+            /** @description Null: not reported, by a worker of an earlier version. */
+            devices: components["schemas"]["DevicesInfo"] | null;
             /** Works On */
             works_on: components["schemas"]["Work"][];
         };
@@ -5592,8 +5756,10 @@ export interface operations {
                 sampler?: ("none" | "random" | "mak" | "colt") | null;
                 framework?: ("simclr" | "sdclr" | "bcl" | "moco") | null;
                 tag?: string | null;
-                /** @description A leading `-` sorts in descending order. */
-                order?: "-created_at" | "created_at" | "-name" | "name" | "-accuracy" | "accuracy" | "-loss" | "loss" | "-status" | "status";
+                /** @description A part of the name. A to Z match in either case. */
+                name?: string | null;
+                /** @description A leading `-` sorts in descending order. Jobs without the value come last in both. */
+                order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-status" | "status";
                 /** @description Most items on a page. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
@@ -5955,6 +6121,131 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8335,6 +8626,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
@@ -8915,6 +9215,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too Many Requests */
             429: {
                 headers: {
@@ -9099,6 +9408,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too Many Requests */
             429: {
                 headers: {
@@ -9155,6 +9473,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -9202,6 +9529,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -9240,6 +9576,15 @@ export interface operations {
             };
             /** @description Bad Request */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -25,6 +25,8 @@ export type Split = Schemas['DatasetSample']['split'];
 export type NewDataset = Schemas['NewDataset'];
 export type NewPool = Schemas['NewOodPool'];
 export type NewJob = Schemas['NewJob'];
+export type JobChanges = Schemas['JobChanges'];
+export type Devices = Schemas['DevicesInfo'];
 export type NewEvaluation = Body<'/api/v1/jobs/{job_id}/evaluations'>;
 export type NewAnalysis = Body<'/api/v1/jobs/{job_id}/analyses'>;
 export type JobFilters = NonNullable<paths['/api/v1/jobs']['get']['parameters']['query']>;
@@ -59,13 +61,16 @@ export interface Schema {
 /** One framework, sampler, probe or analysis, with the schema of its settings. */
 export type Kind = WithSchema<Schemas['Kind']>;
 
+/** An analysis says too whether it needs labels. */
+export type AnalysisChoice = WithSchema<Schemas['AnalysisKind']>;
+
 /** All that can be chosen. `settings` is the schema of the settings that every job has. */
 export type Kinds = WithSchema<
   Omit<Schemas['Kinds'], 'frameworks' | 'samplers' | 'probes' | 'analyses'> & {
     frameworks: Kind[];
     samplers: Kind[];
     probes: Kind[];
-    analyses: Kind[];
+    analyses: AnalysisChoice[];
   }
 >;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { asProblem } from '../api/problem';
 import type { Schema } from '../api/types';
-import { fieldsOf, sentSettings, shown } from './schema';
+import { fieldsOf, sentSettings, shown, typedFrom } from './schema';
 
 // As pydantic writes it.
 const SCHEMA: Schema = {
@@ -95,3 +95,15 @@ it.each([
   [{ low: 3 }, '{"low":3}'],
   [0, '0'],
 ])('a default of %o reads %s', (value, text) => expect(shown(value)).toBe(text));
+
+describe('typedFrom', () => {
+  it('asks for the settings of a run, without those that are the default or follow from the epochs', () => {
+    const schedule = { warmup_epochs: { type: 'integer', default: 1 } };
+    const fields = fieldsOf({ ...SCHEMA, properties: { ...SCHEMA.properties, ...schedule } });
+    const config = { variant: 'D', prune_share: 0.9, queue_size: 32, redraw: false, shots: null, gammas: [1, 5], thresholds: { low: 9 }, warmup_epochs: 7 };
+    const typed = typedFrom(fields, config, { queue_size: 64 });
+    expect(typed).toEqual({ variant: 'D', queue_size: '32', redraw: 'false', gammas: '1, 5', thresholds: '{"low":9}' });
+    expect(sentSettings(fields, typed)).toEqual({ variant: 'D', queue_size: 32, redraw: false, gammas: [1, 5], thresholds: { low: 9 } });
+    expect(typedFrom(fields, config, { queue_size: 32 })).not.toHaveProperty('queue_size');
+  });
+});

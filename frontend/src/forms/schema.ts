@@ -85,6 +85,17 @@ export function shown(value: unknown): string {
 }
 
 /**
+ * What to type so that a form asks for the settings of an earlier run. Fields with their defaults stay empty.
+ *
+ * Settings that follow from the number of epochs are left out, since a new run may have another number.
+ */
+export function typedFrom(fields: readonly SettingField[], config: Record<string, unknown>, defaults: Record<string, unknown> = {}): Typed {
+  const differs = ({ name, default: own }: SettingField) => shown(config[name]) !== shown(name in defaults ? defaults[name] : own);
+  const kept = fields.filter((field) => !/epochs|interval|momentum/.test(field.name) && config[field.name] != null && differs(field));
+  return Object.fromEntries(kept.map(({ name, input }) => [name, input === 'json' ? JSON.stringify(config[name]) : input === 'list' ? shown(config[name]) : String(config[name])]));
+}
+
+/**
  * The settings to send: those of these fields that a reader has typed. What was typed for another kind stays behind.
  *
  * A text that is no value of its field throws an ApiError, as the server's refusal does. `pointer` is the JSON pointer

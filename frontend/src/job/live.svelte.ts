@@ -32,6 +32,8 @@ export function liveJob(id: string) {
   const job = resource(() => getJob(id));
   const datasetId = $derived(job.data?.dataset_id);
   const dataset = resource(async () => (datasetId ? getDataset(datasetId) : undefined));
+  const evaluatedId = $derived(job.data?.evaluation_dataset_id ?? datasetId);
+  const evaluated = resource(async () => (evaluatedId ? getDataset(evaluatedId) : undefined));
   const metrics = resource(() => getMetrics(id, MAX_POINTS));
   const profile = resource(() => getProfile(id));
   const rounds = resource(() => listRounds(id));
@@ -91,6 +93,8 @@ export function liveJob(id: string) {
   return {
     job,
     dataset,
+    /** The data set that its evaluations use. */
+    evaluated,
     metrics,
     profile,
     rounds,

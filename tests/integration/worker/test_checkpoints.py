@@ -24,6 +24,7 @@ from store.settings import get_settings
 from tests.support.bytes_counted import counted
 from tests.support.rows import add_dataset, add_job
 from worker.checkpoints import BACKBONE, STATE, CheckpointFolder
+from worker.child import WorkFailed
 
 EPOCHS, KEEP = 5, 3
 
@@ -195,6 +196,24 @@ def test_results_outlive_a_checkpoint_that_is_damaged(
     with reading() as session:
         of = [session.scalars(select(result.checkpoint_id)).all() for result in (Evaluation, Analysis)]
     assert [row.id for row in rows()] == [first.id, again.id] and of == [[again.id], [again.id]]
+
+
+def test_a_run_begins_with_the_checkpoint_of_another_job_while_that_is_whole(
+    configured: Engine, folder: CheckpointFolder, ready: list[CheckpointReady], job: Job, home: Path
+) -> None:
+    row = store(folder, ready[1])
+    source = {"checkpoint_id": row.id, "job_id": job.id, "epoch": 2}
+    dataset = add_dataset(configured, status="ready")
+    further = add_job(configured, dataset, start_from=source, start_checkpoint_id=row.id)
+    own = CheckpointFolder(get_artifacts(), further.id)
+    state = own.start(further)
+    assert state is not None and equal(state, ready[1].state)
+    assert own.start(add_job(configured, dataset)) is None
+    further.start_checkpoint_id = None  # as once it has a checkpoint of its own, which may be damaged later
+    assert own.start(further) is not None
+    (home / "artifacts" / row.artifact / STATE).unlink()
+    with pytest.raises(WorkFailed, match=f"of epoch 2 of job {job.id}. is missing or damaged"):
+        own.start(further)
 
 
 def test_without_a_checkpoint_a_run_begins_at_the_beginning(folder: CheckpointFolder) -> None:

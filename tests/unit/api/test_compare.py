@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from colt_core.config import PretrainConfig
 from store.database import writing
-from store.models import Evaluation, Job, utc_now
+from store.models import Dataset, Evaluation, Job, utc_now
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
 
@@ -65,3 +65,45 @@ def test_it_takes_two_jobs_that_exist(client: TestClient, rows: Rows) -> None:
     job = rows.job()
     assert pointers(client.get(COMPARE, params={"job_id": job.id})) == ["?job_id"]
     problem(client.get(COMPARE, params={"job_id": [job.id, "nothing"]}), 404)
+
+
+def test_jobs_on_different_data_are_compared_with_a_warning(client: TestClient, rows: Rows) -> None:
+    few, many = rows.dataset("few"), rows.dataset("many")
+    with writing() as session:
+        session.get_one(Dataset, many.id).class_counts = [9, 9, 9]
+    picking = {"sampler": "colt", "config": PretrainConfig.resolve({"preset": "digits"}).model_dump(mode="json")}
+    jobs = [rows.job(few, rows.pool("a"), **picking), rows.job(many, rows.pool("b"), **picking), rows.job(few)]
+
+    found = client.get(COMPARE, params={"job_id": [job.id for job in jobs]}).json()
+    assert found["same_data"] is False
+    named = {name: [entry and entry["name"] for entry in found["data_differences"].pop(name)] for name in DATA}
+    assert named == {
+        "dataset": ["few", "many", "few"],
+        "evaluated_on": ["few", "many", "few"],
+        "ood_pool": ["a", "b", None],
+    }
+    assert found["data_differences"] == {"class_counts": [[6, 3, 1], [9, 9, 9], [6, 3, 1]]}
+    told = {warning["code"]: (warning["count"], warning["examples"]) for warning in found["warnings"]}
+    assert told == {
+        "different_datasets": (2, ["few", "many"]),
+        "different_test_images": (2, ["few", "many"]),
+        "different_pools": (2, ["a", "b"]),
+    }
+
+
+DATA = ("dataset", "evaluated_on", "ood_pool")
+
+
+def test_the_same_data_raise_no_warning(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    picking = {"sampler": "colt", "config": PretrainConfig.resolve({"preset": "digits"}).model_dump(mode="json")}
+    jobs = [rows.job(dataset), rows.job(dataset, rows.pool(), **picking)]  # what a pool adds is a setting
+    again = rows.dataset("registered again")
+    with writing() as session:
+        for row_id in (dataset.id, again.id):
+            session.get_one(Dataset, row_id).files = {
+                name: {"bytes": 1, "sha256": f"of {name}"} for name in ("images.npy", "labels.npy")
+            }
+    jobs.append(rows.job(again))
+    found = client.get(COMPARE, params={"job_id": [job.id for job in jobs]}).json()
+    assert (found["same_data"], found["data_differences"], found["warnings"]) == (True, {}, [])

@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from store import leases
 from store.database import reading, writing
-from store.models import Dataset, Job, JobEvent, OodPool
-from store.repositories import jobs, profile
+from store.models import Checkpoint, Dataset, Job, JobEvent, OodPool
+from store.repositories import jobs, profile, recording
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
@@ -168,9 +168,9 @@ def test_one_key_used_at_once_gives_one_job(client: TestClient, rows: Rows) -> N
 
 def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
     dataset = rows.dataset()
-    a = rows.job(dataset, name="a", tags=["x", "grün"], accuracy=0.5)
-    b = rows.job(dataset, name="b", tags=["xy"], accuracy=0.9, status="failed")
-    c = rows.job(name="c", sampler="colt", accuracy=None, status="queued")
+    a = rows.job(dataset, name="a", tags=["x", "grün"], accuracy=0.5, few=0.3, epochs=9)
+    b = rows.job(dataset, name="b", tags=["xy"], accuracy=0.9, few=0.2, epochs=100, status="failed")
+    c = rows.job(name="c", sampler="colt", accuracy=None, epochs=20, status="queued")
 
     def names(**query: object) -> str:
         answer = client.get(f"{API}/jobs", params=query)
@@ -182,6 +182,9 @@ def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
     assert names(order="-name") == "cba"
     assert names(order="-accuracy") == "bac"
     assert names(order="accuracy") == "abc"
+    assert (names(order="-few"), names(order="few")) == ("abc", "bac")
+    assert (names(order="-epochs"), names(order="epochs")) == ("bca", "acb")
+    assert names(order="created") == names(order="created_at") == "abc"
     assert names(status="failed") == "b"
     assert names(dataset_id=dataset.id) == "ba"
     assert names(sampler="colt") == "c"
@@ -195,12 +198,65 @@ def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
     assert {a.id, b.id, c.id} == {item["id"] for item in client.get(f"{API}/jobs").json()["items"]}
 
 
-@pytest.mark.parametrize("order", ["-created_at", "name", "-accuracy", "accuracy"])
+def test_a_part_of_the_name_finds_a_job(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    for name in ("baseline seed 1", "Baseline seed 2", "100% tail", "a_b"):
+        rows.job(dataset, name=name)
+
+    def found(part: str) -> set[str]:
+        return {item["name"] for item in client.get(f"{API}/jobs", params={"name": part}).json()["items"]}
+
+    assert found("line SEED") == {"baseline seed 1", "Baseline seed 2"}
+    assert found("%") == {"100% tail"}
+    assert found("_") == {"a_b"}
+    assert found("nothing") == set()
+    assert pointers(client.get(f"{API}/jobs", params={"name": ""})) == ["?name"]
+
+
+def test_a_job_is_renamed_tagged_and_annotated_in_any_status(client: TestClient, rows: Rows) -> None:
+    job = rows.job(name="a run", tags=["x"], status="running")
+    url = f"{API}/jobs/{job.id}"
+
+    def said(answer: Any) -> tuple[str, list[str], str]:
+        assert answer.status_code == 200, answer.text
+        shown = answer.json()
+        return shown["name"], shown["tags"], shown["notes"]
+
+    assert said(client.get(url)) == ("a run", ["x"], "")
+    notes = "Why: the tail.\nNext: more epochs (übung)."
+    assert said(client.patch(url, json={"name": "baseline", "notes": notes})) == ("baseline", ["x"], notes)
+    assert said(client.patch(url, json={"tags": ["b", "a", "b"]})) == ("baseline", ["b", "a"], notes)
+    assert said(client.patch(url, json={"name": None, "notes": "", "tags": []})) == ("baseline", [], "")
+    assert said(client.patch(url, json={})) == said(client.get(url))
+    assert client.get(url).json()["status"] == "running"
+
+
+def test_changes_of_a_job_are_checked(client: TestClient, rows: Rows) -> None:
+    url = f"{API}/jobs/{rows.job().id}"
+    before = client.get(url).json()
+    for change, where in [
+        ({"name": ""}, ["/name"]),
+        ({"name": "a\u202eb"}, ["/name"]),
+        ({"tags": ["a", ""]}, ["/tags/1"]),
+        ({"tags": [str(number) for number in range(21)]}, ["/tags"]),
+        ({"notes": "x" * 10_001}, ["/notes"]),
+        ({"notes": "a\u202eb"}, ["/notes"]),
+        ({"notes": "\u0000"}, ["/notes"]),
+        ({"note": "x"}, ["/note"]),
+        ({"config": {"epochs": 1}}, ["/config"]),
+    ]:
+        assert pointers(client.patch(url, json=change)) == where, change
+    assert client.get(url).json() == before
+    problem(client.patch(f"{API}/jobs/nothing", json={"name": "x"}), 404)
+
+
+@pytest.mark.parametrize("order", ["-created", "name", "-accuracy", "accuracy", "few", "-epochs"])
 def test_pages_of_every_order_meet(client: TestClient, rows: Rows, order: str) -> None:
     dataset = rows.dataset()
     for number in range(7):
         # Equal names and accuracies, and some without.
-        rows.job(dataset, name=f"n{number // 3}", accuracy=None if number % 3 == 0 else number // 3 / 4)
+        shown = None if number % 3 == 0 else number // 3 / 4
+        rows.job(dataset, name=f"n{number // 3}", accuracy=shown, few=shown, epochs=number // 3)
     everything = [item["id"] for item in client.get(f"{API}/jobs", params={"order": order}).json()["items"]]
     seen: list[str] = []
     cursor: str | None = None
@@ -374,3 +430,65 @@ def test_values_that_no_database_takes(client: TestClient, rows: Rows) -> None:
         problem(client.get(f"{API}/jobs/{job.id}/{path}"), 422)
     problem(client.get(f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": "9" * 30}), 422)
     problem(client.get(f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": "x"}), 422)
+
+
+def starting(client: TestClient, dataset: Dataset, checkpoint_id: str, **config: Any) -> Any:
+    body = {"dataset_id": dataset.id, "config": SMALL | config, "start_from": {"checkpoint_id": checkpoint_id}}
+    return client.post(f"{API}/jobs", json=body)
+
+
+def test_a_job_begins_with_the_checkpoint_of_another(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    source = rows.job(dataset)
+    checkpoint = rows.checkpoint(source, 7)
+    answer = starting(client, dataset, checkpoint.id, epochs=5)
+    assert answer.status_code == 202, answer.text
+    shown = client.get(answer.headers["location"]).json()
+    assert shown["start_from"] == {"checkpoint_id": checkpoint.id, "job_id": source.id, "epoch": 7}
+    assert shown["progress"]["epochs"] == 5
+    assert client.get(f"{API}/jobs/{source.id}").json()["start_from"] is None
+
+    assert pointers(starting(client, dataset, "nothing")) == ["/start_from/checkpoint_id"]
+    assert pointers(starting(client, dataset, "")) == ["/start_from/checkpoint_id"]
+    misfit = starting(client, dataset, checkpoint.id, width=32, stem="cifar", backbone="resnet18")
+    assert pointers(misfit) == ["/config/backbone", "/config/width", "/config/stem"]
+    assert "set 'resnet10'" in str(problem(misfit, 422)["detail"])
+    with writing() as session:
+        session.get_one(Checkpoint, checkpoint.id).sha256 = ""  # damaged
+    assert pointers(starting(client, dataset, checkpoint.id)) == ["/start_from/checkpoint_id"]
+
+
+def test_a_job_stays_as_long_as_another_is_to_begin_with_its_checkpoint(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    source = rows.job(dataset)
+    url = f"{API}/jobs/{source.id}"
+    for end in ("begins", "is deleted"):
+        checkpoint = rows.checkpoint(source, 7)
+        further = starting(client, dataset, checkpoint.id).json()["id"]
+        told = str(problem(client.delete(url), 409)["detail"])
+        assert "'simclr-none on animals'" in told and "Delete that job first" in told
+        if end == "begins":
+            with writing() as session:
+                session.get_one(Job, further).start_checkpoint_id = None
+        else:
+            assert client.delete(f"{API}/jobs/{further}").status_code == 204
+    assert client.delete(url).status_code == 204
+    (left,) = client.get(f"{API}/jobs").json()["items"]
+    assert left["start_from"]["job_id"] == source.id  # it says where its weights came from all the same
+
+
+def test_a_checkpoint_that_a_job_is_to_begin_with_is_kept(client: TestClient, rows: Rows) -> None:
+    dataset = rows.dataset()
+    source = rows.job(dataset)
+    wanted = rows.checkpoint(source, 1)
+    rows.checkpoint(source, 2)
+    further = starting(client, dataset, wanted.id).json()["id"]
+    with writing() as session:
+        assert recording.drop_old_checkpoints(session, source.id, keep=1) == []
+    with writing() as session:  # the run comes to the same state again, after a crash
+        same = Checkpoint(id="again", job_id=source.id, epoch=1, step=1, artifact=wanted.artifact, bytes=1, sha256="s")
+        assert recording.replace_checkpoint(session, same) == [wanted.artifact]
+        assert session.get_one(Job, further).start_checkpoint_id == "again"
+        session.get_one(Job, further).start_checkpoint_id = None
+        session.flush()
+        assert recording.drop_old_checkpoints(session, source.id, keep=1) == [wanted.artifact]

@@ -181,3 +181,17 @@ def test_a_diverged_model_is_not_analysed(state: dict[str, Any]) -> None:
         for kind in ("uniformity", "alignment"):
             with pytest.raises(ValueError, match="not finite, or too large"):
                 made(broken, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_labels_what_needs_them_is_refused_and_all_else_is_the_same(state: dict[str, Any], kind: str) -> None:
+    config, images = AnalysisConfig.model_validate({"kind": kind, **KINDS[kind]}), ImagePool(tiny_runs.TRAIN)
+    if not config.without_labels:
+        with pytest.raises(ValueError, match="needs labels"):
+            analyze(config, state, images, POOL)
+        return
+    found, labelled = analyze(config, state, images, POOL), made(state, kind)
+    unknown = {"by_class": None}
+    if kind == "feature_map":
+        unknown = {"label": [-1 if label == -1 else None for label in labelled.label]}
+    assert found == labelled.model_copy(update=unknown)

@@ -84,6 +84,34 @@ def test_a_run_leaves_checkpoint_metrics_evaluation_and_a_table(
     assert [record["step"] for record in steps] == list(range(1, steps[-1]["steps"] + 1))
 
 
+def test_images_without_labels_are_trained_on_and_others_evaluate(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(files / "config.yaml", epochs=1, sampler="none")
+    unlabelled = ["train", "config.yaml", "--data", "pool.npz", "--no-labels"]
+    assert main([*unlabelled, "--evaluate-on", "data.npz", "--out", "run"]) == 0
+    assert capsys.readouterr().out.split()[:3] == ["class", "train", "accuracy"]
+    assert len(json.loads(Path("run/evaluation.json").read_text())["per_class_accuracy"]) == 2
+    assert load_checkpoint("run/checkpoint.pt")["data"]["num_train"] == 20
+
+    further = [*unlabelled, "--start-from", "run/checkpoint.pt", "--out", "further"]
+    assert main(further) == 0  # a new run with these weights
+    assert "nothing to evaluate" in capsys.readouterr().out
+    assert not Path("further/evaluation.json").exists()
+
+    np.savez("small.npz", images=np.zeros((8, 8, 8), dtype=np.uint8), labels=np.arange(8) % 2)
+    for options, told in [
+        (["--imbalance-ratio", "4"], "--no-labels: a long tail is cut by class"),
+        (["--evaluate-on", "small.npz"], "--evaluate-on small.npz: its images have 8 px, the training images 16 px"),
+        (["--evaluate-on", "nothing"], "--evaluate-on nothing"),
+    ]:
+        assert main([*unlabelled, *options, "--out", "refused"]) == 1
+        assert told in capsys.readouterr().err, options
+    write_config(files / "config.yaml", epochs=1, sampler="none", width=8)
+    assert main([*further, "--out", "misfit"]) == 1
+    assert "width: 8 does not fit the checkpoint to start from: set 4" in capsys.readouterr().err
+
+
 def test_a_checkpoint_is_analysed(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_config(files / "config.yaml", epochs=2)
     assert main(TRAIN) == 0

@@ -7,8 +7,9 @@ from sqlalchemy import Engine, update
 
 from store import leases
 from store.database import reading, writing
+from store.devices import Devices
 from store.leases import Lease, LeaseLost
-from store.models import Dataset, Job, utc_now
+from store.models import Checkpoint, Dataset, Evaluation, Job, utc_now
 from tests.support.rows import add_dataset, add_job
 
 
@@ -44,6 +45,34 @@ def test_a_claimed_job_runs_and_waits_no_more(engine: Engine) -> None:
         assert leases.status(session, lease) == "running"
         row = session.get_one(Job, job.id)
         assert (row.attempts, row.worker_id) == (1, "worker")
+
+
+CPU, ONE_GPU, TWO_GPUS = Devices(8), Devices(8, ("H200",)), Devices(8, ("H200", "H200"))
+
+
+@pytest.mark.parametrize("devices", [CPU, ONE_GPU, TWO_GPUS])
+def test_a_job_is_left_to_a_worker_that_can_run_it(engine: Engine, devices: Devices) -> None:
+    dataset = add_dataset(engine, status="ready")
+    settings = [{"device": device, "num_processes": number} for device in ("cuda", "auto", "cpu") for number in (2, 1)]
+    jobs = [add_job(engine, dataset, config=config) for config in [{}, *settings]]  # {}: of an earlier version
+    claimed = set()
+    with writing(engine) as session:
+        while (lease := leases.claim(session, Job, "worker", 60, devices)) is not None:
+            claimed.add(lease.id)
+    runnable = [devices.can_run(config["device"], config["num_processes"]) for config in settings]
+    assert claimed == {job.id for job, can in zip(jobs, [True, *runnable], strict=True) if can}
+    assert sum(runnable) == {CPU: 4, ONE_GPU: 4, TWO_GPUS: 6}[devices]
+
+
+def test_a_probe_is_left_to_a_worker_with_the_device_of_its_run(engine: Engine) -> None:
+    job = add_job(engine, add_dataset(engine, status="ready"), config={"device": "cuda", "num_processes": 4})
+    with writing(engine) as session:
+        session.add(Checkpoint(id="c", job_id=job.id, epoch=3, step=9, artifact="a", bytes=1, sha256="s"))
+        session.flush()
+        session.add(Evaluation(job_id=job.id, checkpoint_id="c", epoch=3, kind="knn", config={}))
+        session.flush()
+        assert leases.claim(session, Evaluation, "worker", 60, CPU) is None
+        assert leases.claim(session, Evaluation, "worker", 60, ONE_GPU) is not None  # it runs in one process
 
 
 def test_a_lease_expires_unless_it_is_renewed(engine: Engine) -> None:

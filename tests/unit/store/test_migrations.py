@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select, text, update
 
 from colt_core.config import PretrainConfig
 from store import leases
@@ -211,6 +211,36 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0012": [
+        (
+            "jobs",
+            {
+                "id": "further",
+                "name": "more epochs",
+                "tags": [],
+                "notes": "Why: the tail.",
+                "dataset_id": "d",
+                "evaluation_dataset_id": "d",
+                "start_checkpoint_id": "c",
+                "start_from": {"checkpoint_id": "c", "job_id": "succeeded", "epoch": 3},
+                "config": {"epochs": 3},
+                "framework": "simclr",
+                "sampler": "none",
+                "evaluations": ["knn"],
+                "status": "failed",
+                "epochs": 3,
+                "epoch": 0,
+                "step": 0,
+                "steps": 0,
+                "few": 0.25,
+                **LEASED,
+            },
+        ),
+        (
+            "workers",
+            {"id": "gpu", "started_at": NOW, "heartbeat_at": NOW, "devices": {"cpu_cores": 8, "cuda": ["H200"]}},
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
@@ -277,6 +307,7 @@ def _assert_work_goes_on(engine: Engine) -> None:
         assert attempts.page(session, "running", 10, None).items == []
         session.add(Analysis(job_id="succeeded", checkpoint_id="c", kind="tail_share", config={}, epoch=3))
     with writing(engine) as session:
+        jobs.remove(session, "further")  # from 0012 on there is this one, which needs the checkpoint
         assert jobs.remove(session, "succeeded")
         for model in (Analysis, JobEvent, Evaluation, Checkpoint, SamplingRound):
             assert session.scalars(select(model)).all() == [], f"{model.__name__} goes with its job"
@@ -344,3 +375,19 @@ def test_settings_that_a_run_did_not_read_are_dropped(empty_engine: Engine) -> N
     assert found == [kept for _, kept in expected]
     for config in found[: len(CONFIGS)]:  # and it may be submitted again
         assert PretrainConfig.resolve(config).model_dump().items() >= config.items()
+
+
+def test_a_job_shows_the_few_accuracy_of_the_evaluation_that_it_shows(empty_engine: Engine) -> None:
+    probe = {"job_id": "succeeded", "checkpoint_id": "c", "config": {}, "status": "succeeded", **LEASED}
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0010")
+        fill(connection, "0010")
+        shown, evaluations = (Table(name, MetaData(), autoload_with=connection) for name in ("jobs", "evaluations"))
+        connection.execute(update(shown).where(shown.c.id == "succeeded").values(accuracy=0.75))
+        for name, accuracy, few in (("knn", 0.75, 0.5), ("linear", 0.25, 0.125)):
+            row = probe | {"id": name, "kind": name, "epoch": 3, "created_at": NOW, "accuracy": accuracy}
+            connection.execute(insert(evaluations).values(row | {"group_accuracy": {"many": 1.0, "few": few}}))
+    upgrade(empty_engine)
+    with reading(empty_engine) as session:
+        assert session.get_one(Job, "succeeded").few == 0.5
+        assert session.get_one(Job, "queued").few is None

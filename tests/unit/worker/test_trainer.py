@@ -45,6 +45,8 @@ def test_a_job_shows_its_own_first_probe_although_a_client_requested_it_before(c
         for settings, accuracy in results.items():
             row = checkpoint_work.add(session, Evaluation, checkpoint, settings.model_dump(mode="json"))
             row.status, row.accuracy = WorkStatus.SUCCEEDED, accuracy
+            row.group_accuracy = {"many": 1.0, "medium": None, "few": accuracy / 2}
     show_existing(lease, job, checkpoint, None)
     with reading(configured) as session:
-        assert session.get_one(Job, job.id).accuracy == 0.5
+        shown = session.get_one(Job, job.id)
+        assert (shown.accuracy, shown.few) == (0.5, 0.25)

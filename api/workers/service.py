@@ -1,0 +1,54 @@
+"""Rules about devices: whether any worker can do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+from sqlalchemy.orm import Session
+
+from store.devices import Devices
+from store.repositories import workers
+from store.settings import get_settings
+
+_MOST_NAMED = 4  # workers that a message lists
+
+
+def lacking(session: Session, device: str, num_processes: int) -> tuple[str, str] | None:
+    """Why no live worker can compute on this device.
+
+    Work for `auto` or `cpu` may wait for a worker to start. Work for `cuda` is refused where none
+    is known to have one: it would most likely wait forever.
+
+    Returns:
+        (setting, what is missing), or None if a worker can, or may be able to.
+    """
+    live = workers.live_devices(session, get_settings().worker_silence_seconds)
+    known = [devices for devices in live.values() if devices is not None]
+    if any(devices.can_run(device, num_processes) for devices in known):
+        return None
+    if device == "cuda":
+        needed = "a CUDA device" if num_processes == 1 else f"{num_processes} CUDA devices, one for each process"
+        return "device", f"no live worker has {needed} ({_listed(live)})"
+    if known and len(known) == len(live):
+        needed = f"a CUDA device for each of {num_processes} processes"
+        return "num_processes", f"no live worker has {needed} ({_listed(live)})"
+    return None
+
+
+def _listed(live: Mapping[str, Devices | None]) -> str:
+    """For example "a-1 has 8 CPU cores, b-2 has 16 CPU cores and 2 x NVIDIA H200"."""
+    if not live:
+        return "none is running"
+    told = [f"{name} {_said(devices)}" for name, devices in islice(live.items(), _MOST_NAMED)]
+    if (more := len(live) - len(told)) > 0:
+        told.append(f"and {more} more")
+    return ", ".join(told)
+
+
+def _said(devices: Devices | None) -> str:
+    if devices is None:
+        return "has not reported its devices"
+    names = dict.fromkeys(devices.cuda)
+    parts = [f"{devices.cpu_cores} CPU cores", *(f"{devices.cuda.count(name)} x {name}" for name in names)]
+    return f"has {' and '.join(parts)}"
