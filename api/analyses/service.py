@@ -24,9 +24,8 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
 
     def settle(job: Job, dataset: Dataset) -> AnalysisSettings:
         config = wanted.settings
-        splits = dataset.split_sizes or {}
         run = PretrainConfig.from_stored(job.config)
-        problem = config.problem(run, dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
+        problem = config.problem(run, *dataset.sizes)
         if problem is not None:
             field, what = problem
             raise Unprocessable((f"/{field}", what))

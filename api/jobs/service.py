@@ -191,7 +191,7 @@ def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
 
 
 def _check_fit(config: PretrainConfig, wanted: NewJob, dataset: Dataset, pool: OodPool | None) -> None:
-    splits, counts = dataset.split_sizes or {}, dataset.class_counts or []
+    splits = dataset.split_sizes or {}
     num_pool = None if pool is None else pool.num_samples
     problems = [(f"/config/{field}", what) for field, what in config.data_problems(splits.get("train", 0), num_pool)]
     if pool is not None and pool.image_size != dataset.image_size:
@@ -199,7 +199,7 @@ def _check_fit(config: PretrainConfig, wanted: NewJob, dataset: Dataset, pool: O
         problems.append(("/ood_pool_id", f"{sizes}; register the pool with image_size {dataset.image_size}"))
     for position, kind in enumerate(wanted.evaluations):
         probe = ProbeSettings(kind=kind)
-        if (problem := probe.problem(counts, splits.get("probe", 0), splits.get("val", 0))) is not None:
+        if (problem := probe.problem(*dataset.sizes)) is not None:
             problems.append((f"/evaluations/{position}", problem[1]))
     if problems:
         raise Unprocessable(*problems)

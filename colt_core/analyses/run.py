@@ -50,8 +50,8 @@ def analyze(
             says why.
     """
     run = AnalysedRun.of(state, dataset, pool, config.needs)
-    sizes = dataset.split_sizes
-    if problem := config.problem(run.config, dataset.class_counts, sizes["probe"], sizes["val"]):
+    sizes = (dataset.class_counts, dataset.counts("probe"), len(dataset.parts["val"]))
+    if problem := config.problem(run.config, *sizes):
         raise ValueError(": ".join(problem))
     implementation: Implementation = config.load()
     return implementation(config, run)

@@ -19,6 +19,7 @@ from colt_core.data.errors import DataError
 from colt_core.data.images import UInt8
 from colt_core.data.limits import Limits
 from colt_core.data.parts import choose_parts
+from colt_core.data.rare import registration_warnings
 from colt_core.data.sources import ImageSource, LabelledSource, UnlabelledSource
 from colt_core.data.spec import DatasetSpec, PoolSpec
 
@@ -59,7 +60,7 @@ def build_dataset(
         class_names=source.class_names,
         parts={name: index_of[parts[name]] if name in parts else np.empty(0, dtype=np.int64) for name in PARTS},
         layout=source.layout,
-        warnings=source.warnings,
+        warnings=(*source.warnings, *registration_warnings(source.class_names, source.labels, parts)),
     )
     if into is not None:
         dataset.save_labels(into)

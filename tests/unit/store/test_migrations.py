@@ -204,10 +204,33 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
                 "name": "letters",
                 "status": "ready",
                 "spec": {"a": [1]},
+                "progress": 1.0,
                 "layout": "folders",
                 "warnings": [{"code": "blank", "detail": "One image is blank.", "count": 1, "examples": [7]}],
                 **LEASED,
             },
+        ),
+    ],
+    "0011": [
+        (
+            "evaluations",
+            {
+                "id": "g",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "linear",
+                "config": {},
+                "status": "succeeded",
+                "epoch": 3,
+                "probe": {"images": 3, "images_per_class": [2, 1], "shots": None},
+                "warnings": [{"code": "few_test_images", "detail": "...", "count": 1, "examples": ["a"]}],
+                **LEASED,
+            },
+        ),
+        (
+            "datasets",
+            {"id": "counted", "name": "digits", "status": "ready", "spec": {}, "progress": 1.0, "probe_counts": [2, 1]}
+            | LEASED,
         ),
     ],
 }
@@ -258,6 +281,7 @@ def test_an_upgrade_from_any_revision_keeps_every_value(empty_engine: Engine, re
         assert session.get_one(SamplingRound, ("succeeded", 1)).num_embedded is None
         assert session.get_one(Checkpoint, "c").bytes == 2**33
         assert session.get_one(Dataset, "d").artifact == "datasets/d"
+        assert (evaluation.probe, evaluation.warnings, session.get_one(Dataset, "d").probe_counts) == (None, None, None)
         assert session.get_one(OodPool, "p").artifact == "ood_pools/p"
 
 
