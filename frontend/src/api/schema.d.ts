@@ -1672,7 +1672,7 @@ export interface components {
             protocol?: "fast" | "sgd";
             /**
              * Shots
-             * @description Images of each class, or all where a class has fewer. Default: 1 % of the largest class's.
+             * @description Images of each class; one with fewer gives all. Default: 1 % of the largest class's training images.
              */
             shots?: number | null;
         };
@@ -2620,7 +2620,7 @@ export interface components {
             protocol?: "fast" | "sgd";
             /**
              * Shots
-             * @description Images of each class, or all where a class has fewer. Default: 1 % of the largest class's.
+             * @description Images of each class; one with fewer gives all. Default: 1 % of the largest class's training images.
              */
             shots?: number | null;
             /**
@@ -3556,7 +3556,7 @@ export interface components {
             /** Images Per Class */
             images_per_class: number[];
             /** Shots */
-            shots?: number | null;
+            shots: number | null;
         };
         /**
          * Problem

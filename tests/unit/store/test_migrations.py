@@ -375,3 +375,25 @@ def test_a_configuration_that_no_version_wrote_is_left_as_it_is(
     upgrade(empty_engine)
     with reading(empty_engine) as session:
         assert session.get_one(Job, "succeeded").config == stored
+
+
+@pytest.mark.parametrize(
+    ("groups", "kept"),
+    [
+        ({"many": 0.5, "medium": 0.25, "few": 0.0}, True),
+        ({"many": 0.5, "medium": None, "few": 0.5}, False),
+        ({"many": 0.5}, False),
+        (None, False),
+    ],
+)
+def test_a_deviation_of_groups_that_were_missing_is_dropped(
+    empty_engine: Engine, groups: dict[str, Any] | None, kept: bool
+) -> None:
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0010")
+        fill(connection, "0010")
+        table = Table("evaluations", MetaData(), autoload_with=connection)
+        connection.execute(update(table).where(table.c.id == "e").values(group_accuracy=groups, group_std=0.125))
+    upgrade(empty_engine)
+    with reading(empty_engine) as session:
+        assert session.get_one(Evaluation, "e").group_std == (0.125 if kept else None)
