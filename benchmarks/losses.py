@@ -89,7 +89,7 @@ def ours(config: PretrainConfig) -> Loss:
 
     def loss(z_2BD: Tensor, is_ood_B: Tensor) -> Tensor:
         log_norm_2B, probability_2B2B = similarity_softmax(z_2BD, config.temperature)
-        mean, per_sample_B = nt_xent(z_2BD, config.temperature, log_norm_2B)
+        mean, per_sample_B = nt_xent(z_2BD, config.temperature, log_norm_2B, probability_2B2B)
         contrastive = ContrastiveLoss(mean, per_sample_B, log_norm_2B, probability_2B2B)
         return step_losses(contrastive, z_2BD, is_ood_B, config).total
 

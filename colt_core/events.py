@@ -63,7 +63,7 @@ class Cluster:
     """One k-means cluster of a sampling round."""
 
     size: int  # ID members
-    tailness: float  # mean over its members
+    tailness: float | None  # mean over its members; None for an empty cluster
     weight: float  # softmax weight; the weights of a round sum to 1
     budget: int  # OOD images granted; the budgets of a round sum to K
 

@@ -165,8 +165,16 @@ def per_class_table(evaluation: Evaluation, class_names: tuple[str, ...]) -> str
     for c in sorted(range(len(counts)), key=lambda c: (-counts[c], c)):
         lines.append(f"{class_names[c]:<{wide}}  {counts[c]:>5}  {_percent(evaluation.per_class_accuracy[c])}")
     groups = "   ".join(f"{name.capitalize()} {_percent(value)}" for name, value in evaluation.group_accuracy.items())
-    lines.append(f"All {_percent(evaluation.balanced_accuracy)}   {groups}   Std {100 * evaluation.group_std:.2f}")
+    lines.append(f"All {_percent(evaluation.balanced_accuracy)}   {groups}   Std {_points(evaluation.group_std)}")
+    if evaluation.probe is not None:
+        counts = evaluation.probe.images_per_class
+        lines.append(f"Fitted on {evaluation.probe.images} images, {min(counts)} to {max(counts)} of each class")
+    lines += [f"Warning: {warning.detail}" for warning in evaluation.warnings]
     return "\n".join(lines)
+
+
+def _points(deviation: float | None) -> str:
+    return "-" if deviation is None else f"{100 * deviation:.2f}"
 
 
 def _percent(share: float | None) -> str:

@@ -102,6 +102,7 @@ def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callabl
         "num_classes": dataset.num_classes,
         "class_names": list(dataset.class_names),
         "class_counts": dataset.class_counts,
+        "probe_counts": dataset.counts("probe"),
         "split_sizes": dataset.split_sizes,
         "groups": {name: list(classes) for name, classes in groups.items()},
     }

@@ -26,14 +26,12 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
         config = wanted.settings
         if config.tests and dataset.no_evaluation is not None:
             raise Unprocessable(("/kind", dataset.no_evaluation))
-        splits = dataset.split_sizes or {}
         if not (dataset.labels or config.without_labels):
             able = ", ".join(kind for kind, settings in analyses.items() if settings.without_labels)
             needs = f"'{config.kind}' needs labels, and the images of '{dataset.name}' have none"
             raise Unprocessable(("/kind", f"{needs}. Without labels there are {able}"))
         run = PretrainConfig.from_stored(job.config)
-        counts = dataset.class_counts or [splits.get("train", 0)]
-        problem = config.problem(run, counts, splits.get("probe", 0), splits.get("val", 0))
+        problem = config.problem(run, *dataset.sizes)
         if problem is not None:
             field, what = problem
             raise Unprocessable((f"/{field}", what))

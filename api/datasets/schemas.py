@@ -67,6 +67,7 @@ class DatasetInfo(BaseModel):
     num_classes: int | None
     class_names: list[str] | None
     class_counts: list[int] | None = Field(description="Images of the training part, by class.")
+    probe_counts: list[int] | None = Field(description="Images of the probe part, by class.")
     split_sizes: SplitSizes | None
     groups: Groups | None
     image_size: int | None

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from api.kinds.names import ProbeName
 from api.kinds.requests import OfCheckpoint, requests_for
+from colt_core.data.warnings import DataWarning
+from colt_core.probes.fitted import ProbeFit
 from colt_core.probes.kinds import ProbeSettings, probes
 from store.statuses import WorkStatus
 
@@ -60,11 +62,17 @@ class EvaluationInfo(BaseModel):
     epoch: int
     accuracy: float | None = Field(description="Over all test images.")
     balanced_accuracy: float | None = Field(description="Mean of the per-class accuracies.")
-    per_class_accuracy: list[float | None] | None
+    per_class_accuracy: list[float | None] | None = Field(description="By class; null without test images.")
     group_accuracy: GroupAccuracy | None
-    group_std: float | None = Field(description="Population standard deviation of the three group accuracies.")
+    group_std: float | None = Field(
+        description="Population standard deviation of the three group accuracies. Null unless all three are known."
+    )
     class_counts: list[int] | None = Field(description="Training images, by class.")
     test_counts: list[int] | None = Field(description="Test images, by class.")
+    probe: ProbeFit | None = Field(description="What the probe was fitted on. Null in results of earlier versions.")
+    warnings: list[DataWarning] | None = Field(
+        description="Classes with too few images to trust their numbers. Null in results of earlier versions."
+    )
     result: dict[str, Any] | None = Field(description="Other results than accuracies, where the probe has any.")
     config: dict[str, Any]
     created_at: dt.datetime

@@ -32,8 +32,7 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
         if config.group_thresholds is None:
             thresholds = PretrainConfig.from_stored(job.config).group_thresholds
             config = config.model_copy(update={"group_thresholds": thresholds})
-        splits = dataset.split_sizes or {}
-        problem = config.problem(dataset.class_counts or [], splits.get("probe", 0), splits.get("val", 0))
+        problem = config.problem(*dataset.sizes)
         if problem is not None:
             setting, what = problem
             raise Unprocessable((f"/{setting}", what))

@@ -278,9 +278,8 @@ def _misfits_of_evaluations(wanted: NewJob, dataset: Dataset, evaluated: Dataset
         instead = "name a data set with labels and a test part, or ask for no evaluations"
         yield "/evaluation_dataset_id", f"{lack}: {instead}"
         return
-    counts, splits = evaluated.class_counts or [], evaluated.split_sizes or {}
     for position, kind in enumerate(wanted.evaluations):
-        problem = ProbeSettings(kind=kind).problem(counts, splits.get("probe", 0), splits.get("val", 0))
+        problem = ProbeSettings(kind=kind).problem(*evaluated.sizes)
         if problem is not None:
             yield f"/evaluations/{position}", problem[1]
 

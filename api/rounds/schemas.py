@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ClusterInfo(BaseModel):
     """A k-means cluster of the ID images."""
 
     size: int = Field(description="Number of ID images in the cluster.")
-    tailness: float = Field(description="Mean tailness of its images.")
+    tailness: float | None = Field(description="Mean tailness of its images. Null for an empty cluster.")
     weight: float = Field(description="Softmax weight. The weights of a round sum to 1.")
     budget: int = Field(description="OOD images that the round may pick for this cluster.")
     class_counts: list[int] | None = Field(
         description="Number of its images, by class. Null if the data set has no labels."
     )
+
+    @model_validator(mode="after")
+    def _empty_has_no_mean(self) -> Self:
+        if self.size == 0:  # earlier versions stored 0
+            self.tailness = None
+        return self
 
 
 class RoundInfo(BaseModel):

@@ -58,14 +58,15 @@ class AnalysisSettings(TaggedSettings):
     seed: int = Field(0, ge=0, lt=2**31)
 
     def problem(
-        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+        self, run: PretrainConfig, class_counts: Sequence[int], probe_counts: Sequence[int], num_val: int
     ) -> tuple[str, str] | None:
         """The problem of this analysis with this run and data of these sizes, if any.
 
         Args:
             run: the configuration of the run.
             class_counts: training images of each class. Without labels, all are of one class.
-            num_probe, num_val: images of the probe part and the val part.
+            probe_counts: probe images of each class.
+            num_val: images of the val part.
 
         Returns:
             (setting, what to change), or None if the analysis can run. A nested setting is written
@@ -135,7 +136,7 @@ class ClusterMinorityConfig(AnalysisSettings):
     num_clusters: int | None = Field(None, ge=2, le=1000, description="Default: the run's num_clusters.")
 
     def problem(
-        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+        self, run: PretrainConfig, class_counts: Sequence[int], probe_counts: Sequence[int], num_val: int
     ) -> tuple[str, str] | None:
         num_clusters, num_train = self.num_clusters or run.num_clusters, sum(class_counts)
         if num_clusters > num_train:
@@ -171,9 +172,9 @@ class MisclassificationConfig(AnalysisSettings):
     probe: ProbeSettings = LinearProbeConfig()
 
     def problem(
-        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+        self, run: PretrainConfig, class_counts: Sequence[int], probe_counts: Sequence[int], num_val: int
     ) -> tuple[str, str] | None:
-        problem = self.probe.problem(class_counts, num_probe, num_val)
+        problem = self.probe.problem(class_counts, probe_counts, num_val)
         return None if problem is None else (f"probe/{problem[0]}", problem[1])
 
 
@@ -251,7 +252,7 @@ class FeatureMapConfig(AnalysisSettings):
     num_ood: int = Field(500, ge=0, le=5000, description="Picked OOD images; a random sample if there are more.")
 
     def problem(
-        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+        self, run: PretrainConfig, class_counts: Sequence[int], probe_counts: Sequence[int], num_val: int
     ) -> tuple[str, str] | None:
         if (num_train := sum(class_counts)) < 3:
             return "kind", f"a map needs at least 3 training images, and there are {num_train}"

@@ -54,11 +54,10 @@ def analyze(
     if isinstance(dataset, ImagePool):
         if not config.without_labels:
             raise ValueError("it needs labels, and the training images have none")
-        counts, num_probe, num_val = [len(dataset)], 0, 0
+        sizes: tuple[list[int], list[int], int] = ([len(dataset)], [], 0)
     else:
-        counts, sizes = dataset.class_counts, dataset.split_sizes
-        num_probe, num_val = sizes["probe"], sizes["val"]
-    if problem := config.problem(run.config, counts, num_probe, num_val):
+        sizes = (dataset.class_counts, dataset.counts("probe"), len(dataset.parts["val"]))
+    if problem := config.problem(run.config, *sizes):
         raise ValueError(": ".join(problem))
     implementation: Implementation = config.load()
     return implementation(config, run)

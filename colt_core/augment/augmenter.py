@@ -9,7 +9,14 @@ from torch import Tensor
 
 from colt_core.augment.blur import blur_, draw_blur
 from colt_core.augment.color import grayscale
-from colt_core.augment.crop import MAX_TABLE_SIDE, IntervalResize, crop_resize, draw_boxes, interval_matrices
+from colt_core.augment.crop import (
+    MAX_TABLE_SIDE,
+    Interpolation,
+    IntervalResize,
+    crop_resize,
+    draw_boxes,
+    interval_matrices,
+)
 from colt_core.augment.crop_bytes import crop_bytes
 from colt_core.augment.fused import map_colors
 from colt_core.augment.jitter import draw_jitter, jitter_
@@ -46,6 +53,7 @@ class BatchAugmenter:
         blur_probability: probability of a Gaussian blur with sigma 0.1 to 2 pixels.
         rand_augment: RandAugment operations for each view, 0 to 2 (BCL). Their strength is given
             with the images.
+        interpolation: of the resize after the crop.
         fused: colour jitter and grayscale are one affine map of a view's pixels (see `map_colors`).
             This is faster, and its views are close to the exact ones of the same draws.
 
@@ -64,6 +72,7 @@ class BatchAugmenter:
         grayscale_probability: float = 0.2,
         blur_probability: float = 0.0,
         rand_augment: int = 0,
+        interpolation: Interpolation = "bicubic",
         fused: bool = False,
     ) -> None:
         if rand_augment not in (0, 1, 2):
@@ -76,6 +85,7 @@ class BatchAugmenter:
         self.grayscale_probability = grayscale_probability
         self.blur_probability = blur_probability
         self.rand_augment = rand_augment
+        self.interpolation = interpolation
         self.fused = fused
         self._resizes: dict[tuple[int, int], IntervalResize] = {}
 
@@ -192,11 +202,12 @@ class BatchAugmenter:
             rows = to_device(self._resize(height, size)(top, box_h), device)
             columns = to_device(self._resize(width, size)(left, box_w, drawn.mirrored), device)
         elif device.type == "cpu":
-            return crop_bytes(images_n3HW, drawn.box, drawn.mirrored, size).float().mul_(1 / 255)
+            cropped = crop_bytes(images_n3HW, drawn.box, drawn.mirrored, size, self.interpolation)
+            return cropped.float().mul_(1 / 255)
         else:
             top, left, box_h, box_w = to_device(drawn.box, device).unbind(1)
-            rows = interval_matrices(top, box_h, height, size)
-            columns = interval_matrices(left, box_w, width, size)
+            rows = interval_matrices(top, box_h, height, size, self.interpolation)
+            columns = interval_matrices(left, box_w, width, size, self.interpolation)
             columns = torch.where(to_device(drawn.mirrored, device)[:, None, None], columns.flip(1), columns)
         return crop_resize(images_n3HW, rows, columns).contiguous()
 
@@ -217,7 +228,7 @@ class BatchAugmenter:
 
     def _resize(self, side: int, size: int) -> IntervalResize:
         if (side, size) not in self._resizes:
-            self._resizes[side, size] = IntervalResize(side, size)
+            self._resizes[side, size] = IntervalResize(side, size, self.interpolation)
         return self._resizes[side, size]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 MAX_TABLE_SIDE = 64  # largest side in pixels for which an `IntervalResize` is small and fast
 _TRIES = 10
+
+Interpolation = Literal["bicubic", "bilinear"]
 
 
 def draw_boxes(
@@ -58,19 +61,27 @@ def _bicubic(distance: Tensor) -> Tensor:
     return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
 
 
-def bicubic_weights(length: int, size: int) -> Tensor:
-    """The matrix (size, length) of PIL's antialiased bicubic resize from `length` to `size` pixels.
+def _bilinear(distance: Tensor) -> Tensor:
+    return (1 - distance.abs()).clamp(min=0)
 
-    It follows `precompute_coeffs` of Pillow's Resample.c. The kernel has a = -0.5, is widened by
-    the scale when shrinking, cut at the borders and normalised to sum 1.
+
+_KERNELS = {"bicubic": (_bicubic, 2), "bilinear": (_bilinear, 1)}  # and their reach in pixels
+
+
+def resize_weights(length: int, size: int, interpolation: Interpolation = "bicubic") -> Tensor:
+    """The matrix (size, length) of PIL's antialiased resize from `length` to `size` pixels.
+
+    It follows `precompute_coeffs` of Pillow's Resample.c. The kernel (bicubic: a = -0.5) is widened
+    by the scale when shrinking, cut at the borders and normalised to sum 1.
     """
+    kernel, reach = _KERNELS[interpolation]
     scale = length / size
     stretch = max(scale, 1.0)
     center = (torch.arange(size, dtype=torch.float64) + 0.5) * scale
-    first = (center - 2 * stretch + 0.5).long().clamp(min=0)
-    last = (center + 2 * stretch + 0.5).long().clamp(max=length)
+    first = (center - reach * stretch + 0.5).long().clamp(min=0)
+    last = (center + reach * stretch + 0.5).long().clamp(max=length)
     pixel = torch.arange(length)
-    weight = _bicubic((pixel + 0.5 - center[:, None]) / stretch) * ((pixel >= first[:, None]) & (pixel < last[:, None]))
+    weight = kernel((pixel + 0.5 - center[:, None]) / stretch) * ((pixel >= first[:, None]) & (pixel < last[:, None]))
     return weight / weight.sum(dim=1, keepdim=True)
 
 
@@ -83,11 +94,11 @@ class IntervalResize:
     `interval_matrices` computes matrices on demand.
     """
 
-    def __init__(self, side: int, size: int) -> None:
+    def __init__(self, side: int, size: int, interpolation: Interpolation = "bicubic") -> None:
         self.side, self.size = side, size
         self._table = torch.zeros(2, side + 1, size, 2 * side - 1)
         for length in range(1, side + 1):
-            self._table[0, length, :, side - 1 : side - 1 + length] = bicubic_weights(length, size)
+            self._table[0, length, :, side - 1 : side - 1 + length] = resize_weights(length, size, interpolation)
         self._table[1] = self._table[0].flip(1)
 
     def __call__(self, start: Tensor, length: Tensor, mirrored: Tensor | None = None) -> Tensor:
@@ -99,15 +110,18 @@ class IntervalResize:
         return windows[flipped, length, self.side - 1 - start]
 
 
-def interval_matrices(start_B: Tensor, length_B: Tensor, side: int, size: int) -> Tensor:
+def interval_matrices(
+    start_B: Tensor, length_B: Tensor, side: int, size: int, interpolation: Interpolation = "bicubic"
+) -> Tensor:
     """The matrices (B, size, side) of `IntervalResize`, computed on the intervals' device."""
+    kernel, reach = _KERNELS[interpolation]
     scale = length_B.double()[:, None, None] / size
     stretch = scale.clamp(min=1)
     center = (torch.arange(size, device=start_B.device)[:, None] + 0.5) * scale
     pixel = torch.arange(side, device=start_B.device) - start_B[:, None, None]
-    first = (center - 2 * stretch + 0.5).long().clamp(min=0)
-    last = torch.minimum((center + 2 * stretch + 0.5).long(), length_B[:, None, None])
-    weight = _bicubic((pixel + 0.5 - center) / stretch) * ((pixel >= first) & (pixel < last))
+    first = (center - reach * stretch + 0.5).long().clamp(min=0)
+    last = torch.minimum((center + reach * stretch + 0.5).long(), length_B[:, None, None])
+    weight = kernel((pixel + 0.5 - center) / stretch) * ((pixel >= first) & (pixel < last))
     return (weight / weight.sum(dim=2, keepdim=True)).float()
 
 

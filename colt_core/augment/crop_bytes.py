@@ -6,8 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from colt_core.augment.crop import Interpolation
 
-def crop_bytes(images_B3HW: Tensor, box_B4: Tensor, mirrored_B: Tensor, size: int) -> Tensor:
+
+def crop_bytes(
+    images_B3HW: Tensor, box_B4: Tensor, mirrored_B: Tensor, size: int, interpolation: Interpolation = "bicubic"
+) -> Tensor:
     """Crop each image by its own box: uint8 (B, 3, H, W) on the CPU -> uint8 (B, 3, size, size).
 
     Torch resizes bytes by PIL's algorithm, and rounds after each of the two passes as PIL does.
@@ -23,5 +27,5 @@ def crop_bytes(images_B3HW: Tensor, box_B4: Tensor, mirrored_B: Tensor, size: in
     for image, (top, left, height, width), mirrored, view in boxes:
         box = image[None, :, top : top + height, left : left + width]
         box = box.flip(3) if mirrored else box.contiguous()
-        view.copy_(F.interpolate(box, size=(size, size), mode="bicubic", antialias=True)[0])
+        view.copy_(F.interpolate(box, size=(size, size), mode=interpolation, antialias=True)[0])
     return out

@@ -71,11 +71,16 @@ def draw_rand_augment(
     applied = torch.rand(shape, generator=generator) < strength_B[:, None]
     sign = torch.where(torch.rand(shape, generator=generator) < 0.5, -1.0, 1.0)
     center = torch.rand(*shape, 2, generator=generator)
-    if num_operations == 1:
-        level = 10 + 20 * strength_B
-    else:
-        level = 5 + 25 * strength_B * torch.rand(len(strength_B) // views, generator=generator).repeat(views)
-    return RandAugmentParameters(torch.where(applied, operation, -1), level, sign, center)
+    uniform_B = torch.ones_like(strength_B)
+    if num_operations > 1:
+        uniform_B = torch.rand(len(strength_B) // views, generator=generator).repeat(views)
+    level_B = operation_level(num_operations, strength_B, uniform_B)
+    return RandAugmentParameters(torch.where(applied, operation, -1), level_B, sign, center)
+
+
+def operation_level(num_operations: int, strength_B: Tensor, uniform_B: Tensor) -> Tensor:
+    """Levels in 0..30: 10 + 20 * strength for one operation, 5 + 25 * strength * uniform for 2."""
+    return 10 + 20 * strength_B if num_operations == 1 else 5 + 25 * strength_B * uniform_B
 
 
 def rand_augment_(images_B3SS: Tensor, parameters: RandAugmentParameters) -> None:

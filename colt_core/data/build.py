@@ -23,6 +23,7 @@ from colt_core.data.images import UInt8
 from colt_core.data.label_names import renamed
 from colt_core.data.limits import Limits
 from colt_core.data.parts import choose_parts
+from colt_core.data.rare import registration_warnings
 from colt_core.data.sources import ImageSource, LabelledSource, UnlabelledSource
 from colt_core.data.spec import DatasetSpec, ImageSpec, PoolSpec
 from colt_core.data.warnings import DataWarning
@@ -75,6 +76,7 @@ def build_dataset(
         layout=source.layout,
         warnings=(
             *source.warnings,
+            *registration_warnings(source.class_names, labels, indices),
             *read.warnings,
             *found_in_dataset(read.digests, read.blank, labels, source.class_names, indices, read.name),
         ),

@@ -22,7 +22,7 @@ IMAGES, LABELS, PARTS_FILE, META = "images.npy", "labels.npy", "parts.npz", "met
 _FORMAT = 1
 
 
-class _Labelled:
+class Labelled:
     """What follows from labels and parts alone, without the images."""
 
     __slots__ = ()
@@ -38,13 +38,21 @@ class _Labelled:
     @property
     def class_counts(self) -> list[int]:
         """Training images of each class."""
-        counts: list[int] = np.bincount(self.labels[self.parts["train"]], minlength=self.num_classes).tolist()
-        return counts
+        return self.counts("train")
 
     @property
     def split_sizes(self) -> dict[str, int]:
         """Images of each part. An image in both the probe and the training part counts twice."""
         return {name: len(self.parts[name]) for name in PARTS}
+
+    def counts(self, part: str) -> list[int]:
+        """Images of each class in a part.
+
+        Raises:
+            KeyError: if there is no such part.
+        """
+        counts: list[int] = np.bincount(self.labels[self.parts[part]], minlength=self.num_classes).tolist()
+        return counts
 
     def _check_labels(self) -> None:
         if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
@@ -60,7 +68,7 @@ class _Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetLabels(_Labelled):
+class DatasetLabels(Labelled):
     """A data set without its images, for code that needs only classes.
 
     Attributes are those of :class:`ImageDataset`.
@@ -84,7 +92,7 @@ class DatasetLabels(_Labelled):
 
 
 @dataclass(frozen=True, slots=True)
-class ImageDataset(_Labelled):
+class ImageDataset(Labelled):
     """Labelled images in parts.
 
     Attributes:

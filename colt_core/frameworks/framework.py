@@ -84,7 +84,7 @@ class Framework(nn.Module, ABC):
             temperature: tau.
         """
         log_norm_2B, probability_2B2B = similarity_softmax(outputs.z, temperature)
-        mean, per_sample_B = nt_xent(outputs.z, temperature, log_norm_2B)
+        mean, per_sample_B = nt_xent(outputs.z, temperature, log_norm_2B, probability_2B2B)
         return ContrastiveLoss(mean, per_sample_B, log_norm_2B, probability_2B2B)
 
     def after_step(self, outputs: ViewOutputs) -> None:

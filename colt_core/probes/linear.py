@@ -15,8 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from colt_core.data.dataset import ImageDataset
 from colt_core.models import Backbone
 from colt_core.probes.features import cached_features
+from colt_core.probes.fitted import balanced_weights
 from colt_core.probes.kinds import LinearProbeConfig
-from colt_core.probes.linear_sgd import linear_probe_sgd, sgd_batch_size
+from colt_core.probes.linear_sgd import LINEAR, predict_by_sgd
 from colt_core.probes.split import probe_split
 
 Float32 = NDArray[np.float32]
@@ -35,18 +36,15 @@ def predict(
     The final fit of `fast` uses the whole probe part, including images that validated the strength.
     """
     learn, val = probe_split(dataset, settings.seed)
+    final, _ = settings.fitted_on(dataset)
     if settings.protocol == "fast":
-        return predict_from_features(backbone, dataset, learn, val, final=dataset.parts["probe"], precision=precision)
-    return linear_probe_sgd(
+        return predict_from_features(backbone, dataset, learn, val, final=final, precision=precision)
+    return predict_by_sgd(
         backbone,
-        dataset.images,
-        dataset.labels,
-        train=learn,
-        val=val if len(val) else learn,
-        test=dataset.parts["test"],
-        epochs=30,
-        drops=(10, 20),
-        batch_size=sgd_batch_size(dataset.image_size),
+        dataset,
+        final,
+        val,
+        LINEAR,
         flip_probability=flip_probability,
         precision=precision,
         seed=settings.seed,
@@ -76,6 +74,8 @@ def linear_probe(
 ) -> Int64:
     """Fit a linear classifier (softmax regression, L-BFGS) on standardised features, and predict.
 
+    All classes weigh the same, however many images they have.
+
     Args:
         train_features: (N, d).
         train_labels: (N,).
@@ -88,7 +88,8 @@ def linear_probe(
     Raises:
         ValueError: for fewer than two classes among the labels, or sizes that do not fit together.
     """
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=_MAX_ITERATIONS))
+    classifier = LogisticRegression(C=strength, class_weight="balanced", max_iter=_MAX_ITERATIONS)
+    model = make_pipeline(StandardScaler(), classifier)
     with warnings.catch_warnings():
         # Stopping early also regularises. The strength is chosen with it in effect.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -104,13 +105,14 @@ def choose_strength(
     val_labels: Int64,
     strengths: Sequence[float] = STRENGTHS,
 ) -> float:
-    """The strength with the best top-1 on the validation features.
+    """The strength with the best balanced accuracy on the validation features.
 
     Among equals it is the smallest, which gives the simplest classifier.
     """
-    return max(
-        sorted(strengths),
-        key=lambda strength: float(
-            np.mean(linear_probe(train_features, train_labels, val_features, strength=strength) == val_labels)
-        ),
-    )
+    weights = balanced_weights(val_labels)
+
+    def accuracy(strength: float) -> float:
+        right = linear_probe(train_features, train_labels, val_features, strength=strength) == val_labels
+        return round(float(weights[right].sum()), 9)  # equals differ by the rounding of sums
+
+    return max(sorted(strengths), key=accuracy)

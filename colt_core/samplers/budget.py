@@ -20,14 +20,14 @@ def budgeted_clusters(
     temperature: float = 1.0,
     remainder: Literal["largest", "last"] = "largest",
 ) -> tuple[Cluster, ...]:
-    """Every cluster's size, mean tailness, weight and budget; all 0 for an empty cluster."""
+    """Every cluster's size, mean tailness, weight and budget. An empty one has None, 0 and 0."""
     sizes_C = np.bincount(labels_N, minlength=num_clusters)
     sums_C = np.bincount(labels_N, weights=tailness_N, minlength=num_clusters)
     tailness_C = sums_C / np.maximum(sizes_C, 1)
     weights_C = cluster_weights(tailness_C, sizes_C > 0, temperature)
     budgets_C = integer_budgets(weights_C, budget, remainder)
     return tuple(
-        Cluster(int(size), float(tailness), float(weight), int(granted))
+        Cluster(int(size), float(tailness) if size else None, float(weight), int(granted))
         for size, tailness, weight, granted in zip(sizes_C, tailness_C, weights_C, budgets_C, strict=True)
     )
 

@@ -40,7 +40,7 @@ class ColtSampler:
         """(K,) pool indices: clusters in picking order, and most similar first within a cluster."""
         order = [c for c, cluster in enumerate(inputs.clusters) if cluster.budget]
         if self.order == "tail_first":
-            order.sort(key=lambda c: -inputs.clusters[c].tailness)
+            order.sort(key=lambda c: -(inputs.clusters[c].tailness or 0.0))  # an empty one picks nothing
         budgets = [inputs.clusters[c].budget for c in order]
         return nearest_unpicked(inputs.centers[order], budgets, inputs.ood_z)
 

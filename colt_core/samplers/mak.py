@@ -5,6 +5,7 @@ It picks pool images that are hard for the model, close to the ID set and unlike
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 import numpy as np
@@ -64,16 +65,17 @@ class MakSampler:
                 finite.
         """
         measures = _checked(inputs)
-        num_candidates = min(len(inputs.ood_z), round(self.candidates * inputs.budget))
-        best_M = np.argsort(-self._scores(measures, inputs.seed), kind="stable")
-        candidates = np.sort(best_M[:num_candidates])
-        return candidates[farthest_first(measures.ood_features[candidates], measures.id_features, inputs.budget)]
-
-    def _scores(self, measures: PoolMeasures, seed: int) -> Float64:
-        centers = cluster_embeddings(measures.id_features, self.num_clusters, self.kmeans_restarts, seed).centers
+        centers = cluster_embeddings(measures.id_features, self.num_clusters, self.kmeans_restarts, inputs.seed).centers
         similarity_M1, _ = most_similar(measures.ood_features, centers, 1)
-        loss_M, distance_M = z_score(measures.ood_loss), z_score(1 - similarity_M1[:, 0])
-        return self.loss_weight * loss_M - (1 - self.loss_weight) * distance_M
+        return self.pick(measures, 1 - similarity_M1[:, 0], inputs.budget)
+
+    def pick(self, measures: PoolMeasures, distance_M: Float32, budget: int) -> Int64:
+        """(K,) pool indices, given D of each pool image."""
+        # Rounded down as in the released code; 1.15 * 100 may be computed as 114.99999999999999.
+        num_candidates = min(len(distance_M), math.floor(self.candidates * budget * (1 + 1e-12)))
+        scores_M = self.loss_weight * z_score(measures.ood_loss) - (1 - self.loss_weight) * z_score(distance_M)
+        candidates = np.sort(np.argsort(-scores_M, kind="stable")[:num_candidates])
+        return candidates[farthest_first(measures.ood_features[candidates], measures.id_features, budget)]
 
 
 def z_score(values_M: Float32) -> Float64:

@@ -47,7 +47,7 @@ def broadcast_round(
     for name in ("id_cluster", "selected", "ood_tailness", "ood_cluster", "ood_similarity"):
         _broadcast(found[name])
     found["clusters"] = tuple(
-        Cluster(int(size), float(tailness), float(weight), int(budget))
+        Cluster(int(size), float(tailness) if size else None, float(weight), int(budget))
         for size, tailness, weight, budget in clusters_C4
     )
     return found

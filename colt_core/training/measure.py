@@ -21,6 +21,8 @@ from colt_core.seeding import generator
 from colt_core.training.device import Compute
 from colt_core.training.embed import EachBlock, Images, extract_features, nothing
 
+_PARTITIONS = 10
+
 
 def measure_pool(
     framework: Framework,
@@ -35,7 +37,12 @@ def measure_pool(
 
     The result is a function of (model, images, config). It takes one forward pass over images and
     pool, and `mak_passes` augmented ones over the pool. Besides the results, memory holds one
-    batch's views at a time.
+    batch's views at a time, and the embeddings of ten batches.
+
+    A loss depends on the images that share the batch. So the views of ten batches are dealt into
+    batches ten times over, which takes no further forward pass. With one partition (released code)
+    the seed alone moves a loss by 0.16 of the spread over the pool, with ten by 0.07 (measured on a
+    trained toy network, 1,500 images in batches of 32).
 
     Args:
         framework: on any device; its training mode is restored afterwards.
@@ -58,10 +65,15 @@ def measure_pool(
     framework.eval()
     try:
         batches = list(enumerate(pool_batches(len(pool), config.batch_size, config.seed)))
-        for number, index_B in batches[ranks.rank :: ranks.size]:
-            if ranks.size == 1:  # with several ranks, one may have a batch less, but all must stop at the same place
-                each_block()
-            loss_M[index_B] = batch_loss(framework, pool, index_B, number, augment, config).cpu().numpy()
+        blocks = np.array_split(np.arange(len(batches)), -(-len(batches) // _PARTITIONS))
+        for number, block in list(enumerate(blocks))[ranks.rank :: ranks.size]:
+            z = []
+            for batch_number, index_B in (batches[n] for n in block):
+                if ranks.size == 1:  # with several ranks, one may have less, but all must stop at the same place
+                    each_block()
+                z.append(embed_passes(framework, pool, index_B, batch_number, augment, config))
+            loss_n = repartitioned_loss(torch.cat(z, dim=1), len(block), config, number)
+            loss_M[np.concatenate([batches[n][1] for n in block])] = loss_n.cpu().numpy()
     finally:
         framework.train(was_training)
     sum_over(ranks, torch.from_numpy(loss_M))
@@ -81,10 +93,10 @@ def pool_batches(num_pool: int, batch_size: int, seed: int) -> list[Int64]:
 
 
 @torch.no_grad()
-def batch_loss(
+def embed_passes(
     framework: Framework, pool: Images, index_B: Int64, number: int, augment: BatchAugmenter, config: PretrainConfig
 ) -> Tensor:
-    """(B,) losses of the pool images `index_B`, the `number`-th batch.
+    """(R, B, D) embeddings of R views of the pool images `index_B`, the `number`-th batch.
 
     They are a function of the arguments only.
     """
@@ -98,7 +110,25 @@ def batch_loss(
     for n in range(settings.mak_passes):
         with compute.deterministic(), compute.autocast():
             z.append(framework.embed(augment(pixels, generator(config.seed, "mak views", number, n), strength_B)))
-    return pairwise_loss(torch.stack(z), config.temperature)
+    return torch.stack(z)
+
+
+def repartitioned_loss(z_RnD: Tensor, num_batches: int, config: PretrainConfig, block: int) -> Tensor:
+    """(n,) losses of images in batches, averaged over ten random partitions into batches.
+
+    Args:
+        z_RnD: L2-normalised embeddings of R views of the images of `num_batches` batches.
+        config: temperature and seed are read.
+        block: number of this set of batches, for the draws.
+    """
+    count = z_RnD.shape[1]
+    total_n = z_RnD.new_zeros(count)
+    partitions = _PARTITIONS if num_batches > 1 else 1  # a single batch is the same each time
+    for partition in range(partitions):
+        order = torch.randperm(count, generator=generator(config.seed, "mak partitions", block, partition))
+        for part in order.to(z_RnD.device).tensor_split(num_batches):
+            total_n[part] += pairwise_loss(z_RnD[:, part], config.temperature)
+    return total_n / partitions
 
 
 def pairwise_loss(z_RBD: Tensor, temperature: float) -> Tensor:

@@ -85,6 +85,7 @@ class Dataset(Registered, Base):
     num_classes: Mapped[int | None]
     class_names: Mapped[list[Any] | None]
     class_counts: Mapped[list[Any] | None]  # training part
+    probe_counts: Mapped[list[Any] | None]  # probe part; null in rows of earlier versions
     split_sizes: Mapped[dict[str, Any] | None]
     groups: Mapped[dict[str, Any] | None]
 
@@ -107,6 +108,18 @@ class Dataset(Registered, Base):
     def can_evaluate(self) -> bool:
         """Whether probes can be evaluated on these data."""
         return self.no_evaluation is None
+
+    @property
+    def sizes(self) -> tuple[list[int], list[int], int]:
+        """Training images and probe images by class, and images of the val part.
+
+        Without labels, all images are of one class.
+        """
+        splits, probe = self.split_sizes or {}, self.probe_counts
+        train = self.class_counts or [splits.get("train", 0)]
+        if probe is None:  # a row of an earlier version, whose probe parts have equally many of each class
+            probe = [splits.get("probe", 0) // len(train)] * len(train)
+        return train, probe, splits.get("val", 0)
 
 
 class OodPool(Registered, Base):

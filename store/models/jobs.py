@@ -129,7 +129,7 @@ class Evaluation(CheckpointWork, Base):
     # Columns with the names of a probe's results.
     FOUND = (
         *("accuracy", "balanced_accuracy", "per_class_accuracy", "group_accuracy", "group_std"),
-        *("class_counts", "test_counts"),
+        *("class_counts", "test_counts", "probe", "warnings"),
     )
     __table_args__ = (Index("ix_evaluations_status", "status"),)
 
@@ -140,6 +140,8 @@ class Evaluation(CheckpointWork, Base):
     group_std: Mapped[float | None]
     class_counts: Mapped[list[Any] | None]  # training images per class
     test_counts: Mapped[list[Any] | None]  # test images per class
+    probe: Mapped[dict[str, Any] | None]  # as ProbeFit; null in rows of earlier versions
+    warnings: Mapped[list[Any] | None]  # as DataWarning; null in rows of earlier versions
     result: Mapped[dict[str, Any] | None]  # results of the probe without a column of their own
 
     def told(self) -> dict[str, Any]:

@@ -1195,9 +1195,9 @@ export interface components {
             size: number;
             /**
              * Tailness
-             * @description Mean tailness of its images.
+             * @description Mean tailness of its images. Null for an empty cluster.
              */
-            tailness: number;
+            tailness: number | null;
             /**
              * Weight
              * @description Softmax weight. The weights of a round sum to 1.
@@ -1497,6 +1497,11 @@ export interface components {
              * @description Images of the training part, by class.
              */
             class_counts: number[] | null;
+            /**
+             * Probe Counts
+             * @description Images of the probe part, by class.
+             */
+            probe_counts: number[] | null;
             split_sizes: components["schemas"]["SplitSizes"] | null;
             groups: components["schemas"]["Groups"] | null;
             /** Image Size */
@@ -1610,12 +1615,15 @@ export interface components {
              * @description Mean of the per-class accuracies.
              */
             balanced_accuracy: number | null;
-            /** Per Class Accuracy */
+            /**
+             * Per Class Accuracy
+             * @description By class; null without test images.
+             */
             per_class_accuracy: (number | null)[] | null;
             group_accuracy: components["schemas"]["GroupAccuracy"] | null;
             /**
              * Group Std
-             * @description Population standard deviation of the three group accuracies.
+             * @description Population standard deviation of the three group accuracies. Null unless all three are known.
              */
             group_std: number | null;
             /**
@@ -1628,6 +1636,13 @@ export interface components {
              * @description Test images, by class.
              */
             test_counts: number[] | null;
+            /** @description What the probe was fitted on. Null in results of earlier versions. */
+            probe: components["schemas"]["ProbeFit"] | null;
+            /**
+             * Warnings
+             * @description Classes with too few images to trust their numbers. Null in results of earlier versions.
+             */
+            warnings: components["schemas"]["DataWarning"][] | null;
             /**
              * Result
              * @description Other results than accuracies, where the probe has any.
@@ -1734,7 +1749,7 @@ export interface components {
             protocol?: "fast" | "sgd";
             /**
              * Shots
-             * @description Images of each class. Default: 1 % of the largest class's training images.
+             * @description Images of each class; one with fewer gives all. Default: 1 % of the largest class's training images.
              */
             shots?: number | null;
         };
@@ -2409,7 +2424,7 @@ export interface components {
         };
         /**
          * LinearProbeConfig
-         * @description A linear classifier on frozen features, trained on the whole balanced probe part.
+         * @description A linear classifier on frozen features, trained on the whole probe part.
          */
         LinearProbeConfig: {
             /**
@@ -2827,7 +2842,7 @@ export interface components {
             protocol?: "fast" | "sgd";
             /**
              * Shots
-             * @description Images of each class. Default: 1 % of the largest class's training images.
+             * @description Images of each class; one with fewer gives all. Default: 1 % of the largest class's training images.
              */
             shots?: number | null;
             /**
@@ -3257,7 +3272,7 @@ export interface components {
         };
         /**
          * NewLinearProbe
-         * @description A linear classifier on frozen features, trained on the whole balanced probe part.
+         * @description A linear classifier on frozen features, trained on the whole probe part.
          */
         NewLinearProbe: {
             /**
@@ -3806,6 +3821,24 @@ export interface components {
             values: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * ProbeFit
+         * @description What a probe was fitted on.
+         *
+         *     Attributes:
+         *         images: how many images.
+         *         images_per_class: C numbers of images.
+         *         shots: how many images of each class were asked for; a class with fewer gave all. None:
+         *             every image was taken.
+         */
+        ProbeFit: {
+            /** Images */
+            images: number;
+            /** Images Per Class */
+            images_per_class: number[];
+            /** Shots */
+            shots: number | null;
         };
         /**
          * Problem

@@ -10,7 +10,10 @@ export interface ClassResult {
   index: number;
   name: string;
   group: string;
-  trainCount: number;
+  /** Null where the evaluation does not say. */
+  trainCount: number | null;
+  /** Images that the probe was fitted on. Null in results of earlier versions. */
+  probeCount: number | null;
   testCount: number | null;
   /** Null for a class without test images. */
   accuracy: number | null;
@@ -18,13 +21,14 @@ export interface ClassResult {
   high: number | null;
 }
 
-type Measured = Pick<Evaluation, 'per_class_accuracy' | 'class_counts' | 'test_counts'>;
+type Measured = Pick<Evaluation, 'per_class_accuracy' | 'class_counts' | 'test_counts'> & Partial<Pick<Evaluation, 'probe'>>;
 type Named = Pick<Dataset, 'class_names' | 'groups'>;
 
 export function classResults(evaluation: Measured, dataset: Named): ClassResult[] {
   const accuracy = evaluation.per_class_accuracy ?? [];
-  const trainCounts = evaluation.class_counts ?? accuracy.map(() => 0);
-  return headToTail(trainCounts).map((index) => {
+  const trainCounts = evaluation.class_counts;
+  const order = trainCounts ? headToTail(trainCounts) : accuracy.map((_, index) => index);
+  return order.map((index) => {
     const own = accuracy[index] ?? null;
     const testCount = evaluation.test_counts?.[index] ?? null;
     const interval = testCount === null || own === null ? null : wilson(own, testCount);
@@ -32,7 +36,8 @@ export function classResults(evaluation: Measured, dataset: Named): ClassResult[
       index,
       name: dataset.class_names?.[index] ?? String(index),
       group: Object.entries(dataset.groups ?? {}).find(([, members]) => members.includes(index))?.[0] ?? '',
-      trainCount: trainCounts[index]!,
+      trainCount: trainCounts?.[index] ?? null,
+      probeCount: evaluation.probe?.images_per_class[index] ?? null,
       testCount,
       accuracy: own,
       low: interval?.low ?? null,
@@ -55,11 +60,21 @@ export function toBar(result: ClassResult): Bar {
   };
 }
 
+/** What a probe was fitted on, in words: `490 images, 40 to 50 of each class`. Classes that it left out do not count. */
+export function fittedOn(probe: Evaluation['probe']): string | null {
+  if (!probe) return null;
+  const counts = probe.images_per_class.filter((count) => count > 0);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  const each = least === most ? integer(most) : `${integer(least)} to ${integer(most)}`;
+  const asked = probe.shots !== null && least < probe.shots ? `, of ${integer(probe.shots)} asked for` : '';
+  return `${integer(probe.images)} images, ${each} of each class${asked}`;
+}
+
 /** All numbers of the plot. */
 export function classesTable(results: readonly ClassResult[]): Table {
   return {
-    header: ['class', 'name', 'group', 'training_images', 'test_images', 'accuracy', 'wilson_low', 'wilson_high'],
-    rows: results.map((r) => [r.index, r.name, r.group, r.trainCount, r.testCount, r.accuracy, r.low, r.high]),
+    header: ['class', 'name', 'group', 'training_images', 'probe_images', 'test_images', 'accuracy', 'wilson_low', 'wilson_high'],
+    rows: results.map((r) => [r.index, r.name, r.group, r.trainCount, r.probeCount, r.testCount, r.accuracy, r.low, r.high]),
   };
 }
 

@@ -5,8 +5,8 @@ export interface Bar {
   /** The class index. It becomes `data-class`. */
   id: number;
   name: string;
-  /** Training images. */
-  count: number;
+  /** Training images. Null where the number is not known. */
+  count: number | null;
   /** Null where nothing was measured. The place then has no bar. */
   value: number | null;
   /** Ends of the whisker, where the value is an estimate. */

@@ -82,6 +82,7 @@ def test_an_upload_becomes_a_data_set(configured: Engine, home: Path) -> None:
     assert row.groups == {"many": [0], "medium": [], "few": [1]}
     stored = ImageDataset.load(home / "artifacts" / row.artifact)
     assert stored.class_counts == [8, 2] and len(stored.images) == row.num_samples
+    assert row.probe_counts == stored.counts("probe")
 
 
 def test_an_uploaded_list_of_indices_is_the_training_part(configured: Engine, home: Path) -> None:
@@ -108,7 +109,7 @@ def test_an_uploaded_split_list_chooses_images_and_classes_of_nested_folders(con
         row = session.scalars(select(Dataset)).one()
     assert row.status == "ready", row.problem
     assert (row.class_names, row.class_counts) == (["a/apartment_building/outdoor", "b/bar"], [1, 2])
-    assert row.split_sizes == {"train": 3, "probe": 8, "val": 0, "test": 2}
+    assert row.split_sizes == {"train": 3, "probe": 9, "val": 0, "test": 2}
     stored = ImageDataset.load(home / "artifacts" / row.artifact)
     images, labels = stored.part("train")
     kept = {

@@ -116,11 +116,13 @@ def test_bodies_are_checked(client: TestClient, rows: Rows) -> None:
 
 def test_probes_that_the_data_cannot_give_are_refused(client: TestClient, rows: Rows) -> None:
     dataset = rows.dataset()
-    with writing() as session:
-        session.execute(update(Dataset).where(Dataset.id == dataset.id).values(class_counts=[900, 3, 1]))
     body = {"dataset_id": dataset.id, "config": SMALL, "evaluations": ["linear", "few_shot"]}
-    answer = client.post(f"{API}/jobs", json=body)  # 9 shots, 5 probe images a class
-    assert pointers(answer) == ["/evaluations/1"]
+    for counts, refused in (([5, 5, 5], []), ([15, 1, 0], []), ([15, 0, 0], ["/evaluations/0", "/evaluations/1"])):
+        with writing() as session:  # 1 % of 900 images are 9 shots, of which a class gives what it has
+            values = {"class_counts": [900, 3, 1], "probe_counts": counts}
+            session.execute(update(Dataset).where(Dataset.id == dataset.id).values(**values))
+        answer = client.post(f"{API}/jobs", json=body)
+        assert (answer.status_code, refused and pointers(answer)) == (422 if refused else 202, refused), counts
 
 
 def test_data_must_be_ready_and_of_one_size(client: TestClient, rows: Rows) -> None:

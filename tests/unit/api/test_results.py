@@ -13,7 +13,7 @@ from colt_core.config import PretrainConfig
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import writing
-from store.models import Evaluation
+from store.models import Dataset, Evaluation
 from store.repositories import recording
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
@@ -83,21 +83,42 @@ def test_a_finished_probe_shows_what_it_found(client: TestClient, rows: Rows) ->
         "class_counts": [6, 3, 1],
         "test_counts": [4, 4, 4],
     }
+    fit = {
+        "probe": {"images": 12, "images_per_class": [5, 5, 2], "shots": None},
+        "warnings": [{"code": "few_probe_images", "detail": "Class 'owl' has few.", "count": 1, "examples": ["owl"]}],
+    }
     with writing() as session:
-        session.add(
-            Evaluation(
-                job_id=job.id,
-                checkpoint_id=checkpoint.id,
-                kind="linear",
-                config={"kind": "linear"},
-                status="succeeded",
-                epoch=5,
-                **found,
+        for kind, columns in (("linear", found | fit), ("knn", found)):  # the second one as an earlier version left it
+            session.add(
+                Evaluation(
+                    job_id=job.id,
+                    checkpoint_id=checkpoint.id,
+                    kind=kind,
+                    config={"kind": kind},
+                    status="succeeded",
+                    epoch=5,
+                    **columns,
+                )
             )
-        )
-    shown = client.get(f"{API}/jobs/{job.id}/evaluations").json()["items"][0]
-    assert {key: shown[key] for key in found} == found
+    items = client.get(f"{API}/jobs/{job.id}/evaluations").json()["items"]
+    shown, earlier = sorted(items, key=lambda item: str(item["kind"]), reverse=True)
+    assert {key: shown[key] for key in found | fit} == found | fit
     assert (shown["kind"], shown["checkpoint_id"], shown["epoch"]) == ("linear", checkpoint.id, 5)
+    assert {key: earlier[key] for key in found | fit} == found | dict.fromkeys(fit)
+
+
+def test_shots_are_compared_with_the_probe_images_of_each_class(client: TestClient, rows: Rows) -> None:
+    """A rare class gives what it has, and shots that no class has are refused."""
+    job = rows.job()
+    rows.checkpoint(job, 1)
+    url = f"{API}/jobs/{job.id}/evaluations"
+    assert pointers(client.post(url, json={"kind": "few_shot", "shots": 5})) == ["/shots"]
+    assert client.post(url, json={"kind": "few_shot", "shots": 4}).status_code == 202
+    for counts, shots, where in (([10, 4, 1], 8, None), ([10, 4, 1], 9, "/shots"), ([15, 0, 0], 2, "/kind")):
+        with writing() as session:
+            session.get_one(Dataset, job.dataset_id).probe_counts = counts
+        answer = client.post(url, json={"kind": "few_shot", "shots": shots})
+        assert (answer.status_code, where and pointers(answer)) == (422 if where else 202, where and [where]), counts
 
 
 def test_checkpoints_are_listed_newest_first(client: TestClient, rows: Rows) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from api.rounds.schemas import ClusterInfo
 from store.models import MOST_IMAGES, Job
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
@@ -138,6 +139,11 @@ def test_an_index_behind_the_last_image(client: TestClient, measured: Job, path:
     problem(client.get(f"{url}/{len(EPOCH_1)}"), 404)
     problem(client.get(f"{url}/{MOST_IMAGES - 1}"), 404)
     assert pointers(client.get(f"{url}/{MOST_IMAGES}")) == ["{index}"]
+
+
+def test_an_empty_cluster_that_an_earlier_version_stored_with_0_has_no_tailness() -> None:
+    stored = {"size": 0, "tailness": 0.0, "weight": 0.0, "budget": 0, "class_counts": [0, 0, 0]}
+    assert ClusterInfo.model_validate(stored).tailness is None
 
 
 def test_rounds(client: TestClient, measured: Job) -> None:

@@ -48,7 +48,7 @@ class BrightnessConfig(AnalysisSettings):
     classes: tuple[int, ...] = Field((0,), min_length=1)
 
     def problem(
-        self, run: PretrainConfig, class_counts: Sequence[int], num_probe: int, num_val: int
+        self, run: PretrainConfig, class_counts: Sequence[int], probe_counts: Sequence[int], num_val: int
     ) -> tuple[str, str] | None:
         largest = max(self.classes)
         return None if largest < len(class_counts) else ("classes", f"there is no class {largest}")
@@ -68,8 +68,8 @@ class DemandingProbeConfig(ProbeSettings):
 
     least: int = Field(1, ge=1)
 
-    def problem(self, class_counts: Sequence[int], num_probe: int, num_val: int) -> tuple[str, str] | None:
-        return None if num_probe >= self.least else ("least", f"there are {num_probe} probe images")
+    def problem(self, class_counts: Sequence[int], probe_counts: Sequence[int], num_val: int) -> tuple[str, str] | None:
+        return None if sum(probe_counts) >= self.least else ("least", f"there are {sum(probe_counts)} probe images")
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_misclassification_takes_a_probe_of_ones_own(monkeypatch: pytest.MonkeyP
     assert settings == MisclassificationConfig(probe=ProbeSettings(kind="demanding", least=11))
     assert settings.model_dump()["probe"]["least"] == 11
     run = PretrainConfig.resolve({})
-    assert settings.problem(run, (5, 5), 10, 0) == ("probe/least", "there are 10 probe images")
+    assert settings.problem(run, (5, 5), (4, 6), 0) == ("probe/least", "there are 10 probe images")
 
 
 @pytest.mark.parametrize("kind", analyses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -13,28 +13,42 @@ from torchvision.transforms.v2 import functional as TF  # noqa: N812
 
 from colt_core.augment import BatchAugmenter, normalize
 from colt_core.augment.color import adjust_brightness_, adjust_contrast_, adjust_hue_, adjust_saturation_, grayscale
-from colt_core.augment.crop import IntervalResize, bicubic_weights, crop_resize, draw_boxes, interval_matrices
+from colt_core.augment.crop import (
+    Interpolation,
+    IntervalResize,
+    crop_resize,
+    draw_boxes,
+    interval_matrices,
+    resize_weights,
+)
 from colt_core.augment.crop_bytes import crop_bytes
 from colt_core.augment.jitter import draw_jitter, jitter_
 from colt_core.seeding import generator
 from tests.support.pictures import photos
 
 BICUBIC = TF.InterpolationMode.BICUBIC
+PIL_FILTERS: dict[Interpolation, Image.Resampling] = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+}
 
 
+@pytest.mark.parametrize("interpolation", PIL_FILTERS)
 @pytest.mark.parametrize(("length", "size"), [(32, 32), (7, 32), (1, 8), (31, 16), (96, 32), (5, 5), (100, 3)])
-def test_bicubic_weights_resize_as_pil_does(length: int, size: int) -> None:
+def test_weights_resize_as_pil_does(length: int, size: int, interpolation: Interpolation) -> None:
     pixels = np.random.default_rng(0).random((6, length), dtype=np.float32) * 255
-    expected = np.array(Image.fromarray(pixels).resize((size, 6), Image.Resampling.BICUBIC))
-    actual = torch.from_numpy(pixels).double() @ bicubic_weights(length, size).T
+    expected = np.array(Image.fromarray(pixels).resize((size, 6), PIL_FILTERS[interpolation]))
+    actual = torch.from_numpy(pixels).double() @ resize_weights(length, size, interpolation).T
     np.testing.assert_allclose(actual.numpy(), expected, atol=2e-4)
 
 
 def test_sides_too_large_for_a_table_have_the_same_matrices() -> None:
     start, length = torch.tensor([0, 3, 19, 1]), torch.tensor([20, 9, 1, 15])
-    for size in (12, 20, 32):
-        expected = IntervalResize(20, size)(start, length)
-        torch.testing.assert_close(interval_matrices(start, length, 20, size), expected, atol=1e-7, rtol=0)
+    for size, interpolation in product((12, 20, 32), PIL_FILTERS):
+        expected = IntervalResize(20, size, interpolation)(start, length)
+        torch.testing.assert_close(
+            interval_matrices(start, length, 20, size, interpolation), expected, atol=1e-7, rtol=0
+        )
 
 
 def test_images_of_1024_pixels_take_no_gigabytes() -> None:
@@ -80,15 +94,16 @@ def test_crop_equals_pil_up_to_its_rounding_to_8_bits() -> None:
         assert gap.quantile(0.99) < 1.5 and gap.mean() < 0.4
 
 
+@pytest.mark.parametrize("interpolation", PIL_FILTERS)
 @pytest.mark.parametrize(("side", "size"), [(224, 224), (96, 96), (128, 40), (20, 100)])
-def test_crop_of_large_images_equals_pil_to_one_level(side: int, size: int) -> None:
+def test_crop_of_large_images_equals_pil_to_one_level(side: int, size: int, interpolation: Interpolation) -> None:
     images = photos(8, side, side)
     boxes = torch.stack(draw_boxes(8, side, side, 0.1, generator(2, "test")), dim=1)
     mirrored = torch.arange(8) % 2 == 1
-    actual = crop_bytes(images, boxes, mirrored, size)
+    actual = crop_bytes(images, boxes, mirrored, size, interpolation)
     for image, (top, left, height, width), flip, view in zip(images, boxes.tolist(), mirrored, actual, strict=True):
         pil = Image.fromarray(image.permute(1, 2, 0).numpy()).crop((left, top, left + width, top + height))
-        expected = torch.from_numpy(np.array(pil.resize((size, size), Image.Resampling.BICUBIC))).permute(2, 0, 1)
+        expected = torch.from_numpy(np.array(pil.resize((size, size), PIL_FILTERS[interpolation]))).permute(2, 0, 1)
         expected = expected.flip(2) if flip else expected
         gap = (view.int() - expected.int()).abs()
         # Torch's weights have 16 bits, PIL's 22: hardly a value differs, and by more than a level a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tracemalloc
 from pathlib import Path
@@ -69,8 +70,10 @@ def test_parts_hold_what_they_promise(counts: list[int], test: int, ratio: float
     n = dataset.split_sizes["train"]
     assert np.array_equal(dataset.parts["train"], np.arange(n))
     probe = np.bincount(dataset.part("probe")[1], minlength=len(counts))
-    assert len(set(probe)) == 1  # balanced
-    assert probe[0] >= min(50, rarest)
+    held_back = np.bincount(dataset.part("test")[1], minlength=len(counts)) if not test else 0
+    assert (probe >= np.minimum(50, np.array(counts) - held_back)).all()
+    if ratio is None:
+        assert probe.max() <= 50  # nothing is left over, so that every image serves pretraining too
     assert not np.intersect1d(dataset.parts["test"], np.union1d(dataset.parts["train"], dataset.parts["probe"])).size
     assert set(dataset.part("test")[1]) == set(range(len(counts)))
     positions = _positions(dataset.images)
@@ -108,8 +111,78 @@ def test_parts_are_a_function_of_the_seed() -> None:
 def test_the_test_part_is_stratified() -> None:
     parts = choose_parts(source := _source([100, 50, 10]), DatasetSpec(test_fraction=0.3))
     assert np.bincount(source.labels[parts["test"]]).tolist() == [30, 15, 3]
-    with pytest.raises(DataError, match="'class 1' has 1 image; a test part needs"):
-        choose_parts(_source([5, 1]), DatasetSpec())
+
+
+NATURAL = [130, 120, 110, 100, 90, 80, 70, 60, 50]
+
+
+@pytest.mark.parametrize("rarest", [40, 2, 1])
+def test_a_rare_class_does_not_shrink_the_probe_part_of_the_others(rarest: int) -> None:
+    """A tail by nature (LDAM-DRW#10, LIFT#14): one rare class once left every class one image."""
+    dataset = build_dataset(_source([*NATURAL, rarest], test=4), DatasetSpec())
+    assert dataset.counts("probe") == [50] * 9 + [rarest]
+    rare = [warning.examples for warning in dataset.warnings if warning.code == "few_probe_images"]
+    assert rare == ([] if rarest == 40 else [("class 9",)])
+
+
+def test_a_rare_class_does_not_hold_back_the_leftovers_of_a_cut() -> None:
+    labels = np.repeat(range(4), [1000, 1000, 1000, 60])
+    train = np.concatenate([np.arange(400), np.arange(1000, 1186), np.arange(2000, 2086), np.arange(3000, 3040)])
+    probe = probe_part(labels, np.arange(3060), train, seed=0)
+    assert np.bincount(labels[probe]).tolist() == [600, 600, 600, 60]  # of the last 20 are left, and 40 are trained on
+    shared = np.intersect1d(probe, train)
+    assert np.bincount(labels[shared], minlength=4).tolist() == [0, 0, 0, 40]
+
+
+def test_where_no_class_is_rare_all_classes_give_equally_many() -> None:
+    sizes = [1300, 1000, 732]  # as ImageNet's: 732 is more than half of 1000
+    labels, starts = np.repeat(range(3), sizes), np.cumsum([0, *sizes])
+    train = np.concatenate([np.arange(first, first + kept) for first, kept in zip(starts, (700, 70, 7), strict=False)])
+    probe = probe_part(labels, np.arange(sum(sizes)), train, seed=0)
+    assert np.bincount(labels[probe]).tolist() == [600] * 3
+
+
+def _counts(source: LabelledSource, part: np.ndarray) -> list[int]:
+    return np.bincount(source.labels[part], minlength=len(source.class_names)).tolist()
+
+
+def test_a_class_of_one_image_is_trained_on_and_named() -> None:
+    """One such class refused a whole registration, and was the only one named (mteb#519)."""
+    dataset = build_dataset(_source([60, 60, 1, 2, 3, 1]), DatasetSpec())
+    assert dataset.class_counts == [48, 48, 1, 1, 2, 1]
+    assert dataset.counts("test") == [12, 12, 0, 1, 1, 0]
+    assert dataset.counts("probe") == [48, 48, 0, 1, 2, 0]
+    found = {warning.code: (warning.count, warning.examples) for warning in dataset.warnings}
+    assert found == {
+        "single_image_classes": (2, ("class 2", "class 5")),
+        "few_probe_images": (2, ("class 3", "class 4")),
+    }
+    assert "2 classes ('class 2', 'class 5') have a single image" in dataset.warnings[0].detail
+
+
+def test_a_class_of_one_image_beside_a_test_part_of_others() -> None:
+    source = _source([9, 9, 1, 1], test=2)
+    test = source.parts["test"]
+    source.parts["test"] = test[source.labels[test] != 3]
+    parts = choose_parts(source, DatasetSpec())
+    # Class 2 has test images, so that one image to learn from is better than none.
+    assert _counts(source, parts["probe"]) == [9, 9, 1, 0]
+    assert _counts(source, parts["train"]) == [9, 9, 1, 1]
+
+
+def test_classes_of_one_image_alone_leave_nothing_to_test() -> None:
+    with pytest.raises(DataError, match="every class has a single image, so none is left for a test part; add"):
+        choose_parts(_source([1, 1, 1]), DatasetSpec())
+
+
+def test_a_list_may_take_all_images_of_a_class() -> None:
+    source = _source([10, 10, 10])
+    listed = np.concatenate([np.flatnonzero(source.labels == c)[:kept] for c, kept in enumerate((5, 10, 5))])
+    parts = choose_parts(dataclasses.replace(source, listed=np.sort(listed)), DatasetSpec())
+    assert [_counts(source, parts[name])[1] for name in ("train", "test", "probe")] == [10, 0, 10]
+    assert _counts(source, parts["test"]) == [1, 0, 1]
+    with pytest.raises(DataError, match="the list names every image, so none is left for a test part"):
+        choose_parts(dataclasses.replace(source, listed=source.parts["train"]), DatasetSpec())
 
 
 def test_a_data_set_survives_its_folder(tmp_path: Path) -> None:

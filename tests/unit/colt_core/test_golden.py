@@ -7,7 +7,10 @@ import pytest
 
 from benchmarks.golden import check_file, main
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "colt_reference.npz"
+FOLDER = Path(__file__).parents[2] / "golden"
+GOLDEN = FOLDER / "colt_reference.npz"
+# Quantities in each file.
+FILES = {"colt": 14, "sdclr": 141, "bcl": 21, "mak": 4, "probe": 23}
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +19,42 @@ def arrays() -> dict[str, np.ndarray]:
         return dict(file.items())
 
 
-def test_every_golden_number_is_reproduced() -> None:
-    checks = check_file(GOLDEN)
-    assert len(checks) == 14
+@pytest.mark.parametrize("name", FILES)
+def test_every_golden_number_is_reproduced(name: str) -> None:
+    checks = check_file(FOLDER / f"{name}_reference.npz")
+    assert len(checks) == FILES[name]
     assert [check for check in checks if not check.passed] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "place", "change", "told"),
+    [
+        ("sdclr", "mask.backbone.layer1.0.conv1.weight", 3, 1, "mask.backbone.layer1.0.conv1.weight"),
+        ("sdclr", "grad.backbone.conv1.weight", (0, 0, 0, 0), 0.5, "grad.backbone.conv1.weight"),
+        (
+            "sdclr",
+            "after.pruned_backbone.norms.bn1.running_var",
+            0,
+            0.01,
+            "after.pruned_backbone.norms.bn1.running_var",
+        ),
+        ("bcl", "D_strength", (2, 5), 1e-3, "D_strength"),
+        ("bcl", "levels_n2", 3, 1e-2, "levels_n2"),
+        ("mak", "loss", 9, 1e-2, "loss"),
+        ("mak", "selected", 7, 1, "selected"),
+        ("probe", "orders", (3, 4), 1, "orders"),
+        ("probe", "val_accuracy", 11, 1 / 3, "val_accuracy"),
+        ("probe", "in_summary", 4, 1e-4, "in_summary std (rounded)"),
+    ],
+)
+def test_one_changed_number_of_another_method_is_found(
+    tmp_path: Path, name: str, key: str, place: int | tuple[int, ...], change: float, told: str
+) -> None:
+    with np.load(FOLDER / f"{name}_reference.npz", allow_pickle=False) as file:
+        changed = dict(file.items())
+    changed[key][place] += np.array(change).astype(changed[key].dtype)
+    np.savez(tmp_path / "changed.npz", **changed)
+    assert [check.quantity for check in check_file(tmp_path / "changed.npz") if not check.passed] == [told]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from colt_core.losses import distribution_contrastive, log_norm, nt_xent
+from colt_core.losses import distribution_contrastive, log_norm, nt_xent, similarity_softmax
 from tests.support.slow import slow_nt_xent
 
 DENOMINATORS = ["all", "cross_domain"]
@@ -197,3 +197,27 @@ def test_wrong_mask_and_denominator_are_named() -> None:
         distribution_contrastive(embeddings(2), torch.ones(3, dtype=torch.bool), 0.2)
     with pytest.raises(ValueError, match="'none'"):
         distribution_contrastive(embeddings(2), ood_mask(2, 1), 0.2, "none")
+
+
+@pytest.mark.parametrize("tau", [0.05, 0.02])
+def test_small_losses_are_those_of_float64(tau: float) -> None:
+    """By a difference of logits of size 1 / tau they were off by 7e-6, and negative at 0.02."""
+    z = embeddings(24, dim=64, dtype=torch.float32)
+    z[24:] = torch.nn.functional.normalize(z[:24] + 0.02 * z[24:], dim=1)
+    exact = nt_xent(z.double(), tau)[1]
+    alone = nt_xent(z, tau)[1]
+    shared = nt_xent(z, tau, *similarity_softmax(z, tau))[1]
+    assert exact.min() < 1e-3
+    for ours in (alone, shared):
+        assert ours.min() >= 0
+        assert (ours - exact).abs().max() < 6e-7
+    by_difference = nt_xent(z, tau, log_norm(z, tau))[1]
+    assert (by_difference - exact).abs().max() > 1e-6
+
+
+def test_a_probability_that_vanishes_leaves_the_loss_by_difference() -> None:
+    z = torch.eye(4).repeat(2, 1)[[0, 1, 2, 3, 4, 5, 7, 6]].requires_grad_()  # two partners are orthogonal
+    loss, per_sample = nt_xent(z, 0.005)
+    exact = nt_xent(z.detach().double(), 0.005)[1]
+    assert per_sample.tolist() == pytest.approx(exact.tolist(), rel=1e-6, abs=1e-6)
+    assert per_sample[2] > 199 and gradient(loss, z).isfinite().all()

@@ -4,6 +4,7 @@ first."""
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_the_choice_is_the_slow_one(weight: float, factor: float, num_clusters: 
     inputs = round_inputs(num_id=12, num_pool=40, budget=10)
     assert inputs.measures is not None
     scores = slow_scores(inputs.measures, weight, num_clusters)
-    candidates = sorted(sorted(range(40), key=lambda i: -scores[i])[: round(factor * 10)])
+    candidates = sorted(sorted(range(40), key=lambda i: -scores[i])[: math.floor(factor * 10 + 1e-9)])
     features = inputs.measures.ood_features[candidates]
     expected = [candidates[row] for row in slow_farthest_first(features, inputs.measures.id_features, 10)]
     assert MakSampler(weight, factor, num_clusters).select(inputs).tolist() == expected
@@ -102,6 +103,22 @@ def test_with_no_more_candidates_than_the_budget_the_scores_alone_choose() -> No
     best = np.argsort(-inputs.measures.ood_loss)[:8]
     picks = MakSampler(loss_weight=1, candidates=1, num_clusters=2).select(inputs)
     assert sorted(picks.tolist()) == sorted(best.tolist())
+
+
+@pytest.mark.parametrize(("factor", "budget", "count"), [(1.5, 5, 7), (1.5, 7, 10), (1.15, 100, 115), (1.1, 30, 33)])
+def test_candidates_are_rounded_down_as_released(factor: float, budget: int, count: int) -> None:
+    """With scores by index alone, no pick is below the best floor(factor * K)."""
+    inputs = round_inputs(num_id=5, num_pool=200, budget=budget)
+    axes = np.zeros((200, 9), np.float32)
+    axes[:, 0] = 1
+    axes[200 - count, :2] = (0, 1)  # of the candidates, the last one is farthest from all others
+    axes[200 - count - 1, :3] = (0, 0, 1)  # and the next one would be, were it a candidate
+    measures = PoolMeasures(axes[[-1] * 5], axes, np.arange(200, dtype=np.float32))
+    picks = MakSampler(loss_weight=1, candidates=factor, num_clusters=1).select(
+        dataclasses.replace(inputs, measures=measures)
+    )
+    assert picks[0] == 200 - count
+    assert 200 - count - 1 not in picks
 
 
 def test_duplicates_are_picked_once_each_and_last() -> None:

@@ -95,15 +95,23 @@ def test_a_pool_is_measured_as_by_hand(changed: dict[str, Any]) -> None:
     assert framework.training
     assert all(torch.equal(value, before[name]) for name, value in framework.state_dict().items())
 
-    expected = np.empty(len(POOL))
+    expected = np.zeros(len(POOL))
     framework.eval()
-    for number, index in enumerate(pool_batches(len(POOL), made.batch_size, made.seed)):
+    batches = pool_batches(len(POOL), made.batch_size, made.seed)
+    z_of: dict[int, list[list[float]]] = {}  # the three views of an image
+    for number, index in enumerate(batches):
         pixels = torch.from_numpy(POOL[index])
         strengths = None if strength is None else strength[: len(index)]
         views = [augment(pixels, generator(made.seed, "mak views", number, n), strengths) for n in range(3)]
         with torch.no_grad():
             z = torch.stack([normalize(framework.projector(framework.backbone(view))) for view in views])
-        expected[index] = slow_pairwise_loss(z.tolist(), made.temperature)
+        z_of |= {int(image): z[:, row].tolist() for row, image in enumerate(index)}
+    dealt = np.concatenate(batches)
+    for partition in range(10):
+        order = torch.randperm(len(dealt), generator=generator(made.seed, "mak partitions", 0, partition))
+        for part in np.array_split(dealt[order.numpy()], len(batches)):
+            z = [[z_of[int(image)][view] for image in part] for view in range(3)]
+            expected[part] += np.array(slow_pairwise_loss(z, made.temperature)) / 10
     np.testing.assert_allclose(measures.ood_loss, expected, rtol=1e-5)
     for features, images in ((measures.id_features, TRAIN), (measures.ood_features, POOL)):
         raw = extract_features(framework.backbone, images, precision="fp32")

@@ -29,9 +29,9 @@ class NearestMeanConfig(ProbeSettings):
 
     least: int = Field(1, ge=1, description="Probe images that each class must have.")
 
-    def problem(self, class_counts: Sequence[int], num_probe: int, num_val: int) -> tuple[str, str] | None:
-        per_class = num_probe // len(class_counts)
-        return None if per_class >= self.least else ("least", f"there are {per_class} probe images a class")
+    def problem(self, class_counts: Sequence[int], probe_counts: Sequence[int], num_val: int) -> tuple[str, str] | None:
+        fewest = min(probe_counts)
+        return None if fewest >= self.least else ("least", f"there are {fewest} probe images of a class")
 
 
 def nearest_mean(
@@ -71,7 +71,7 @@ def test_a_probe_of_ones_own() -> None:
     assert settings.summary() == "The class with the nearest mean feature."
     assert settings.model_dump() == {"kind": "nearest_mean", "least": 3, "seed": 4, "group_thresholds": None}
     assert evaluated(settings).per_class_accuracy == (1.0, 1.0)
-    with pytest.raises(ValueError, match="there are 3 probe images a class"):
+    with pytest.raises(ValueError, match="there are 3 probe images of a class"):
         evaluated(NearestMeanConfig(least=4))
     with pytest.raises(ValidationError, match="only probe 'nearest_mean' reads it"):
         ProbeSettings.model_validate({"kind": "knn", "least": 3})

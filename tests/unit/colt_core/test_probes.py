@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +13,18 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from colt_core.data import ImageDataset
 from colt_core.data.groups import GroupThresholds
+from colt_core.data.rare import evaluation_warnings
 from colt_core.models import Backbone
 from colt_core.probes.evaluate import evaluate, predict
 from colt_core.probes.features import features_of
-from colt_core.probes.few_shot import choose_shots, few_shot_probe
+from colt_core.probes.few_shot import few_shot_probe
+from colt_core.probes.fitted import ProbeFit, balanced_weights
 from colt_core.probes.kinds import EvaluationConfig
 from colt_core.probes.knn import knn_probe
 from colt_core.probes.linear import choose_strength, linear_probe
-from colt_core.probes.linear_sgd import linear_probe_sgd, sgd_batch_size
+from colt_core.probes.linear_sgd import Schedule, draw_layer, fit_layer, linear_probe_sgd, sgd_batch_size
 from colt_core.probes.metrics import summarize
-from colt_core.probes.split import probe_split
+from colt_core.probes.split import choose_shots, probe_split
 
 
 def test_the_reported_numbers_by_hand() -> None:
@@ -47,7 +50,15 @@ def test_classes_without_test_images_and_empty_groups_do_not_count() -> None:
     assert result.per_class_accuracy == (1.0, None)
     assert result.balanced_accuracy == 1.0
     assert result.group_accuracy == {"many": 1.0, "medium": None, "few": None}
-    assert result.group_std == 0.0
+    assert result.group_std is None  # it was 0, as if the groups were perfectly even (BalancedMetaSoftmax#8)
+
+
+@pytest.mark.parametrize("missing", range(3))
+def test_std_is_of_three_groups_or_unknown(missing: int) -> None:
+    labels = np.array([c for c in range(3) if c != missing])
+    result = summarize(labels, labels, class_counts=[100, 50, 5])
+    assert list(result.group_accuracy.values()) == [None if c == missing else 1.0 for c in range(3)]
+    assert (result.group_std, result.balanced_accuracy) == (None, 1.0)
 
 
 @pytest.mark.parametrize(("predictions", "labels"), [([0], [0, 1]), ([], []), ([2], [0]), ([0], [2]), ([-1], [0])])
@@ -86,19 +97,23 @@ def test_of_equal_strengths_the_smallest_is_taken() -> None:
 
 
 def _slow_knn(train: np.ndarray, labels: np.ndarray, test: np.ndarray, k: int, tau: float) -> list[int]:
+    sizes = [max(5, np.count_nonzero(labels == c)) for c in range(max(labels) + 1)]
     predictions = []
     for x in test.astype(float):
         cosines = [float(x @ t / np.linalg.norm(x) / np.linalg.norm(t)) for t in train.astype(float)]
         votes = [0.0] * (max(labels) + 1)
         for i in sorted(range(len(train)), key=lambda i: -cosines[i])[:k]:
-            votes[labels[i]] += np.exp(cosines[i] / tau)
+            votes[labels[i]] += np.exp(cosines[i] / tau) / sizes[labels[i]]
         predictions.append(int(np.argmax(votes)))
     return predictions
 
 
 @pytest.mark.parametrize("k", [1, 5, 90, 1000])
-def test_knn_is_the_slow_vote(k: int) -> None:
+@pytest.mark.parametrize("sizes", [(30, 30, 30), (30, 9, 2)])
+def test_knn_is_the_slow_vote(k: int, sizes: tuple[int, ...]) -> None:
     features, labels = _blobs(30, seed=0, scale=0.8)
+    kept = np.concatenate([np.flatnonzero(labels == c)[:size] for c, size in enumerate(sizes)])
+    features, labels = features[kept], labels[kept]
     test_features, _ = _blobs(10, seed=1, scale=0.8)
     assert knn_probe(features - 7, labels, test_features - 7, neighbors=k).tolist() == _slow_knn(
         features - 7, labels, test_features - 7, k, 0.07
@@ -111,14 +126,13 @@ def test_knn_refuses_what_cannot_vote() -> None:
         knn_probe(features, labels, features, neighbors=0)
 
 
-def test_shots_are_balanced_seeded_and_bounded() -> None:
+def test_shots_are_balanced_and_seeded_and_a_class_with_fewer_gives_all() -> None:
     labels = np.repeat([0, 1], [9, 4])
     chosen = choose_shots(labels, 4, seed=0)
     assert np.bincount(labels[chosen]).tolist() == [4, 4]
     assert np.array_equal(chosen, choose_shots(labels, 4, seed=0))
     assert not np.array_equal(chosen, choose_shots(labels, 4, seed=1))
-    with pytest.raises(ValueError, match="class 1 has 4 images"):
-        choose_shots(labels, 5, seed=0)
+    assert np.bincount(labels[choose_shots(labels, 5, seed=0)]).tolist() == [5, 4]
 
 
 @pytest.mark.parametrize(("counts", "shots"), [([4500, 45], 45), ([450, 4], 4), ([1280, 5], 12), ([30, 3], 1)])
@@ -206,8 +220,10 @@ def test_a_diverged_backbone_is_called_by_its_name(backbone: Backbone) -> None:
 
 def test_more_shots_than_images_is_said_before_anything_runs(backbone: Backbone) -> None:
     config = EvaluationConfig(kind="few_shot", shots=11)
-    assert config.problem([9, 6, 3], num_probe=36, num_val=3) is None
-    with pytest.raises(ValueError, match="shots 11 is more than the 10 images of each class"):
+    assert config.problem([9, 6, 3], [12, 12, 12], num_val=3) is None
+    assert config.problem([9, 6, 3], [2, 14, 3], num_val=0) is None  # one class has as many to learn from
+    assert EvaluationConfig(kind="few_shot").problem([100_000, 6, 3], [50, 6, 3], 0) is None  # 1 % would be 1,000
+    with pytest.raises(ValueError, match="shots 11 is more than the 10 images that any class has"):
         evaluate(backbone, _colours(), config)
 
 
@@ -215,7 +231,7 @@ def test_the_sgd_probe_keeps_the_layer_that_validated_best(backbone: Backbone) -
     # On labels without meaning accuracy goes up and down from epoch to epoch; the best so far can
     # only rise.
     rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (60, 3, 16, 16), dtype=np.uint8), rng.integers(0, 3, 60)
+    images, labels = rng.integers(0, 256, (60, 3, 16, 16), dtype=np.uint8), np.arange(60) % 3
     learn, val = np.arange(30), np.arange(30, 60)
     right = [
         np.count_nonzero(
@@ -256,7 +272,7 @@ def test_the_strength_comes_from_the_split_and_the_final_fit_from_all_of_the_pro
 
 @pytest.mark.parametrize(
     ("fields", "epochs_at"),
-    [({}, {30.0: 10, 3.0: 10, 0.3: 10}), ({"kind": "few_shot", "shots": 2}, {30.0: 40, 3.0: 20, 0.3: 40})],
+    [({}, {30.0: 9, 3.0: 10, 0.3: 11}), ({"kind": "few_shot", "shots": 2}, {30.0: 39, 3.0: 20, 0.3: 41})],
     ids=["linear", "few_shot"],
 )
 def test_sgd_takes_the_published_steps(backbone: Backbone, fields: dict, epochs_at: dict[float, int]) -> None:
@@ -276,3 +292,116 @@ def test_sgd_takes_the_published_steps(backbone: Backbone, fields: dict, epochs_
 
 def test_sgd_batches_are_of_128_images_and_of_512_at_224_pixels() -> None:
     assert [sgd_batch_size(side) for side in (32, 64, 223, 224, 256)] == [128, 128, 128, 512, 512]
+
+
+@pytest.mark.parametrize(("every", "validated"), [(1, [1, 2, 3, 4, 5, 6, 7]), (5, [5, 7])])
+def test_only_validated_epochs_can_be_the_best(every: int, validated: list[int]) -> None:
+    features, labels = torch.eye(3).repeat(4, 1), torch.arange(3).repeat(4)
+    fit = fit_layer(
+        draw_layer(3, 3, seed=0),
+        lambda _: [(features, labels)],
+        (features, labels),
+        Schedule(7, (3,), every),
+        learning_rate=1.0,
+    )
+    assert list(fit.val_accuracy) == validated
+    assert fit.best_epoch == validated[0]  # right from the beginning, and the first among equals
+    assert fit.learning_rates == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1])
+
+
+# --- classes with few images
+
+
+def _uneven(counts: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Classes of different sizes that overlap: an unweighted classifier prefers the large ones."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    noise = np.random.default_rng(seed).normal(size=(len(labels), 4))
+    return (np.eye(4)[labels] * 1.5 + noise).astype(np.float32), labels
+
+
+def _recall(predicted: np.ndarray, labels: np.ndarray) -> float:
+    return float((predicted == labels)[labels == labels.max()].mean())
+
+
+def test_classes_weigh_the_same_however_many_images_they_have() -> None:
+    features, labels = _uneven((300, 300, 12), seed=0)
+    test_features, test_labels = _uneven((100, 100, 100), seed=1)
+    assert _recall(linear_probe(features, labels, test_features), test_labels) > 0.5  # 0.1 unweighted
+    assert balanced_weights(labels)[[0, -1]].tolist() == pytest.approx([612 / 900, 612 / 36])
+    assert np.all(balanced_weights(np.repeat(range(7), 3)) == 1)  # exactly: balanced data give the same results as ever
+
+
+def test_a_strength_is_chosen_by_balanced_accuracy() -> None:
+    features, labels = _uneven((60, 60, 6), seed=0)
+    val, val_labels = _uneven((200, 200, 4), seed=3)
+    right = {strength: linear_probe(features, labels, val, strength=strength) == val_labels for strength in (1e-4, 1.0)}
+    balanced = {strength: np.mean([hits[val_labels == c].mean() for c in range(3)]) for strength, hits in right.items()}
+    assert choose_strength(features, labels, val, val_labels, list(right)) == max(balanced, key=balanced.__getitem__)
+
+
+def _tail(backbone: Backbone, fields: dict) -> tuple[ImageDataset, Any]:
+    """Five classes of 12, 12, 3, 1 and 1 training images, and how a probe of them comes out.
+
+    Class 3 has test images and a single probe image. Class 4 has neither.
+    """
+    counts = {"train": (12, 12, 3, 1, 1), "probe": (12, 12, 3, 1, 0), "val": (0,) * 5, "test": (10, 12, 2, 1, 0)}
+    labels = np.concatenate([np.repeat(np.arange(5), of_part) for of_part in counts.values()])
+    images = np.random.default_rng(0).integers(0, 60, (len(labels), 3, 16, 16))
+    images[np.arange(len(labels)), labels % 3] += 190
+    ends = np.cumsum([0, *(sum(of_part) for of_part in counts.values())])
+    parts = {name: np.arange(ends[i], ends[i + 1]) for i, name in enumerate(counts)}
+    dataset = ImageDataset(images.astype(np.uint8), labels.astype(np.int64), tuple("abcde"), parts)
+    return dataset, evaluate(backbone, dataset, EvaluationConfig(**fields), precision="fp32")
+
+
+@pytest.mark.parametrize(
+    ("fields", "fitted", "shots"),
+    [
+        ({}, (12, 12, 3, 1, 0), None),
+        ({"kind": "knn"}, (12, 12, 3, 1, 0), None),
+        ({"protocol": "sgd"}, (10, 10, 2, 1, 0), None),  # a fifth of each class validates
+        ({"kind": "few_shot", "shots": 4}, (4, 4, 2, 1, 0), 4),
+        ({"kind": "few_shot", "shots": 4, "protocol": "sgd"}, (4, 4, 2, 1, 0), 4),
+    ],
+    ids=["linear", "knn", "sgd", "few_shot", "few_shot sgd"],
+)
+def test_an_evaluation_says_what_it_was_fitted_on(
+    backbone: Backbone, fields: dict, fitted: tuple[int, ...], shots: int | None
+) -> None:
+    _, result = _tail(backbone, fields)
+    assert result.probe == ProbeFit(sum(fitted), fitted, shots)
+    found = {warning.code: warning.examples for warning in result.warnings}
+    assert found == {
+        "classes_left_out": ("e",),
+        "few_probe_images": ("c", "d"),
+        "few_test_images": ("c", "d"),
+    }
+    assert result.per_class_accuracy[4] is None
+    assert result.balanced_accuracy == pytest.approx(np.mean(result.per_class_accuracy[:4]))
+    assert (result.group_accuracy["few"], result.group_std) == (None, None)  # Few is class 4
+
+
+def test_one_shot_is_no_reason_for_a_warning_where_one_was_asked_for(backbone: Backbone) -> None:
+    result = evaluate(backbone, _colours(), EvaluationConfig(kind="few_shot", shots=1), precision="fp32")
+    assert {warning.code for warning in result.warnings} == {"few_test_images"}
+
+
+def test_warnings_name_classes_that_are_measured_but_never_predicted_and_the_reverse() -> None:
+    found = evaluation_warnings(tuple("abc"), fitted=(9, 0, 9), test=(0, 20, 20))
+    assert [(warning.code, warning.examples) for warning in found] == [
+        ("no_probe_images", ("b",)),
+        ("no_test_images", ("a",)),
+    ]
+    many = evaluation_warnings([f"n{c}" for c in range(1000)], [1] * 1000, [10] * 1000)
+    assert (many[0].count, len(many[0].examples)) == (1000, 10)
+    assert "'n99' and 900 more" in many[0].detail and "n100'" not in many[0].detail
+
+
+def test_a_single_class_teaches_nothing(backbone: Backbone) -> None:
+    dataset = _colours()
+    alone = ImageDataset(
+        dataset.images, dataset.labels, dataset.class_names, dataset.parts | {"probe": dataset.parts["probe"][:12]}
+    )
+    for kind in ("linear", "few_shot", "knn"):
+        with pytest.raises(ValueError, match="a probe learns to tell classes apart, but 1 of 3 have probe images"):
+            evaluate(backbone, alone, EvaluationConfig(kind=kind))

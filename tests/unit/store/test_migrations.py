@@ -211,6 +211,28 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0011": [
+        (
+            "evaluations",
+            {
+                "id": "g",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "linear",
+                "config": {},
+                "status": "succeeded",
+                "epoch": 3,
+                "probe": {"images": 3, "images_per_class": [2, 1], "shots": None},
+                "warnings": [{"code": "few_test_images", "detail": "...", "count": 1, "examples": ["a"]}],
+                **LEASED,
+            },
+        ),
+        (
+            "datasets",
+            {"id": "counted", "name": "digits", "status": "ready", "spec": {}, "progress": 1.0, "probe_counts": [2, 1]}
+            | LEASED,
+        ),
+    ],
     "0012": [
         (
             "jobs",
@@ -289,6 +311,7 @@ def test_an_upgrade_from_any_revision_keeps_every_value(empty_engine: Engine, re
         assert session.get_one(SamplingRound, ("succeeded", 1)).num_embedded is None
         assert session.get_one(Checkpoint, "c").bytes == 2**33
         assert session.get_one(Dataset, "d").artifact == "datasets/d"
+        assert (evaluation.probe, evaluation.warnings, session.get_one(Dataset, "d").probe_counts) == (None, None, None)
         assert session.get_one(OodPool, "p").artifact == "ood_pools/p"
 
     _assert_work_goes_on(empty_engine)
@@ -391,3 +414,25 @@ def test_a_job_shows_the_few_accuracy_of_the_evaluation_that_it_shows(empty_engi
     with reading(empty_engine) as session:
         assert session.get_one(Job, "succeeded").few == 0.5
         assert session.get_one(Job, "queued").few is None
+
+
+@pytest.mark.parametrize(
+    ("groups", "kept"),
+    [
+        ({"many": 0.5, "medium": 0.25, "few": 0.0}, True),
+        ({"many": 0.5, "medium": None, "few": 0.5}, False),
+        ({"many": 0.5}, False),
+        (None, False),
+    ],
+)
+def test_a_deviation_of_groups_that_were_missing_is_dropped(
+    empty_engine: Engine, groups: dict[str, Any] | None, kept: bool
+) -> None:
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0010")
+        fill(connection, "0010")
+        table = Table("evaluations", MetaData(), autoload_with=connection)
+        connection.execute(update(table).where(table.c.id == "e").values(group_accuracy=groups, group_std=0.125))
+    upgrade(empty_engine)
+    with reading(empty_engine) as session:
+        assert session.get_one(Evaluation, "e").group_std == (0.125 if kept else None)
