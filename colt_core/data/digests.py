@@ -1,8 +1,8 @@
 """Digests of decoded images: equal pixels have equal digests.
 
 The digest is NH, the universal hash of UMAC (Black et al., CRYPTO 1999, section 3). Its products of
-32-bit words are two array operations for a block of images, an eighth of the time that BLAKE2 takes
-for images of 32 pixels. Two images that differ in one pair of words have the same digest with a
+32-bit words are two array operations for a block of images. At 32 pixels that takes an eighth of
+the time of BLAKE2. Two images that differ in one pair of words have the same digest with a
 probability of 2^-32, others with about 2^-64.
 """
 

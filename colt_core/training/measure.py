@@ -41,8 +41,8 @@ def measure_pool(
 
     A loss depends on the images that share the batch. So the views of ten batches are dealt into
     batches ten times over, which takes no further forward pass. With one partition (released code)
-    the seed alone moves a loss by 0.16 of the spread over the pool, with ten by 0.07 (measured on a
-    trained toy network, 1,500 images in batches of 32).
+    the seed alone moves a loss by 0.16 of the spread over the pool, with ten by 0.07. That was
+    measured on a trained toy network, with 1,500 images in batches of 32.
 
     Args:
         framework: on any device; its training mode is restored afterwards.
