@@ -91,6 +91,15 @@ class WebdatasetLayout(LayoutKind):
 
 
 @layouts.register
+class ListsLayout(LayoutKind):
+    """Images in any folders, and a list of `PATH LABEL` lines for each part, as `train.txt`."""
+
+    kind = "lists"
+    title = "Lists of images"
+    implementation = "colt_core.data.layouts.lists:Lists"
+
+
+@layouts.register
 class TableLayout(LayoutKind):
     """Images and a table beside them (CSV, TSV, JSON lines) of their paths and labels."""
 
@@ -98,15 +107,6 @@ class TableLayout(LayoutKind):
     title = "Table beside the images"
     implementation = "colt_core.data.layouts.table:TableOfImages"
     for_pools = False
-
-
-@layouts.register
-class ListsLayout(LayoutKind):
-    """Images in any folders, and a list of `PATH LABEL` lines for each part, as `train.txt`."""
-
-    kind = "lists"
-    title = "Lists of images"
-    implementation = "colt_core.data.layouts.lists:Lists"
 
 
 @layouts.register

@@ -2683,7 +2683,7 @@ export interface components {
              * Layout
              * @description The layout that the data must have. Null: the one that is recognised.
              */
-            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "parquet" | "webdataset" | "table" | "lists" | "folders") | null;
+            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "parquet" | "webdataset" | "lists" | "table" | "folders") | null;
             /** @description Layout `table`: the columns to read. */
             table?: components["schemas"]["TableColumns"] | null;
             /**
@@ -3347,7 +3347,7 @@ export interface components {
              * Layout
              * @description The layout that the data must have. Null: the one that is recognised.
              */
-            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "parquet" | "webdataset" | "table" | "lists" | "folders") | null;
+            layout?: ("arrays" | "idx" | "cifar" | "tiny-imagenet" | "parquet" | "webdataset" | "lists" | "table" | "folders") | null;
             /** @description Layout `table`: the columns to read. */
             table?: components["schemas"]["TableColumns"] | null;
             /**
