@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ from colt_core.data.limits import Limits
 
 UInt8 = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
+
+
+_MAPPED_BYTES = 2**26  # of written images that count as memory of this process
 
 
 class ImageArray:
@@ -43,6 +47,7 @@ class ImageArray:
         self._block = np.empty((max(1, BLOCK_BYTES // self.images[0].nbytes), 3, side, side), dtype=np.uint8)
         self._at = np.empty(len(self._block), dtype=np.int64)
         self._held = 0
+        self._mapped_bytes = 0
 
     def put(self, index: int, pixels: UInt8) -> None:
         """Take the image of an index: (3, S, S)."""
@@ -61,11 +66,18 @@ class ImageArray:
             self.images.flush()
 
     def _write(self) -> None:
+        if self._held == 0:  # the images fill whole blocks
+            return
         block, at = self._block[: self._held], self._at[: self._held]
         self.images[at] = block
         self.digests[at] = image_digests(block)
         self.blank[at] = are_blank(block)
         self._held = 0
+        if isinstance(self.images, np.memmap):
+            self._mapped_bytes += block.nbytes
+            if self._mapped_bytes >= _MAPPED_BYTES:
+                _unmap_pages(self.images)
+                self._mapped_bytes = 0
 
     def _compact(self, left_out: Int64) -> None:
         kept = np.delete(np.arange(len(self.images)), left_out)
@@ -85,6 +97,16 @@ class ImageArray:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
             file.truncate(file.tell() + int(np.prod(shape)))
         self.images = np.lib.format.open_memmap(self._file, mode="r+")
+
+
+def _unmap_pages(images: UInt8) -> None:
+    """Leave written pages to the page cache: mapped, they count as memory of this process.
+
+    The map is shared, so nothing is lost.
+    """
+    mapped = getattr(images, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _allocated(shape: tuple[int, int, int, int], file: Path | None, limits: Limits) -> UInt8:
