@@ -24,12 +24,12 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
 
     def settle(job: Job, dataset: Dataset) -> AnalysisSettings:
         config = wanted.settings
-        if config.tests and dataset.no_evaluation is not None:
-            raise Unprocessable(("/kind", dataset.no_evaluation))
         if not (dataset.labels or config.without_labels):
             able = ", ".join(kind for kind, settings in analyses.items() if settings.without_labels)
             needs = f"'{config.kind}' needs labels, and the images of '{dataset.name}' have none"
             raise Unprocessable(("/kind", f"{needs}. Without labels there are {able}"))
+        if config.tests and dataset.no_evaluation is not None:
+            raise Unprocessable(("/kind", dataset.no_evaluation))
         run = PretrainConfig.from_stored(job.config)
         problem = config.problem(run, *dataset.sizes)
         if problem is not None:

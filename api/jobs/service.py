@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -82,11 +82,14 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     evaluated = dataset
     if wanted.evaluation_dataset_id is not None:
         evaluated = _ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
+    evaluations = wanted.evaluations
+    if "evaluations" not in wanted.model_fields_set and evaluated.labels and not evaluated.can_evaluate:
+        evaluations = []  # they were registered without a test part on purpose
     start = None if wanted.start_from is None else _start(session, wanted.start_from.checkpoint_id)
     problems = [
         *_misfits(config, dataset, pool),
         *_misfits_of_start_and_workers(session, config, start),
-        *_misfits_of_evaluations(wanted, dataset, evaluated),
+        *_misfits_of_evaluations(evaluations, dataset, evaluated),
     ]
     if problems:
         raise Unprocessable(*problems)
@@ -100,7 +103,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         config=config.model_dump(mode="json"),
         framework=config.framework.kind,
         sampler=config.sampler.kind,
-        evaluations=wanted.evaluations,
+        evaluations=evaluations,
         warnings=data_warnings(dataset, pool),
         start_checkpoint_id=None if start is None else start.id,
         start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
@@ -270,15 +273,17 @@ def _misfits_of_start_and_workers(
         yield f"/config/{setting}", f"{what}: {_INSTEAD[setting]}, or start a worker that has"
 
 
-def _misfits_of_evaluations(wanted: NewJob, dataset: Dataset, evaluated: Dataset) -> Iterator[tuple[str, str]]:
+def _misfits_of_evaluations(
+    evaluations: Sequence[str], dataset: Dataset, evaluated: Dataset
+) -> Iterator[tuple[str, str]]:
     if evaluated.image_size != dataset.image_size:
         yield "/evaluation_dataset_id", _other_size("data set", evaluated, dataset)
     lack = evaluated.no_evaluation
-    if lack is not None and (wanted.evaluations or wanted.evaluation_dataset_id is not None):
+    if lack is not None and (evaluations or evaluated is not dataset):
         instead = "name a data set with labels and a test part, or ask for no evaluations"
         yield "/evaluation_dataset_id", f"{lack}: {instead}"
         return
-    for position, kind in enumerate(wanted.evaluations):
+    for position, kind in enumerate(evaluations):
         problem = ProbeSettings(kind=kind).problem(*evaluated.sizes)
         if problem is not None:
             yield f"/evaluations/{position}", problem[1]

@@ -84,7 +84,7 @@ def test_without_a_test_part_a_job_is_evaluated_only_if_it_asks_and_is_refused_t
     assert submitted(client, body)["evaluations"] == []
     assert submitted(client, {**body, "evaluations": []})["evaluations"] == []
     refused = client.post(f"{API}/jobs", json={**body, "evaluations": ["linear", "knn"]})
-    assert pointers(refused) == ["/evaluations"]
+    assert pointers(refused) == ["/evaluation_dataset_id"]
     assert "'animals' has no test part" in str(problem(refused, 422)["detail"])
 
 

@@ -88,7 +88,7 @@ def test_labelled_images_without_a_test_part_need_another_set_too(client: TestCl
     dataset = rows.dataset()
     with writing() as session:
         session.get_one(Dataset, dataset.id).split_sizes = {"train": 10, "probe": 15, "val": 0, "test": 0}
-    refused = submit(client, dataset)
+    refused = submit(client, dataset, evaluations=["knn"])
     assert pointers(refused) == ["/evaluation_dataset_id"]
     assert "no test part" in str(problem(refused, 422)["detail"])
 
