@@ -37,6 +37,7 @@ def _source(counts: list[int], test: int = 0, size: int = 8) -> LabelledSource:
     positions = np.arange(len(labels))
     images = np.zeros((len(labels), size, size, 3), dtype=np.uint8)
     images[:, 0, 0, 0], images[:, 0, 0, 1] = positions % 256, positions // 256
+    images[:, 0, 0, 2] = 1  # so that none is blank
     parts = {"train": positions[: len(train)]}
     if test:
         parts["test"] = positions[len(train) :]
