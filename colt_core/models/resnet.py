@@ -9,23 +9,9 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from colt_core.models.convolution import convolution
+
 Stem = Literal["cifar", "cifar-stride2", "imagenet"]
-
-_SAFE_CHANNELS = 16
-
-
-class _SubsampledConv2d(nn.Conv2d):
-    """A strided 1x1 convolution, computed with stride 1 on every other pixel.
-
-    Result and state dict are the same. This avoids a bug in the strided backward pass of oneDNN
-    (uxlfoundation/oneDNN#6035, PyTorch 2.14). It writes past its workspace if channels-last images
-    have fewer channels than a vector register (8 with AVX2, 16 with AVX-512). The heap is then
-    corrupted, and with large images the process crashes.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        down, right = self.stride
-        return nn.functional.conv2d(input[:, :, ::down, ::right], self.weight)
 
 
 class BasicBlock(nn.Module):
@@ -35,10 +21,10 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, downsample: nn.Module | None) -> None:
         super().__init__()
-        self.conv1 = _conv(3, in_channels, channels, stride)
+        self.conv1 = convolution(3, in_channels, channels, stride)
         self.bn1 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = _conv(3, channels, channels)
+        self.conv2 = convolution(3, channels, channels)
         self.bn2 = nn.BatchNorm2d(channels)
         self.downsample = downsample
 
@@ -57,11 +43,11 @@ class Bottleneck(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, downsample: nn.Module | None) -> None:
         super().__init__()
-        self.conv1 = _conv(1, in_channels, channels)
+        self.conv1 = convolution(1, in_channels, channels)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = _conv(3, channels, channels, stride)
+        self.conv2 = convolution(3, channels, channels, stride)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = _conv(1, channels, channels * self.expansion)
+        self.conv3 = convolution(1, channels, channels * self.expansion)
         self.bn3 = nn.BatchNorm2d(channels * self.expansion)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
@@ -102,10 +88,10 @@ class Backbone(nn.Module):
         super().__init__()
         block, blocks = _STAGES[name]
         if stem == "imagenet":
-            self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
+            self.conv1 = convolution(7, 3, width, stride=2)
             self.maxpool: nn.Module = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         else:
-            self.conv1 = _conv(3, 3, width, stride=2 if stem == "cifar-stride2" else 1)
+            self.conv1 = convolution(3, 3, width, stride=2 if stem == "cifar-stride2" else 1)
             self.maxpool = nn.Identity()
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -128,13 +114,6 @@ class Backbone(nn.Module):
         return features
 
 
-def _conv(side: int, in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size at stride 1. It has no bias, since a batch norm follows."""
-    narrow = side == 1 and stride != 1 and in_channels < _SAFE_CHANNELS
-    kind = _SubsampledConv2d if narrow else nn.Conv2d
-    return kind(in_channels, out_channels, side, stride=stride, padding=side // 2, bias=False)
-
-
 def _stage(
     block: type[BasicBlock | Bottleneck], in_channels: int, channels: int, count: int, stride: int
 ) -> nn.Sequential:
@@ -142,6 +121,6 @@ def _stage(
     out_channels = channels * block.expansion
     downsample = None
     if stride != 1 or in_channels != out_channels:
-        downsample = nn.Sequential(_conv(1, in_channels, out_channels, stride), nn.BatchNorm2d(out_channels))
+        downsample = nn.Sequential(convolution(1, in_channels, out_channels, stride), nn.BatchNorm2d(out_channels))
     first = block(in_channels, channels, stride, downsample)
     return nn.Sequential(first, *(block(out_channels, channels, 1, None) for _ in range(count - 1)))
