@@ -94,7 +94,7 @@ class RoundDone:
 class Warned:
     """After an epoch (1-based), the run was found to be in a state that the user should know.
 
-    Each code comes once in a run. The run goes on.
+    Each code comes once in a run. The run continues.
     """
 
     epoch: int

@@ -14,11 +14,12 @@ from colt_core.data.warnings import DataWarning
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.step import Step
 
-# Of tau = 1 and alpha = 0. The largest value of any gradient was 0.8 to 6 in 80 runs of the digits
-# (tau = 0.2, three frameworks, learning rates of 0.01 to 50), and 25 in nets of width 4.
+# For tau = 1 and alpha = 0. In 80 runs on digits (tau = 0.2, learning rates of 0.01 to 50) the
+# largest value of any gradient was 0.8 to 10. In nets of width 4 it was 25.
 LARGEST_GRADIENT = 1e6
 LARGEST_NUMBER = 1e18  # the square of a larger one leaves the range of float32
 CONSTANT_WITHIN = 0.01
+LOW_SPREAD = 0.1  # runs that learned had 0.2 to 1, runs at the loss of a constant output 0.006 to 0.06
 SPREAD_SHARE = 0.005
 _MEMORY = 0.9  # of the running mean of losses
 _RISE, _JUMP = 1.1, 1.5
@@ -90,13 +91,13 @@ class Vitals:
         self.lowest = self.recent if self.lowest is None else min(self.lowest, self.recent)
 
     def end_epoch(self, epoch: int) -> DataWarning | None:
-        """Forget the epoch's steps, and tell of a collapse that was not told of before.
+        """Forget the epoch's steps, and return a warning of a collapse if it is the first.
 
         A run has collapsed in either of these cases:
 
         - After the learning rate's warm-up, an epoch's contrastive loss is within 1 % of that of a
-          constant output, and that of the epoch before was too. One epoch alone may just pass it,
-          on the way down from a random net of few dimensions.
+          constant output. The epoch before was so too, or the variance is below 0.1. A single epoch
+          may just pass this loss, since a random net has a higher one.
         - The variance of the embeddings is below tau / 200. Similarities then differ by less than
           tau / 100, so the softmax of the loss takes all pairs for equal.
         """
@@ -108,7 +109,7 @@ class Vitals:
         self.steps, self.contrastive, self.constant, self.spread = 0, 0.0, 0.0, 0.0
         if self._is_gone(variance):
             found = f"the embeddings have a variance of {variance:.2g}: all images have the same"
-        elif is_constant and was_constant and epoch > self.config.lr_warmup_epochs:
+        elif is_constant and (was_constant or variance < LOW_SPREAD) and epoch > self.config.lr_warmup_epochs:
             found = f"the contrastive loss is {loss:.4g}, as if all embeddings were equal ({constant:.4g})"
         else:
             return None
@@ -156,7 +157,7 @@ class Vitals:
         return kept | {"warned": list(self.warned)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`. A checkpoint of an older version has none, so it is empty."""
+        """Resume from `state`. A checkpoint of an older version has none, so it is empty."""
         for name, value in state.items():
             setattr(self, name, value)
         self.warned = list(self.warned)

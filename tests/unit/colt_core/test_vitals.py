@@ -1,4 +1,4 @@
-"""The guards of a training: impossible numbers end it, and a collapse is told of at once."""
+"""The guards of a training: impossible numbers end it, and a collapse is reported at once."""
 
 from __future__ import annotations
 
