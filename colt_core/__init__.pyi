@@ -61,6 +61,7 @@ from colt_core.events import (
     RunStarted,
     StepDone,
     Stopped,
+    Warned,
 )
 from colt_core.frameworks.bcl import BCL, BCLD, BCLI
 from colt_core.frameworks.build import build_framework
@@ -160,6 +161,7 @@ __all__ = [
     "UniformityConfig",
     "ViewOutputs",
     "ViewParameters",
+    "Warned",
     "alignment",
     "analyze",
     "build_dataset",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from colt_core.data.warnings import DataWarning
 from colt_core.snapshot import Snapshot
 
 Float32 = NDArray[np.float32]
@@ -90,6 +91,18 @@ class RoundDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """After an epoch (1-based), the run was found to be in a state that the user should know.
+
+    Each code comes once in a run. The run continues.
+    """
+
+    epoch: int
+    step: int
+    warning: DataWarning
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointReady:
     """A state to resume from: `pretrain(resume_from=state)` continues with bit-identical results.
 
@@ -117,4 +130,4 @@ class Finished:
     step: int
 
 
-Event = RunStarted | StepDone | EpochDone | RoundDone | CheckpointReady | Stopped | Finished
+Event = RunStarted | StepDone | EpochDone | RoundDone | Warned | CheckpointReady | Stopped | Finished

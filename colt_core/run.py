@@ -15,7 +15,7 @@ from colt_core.config import PretrainConfig
 from colt_core.data import ImageDataset, ImagePool
 from colt_core.data.dataset import training_part
 from colt_core.distributed import process_group
-from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone, Stopped
+from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone, Stopped, Warned
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.probes.metrics import Evaluation
@@ -39,8 +39,8 @@ def run_to_folder(
     """Pretrain and evaluate, and write the results to a folder.
 
     It writes checkpoint.pt (the latest), evaluation.json (the linear probe) and `metrics.jsonl`.
-    The last has a line for each step, epoch and round; a resumed run appends to it. `resume_from`,
-    `start_from` and `should_stop` are those of `pretrain`.
+    The last has a line for each step, epoch, round and warning; a resumed run appends to it.
+    `resume_from`, `start_from` and `should_stop` are those of `pretrain`.
 
     Args:
         dataset: the images to train on. Without labels it is an `ImagePool`.
@@ -55,7 +55,7 @@ def run_to_folder(
         ValueError: if the configuration cannot run on the data, or the data set has no test part or
             is too small for the probe. Also if the checkpoint belongs to another run or does not
             fit, or the number of processes is not `num_processes`.
-        TrainingDiverged: if the loss is not finite.
+        TrainingDiverged: as `pretrain`.
     """
     images, _ = training_part(dataset)
     if evaluate_on is None and isinstance(dataset, ImageDataset):
@@ -106,6 +106,8 @@ def _record_events(
                     bar.set_description(f"epoch {event.epoch}/{config.epochs}", refresh=False)
                     bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
                     bar.update(0)
+                case Warned():
+                    bar.write(f"warning: {event.warning.detail}", file=sys.stderr)
                 case CheckpointReady():
                     state = event.state
                     save_checkpoint(state, folder / "checkpoint.pt")
@@ -132,7 +134,7 @@ def _drop_lines_after(state: Snapshot | None, path: Path) -> None:
 def _is_before(record: dict[str, Any], state: Snapshot) -> bool:
     """Whether a line of metrics.jsonl was written before the checkpoint."""
     reached = {"step": state["step"], "epoch": state["epoch"], "round": state["rounds"]}
-    kind = record["event"]
+    kind = "epoch" if record["event"] == "warning" else record["event"]
     return int(record[kind]) <= reached[kind]
 
 
@@ -154,6 +156,8 @@ def _record(event: Event) -> dict[str, Any] | None:
             scalars = {name: getattr(event, name) for name in ("round", "epoch", "step", "seconds", "ood_embedded")}
             clusters = [asdict(cluster) for cluster in event.clusters]
             return {"event": "round", **scalars, "selected": len(event.selected), "clusters": clusters}
+        case Warned():
+            return {"event": "warning", "epoch": event.epoch, "step": event.step, **asdict(event.warning)}
     return None
 
 

@@ -29,6 +29,7 @@ class Snapshot(TypedDict):
     step: int  # optimiser steps so far
     loss_sum: float  # over the steps of the unfinished epoch
     spent: NotRequired[dict[str, float]]  # seconds of an unfinished epoch, by phase and in all
+    vitals: NotRequired[dict[str, object]]  # `Vitals.state()`
     rounds: int  # sampling rounds so far
     selected: Tensor  # (K,) int64 pool indices of the last round, in the order picked
     known_pool: NotRequired[Tensor]  # (M, D) float16, with `pool_refresh: candidates`

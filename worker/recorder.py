@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
-from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone
+from colt_core.data.warnings import DataWarning
+from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone, Warned
 from store import leases
 from store.leases import Lease
 from store.models import Checkpoint, Job, SamplingRound, TailnessEpoch, new_id
@@ -98,6 +100,8 @@ class Recorder:
                 self._epoch_done(event)
             case RoundDone():
                 self._round(event)
+            case Warned():
+                self.warn(event.warning)
             case CheckpointReady():
                 self._checkpoint(event)
             case _:
@@ -108,6 +112,23 @@ class Recorder:
         """Add a line to the job's log. It is written with the next transaction."""
         log.info("%s", line)
         self._lines.append(line)
+
+    def warn(self, warning: DataWarning) -> None:
+        """Add a warning to the job, at once. It replaces an earlier one of the same code.
+
+        Raises:
+            LeaseLost: when the lease is no longer valid.
+        """
+        told, step = asdict(warning), 0 if self._last is None else self._last.step
+
+        def write(session: Session) -> None:
+            job = session.get_one(Job, self._lease.id)
+            others = [known for known in job.warnings or [] if known["code"] != warning.code]
+            leases.write(session, self._lease, warnings=[*others, told])
+            events.append(session, self._lease.id, "warning", {"epoch": self._epoch, "step": step, **told})
+
+        self.say(f"warning: {warning.detail}")
+        self.flush(write)
 
     def flush(self, also: Callable[[Session], None] | None = None, **values: Any) -> None:
         """Write everything collected so far, in one transaction.

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from colt_core.config import PretrainConfig
 from colt_core.data.dataset import ImageDataset, ImagePool, training_part
 from colt_core.data.groups import GroupThresholds
+from colt_core.data.warnings import DataWarning
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from colt_core.training.divergence import TrainingDiverged
@@ -38,7 +39,7 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     """Train the job to its end, run its evaluations and mark it as succeeded.
 
     Raises:
-        WorkFailed: when the loss diverges, a probe cannot run on the data, or the checkpoint to
+        WorkFailed: when the training diverges, a probe cannot run on the data, or the checkpoint to
             begin with is gone.
         WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated, or
             the GPU is gone.
@@ -75,8 +76,8 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
         except DeviceMissing as error:  # it was there when the worker started
             raise WorkBrokeOff(str(error)) from error
         except TrainingDiverged as error:
-            recorder.flush()
-            raise WorkFailed(f"{error}. {_last_good(job.id)}") from error
+            recorder.warn(DataWarning("diverged", f"An attempt ended at numbers that cannot be: {error}.", 1))
+            raise WorkFailed(f"{error}. {_last_good(job.id, error.loss_rose)}") from error
     _evaluate(lease, job, evaluated or dataset, checkpoints, recorder)
     retry_transaction(lambda session: outcome.succeeded(session, lease))
 
@@ -128,16 +129,16 @@ def _begins_with(job: Job, config: PretrainConfig, start: Snapshot) -> str:
     return f"with the weights {whose}: backbone {head}"
 
 
-def _last_good(job_id: str) -> str:
-    """Advice after a divergence: a resumed run would diverge again, as runs are deterministic."""
+def _last_good(job_id: str, loss_rose: bool) -> str:
+    """Advice after a divergence. One of the settings' making comes again in a resumed run."""
     with reading() as session:
         rows = recording.checkpoints(session, job_id)
     if not rows:
         return "There is no earlier checkpoint; change the setting in a new job"
-    return (
-        f"The last good checkpoint is of epoch {rows[0].epoch}, step {rows[0].step}. A run resumed from there "
-        "would diverge again, so change the setting in a new job"
-    )
+    last = f"The last good checkpoint is of epoch {rows[0].epoch}, step {rows[0].step}."
+    if not loss_rose:
+        return f"{last} Resuming from there repeats the computation, so rather change the setting in a new job"
+    return f"{last} A run resumed from there would diverge again, so change the setting in a new job"
 
 
 def _evaluate(

@@ -133,7 +133,7 @@ async def stream_job_events(
     last_event_id: Annotated[int | None, Header(ge=0, lt=2**63, description="Resume after this event.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the events of a job, from its first: `status`, `progress`, `metric`, `round`,
-    `evaluation`, `analysis` and `log`.
+    `warning`, `evaluation`, `analysis` and `log`.
 
     When the job is in a final status and all events were sent, an `end` event closes the stream. Do
     not reconnect then.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self
@@ -86,6 +87,14 @@ class Framework(nn.Module, ABC):
         log_norm_2B, probability_2B2B = similarity_softmax(outputs.z, temperature)
         mean, per_sample_B = nt_xent(outputs.z, temperature, log_norm_2B, probability_2B2B)
         return ContrastiveLoss(mean, per_sample_B, log_norm_2B, probability_2B2B)
+
+    def constant_loss(self, batch_size: int) -> float | None:
+        """L_CL of a batch whose embeddings are all equal: ln(2B - 1) for NT-Xent.
+
+        A run with such a loss has collapsed. None: not known, as for a subclass with a loss of its
+        own that does not override this.
+        """
+        return math.log(2 * batch_size - 1) if type(self).loss is Framework.loss else None
 
     def after_step(self, outputs: ViewOutputs) -> None:
         """Called after every optimiser step with the gathered outputs.

@@ -5,6 +5,7 @@ It has a momentum encoder and a queue of its keys.
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Self
@@ -79,6 +80,10 @@ class MoCo(Framework):
         logits = torch.cat([positive_2B1, negatives_2BQ], dim=1) / temperature
         per_sample_B = (logits.logsumexp(dim=1) - logits[:, 0]).view(2, -1).mean(dim=0)
         return ContrastiveLoss(per_sample_B.mean(), per_sample_B)
+
+    def constant_loss(self, batch_size: int) -> float:
+        """ln(1 + Q), once the queue is full of the same key."""
+        return math.log(1 + len(self.queue_QD))
 
     @torch.no_grad()
     def after_step(self, outputs: ViewOutputs) -> None:

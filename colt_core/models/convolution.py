@@ -21,14 +21,15 @@ def convolution(side: int, in_channels: int, out_channels: int, stride: int = 1)
 
 
 class _SeenTapsConv2d(nn.Conv2d):
-    """A convolution that leaves out taps which see only padding, for outputs one pixel high or wide.
+    """A convolution that leaves out taps on padding, for outputs one pixel high or wide.
 
     A 3x3 convolution of a 1-pixel map is a 1x1 product of the centre tap. The gradients of taps
     left out are exact zeros.
 
-    In bf16, on CPUs with AVX-512 BF16, oneDNN leaves these gradients unwritten if the map is smaller
-    than the stride (PyTorch 2.14.1; strides of 2 and 3 were tried). They are then what the memory
-    held before: often zeros, but in some runs NaN or 1e34. Float32 and larger maps are right.
+    On CPUs with AVX-512 BF16, oneDNN leaves these gradients unwritten in bf16 if the map is smaller
+    than the stride. This was seen with PyTorch 2.14.1 and strides of 2 and 3. They then have what
+    the memory held before: often zeros, in some runs NaN or 1e34. Float32 and larger maps are
+    right.
     """
 
     def forward(self, input: Tensor) -> Tensor:

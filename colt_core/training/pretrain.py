@@ -7,21 +7,22 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from colt_core.augment import BatchAugmenter
 from colt_core.batch import Batch
 from colt_core.config import PretrainConfig
 from colt_core.distributed import Ranks, gather_outputs, sum_gradients
-from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped
+from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped, Warned
 from colt_core.samplers.build import build_sampler
 from colt_core.seeding import generator
 from colt_core.snapshot import Snapshot
 from colt_core.tailness import negative_tailness
 from colt_core.training.batches import epoch_batches
 from colt_core.training.device import Compute
-from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import Images
+from colt_core.training.gradients import Gradients
 from colt_core.training.inputs import checked_data
 from colt_core.training.objective import step_losses
 from colt_core.training.optimizer import set_learning_rate
@@ -32,6 +33,7 @@ from colt_core.training.schedule import Schedule
 from colt_core.training.state import TrainingState
 from colt_core.training.step import Step
 from colt_core.training.views import batch_views
+from colt_core.training.vitals import spread
 
 UInt8 = NDArray[np.uint8]
 
@@ -77,7 +79,8 @@ def pretrain(
             another backbone, or both are given.
         DeviceMissing: at once, for device "cuda" without a CUDA device. It is a ValueError.
         RuntimeError: if another process has ended, or was given another checkpoint.
-        TrainingDiverged: during the run, if the loss or an embedding is not finite.
+        TrainingDiverged: during the run, if the loss, a gradient, a weight or an embedding is not
+            finite, or beyond reason (see `Vitals`).
     """
     if resume_from is not None and start_from is not None:
         raise ValueError("a resumed run has its weights already: give either resume_from or start_from")
@@ -109,7 +112,7 @@ def _run(
     schedule = Schedule(config, len(images))
     round_epochs = config.round_epochs()
     sampler = build_sampler(config)
-    augment = BatchAugmenter.of(config)
+    augment, gradients = BatchAugmenter.of(config), Gradients(framework)
     profile, results = Profile(compute.device, state.spent), Readback(compute.reads_behind)
     seconds_before = state.spent.get("epoch", 0.0)
     yield compute.started(state.epoch, state.step)
@@ -136,14 +139,14 @@ def _run(
             framework.begin_epoch(epoch)
         for batch in profile.each("data", epoch_batches(images, pool, state, schedule, ranks)):
             learning_rate = schedule.learning_rate(state.step + 1)
-            results.send(_take_step(state, batch, learning_rate, augment, compute, ranks, profile))
-            yield from _read(state, results.arrived(), schedule)
+            results.send(_take_step(state, batch, learning_rate, augment, gradients, compute, ranks, profile))
+            yield from _read(state, results.arrived(), schedule, gradients)
             if ranks.broadcast_bool(should_stop()):
-                yield from _read(state, results.arrived(everything=True), schedule)
+                yield from _read(state, results.arrived(everything=True), schedule, gradients)
                 yield from _stop(state, profile, epoch_began)
                 return
 
-        yield from _read(state, results.arrived(everything=True), schedule)
+        yield from _read(state, results.arrived(everything=True), schedule, gradients)
         mean_loss = state.loss_sum / schedule.steps_in(epoch)
         state.epoch, state.loss_sum, state.spent = epoch, 0.0, {}
         yield EpochDone(
@@ -155,6 +158,8 @@ def _run(
             seconds=perf_counter() - epoch_began,
             profile=profile.take(),
         )
+        if (warning := state.vitals.end_epoch(epoch)) is not None:
+            yield Warned(epoch, state.step, warning)
         if epoch % config.checkpoint_interval == 0 or epoch == config.epochs:
             yield CheckpointReady(state.epoch, state.step, state.snapshot())
 
@@ -166,6 +171,7 @@ def _take_step(
     batch: Batch,
     learning_rate: float,
     augment: BatchAugmenter,
+    gradients: Gradients,
     compute: Compute,
     ranks: Ranks,
     profile: Profile,
@@ -184,6 +190,7 @@ def _take_step(
         state.optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
         sum_gradients(framework, ranks)
+        health = torch.cat([spread(outputs.z.detach()).reshape(1), gradients.largest()])
         set_learning_rate(state.optimizer, learning_rate)
         state.optimizer.step()
         framework.after_step(outputs)
@@ -210,21 +217,20 @@ def _take_step(
         learning_rate=learning_rate,
         batch=batch,
         losses=losses.numbers(),
+        health=health,
         raw_tailness=raw_tailness_B,
         per_sample_loss=contrastive.per_sample.detach() if counts else None,
         began=began,
     )
 
 
-def _read(state: TrainingState, arrived: Iterator[Step], schedule: Schedule) -> Iterator[StepDone]:
+def _read(
+    state: TrainingState, arrived: Iterator[Step], schedule: Schedule, gradients: Gradients
+) -> Iterator[StepDone]:
     """Add results of steps to the state, now that they are on the host."""
     for step in arrived:
         loss, contrastive, distribution = step.losses.tolist()
-        if not math.isfinite(loss):
-            raise TrainingDiverged(
-                f"the loss is {loss} in epoch {step.epoch}, step {step.number}, at learning rate "
-                f"{step.learning_rate:.4g}: try a lower learning_rate or a longer lr_warmup_epochs"
-            )
+        state.vitals.observe(step, gradients.names(), state.framework.constant_loss(len(step.batch)))
         index_B, is_ood_B = step.batch.index, step.batch.is_ood
         if step.raw_tailness is not None:
             state.tailness.update(index_B[~is_ood_B], step.raw_tailness[~is_ood_B])

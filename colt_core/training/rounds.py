@@ -15,7 +15,6 @@ from colt_core.events import Float32, Int64
 from colt_core.samplers.protocol import Sampler
 from colt_core.samplers.round import RoundFields, sampling_round
 from colt_core.training.broadcast import broadcast_indices, broadcast_round
-from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import EachBlock, embed, have_unit_norm
 from colt_core.training.measure import measure_pool
 from colt_core.training.pool_embeddings import embed_pool
@@ -109,8 +108,8 @@ def _checked_norms(z: Z, state: TrainingState, ranks: Ranks) -> Z:
     # In evaluation mode, running statistics may overflow although batch statistics still give a
     # loss.
     if not ranks.broadcast_bool(have_unit_norm(z)):
-        raise TrainingDiverged(
+        raise state.vitals.diverged(
             f"the embeddings of sampling round {state.rounds + 1}, before epoch {state.epoch + 1}, "
-            "are not finite, or too large: try a lower learning_rate or a longer lr_warmup_epochs"
+            "are not finite, or too large"
         )
     return z

@@ -19,9 +19,9 @@ from colt_core.snapshot import DataSizes, Snapshot
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import FORMAT, check_resumable, check_startable
 from colt_core.training.device import Compute
-from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.optimizer import build_optimizer, load_optimizer
 from colt_core.training.refresh import Float16
+from colt_core.training.vitals import Vitals
 
 
 @dataclass
@@ -36,6 +36,7 @@ class TrainingState:
     framework: Framework
     optimizer: Optimizer
     tailness: TailnessTracker
+    vitals: Vitals
     selected: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # last round's pool indices, as picked
     known_pool: Float16 | None = None  # (M, D) embeddings, on rank 0, after a round of pool_refresh "candidates"
     rounds: int = 0  # sampling rounds so far
@@ -76,21 +77,18 @@ class TrainingState:
             framework,
             build_optimizer(config, framework),
             TailnessTracker(num_train, config.tailness_momentum),
+            Vitals(config, compute.bf16),
         )
 
     def snapshot(self) -> Snapshot:
         """A copy on the host. It has only plain values and tensors, for `weights_only=True`.
 
         Raises:
-            TrainingDiverged: if the weights are not finite after the last step, although its loss
-                was.
+            TrainingDiverged: if the weights are not finite after the last step, or beyond reason,
+                although its loss and gradient were not.
         """
         framework = _on_host(self.framework.state_dict())
-        if not all(value.isfinite().all() for value in framework.values() if value.is_floating_point()):
-            raise TrainingDiverged(
-                f"weights are not finite after step {self.step}, with {self.epoch} epochs finished: "
-                "try a lower learning_rate or a longer lr_warmup_epochs"
-            )
+        self.vitals.check_weights(framework, self.epoch, self.step)
         snapshot: Snapshot = {
             "format": FORMAT,
             "config": self.config.model_dump(),
@@ -99,6 +97,7 @@ class TrainingState:
             "step": self.step,
             "loss_sum": self.loss_sum,
             "spent": dict(self.spent),
+            "vitals": self.vitals.state(),
             "rounds": self.rounds,
             "selected": torch.from_numpy(self.selected.copy()),
             "tailness": self.tailness.state_dict(),
@@ -124,6 +123,7 @@ class TrainingState:
         self.known_pool = snapshot["known_pool"].numpy().copy() if "known_pool" in snapshot else None
         self.rounds, self.epoch, self.step = snapshot["rounds"], snapshot["epoch"], snapshot["step"]
         self.loss_sum, self.spent = snapshot["loss_sum"], dict(snapshot.get("spent", {}))
+        self.vitals.restore(snapshot.get("vitals", {}))
 
 
 def _on_host(value: Any) -> Any:

@@ -20,6 +20,7 @@ class Step:
     learning_rate: float
     batch: Batch
     losses: Tensor  # (3,) of `StepLosses.numbers`
+    health: Tensor  # (1 + P,): the embeddings' spread, and the largest value of each gradient
     raw_tailness: Tensor | None  # (B,), or None if this step's scores do not count
     per_sample_loss: Tensor | None  # (B,), or None as for raw_tailness
     began: float  # by `perf_counter`
@@ -35,6 +36,7 @@ class Step:
         return replace(
             self,
             losses=_copy_started(self.losses),
+            health=_copy_started(self.health),
             raw_tailness=None if self.raw_tailness is None else _copy_started(self.raw_tailness),
             per_sample_loss=None if self.per_sample_loss is None else _copy_started(self.per_sample_loss),
         )

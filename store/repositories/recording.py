@@ -48,7 +48,7 @@ def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: 
     """
     at_step, at_round = JobEvent.data["step"].as_integer(), JobEvent.data["round"].as_integer()
     untrue = or_(
-        and_(JobEvent.kind.in_(("progress", "metric")), at_step > step),
+        and_(JobEvent.kind.in_(("progress", "metric", "warning")), at_step > step),
         and_(JobEvent.kind == "round", at_round > rounds),
     )
     for row in (

@@ -335,7 +335,7 @@ export interface paths {
         /**
          * Stream Job Events
          * @description Stream the events of a job, from its first: `status`, `progress`, `metric`, `round`,
-         *     `evaluation`, `analysis` and `log`.
+         *     `warning`, `evaluation`, `analysis` and `log`.
          *
          *     When the job is in a final status and all events were sent, an `end` event closes the stream. Do
          *     not reconnect then.

@@ -54,18 +54,18 @@ def patient(
     monkeypatch.setenv("COLT_ARTIFACTS_URL", str(disk.path / "artifacts"))
     with worker_settings(home, f"sqlite:///{home / 'colt.db'}") as engine:
 
-        def add(patience: float, config: PretrainConfig = CONFIG) -> Job:
+        def add(patience: float, config: PretrainConfig = CONFIG, images: np.ndarray = IMAGES) -> Job:
             monkeypatch.setenv("COLT_PATIENCE_SECONDS", str(patience))
-            dataset = registered(engine, home)
+            dataset = registered(engine, home, images)
             return add_job(engine, dataset, config=config.model_dump(mode="json"), epochs=config.epochs)
 
         yield add
 
 
-def registered(engine: Engine, home: Path) -> Dataset:
+def registered(engine: Engine, home: Path, images: np.ndarray) -> Dataset:
     """A data set as the registrar leaves it."""
     row = add_dataset(engine, status="ready")
-    ImageDataset(IMAGES, LABELS, ("a", "b", "c"), PARTS).save(home / "made")
+    ImageDataset(images, LABELS, ("a", "b", "c"), PARTS).save(home / "made")
     key = row.folder_of("attempt")
     written = get_artifacts().take_folder(home / "made", key)
     with writing() as session:
@@ -296,6 +296,20 @@ def test_a_diverged_job_names_the_epoch_and_its_last_good_checkpoint(patient: Ca
     assert "change the setting in a new job" in error
     assert job().loss is not None and np.isfinite(job().loss or np.nan)
     assert_all_whole()
+
+
+@pytest.mark.parametrize(("images", "codes"), [(IMAGES, []), (np.zeros_like(IMAGES), ["collapse"])])
+def test_a_collapsed_job_says_so_and_one_that_learns_does_not(
+    patient: Callable[..., Job], home: Path, images: np.ndarray, codes: list[str]
+) -> None:
+    patient(0.3, CONFIG.model_copy(update={"epochs": 3, "lr_warmup_epochs": 1}), images)
+    work_off_forked(home, Job)
+    assert job().status == "succeeded"
+    assert [warning["code"] for warning in job().warnings or []] == codes
+    with reading() as session:
+        told = list(session.scalars(select(JobEvent.data).where(JobEvent.kind == "warning")))
+    assert [data["code"] for data in told] == codes
+    assert [line.startswith("warning: After epoch ") for line in log_lines()].count(True) == len(codes)
 
 
 def test_a_registration_without_room_fails_clearly_and_leaves_nothing(

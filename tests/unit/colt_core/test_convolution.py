@@ -1,8 +1,8 @@
 """Convolutions of small maps: the function of nn.Conv2d, and every gradient right in bf16.
 
-PyTorch 2.14.1 (oneDNN) on a CPU with AVX-512 BF16 leaves the weight gradient of a strided bf16
-convolution over a 1-pixel map unwritten in the taps that see only padding. Jobs on 8 px images then
-failed at random epochs, or stored weights of 1e34.
+On a CPU with AVX-512 BF16, PyTorch 2.14.1 does not write all of the weight gradient of a strided
+bf16 convolution over a 1-pixel map. Taps that see only padding are left out. Jobs on 8 px images
+then failed at random epochs, or stored weights of 1e34.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -50,7 +49,7 @@ def test_a_convolution_is_the_same_function_as_nn_conv2d(side: int, stride: int)
         )
 
 
-# A layer sees maps of ceil(side / 2^k) pixels: with these sides, of 1, 2 and 3 wherever that can be.
+# A layer sees maps of ceil(side / 2^k) pixels: here of 1, 2 and 3 wherever that can be.
 SIDES = {"cifar": (8, 17), "cifar-stride2": (8, 16, 17), "imagenet": (8, 16, 17, 33)}
 
 

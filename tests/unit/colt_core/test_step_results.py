@@ -92,7 +92,7 @@ def test_a_phase_counts_what_happens_inside_it_until_it_is_taken() -> None:
 
 def taken(number: int, began: float = 0.0) -> Step:
     batch = Batch(torch.empty(0), torch.zeros(2, dtype=torch.bool), torch.arange(2), True)
-    return Step(1, number, 0.1, batch, torch.full((3,), float(number)), None, None, began)
+    return Step(1, number, 0.1, batch, torch.full((3,), float(number)), torch.zeros(1), None, None, began)
 
 
 def test_results_arrive_in_order_and_as_late_as_asked() -> None:

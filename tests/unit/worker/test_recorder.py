@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
-from colt_core.events import CheckpointReady, Cluster, EpochDone, Finished, RoundDone, RunStarted, StepDone
+from colt_core.data.warnings import DataWarning
+from colt_core.events import CheckpointReady, Cluster, EpochDone, Finished, RoundDone, RunStarted, StepDone, Warned
 from colt_core.training.profile import PHASES
 from store import leases
 from store.artifacts import get_artifacts
@@ -185,6 +186,25 @@ def test_a_run_says_on_what_and_how_it_computes(
             "reason": started.reason,
             "threads": started.threads,
         }
+
+
+def test_a_warning_stands_on_the_job_and_in_its_stream_at_once(
+    configured: Engine, lease: Lease, recorder: Recorder
+) -> None:
+    overlap = {"code": "overlap", "detail": "Of the data.", "count": 3, "examples": ["a.png"]}
+    with writing(configured) as session:
+        leases.write(session, lease, warnings=[overlap])
+    for detail in ("After epoch 1.", "After epoch 2."):  # the second by an attempt that resumed before it
+        recorder.record(step(1))
+        recorder.record(epoch(1, 1, [0, 0, 0, 0]))
+        recorder.record(Warned(1, 1, DataWarning("collapse", detail, 1, ("epoch 1",))))
+        expected = {"code": "collapse", "detail": detail, "count": 1, "examples": ["epoch 1"]}
+        with reading(configured) as session:
+            assert session.scalars(select(Job)).one().warnings == [overlap, expected]
+        assert told(configured, "warning") == [{"epoch": 1, "step": 1, **expected}]
+        with writing(configured) as session:
+            recording.discard_after(session, lease.id, epoch=0, step=0, rounds=0)
+    assert told(configured, "warning") == []
 
 
 def test_a_round_is_recorded_with_its_overlap_with_the_one_before(configured: Engine, lease: Lease) -> None:
