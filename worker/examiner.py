@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from colt_core.analyses.kinds import AnalysisSettings
 from colt_core.data.dataset import ImageDataset
+from colt_core.data.findings import LEAKS
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from store import leases
@@ -62,8 +63,10 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
     retry_transaction(write)
 
 
-def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings) -> Columns:
+def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings, job: Job) -> Columns:
     """Evaluate the backbone in `state`. A job's trainer uses this too.
+
+    The warnings of the job that put its accuracies in doubt are warnings of the evaluation too.
 
     Raises:
         WorkFailed: when the data set is too small for the probe.
@@ -84,13 +87,15 @@ def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings) -> Colu
         )
     except ValueError as error:
         raise WorkFailed(f"evaluation '{config.kind}': {error}") from error
-    return _columns(asdict(result))
+    columns = _columns(asdict(result))
+    leaks = [warning for warning in job.warnings or [] if warning["code"] in LEAKS]
+    return columns | {"warnings": leaks + columns["warnings"]}
 
 
 def _evaluation(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:
     with reading() as session:
         dataset = session.get_one(Dataset, job.evaluated_on)
-    return probe(state, ImageDataset.load(whole_folder(dataset)), ProbeSettings.from_stored(config))
+    return probe(state, ImageDataset.load(whole_folder(dataset)), ProbeSettings.from_stored(config), job)
 
 
 def _analysis(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:

@@ -162,7 +162,7 @@ def _evaluate(
         recorder.say(f"evaluation: {config.kind}")
         recorder.flush()
         began, created_at = perf_counter(), utc_now()
-        columns = {"created_at": created_at, **probe(state, dataset, config)}
+        columns = {"created_at": created_at, **probe(state, dataset, config, job)}
         seconds += perf_counter() - began
         _record_evaluation(lease, job, checkpoint, config, columns, seconds)
 

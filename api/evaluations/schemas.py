@@ -71,7 +71,8 @@ class EvaluationInfo(BaseModel):
     test_counts: list[int] | None = Field(description="Test images, by class.")
     probe: ProbeFit | None = Field(description="What the probe was fitted on. Null in results of earlier versions.")
     warnings: list[DataWarning] | None = Field(
-        description="Classes with too few images to trust their numbers. Null in results of earlier versions."
+        description="Classes with too few images to trust their numbers, and leaks in the data. Null in results of "
+        "earlier versions."
     )
     result: dict[str, Any] | None = Field(description="Other results than accuracies, where the probe has any.")
     config: dict[str, Any]

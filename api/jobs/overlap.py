@@ -4,63 +4,90 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from api.samples.service import labels_of
 from colt_core.data.digests import DIGESTS, SortedDigests
 from colt_core.data.findings import LEAKS, found_between
 from colt_core.data.warnings import DataWarning
 from store.artifacts import get_artifacts
-from store.models import Dataset, OodPool
+from store.models import Dataset, OodPool, Registered
 
 
-def data_warnings(dataset: Dataset, pool: OodPool | None) -> list[dict[str, Any]]:
+def data_warnings(dataset: Dataset, pool: OodPool | None, evaluated: Dataset) -> list[dict[str, Any]]:
     """What makes the accuracies of a job on these data doubtful, as the rows of jobs keep it.
 
-    Digests are compared, not images: 0.3 s for a million images on either side, and nothing for the
+    Digests are compared, not images: 0.4 s for a million images on either side, and nothing for the
     next job on the same data.
+
+    Args:
+        dataset: what the job trains on.
+        pool: its pool, if it has one.
+        evaluated: what it is evaluated on, mostly the same.
     """
-    found = [warning for warning in dataset.warnings or [] if warning["code"] in LEAKS]
-    if pool is not None:
-        found += [asdict(warning) for warning in _between(dataset, pool)]
-    return found
+    found = [warning for warning in evaluated.warnings or [] if warning["code"] in LEAKS]
+    ranges = [_other_range(row, dataset) for row in (pool, evaluated) if row is not None]
+    return found + [asdict(warning) for warning in (*filter(None, ranges), *_overlap(dataset, pool, evaluated))]
 
 
-def _between(dataset: Dataset, pool: OodPool) -> list[DataWarning]:
-    found = []
-    if dataset.value_range != pool.value_range and None not in (dataset.value_range, pool.value_range):
-        found.append(
-            DataWarning(
-                "value_ranges_differ",
-                f"16-bit values of {pool.value_range} became 0..255 in the pool, but {dataset.value_range} in the data "
-                "set. The same value is lighter in one of them. Register the pool again with value_range "
-                f"{dataset.value_range}.",
-                1,
-            )
-        )
-    unknown = [row.name for row in (dataset, pool) if DIGESTS not in (row.files or {})]
-    if unknown:
-        return [*found, _unknown(unknown)]
+def _other_range(row: Registered, dataset: Dataset) -> DataWarning | None:
+    if None in (row.value_range, dataset.value_range) or row.value_range == dataset.value_range:
+        return None
+    detail = (
+        f"16-bit values of {row.value_range} became 0..255 in '{row.name}', but {dataset.value_range} in "
+        f"'{dataset.name}'. The same value is lighter in one of them. Register '{row.name}' again with value_range "
+        f"{dataset.value_range}."
+    )
+    return DataWarning("value_ranges_differ", detail, 1, (row.name,))
+
+
+def _overlap(dataset: Dataset, pool: OodPool | None, evaluated: Dataset) -> tuple[DataWarning, ...]:
+    if pool is None and evaluated is dataset:
+        return ()
+    rows = [row for row in dict.fromkeys((dataset, evaluated, pool)) if row is not None]
+    if unknown := [row.name for row in rows if DIGESTS not in (row.files or {})]:
+        return (_unknown(unknown),)
     try:
-        return [*found, *_overlap(dataset.artifact, pool.artifact)]
+        return _found(
+            _Images(dataset.artifact, dataset.labels),
+            None if pool is None else pool.artifact,
+            _Images(evaluated.artifact, evaluated.labels),
+        )
     except (FileNotFoundError, ValueError):  # the trainer says which file is missing or damaged
-        return [*found, _unknown([dataset.name, pool.name])]
+        return (_unknown([row.name for row in rows]),)
+
+
+class _Images(NamedTuple):
+    """A data set in the artifact store, and whether it has labels and parts."""
+
+    artifact: str
+    labelled: bool
+
+    def digests(self, *names: str) -> SortedDigests:
+        """Of the images in these parts. Without labels, all images are the training part."""
+        of_all = SortedDigests.load(get_artifacts().local_path(f"{self.artifact}/{DIGESTS}"))
+        if not self.labelled:
+            return of_all if "train" in names else of_all.among(np.empty(0, np.int64))
+        parts = labels_of(self.artifact).parts
+        return of_all.among(np.concatenate([parts[name] for name in names if name in parts]))
 
 
 @lru_cache(maxsize=64)
-def _overlap(dataset: str, pool: str) -> tuple[DataWarning, ...]:
-    """What was found between the data that the artifact store holds under these keys."""
-    return found_between(_digests(pool), _digests(dataset), labels_of(dataset).parts)
-
-
-def _digests(artifact: str) -> SortedDigests:
-    return SortedDigests.load(get_artifacts().local_path(f"{artifact}/{DIGESTS}"))
+def _found(dataset: _Images, pool: str | None, evaluated: _Images) -> tuple[DataWarning, ...]:
+    return found_between(
+        None if pool is None else _Images(pool, False).digests("train"),
+        dataset.digests("train", "probe", "val"),
+        evaluated.digests("test"),
+        evaluated == dataset,
+    )
 
 
 def _unknown(names: list[str]) -> DataWarning:
     named = " and ".join(f"'{name}'" for name in names)
     detail = (
-        f"It is not known whether the pool holds images of the data set. {named} "
+        f"It is not known whether the data share images. {named} "
         f"{'has' if len(names) == 1 else 'have'} no digests of images, which earlier versions did not store. "
         "Register the data again to find out."
     )

@@ -104,7 +104,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         framework=config.framework.kind,
         sampler=config.sampler.kind,
         evaluations=evaluations,
-        warnings=data_warnings(dataset, pool),
+        warnings=data_warnings(dataset, pool, evaluated),
         start_checkpoint_id=None if start is None else start.id,
         start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
         epochs=config.epochs,

@@ -14,7 +14,9 @@ Int64 = NDArray[np.int64]
 NameOf = Callable[[int], str]
 
 # Codes of findings that make accuracies too high.
-LEAKS = frozenset({"test_images_in_training", "val_images_in_training", "pool_holds_test_images"})
+LEAKS = frozenset(
+    {"test_images_in_training", "val_images_in_training", "pool_holds_test_images", "training_holds_test_images"}
+)
 
 _WHY_NO_COPIES = {
     "train": "they weigh more in training than others",
@@ -69,33 +71,48 @@ def found_in_pool(digests: SortedDigests, blank: Int64, name_of: NameOf) -> tupl
     return (*_blank(blank, name_of), *_copies(digests, "pool", "of the pool", name_of))
 
 
-def found_between(pool: SortedDigests, dataset: SortedDigests, parts: Mapping[str, Int64]) -> tuple[DataWarning, ...]:
-    """Images of a pool that a data set holds too. Examples are indices of pool images.
+def found_between(
+    pool: SortedDigests | None, trained_on: SortedDigests, tested_on: SortedDigests, one_data_set: bool
+) -> tuple[DataWarning, ...]:
+    """Images that a run's pool, training images and test images have in common.
 
     Args:
-        pool, dataset: digests of all images of either.
-        parts: indices of the data set's parts.
+        pool: all images of the pool; its findings have indices of pool images as examples.
+        trained_on: the training data, without its test part.
+        tested_on: a test part.
+        one_data_set: whether both are of one data set, whose registration has compared them. If
+            not, examples of that finding are indices of the training data.
     """
     found = []
-    if len(shared := pool.also_in(dataset.among(parts["test"]))):
+    if pool is not None and len(shared := pool.also_in(tested_on)):
         found.append(
             DataWarning(
                 "pool_holds_test_images",
-                f"{_counted(len(shared))} of the pool {_is(len(shared))} in the test part of the data set too: pool "
-                f"image {shared[0, 0]} is its image {shared[0, 1]}. A run that picks them trains on what it is tested "
-                "with, and its accuracy is too high; remove them from the pool.",
+                f"{_counted(len(shared))} of the pool {_is(len(shared))} in the test part too: pool image "
+                f"{shared[0, 0]} is image {shared[0, 1]} of the data set. A run that picks them trains on what it is "
+                "tested with, and its accuracy is too high; remove them from the pool.",
                 len(shared),
                 _first(shared),
             )
         )
-    others = np.unique(np.concatenate([parts[name] for name in ("train", "probe", "val") if name in parts]))
-    if len(shared := pool.also_in(dataset.among(others))):
+    if pool is not None and len(shared := pool.also_in(trained_on)):
         found.append(
             DataWarning(
                 "pool_holds_training_images",
-                f"{_counted(len(shared))} of the pool {_is(len(shared))} in the train, probe or val part of the data "
-                f"set too: pool image {shared[0, 0]} is its image {shared[0, 1]}. Such images are not out of "
+                f"{_counted(len(shared))} of the pool {_is(len(shared))} in the train, probe or val part too: pool "
+                f"image {shared[0, 0]} is image {shared[0, 1]} of the data set. Such images are not out of "
                 "distribution; what they add is not the effect of a pool.",
+                len(shared),
+                _first(shared),
+            )
+        )
+    if not one_data_set and len(shared := trained_on.also_in(tested_on)):
+        found.append(
+            DataWarning(
+                "training_holds_test_images",
+                f"{_counted(len(shared))} of the training data {_is(len(shared))} in the test part of the other data "
+                f"set too: image {shared[0, 0]} is its image {shared[0, 1]}. The run trains on what it is tested "
+                "with, and its accuracy is too high; remove them from the training data.",
                 len(shared),
                 _first(shared),
             )

@@ -75,13 +75,16 @@ class Rows:
             session.add(row)
         return row
 
-    def unlabelled(self, name: str = "scans", count: int = 10) -> Dataset:
-        """A ready data set of images without labels, of 8 pixels as `dataset`."""
+    def unlabelled(self, name: str = "scans", count: int = 10, digests: bool = False, first: int = 0) -> Dataset:
+        """A ready data set of images without labels: those of `dataset` from `first` on."""
         row = Dataset(id=new_id(), name=name, status="ready", spec={"source": {"kind": "sample"}, "labels": False})
         row.progress, row.image_size, row.num_samples = 1.0, 8, count
         row.split_sizes = {"train": count, "probe": 0, "val": 0, "test": 0}
         row.stored_as = row.folder_of("attempt")
-        get_artifacts().write(f"{row.artifact}/images.npy", [_npy(self.pixels(count))])
+        images = self.pixels(first + count)[first:]
+        get_artifacts().write(f"{row.artifact}/images.npy", [_npy(images)])
+        if digests:
+            self._digest(row, images)
         with writing() as session:
             session.add(row)
         return row

@@ -1640,7 +1640,7 @@ export interface components {
             probe: components["schemas"]["ProbeFit"] | null;
             /**
              * Warnings
-             * @description Classes with too few images to trust their numbers. Null in results of earlier versions.
+             * @description Classes with too few images to trust their numbers, and leaks in the data. Null in results of earlier versions.
              */
             warnings: components["schemas"]["DataWarning"][] | null;
             /**

@@ -98,11 +98,18 @@ def told(model: type[CheckpointWork]) -> list[dict[str, Any]]:
 
 
 def test_a_probe_fills_its_row_and_is_told(home: Path, checkpoint: Checkpoint) -> None:
+    leak, other = (
+        {"code": code, "detail": "One is.", "count": 1, "examples": [3]}
+        for code in ("pool_holds_test_images", "overlap_unknown")
+    )
+    with writing() as session:
+        session.get_one(Job, checkpoint.job_id).warnings = [other, leak]
     asked = ask(Evaluation, checkpoint, {"kind": "knn", "neighbors": 3})
     work_off_forked(home, Evaluation)
     row = row_of(Evaluation, asked)
     assert (row.status, row.error, row.lease_token, row.result) == ("succeeded", None, None, None)
     assert row.finished_at is not None
+    assert row.warnings is not None and row.warnings[0] == leak and other not in row.warnings
     assert row.per_class_accuracy is not None and len(row.per_class_accuracy) == CLASSES
     assert row.class_counts == [10] * CLASSES and row.test_counts == [5] * CLASSES
     assert 0 <= row.accuracy <= 1 and job().accuracy == 0.1  # its own probe counts

@@ -88,6 +88,26 @@ def test_without_a_test_part_a_job_is_evaluated_only_if_it_asks_and_is_refused_t
     assert "'animals' has no test part" in str(problem(refused, 422)["detail"])
 
 
+def test_training_data_that_hold_the_images_of_the_evaluation_are_found_out(client: TestClient, rows: Rows) -> None:
+    """Without labels and with: images are compared, and not where they come from."""
+    evaluated = rows.dataset("evaluated", digests=True)
+
+    def codes(dataset: Dataset, **pool: Any) -> dict[str, tuple[int, list[Any]]]:
+        body = {"dataset_id": dataset.id, "evaluation_dataset_id": evaluated.id, "config": SMALL}
+        if pool:
+            body |= {"ood_pool_id": rows.pool(digests=True, **pool).id, "config": SMALL_COLT}
+        return {one["code"]: (one["count"], one["examples"]) for one in submitted(client, body)["warnings"]}
+
+    assert codes(rows.unlabelled(digests=True, first=22)) == {"training_holds_test_images": (8, list(range(2, 10)))}
+    assert codes(rows.unlabelled(digests=True)) == {}
+    assert codes(rows.unlabelled()) == {"overlap_unknown": (1, ["scans"])}
+    assert codes(rows.dataset(digests=True)) == {}
+    assert codes(rows.unlabelled(digests=True, first=40), first=28) == {"pool_holds_test_images": (8, list(range(8)))}
+    assert codes(rows.unlabelled(digests=True, first=40), first=42) == {
+        "pool_holds_training_images": (8, list(range(8)))
+    }
+
+
 def test_without_a_test_part_later_probes_are_refused_too(client: TestClient, rows: Rows) -> None:
     job = rows.job(untested(rows))
     rows.checkpoint(job, 1)

@@ -122,12 +122,17 @@ def test_copies_and_blanks_of_a_pool(
 
 def test_a_pool_that_holds_test_or_training_images_is_found_out() -> None:
     dataset = sorted_digests(0, 1, 2, 3, 4)
-    parts = {"train": np.array([0, 1]), "probe": np.array([2]), "val": EMPTY, "test": np.array([3, 4])}
-    found = found_between(sorted_digests(9, 4, 0, 2, 4), dataset, parts)
+    trained, tested = dataset.among(np.array([0, 1, 2])), dataset.among(np.array([3, 4]))
+    found = found_between(sorted_digests(9, 4, 0, 2, 4), trained, tested, True)
     assert {warning.code: (warning.count, warning.examples) for warning in found} == {
         "pool_holds_test_images": (2, (1, 4)),
         "pool_holds_training_images": (2, (2, 3)),
     }
-    assert "pool image 1 is its image 4" in found[0].detail
-    assert found_between(sorted_digests(7, 8), dataset, parts) == ()
-    assert found_between(sorted_digests(4), dataset, {**parts, "test": EMPTY}) == ()
+    assert "pool image 1 is image 4 of the data set" in found[0].detail
+    assert found_between(sorted_digests(7, 8), trained, tested, True) == ()
+    assert found_between(sorted_digests(4), trained, dataset.among(EMPTY), True) == ()
+
+
+def test_training_data_that_hold_the_test_images_of_other_data_are_found_out() -> None:
+    (leak,) = found_between(None, sorted_digests(9, 3, 3, 8), sorted_digests(7, 3), False)
+    assert (leak.code, leak.count, leak.examples) == ("training_holds_test_images", 2, (1, 2))
