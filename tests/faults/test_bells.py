@@ -18,6 +18,8 @@ def settings_of(service: Service) -> Settings:
     return Settings(home=service.stack.home, broker_url=env.get("COLT_BROKER_URL", ""))  # type: ignore[arg-type]
 
 
+# A claim is what keeps a job from a second start; tests/unit holds claims to both engines.
+@pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 def test_bells_that_ring_too_often_start_each_job_once(service: Service) -> None:
     other = service.submit(seed=4)
     celery = build_celery(settings_of(service))

@@ -12,6 +12,8 @@ import time
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from tests.support.processes import wait_until
 from tests.support.runs import DATASET, PATIENCE, Service, post, wait_status, working
 
@@ -23,6 +25,9 @@ def timeline(service: Service, job_id: str) -> list[dict[str, Any]]:
     return items
 
 
+# On the embedded pair, test_out_of_memory.py kills trainers. The worker and the API are killed below
+# and in test_kills_beside_training.py.
+@pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 def test_a_job_outlives_its_trainer_its_worker_and_the_api(service: Service) -> None:
     """SIGKILL to each in turn."""
     stack = service.stack
@@ -53,6 +58,7 @@ def test_a_job_outlives_its_trainer_its_worker_and_the_api(service: Service) -> 
     assert told[1]["worker_id"] != told[2]["worker_id"], "a worker that starts again is another one"
 
 
+@pytest.mark.parametrize("shared_service", ["embedded"], indirect=True)
 def test_a_job_that_is_stopped_with_all_workers_or_cancelled_goes_on_from_there(service: Service) -> None:
     """SIGTERM to all workers, then a cancel: both leave time for a checkpoint, and are not held
     against the job."""

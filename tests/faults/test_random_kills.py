@@ -29,7 +29,7 @@ QUICK_RUNS = 1  # five kills, on the back ends with most parts
 EMBEDDED_EACH = 5  # one run in so many is on the embedded back ends
 
 # Long enough to be killed four times, with new checkpoints in between.
-CONFIG = {"epochs": 40, "warmup_epochs": 5, "sample_interval": 5, "width": 12}
+CONFIG = {"epochs": 30, "warmup_epochs": 5, "sample_interval": 5}
 
 Servers = tuple[Postgres, Redis] | tuple[None, None]
 
