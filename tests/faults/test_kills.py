@@ -25,7 +25,7 @@ def timeline(service: Service, job_id: str) -> list[dict[str, Any]]:
     return items
 
 
-# On the embedded pair, test_out_of_memory.py kills trainers. The worker and the API are killed below
+# On the embedded pair, test_out_of_memory.py kills trainers. Worker and API are killed below
 # and in test_kills_beside_training.py.
 @pytest.mark.parametrize("shared_service", ["distributed"], indirect=True)
 def test_a_job_outlives_its_trainer_its_worker_and_the_api(service: Service) -> None:
