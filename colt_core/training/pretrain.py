@@ -190,7 +190,7 @@ def _take_step(
         state.optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
         sum_gradients(framework, ranks)
-        health = torch.cat([spread(outputs.z.detach()).reshape(1), gradients.largest()])
+        health = torch.cat([spread(outputs.z.detach()).reshape(1), gradients.norms()])
         set_learning_rate(state.optimizer, learning_rate)
         state.optimizer.step()
         framework.after_step(outputs)

@@ -20,7 +20,7 @@ class Step:
     learning_rate: float
     batch: Batch
     losses: Tensor  # (3,) of `StepLosses.numbers`
-    health: Tensor  # (1 + P,): the embeddings' spread, and the largest value of each gradient
+    health: Tensor  # (1 + P,): the embeddings' spread, and the norm of each gradient
     raw_tailness: Tensor | None  # (B,), or None if this step's scores do not count
     per_sample_loss: Tensor | None  # (B,), or None as for raw_tailness
     began: float  # by `perf_counter`
