@@ -411,8 +411,10 @@ def test_a_file_is_uploaded_and_registered_or_its_problem_shown(page: Page, serv
 
     page.goto("/pools")
     page.get_by_label("Name").fill("twelve")
-    expect(page.get_by_label("File")).to_have_attribute("accept", re.compile(r"\.npz.*\.npy|\.npy.*\.npz"))
-    page.get_by_label("File").set_input_files({"name": "a b.npz", "mimeType": "", "buffer": npz(images=images)})
+    expect(page.get_by_label("File", exact=True)).to_have_attribute("accept", re.compile(r"\.npz.*\.npy|\.npy.*\.npz"))
+    page.get_by_label("File", exact=True).set_input_files(
+        {"name": "a b.npz", "mimeType": "", "buffer": npz(images=images)}
+    )
     page.get_by_label("Image size").fill("")
     page.get_by_role("button", name="Register", exact=True).click()
     expect(page.locator("h1 ~ [data-status=ready]")).to_be_visible(timeout=40_000)
@@ -422,7 +424,7 @@ def test_a_file_is_uploaded_and_registered_or_its_problem_shown(page: Page, serv
     wrong = npz(images=images.astype(np.float64), labels=np.arange(12) % 2)
     page.goto("/datasets")
     page.get_by_label("Name").fill("wrong")
-    page.get_by_label("File").set_input_files({"name": "wrong.npz", "mimeType": "", "buffer": wrong})
+    page.get_by_label("File", exact=True).set_input_files({"name": "wrong.npz", "mimeType": "", "buffer": wrong})
     page.get_by_role("button", name="Register", exact=True).click()
     expect(page.locator("h1 ~ [data-status=failed]")).to_be_visible(timeout=40_000)
     expect(page.get_by_role("alert")).to_contain_text("uint8")
