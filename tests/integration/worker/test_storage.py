@@ -29,6 +29,7 @@ from tests.support.runs import state_digests, values_of
 from tests.support.settings import worker_settings
 
 EPOCHS = 30
+PATIENCE = 240  # seconds; the first test of a process also waits for what its trainers are forked off
 ROOM = 800_000  # bytes: two of its checkpoints, and a part of the third
 LABELS = np.arange(48, dtype=np.int64) % 3
 IMAGES = np.random.default_rng(0).integers(0, 256, (48, 3, 16, 16), dtype=np.uint8)
@@ -130,7 +131,7 @@ class Trainer:
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._thread.join(120)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
 
@@ -141,7 +142,7 @@ def break_store(how: str, disk: SmallDisk) -> Callable[[], None]:
     """
     if how == "full":
         return disk.empty
-    wait_until(trains(2), 60, "two epochs", every=0.01)
+    wait_until(trains(2), PATIENCE, "two epochs", every=0.01)
     if how == "read-only":
         wait_until(lambda: _remounted(disk), 30, "the disk is read-only")
         return disk.writable
@@ -181,7 +182,9 @@ def test_training_waits_for_its_store_and_goes_on(
     with Trainer(home):
         mend = break_store(how, disk)
         try:
-            wait_until(lambda: any("the training waits" in line for line in log_lines()), 60, "it waits, and says so")
+            wait_until(
+                lambda: any("the training waits" in line for line in log_lines()), PATIENCE, "it waits, and says so"
+            )
             if how != "away":
                 assert_all_whole()
         finally:
