@@ -24,6 +24,7 @@ from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Protocol, cast
 
 from colt_core.data.errors import DataError
+from colt_core.data.gunzip import plain_stream
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import safe_name
 from colt_core.data.tar import Member, members
@@ -323,7 +324,7 @@ class TarArchive:
 def open_tar(path: Path) -> Iterator[IO[bytes]]:
     """Open a tar or tar.gz; what is wrong with its bytes becomes a DataError."""
     refused = damage_refused(f"{path.name!r} is not a zip, tar or tar.gz archive, or a damaged one; send it again")
-    with refused, path.open("rb", buffering=_BUFFER) as raw, gunzipped(raw) as plain:
+    with refused, path.open("rb", buffering=_BUFFER) as raw, plain_stream(raw) as plain:
         yield plain
 
 
@@ -368,10 +369,3 @@ def read_member(stream: IO[bytes], member: Member, name: str, most: int) -> byte
         if len(content) < member.size:
             raise EOFError
     return content
-
-
-def gunzipped(raw: BinaryIO) -> IO[bytes]:
-    """The stream itself, or what it unpacks to if it begins like a gzip."""
-    magic = raw.read(2)
-    raw.seek(0)
-    return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if magic == b"\x1f\x8b" else raw

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from colt_core.data.errors import DataError
 from colt_core.data.names import is_printable
 from colt_core.data.sources import ArrayImages, ImageSource, Int64, LabelledSource
+from colt_core.data.text import is_number
 from colt_core.data.warnings import DataWarning
 
 PARTS_READ = ("train", "val", "test")
@@ -142,6 +143,6 @@ def _checked_labels(title: str, labels: NDArray[Any], of_images: str, images: ND
 def sorted_classes(names: Iterable[str]) -> list[str]:
     """Distinct names, sorted, or by number if all are numbers, so that '10' follows '9'."""
     distinct = set(names)
-    if all(name.isascii() and name.isdecimal() for name in distinct):
+    if all(map(is_number, distinct)):
         return sorted(distinct, key=lambda name: (int(name), name))
     return sorted(distinct)

@@ -15,6 +15,7 @@ from colt_core.data.layouts.arrangement import without_common
 from colt_core.data.layouts.part_names import part_of
 from colt_core.data.lists import ImageList
 from colt_core.data.sources import ImageSource, Int64, LabelledSource
+from colt_core.data.text import is_number
 from colt_core.data.warnings import DataWarning
 
 _LARGEST_LABEL = 2**31
@@ -173,10 +174,10 @@ def _classes(
     lines: Sequence[_Line], lists: Mapping[str, ImageList], warnings: list[DataWarning]
 ) -> tuple[dict[str, int], list[str]]:
     """The class of each label of the training part, and the labels in the order of classes."""
-    numbers = _is_number(lines[0].label)
+    numbers = is_number(lines[0].label)
     for line in lines:
         of_part = lists[line.part]
-        if _is_number(line.label) != numbers:
+        if is_number(line.label) != numbers:
             raise of_part.problem(
                 line.number,
                 f"has the label {line.label[:_SHOWN]!r}, but lines before it have "
@@ -239,11 +240,7 @@ def _label_the_others(
 
 
 def _named_by_folder(labels: Sequence[str], folders: Mapping[str, str]) -> list[str]:
-    if not all(map(_is_number, labels)):
+    if not all(map(is_number, labels)):
         return list(labels)
     paths = {label: tuple(folders[label].split("/")) for label in labels}
     return ["/".join(parts) for parts in without_common(without_common(paths, 0), -1).values()]
-
-
-def _is_number(label: str) -> bool:
-    return label.isascii() and label.isdecimal()

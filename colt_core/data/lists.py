@@ -16,7 +16,7 @@ from typing import NamedTuple
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 from colt_core.data.names import is_image
-from colt_core.data.text import lines_of
+from colt_core.data.text import is_number, lines_of
 
 LIST_ENDINGS = (".txt", ".csv", ".tsv")
 _LONGEST_SHOWN = 200
@@ -189,4 +189,4 @@ def _cells(line: str, separator: str) -> list[str] | None:
 
 
 def _is_number(word: str) -> bool:
-    return word.isascii() and word.removeprefix("-").isdecimal()
+    return is_number(word.removeprefix("-"))

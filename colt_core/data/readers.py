@@ -10,6 +10,7 @@ from pathlib import Path
 from colt_core.data.archives import open_archive
 from colt_core.data.errors import DataError
 from colt_core.data.folders import Folder, resolve_inside
+from colt_core.data.gunzip import is_gzip
 from colt_core.data.layouts.kinds import LayoutKind, layouts
 from colt_core.data.layouts.layout import Layout, Opened
 from colt_core.data.limits import Limits
@@ -19,7 +20,6 @@ from colt_core.data.spec import TableColumns
 from colt_core.kinds import unknown_kind
 
 _HEAD_BYTES = 4096
-_GZIP = b"\x1f\x8b"
 
 
 def open_labelled(
@@ -121,7 +121,7 @@ def _opened(asked: Opened, root: Path | None) -> Opened:
 def _head(path: Path) -> bytes:
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
-    if not head.startswith(_GZIP):
+    if not is_gzip(head):
         return head
     try:
         return zlib.decompressobj(wbits=31).decompress(head, _HEAD_BYTES)

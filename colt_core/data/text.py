@@ -25,3 +25,8 @@ def lines_of(content: bytes, name: str) -> Iterator[tuple[int, str]]:
             raise DataError(f"line {number} of {name!r} is not UTF-8; save it as UTF-8 text") from error
         if line.strip():
             yield number, line
+
+
+def is_number(word: str) -> bool:
+    """Whether the word is a whole number in digits 0 to 9, without a sign."""
+    return word.isascii() and word.isdecimal()

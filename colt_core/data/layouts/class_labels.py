@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from colt_core.data.errors import DataError
 from colt_core.data.labelled import labelled, sorted_classes
 from colt_core.data.sources import ImageSource, Int64, LabelledSource
+from colt_core.data.text import is_number
 from colt_core.data.warnings import DataWarning
 
 _LONGEST_NAME = 200  # characters
@@ -46,7 +47,7 @@ def labelled_by_values(
         distinct, index = np.unique(labels, return_inverse=True)
         return labelled(images, index, [str(label) for label in distinct], parts, warnings)
     names = sorted_classes(labels)
-    words = [name for name in names if not (name.isascii() and name.isdecimal())]
+    words = [name for name in names if not is_number(name)]
     if words and len(words) < len(names):
         word, number = labels.index(words[0]), labels.index(next(name for name in names if name not in words))
         raise DataError(

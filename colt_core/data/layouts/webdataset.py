@@ -18,8 +18,9 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from colt_core.data.archives import TarArchive, damage_refused, gunzipped, read_member, tar_files
+from colt_core.data.archives import TarArchive, damage_refused, read_member, tar_files
 from colt_core.data.errors import DataError
+from colt_core.data.gunzip import plain_stream
 from colt_core.data.labelled import PARTS_READ
 from colt_core.data.layouts.class_labels import is_missing, labelled_by_values
 from colt_core.data.layouts.file_parts import parts_of_files
@@ -30,6 +31,7 @@ from colt_core.data.names import is_hidden, is_image
 from colt_core.data.sources import FileImages, Files, ImageSource, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TableColumns
 from colt_core.data.tar import Member
+from colt_core.data.text import is_number
 from colt_core.data.warnings import DataWarning
 
 Int64 = NDArray[np.int64]
@@ -106,7 +108,7 @@ class _ShardImages(PackedImages):
         return f"{shard}: {self._samples[shard].images[row]}"
 
     def contents(self, shard: str, stream: BinaryIO, rows: Int64) -> Iterator[bytes]:
-        tar, members = gunzipped(stream), self._samples[shard].members
+        tar, members = plain_stream(stream), self._samples[shard].members
         for row in rows.tolist():
             yield read_member(tar, members[row], self.name_of(shard, row), self.limits.max_file_bytes)
 
@@ -140,7 +142,7 @@ def _shards(opened: Opened) -> Iterator[_Shard]:
     for name, stream in opened.files.streams(set(filter(_is_shard, opened.names))):
         with damage_refused(f"{name!r} is not a tar, or a damaged one; pack or send it again"):
             size = stream.seek(0, 2)
-            tar = gunzipped(stream)
+            tar = plain_stream(stream)
             members = tar_files(tar, size, opened.limits)
             yield _Shard(name, members, partial(_read, tar, members))
 
@@ -221,7 +223,7 @@ def _text(shard: _Shard, name: str, content: bytes, of_json: str | None) -> str:
     """The label in a file."""
     try:
         text: Any = content.decode().strip()
-        if of_json is None and text.isascii() and text.isdecimal() and len(text) < 20:
+        if of_json is None and is_number(text) and len(text) < 20:
             text = str(int(text))  # webdataset reads 007 as 7
         if of_json is not None:
             text = json.loads(text)[of_json]
