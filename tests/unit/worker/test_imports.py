@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.support.processes import REPOSITORY, clean_environment
 
 
-def test_the_celery_side_loads_no_torch() -> None:
+def test_the_celery_side_loads_no_torch(tmp_path: Path) -> None:
     """It computes nothing, so it would only hold the memory."""
     program = """
 import sys
@@ -15,7 +16,7 @@ print(sorted({"torch", "torchvision", "faiss", "sklearn", "api"} & set(sys.modul
 """
     told = subprocess.run(
         [sys.executable, "-c", program],
-        env=clean_environment(COLT_HOME="unused"),
+        env=clean_environment(COLT_HOME=str(tmp_path)),
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
