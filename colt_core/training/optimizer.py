@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, TypeVar
 
+import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from colt_core.config import PretrainConfig
+
+T = TypeVar("T", bound=Optimizer)
+
+
+def without_dynamo(optimizer: type[T]) -> type[T]:
+    """The same optimiser, for training that is never compiled.
+
+    PyTorch (2.14) wraps five methods for `torch.compile`. The first call of any of them imports
+    `torch._dynamo`, which takes two seconds of a process's start. What they wrap is taken instead.
+    """
+    wrapped = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in wrapped}
+    step = torch.no_grad()(inspect.unwrap(optimizer.step))
+    return type(optimizer.__name__, (optimizer,), {**methods, "step": step})
 
 
 def build_optimizer(config: PretrainConfig, module: nn.Module) -> Optimizer:
@@ -19,14 +35,14 @@ def build_optimizer(config: PretrainConfig, module: nn.Module) -> Optimizer:
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     on_gpu = trained[0].is_cuda
     if config.optimizer == "adamw":
-        return AdamW(
+        return without_dynamo(AdamW)(
             trained,
             lr=config.learning_rate,
             betas=(config.momentum, 0.999),
             weight_decay=config.weight_decay,
             fused=on_gpu,
         )
-    return SGD(
+    return without_dynamo(SGD)(
         trained,
         lr=config.learning_rate,
         momentum=config.momentum,
