@@ -115,7 +115,7 @@ def beside_clients(
     followers = clients // 5
     paths = {"list": "/jobs?limit=50", "tailness": f"/jobs/{done}/ood-tailness?limit=100"}
     each = (clients - followers) // len(paths)
-    trainer = next(child for child in programs["worker"].children(recursive=True) if job in child.cmdline())
+    trainer = next(child for child in programs["worker"].children(recursive=True) if job in " ".join(child.cmdline()))
     during = partial(measure, service, job, {**programs, "trainer": trainer, "clients": psutil.Process()})
     seen, parts = Seen(), []
     for _ in range(turns):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from worker.supervisor import KEEP_BLOCKS
+from worker.programs import KEEP_BLOCKS
 
 Result = TypeVar("Result")
 

@@ -3,3 +3,7 @@
 app -> supervisor -> trainer | registrar | examiner (each in its own process). The reconciler finds
 work that was lost.
 """
+
+import os
+
+os.environ["NOSETPS"] = "1"  # Celery then leaves the worker's command line as it is; it reads this when imported

@@ -11,6 +11,8 @@ from store.bells import Bell
 from store.database import get_engine, writing
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import workers
+from store.settings import get_settings
+from worker import programs
 from worker.app import app, set_up_logging
 from worker.folder import get_folder
 
@@ -36,6 +38,7 @@ def main() -> int:
         log.warning("the database does not answer yet; this worker takes work once it does")
 
     with folder.create():
+        programs.prepare(get_settings())
         try:
             celery = app.Worker(
                 hostname=f"colt@{worker_id}",

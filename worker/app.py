@@ -18,10 +18,10 @@ from store.artifacts import get_artifacts
 from store.bells import Bell
 from store.broker import get_celery
 from store.database import get_engine
-from store.leases import Lease
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import leased_models
 from store.settings import get_settings
+from worker import programs
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
 from worker.reconciler import Reconciler
@@ -47,12 +47,13 @@ def work_off(bell: Bell) -> None:
         while not mine.stopping:
             check_not_newer(get_engine())
             _check_storage(mine)
+            programs.wait_until_ready()
             lease = next((lease for model in leased_models(bell=bell) if (lease := take(model, mine.worker_id))), None)
             if lease is None:
                 return
             with logs.bound(**lease.ids):
                 log.info("took %s %s", lease.model.__tablename__, lease.id)
-                broke_off = supervise(lease, *command(lease), mine)
+                broke_off = supervise(lease, mine)
             faults = faults + 1 if broke_off else 0
             if faults:
                 _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
@@ -61,7 +62,7 @@ def work_off(bell: Bell) -> None:
     except DBAPIError:
         log.warning("the database does not answer; the reconciler will ring again")
     except OSError as error:
-        log.warning("no work is taken, because results could not be stored: %s", error)
+        log.warning("no work is taken: %s", error)
     finally:
         lane.release()
 
@@ -87,11 +88,6 @@ def _check_storage(mine: WorkerFolder) -> None:
     """
     mine.check()
     get_artifacts().check()
-
-
-def command(lease: Lease) -> tuple[str, list[str]]:
-    """The module that does the work on this row, and its arguments."""
-    return lease.model.program, [lease.model.noun, lease.id]
 
 
 def _answer(bell: Bell) -> None:

@@ -17,11 +17,10 @@ from sqlalchemy.orm import Session
 from store import logs
 from store.artifacts import get_artifacts
 from store.leases import Lease, LeaseLost
-from store.models import Leased, leased_models
 from store.settings import get_settings
 from worker import outcome
 from worker.describe import LONGEST, describe, without_paths
-from worker.handover import DIGESTS, PARENT, TOKEN
+from worker.handover import DIGESTS
 from worker.patience import retry_transaction
 
 # Errors that would occur again: bad data or bad settings. Others may come from the machine (memory,
@@ -73,16 +72,14 @@ class Interrupt:
             raise StopRequested
 
 
-def run(model: type[Leased], row_id: str, work: Callable[[Lease, Interrupt], None]) -> int:
-    """Do `work` on the row. After an error, mark the row as failed or requeue it.
+def run(lease: Lease, work: Callable[[Lease, Interrupt], None]) -> int:
+    """Do `work` on the leased row. After an error, mark the row as failed or requeue it.
 
     Returns:
         The exit code: 0 after success or a requested stop. The supervisor relies on the row, not on
         this code.
     """
     interrupt = Interrupt()
-    die_with_parent()
-    lease = Lease(model, row_id, os.environ.pop(TOKEN))
     logs.set_up(**lease.ids)
     get_artifacts().remember_digests(Path(os.environ[DIGESTS]))
     try:
@@ -106,13 +103,6 @@ def run(model: type[Leased], row_id: str, work: Callable[[Lease, Interrupt], Non
     return 1
 
 
-def main(work: Callable[[Lease, Interrupt], None]) -> int:
-    """Call `run` for the row that the command line names as `NOUN ID`."""
-    noun, row_id = sys.argv[1:]
-    (model,) = (model for model in leased_models() if model.noun == noun)
-    return run(model, row_id, work)
-
-
 def _reason(error: Exception) -> str:
     return without_paths(str(error))[:LONGEST] if isinstance(error, WorkBrokeOff) else describe(error)
 
@@ -131,12 +121,10 @@ def _end(lease: Lease, reason: str, *, again: bool) -> None:
 
 
 def die_with_parent() -> None:
-    """Let the kernel kill this process when its supervisor ends for any reason.
+    """Let the kernel kill this process when the one that started it ends for any reason.
 
-    This works on Linux. Elsewhere the process ends once it has lost its lease. Call it from the
-    main thread.
+    It does so on Linux. Elsewhere a process ends once it has lost its lease. Call this from the
+    main thread. The parent may have ended before.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ[PARENT]):  # the supervisor has already ended
-        os._exit(1)

@@ -1,8 +1,7 @@
-"""`python -m worker.examiner evaluation|analysis ID`: evaluate or analyse one checkpoint."""
+"""The program of an evaluation or analysis of one checkpoint."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -23,7 +22,7 @@ from store.repositories import checkpoint_work
 from store.statuses import WorkStatus
 from worker import outcome
 from worker.checkpoints import CheckpointFolder
-from worker.child import Interrupt, WorkFailed, main
+from worker.child import Interrupt, WorkFailed
 from worker.job_data import load_data, whole_folder
 from worker.patience import retry_transaction
 
@@ -121,6 +120,3 @@ ANSWERS: dict[type[CheckpointWork], Callable[[dict[str, Any], Snapshot, Job], Co
     Evaluation: _evaluation,
     Analysis: _analysis,
 }
-
-if __name__ == "__main__":
-    sys.exit(main(examine))

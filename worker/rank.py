@@ -6,6 +6,7 @@ It trains together with the job's trainer. Only the trainer records the run.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from colt_core.config import PretrainConfig
@@ -19,6 +20,7 @@ from store.database import reading
 from store.models import Checkpoint, Job
 from worker.checkpoints import CheckpointFolder
 from worker.child import DETERMINISTIC, die_with_parent
+from worker.handover import PARENT
 from worker.job_data import reload_data
 from worker.ranks import launch
 
@@ -32,6 +34,8 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
         0, also after an error that ends the run: the trainer gets the same error and reports it.
     """
     die_with_parent()
+    if os.getppid() != int(os.environ[PARENT]):
+        return 1
     logs.set_up(job_id=job_id, rank=rank)
     with reading() as session:
         job = session.get_one(Job, job_id)

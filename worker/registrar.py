@@ -1,9 +1,8 @@
-"""`python -m worker.registrar dataset|ood_pool ID`: store the files of a data set or OOD pool."""
+"""The program of a registration: store the files of a data set or OOD pool."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -36,7 +35,7 @@ from store.leases import Lease
 from store.models import Dataset, Registered
 from store.settings import get_settings
 from store.statuses import RegistrationStatus
-from worker.child import Interrupt, WorkFailed, main
+from worker.child import Interrupt, WorkFailed
 from worker.handover import SCRATCH
 from worker.patience import retry_transaction
 from worker.sources import open_dataset_source, open_pool_source, uploaded_file
@@ -145,7 +144,3 @@ def _progress(lease: Lease) -> Callable[[int, int], None]:
         retry_transaction(lambda session: leases.write(session, lease, progress=done / total))
 
     return note
-
-
-if __name__ == "__main__":
-    sys.exit(main(register))

@@ -6,13 +6,10 @@ outcome.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -30,19 +27,17 @@ from store.statuses import WorkStatus
 from worker import outcome
 from worker.describe import last_words
 from worker.folder import WorkerFolder
-from worker.handover import handed_over
+from worker.handover import DIGESTS, SCRATCH
 from worker.patience import retry_transaction
+from worker.programs import Program
 
 TAIL_BYTES = 16_384
-# glibc returns large blocks to the kernel at once, so each step pays for fresh pages. Keeping
-# blocks up to this size made training steps 10 to 20 % faster.
-KEEP_BLOCKS = str(2**30)
 
 log = logging.getLogger(__name__)
 
 
-def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> bool:
-    """Run `python -m MODULE ARGUMENTS` for a claimed row until it ends.
+def supervise(lease: Lease, folder: WorkerFolder) -> bool:
+    """Do the work of a claimed row in a process of its own.
 
     Afterwards the row has its outcome and the scratch folder is removed.
 
@@ -54,53 +49,25 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
     log_path = settings.home / "logs" / lease.model.__tablename__ / f"{lease.id}.log"
     try:
         scratch = folder.scratch(lease.token)
-        process = _start(module, arguments, lease, scratch, folder.digests, log_path, settings)
+        environment = {**os.environ, SCRATCH: str(scratch), DIGESTS: str(folder.digests)}
+        program = Program(lease, environment, log_path)
     except OSError as error:  # most likely memory or disk is full
         log.exception("cannot start work on %s", lease.id)
         reason = f"Its process could not be started: {error.strerror or error}"
         retry_transaction(lambda session: outcome.not_begun(session, lease, reason))
         return True
     try:
-        stopped = _watch(process, lease, folder, settings)
-        _settle(lease, process.returncode, stopped, log_path, settings)
+        stopped = _watch(program, lease, folder, settings)
+        _settle(lease, program.exit_code, stopped, log_path, settings)
     except LeaseLost:
         pass  # the process has written its outcome, or another worker has the row, or it was deleted
     finally:
-        _kill_group(process)
+        program.kill_group()
         shutil.rmtree(scratch, ignore_errors=True)
     return _clean_up(lease)
 
 
-def _start(
-    module: str,
-    arguments: list[str],
-    lease: Lease,
-    scratch: Path,
-    digests: Path,
-    log_path: Path,
-    settings: Settings,
-) -> subprocess.Popen[bytes]:
-    env = {
-        **os.environ,
-        **handed_over(lease, scratch=scratch, digests=digests),
-        "MALLOC_MMAP_THRESHOLD_": KEEP_BLOCKS,
-        "MALLOC_TRIM_THRESHOLD_": KEEP_BLOCKS,
-    }
-    if settings.torch_threads:
-        env["OMP_NUM_THREADS"] = str(settings.torch_threads)
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
-
-
-def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder, settings: Settings) -> bool:
+def _watch(program: Program, lease: Lease, folder: WorkerFolder, settings: Settings) -> bool:
     """Wait for the process to end, and renew the lease meanwhile.
 
     Returns:
@@ -112,8 +79,7 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
     renewed = time.monotonic()
     asked: float | None = None
     while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(settings.poll_seconds)
+        if program.ended(within=settings.poll_seconds):
             return asked is not None
         cancelling = False
         try:
@@ -127,10 +93,10 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
             log.warning("the database does not answer; the work continues")
         if asked is None and (cancelling or folder.stopping):
             asked = time.monotonic()
-            process.terminate()
+            program.terminate()
         elif asked is not None and time.monotonic() - asked > settings.stop_grace_seconds:
             log.warning("%s did not stop within %g s", lease.id, settings.stop_grace_seconds)
-            _kill_group(process)
+            program.kill_group()
 
 
 def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Settings) -> None:
@@ -165,12 +131,6 @@ def _tail(log_path: Path) -> list[str]:
         if file.seek(max(0, log_path.stat().st_size - TAIL_BYTES)):
             file.readline()  # the first line may be incomplete
         return last_words(file.read().decode(errors="replace"))
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _clean_up(lease: Lease) -> bool:

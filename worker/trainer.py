@@ -1,8 +1,7 @@
-"""`python -m worker.trainer job ID`: train one job from its last checkpoint, then evaluate it."""
+"""The program of a job: train from its last checkpoint, then evaluate."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
@@ -27,7 +26,7 @@ from store.repositories import attempts, checkpoint_work, profile, recording
 from store.statuses import WorkStatus
 from worker import outcome
 from worker.checkpoints import CheckpointFolder
-from worker.child import Interrupt, WorkBrokeOff, WorkFailed, main
+from worker.child import Interrupt, WorkBrokeOff, WorkFailed
 from worker.examiner import probe
 from worker.job_data import load_data, load_evaluated
 from worker.patience import retry_transaction
@@ -231,7 +230,3 @@ def _record_evaluation(
         checkpoint_work.tell(session, row)
 
     retry_transaction(write)
-
-
-if __name__ == "__main__":
-    sys.exit(main(train))

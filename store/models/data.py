@@ -27,7 +27,7 @@ class Registered(Leased):
     """A data set or pool: `registering`, `ready`, or `failed` with a `problem`."""
 
     bell = Bell.PREPARE
-    program = "worker.registrar"
+    program = "worker.registrar:register"
     waiting = running = RegistrationStatus.REGISTERING
     failed = RegistrationStatus.FAILED
     in_work = (RegistrationStatus.REGISTERING,)

@@ -22,7 +22,7 @@ class Job(Queued, Base):
     __tablename__ = "jobs"
     noun = "job"
     bell = Bell.TRAIN
-    program = "worker.trainer"
+    program = "worker.trainer:train"
     __table_args__ = (Index("ix_jobs_status", "status"), Index("ix_jobs_created_at", "created_at", "id"))
 
     name: Mapped[str]

@@ -27,7 +27,7 @@ class Leased(Identified):
         __tablename__: str
     noun: ClassVar[str]  # the kind of work, such as "job"
     bell: ClassVar[Bell]
-    program: ClassVar[str]  # module, run as `python -m PROGRAM NOUN ID`
+    program: ClassVar[str]  # "module:function", which a worker calls in a process of its own (worker/programs.py)
     # Statuses before the work, during it and after a failure. Registrations use one status for the
     # first two.
     waiting: ClassVar[str]

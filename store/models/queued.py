@@ -36,7 +36,7 @@ class CheckpointWork(Queued):
     """
 
     bell = Bell.EXAMINE
-    program = "worker.examiner"
+    program = "worker.examiner:examine"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from store.models import Leased
-from worker.app import command
 from worker.claiming import take
 from worker.folder import WorkerFolder
 from worker.supervisor import supervise
@@ -27,7 +26,7 @@ def one_worker(home: Path) -> Iterator[Callable[[type[Leased]], None]]:
     def work(model: type[Leased]) -> None:
         lease = take(model, folder.worker_id)
         assert lease is not None
-        supervise(lease, *command(lease), folder)
+        supervise(lease, folder)
         assert list((folder.path / "scratch").iterdir()) == []
 
     with folder.create():

@@ -1,5 +1,4 @@
-"""`python -m tests.support.program JOB_ID WHAT`: a working process that ends in the way that WHAT
-says."""
+"""Programs instead of a trainer, each named for the way in which it ends."""
 
 from __future__ import annotations
 
@@ -8,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from colt_core.data.errors import DataError
 from store import leases
 from store.database import writing
 from store.leases import Lease
-from store.models import Job
 from worker import outcome
-from worker.child import Interrupt, WorkFailed, run
+from worker.child import Interrupt, WorkFailed
 from worker.handover import SCRATCH
 from worker.patience import retry_transaction
 
@@ -72,14 +69,8 @@ def _ready(lease: Lease) -> None:
 
 
 PATH = "/srv/colt/secret/place.pt"
-PROGRAMS: dict[str, Callable[[Lease, Interrupt], None]] = {
-    **{program.__name__: program for program in (succeed, wait, checkpoint, deaf, breed, killed, exits)},
-    "work_failed": partial(raises, WorkFailed(f"the loss is nan; see {PATH}")),
-    "data_error": partial(raises, DataError("label 9 is outside 0..3")),
-    "value_error": partial(raises, ValueError(f"{PATH} has the wrong shape")),
-    "os_error": partial(raises, OSError(28, "No space left on device", PATH)),
-    "memory_error": partial(raises, MemoryError()),
-}
-
-if __name__ == "__main__":
-    sys.exit(run(Job, sys.argv[1], PROGRAMS[sys.argv[2]]))
+work_failed = partial(raises, WorkFailed(f"the loss is nan; see {PATH}"))
+data_error = partial(raises, DataError("label 9 is outside 0..3"))
+value_error = partial(raises, ValueError(f"{PATH} has the wrong shape"))
+os_error = partial(raises, OSError(28, "No space left on device", PATH))
+memory_error = partial(raises, MemoryError())

@@ -131,11 +131,10 @@ class Service:
 
 
 def working(stack: Stack) -> Iterator[tuple[psutil.Process, list[str]]]:
-    """Every living process of the stack, with its command line."""
+    """Every living process of the stack, with the words of its command line."""
     for process in marked(stack.mark):
         with suppress(psutil.Error):  # it may end while it is looked at
-            line = process.cmdline()
-            yield process, line
+            yield process, " ".join(process.cmdline()).split()  # a title is one argument
 
 
 @contextmanager

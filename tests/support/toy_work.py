@@ -1,18 +1,11 @@
-"""A kind of leased work that the service does not have, and
-`python -m tests.support.toy_work toy ID`."""
+"""A kind of leased work that the service does not have."""
 
 from __future__ import annotations
-
-import sys
 
 from sqlalchemy.orm import DeclarativeBase
 
 from store.bells import Bell
-from store.leases import Lease
 from store.models import Base, Queued
-from worker import outcome
-from worker.child import Interrupt, main
-from worker.patience import retry_transaction
 
 
 def define_toy() -> type[Queued]:
@@ -25,15 +18,6 @@ def define_toy() -> type[Queued]:
         __tablename__ = "toys"
         noun = "toy"
         bell = Bell.EXAMINE
-        program = "tests.support.toy_work"
+        program = "tests.support.toy_program:play"
 
     return Toy
-
-
-def play(lease: Lease, interrupt: Interrupt) -> None:
-    retry_transaction(lambda session: outcome.succeeded(session, lease))
-
-
-if __name__ == "__main__":
-    define_toy()
-    sys.exit(main(play))

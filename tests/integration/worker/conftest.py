@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from store.settings import get_settings
 from tests.support.settings import worker_settings
+from worker import programs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prepared() -> None:
+    """Programs are forked off a process that ends with the thread that started it."""
+    programs.prepare(get_settings())
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from store.database import reading, writing
 from store.models import Analysis, Checkpoint, CheckpointWork, Evaluation, Job, JobEvent, OodPool, leased_models
 from store.repositories import checkpoint_work
 from tests.support.claims import work_off
-from tests.support.forking import work_off_forked
 from tests.support.processes import wait_until
 from tests.support.rows import add_dataset, add_job
 from worker.checkpoints import STATE, CheckpointFolder
@@ -105,7 +104,7 @@ def test_a_probe_fills_its_row_and_is_told(home: Path, checkpoint: Checkpoint) -
     with writing() as session:
         session.get_one(Job, checkpoint.job_id).warnings = [other, leak]
     asked = ask(Evaluation, checkpoint, {"kind": "knn", "neighbors": 3})
-    work_off_forked(home, Evaluation)
+    work_off(home, Evaluation)
     row = row_of(Evaluation, asked)
     assert (row.status, row.error, row.lease_token, row.result) == ("succeeded", None, None, None)
     assert row.finished_at is not None
@@ -124,7 +123,7 @@ def test_a_job_without_a_probe_of_its_own_shows_the_first_that_was_asked_for(
         session.get_one(Job, checkpoint.job_id).accuracy = None
     first, second = (ask(Evaluation, checkpoint, {"kind": "knn", "neighbors": k}) for k in (1, 5))
     for _ in range(2):
-        work_off_forked(home, Evaluation)
+        work_off(home, Evaluation)
     assert row_of(Evaluation, second).accuracy is not None
     assert job().accuracy == row_of(Evaluation, first).accuracy
 
@@ -140,7 +139,7 @@ def test_what_a_probe_finds_beyond_its_columns_is_kept_as_its_result() -> None:
 
 def test_an_analysis_fills_its_row_and_is_told(home: Path, checkpoint: Checkpoint) -> None:
     asked = ask(Analysis, checkpoint, {"kind": "connectivity", "num_views": 2, "thresholds": [0.5, 2.0]})
-    work_off_forked(home, Analysis)
+    work_off(home, Analysis)
     row = row_of(Analysis, asked)
     result = analyses[row.kind].result.model_validate(row.result)
     assert (row.status, row.error, row.lease_token) == ("succeeded", None, None) and row.finished_at is not None
@@ -159,7 +158,7 @@ def test_an_analysis_needs_no_file_that_it_does_not_use(home: Path, checkpoint: 
     images.rename(images.with_suffix(".away"))
     pool.rename(pool.with_suffix(".away"))
     for _ in range(3):  # the second one is tried again
-        work_off_forked(home, Analysis)
+        work_off(home, Analysis)
     done, failed = row_of(Analysis, share), row_of(Analysis, drawn)
     assert done.status == "succeeded", done.error
     assert TailShare.model_validate(done.result).phi_tail
@@ -171,7 +170,7 @@ def test_an_analysis_needs_no_file_that_it_does_not_use(home: Path, checkpoint: 
 def test_what_cannot_be_answered_says_why(home: Path, checkpoint: Checkpoint, model: type[CheckpointWork]) -> None:
     config, blamed = VAIN[model]  # type: ignore[index]
     asked = ask(model, checkpoint, config)
-    work_off_forked(home, model)
+    work_off(home, model)
     row = row_of(model, asked)
     assert row.status == "failed" and blamed in row.error and row.finished_at is not None
     assert job().status == "succeeded" and told(model) == []
@@ -181,7 +180,7 @@ def test_what_cannot_be_answered_says_why(home: Path, checkpoint: Checkpoint, mo
 def test_a_damaged_checkpoint_is_called_so(home: Path, checkpoint: Checkpoint, model: type[CheckpointWork]) -> None:
     (home / "artifacts" / checkpoint.artifact / STATE).write_bytes(b"")
     asked = ask(model, checkpoint, ANY[model])  # type: ignore[index]
-    work_off_forked(home, model)
+    work_off(home, model)
     row = row_of(model, asked)
     assert row.status == "failed" and "damaged" in row.error
 

@@ -223,7 +223,7 @@ def test_a_data_set_deleted_while_it_is_registered_leaves_nothing(configured: En
         assert lease is not None
         with writing() as session:
             session.delete(session.get_one(Dataset, row.id))
-        supervise(lease, "worker.registrar", ["datasets", row.id], folder)
+        supervise(lease, folder)
         assert list((folder.path / "scratch").iterdir()) == []
     assert artifacts_under(home, "datasets") == []
 

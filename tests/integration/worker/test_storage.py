@@ -22,7 +22,6 @@ from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool
 from tests.support.claims import work_off
 from tests.support.disks import SmallDisk, small_disk
 from tests.support.files import files_under
-from tests.support.forking import work_off_forked
 from tests.support.processes import wait_until
 from tests.support.rows import add_dataset, add_job
 from tests.support.runs import state_digests, values_of
@@ -125,7 +124,7 @@ class Trainer:
     """Works on the job in a thread, as a worker's task does."""
 
     def __init__(self, home: Path) -> None:
-        self._thread = threading.Thread(target=work_off_forked, args=(home, Job))
+        self._thread = threading.Thread(target=work_off, args=(home, Job))
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -207,7 +206,7 @@ def test_a_store_that_stays_away_ends_the_job_clearly_and_it_resumes(
     try:
         assert (job().status, job().attempts) == ("queued", 1)
         last_good = checkpoints()[-1].step
-        work_off_forked(home, Job)
+        work_off(home, Job)
         assert job().status == "failed" and checkpoints()[-1].step == last_good
         if how == "away":
             assert str(job().error).startswith("the files of 'digits' are not in the artifact store")
@@ -218,7 +217,7 @@ def test_a_store_that_stays_away_ends_the_job_clearly_and_it_resumes(
         mend()
     with writing() as session:  # as POST /jobs/{id}/resume
         session.execute(update(Job).values(status="queued", attempts=0, error=None))
-    work_off_forked(home, Job)
+    work_off(home, Job)
     assert any(line.startswith("attempt 1 resumes from epoch") for line in log_lines())
     assert_as_undisturbed()
 
@@ -228,7 +227,7 @@ def test_a_damaged_checkpoint_is_passed_by_and_the_log_says_so(
 ) -> None:
     patient(0.3)
     disk.fill(leaving=ROOM)
-    work_off_forked(home, Job)
+    work_off(home, Job)
     disk.empty()
     assert (job().status, job().attempts) == ("queued", 1)
     *_, before, last = checkpoints()
@@ -236,7 +235,7 @@ def test_a_damaged_checkpoint_is_passed_by_and_the_log_says_so(
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)  # of the same length
-    work_off_forked(home, Job)
+    work_off(home, Job)
     lines = log_lines()
     where = f"epoch {last.epoch}, step {last.step}"
     assert f"the checkpoint of {where} is missing or damaged: it is not used" in lines
@@ -250,12 +249,12 @@ def test_a_last_checkpoint_that_is_damaged_is_trained_again_before_it_is_evaluat
     patient(0.3)
     with writing() as session:  # a probe that nothing can satisfy ends the job behind its training
         session.execute(update(Job).values(evaluations=["no such probe"]))
-    work_off_forked(home, Job)
+    work_off(home, Job)
     assert job().status == "failed" and checkpoints()[-1].epoch == EPOCHS
     (disk.path / "artifacts" / checkpoints()[-1].artifact / "checkpoint.pt").unlink()
     with writing() as session:
         session.execute(update(Job).values(status="queued", attempts=0, error=None, evaluations=["knn"]))
-    work_off_forked(home, Job)
+    work_off(home, Job)
     assert any("missing or damaged" in line for line in log_lines())
     with reading() as session:
         evaluated = session.scalars(select(Evaluation)).one()
@@ -269,7 +268,7 @@ def test_damaged_data_are_not_trained_on(patient: Callable[[float], Job], home: 
     content = bytearray(images.read_bytes())
     content[-1] ^= 1
     images.write_bytes(content)
-    work_off_forked(home, Job)
+    work_off(home, Job)
     assert job().status == "failed" and job().attempts == 1
     assert "images.npy" in str(job().error) and "damaged" in str(job().error)
     with reading() as session:
@@ -280,18 +279,18 @@ def test_data_that_are_away_are_tried_again(patient: Callable[[float], Job], hom
     patient(0.3)
     artifacts = disk.path / "artifacts"
     hidden = artifacts.rename(disk.path / "hidden")  # as a disk that is not mounted
-    work_off_forked(home, Job)
+    work_off(home, Job)
     assert (job().status, job().attempts) == ("queued", 1)
     assert "attempt 1 failed: the files of 'digits' are not in the artifact store" in log_lines()
     hidden.rename(artifacts)
-    work_off_forked(home, Job)
+    work_off(home, Job)
     assert_as_undisturbed()
 
 
 def test_a_diverged_job_names_the_epoch_and_its_last_good_checkpoint(patient: Callable[..., Job], home: Path) -> None:
     settings: dict[str, Any] = {"learning_rate": 100, "weight_decay": 1, "momentum": 0.99, "lr_warmup_epochs": 0}
     patient(0.3, PretrainConfig.model_validate(CONFIG.model_dump() | settings))
-    work_off_forked(home, Job)
+    work_off(home, Job)
     assert (job().status, job().attempts) == ("failed", 1)
     last = checkpoints()[-1]
     error = str(job().error)
@@ -307,7 +306,7 @@ def test_a_collapsed_job_says_so_and_one_that_learns_does_not(
     patient: Callable[..., Job], home: Path, images: np.ndarray, codes: list[str]
 ) -> None:
     patient(0.3, CONFIG.model_copy(update={"epochs": 3, "lr_warmup_epochs": 1}), images)
-    work_off_forked(home, Job)
+    work_off(home, Job)
     assert job().status == "succeeded"
     assert [warning["code"] for warning in job().warnings or []] == codes
     with reading() as session:

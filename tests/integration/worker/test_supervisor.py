@@ -17,12 +17,11 @@ from store.database import reading, writing
 from store.models import Dataset, Job, JobAttempt, JobEvent
 from tests.support.processes import wait_until
 from tests.support.rows import add_dataset, add_job
+from worker import programs
 from worker.app import work_off
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
 from worker.supervisor import supervise
-
-PROGRAM = "tests.support.program"
 
 
 @pytest.fixture
@@ -34,14 +33,16 @@ def folder(home: Path) -> Iterator[WorkerFolder]:
 
 
 @pytest.fixture
-def work(configured: Engine, folder: WorkerFolder) -> Callable[[str], None]:
-    """Claims the one job and supervises a program on it."""
+def work(configured: Engine, folder: WorkerFolder, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Claims the one job, and supervises a function of tests/support/program.py in its trainer's
+    place."""
     add_job(configured, add_dataset(configured, status="ready"))
 
     def supervise_program(what: str) -> None:
         lease = take(Job, folder.worker_id)
         assert lease is not None
-        supervise(lease, PROGRAM, [lease.id, what], folder)
+        monkeypatch.setattr(Job, "program", f"tests.support.program:{what}")
+        supervise(lease, folder)
         assert list(folder.path.joinpath("scratch").iterdir()) == []
 
     return supervise_program
@@ -202,6 +203,28 @@ def test_nothing_that_the_process_started_outlives_it(work: Work, job: ReadJob) 
     assert not psutil.pid_exists(job().step) or psutil.Process(job().step).status() == psutil.STATUS_ZOMBIE
 
 
+def fork_server() -> psutil.Process:
+    """What programs are forked off, its imports done."""
+    programs.wait_until_ready()
+    (found,) = (child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline()))
+    return found
+
+
+def test_programs_are_forked_off_a_process_that_used_nothing_of_its_imports() -> None:
+    server = fork_server()
+    assert server.num_threads() == 1
+    loaded = {Path(part.path).name for part in server.memory_maps()}
+    assert any(name.startswith("libtorch") for name in loaded)
+    assert not any(name.startswith("libcuda.so") for name in loaded), "a fork could not use the GPU"
+
+
+def test_work_survives_the_end_of_what_programs_are_forked_off(work: Work, job: ReadJob) -> None:
+    while_working(work, "wait", job, lambda: fork_server().kill())
+    assert (job().status, job().faults) == ("queued", 1)
+    work("succeed")
+    assert job().status == "succeeded"
+
+
 def test_a_registration_that_fails_leaves_no_files(configured: Engine, folder: WorkerFolder, home: Path) -> None:
     dataset = add_dataset(configured, spec={"source": {"kind": "upload", "upload_id": "of-yesterday"}})
     artifact = home / "artifacts" / dataset.artifact
@@ -209,7 +232,7 @@ def test_a_registration_that_fails_leaves_no_files(configured: Engine, folder: W
     (artifact / "images.npy").write_bytes(b"half of it")
     lease = take(Dataset, folder.worker_id)
     assert lease is not None
-    supervise(lease, "worker.registrar", ["dataset", lease.id], folder)
+    supervise(lease, folder)
     with reading(configured) as session:
         row = session.get_one(Dataset, dataset.id)
     assert row.status == "failed" and row.problem is not None
@@ -228,5 +251,5 @@ def test_an_attempt_that_another_has_come_after_leaves_no_files(
         session.execute(update(Dataset).values(status="ready", lease_token=None, stored_as=others))
     for key in (others, dataset.folder_of(late.token)):
         (home / "artifacts" / key).mkdir(parents=True)
-    supervise(late, "worker.registrar", ["dataset", late.id], folder)
+    supervise(late, folder)
     assert [path.name for path in (home / "artifacts" / dataset.folder).iterdir()] == ["another"]

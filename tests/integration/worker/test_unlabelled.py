@@ -14,8 +14,8 @@ from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.models import Analysis, Checkpoint, Dataset, Evaluation, Job, Leased, OodPool, SamplingRound
 from store.repositories import checkpoint_work
+from tests.support.claims import work_off
 from tests.support.data_files import labelled_files, write_folder
-from tests.support.forking import work_off_forked
 from tests.support.rows import add_job
 from worker.checkpoints import CheckpointFolder
 
@@ -35,7 +35,7 @@ def data(configured: Engine, home: Path, tmp_path: Path, monkeypatch: pytest.Mon
         row = model(name=name, spec={"source": {"kind": "path", "path": str(folder)}, **spec})
         with writing() as session:
             session.add(row)
-        work_off_forked(home, model)
+        work_off(home, model)
         return row.id
 
     return {
@@ -61,7 +61,7 @@ def test_images_without_labels_are_trained_on_and_evaluated_with_others(
 
     values: dict[str, Any] = {"config": CONFIG.model_dump(mode="json"), "sampler": "colt", "epochs": 2, **data}
     first = add_job(configured, scans, evaluations=["knn"], **values)
-    work_off_forked(home, Job)
+    work_off(home, Job)
     shown = row_of(Job, first.id)
     assert (shown.status, shown.error) == ("succeeded", None) and shown.accuracy is not None
     with reading() as session:
@@ -73,14 +73,14 @@ def test_images_without_labels_are_trained_on_and_evaluated_with_others(
 
     with writing() as session:
         asked = checkpoint_work.add(session, Analysis, checkpoint, {"kind": "feature_map", "method": "pca"}).id
-    work_off_forked(home, Analysis)
+    work_off(home, Analysis)
     assert row_of(Analysis, asked).status == "succeeded"
 
     # On from there, as a job of its own.
     source = {"checkpoint_id": checkpoint.id, "job_id": first.id, "epoch": 2}
     longer = {**values, "config": CONFIG.model_copy(update={"seed": 1}).model_dump(mode="json"), "start_from": source}
     second = add_job(configured, scans, start_checkpoint_id=checkpoint.id, **longer)
-    work_off_forked(home, Job)
+    work_off(home, Job)
     shown = row_of(Job, second.id)
     assert (shown.status, shown.start_checkpoint_id, shown.start_from) == ("succeeded", None, source)
     with reading() as session:

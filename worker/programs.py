@@ -1,0 +1,143 @@
+"""Working processes, forked off one that has imported what they need.
+
+`import torch` and what training adds to it take seconds of processor time. One process per worker
+imports them once and never uses them: the fork server of `multiprocessing`. A fork after torch has
+computed or used a GPU could hang, so nothing but imports happens there.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import signal
+import sys
+from contextlib import suppress
+from multiprocessing import forkserver, get_context, parent_process
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from threading import Event, Lock
+from typing import NoReturn
+
+from setproctitle import setproctitle
+
+from store.leases import Lease
+from store.models import leased_models
+from store.settings import Settings
+from worker import child
+
+# glibc returns large blocks to the kernel at once, so each step pays for fresh pages. Keeping
+# blocks up to this size made training steps 10 to 20 % faster.
+KEEP_BLOCKS = str(2**30)
+
+_FORKING = get_context("forkserver")
+_FORKING.set_forkserver_preload(["worker.preloaded"])
+# A start looks at all processes, and two looks at an ended one would spoil its exit code.
+_lock = Lock()
+_ready = Event()
+
+
+def prepare(settings: Settings) -> None:
+    """Start the process that others are forked off. It imports in the background.
+
+    These variables are read when a process starts, so what is forked off later has them too.
+    """
+    os.environ |= {
+        "MALLOC_MMAP_THRESHOLD_": KEEP_BLOCKS,
+        "MALLOC_TRIM_THRESHOLD_": KEEP_BLOCKS,
+        "SPT_NOENV": "1",  # setproctitle leaves /proc/PID/environ as it is
+    }
+    if settings.torch_threads:
+        os.environ["OMP_NUM_THREADS"] = str(settings.torch_threads)
+    forkserver.ensure_running()
+
+
+def wait_until_ready() -> None:
+    """Wait for its imports. Call this before work is claimed, since a lease might expire meanwhile.
+
+    Raises:
+        OSError: when it ended.
+    """
+    if not _ready.is_set():
+        _start(_FORKING.Process(target=_nothing))
+
+
+def _start(process: ForkServerProcess) -> None:
+    with _lock:
+        try:
+            process.start()
+        except (OSError, EOFError) as error:
+            _ready.clear()
+            raise OSError(f"the process that others are forked off has ended ({error})") from error
+    _ready.set()
+
+
+def _nothing() -> None:
+    pass
+
+
+class Program:
+    """A running process, the first of a process group of its own."""
+
+    def __init__(self, lease: Lease, environment: dict[str, str], log_path: Path) -> None:
+        """Start `lease.model.program` for the row of a lease.
+
+        Args:
+            lease: the claimed row.
+            environment: all of the process's environment variables.
+            log_path: the file to which its output is added.
+
+        Raises:
+            OSError: when it cannot be started. Most likely memory or disk is full.
+        """
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        log_path.open("ab").close()
+        model = lease.model
+        arguments = (model.program, model.noun, lease.id, lease.token, environment, log_path)
+        self._process = _FORKING.Process(target=_run, args=arguments)
+        _start(self._process)
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def ended(self, within: float | None = None) -> bool:
+        """Wait for its end, for so many seconds or without a limit. Answers whether it came."""
+        wait([self._process.sentinel], within)
+        with _lock:
+            return self._process.exitcode is not None
+
+    @property
+    def exit_code(self) -> int:
+        """Of an ended process. Minus the number of the signal, if one ended it."""
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    def terminate(self) -> None:
+        """Send it SIGTERM."""
+        self._process.terminate()
+
+    def kill_group(self) -> None:
+        """Kill it and all processes that it started, and wait for its end."""
+        if not self.ended(within=0):  # in its first moment it has no group yet
+            self._process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.ended()
+
+
+def _run(program: str, noun: str, row_id: str, token: str, environment: dict[str, str], log_path: Path) -> NoReturn:
+    """What the forked process does."""
+    os.setpgid(0, 0)
+    setproctitle(f"{program.partition(':')[0]} {noun} {row_id}")
+    with log_path.open("ab") as output:
+        for number in (1, 2):
+            os.dup2(output.fileno(), number)
+    supervisor = parent_process()
+    assert supervisor is not None
+    child.die_with_parent()
+    if not supervisor.is_alive():
+        os._exit(1)
+    os.environ.clear()
+    os.environ.update(environment)
+    work = pkgutil.resolve_name(program)
+    (model,) = (model for model in leased_models() if model.noun == noun)
+    sys.exit(child.run(Lease(model, row_id, token), work))
