@@ -116,14 +116,15 @@ def pause_everyone(service: Service, trainer: psutil.Process) -> None:
 def test_a_broker_that_hangs_and_is_away_and_fails_and_is_emptied(
     service: Service, redis_server: Redis, seconds: float
 ) -> None:
-    """One after the other. At each, a job begins to wait; the one before it trains."""
+    """One after the other. At each, a job begins to wait; the one before it trains, or has done so
+    already."""
     before = pids(service)
     in_hang = submitted_while_it_hangs(service, redis_server)
-    service.wait_training(in_hang)
+    service.wait_status(in_hang, "running", "succeeded")
     in_absence = submitted_while_it_is_away(service, redis_server, seconds, running=in_hang)
-    service.wait_training(in_absence)
+    service.wait_status(in_absence, "running", "succeeded")
     in_failure = submitted_while_it_answers_with_errors(service)
-    service.wait_training(in_failure)
+    service.wait_status(in_failure, "running", "succeeded")
     # Of the registrations, one waits behind those that the workers have begun.
     waiting = [post(service.stack, "datasets", DATASET) for _ in range(len(service.stack.workers) + 1)]
     with redis.Redis.from_url(service.stack.env["COLT_BROKER_URL"]) as client:

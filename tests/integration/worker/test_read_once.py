@@ -18,7 +18,7 @@ from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.digests import SETTLED_SECONDS
 from store.models import Analysis, Checkpoint, Dataset, Evaluation, Job, OodPool
-from tests.support.bytes_counted import counted
+from tests.support.bytes_counted import counted_with_children
 from tests.support.claims import one_worker
 from tests.support.files import files_under
 from tests.support.rows import add_dataset, add_job
@@ -72,13 +72,13 @@ def job(configured: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_job_its_ranks_evaluations_and_analyses_read_the_data_once(job: Job, home: Path) -> None:
     size = get_artifacts().size(f"{data_of(job).artifact}/{IMAGES}")
-    before = counted("rchar")
+    before = counted_with_children("rchar")
     with one_worker(home) as work:
         work(Job)
         ask(job)
         for model in (Evaluation, Analysis, Analysis):
             work(model)
-    bytes_read = counted("rchar") - before
+    bytes_read = counted_with_children("rchar") - before
     with reading() as session:
         assert session.get_one(Job, job.id).status == "succeeded"
         for model in (Evaluation, Analysis):

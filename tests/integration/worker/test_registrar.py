@@ -20,7 +20,7 @@ from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Dataset, Leased, OodPool, Upload, utc_now
-from tests.support.bytes_counted import counted
+from tests.support.bytes_counted import counted_with_children
 from tests.support.claims import work_off
 from tests.support.data_files import encoded, hash_of, labelled_files, pixels, png
 from tests.support.rows import add_dataset
@@ -180,9 +180,9 @@ def test_registered_images_are_written_once(configured: Engine, home: Path, tmp_
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLT_DATA_ROOTS", str(tmp_path))
         add(OodPool(name="pool", spec={"source": {"kind": "path", "path": str(tmp_path / "pool.npy")}}))
-        before = counted("wchar")
+        before = counted_with_children("wchar")
         work_off(home, OodPool)
-        written = counted("wchar") - before
+        written = counted_with_children("wchar") - before
     with reading() as session:
         row = session.scalars(select(OodPool)).one()
     assert row.status == "ready" and row.files, row.problem
