@@ -6,9 +6,10 @@ import asyncio
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import Any
 
 import httpx
 import psutil
@@ -32,10 +33,11 @@ class Seen:
     memory_mib: list[float] = field(default_factory=list)
 
 
-def connect(base_url: str) -> httpx.AsyncClient:
+def connect(base_url: str, token: str) -> httpx.AsyncClient:
     """A client without a limit on connections."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    return httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits, trust_env=False)
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits, trust_env=False, headers=headers)
 
 
 async def ask(client: httpx.AsyncClient, path: str, what: str, until_time: float, seen: Seen) -> None:
@@ -74,20 +76,24 @@ async def follow(client: httpx.AsyncClient, events: Events, seen: Seen, heard: C
 
 async def crowd(
     base_url: str,
+    token: str,
     paths: dict[str, str],
     each: int,
     events: Events,
     streams: int,
+    abusers: Sequence[Callable[[float], Coroutine[Any, Any, None]]],
     seconds: float,
     api: psutil.Process,
     seen: Seen,
 ) -> None:
-    """Run `each` clients for each path, and `streams` that follow events.
+    """Run `each` clients for each path, `streams` that follow events, and the abusers.
 
     The API's memory is noted at the beginning and the end.
     """
     end = time.perf_counter() + seconds
-    async with connect(base_url) as client, asyncio.TaskGroup() as tasks:
+    async with connect(base_url, token) as client, asyncio.TaskGroup() as tasks:
+        for abuser in abusers:
+            tasks.create_task(abuser(end))
         followers = [tasks.create_task(follow(client, events, seen, lambda _: None)) for _ in range(streams)]
         asking = [
             tasks.create_task(ask(client, path, what, end, seen)) for what, path in paths.items() for _ in range(each)
@@ -99,16 +105,16 @@ async def crowd(
             follower.cancel()
 
 
-def hold_streams(caller: Connection, base_url: str, events: Events, streams: int, last: int) -> None:
+def hold_streams(caller: Connection, base_url: str, token: str, events: Events, streams: int, last: int) -> None:
     """Open `streams` streams, and send the seconds until all have delivered event `last`.
 
     After the caller's next message, send the number of errors. Run this in a process of its own:
     reading so many events would delay other clients of the same loop.
     """
-    asyncio.run(_hold_streams(caller, base_url, events, streams, last))
+    asyncio.run(_hold_streams(caller, base_url, token, events, streams, last))
 
 
-async def _hold_streams(caller: Connection, base_url: str, events: Events, streams: int, last: int) -> None:
+async def _hold_streams(caller: Connection, base_url: str, token: str, events: Events, streams: int, last: int) -> None:
     seen, began = Seen(), time.perf_counter()
     waiting = streams
 
@@ -119,7 +125,7 @@ async def _hold_streams(caller: Connection, base_url: str, events: Events, strea
             if not waiting:
                 caller.send(time.perf_counter() - began)
 
-    async with connect(base_url) as client, asyncio.TaskGroup() as tasks:
+    async with connect(base_url, token) as client, asyncio.TaskGroup() as tasks:
         followers = [tasks.create_task(follow(client, events, seen, heard)) for _ in range(streams)]
         await asyncio.to_thread(caller.recv)
         caller.send(seen.errors.total())

@@ -4,8 +4,11 @@
 
 A job trains on one thread, in turns:
 - alone;
-- beside clients that ask once a second, like a dashboard. They list jobs, page through a round's
-  OOD images by tailness, or follow the job's events;
+- beside clients with a token that ask once a second, like a dashboard. They list jobs, page
+  through a round's OOD images by tailness, or follow the job's events;
+- with four abusers among them, who have a token of their own (`--no-abusers` leaves them out). Two
+  upload at ten bytes a second. One compares ten jobs of 50,000 steps, and one lists 1,000 data
+  sets, as fast as the answers come;
 - beside a busy loop with the processor time of the clients and the service. Time that is lost here
   too is due to the machine, not to the service.
 
@@ -22,6 +25,7 @@ import multiprocessing
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -31,6 +35,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import func, insert, select
 
+from benchmarks.abuse import Abusers, prepare
 from benchmarks.crowd import Events, Seen, crowd, hold_streams
 from benchmarks.report import Report
 from benchmarks.service import Service, register, until
@@ -107,21 +112,26 @@ def beside_clients(
     programs: dict[str, psutil.Process],
     done: str,
     job: str,
+    token: str,
+    abusers: Abusers | None,
     clients: int,
     seconds: float,
     turns: int,
 ) -> None:
     """Measure the job alone, beside clients and beside a busy loop, in turns."""
     followers = clients // 5
+    beyond_share = [] if abusers is None else abusers.all()
     paths = {"list": "/jobs?limit=50", "tailness": f"/jobs/{done}/ood-tailness?limit=100"}
-    each = (clients - followers) // len(paths)
+    each = (clients - followers - len(beyond_share)) // len(paths)
     trainer = next(child for child in programs["worker"].children(recursive=True) if job in " ".join(child.cmdline()))
     during = partial(measure, service, job, {**programs, "trainer": trainer, "clients": psutil.Process()})
     seen, parts = Seen(), []
     for _ in range(turns):
         alone = during(lambda: time.sleep(seconds))
         events = Events(f"/jobs/{job}/events", count_events(service, job)[1])
-        asking = crowd(service.base_url, paths, each, events, followers, seconds, programs["api"], seen)
+        asking = crowd(
+            *(service.base_url, token, paths, each, events, followers, beyond_share, seconds), programs["api"], seen
+        )
         beside = during(partial(asyncio.run, asking))
         busy = min(1.0, sum(beside.cores.values()) - beside.cores["trainer"])
         loop = _SPAWN.Process(target=spin, args=(busy,), daemon=True)
@@ -144,6 +154,8 @@ def beside_clients(
     ]
     report.table("Requests of the clients", ["request", "answers", "median ms", "99 %", "slowest"], rows)
     print(f"\nErrors: {dict(seen.errors) or 'none'}; {seen.events:,} events")
+    if abusers is not None:
+        print(f"What abusers were answered: {dict(abusers.answers)}")
     print(f"The API's memory: {', '.join(f'{mib:.0f}' for mib in seen.memory_mib)} MiB")
     # Ratios are taken within a turn, since the machine's speed drifts.
     over_alone = statistics.median(beside.rate / alone.rate for alone, beside, _ in parts)
@@ -172,12 +184,12 @@ def queue(report: Report, service: Service, data: tuple[str, str], queued: int) 
     report.figure("load_submit_ms", 1000 * (time.perf_counter() - began) / queued)
 
 
-def beside_streams(report: Report, service: Service, job: str, streams: int) -> None:
+def beside_streams(report: Report, service: Service, job: str, token: str, streams: int) -> None:
     """Measure a page beside many open streams, which first receive all earlier events."""
     count, last = count_events(service, job)
     without_ms = page_ms(service)
     mine, theirs = _SPAWN.Pipe()
-    arguments = (theirs, service.base_url, Events(f"/jobs/{job}/events", 0), streams, last)
+    arguments = (theirs, service.base_url, token, Events(f"/jobs/{job}/events", 0), streams, last)
     holder = _SPAWN.Process(target=hold_streams, args=arguments, daemon=True)
     holder.start()
     if not mine.poll(_LONGEST_SECONDS):
@@ -217,7 +229,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=60, help="seconds of each part of a turn (default: 60)")
-    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--clients", type=int, default=50, help="abusers included (default: 50)")
+    parser.add_argument("--no-abusers", action="store_true")
     parser.add_argument("--queued", type=int, default=1000)
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--finished", type=int, default=10_000)
@@ -231,18 +244,25 @@ def main() -> None:
         service = Service(Path(folder), COLT_TORCH_THREADS="1", OMP_NUM_THREADS="1", **settings)
         cleanup.callback(service.engine.dispose)
         cleanup.enter_context(service.client)
+        token, theirs = service.add_token("honest"), service.add_token("abusers")
+        service.client.headers["Authorization"] = f"Bearer {token}"
         api = psutil.Process(cleanup.enter_context(service.running("api")))
         with service.running("worker") as worker:
             until(lambda: service.answers("/readyz"))
             data = register(service, 5_000, _TRAIN_OF_CLASS)
             done = submit(service, *data, sampler="colt", epochs=3, warmup_epochs=1, sample_interval=1)
             until(lambda: service.is_at(f"/jobs/{done}", "succeeded"), 0.2)
+            abusers = None
+            if not arguments.no_abusers:
+                abusers = Abusers(service.base_url, theirs, prepare(service, data, submit), Counter())
+                until(lambda: not service.waiting(), 0.2)
             job = submit(service, *data, sampler="none", epochs=100_000)
             until(lambda: _step(service, job) > 5, 0.2)
             programs = {"api": api, "worker": psutil.Process(worker)}
-            beside_clients(report, service, programs, done, job, arguments.clients, arguments.seconds, arguments.turns)
+            how = (token, abusers, arguments.clients, arguments.seconds, arguments.turns)
+            beside_clients(report, service, programs, done, job, *how)
             queue(report, service, data, arguments.queued)
-            beside_streams(report, service, job, arguments.streams)
+            beside_streams(report, service, job, token, arguments.streams)
         few_ms = page_ms(service)
         add_finished(service, done, arguments.finished)
         many_ms = page_ms(service)

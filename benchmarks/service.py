@@ -37,10 +37,18 @@ class Service:
         mine = {"COLT_HOME": str(home), "COLT_PORT": str(port), "COLT_DATA_ROOTS": str(home)}
         self._env = {**kept, **mine, **settings}
         self.base_url = f"http://127.0.0.1:{port}/api/v1"
-        self.client = httpx.Client(base_url=self.base_url, timeout=30, trust_env=False)
         self._root = f"http://127.0.0.1:{port}"
-        subprocess.run([sys.executable, "-m", "cli", "migrate"], env=self._env, check=True, stdout=subprocess.DEVNULL)
+        self._colt("migrate")
+        self.client = httpx.Client(base_url=self.base_url, timeout=30, trust_env=False)
         self.engine = build_engine(settings.get("COLT_DATABASE_URL", f"sqlite:///{home / 'colt.db'}"))
+
+    def add_token(self, name: str) -> str:
+        """A new token. Once there is one, every request needs one."""
+        return self._colt("token", "create", name).strip()
+
+    def _colt(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "cli", *arguments]
+        return subprocess.run(command, env=self._env, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     @contextmanager
     def running(self, module: str) -> Iterator[int]:
@@ -76,6 +84,11 @@ class Service:
             raise RuntimeError(f"{path}: {created.text}")
         row_id: str = created.json()["id"]
         return row_id
+
+    def waiting(self) -> bool:
+        """Whether a data set is still being registered."""
+        page = self.client.get("/datasets?status=registering&limit=1").raise_for_status().json()
+        return bool(page["items"])
 
     def is_at(self, path: str, status: str) -> bool:
         """Whether the row has this status.
