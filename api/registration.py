@@ -103,7 +103,7 @@ def find(session: Session, model: type[R], row_id: str) -> R:
     """
     row = registrations.get(session, model, row_id)
     if row is None:
-        raise NotFound(f"There is no {_called(model)} {row_id[:64]}.")
+        raise _missing(model, row_id)
     return row
 
 
@@ -132,10 +132,16 @@ def remove(session: Session, model: type[R], row_id: str) -> str:
     """
     row = find(session, model, row_id)
     try:
-        registrations.remove(session, model, row_id)
+        removed = registrations.remove(session, model, row_id)
     except registrations.InUse as error:
         raise Conflict(f"Jobs use this {_called(model)}. Delete them first.") from error
+    if not removed:  # by another request, since it was looked up
+        raise _missing(model, row_id)
     return row.folder
+
+
+def _missing(model: type[Registered], row_id: str) -> NotFound:
+    return NotFound(f"There is no {_called(model)} {row_id[:64]}.")
 
 
 def _called(model: type[Registered]) -> str:
@@ -143,7 +149,7 @@ def _called(model: type[Registered]) -> str:
 
 
 def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> None:
-    upload = uploads.get(session, upload_id)
+    upload = uploads.hold(session, upload_id)
     if upload is None:
         raise Unprocessable((where, "there is no such upload; send the file to POST /uploads, which returns its id"))
     if not upload.filename.lower().endswith(endings):

@@ -28,6 +28,7 @@ from pydantic_core import InitErrorDetails
 from colt_core.data.groups import GroupThresholds
 from colt_core.frameworks.kinds import FrameworkSettings, SimclrSettings, frameworks
 from colt_core.kinds import FieldMark, Registry, Settings, readers, unknown_kind
+from colt_core.numbers import WithNumbers
 from colt_core.presets import MAX_EPOCHS, PRESETS, PresetName, scaled_schedule
 from colt_core.refusals import MAX_EXPLAINED, problem, problems_of, unknown_setting
 from colt_core.samplers.kinds import MAX_COUNT, ColtSettings, RoundSettings, SamplerSettings, samplers
@@ -39,7 +40,7 @@ K = TypeVar("K", bound=Settings)
 _KINDS: dict[str, Registry[Any]] = {"framework": frameworks, "sampler": samplers}
 
 
-class PretrainConfig(BaseModel):
+class PretrainConfig(WithNumbers):
     """Every setting of a run, resolved. Defaults are those of the released CIFAR code.
 
     `framework` and `sampler` hold the settings of their kind. In JSON and in keyword arguments

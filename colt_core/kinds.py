@@ -13,11 +13,13 @@ from enum import Enum
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, WithJsonSchema
 from pydantic.fields import FieldInfo
 
+from colt_core.numbers import WithNumbers
 
-class Settings(BaseModel):
+
+class Settings(WithNumbers):
     """The settings of one kind. The first paragraph of a subclass's docstring is its summary.
 
     Attributes:

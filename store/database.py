@@ -130,7 +130,13 @@ def writing(engine: Engine | None = None) -> Iterator[Session]:
 
 @contextmanager
 def reading(engine: Engine | None = None) -> Iterator[Session]:
-    """A session that only reads, and therefore blocks no writer."""
-    engine = (engine or get_engine()).execution_options(colt_readonly=True)
+    """A session that only reads, and therefore blocks no writer.
+
+    All that it reads is from one moment. Otherwise a row could be deleted between a look-up of it
+    and one of a row that it refers to. SQLite reads like this by itself.
+    """
+    engine = engine or get_engine()
+    isolation = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    engine = engine.execution_options(colt_readonly=True, **isolation)
     with Session(engine, expire_on_commit=False) as session:
         yield session

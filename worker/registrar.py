@@ -32,7 +32,8 @@ from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
-from store.models import Dataset, Registered
+from store.models import Dataset, OodPool, Registered
+from store.repositories import registrations
 from store.settings import get_settings
 from store.statuses import RegistrationStatus
 from worker.child import Interrupt, WorkFailed
@@ -54,13 +55,13 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
         StopRequested: after SIGTERM.
     """
     with reading() as session:
-        row = session.get_one(lease.model, lease.id)
-    assert isinstance(row, Registered)
+        assert issubclass(lease.model, Registered)
+        row = registrations.asked(session, lease.model, lease.id)
     folder = Path(os.environ[SCRATCH]) / "artifact"
     limits = Limits(max_files=get_settings().max_images)
-    build = _dataset if isinstance(row, Dataset) else _pool
+    build: Callable[..., dict[str, Any]] = _dataset if isinstance(row, Dataset) else _pool
     try:
-        columns = build(row.spec, folder, limits, _progress(lease))
+        columns = build(row, folder, limits, _progress(lease))
     except DataError as error:
         raise WorkFailed(str(error)) from error
     retry_transaction(
@@ -77,11 +78,12 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     )
 
 
-def _dataset(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
+def _dataset(row: Dataset, into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    spec, request = row.spec, row.request
     source = TypeAdapter[Any](DatasetSource).validate_python(spec["source"])
     if not spec.get("labels", True):
         return _without_labels(spec, source, into, limits, progress)
-    wanted = DatasetSpec.model_validate({name: spec[name] for name in DatasetSpec.model_fields if name in spec})
+    wanted = DatasetSpec.model_validate({name: request[name] for name in DatasetSpec.model_fields if name in request})
     lists = {part: uploaded_file(upload) for part, upload in wanted.lists.by_part().items()} if wanted.lists else {}
     if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
         kept = uploaded_file(wanted.long_tail.upload_id)
@@ -115,8 +117,9 @@ def _without_labels(
     return columns | {"split_sizes": dict.fromkeys(PARTS, 0) | {"train": columns["num_samples"]}}
 
 
-def _pool(spec: dict[str, Any], into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
-    return _images(spec, TypeAdapter[Any](PoolSource).validate_python(spec["source"]), into, limits, progress)
+def _pool(row: OodPool, into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    source = TypeAdapter[Any](PoolSource).validate_python(row.spec["source"])
+    return _images(row.spec, source, into, limits, progress)
 
 
 def _images(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colt_core.events import EpochDone, RoundDone, RunStarted
-from store.models import SamplingRound, TailnessEpoch
+from store.models import MOST_CLASS_COUNTS, SamplingRound, TailnessEpoch
 
 Int64 = NDArray[np.int64]
 
@@ -47,14 +47,15 @@ def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: 
     Args:
         job_id: the job.
         event: the round.
-        labels: (N,) classes of the training images. Without them, there are no class counts.
+        labels: (N,) classes of the training images. Without them, there are no class counts,
+            nor with more than MOST_CLASS_COUNTS of them.
         num_classes: the number of classes.
         previous: pool indices that the previous round picked; empty without one.
     """
     picked = np.zeros(len(event.ood_tailness), dtype=np.uint8)
     picked[event.selected] = 1
     of_classes: list[Any] = [None] * len(event.clusters)
-    if labels is not None:
+    if labels is not None and len(event.clusters) * num_classes <= MOST_CLASS_COUNTS:
         counts = np.zeros((len(event.clusters), num_classes), dtype=np.int64)
         np.add.at(counts, (event.id_cluster, labels), 1)
         of_classes = counts.tolist()

@@ -41,7 +41,7 @@ def list_analyses(
     with reading() as session:
         find_job(session, job_id)
         found = checkpoint_work.page(session, Analysis, job_id, kind, limit, cursor)
-        return Page(items=[AnalysisInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        return Page[AnalysisInfo].of(found, AnalysisInfo.model_validate)
 
 
 @router.post("/jobs/{job_id}/analyses", status_code=202, responses=problems(404, 409, 415))

@@ -22,4 +22,4 @@ def list_attempts(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = No
     with reading() as session:
         find(session, job_id)
         found = attempts.page(session, job_id, limit, cursor)
-        return Page(items=[AttemptInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        return Page[AttemptInfo].of(found, AttemptInfo.model_validate)

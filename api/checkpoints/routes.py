@@ -30,7 +30,7 @@ def list_checkpoints(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor =
     with reading() as session:
         find(session, job_id)
         found = checkpoints.page(session, job_id, limit, cursor)
-        return Page(items=[CheckpointInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        return Page[CheckpointInfo].of(found, CheckpointInfo.model_validate)
 
 
 @router.head("/checkpoints/{checkpoint_id}/download", include_in_schema=False)

@@ -11,9 +11,10 @@ from api.access.auth import Guarded
 from api.datasets import service
 from api.datasets.schemas import DatasetInfo, NewDataset
 from api.http.after_commit import delete_later, ring_later
+from api.http.downloads import text_response
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
-from api.http.responses import PNG
+from api.http.responses import PNG, TEXT
 from api.registration import Accepted
 from api.samples.schemas import DatasetSample, Split
 from api.samples.service import image_response
@@ -33,6 +34,7 @@ def register_dataset(wanted: NewDataset, background: BackgroundTasks, response: 
     the address in `Location` until the status is `ready` or `failed`. With `labels: false` it is
     images alone, as for a pool.
     """
+    service.check_inline(wanted)
     with writing() as session:
         dataset = service.register(session, wanted)
     ring_later(background, Dataset.bell)
@@ -49,7 +51,7 @@ def list_datasets(
     """List data sets, newest first."""
     with reading() as session:
         found = registrations.page(session, Dataset, status, limit, cursor)
-        return Page(items=[DatasetInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        return Page[DatasetInfo].of(found, DatasetInfo.model_validate)
 
 
 @router.get("/{dataset_id}", responses=problems(404))
@@ -57,6 +59,17 @@ def get_dataset(dataset_id: str) -> DatasetInfo:
     """Get one data set: its status, class counts, parts and groups."""
     with reading() as session:
         return DatasetInfo.model_validate(registration.find(session, Dataset, dataset_id))
+
+
+@router.get("/{dataset_id}/indices", response_class=Response, responses=TEXT | problems(404, 416))
+def get_dataset_indices(dataset_id: str, request: Request) -> Response:
+    """Download the indices that the request for a data set held itself, one a line.
+
+    `spec.long_tail.indices` has their number and sha256. An upload of this file makes the same cut.
+    """
+    with reading() as session:
+        found = service.indices(session, dataset_id).encode()
+    return text_response(request, found, f"indices-{dataset_id}.txt")
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=problems(404, 409))
@@ -78,8 +91,7 @@ def list_dataset_samples(
     """List samples by index, optionally of one part or class."""
     with reading() as session:
         dataset = registration.find_ready(session, Dataset, dataset_id)
-    found = service.samples(dataset, split, label, limit, cursor)
-    return Page(items=found.items, next_cursor=found.next_cursor)
+        return service.samples(session, dataset, split, label, limit, cursor)
 
 
 @router.get("/{dataset_id}/samples/{index}/image", response_class=Response, responses=PNG | problems(404, 409))

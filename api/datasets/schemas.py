@@ -78,5 +78,8 @@ class DatasetInfo(BaseModel):
     value_range: list[int] | None = Field(
         description="The values of 16-bit images that became 0 and 255. Null: there are none, or not known."
     )
-    spec: dict[str, Any] = Field(description="The request, without the name.")
+    spec: dict[str, Any] = Field(
+        description="The request, without the name. Of indices that it held itself, `{count, sha256}` of the file that "
+        "`/datasets/{dataset_id}/indices` answers."
+    )
     created_at: dt.datetime

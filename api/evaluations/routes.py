@@ -26,7 +26,7 @@ def list_evaluations(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor =
     with reading() as session:
         find_job(session, job_id)
         found = checkpoint_work.page(session, Evaluation, job_id, None, limit, cursor)
-        return Page(items=[EvaluationInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        return Page[EvaluationInfo].of(found, EvaluationInfo.model_validate)
 
 
 @router.post("/jobs/{job_id}/evaluations", status_code=202, responses=problems(404, 409, 415))

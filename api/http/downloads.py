@@ -29,31 +29,57 @@ def file_response(
         NotFound: the file is missing, or has another size than was written.
         RangeNotSatisfiable: the range begins after the end of the file.
     """
-    artifacts, quoted = get_artifacts(), f'"{etag}"'
-    headers = {"ETag": quoted, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
-    if _matches(request.headers.get("if-none-match", ""), quoted):
+    headers = _headers(etag)
+    if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
-        size = artifacts.size(key)
+        size = get_artifacts().size(key)
     except FileNotFoundError as error:
         raise NotFound("This file is no longer stored.") from error
     if written is not None and size != written:
         raise NotFound(f"This file is damaged: {size} of {written} bytes are stored. Download another checkpoint.")
-    headers["Content-Disposition"] = f'attachment; filename="{filename}"'
-    asked = request.headers.get("range", "")
-    if request.headers.get("if-range", quoted) != quoted:
-        asked = ""
-    part = _parse_range(asked, size)
-    start, end = part or (0, size)
+    status, start, end = _describe_part(request, headers, filename, size)
     headers["Content-Length"] = str(end - start)
-    if part:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    status, media_type = 206 if part else 200, "application/octet-stream"
+    media_type = "application/octet-stream"
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=media_type)
     return StreamingResponse(
         _read(key, start, end, sha256 if (start, end) == (0, size) else None), status, headers, media_type
     )
+
+
+def text_response(request: Request, text: bytes, filename: str) -> Response:
+    """Answer GET for a text that is in memory, as `file_response` does for a file.
+
+    Raises:
+        RangeNotSatisfiable: the range begins after the end of the text.
+    """
+    headers = _headers(hashlib.sha256(text).hexdigest())
+    if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    status, start, end = _describe_part(request, headers, filename, len(text))
+    return Response(text[start:end], status, headers, "text/plain")
+
+
+def _headers(etag: str) -> dict[str, str]:
+    return {"ETag": f'"{etag}"', "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+
+
+def _describe_part(request: Request, headers: dict[str, str], filename: str, size: int) -> tuple[int, int, int]:
+    """Add the headers of the part that is asked for.
+
+    Returns:
+        (status, first byte, byte after the last)
+    """
+    headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    asked = request.headers.get("range", "")
+    if request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+        asked = ""
+    part = _parse_range(asked, size)
+    if part is None:
+        return 200, 0, size
+    headers["Content-Range"] = f"bytes {part[0]}-{part[1] - 1}/{size}"
+    return 206, *part
 
 
 def _read(key: str, start: int, end: int, sha256: str | None) -> Iterator[bytes]:

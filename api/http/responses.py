@@ -15,6 +15,11 @@ DOWNLOAD: dict[int | str, dict[str, Any]] = {
     206: {"description": "The part that `Range` requested.", "content": {"application/octet-stream": _BINARY}},
     304: {"description": "The client has it already."},
 }
+TEXT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The whole text.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+    206: {"description": "The part that `Range` requested.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+    304: {"description": "The client has it already."},
+}
 CSV: dict[int | str, dict[str, Any]] = {
     200: {"description": "One line per sample, streamed.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }

@@ -1,4 +1,4 @@
-"""Refuses what a call does not read: unknown query parameters, and a body that it does not take."""
+"""Refuses what no call can use: unknown query parameters, a body that it does not take, and NULs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from api.http.errors import Unprocessable
+from api.http.no_nul import with_nul, with_nul_in_body
 from api.http.unread import is_announced
 from colt_core.refusals import MAX_EXPLAINED, unknown_name
 
@@ -22,7 +23,8 @@ async def refuse_unexpected(request: Request) -> None:
     takes none would be ignored.
 
     Raises:
-        Unprocessable: for parameters that the route does not read, or a body that it does not take.
+        Unprocessable: for parameters that the route does not read, a body that it does not take,
+            or a NUL character.
     """
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or not (route.include_in_schema or request.method == "HEAD"):
@@ -32,6 +34,8 @@ async def refuse_unexpected(request: Request) -> None:
         unknown = [name for name in request.query_params if name not in known]
         if unknown:
             raise Unprocessable(*_problems(unknown, known))
+    if wrong := [*with_nul(request), *(await with_nul_in_body(request) if route.body_field else ())]:
+        raise Unprocessable(*wrong)
     if not _takes_body(route) and is_announced(request.headers) and await _has_body(request):
         raise Unprocessable(("", NO_BODY))
 

@@ -73,7 +73,7 @@ def list_jobs(
     column = "created_at" if order.endswith("created") else order.removeprefix("-")
     with reading() as session:
         found = jobs.page(session, wanted, f"-{column}" if order.startswith("-") else column, limit, cursor)
-        return Page(items=[JobInfo.of(job) for job in found.items], next_cursor=found.next_cursor)
+        return Page[JobInfo].of(found, JobInfo.of)
 
 
 @router.get("/{job_id}", responses=problems(404))

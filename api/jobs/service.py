@@ -151,8 +151,8 @@ def cancel(session: Session, job_id: str) -> Job:
     Raises:
         NotFound, Conflict
     """
-    job = find(session, job_id)
-    return _moved(session, job, jobs.cancel(session, job_id), "only a queued or running job can be cancelled")
+    find(session, job_id)
+    return _moved(session, job_id, jobs.cancel(session, job_id), "only a queued or running job can be cancelled")
 
 
 def resume(session: Session, job_id: str) -> Job:
@@ -161,7 +161,7 @@ def resume(session: Session, job_id: str) -> Job:
     Raises:
         NotFound, Conflict
     """
-    job = find(session, job_id)
+    find(session, job_id)
     queued = jobs.transition(
         session,
         job_id,
@@ -173,7 +173,7 @@ def resume(session: Session, job_id: str) -> Job:
         finished_at=None,
         queued_at=utc_now(),
     )
-    return _moved(session, job, queued, "only a cancelled or failed job can be resumed")
+    return _moved(session, job_id, queued, "only a cancelled or failed job can be resumed")
 
 
 def remove(session: Session, job_id: str) -> str:
@@ -185,14 +185,14 @@ def remove(session: Session, job_id: str) -> str:
     Raises:
         NotFound, Conflict
     """
-    job = find(session, job_id)
+    find(session, job_id)
     try:
         removed = jobs.remove(session, job_id)
     except jobs.StillNeeded as error:
         needing = f"The job '{error}' is to begin with a checkpoint of this job, and has none of its own yet"
         raise Conflict(f"{needing}. Delete that job first, or wait until it has begun.") from error
     if not removed:
-        session.refresh(job)
+        job = _found(jobs.get_anew(session, job_id), job_id)
         cancelling = job.status == WorkStatus.CANCELLING
         advice = "delete it once it is cancelled" if cancelling else "cancel it first, then delete it"
         raise Conflict(f"The job is {job.status}; {advice}.")
@@ -205,8 +205,14 @@ def _found(job: Job | None, job_id: str) -> Job:
     return job
 
 
-def _moved(session: Session, job: Job, moved: bool, rule: str) -> Job:
-    session.refresh(job)
+def _moved(session: Session, job_id: str, moved: bool, rule: str) -> Job:
+    """The job after a change of its status.
+
+    Raises:
+        NotFound: it was deleted in the meantime.
+        Conflict: it was not moved.
+    """
+    job = _found(jobs.get_anew(session, job_id), job_id)
     if not moved:
         raise Conflict(f"The job is {job.status}; {rule}.")
     return job

@@ -48,7 +48,7 @@ def list_ood_pools(
     """List OOD pools, newest first."""
     with reading() as session:
         found = registrations.page(session, OodPool, status, limit, cursor)
-        return Page(items=[OodPoolInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        return Page[OodPoolInfo].of(found, OodPoolInfo.model_validate)
 
 
 @router.get("/{pool_id}", responses=problems(404))
@@ -71,8 +71,8 @@ def list_ood_pool_samples(pool_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cu
     """List samples by index."""
     with reading() as session:
         pool = registration.find_ready(session, OodPool, pool_id)
-    found = page_of(np.arange(pool.num_samples or 0), limit, cursor)
-    return Page(items=[PoolSample(index=index) for index in found.items], next_cursor=found.next_cursor)
+        found = page_of(session, np.arange(pool.num_samples or 0), limit, cursor)
+        return Page[PoolSample].of(found, lambda index: PoolSample(index=index))
 
 
 @router.get("/{pool_id}/samples/{index}/image", response_class=Response, responses=PNG | problems(404, 409))

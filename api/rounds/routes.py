@@ -23,7 +23,7 @@ def list_rounds(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     with reading() as session:
         find(session, job_id)
         found = rounds.page(session, job_id, limit, cursor)
-        return Page(items=[RoundInfo.model_validate(row) for row in found.items], next_cursor=found.next_cursor)
+        return Page[RoundInfo].of(found, RoundInfo.model_validate)
 
 
 @router.get("/{number}", responses=problems(404))

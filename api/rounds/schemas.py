@@ -6,6 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from store.models import MOST_CLASS_COUNTS
+
 
 class ClusterInfo(BaseModel):
     """A k-means cluster of the ID images."""
@@ -15,7 +17,8 @@ class ClusterInfo(BaseModel):
     weight: float = Field(description="Softmax weight. The weights of a round sum to 1.")
     budget: int = Field(description="OOD images that the round may pick for this cluster.")
     class_counts: list[int] | None = Field(
-        description="Number of its images, by class. Null if the data set has no labels."
+        description="Number of its images, by class. Null if the data set has no labels, or if clusters times classes "
+        "exceed 100,000."
     )
 
     @model_validator(mode="after")
@@ -40,3 +43,10 @@ class RoundInfo(BaseModel):
         description="Pool images that the encoder embedded for it. Null in rounds of older versions."
     )
     seconds: float
+
+    @model_validator(mode="after")
+    def _without_very_many_counts(self) -> Self:
+        if sum(len(cluster.class_counts or ()) for cluster in self.clusters) > MOST_CLASS_COUNTS:
+            for cluster in self.clusters:  # of an earlier version
+                cluster.class_counts = None
+        return self

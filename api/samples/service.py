@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import Request, Response
 from numpy.typing import NDArray
 from PIL import Image
+from sqlalchemy.orm import Session
 
 from api.http.errors import NotFound
 from api.samples.npy import NotThere, read_row
@@ -61,16 +62,17 @@ def labels_of(artifact: str) -> Labels:
         return Labels(label, {name: np.sort(parts[name]) for name in SPLITS if name in parts})
 
 
-def page_of(indices: NDArray[np.int64], limit: int, cursor: str | None) -> Slice[int]:
+def page_of(session: Session, indices: NDArray[np.int64], limit: int, cursor: str | None) -> Slice[int]:
     """A page of ascending sample indices.
 
     Raises:
         BadCursor: the cursor is not from such a list.
     """
-    start = 0 if cursor is None else int(np.searchsorted(indices, decode_cursor(cursor, int)[0], side="right"))
-    found = [int(index) for index in indices[start : start + limit]]
-    more = start + limit < len(indices)
-    return Slice(found, encode_cursor(found[-1]) if more else None)
+    start = 0
+    if cursor is not None:
+        start = int(np.searchsorted(indices, decode_cursor(session, cursor, int)[0], side="right"))
+    found = (int(index) for index in indices[start : start + limit + 1])
+    return Slice(found, limit, lambda _, index: encode_cursor(session, index))
 
 
 def image_response(request: Request, artifact: str, index: int) -> Response:

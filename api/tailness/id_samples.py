@@ -24,7 +24,9 @@ from api.tailness.schemas import (
 )
 from store.models import Dataset
 from store.repositories import registrations, rounds, tailness
-from store.repositories.pages import BadCursor, decode_cursor, encode_cursor
+from store.repositories.pages import BadCursor, Slice, decode_cursor, encode_cursor
+
+MOST_EPOCHS = 1000  # of the history of a class or an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ def page(
     _check_label(dataset, wanted.label, order)
     start, number, epoch = 0, wanted.round, tailness.latest_epoch(session, job_id)
     if cursor is not None:
-        cursor_order, narrowing, cursor_round, epoch, start = decode_cursor(cursor, str, str, int, int, int)
-        if (cursor_order, narrowing) != (order, wanted.narrowing) or start < 0:
+        cursor_order, narrowing, cursor_round, epoch, start = decode_cursor(session, cursor, str, str, int, int, int)
+        if (cursor_order, narrowing) != (order, wanted.narrowing):
             raise BadCursor
         if wanted.round not in (None, cursor_round):
             raise BadCursor
@@ -75,12 +77,14 @@ def page(
     if in_cluster is not None:
         passing &= in_cluster
     indices = ordered(np.flatnonzero(passing), columns, order)
-    shown = indices[start : start + limit]
-    more = start + limit < len(indices)
-    following = encode_cursor(order, wanted.narrowing, number or 0, epoch, start + limit) if more else None
-    return IdSamplePage(
-        items=[IdSample(index=int(index), **classes.shown(index), tailness=float(scores[index])) for index in shown],
-        next_cursor=following,
+    found = Slice(
+        (int(index) for index in indices[start : start + limit + 1]),
+        limit,
+        lambda taken, _: encode_cursor(session, order, wanted.narrowing, number or 0, epoch, start + taken),
+    )
+    return IdSamplePage.of(
+        found,
+        lambda index: IdSample(index=index, **classes.shown(index), tailness=float(scores[index])),
         epoch=epoch,
         round=number,
     )
@@ -96,7 +100,8 @@ def sample(session: Session, job_id: str, index: int) -> IdSampleDetail:
     num_train = (dataset.split_sizes or {}).get("train", 0)
     if index >= num_train:
         raise NotFound(f"There is no training sample {index}. The training part has {num_train} samples.")
-    history = tailness.history(session, job_id, index)
+    epochs = _shown_epochs(tailness.epochs(session, job_id, None))
+    history = tailness.history(session, job_id, index, epochs)
     return IdSampleDetail(
         index=index,
         **_Classes.of(dataset).shown(index),
@@ -105,8 +110,13 @@ def sample(session: Session, job_id: str, index: int) -> IdSampleDetail:
     )
 
 
-def classes(session: Session, job_id: str, epoch: int | None) -> ClassTailnessList:
-    """Mean tailness by class, after every recorded epoch or after one.
+def classes(
+    session: Session, job_id: str, epoch: int | None, limit: int | None, cursor: str | None
+) -> ClassTailnessList:
+    """Mean tailness by class, after one epoch or after every recorded one.
+
+    Of more than MOST_EPOCHS, evenly spaced ones and the last are shown. All pages show the epochs
+    of the first page.
 
     Raises:
         NotFound: the epoch was not recorded.
@@ -115,23 +125,39 @@ def classes(session: Session, job_id: str, epoch: int | None) -> ClassTailnessLi
     dataset = _dataset_of(session, job_id)
     if not dataset.labels:
         raise Conflict(f"The job trains on '{dataset.name}', whose images have no labels, so there are no classes.")
-    recorded = tailness.class_means(session, job_id, epoch)
-    if epoch is not None and not recorded:
+    start, until = 0, None
+    if cursor is not None:
+        asked, until, start = decode_cursor(session, cursor, int, int, int)
+        if asked != (epoch or 0):
+            raise BadCursor
+    epochs = _shown_epochs([epoch] if epoch is not None else tailness.epochs(session, job_id, until))
+    means = tailness.class_means(session, job_id, epochs)
+    if epoch is not None and not means:
         raise NotFound(f"No tailness was recorded after epoch {epoch}.")
-    counts = dataset.class_counts or []
-    items = []
-    for label, name in enumerate(dataset.class_names or []):
-        history = [means[label] for _, means in recorded]
-        items.append(
-            ClassTailness(
-                label=label,
-                class_name=str(name),
-                count=counts[label],
-                mean_tailness=history[-1] if history else None,
-                history=history,
-            )
+    names, counts = dataset.class_names or [], dataset.class_counts or []
+
+    def shown(label: int) -> ClassTailness:
+        history = [of_epoch[label] for of_epoch in means]
+        return ClassTailness(
+            label=label,
+            class_name=str(names[label]),
+            count=counts[label],
+            mean_tailness=history[-1] if history else None,
+            history=history,
         )
-    return ClassTailnessList(epochs=[number for number, _ in recorded], items=items)
+
+    found = Slice(
+        (label for label in range(start, len(names))),
+        limit or len(names),
+        lambda taken, _: encode_cursor(session, epoch or 0, epochs[-1] if epochs else 0, start + taken),
+    )
+    return ClassTailnessList.of(found, shown, epochs=epochs)
+
+
+def _shown_epochs(epochs: list[int]) -> list[int]:
+    """At most MOST_EPOCHS of them, with the last."""
+    every = -(-len(epochs) // MOST_EPOCHS) or 1
+    return epochs[::-1][::every][::-1]
 
 
 @dataclass(frozen=True, slots=True)

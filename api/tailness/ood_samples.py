@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,11 @@ from api.jobs.service import find
 from api.tailness.ordering import ordered
 from api.tailness.schemas import OodOrder, OodSample, OodSampleDetail, OodSamplePage, OodSampleRound
 from store.repositories import rounds
-from store.repositories.pages import BadCursor, decode_cursor, encode_cursor
-from store.repositories.rounds import PoolScores
+from store.repositories.pages import BadCursor, Slice, decode_cursor, encode_cursor
+from store.repositories.rounds import Picks, PoolScores
 
 _EXPORT_BLOCK = 2000
+MOST_ROUNDS = 1000  # of the history of an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +63,23 @@ def page(
     """
     start, number = 0, wanted.round
     if cursor is not None:
-        cursor_order, narrowing, cursor_round, start = decode_cursor(cursor, str, str, int, int)
+        cursor_order, narrowing, cursor_round, start = decode_cursor(session, cursor, str, str, int, int)
         if (cursor_order, narrowing) != (order, wanted.narrowing):
             raise BadCursor
-        if wanted.round not in (None, cursor_round) or start < 0:
+        if wanted.round not in (None, cursor_round):
             raise BadCursor
         number = cursor_round
     scores = _scores(session, job_id, number)
     if scores is None:
         return OodSamplePage(items=[], next_cursor=None, round=None, epoch=None, total=0)
     indices = _in_order(scores, wanted, order)
-    shown = indices[start : start + limit]
-    more = start + limit < len(indices)
-    return OodSamplePage(
-        items=_items(scores, shown, *rounds.selections(session, job_id, shown)),
-        next_cursor=encode_cursor(order, wanted.narrowing, scores.round, start + limit) if more else None,
-        round=scores.round,
-        epoch=scores.epoch,
-        total=len(indices),
+    found = Slice(
+        _items(scores, indices[start : start + limit + 1], rounds.picks(session, job_id)),
+        limit,
+        lambda taken, _: encode_cursor(session, order, wanted.narrowing, scores.round, start + taken),
     )
+    shown = {"round": scores.round, "epoch": scores.epoch, "total": len(indices)}
+    return OodSamplePage.of(found, lambda item: item, **shown)
 
 
 def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> Iterator[str]:
@@ -93,7 +92,7 @@ def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
     if scores is None:
         raise NotFound("This job has had no sampling round yet.")
     indices = _in_order(scores, wanted, order)
-    numbers, picked = rounds.selections(session, job_id, indices)
+    picks = rounds.picks(session, job_id)
 
     def lines() -> Iterator[str]:
         yield "index,tailness,cluster,similarity,selected,selected_rounds\n"
@@ -101,7 +100,7 @@ def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
             block = slice(start, start + _EXPORT_BLOCK)
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
-            for item in _items(scores, indices[block], numbers, picked[:, block]):
+            for item in _items(scores, indices[block], picks):
                 chosen = " ".join(map(str, item.selected_rounds))
                 flag = str(item.selected).lower()
                 writer.writerow((item.index, item.tailness, item.cluster, item.similarity, flag, chosen))
@@ -116,7 +115,7 @@ def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
     Raises:
         NotFound: there is no such job, or no round has seen the image.
     """
-    history = rounds.sample_history(session, job_id, index)
+    history = rounds.sample_history(session, job_id, index, MOST_ROUNDS)
     if not history:
         find(session, job_id)
         raise NotFound(f"No sampling round of this job has seen an OOD image {index}.")
@@ -166,20 +165,17 @@ def _in_order(scores: PoolScores, wanted: OodFilter, order: OodOrder) -> NDArray
     return ordered(wanted.indices(scores), columns, order)
 
 
-def _items(
-    scores: PoolScores, indices: NDArray[np.int64], numbers: list[int], picked: NDArray[np.bool_]
-) -> list[OodSample]:
-    """The samples as a response shows them. `picked` has the shape (rounds, len(indices))."""
+def _items(scores: PoolScores, indices: NDArray[np.int64], picks: Picks) -> Generator[OodSample, None, None]:
+    """The samples as a response shows them."""
     columns = (scores.tailness, scores.cluster, scores.similarity, scores.selected)
-    rows = zip(indices.tolist(), *(column[indices].tolist() for column in columns), picked.T.tolist(), strict=True)
-    return [
-        OodSample(
+    rows = zip(indices.tolist(), *(column[indices].tolist() for column in columns), strict=True)
+    begins, ends = (np.searchsorted(picks.index, indices, side) for side in ("left", "right"))
+    for (index, tailness, cluster, similarity, selected), begin, end in zip(rows, begins, ends, strict=True):
+        yield OodSample(
             index=index,
             tailness=tailness,
             cluster=cluster,
             similarity=similarity,
             selected=selected,
-            selected_rounds=[number for number, was in zip(numbers, picks, strict=True) if was],
+            selected_rounds=picks.round[begin:end].tolist(),
         )
-        for index, tailness, cluster, similarity, selected, picks in rows
-    ]

@@ -60,10 +60,14 @@ def get_id_tailness(job_id: str, index: Index) -> IdSampleDetail:
 def list_class_tailness(
     job_id: str,
     epoch: Annotated[int | None, Query(ge=1, lt=2**31, description="Only the tailness after this epoch.")] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=1000, description="Most classes on a page. Default: as many as fit into 2 MiB.")
+    ] = None,
+    cursor: Cursor = None,
 ) -> ClassTailnessList:
     """Get the mean tailness of each class after every epoch."""
     with reading() as session:
-        return id_samples.classes(session, job_id, epoch)
+        return id_samples.classes(session, job_id, epoch, limit, cursor)
 
 
 async def _filter(  # async, so that it needs no thread

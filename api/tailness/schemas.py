@@ -29,7 +29,7 @@ class IdSamplePage(Page[IdSample]):
 
 
 class IdHistory(BaseModel):
-    epoch: list[int]
+    epoch: list[int] = Field(description="Of more than 1000 recorded epochs: evenly spaced ones, and the last.")
     tailness: list[float]
 
 
@@ -49,9 +49,8 @@ class ClassTailness(BaseModel):
     history: list[float | None] = Field(description="Mean tailness after each of `epochs`.")
 
 
-class ClassTailnessList(BaseModel):
-    epochs: list[int]
-    items: list[ClassTailness]
+class ClassTailnessList(Page[ClassTailness]):
+    epochs: list[int] = Field(description="Of more than 1000 recorded epochs: evenly spaced ones, and the last.")
 
 
 class OodSample(BaseModel):
@@ -62,7 +61,7 @@ class OodSample(BaseModel):
     cluster: int = Field(description="Nearest ID cluster in that round.")
     similarity: float = Field(description="Cosine similarity to the centre of that cluster.")
     selected: bool = Field(description="Whether that round picked the image.")
-    selected_rounds: list[int] = Field(description="All rounds that picked the image.")
+    selected_rounds: list[int] = Field(description="The rounds that picked the image.")
 
 
 class OodSamplePage(Page[OodSample]):
@@ -84,4 +83,4 @@ class OodSampleDetail(OodSample):
     """An image of the OOD pool, with its scores from the last round and from every round."""
 
     round: int
-    rounds: list[OodSampleRound]
+    rounds: list[OodSampleRound] = Field(description="Of more than 1000 rounds: the last 1000.")

@@ -109,7 +109,7 @@ def remove(session: Session, upload_id: str) -> str:
         NotFound: there is no such upload.
         Conflict: a registration still reads it.
     """
-    upload = uploads.get(session, upload_id)
+    upload = uploads.lock(session, upload_id)
     if upload is None:
         raise NotFound(f"There is no upload {upload_id[:64]}.")
     if uploads.is_awaited(session, upload_id):

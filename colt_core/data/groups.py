@@ -8,10 +8,12 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from colt_core.numbers import WithNumbers
 
 
-class GroupThresholds(BaseModel):
+class GroupThresholds(WithNumbers):
     """Few has fewer than `low` training images, Many more than `high`.
 
     The defaults are the convention of ImageNet-LT and Places-LT.

@@ -136,10 +136,22 @@ def _in_range(indices: tuple[int, ...]) -> tuple[int, ...]:
     return indices
 
 
+def repeated(indices: Sequence[int]) -> int | None:
+    """An index that is listed more than once. None: all are listed once."""
+    if len(set(indices)) == len(indices):
+        return None
+    seen: set[int] = set()
+    for index in indices:
+        if index in seen:
+            break
+        seen.add(index)
+    return index
+
+
 def _checked_indices(indices: Int64, labels: Int64, class_names: Sequence[str]) -> Int64:
     kept = np.unique(indices)
     if len(kept) != len(indices):
-        raise DataError("an index is listed twice; list each training image once")
+        raise DataError(f"index {repeated(indices.tolist())} is listed twice; list each training image once")
     if len(kept) and (kept[0] < 0 or kept[-1] >= len(labels)):
         bad = kept[0] if kept[0] < 0 else kept[-1]
         raise DataError(f"index {bad} is outside the training part (0..{len(labels) - 1})")

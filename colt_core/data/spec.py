@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Discriminator,
     FailFast,
@@ -21,6 +20,7 @@ from pydantic import (
 )
 
 from colt_core.data.layouts.kinds import LayoutName
+from colt_core.numbers import WithNumbers
 
 MAX_INDICES = 2**31
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -46,7 +46,7 @@ _LabelNames = Annotated[
 ]
 
 
-class _Model(BaseModel):
+class _Model(WithNumbers):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -111,7 +111,9 @@ class LongTail(_Model):
     seed: Seed = 0
     # Only the first wrong one is reported: a message for each of a million would take gigabytes.
     indices: Annotated[tuple[Annotated[int, Field(ge=0, lt=MAX_INDICES)], ...] | None, FailFast()] = Field(
-        None, description="Profile `indices`: positions in the training part to keep."
+        None,
+        description="Profile `indices`: positions in the training part to keep. A request to the service takes at most "
+        "10,000, and longer lists as an upload.",
     )
     upload_id: str | None = Field(
         None,

@@ -2,19 +2,21 @@
 
 from store.models.base import Base, new_id, utc_now
 from store.models.data import Dataset, OodPool, Registered, Upload
-from store.models.jobs import Analysis, Checkpoint, Evaluation, Job, JobAttempt, JobEvent, Metric
+from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
 from store.models.queued import CheckpointWork, Queued
-from store.models.service import ApiToken, Worker
-from store.models.tailness import MOST_IMAGES, SamplingRound, TailnessEpoch
+from store.models.service import ApiToken, ServiceKey, Worker
+from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
 
 __all__ = [
+    "MOST_CLASS_COUNTS",
     "MOST_IMAGES",
     "Analysis",
     "ApiToken",
     "Base",
     "Checkpoint",
     "CheckpointWork",
+    "CurveBucket",
     "Dataset",
     "Evaluation",
     "Job",
@@ -26,6 +28,7 @@ __all__ = [
     "Queued",
     "Registered",
     "SamplingRound",
+    "ServiceKey",
     "TailnessEpoch",
     "Upload",
     "Worker",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Self
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.bells import Bell
@@ -82,12 +82,23 @@ class Dataset(Registered, Base):
     noun = "dataset"
     __table_args__ = (Index("ix_datasets_status", "status"), Index("ix_datasets_created_at", "created_at", "id"))
 
+    # Indices that the request held itself, one a line. `spec` has their number and digest. Deferred:
+    # lists show none of them.
+    indices: Mapped[str | None] = mapped_column(Text, deferred=True)
     num_classes: Mapped[int | None]
     class_names: Mapped[list[Any] | None]
     class_counts: Mapped[list[Any] | None]  # training part
     probe_counts: Mapped[list[Any] | None]  # probe part; null in rows of earlier versions
     split_sizes: Mapped[dict[str, Any] | None]
     groups: Mapped[dict[str, Any] | None]
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """`spec`, with the indices that the request held."""
+        if self.indices is None:
+            return self.spec
+        indices = [int(line) for line in self.indices.split()]
+        return {**self.spec, "long_tail": {**self.spec["long_tail"], "indices": indices}}
 
     @property
     def labels(self) -> bool:

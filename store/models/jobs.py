@@ -180,6 +180,30 @@ class Metric(Base):
     value: Mapped[float]
 
 
+class CurveBucket(Base):
+    """The extremes of a curve within `width` steps, from `bucket * width` on.
+
+    Buckets of all widths are written with the points (store/repositories/thinned.py), so that a long
+    curve can be drawn without reading all of it.
+    """
+
+    __tablename__ = "curve_buckets"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    width: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    points: Mapped[int]
+    first_step: Mapped[int]
+    last_step: Mapped[int]
+    low_step: Mapped[int]  # the earliest, if several are as low
+    high_step: Mapped[int]  # the latest, if several are as high
+    first: Mapped[float]
+    last: Mapped[float]
+    low: Mapped[float]
+    high: Mapped[float]
+
+
 class JobEvent(Base):
     """One event of a job's live stream. `id` is the SSE event id.
 

@@ -20,6 +20,15 @@ class ApiToken(Identified, Base):
     scopes: Mapped[list[Any]]  # read, write
 
 
+class ServiceKey(Base):
+    """A secret that all processes of the service share. The migration that adds it makes it."""
+
+    __tablename__ = "service_keys"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
 class Worker(Base):
     """A worker. While it lives, it updates its heartbeat."""
 

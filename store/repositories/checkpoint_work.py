@@ -11,7 +11,7 @@ from colt_core.tagged import TaggedSettings
 from store.leases import lock_job_of
 from store.models import Checkpoint, CheckpointWork, Evaluation, Job, leased_models, utc_now
 from store.repositories import events
-from store.repositories.pages import Slice, keyset_page
+from store.repositories.pages import LARGE_ROWS, Slice, keyset_page
 from store.statuses import WorkStatus
 
 W = TypeVar("W", bound=CheckpointWork)
@@ -39,7 +39,7 @@ def page(session: Session, model: type[W], job_id: str, kind: str | None, limit:
     mine = select(model).where(model.job_id == job_id)
     if kind is not None:
         mine = mine.where(model.kind == kind)
-    return keyset_page(session, mine, model, "-created_at", limit, cursor)
+    return keyset_page(session, mine, model, "-created_at", limit, cursor, LARGE_ROWS)
 
 
 def get(session: Session, model: type[W], row_id: str) -> W | None:

@@ -37,6 +37,11 @@ def get(session: Session, job_id: str) -> Job | None:
     return session.get(Job, job_id)
 
 
+def get_anew(session: Session, job_id: str) -> Job | None:
+    """The job as it is now, also if the session has read it before. None: it was deleted."""
+    return session.get(Job, job_id, populate_existing=True)
+
+
 def lock(session: Session, job_id: str) -> Job | None:
     """The job, locked for this transaction.
 

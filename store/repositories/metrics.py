@@ -1,77 +1,96 @@
-"""Curves of a job, downsampled in the database."""
+"""Curves of a job, thinned to as many points as can be drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, cast, func, or_, select
-from sqlalchemy.orm import Session
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
 
 from store.models import Metric
+from store.repositories import thinned
+from store.repositories.thinned import Extent
 
 Series = tuple[list[int], list[float]]  # steps, values
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+_BLOCK = 10_000
 
 
-def series(session: Session, job_id: str, names: Sequence[str], max_points: int) -> dict[str, Series]:
+def names(session: Session, job_id: str) -> list[str]:
+    """The names of a job's curves. Each costs one look into the index, however long its curve is."""
+    first = select(func.min(Metric.name).label("name")).where(Metric.job_id == job_id)
+    found = first.cte("names", recursive=True)
+    later = aliased(Metric)
+    following = select(func.min(later.name)).where(later.job_id == job_id, later.name > found.c.name)
+    found = found.union_all(select(following.scalar_subquery()).where(found.c.name.is_not(None)))
+    return list(session.scalars(select(found.c.name).where(found.c.name.is_not(None))))
+
+
+def series(session: Session, job_id: str, wanted: Sequence[str], max_points: int) -> dict[str, Series]:
     """Curves by name, each of at most `max_points` points (at least 4).
 
     A longer curve is divided along its steps into buckets of equal width. The lowest and the
     highest point of each bucket are kept, so no peak is lost. The first and last point are also
-    kept.
+    kept. Of a much longer one, the buckets are put together from those of its thinned copy. Their
+    widths then differ by one bucket of the copy at most.
 
     Args:
         job_id: the job.
-        names: which curves; empty for all.
+        wanted: which curves; empty for all.
         max_points: the most points of a curve.
     """
-    mine = select(Metric).where(Metric.job_id == job_id)
-    if names:
-        mine = mine.where(Metric.name.in_(names))
-    points = mine.subquery()
-    extents = (
-        select(
-            points.c.name,
-            func.count().label("points"),
-            func.min(points.c.step).label("first"),
-            func.max(points.c.step).label("last"),
-        )
-        .group_by(points.c.name)
-        .subquery()
-    )
-    buckets = (max_points - 2) // 2
-    # BigInteger: a long curve's steps times its buckets overflow Postgres' integer.
-    offset = cast(points.c.step - extents.c.first, BigInteger)
-    bucket = offset * buckets // (extents.c.last - extents.c.first + 1)
-    # One window for both, so that the database sorts once. Each bucket begins with its lowest point
-    # and ends with its highest.
-    bucket_of_curve, by_value = (points.c.name, bucket), (points.c.value, points.c.step)
-    ranked = (
-        select(
-            points.c.name,
-            points.c.step,
-            points.c.value,
-            extents.c.points,
-            extents.c.first,
-            extents.c.last,
-            func.row_number().over(partition_by=bucket_of_curve, order_by=by_value).label("rank"),
-            func.lead(points.c.step).over(partition_by=bucket_of_curve, order_by=by_value).label("next_step"),
-        )
-        .join(extents, extents.c.name == points.c.name)
-        .subquery()
-    )
-    kept = or_(
-        ranked.c.points <= max_points,
-        ranked.c.step == ranked.c.first,
-        ranked.c.step == ranked.c.last,
-        ranked.c.rank == 1,
-        ranked.c.next_step.is_(None),
-    )
-    rows = session.execute(
-        select(ranked.c.name, ranked.c.step, ranked.c.value).where(kept).order_by(ranked.c.name, ranked.c.step)
-    )
-    curves: dict[str, Series] = {}
-    for name, step, value in rows:
-        steps, values = curves.setdefault(name, ([], []))
-        steps.append(step)
-        values.append(value)
+    extents = thinned.extents(session, job_id, wanted)
+    curves = {}
+    for name in wanted or names(session, job_id):
+        steps, values = _points(session, job_id, name, extents.get(name), max_points)
+        if len(steps):
+            curves[name] = (steps.tolist(), values.tolist())
     return curves
+
+
+def _points(session: Session, job_id: str, name: str, extent: Extent | None, max_points: int) -> tuple[Int64, Float64]:
+    """(n,) steps and values of one curve, thinned."""
+    buckets = (max_points - 2) // 2
+    # A short curve is read as it is. Its copy could be of points that were replaced.
+    width = None if extent is None or extent.points <= max_points else extent.widest(buckets)
+    if width is None:
+        steps, values = _all_points(session, job_id, name)
+        if len(steps) <= max_points:
+            return steps, values
+        return _extremes(steps, values, _divided(steps, buckets))
+    found = thinned.buckets(session, job_id, name, width)
+    bucket = np.array([row.bucket for row in found])
+    of_each = _divided(bucket, buckets)
+    ends = (found[0].first_step, found[-1].last_step), (found[0].first, found[-1].last)
+    steps = np.array([*(row.low_step for row in found), *(row.high_step for row in found), *ends[0]])
+    values = np.array([*(row.low for row in found), *(row.high for row in found), *ends[1]])
+    return _extremes(steps, values, np.concatenate([of_each, of_each, of_each[[0, -1]]]))
+
+
+def _all_points(session: Session, job_id: str, name: str) -> tuple[Int64, Float64]:
+    mine = select(Metric.step, Metric.value).where(Metric.job_id == job_id, Metric.name == name)
+    rows = session.execute(mine.order_by(Metric.step).execution_options(yield_per=_BLOCK))
+    points = np.fromiter((tuple(row) for row in rows), dtype=[("step", np.int64), ("value", np.float64)])
+    return points["step"], points["value"]
+
+
+def _divided(places: Int64, parts: int) -> Int64:
+    """(n,) the number of the part in which each of the ascending places lies."""
+    part: Int64 = (places - places[0]) * parts // (places[-1] - places[0] + 1)
+    return part
+
+
+def _extremes(steps: Int64, values: Float64, part: Int64) -> tuple[Int64, Float64]:
+    """The lowest and the highest point of each part, the first and the last: ascending, each once.
+
+    Of several points that are as low, the earliest is kept; of several that are as high, the latest.
+    """
+    order = np.lexsort((steps, values, part))
+    begins = np.flatnonzero(np.diff(part[order], prepend=-1))
+    ends = np.append(begins[1:], len(order)) - 1
+    kept = np.concatenate([order[begins], order[ends], [np.argmin(steps), np.argmax(steps)]])
+    shown, where = np.unique(steps[kept], return_index=True)
+    return shown, values[kept][where]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import and_, delete, insert, or_, select, update
@@ -19,17 +19,19 @@ from store.models import (
     TailnessEpoch,
     leased_models,
 )
+from store.repositories import thinned
 from store.repositories.checkpoint_work import is_asked_about
 from store.statuses import WorkStatus
 
 Point = tuple[str, int, float]  # name, step, value
 
 
-def add_metrics(session: Session, job_id: str, points: Iterable[Point]) -> None:
+def add_metrics(session: Session, job_id: str, points: Collection[Point]) -> None:
     """Append points to the job's curves."""
     rows = [{"job_id": job_id, "name": name, "step": step, "value": value} for name, step, value in points]
     if rows:
         session.execute(insert(Metric), rows)
+        thinned.add(session, job_id, points)
 
 
 def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: int) -> None:
@@ -60,6 +62,7 @@ def discard_after(session: Session, job_id: str, epoch: int, step: int, rounds: 
         delete(JobEvent).where(JobEvent.job_id == job_id, untrue),
     ):
         session.execute(row.execution_options(synchronize_session=False))
+    thinned.discard_after(session, job_id, step)
 
 
 def checkpoints(session: Session, job_id: str) -> list[Checkpoint]:

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from store.models import Dataset, Job, Registered
-from store.repositories.pages import Slice, keyset_page
+from store.repositories.pages import LARGE_ROWS, Slice, keyset_page
 from store.statuses import RegistrationStatus
 
 R = TypeVar("R", bound=Registered)
@@ -28,6 +28,16 @@ def get(session: Session, model: type[R], row_id: str) -> R | None:
     return session.get(model, row_id)
 
 
+def asked(session: Session, model: type[R], row_id: str) -> R:
+    """The row with all that its request held."""
+    return session.get_one(model, row_id, options=[undefer("*")])
+
+
+def indices(session: Session, row_id: str) -> str | None:
+    """The indices that the request for a data set held itself, one a line."""
+    return session.scalar(select(Dataset.indices).where(Dataset.id == row_id))
+
+
 def page(
     session: Session, model: type[R], status: RegistrationStatus | None, limit: int, cursor: str | None
 ) -> Slice[R]:
@@ -39,7 +49,7 @@ def page(
     statement = select(model)
     if status is not None:
         statement = statement.where(model.status == status)
-    return keyset_page(session, statement, model, "-created_at", limit, cursor)
+    return keyset_page(session, statement, model, "-created_at", limit, cursor, LARGE_ROWS)
 
 
 def counts_by_status(session: Session, model: type[Registered]) -> dict[RegistrationStatus, int]:

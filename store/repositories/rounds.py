@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, LargeBinary, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from store.models import SamplingRound
-from store.repositories.pages import Slice, numbered_page
+from store.repositories.pages import LARGE_ROWS, Slice, numbered_page
 
 FLOAT32, UINT16, UINT8 = np.dtype("<f4"), np.dtype("<u2"), np.dtype("u1")
 _ARRAYS: tuple[tuple[InstrumentedAttribute[bytes], np.dtype[Any]], ...] = (
@@ -35,6 +35,14 @@ class PoolScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Picks:
+    """All P picks of a job's rounds, by pool index and then by round. Every array is (P,)."""
+
+    index: NDArray[np.int32]
+    round: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSampleInRound:
     """One round's scores of one image in the pool."""
 
@@ -53,7 +61,7 @@ def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice
         BadCursor: when `cursor` belongs to another list.
     """
     mine = select(SamplingRound).where(SamplingRound.job_id == job_id)
-    return numbered_page(session, mine, SamplingRound.round, limit, cursor)
+    return numbered_page(session, mine, SamplingRound.round, limit, cursor, LARGE_ROWS)
 
 
 def get(session: Session, job_id: str, number: int) -> SamplingRound | None:
@@ -96,41 +104,39 @@ def training_clusters(session: Session, job_id: str, number: int | None) -> tupl
     return None if row is None else (row.round, np.frombuffer(row.id_cluster, UINT16))
 
 
-def selections(session: Session, job_id: str, indices: NDArray[np.int64]) -> tuple[list[int], NDArray[np.bool_]]:
-    """Which of these pool images each round picked. Rows are read a few at a time.
-
-    Returns:
-        The R round numbers, and a mask of shape (R, len(indices)).
-    """
+def picks(session: Session, job_id: str) -> Picks:
+    """What each round picked. Rows are read a few at a time."""
     rows = session.execute(
         select(SamplingRound.round, SamplingRound.ood_selected)
         .where(SamplingRound.job_id == job_id)
         .order_by(SamplingRound.round)
-        .execution_options(yield_per=8)
+        .execution_options(yield_per=LARGE_ROWS)
     )
-    numbers, masks = [], []
-    for number, packed in rows:
-        numbers.append(number)
-        masks.append(np.frombuffer(packed, UINT8)[indices].astype(bool))
-    return numbers, np.array(masks, dtype=bool).reshape(len(numbers), len(indices))
+    found = [(number, np.flatnonzero(np.frombuffer(packed, UINT8)).astype(np.int32)) for number, packed in rows]
+    index = np.concatenate([picked for _, picked in found] or [np.empty(0, np.int32)])
+    number = np.repeat(np.array([number for number, _ in found], np.int32), [len(picked) for _, picked in found])
+    order = np.argsort(index, kind="stable")
+    return Picks(index[order], number[order])
 
 
-def sample_history(session: Session, job_id: str, index: int) -> list[PoolSampleInRound]:
-    """One pool image in every round. The database extracts its bytes from each row.
+def sample_history(session: Session, job_id: str, index: int, last: int) -> list[PoolSampleInRound]:
+    """One pool image in the last rounds. The database extracts its bytes from each row.
 
     Args:
         session: a session.
         job_id: the job.
         index: the image's index in the pool, below MOST_IMAGES.
+        last: how many rounds at most.
     """
     cuts = [_cut(column, dtype, index) for column, dtype in _ARRAYS]
     rows = session.execute(
         select(SamplingRound.round, SamplingRound.epoch, *cuts)
         .where(SamplingRound.job_id == job_id)
-        .order_by(SamplingRound.round)
+        .order_by(SamplingRound.round.desc())
+        .limit(last)
     )
     found = []
-    for number, epoch, *packed in rows:
+    for number, epoch, *packed in reversed(rows.all()):
         if all(packed):
             tailness, cluster, similarity, selected = (
                 np.frombuffer(value, dtype)[0] for value, (_, dtype) in zip(packed, _ARRAYS, strict=True)

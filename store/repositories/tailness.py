@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import LargeBinary, func, select
@@ -24,24 +26,33 @@ def scores(session: Session, job_id: str, epoch: int) -> NDArray[np.float32] | N
     return None if packed is None else np.frombuffer(packed, FLOAT32)
 
 
-def class_means(session: Session, job_id: str, epoch: int | None) -> list[tuple[int, list[float | None]]]:
-    """(epoch, mean per class) of `epoch`, or of every recorded epoch if None."""
-    statement = select(TailnessEpoch.epoch, TailnessEpoch.class_means).where(TailnessEpoch.job_id == job_id)
-    if epoch is not None:
-        statement = statement.where(TailnessEpoch.epoch == epoch)
-    return [(number, means) for number, means in session.execute(statement.order_by(TailnessEpoch.epoch))]
+def epochs(session: Session, job_id: str, until: int | None) -> list[int]:
+    """The recorded epochs in order, at most until this one."""
+    mine = select(TailnessEpoch.epoch).where(TailnessEpoch.job_id == job_id)
+    if until is not None:
+        mine = mine.where(TailnessEpoch.epoch <= until)
+    return list(session.scalars(mine.order_by(TailnessEpoch.epoch)))
 
 
-def history(session: Session, job_id: str, index: int) -> list[tuple[int, float]]:
+def class_means(session: Session, job_id: str, epochs: Sequence[int]) -> list[list[float | None]]:
+    """The mean of each class after each of these epochs. Those that were not recorded are left out."""
+    mine = select(TailnessEpoch.class_means).where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch.in_(epochs))
+    return list(session.scalars(mine.order_by(TailnessEpoch.epoch)))
+
+
+def history(session: Session, job_id: str, index: int, epochs: Sequence[int]) -> list[tuple[int, float]]:
     """(epoch, tailness) of one sample. The database extracts its four bytes from each row.
 
     Args:
         session: a session.
         job_id: the job.
         index: the sample's index, below MOST_IMAGES.
+        epochs: the epochs to read.
     """
     packed = func.substr(TailnessEpoch.scores, index * FLOAT32.itemsize + 1, FLOAT32.itemsize, type_=LargeBinary)
     rows = session.execute(
-        select(TailnessEpoch.epoch, packed).where(TailnessEpoch.job_id == job_id).order_by(TailnessEpoch.epoch)
+        select(TailnessEpoch.epoch, packed)
+        .where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch.in_(epochs))
+        .order_by(TailnessEpoch.epoch)
     )
     return [(epoch, float(np.frombuffer(value, FLOAT32)[0])) for epoch, value in rows if value]

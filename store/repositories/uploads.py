@@ -17,6 +17,19 @@ def get(session: Session, upload_id: str) -> Upload | None:
     return session.get(Upload, upload_id)
 
 
+def hold(session: Session, upload_id: str) -> Upload | None:
+    """The upload, which cannot be deleted before the end of this transaction."""
+    return session.get(Upload, upload_id, with_for_update={"read": True})
+
+
+def lock(session: Session, upload_id: str) -> Upload | None:
+    """The upload, locked for this transaction.
+
+    Registrations that `hold` it have been stored, or wait.
+    """
+    return session.get(Upload, upload_id, with_for_update=True)
+
+
 def remove(session: Session, upload: Upload) -> None:
     session.delete(upload)
     session.flush()

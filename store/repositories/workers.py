@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -66,8 +65,8 @@ def page(session: Session, limit: int, cursor: str | None) -> Slice[Worker]:
     return keyset_page(session, select(Worker), Worker, "-started_at", limit, cursor)
 
 
-def work_of(session: Session, worker_ids: Collection[str]) -> dict[str, list[Work]]:
-    """The rows that each of these workers holds now."""
+def work_held(session: Session) -> dict[str, list[Work]]:
+    """The rows that each worker holds now, by its id."""
     held: defaultdict[str, list[Work]] = defaultdict(list)
     for model in leased_models():
         rows = session.execute(
@@ -76,7 +75,6 @@ def work_of(session: Session, worker_ids: Collection[str]) -> dict[str, list[Wor
             select(model.id, model.worker_id).where(
                 model.status.in_(model.in_work),
                 model.lease_token.is_not(None),
-                model.worker_id.in_(worker_ids),
             )
         )
         for row in rows:

@@ -24,7 +24,8 @@ NAMES = ["cat", "dog", "owl"]
 POOL_SIZE = 8
 
 
-def _npy(array: NDArray[Any]) -> bytes:
+def npy(array: NDArray[Any]) -> bytes:
+    """The array as a file."""
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
@@ -60,8 +61,8 @@ class Rows:
             packed = io.BytesIO()
             np.savez(packed, **parts)
             for file, content in (
-                ("images.npy", _npy(self.pixels(len(labels), image_size))),
-                ("labels.npy", _npy(labels)),
+                ("images.npy", npy(self.pixels(len(labels), image_size))),
+                ("labels.npy", npy(labels)),
                 ("parts.npz", packed.getvalue()),
             ):
                 get_artifacts().write(f"{row.artifact}/{file}", [content])
@@ -82,7 +83,7 @@ class Rows:
         row.split_sizes = {"train": count, "probe": 0, "val": 0, "test": 0}
         row.stored_as = row.folder_of("attempt")
         images = self.pixels(first + count)[first:]
-        get_artifacts().write(f"{row.artifact}/images.npy", [_npy(images)])
+        get_artifacts().write(f"{row.artifact}/images.npy", [npy(images)])
         if digests:
             self._digest(row, images)
         with writing() as session:
@@ -103,7 +104,7 @@ class Rows:
         if status == "ready":
             row.progress, row.image_size, row.num_samples = 1.0, image_size, POOL_SIZE
             images = self.pixels(first + POOL_SIZE, image_size)[first:]
-            get_artifacts().write(f"{row.artifact}/images.npy", [_npy(images)])
+            get_artifacts().write(f"{row.artifact}/images.npy", [npy(images)])
             if digests:
                 self._digest(row, images)
             for field, value in values.items():
@@ -114,7 +115,7 @@ class Rows:
 
     def _digest(self, row: Registered, images: NDArray[np.uint8]) -> None:
         ordered = SortedDigests.of(digests_of(images))
-        content = _npy(np.stack([ordered.digest, ordered.index.astype(np.uint64)]))
+        content = npy(np.stack([ordered.digest, ordered.index.astype(np.uint64)]))
         row.files = {DIGESTS: asdict(get_artifacts().write(f"{row.artifact}/{DIGESTS}", [content]))}
 
     def job(self, dataset: Dataset | None = None, pool: OodPool | None = None, **values: Any) -> Job:

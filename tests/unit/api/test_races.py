@@ -13,16 +13,18 @@ from sqlalchemy.orm import Session
 
 from api.analyses import service as analyses
 from api.analyses.schemas import NewAnalysis
+from api.datasets import service as datasets
+from api.datasets.schemas import NewDataset
 from api.evaluations import service as evaluations
 from api.evaluations.schemas import NewEvaluation
 from store import leases
 from store.database import reading, writing
 from store.leases import Lease
-from store.models import Checkpoint, Evaluation, Job
-from store.repositories import recording
+from store.models import Checkpoint, Dataset, Evaluation, Job, Registered
+from store.repositories import jobs, recording, registrations
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.locks import start_behind
-from tests.support.problems import pointers
+from tests.support.problems import pointers, problem
 from tests.support.results import Rows
 
 API = "/api/v1"
@@ -94,3 +96,65 @@ def test_two_who_ask_for_the_same_analysis_share_it(
             first = analyses.request(session, lease.id, wanted).id
             second = start_behind(pool, service_engine, ask)
         assert second.result() == first
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "jobs/{job}/cancel", None),
+        ("POST", "jobs/{job}/resume", None),
+        ("PATCH", "jobs/{job}", {"name": "other"}),
+        ("DELETE", "jobs/{job}", None),
+        ("POST", "jobs/{job}/evaluations", {"kind": "knn"}),
+        ("POST", "jobs/{job}/analyses", {"kind": "tail_share"}),
+        ("POST", "evaluations/{evaluation}/cancel", None),
+        ("DELETE", "evaluations/{evaluation}", None),
+    ],
+)
+def test_what_is_asked_of_a_job_that_is_being_deleted_is_not_there(
+    service_engine: Engine, client: TestClient, rows: Rows, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    job = rows.job(status="queued" if path == "jobs/{job}/cancel" else "cancelled")
+    checkpoint = rows.checkpoint(job, 1)
+    of_it = {"job_id": job.id, "checkpoint_id": checkpoint.id, "kind": "knn", "config": {"kind": "knn"}, "epoch": 1}
+    evaluation = Evaluation(id="e", status="queued", **of_it)
+    with writing() as session:
+        session.add(evaluation)
+    address = f"{API}/{path.format(job=job.id, evaluation=evaluation.id)}"
+    with ThreadPoolExecutor(1) as pool:
+        with writing() as session:
+            assert jobs.remove(session, job.id)
+            answer = start_behind(pool, service_engine, lambda: client.request(method, address, json=body))
+        problem(answer.result(), 404)
+
+
+@pytest.mark.parametrize("noun", ["datasets", "ood-pools"])
+def test_data_that_are_being_deleted_cannot_be_deleted_again(
+    service_engine: Engine, client: TestClient, rows: Rows, noun: str
+) -> None:
+    row: Registered = rows.dataset() if noun == "datasets" else rows.pool()
+    with ThreadPoolExecutor(1) as pool:
+        with writing() as session:
+            assert registrations.remove(session, type(row), row.id)
+            answer = start_behind(pool, service_engine, lambda: client.delete(f"{API}/{noun}/{row.id}"))
+        problem(answer.result(), 404)
+
+
+def test_an_upload_stays_of_which_a_registration_is_being_queued(service_engine: Engine, client: TestClient) -> None:
+    upload_id = client.post(f"{API}/uploads?filename=a.zip", content=b"x").json()["id"]
+    source = {"kind": "upload", "upload_id": upload_id}
+    with ThreadPoolExecutor(1) as pool:
+        with writing() as session:
+            datasets.register(session, NewDataset.model_validate({"name": "d", "source": source}))
+            answer = start_behind(pool, service_engine, lambda: client.delete(f"{API}/uploads/{upload_id}"))
+        problem(answer.result(), 409)
+
+
+def test_what_is_read_is_of_one_moment(service_engine: Engine, rows: Rows) -> None:
+    job = rows.job()
+    with reading() as session:
+        found = session.get_one(Job, job.id)
+        with writing() as other:
+            assert jobs.remove(other, job.id)
+            assert registrations.remove(other, Dataset, found.dataset_id)
+        assert registrations.get(session, Dataset, found.dataset_id) is not None

@@ -67,3 +67,32 @@ def test_a_resume_with_a_body_changes_nothing(client: TestClient, rows: Rows) ->
 @pytest.mark.parametrize("path", ["/docs", "/", "/jobs"])
 def test_pages_of_a_browser_take_any_query(client: TestClient, path: str) -> None:
     assert client.get(f"{path}?utm_source=mail").status_code != 422
+
+
+def test_every_call_refuses_a_nul_in_its_address(client: TestClient) -> None:
+    for method, path, _ in OPERATIONS:
+        if names := re.findall(r"\{(\w+)\}", path):
+            answer = client.request(method, re.sub(r"\{\w+\}", "a%00b", path))
+            assert pointers(answer) == [f"{{{name}}}" for name in names], (method, path)
+    assert pointers(client.get(f"{API}/jobs", params={"tag": "a\0b"})) == ["?tag"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where"),
+    [
+        ("jobs", {"dataset_id": "a\0b"}, "/dataset_id"),
+        ("jobs", {"dataset_id": "a", "config": {"a/b\0": 1}}, "/config"),
+        ("datasets", {"name": "d", "source": {"kind": "upload", "upload_id": "\0"}}, "/source/upload_id"),
+        ("datasets", {"name": "d", "source": {"kind": "sample", "name": "digits"}, "label_names": ["a", "\0"]}, "/1"),
+        ("session", {"token": "\0"}, "/token"),
+    ],
+)
+def test_a_nul_in_a_body_is_named(client: TestClient, path: str, body: dict[str, object], where: str) -> None:
+    (pointer,) = pointers(client.post(f"{API}/{path}", json=body))
+    assert pointer.endswith(where)
+
+
+def test_a_text_that_shows_an_escape_holds_no_nul(client: TestClient, rows: Rows) -> None:
+    notes = r"\u0000 is written like this"
+    changed = client.patch(f"{API}/jobs/{rows.job().id}", json={"notes": notes})
+    assert changed.json()["notes"] == notes

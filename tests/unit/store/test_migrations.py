@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from store import leases
 from store.database import build_engine, reading, writing
 from store.migrate import DatabaseIsNewer, alembic_config, check_not_newer, current, head, upgrade
 from store.models import Analysis, Base, Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool, SamplingRound
-from store.repositories import attempts, jobs
+from store.repositories import attempts, jobs, recording, registrations
 from store.statuses import AttemptOutcome
 
 
@@ -263,6 +264,26 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             {"id": "gpu", "started_at": NOW, "heartbeat_at": NOW, "devices": {"cpu_cores": 8, "cuda": ["H200"]}},
         ),
     ],
+    "0013": [
+        (
+            "datasets",
+            {
+                "id": "listed",
+                "name": "digits",
+                "status": "ready",
+                "spec": {"long_tail": {"profile": "indices", "indices": {"count": 2, "sha256": "0"}}},
+                "indices": "7\n0\n",
+                "progress": 1.0,
+            }
+            | LEASED,
+        ),
+        (
+            "curve_buckets",
+            {"job_id": "succeeded", "width": 16, "name": "loss", "bucket": 0, "points": 2}
+            | {"first_step": 1, "last_step": 3, "low_step": 1, "high_step": 3}
+            | {"first": 0.1, "last": 0.3, "low": 0.1, "high": 0.3},
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
@@ -326,8 +347,8 @@ def _assert_work_goes_on(engine: Engine) -> None:
         lease = leases.claim(session, Job, "new", 60)
         assert lease is not None and lease.id == "queued"
         attempts.begin(session, lease.id, "new")
-        assert [row.number for row in attempts.page(session, "queued", 10, None).items] == [1]
-        assert attempts.page(session, "running", 10, None).items == []
+        assert [row.number for row in attempts.page(session, "queued", 10, None).all()[0]] == [1]
+        assert attempts.page(session, "running", 10, None).all() == ([], None)
         session.add(Analysis(job_id="succeeded", checkpoint_id="c", kind="tail_share", config={}, epoch=3))
     with writing(engine) as session:
         jobs.remove(session, "further")  # from 0012 on there is this one, which needs the checkpoint
@@ -398,6 +419,51 @@ def test_settings_that_a_run_did_not_read_are_dropped(empty_engine: Engine) -> N
     assert found == [kept for _, kept in expected]
     for config in found[: len(CONFIGS)]:  # and it may be submitted again
         assert PretrainConfig.resolve(config).model_dump().items() >= config.items()
+
+
+def test_indices_of_a_request_move_beside_its_row(empty_engine: Engine) -> None:
+    indices = [5, 0, 3]
+    spec = {"source": {"kind": "sample"}, "long_tail": {"profile": "indices", "indices": indices}}
+    others = {"cut": {"long_tail": {"profile": "exp", "indices": None}}, "uncut": {"long_tail": None}, "odd": {"a": 1}}
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0012")
+        table = Table("datasets", MetaData(), autoload_with=connection)
+        for row_id, asked in {"listed": spec, **others}.items():
+            row = {"id": row_id, "name": row_id, "status": "registering", "spec": asked, "progress": 0.0}
+            connection.execute(insert(table).values(row | LEASED | {"created_at": NOW}))
+    upgrade(empty_engine)
+    with reading(empty_engine) as session:
+        row = registrations.asked(session, Dataset, "listed")
+        digest = hashlib.sha256(b"5\n0\n3\n").hexdigest()
+        assert row.spec["long_tail"]["indices"] == {"count": 3, "sha256": digest}
+        assert row.request == spec  # which a worker reads
+        for row_id, asked in others.items():
+            assert registrations.asked(session, Dataset, row_id).request == asked
+    with empty_engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0012")
+        table = Table("datasets", MetaData(), autoload_with=connection)
+        assert connection.scalar(select(table.c.spec).where(table.c.id == "listed")) == spec
+
+
+def test_curves_get_a_thinned_copy_as_if_they_were_recorded_now(empty_engine: Engine) -> None:
+    points = [(name, step, float((step * 7919) % 101)) for name in ("a", "b") for step in range(1, 2000, 3)]
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0012")
+        fill(connection, "0012")
+        table = Table("metrics", MetaData(), autoload_with=connection)
+        rows = [{"job_id": "queued", "name": name, "step": step, "value": value} for name, step, value in points]
+        connection.execute(insert(table), rows)
+    upgrade(empty_engine)
+    with writing(empty_engine) as session:
+        recording.add_metrics(session, "running", points)
+    with empty_engine.connect() as connection:
+        buckets = Table("curve_buckets", MetaData(), autoload_with=connection)
+        columns = [column for column in buckets.c if column.key != "job_id"]
+        ordered = select(*columns).order_by(buckets.c.name, buckets.c.width, buckets.c.bucket)
+        of_jobs = [
+            connection.execute(ordered.where(buckets.c.job_id == job_id)).all() for job_id in ("queued", "running")
+        ]
+    assert of_jobs[0] == of_jobs[1] != []
 
 
 def test_a_job_shows_the_few_accuracy_of_the_evaluation_that_it_shows(empty_engine: Engine) -> None:

@@ -3,10 +3,12 @@ engines."""
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import datetime as dt
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from store.database import reading, writing
+from store.database import build_engine, reading, writing
 from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Metric, OodPool, SamplingRound, new_id
 from store.repositories import events, jobs, metrics, recording, registrations, rounds
 from store.repositories.json_lists import json_list_has
@@ -26,22 +29,40 @@ from tests.support.rows import add_dataset, add_job
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, dt.UTC)
 
 
+@pytest.fixture(scope="module")
+def cursors(sqlite_template: Path) -> Iterator[Session]:
+    """A session that knows the key of cursors."""
+    engine = build_engine(f"sqlite:///{sqlite_template}")
+    with reading(engine) as session:
+        yield session
+    engine.dispose()
+
+
 @settings(deadline=None, derandomize=True)
 @given(st.text(max_size=50))
-def test_any_text_is_a_cursor_or_refused(text: str) -> None:
-    with contextlib.suppress(BadCursor):
-        assert isinstance(decode_cursor(text, str, int)[1], int)
+def test_any_text_that_was_not_made_here_is_no_cursor(cursors: Session, text: str) -> None:
+    with pytest.raises(BadCursor):
+        decode_cursor(cursors, text, str, int)
 
 
 @settings(deadline=None, derandomize=True)
 @given(st.text(max_size=20), st.integers(-(2**31), 2**31 - 1), st.floats(allow_nan=False))
-def test_cursors_keep_their_values(text: str, number: int, share: float) -> None:
-    cursor = encode_cursor(text, number, share)
-    assert decode_cursor(cursor, str, int, float) == [text, number, share]
+def test_cursors_keep_their_values(cursors: Session, text: str, number: int, share: float) -> None:
+    cursor = encode_cursor(cursors, text, number, share)
+    assert decode_cursor(cursors, cursor, str, int, float) == [text, number, share]
     with pytest.raises(BadCursor):
-        decode_cursor(cursor, str, str, float)
+        decode_cursor(cursors, cursor, str, str, float)
     with pytest.raises(BadCursor):
-        decode_cursor(cursor, str, int)
+        decode_cursor(cursors, cursor, str, int)
+
+
+def test_a_cursor_that_was_changed_is_refused(cursors: Session) -> None:
+    signed = base64.urlsafe_b64decode(encode_cursor(cursors, "-created_at", 1) + "==")
+    for position in range(len(signed)):
+        changed = bytearray(signed)
+        changed[position] ^= 1
+        with pytest.raises(BadCursor):
+            decode_cursor(cursors, base64.urlsafe_b64encode(changed).decode(), str, int)
 
 
 def dataset(name: str = "d") -> Dataset:
@@ -70,9 +91,8 @@ def test_rows_of_the_same_instant_are_paged_once_each(engine: Engine) -> None:
     cursor = None
     with reading(engine) as session:
         while True:
-            page = keyset_page(session, select(Dataset), Dataset, "-created_at", 5, cursor)
-            seen += [row.id for row in page.items]
-            cursor = page.next_cursor
+            rows, cursor = keyset_page(session, select(Dataset), Dataset, "-created_at", 5, cursor).all()
+            seen += [row.id for row in rows]
             if cursor is None:
                 break
         assert seen == list(session.scalars(select(Dataset.id).order_by(Dataset.id.desc())))
@@ -110,19 +130,18 @@ def test_one_key_makes_one_job_under_concurrency(engine: Engine) -> None:
         assert jobs.counts_by_status(session) == {"queued": 1}
 
 
-def test_a_cursor_of_a_status_that_there_is_not_is_refused(engine: Engine) -> None:
+def test_a_cursor_belongs_to_one_list_and_order(engine: Engine) -> None:
     data = dataset()
     with writing(engine) as session:
         session.add(data)
         session.flush()
-        session.add(job(data))
+        session.add_all([job(data), job(data), dataset()])
     with reading(engine) as session:
-        assert (
-            len(keyset_page(session, select(Job), Job, "status", 5, encode_cursor("status", "failed", "")).items) == 1
-        )
-        for status in ("resting", "", "QUEUED"):
+        _, cursor = keyset_page(session, select(Job), Job, "-created_at", 1, None).all()
+        assert len(keyset_page(session, select(Job), Job, "-created_at", 5, cursor).all()[0]) == 1
+        for model, order in ((Job, "created_at"), (Job, "status"), (Dataset, "-created_at")):
             with pytest.raises(BadCursor):
-                keyset_page(session, select(Job), Job, "status", 5, encode_cursor("status", status, "x"))
+                keyset_page(session, select(model), model, order, 5, cursor)
 
 
 def test_a_data_set_is_deleted_or_used_but_not_both(engine: Engine) -> None:
@@ -229,16 +248,16 @@ def test_arrays_come_back_as_they_were_packed(engine: Engine) -> None:
         np.testing.assert_array_equal(scores.similarity, similarity)
         np.testing.assert_array_equal(scores.selected, selected)
         for index in (0, 1, 157, 299):
-            first, second = rounds.sample_history(session, row.id, index)
+            first, second = rounds.sample_history(session, row.id, index, last=9)
             assert (first.tailness, first.similarity) == (float(tailness[index]), float(similarity[index]))
             assert (first.cluster, first.selected) == (int(cluster[index]), bool(selected[index]))
             assert second.selected != first.selected
-        assert rounds.sample_history(session, row.id, 300) == []
-        numbers, picked = rounds.selections(session, row.id, np.array([5, 250]))
-        assert numbers == [1, 2]
-        np.testing.assert_array_equal(picked, [selected[[5, 250]], ~selected[[5, 250]]])
-        numbers, picked = rounds.selections(session, "nothing", np.array([5, 250]))
-        assert (numbers, picked.shape) == ([], (0, 2))
+        assert rounds.sample_history(session, row.id, 300, last=9) == []
+        assert [seen.round for seen in rounds.sample_history(session, row.id, 5, last=1)] == [2]
+        picks = rounds.picks(session, row.id)
+        np.testing.assert_array_equal(picks.index, np.arange(300))  # each is picked by one of the two
+        np.testing.assert_array_equal(picks.round == 1, selected)
+        assert len(rounds.picks(session, "nothing").index) == 0
 
 
 def test_a_curve_of_very_many_steps_is_thinned_on_both_engines(engine: Engine) -> None:
