@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from store import logs
 from store.database import get_engine, reading
 from store.migrate import DatabaseIsNewer, check_not_newer
+from store.home import make_home
 from store.repositories import tokens
 from store.settings import get_settings
 
@@ -25,6 +26,7 @@ def main() -> None:
     """
     settings = get_settings()
     logs.set_up()
+    make_home(settings.home)
     try:
         check_not_newer(get_engine())
     except DatabaseIsNewer as error:

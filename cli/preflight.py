@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import Refused
 from store.database import get_engine, reading
+from store.home import make_home
 from store.migrate import DatabaseIsNewer, upgrade
 from store.repositories import tokens
 from store.settings import Settings
@@ -43,7 +44,7 @@ def sole_user(home: Path) -> Iterator[None]:
         Refused: when another process has locked it, or it cannot be made.
     """
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_home(home)
         file = (home / "up.lock").open("a+")
     except OSError as error:
         raise Refused(

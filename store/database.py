@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import Session, sessionmaker
 
+from store.home import make_home
 from store.settings import get_settings
 
 # Starlette runs plain endpoints in 40 threads. With as many connections, none waits for another's.
@@ -50,7 +51,7 @@ def build_engine(url: str | URL) -> Engine:
         patience = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
         return engine_of(pool_pre_ping=True, connect_args=patience)
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        make_home(Path(parsed.database).parent)
     engine = engine_of()
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
