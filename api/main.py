@@ -20,6 +20,7 @@ from api.datasets import routes as datasets
 from api.evaluations import routes as evaluations
 from api.health import routes as health
 from api.http import errors, frontend, openapi
+from api.health.readiness import Readiness
 from api.http.body_limit import BodyLimit
 from api.http.docs import routes as docs
 from api.http.frontend import PageRules
@@ -37,6 +38,7 @@ from api.uploads import routes as uploads
 from api.workers import routes as workers
 from store.settings import get_settings
 
+from store.database import get_engine, limit_waits
 _NOUNS = (
     *(uploads, datasets, ood_pools, jobs, attempts, evaluations, analyses, checkpoints),
     *(rounds, tailness, compare, workers, kinds),
@@ -47,12 +49,16 @@ _NOUNS = (
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventFeed()
     app.state.wrong_tokens = WrongTokens()
+    settings = get_settings()
+    limit_waits(get_engine(), settings.lock_timeout_seconds, settings.statement_timeout_seconds)
+    app.state.readiness = Readiness()
     app.state.open_until = 0.0
     yield
     await app.state.feed.close()
 
 
 def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
+    app.state.readiness.close()
     """The application. It makes no connections before the first request."""
     app = FastAPI(
         title="COLT Studio",

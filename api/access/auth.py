@@ -11,15 +11,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.access.wrong_tokens import WrongTokens
-from api.http.errors import Forbidden, TooManyRequests, Unauthorized, problems
-from api.http.threads import OneThread
+from api.http.errors import Busy, Forbidden, TooManyRequests, Unauthorized, problems
+from api.http.threads import OneThread, in_thread
 from store.database import reading
 from store.models import ApiToken
 from store.repositories import tokens
@@ -53,10 +52,10 @@ async def is_allowed(request: Request) -> bool:
     While the database does not answer, the request stays allowed.
     """
     try:
-        await run_in_threadpool(_check, request, await bearer(request))
+        await in_thread(_check, request, await bearer(request))
     except (Unauthorized, TooManyRequests, Forbidden):
         return False
-    except SQLAlchemyError:
+    except (SQLAlchemyError, Busy):
         pass
     return True
 
@@ -73,7 +72,7 @@ async def authorize(request: Request) -> None:
     credentials = await bearer(request)
     if credentials is None and request.method in _READING and time.monotonic() < request.app.state.open_until:
         return
-    await run_in_threadpool(_check, request, credentials)
+    await in_thread(_check, request, credentials)
 
 
 def _check(request: Request, credentials: HTTPAuthorizationCredentials | None) -> None:
@@ -109,7 +108,7 @@ def _find(session: Session, request: Request, token: str) -> ApiToken:
     return found
 
 
-router = APIRouter(prefix="/session", tags=["session"])
+router = APIRouter(prefix="/session", tags=["session"], route_class=OneThread)
 
 
 class NewSession(BaseModel):

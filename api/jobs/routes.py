@@ -14,6 +14,7 @@ from api.http.after_commit import delete_later, ring_later
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM
+from api.http.threads import in_thread
 from api.jobs import service
 from api.jobs.schemas import Curve, JobChanges, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
@@ -116,10 +117,13 @@ def resume_job(job_id: str, background: BackgroundTasks, response: Response) -> 
     return _accepted(job, response)
 
 
-def _existing(job_id: str) -> str:
+async def _existing(job_id: str) -> str:
     # Looked up before the stream begins, so that the stream holds no database session.
-    with reading() as session:
-        return service.find(session, job_id).id
+    def look_up() -> str:
+        with reading() as session:
+            return service.find(session, job_id).id
+
+    return await in_thread(look_up)
 
 
 @router.get(
