@@ -10,6 +10,7 @@ from contextlib import suppress
 import uvicorn
 from sqlalchemy.exc import DBAPIError
 
+from api.http.connections import LimitedProtocol
 from store import logs
 from store.database import get_engine, reading
 from store.migrate import DatabaseIsNewer, check_not_newer
@@ -47,6 +48,8 @@ def main() -> None:
         "api.main:app",
         host=settings.host,
         port=settings.port,
+        http=LimitedProtocol,
+        proxy_headers=False,  # COLT_TRUSTED_PROXIES instead: uvicorn believes any program on this machine
         timeout_graceful_shutdown=3,
         # Clients and proxies keep an idle connection for less (httpx: 5 s, nginx: 60 s). If we
         # closed it first, a request on its way would be lost.

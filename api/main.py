@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.access import auth
 from api.access.auth import bearer
@@ -93,6 +94,8 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     app.add_middleware(Requests)
     return app
 
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
 
 def _version() -> str:
     try:
