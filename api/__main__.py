@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from api.http.connections import LimitedProtocol
 from store import logs
 from store.database import get_engine, reading
-from store.migrate import DatabaseIsNewer, check_not_newer
 from store.home import make_home
+from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import tokens
 from store.settings import get_settings
 
@@ -26,8 +26,8 @@ def main() -> None:
     machines can reach the service.
     """
     settings = get_settings()
-    logs.set_up()
     make_home(settings.home)
+    logs.set_up()
     try:
         check_not_newer(get_engine())
     except DatabaseIsNewer as error:
@@ -36,8 +36,8 @@ def main() -> None:
         logging.getLogger("api").warning("the database does not answer yet; requests fail until it does")
     if not settings.only_here:
         with reading() as session:
-            guarded = tokens.any_exist(session)
-        if not guarded:
+            closed = tokens.is_closed(session)
+        if not closed:
             sys.exit(
                 "Refusing to start without a token: COLT_HOST or COLT_ALLOWED_HOSTS lets other machines reach this "
                 "service. Create a token with `colt token create NAME`, or leave both unset."

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter, Depends, FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api.access import auth
+from api.access import sessions
 from api.access.auth import bearer
 from api.access.wrong_tokens import WrongTokens
 from api.analyses import routes as analyses
@@ -76,7 +76,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     for noun in _NOUNS:
         api.include_router(noun.router)
     app.include_router(api)
-    app.include_router(auth.router, prefix="/api/v1")
+    app.include_router(sessions.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(docs.router)
     frontend.install(app, dashboard)

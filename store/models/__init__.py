@@ -5,12 +5,13 @@ from store.models.data import Dataset, OodPool, Registered, Upload
 from store.models.jobs import Analysis, Checkpoint, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
 from store.models.queued import CheckpointWork, Queued
-from store.models.service import ApiToken, Worker
+from store.models.service import ApiSession, ApiToken, Worker
 from store.models.tailness import MOST_IMAGES, SamplingRound, TailnessEpoch
 
 __all__ = [
     "MOST_IMAGES",
     "Analysis",
+    "ApiSession",
     "ApiToken",
     "Base",
     "Checkpoint",
