@@ -20,8 +20,8 @@ from api.compare import routes as compare
 from api.datasets import routes as datasets
 from api.evaluations import routes as evaluations
 from api.health import routes as health
-from api.http import errors, frontend, openapi
 from api.health.readiness import Readiness
+from api.http import errors, frontend, openapi
 from api.http.body_limit import BodyLimit
 from api.http.docs import routes as docs
 from api.http.frontend import PageRules
@@ -36,10 +36,11 @@ from api.ood_pools import routes as ood_pools
 from api.rounds import routes as rounds
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
+from api.uploads.places import Places
 from api.workers import routes as workers
+from store.database import get_engine, limit_waits
 from store.settings import get_settings
 
-from store.database import get_engine, limit_waits
 _NOUNS = (
     *(uploads, datasets, ood_pools, jobs, attempts, evaluations, analyses, checkpoints),
     *(rounds, tailness, compare, workers, kinds),
@@ -48,18 +49,19 @@ _NOUNS = (
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.feed = EventFeed()
-    app.state.wrong_tokens = WrongTokens()
     settings = get_settings()
     limit_waits(get_engine(), settings.lock_timeout_seconds, settings.statement_timeout_seconds)
     app.state.readiness = Readiness()
+    app.state.feed = EventFeed()
+    app.state.wrong_tokens = WrongTokens()
+    app.state.upload_places = Places()
     app.state.open_until = 0.0
     yield
     await app.state.feed.close()
+    app.state.readiness.close()
 
 
 def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
-    app.state.readiness.close()
     """The application. It makes no connections before the first request."""
     app = FastAPI(
         title="COLT Studio",
@@ -92,10 +94,10 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     )
     app.add_middleware(CloseUnread)
     app.add_middleware(Requests)
-    return app
-
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    return app
+
 
 def _version() -> str:
     try:

@@ -141,7 +141,7 @@ def _called(model: type[Registered]) -> str:
 
 
 def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> None:
-    upload = uploads.get(session, upload_id)
+    upload = uploads.use(session, upload_id)
     if upload is None:
         raise Unprocessable((where, "there is no such upload; send the file to POST /uploads, which returns its id"))
     if not upload.filename.lower().endswith(endings):

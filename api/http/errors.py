@@ -94,6 +94,10 @@ class NotFound(ApiError):
     status = 404
 
 
+class TooSlow(ApiError):
+    status = 408
+
+
 class Conflict(ApiError):
     status = 409
 
@@ -118,6 +122,10 @@ class Busy(ApiError):
 
     def __init__(self, detail: str, wait_seconds: int) -> None:
         super().__init__(detail, {"Retry-After": str(wait_seconds)})
+
+
+class NoRoom(ApiError):
+    status = 507
 
 
 class RangeNotSatisfiable(ApiError):
