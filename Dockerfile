@@ -33,7 +33,7 @@ FROM python:3.11-slim AS runtime
 # OpenMP, which torch and faiss compute with.
 RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 colt \
-    && install --directory --owner=colt --group=colt /data /artifacts
+    && install --directory --owner=colt --group=colt --mode=0700 /data /artifacts
 COPY --from=packages /opt/colt /opt/colt
 ENV PATH=/opt/colt/bin:$PATH PYTHONUNBUFFERED=1 COLT_HOME=/data COLT_HOST=0.0.0.0
 USER colt

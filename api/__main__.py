@@ -10,8 +10,10 @@ from contextlib import suppress
 import uvicorn
 from sqlalchemy.exc import DBAPIError
 
+from api.http.connections import LimitedProtocol
 from store import logs
 from store.database import get_engine, reading
+from store.home import make_home
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import tokens
 from store.settings import get_settings
@@ -24,6 +26,7 @@ def main() -> None:
     machines can reach the service.
     """
     settings = get_settings()
+    make_home(settings.home)
     logs.set_up()
     try:
         check_not_newer(get_engine())
@@ -33,8 +36,8 @@ def main() -> None:
         logging.getLogger("api").warning("the database does not answer yet; requests fail until it does")
     if not settings.only_here:
         with reading() as session:
-            guarded = tokens.any_exist(session)
-        if not guarded:
+            closed = tokens.is_closed(session)
+        if not closed:
             sys.exit(
                 "Refusing to start without a token: COLT_HOST or COLT_ALLOWED_HOSTS lets other machines reach this "
                 "service. Create a token with `colt token create NAME`, or leave both unset."
@@ -45,6 +48,8 @@ def main() -> None:
         "api.main:app",
         host=settings.host,
         port=settings.port,
+        http=LimitedProtocol,
+        proxy_headers=False,  # COLT_TRUSTED_PROXIES instead: uvicorn believes any program on this machine
         timeout_graceful_shutdown=3,
         # Clients and proxies keep an idle connection for less (httpx: 5 s, nginx: 60 s). If we
         # closed it first, a request on its way would be lost.

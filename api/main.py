@@ -8,8 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api.access import auth
+from api.access import sessions
 from api.access.auth import bearer
 from api.access.wrong_tokens import WrongTokens
 from api.analyses import routes as analyses
@@ -19,6 +20,7 @@ from api.compare import routes as compare
 from api.datasets import routes as datasets
 from api.evaluations import routes as evaluations
 from api.health import routes as health
+from api.health.readiness import Readiness
 from api.http import errors, frontend, openapi
 from api.http.body_limit import BodyLimit
 from api.http.docs import routes as docs
@@ -34,7 +36,9 @@ from api.ood_pools import routes as ood_pools
 from api.rounds import routes as rounds
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
+from api.uploads.places import Places
 from api.workers import routes as workers
+from store.database import get_engine, limit_waits
 from store.settings import get_settings
 
 _NOUNS = (
@@ -45,11 +49,16 @@ _NOUNS = (
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = get_settings()
+    limit_waits(get_engine(), settings.lock_timeout_seconds, settings.statement_timeout_seconds)
+    app.state.readiness = Readiness()
     app.state.feed = EventFeed()
     app.state.wrong_tokens = WrongTokens()
+    app.state.upload_places = Places()
     app.state.open_until = 0.0
     yield
     await app.state.feed.close()
+    app.state.readiness.close()
 
 
 def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
@@ -69,7 +78,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     for noun in _NOUNS:
         api.include_router(noun.router)
     app.include_router(api)
-    app.include_router(auth.router, prefix="/api/v1")
+    app.include_router(sessions.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(docs.router)
     frontend.install(app, dashboard)
@@ -85,6 +94,8 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     )
     app.add_middleware(CloseUnread)
     app.add_middleware(Requests)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app
 
 

@@ -12,22 +12,20 @@ from api.http.errors import Conflict, NotFound, Problem, Unprocessable
 from colt_core.data.layouts.kinds import dataset_endings, layouts, pool_endings
 from colt_core.data.lists import LIST_ENDINGS
 from colt_core.data.spec import DatasetSource, DatasetSpec, PathSource, PoolSource, PoolSpec, UploadSource
+from colt_core.printed import UNPRINTED
 from store.models import Dataset, Registered
 from store.repositories import registrations, uploads
 from store.repositories.registrations import R
 from store.settings import get_settings
 from store.statuses import RegistrationStatus, WorkStatus
 
-# Control characters, and those that break a line or change the direction of text. A name must look
-# like what it is.
-_UNPRINTED = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-PRINTED = f"[^{_UNPRINTED}]"
+PRINTED = f"[^{UNPRINTED}]"
 Name = Annotated[
     str,
     Field(
         min_length=1,
         max_length=100,
-        pattern=rf"^{PRINTED}*[^\s{_UNPRINTED}]{PRINTED}*$",
+        pattern=rf"^{PRINTED}*[^\s{UNPRINTED}]{PRINTED}*$",
         examples=["cifar10-lt"],
     ),
 ]
@@ -149,7 +147,7 @@ def _called(model: type[Registered]) -> str:
 
 
 def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> None:
-    upload = uploads.hold(session, upload_id)
+    upload = uploads.use(session, upload_id)
     if upload is None:
         raise Unprocessable((where, "there is no such upload; send the file to POST /uploads, which returns its id"))
     if not upload.filename.lower().endswith(endings):

@@ -49,7 +49,7 @@ def backup(target: Path) -> int:
         raise Refused(f"{target} exists already; name a folder that does not exist yet.")
     partial = target.with_name(f"{target.name}.partial")
     try:
-        partial.mkdir(parents=True)
+        partial.mkdir(mode=0o700, parents=True)  # as the data folder
     except OSError as error:  # an existing one belongs to another backup, which may be running
         raise Refused(f"cannot begin the backup in {partial}: {error.strerror}") from error
     try:

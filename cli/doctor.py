@@ -11,6 +11,7 @@ from store.artifacts import ArtifactsUnavailable, get_artifacts
 from store.doctor.damage import examine_files
 from store.doctor.database import examine_database
 from store.doctor.finding import Finding
+from store.doctor.home import examine_home
 from store.doctor.orphans import examine_orphans
 from store.migrate import DatabaseIsNewer
 from store.settings import get_settings
@@ -51,6 +52,7 @@ def doctor(*, fix: bool) -> int:
 
 
 def _findings() -> Iterator[Finding]:
+    yield from examine_home(get_settings().home)
     yield from examine_database()
     artifacts = get_artifacts()
     try:

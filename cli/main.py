@@ -77,6 +77,12 @@ def _token_revoke(args: argparse.Namespace) -> int:
     return revoke(args.id)
 
 
+def _token_open(args: argparse.Namespace) -> int:
+    from cli.tokens import open_again
+
+    return open_again(confirmed=args.yes)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="colt",
@@ -104,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--epochs", type=int, help="epochs of each job, for a shorter demo (default: from the preset)")
     demo.set_defaults(run=_demo)
 
-    token = commands.add_parser("token", help="make, list or revoke tokens for clients of the API")
+    token = commands.add_parser("token", help="make, list or revoke tokens of clients, or go without")
     actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="make a token and show it once")
     create.add_argument("name", help="its owner or purpose")
@@ -116,6 +122,9 @@ def build_parser() -> argparse.ArgumentParser:
     revoke = actions.add_parser("revoke", help="revoke a token")
     revoke.add_argument("id", help="as `colt token list` shows it")
     revoke.set_defaults(run=_token_revoke)
+    opened = actions.add_parser("open", help="after the last token was revoked, let everybody on this machine in")
+    opened.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    opened.set_defaults(run=_token_open)
     return parser
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.errors import Refused
 from store.database import get_engine, reading
+from store.home import make_home
 from store.migrate import DatabaseIsNewer, upgrade
 from store.repositories import tokens
 from store.settings import Settings
@@ -43,7 +44,7 @@ def sole_user(home: Path) -> Iterator[None]:
         Refused: when another process has locked it, or it cannot be made.
     """
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_home(home)
         file = (home / "up.lock").open("a+")
     except OSError as error:
         raise Refused(
@@ -89,13 +90,13 @@ def check_access(settings: Settings) -> None:
     The API checks this too. Checking first saves the user three failed starts and a log.
 
     Raises:
-        Refused: when other machines could reach the API and no token exists.
+        Refused: when other machines could reach the API, and clients need no token.
     """
     if settings.only_here:
         return
     with reading() as session:
-        guarded = tokens.any_exist(session)
-    if not guarded:
+        closed = tokens.is_closed(session)
+    if not closed:
         raise Refused(
             "COLT_HOST or COLT_ALLOWED_HOSTS lets other machines reach this service, and no token exists. "
             "Make one with `colt token create NAME`, or leave both unset."

@@ -1,7 +1,8 @@
-"""`colt token create`, `list` and `revoke`."""
+"""`colt token create`, `list`, `revoke` and `open`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,9 +10,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from cli.errors import Refused
+from colt_core.printed import UNPRINTED
 from store.database import get_engine, writing
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import tokens
+
+LONGEST_NAME = 100
+OPEN = "There is no token. On this machine everybody may use the service; nobody can from another one."
+CLOSED = (
+    "There is no token, and the service stays closed: nobody can use it. Make a token with `colt token create NAME`, "
+    "or let everybody on this machine in with `colt token open`."
+)
 
 
 @contextmanager
@@ -39,8 +48,10 @@ def create(name: str, scopes: list[str]) -> int:
     """Make a token and print it. Only its hash is stored.
 
     Raises:
-        Refused: when the database cannot be used.
+        Refused: when the name cannot be shown in a list, or the database cannot be used.
     """
+    if not name.strip() or len(name) > LONGEST_NAME or re.search(f"[{UNPRINTED}]", name):
+        raise Refused(f"choose a name of 1 to {LONGEST_NAME} characters that can be seen.")
     with _database() as session:
         token = tokens.create_token(session, name, scopes)
     print(token)
@@ -54,11 +65,11 @@ def show() -> int:
         Refused: when the database cannot be used.
     """
     with _database() as session:
-        rows = tokens.every(session)
+        rows, closed = tokens.every(session), tokens.is_closed(session)
     for row in rows:
         print(f"{row.id}  {row.created_at:%Y-%m-%d %H:%M}  {' '.join(row.scopes):<10}  {row.name}")
     if not rows:
-        print("There is no token.")
+        print(CLOSED if closed else OPEN)
     return 0
 
 
@@ -69,8 +80,36 @@ def revoke(token_id: str) -> int:
         Refused: when no token has this id, or the database cannot be used.
     """
     with _database() as session:
-        found = tokens.revoke(session, token_id)
+        found, left = tokens.revoke(session, token_id), tokens.every(session)
     if not found:
         raise Refused(f"there is no token with the id {token_id}; `colt token list` shows them.")
-    print("Revoked.")
+    print("Revoked, and signed out everywhere.")
+    if not left:
+        print(CLOSED)
+    return 0
+
+
+def open_again(*, confirmed: bool) -> int:
+    """Let everybody on this machine use the service without a token, as before the first one.
+
+    Args:
+        confirmed: do not ask.
+
+    Raises:
+        Refused: when there are tokens, nobody confirms, or the database cannot be used.
+    """
+    if not confirmed:
+        print("Every program and every user of this machine will read, change and delete everything without a token.")
+        try:
+            answer = input("Type `open` to confirm: ")
+        except EOFError:
+            answer = ""
+        if answer.strip() != "open":
+            raise Refused("nothing was changed. Type `open` to confirm, or use --yes.")
+    with _database() as session:
+        try:
+            tokens.open_again(session)
+        except tokens.StillGuarded as error:
+            raise Refused("there are tokens; revoke them first (`colt token list` shows them).") from error
+    print(OPEN)
     return 0

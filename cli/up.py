@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from subprocess import SubprocessError
 
@@ -11,6 +12,7 @@ import httpx
 from cli.address import service_url
 from cli.children import Child
 from cli.preflight import check_access, check_port, migrate, sole_user
+from cli.python_version import outdated
 from store.settings import Settings, get_settings
 
 TICK = 0.1
@@ -44,6 +46,8 @@ def up() -> int:
         check_port(settings)
         migrate()
         check_access(settings)
+        if (warning := outdated(*sys.version_info[:3])) is not None:
+            print(warning, flush=True)
         logs = settings.home / "logs"
         logs.mkdir(exist_ok=True)
         stopping = _Stopping()

@@ -14,9 +14,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import Session, sessionmaker
 
+from store.home import make_home
 from store.settings import get_settings
 
-# Starlette runs plain endpoints in 40 threads. With as many connections, none waits for another's.
+# The API runs so many queries at once (api/http/threads.py).
 POOL_SIZE = 40
 # Options of libpq; the URL may override them. Without them a connection waits for minutes for a
 # server whose machine is gone.
@@ -27,6 +28,7 @@ PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,  # milliseconds
 }
+_TOO_LONG = {"55P03", "57014"}  # Postgres: lock_not_available, query_canceled
 
 
 def build_engine(url: str | URL) -> Engine:
@@ -50,7 +52,7 @@ def build_engine(url: str | URL) -> Engine:
         patience = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
         return engine_of(pool_pre_ping=True, connect_args=patience)
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        make_home(Path(parsed.database).parent)
     engine = engine_of()
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -70,6 +72,38 @@ def _begin_sqlite(connection: Connection) -> None:
     # upgraded later.
     readonly = connection.get_execution_options().get("colt_readonly", False)
     connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def limit_waits(engine: Engine, lock_seconds: float, statement_seconds: float) -> None:
+    """Let no statement of this engine wait for a lock, or run, for longer than this.
+
+    For a process that has to answer soon. Without limits, one locked table holds all threads that
+    ask for it. A statement that waits too long is an `OperationalError`. SQLite has one lock, and
+    no limit on running.
+    """
+
+    def limit(connection: Any, _record: Any) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.execute(f"PRAGMA busy_timeout={_milliseconds(lock_seconds)}")
+            return
+        connection.execute(f"SET lock_timeout = {_milliseconds(lock_seconds)}")
+        connection.execute(f"SET statement_timeout = {_milliseconds(statement_seconds)}")
+        connection.commit()  # a rollback would undo them
+
+    event.listen(engine, "connect", limit)
+    engine.dispose()  # connections of before have no limits
+
+
+def waited_too_long(error: BaseException) -> bool:
+    """Whether a lock was not free in time, or a statement took too long."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, sqlite3.OperationalError):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return getattr(cause, "sqlstate", None) in _TOO_LONG
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # to Postgres, 0 means without limit
 
 
 def on_database_error(listener: Callable[[BaseException], None]) -> Callable[[BaseException], None]:
@@ -123,7 +157,7 @@ def writing(engine: Engine | None = None) -> Iterator[Session]:
     """
     with sessionmaker(engine or get_engine(), expire_on_commit=False).begin() as session:
         if session.get_bind().dialect.name == "postgresql":
-            milliseconds = max(1, round(get_settings().lease_seconds * 1000))
+            milliseconds = _milliseconds(get_settings().lease_seconds)
             session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
         yield session
 

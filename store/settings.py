@@ -43,9 +43,39 @@ class Settings(BaseSettings):
         "INFO", description="DEBUG also logs read requests."
     )
 
+    session_seconds: float = Field(43_200, gt=0, description="How long a sign-in to the dashboard lasts.")
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, comma-separated.",
+    )
+    header_seconds: float = Field(20, gt=0, description="How long the headers of a request may take to arrive.")
+    max_connections: int = Field(800, ge=1, description="Most connections to the API at once.")
+    max_connections_per_address: int = Field(
+        200, ge=1, description="Most of them from one address, unless it is a trusted proxy."
+    )
+    idempotency_seconds: float = Field(86_400, gt=0, description="How long an Idempotency-Key is remembered.")
+
     max_upload_bytes: int = Field(20 * 2**30, ge=1)
+    upload_quota_bytes: int = Field(200 * 2**30, ge=1, description="Most bytes of all stored uploads together.")
+    upload_expire_seconds: float = Field(
+        7 * 86_400, gt=0, description="Age at which an upload is removed that no registration has used since."
+    )
+    upload_least_rate: float = Field(
+        8192, ge=0, description="Bytes per second below which an upload is given up; 0 allows any rate."
+    )
+    upload_grace_seconds: float = Field(
+        30, gt=0, description="Time before the rate of an upload counts, and over which it is averaged."
+    )
+    uploads_per_client: int = Field(3, ge=1, description="Most uploads at once with one token, or from one address.")
     max_images: int = Field(5_000_000, ge=1, description="Most images in one data set or pool.")
     torch_threads: int = Field(0, ge=0, description="Threads of a training process; 0 leaves it to torch.")
+
+    lock_timeout_seconds: float = Field(
+        5, gt=0, description="How long a request waits for a lock in the database before the answer is 503."
+    )
+    statement_timeout_seconds: float = Field(
+        15, gt=0, description="How long one query of a request may run on Postgres before the answer is 503."
+    )
 
     lease_seconds: float = Field(30, gt=0, description="A worker that is silent for this long loses its work.")
     poll_seconds: float = Field(1, gt=0, description="How often a supervisor checks for a cancel request.")
@@ -85,7 +115,14 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: object) -> object:
         return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _check_networks(cls, value: list[str]) -> list[str]:
+        for part in value:
+            ipaddress.ip_network(part)  # its error names the value
+        return value
+
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -1,7 +1,8 @@
 """Looks for known vulnerabilities of the installed packages, Python's and npm's (`make audit`).
 
 It exits with 1 when it finds one. Where the index answers no advisories, nothing is audited.
-Then it says so and exits with 0.
+Then it says so and exits with 0. It names each package that was skipped, such as a build of torch
+that the index does not know.
 """
 
 from __future__ import annotations
@@ -36,12 +37,20 @@ def audit_python() -> list[str] | None:
         probe.flush()
         if not any(package.get("vulns") for package in pip_audit("-r", probe.name, "--no-deps", "--disable-pip")):
             return None
+    packages = pip_audit("--skip-editable")
+    print("\n".join(skipped(packages)))
     return [
         f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in "
         f"{', '.join(vulnerability['fix_versions']) or 'no version yet'}"
-        for package in pip_audit("--skip-editable")
+        for package in packages
         for vulnerability in package.get("vulns", [])
     ]
+
+
+def skipped(packages: list[dict[str, Any]]) -> list[str]:
+    """A line for each package of pip-audit's report that it did not look up."""
+    reasons = {package["name"]: package["skip_reason"] for package in packages if "skip_reason" in package}
+    return [f"NOT AUDITED: {name}: {reason}" for name, reason in sorted(reasons.items())]
 
 
 def pip_audit(*arguments: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from store.bells import Bell
 from store.database import get_engine, writing
+from store.home import make_home
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import workers
 from store.settings import get_settings
@@ -25,6 +26,7 @@ def main() -> int:
     Returns:
         0 after SIGTERM. Celery answers 1 after Ctrl-C and after an unrecoverable error.
     """
+    make_home(get_settings().home)
     folder = get_folder()
     worker_id = folder.worker_id
     set_up_logging()

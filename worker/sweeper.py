@@ -1,7 +1,9 @@
-"""Removes files that killed processes left in the artifact store and in this data folder."""
+"""Removes files that killed processes left in the artifact store and in this data folder, and what
+has expired."""
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
 from collections.abc import Iterator
@@ -10,8 +12,11 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from store.artifacts import ArtifactStore, get_artifacts
+from store.database import reading, writing
+from store.models import utc_now
 from store.orphans import find_orphans
-from store.settings import get_settings
+from store.repositories import jobs, sessions, uploads
+from store.settings import Settings, get_settings
 from worker.folder import WorkerFolder
 
 LONGEST_PAUSE = 3600.0
@@ -44,8 +49,9 @@ class Sweeper:
             time.sleep(settings.reconcile_seconds)
 
     def once(self) -> None:
-        """Remove orphans that are older than `COLT_ORPHAN_SECONDS`."""
+        """Remove orphans that are older than `COLT_ORPHAN_SECONDS`, and what has expired."""
         settings = get_settings()
+        _remove_expired(settings)
         cache = settings.home / "cache"
         for kept in (get_artifacts(), ArtifactStore(str(cache), cache)):  # the cache has the same folders
             for key in find_orphans(kept, settings.orphan_seconds):
@@ -53,6 +59,22 @@ class Sweeper:
                 log.info("removed %s, which no row names", key)
         for path in _parts_of_messages(settings.home, settings.orphan_seconds):
             path.unlink(missing_ok=True)
+
+
+def _remove_expired(settings: Settings) -> None:
+    """Remove uploads that nobody used, sessions that are over, and keys of requests long made."""
+    unused_since = utc_now() - dt.timedelta(seconds=settings.upload_expire_seconds)
+    with reading() as session:
+        unused = uploads.unused_since(session, unused_since)
+    for upload_id in unused:
+        with writing() as session:
+            removed = uploads.remove_unused(session, upload_id, unused_since)
+        if removed:
+            get_artifacts().delete(f"uploads/{upload_id}")
+            log.info("removed upload %s, which no registration has used for long", upload_id)
+    with writing() as session:
+        sessions.remove_expired(session)
+        jobs.forget_keys(session, utc_now() - dt.timedelta(seconds=settings.idempotency_seconds))
 
 
 def _parts_of_messages(home: Path, age: float) -> Iterator[Path]:

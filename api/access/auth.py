@@ -1,7 +1,8 @@
-"""Who may do what: bearer tokens with scopes, and a cookie that holds a token for the dashboard.
+"""Who may do what: bearer tokens with scopes, and the session of a browser that signed in.
 
 Where only this machine can reach the API, no token is needed until the first one is created. From
-then on, writes without a token are refused at once, and reads within a second.
+then on, writes without a token are refused at once, and reads within a second. This stays so when
+the last token is revoked; `colt token open` ends it.
 """
 
 from __future__ import annotations
@@ -10,22 +11,19 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.access.wrong_tokens import WrongTokens
-from api.http.errors import Forbidden, TooManyRequests, Unauthorized, problems
-from api.http.threads import OneThread
+from api.http.errors import Busy, Forbidden, TooManyRequests, Unauthorized
+from api.http.threads import OneThread, in_thread
 from store.database import reading
 from store.models import ApiToken
-from store.repositories import tokens
+from store.repositories import sessions, tokens
 from store.settings import get_settings
 
-COOKIE = "colt_session"
 bearer = HTTPBearer(auto_error=False, description="A token made with `colt token create`.")
 # After finding that no token exists, the server lets reads pass for this long. Looking every time
 # would take a seventh of each request.
@@ -53,10 +51,10 @@ async def is_allowed(request: Request) -> bool:
     While the database does not answer, the request stays allowed.
     """
     try:
-        await run_in_threadpool(_check, request, await bearer(request))
+        await in_thread(_check, request, await bearer(request))
     except (Unauthorized, TooManyRequests, Forbidden):
         return False
-    except SQLAlchemyError:
+    except (SQLAlchemyError, Busy):
         pass
     return True
 
@@ -73,60 +71,77 @@ async def authorize(request: Request) -> None:
     credentials = await bearer(request)
     if credentials is None and request.method in _READING and time.monotonic() < request.app.state.open_until:
         return
-    await run_in_threadpool(_check, request, credentials)
+    await in_thread(_check, request, credentials)
+
+
+def token_id(request: Request) -> str | None:
+    """Id of the token that an authorized request was made with; None on an open server."""
+    found: str | None = getattr(request.state, "token_id", None)
+    return found
+
+
+def client_of(request: Request) -> str:
+    """Who an authorized request counts for: its token, else its address."""
+    return token_id(request) or address_of(request)
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def cookie_name(request: Request) -> str:
+    """Name of the session's cookie.
+
+    With the prefix, browsers take it over HTTPS alone, and from no other host of the domain
+    (RFC 6265bis, section 4.1.3.2). So over HTTPS no other name is accepted.
+    """
+    return "__Host-colt_session" if is_https(request) else "colt_session"
+
+
+def is_https(request: Request) -> bool:
+    """Whether the browser sees HTTPS, also behind a trusted proxy."""
+    return request.url.scheme == "https"
+
+
+def session_secret(request: Request) -> str | None:
+    return request.cookies.get(cookie_name(request))
 
 
 def _check(request: Request, credentials: HTTPAuthorizationCredentials | None) -> None:
-    token = credentials.credentials if credentials else request.cookies.get(COOKIE)
     looked_at = time.monotonic()
     with reading() as session:
-        if credentials is None and get_settings().only_here and not tokens.any_exist(session):
+        if credentials is None and get_settings().only_here and not tokens.is_closed(session):
             request.app.state.open_until = looked_at + _OPEN_SECONDS
             return  # an old cookie is ignored: its token was deleted with all others
-        if token is None:
+        if credentials is not None:
+            found = find(session, request, credentials.credentials, tokens.find)
+        elif (secret := session_secret(request)) is not None:
+            found = find(session, request, secret, sessions.find)
+        else:
             raise Unauthorized("This server needs a token. Send it as `Authorization: Bearer TOKEN`.")
-        found = _find(session, request, token)
+    request.state.token_id = found.id
     scope = "read" if request.method in _READING else "write"
     if scope not in found.scopes:
         raise Forbidden(f"This token lacks the scope `{scope}`. Use a token that has it.")
 
 
-def _find(session: Session, request: Request, token: str) -> ApiToken:
-    """The row of a token.
+def find(
+    session: Session, request: Request, secret: str, look_up: Callable[[Session, str], ApiToken | None]
+) -> ApiToken:
+    """The row of the token that a client presents, or whose session it presents.
 
     Raises:
-        Unauthorized: there is no such token.
-        TooManyRequests: the address has sent too many wrong tokens; this one is not looked up.
+        Unauthorized: there is no such token or session.
+        TooManyRequests: the address has sent too many wrong ones; this one is not looked up.
     """
     wrong_tokens: WrongTokens = request.app.state.wrong_tokens
-    address = request.client.host if request.client else ""
-    wrong_tokens.check(address, token)
-    found = tokens.find(session, token)
+    address = address_of(request)
+    wrong_tokens.check(address, secret)
+    found = look_up(session, secret)
     if found is None:
-        wrong_tokens.note_wrong(address, token)
+        wrong_tokens.note_wrong(address, secret)
+        if look_up is sessions.find:
+            raise Unauthorized("This session has ended. Sign in again.")
         raise Unauthorized("This server does not know this token. It may have been revoked.")
-    wrong_tokens.note_right(token)
+    wrong_tokens.note_right(secret)
     return found
-
-
-router = APIRouter(prefix="/session", tags=["session"])
-
-
-class NewSession(BaseModel):
-    token: str = Field(min_length=1, max_length=200)
-
-
-@router.post("", status_code=204, responses=problems(401, 415))
-def open_session(wanted: NewSession, request: Request, response: Response) -> None:
-    """Sign in from a browser: keeps a token in a cookie that scripts cannot read."""
-    with reading() as session:
-        _find(session, request, wanted.token)
-    response.set_cookie(
-        COOKIE, wanted.token, httponly=True, samesite="strict", secure=request.url.scheme == "https", path="/api"
-    )
-
-
-@router.delete("", status_code=204)
-def close_session(response: Response) -> None:
-    """Sign out: deletes the cookie."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/api")

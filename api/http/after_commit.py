@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 
+import anyio
+import anyio.to_thread
 from fastapi import BackgroundTasks
 
 from store.artifacts import get_artifacts
@@ -14,6 +16,8 @@ from store.bells import Bell
 from store.broker import ring
 
 log = logging.getLogger(__name__)
+# A broker or a store that hangs may take these threads, but not those of the dashboard's files.
+_threads = anyio.CapacityLimiter(8)
 
 
 def ring_later(background: BackgroundTasks, bell: Bell) -> None:
@@ -26,15 +30,15 @@ def delete_later(background: BackgroundTasks, key: str) -> None:
     background.add_task(_delete, key)
 
 
-def _ring(bell: Bell) -> None:
+async def _ring(bell: Bell) -> None:
     try:
-        ring(bell)
+        await anyio.to_thread.run_sync(ring, bell, limiter=_threads)
     except Exception:
         log.warning("the broker does not answer; workers find the work at their next check", exc_info=True)
 
 
-def _delete(key: str) -> None:
+async def _delete(key: str) -> None:
     try:
-        get_artifacts().delete(key)
+        await anyio.to_thread.run_sync(get_artifacts().delete, key, limiter=_threads)
     except Exception:
         log.warning("could not delete %s from the artifact store", key, exc_info=True)

@@ -21,6 +21,7 @@ from api.http.pointers import pointer
 from api.http.templates import route_template
 from api.http.unknown_keys import unknown_key
 from colt_core.refusals import unknown_name
+from store.database import waited_too_long
 from store.repositories.pages import BadCursor
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,10 @@ class NotFound(ApiError):
     status = 404
 
 
+class TooSlow(ApiError):
+    status = 408
+
+
 class Conflict(ApiError):
     status = 409
 
@@ -117,6 +122,10 @@ class Busy(ApiError):
 
     def __init__(self, detail: str, wait_seconds: int) -> None:
         super().__init__(detail, {"Retry-After": str(wait_seconds)})
+
+
+class NoRoom(ApiError):
+    status = 507
 
 
 class RangeNotSatisfiable(ApiError):
@@ -234,10 +243,10 @@ def _of_bad_value(request: Request, error: Exception) -> JSONResponse:
 
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     log.error("the database does not answer", exc_info=error)
-    detail = (
-        "The database does not answer, or its disk is full. Try again in a moment. "
-        "Before you repeat a write, check whether it was stored."
-    )
+    why = "The database does not answer, or its disk is full."
+    if waited_too_long(error):
+        why = "The database is busy: what this call needs is locked, or its query takes too long."
+    detail = f"{why} Try again in a moment. Before you repeat a write, check whether it was stored."
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"})
 
 

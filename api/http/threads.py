@@ -1,14 +1,48 @@
-"""How a synchronous endpoint gets its thread."""
+"""How code that waits for the database or for files gets its thread.
+
+These threads are apart from those of the dashboard's files and of the docs. So a stuck query
+delays only what needs the database.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from functools import partial, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from fastapi.concurrency import run_in_threadpool
+import anyio
+import anyio.to_thread
 from fastapi.routing import APIRoute
+
+from api.http.errors import Busy
+from store.database import POOL_SIZE
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MOST_AT_ONCE = POOL_SIZE  # so that no thread waits for another's connection
+WAIT_SECONDS = 10.0  # for one of these threads
+_places = anyio.Semaphore(MOST_AT_ONCE, fast_acquire=True)
+_unlimited = anyio.CapacityLimiter(math.inf)  # the places are the limit
+
+
+async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function that may wait, in a thread.
+
+    Raises:
+        Busy: all threads stay taken, as when many queries wait for a locked table.
+    """
+    try:
+        with anyio.fail_after(WAIT_SECONDS):
+            await _places.acquire()
+    except TimeoutError:
+        raise Busy(f"All {MOST_AT_ONCE} threads wait for the database. Try again in a moment.", 2) from None
+    try:
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=_unlimited)
+    finally:
+        _places.release()
 
 
 class OneThread(APIRoute):
@@ -23,6 +57,6 @@ class OneThread(APIRoute):
 def _in_thread(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
     @wraps(endpoint)
     async def run(**arguments: Any) -> Any:
-        return await run_in_threadpool(endpoint, **arguments)
+        return await in_thread(endpoint, **arguments)
 
     return run

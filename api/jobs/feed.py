@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import ServerSentEvent
 
+from api.http.threads import in_thread
 from store.database import reading
 from store.models import JobEvent
 from store.repositories import events
@@ -102,7 +102,7 @@ class EventFeed:
                 if not follower.queue.full():
                     places[follower.job_id, follower.seen].append(follower)
             try:
-                news = await run_in_threadpool(_read, set(places)) if places else {}
+                news = await in_thread(_read, set(places)) if places else {}
                 away = False
             except Exception:
                 if not away:  # once per outage

@@ -9,11 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.access.auth import Guarded, is_allowed
+from api.access.auth import Guarded, is_allowed, token_id
 from api.http.after_commit import delete_later, ring_later
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM
+from api.http.threads import in_thread
 from api.jobs import service
 from api.jobs.schemas import Curve, JobChanges, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
@@ -32,20 +33,31 @@ def _accepted(job: Job, response: Response) -> Accepted:
     return Accepted(id=job.id, status=job.status)
 
 
+def _own(idempotency_key: str | None, request: Request) -> str | None:
+    """The key as it is stored: clients with different tokens may choose the same."""
+    owner = token_id(request)
+    return idempotency_key if idempotency_key is None or owner is None else f"{owner}:{idempotency_key}"
+
+
 @router.post("", status_code=202, responses=problems(409, 415))
 def submit_job(
     wanted: NewJob,
     background: BackgroundTasks,
     response: Response,
+    request: Request,
     idempotency_key: Annotated[
         str | None,
-        Header(min_length=1, max_length=200, description="The same key and body return the same job."),
+        Header(
+            min_length=1,
+            max_length=200,
+            description="The same key and body return the same job, for a day and with the same token.",
+        ),
     ] = None,
 ) -> Accepted:
     """Queue a pretraining run. A request that would fail later is refused now, if that can be
     known."""
     with writing() as session:
-        job = service.submit(session, wanted, idempotency_key)
+        job = service.submit(session, wanted, _own(idempotency_key, request))
     log.info("job accepted", extra={"job_id": job.id})
     ring_later(background, Job.bell)
     return _accepted(job, response)
@@ -116,10 +128,13 @@ def resume_job(job_id: str, background: BackgroundTasks, response: Response) -> 
     return _accepted(job, response)
 
 
-def _existing(job_id: str) -> str:
+async def _existing(job_id: str) -> str:
     # Looked up before the stream begins, so that the stream holds no database session.
-    with reading() as session:
-        return service.find(session, job_id).id
+    def look_up() -> str:
+        with reading() as session:
+            return service.find(session, job_id).id
+
+    return await in_thread(look_up)
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from colt_core.probes.kinds import ProbeSettings
 from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
 from store.repositories import checkpoints, jobs, registrations
 from store.repositories.registrations import R
+from store.settings import get_settings
 from store.statuses import RegistrationStatus, WorkStatus
 
 # What to choose where no worker has the devices for a setting.
@@ -75,7 +77,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     """
     config = resolve(wanted.config)  # first: it refuses nested values, which could be too deep for the rest
     fingerprint = _fingerprint(wanted)
-    if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
+    if idempotency_key is not None and (earlier := _with_key(session, idempotency_key)) is not None:
         return _same_request(earlier, fingerprint)
     dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
     pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
@@ -112,7 +114,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
         request_sha256=fingerprint,
     )
     if not jobs.add(session, job):
-        if idempotency_key is not None and (earlier := jobs.with_key(session, idempotency_key)) is not None:
+        if idempotency_key is not None and (earlier := _with_key(session, idempotency_key)) is not None:
             return _same_request(earlier, fingerprint)
         raise Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
     return job
@@ -216,6 +218,11 @@ def _moved(session: Session, job_id: str, moved: bool, rule: str) -> Job:
     if not moved:
         raise Conflict(f"The job is {job.status}; {rule}.")
     return job
+
+
+def _with_key(session: Session, idempotency_key: str) -> Job | None:
+    since = utc_now() - dt.timedelta(seconds=get_settings().idempotency_seconds)
+    return jobs.with_key(session, idempotency_key, since)
 
 
 def _fingerprint(wanted: NewJob) -> str:

@@ -6,12 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request
 
-from api.access.auth import Guarded
+from api.access.auth import Guarded, client_of
 from api.http.after_commit import delete_later
 from api.http.errors import UnsupportedMediaType, problems
+from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.uploads import service
+from api.uploads.pace import Pace, paced
 from api.uploads.schemas import UploadInfo
-from store.database import writing
+from store.database import reading, writing
+from store.repositories import uploads
+from store.settings import get_settings
 
 router = APIRouter(prefix="/uploads", tags=["data"], route_class=Guarded)
 
@@ -23,7 +27,7 @@ _RAW_BODY = {
 }
 
 
-@router.post("", status_code=201, responses=problems(413, 415), openapi_extra=_RAW_BODY)
+@router.post("", status_code=201, responses=problems(413, 415, 507), openapi_extra=_RAW_BODY)
 async def upload_file(
     request: Request,
     filename: Annotated[
@@ -40,16 +44,35 @@ async def upload_file(
             "Send the file itself as the body, not a form, such as with curl --data-binary @FILE."
         )
     length = request.headers.get("content-length", "")
-    body = service.in_blocks(request.stream())
-    upload = await service.receive(filename, int(length) if length.isdigit() else None, body)
-    return UploadInfo.model_validate(upload)
+    settings = get_settings()
+    pace = Pace(settings.upload_least_rate, settings.upload_grace_seconds)
+    body = service.in_blocks(paced(request.stream(), pace))
+    declared = int(length) if length.isdecimal() else None
+    upload = await service.receive(filename, declared, body, request.app.state.upload_places, client_of(request))
+    return service.describe(upload, awaited=())
+
+
+@router.get("")
+def list_uploads(limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[UploadInfo]:
+    """List uploads, newest first."""
+    with reading() as session:
+        found, awaited = uploads.page(session, limit, cursor), uploads.awaited(session)
+    return Page(items=[service.describe(upload, awaited) for upload in found.items], next_cursor=found.next_cursor)
+
+
+@router.get("/{upload_id}", responses=problems(404))
+def get_upload(upload_id: str) -> UploadInfo:
+    """Get one upload: its size, and when it expires."""
+    with reading() as session:
+        return service.describe(service.find(session, upload_id), uploads.awaited(session))
 
 
 @router.delete("/{upload_id}", status_code=204, responses=problems(404, 409))
 def delete_upload(upload_id: str, background: BackgroundTasks) -> None:
     """Delete an uploaded file. Data sets and OOD pools that were registered from it stay.
 
-    Uploads are kept until they are deleted.
+    An upload that no registration names for seven days (COLT_UPLOAD_EXPIRE_SECONDS) is deleted by
+    itself.
     """
     with writing() as session:
         folder = service.remove(session, upload_id)

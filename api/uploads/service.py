@@ -2,76 +2,89 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 
 import anyio.from_thread
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.http.errors import Busy, Conflict, NotFound, TooLarge, Unprocessable
+from api.http.errors import Conflict, NoRoom, NotFound, TooLarge, Unprocessable
+from api.uploads.places import Place, Places
+from api.uploads.schemas import UploadInfo
 from colt_core.data.layouts.kinds import dataset_endings, pool_endings
 from colt_core.data.lists import LIST_ENDINGS
+from colt_core.printed import UNPRINTED
 from store.artifacts import get_artifacts
-from store.database import writing
+from store.database import reading, writing
 from store.models import Upload, new_id
 from store.repositories import uploads
 from store.settings import get_settings
 
 ENDINGS = tuple(dict.fromkeys([*pool_endings(), *dataset_endings(), *LIST_ENDINGS]))
-# Each upload in progress holds a thread of its own, so that slow clients do not block the rest of
-# the API.
-MOST_AT_ONCE = 8
-WAIT_SECONDS = 5.0  # for one of these places
-RETRY_SECONDS = 10
-_places = anyio.Semaphore(MOST_AT_ONCE)
 
 
 def checked_filename(filename: str) -> str:
     """The file's name, made safe to be part of a key.
 
     Raises:
-        Unprocessable: it is a path, has control characters, or has an ending that no reader knows.
+        Unprocessable: it is a path, has characters that hide what it is, or has an ending that no
+            reader knows.
     """
-    if not re.fullmatch(r"[^/\\:\x00-\x1f\x7f]{1,200}", filename) or filename.startswith("."):
+    if not re.fullmatch(r"[^/\\:]{1,200}", filename) or filename.startswith("."):
         raise Unprocessable(("?filename", "must be a file name without a path, of at most 200 characters"))
+    if re.search(f"[{UNPRINTED}]", filename):
+        raise Unprocessable(("?filename", "has control characters, or some that turn text around; rename the file"))
     if not filename.lower().endswith(ENDINGS):
         raise Unprocessable(("?filename", f"must end in one of {', '.join(ENDINGS)}"))
     return re.sub(r"[^A-Za-z0-9._-]", "_", filename)
 
 
-async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator[bytes]) -> Upload:
+async def receive(
+    filename: str, declared_bytes: int | None, body: AsyncIterator[bytes], places: Places, client: str
+) -> Upload:
     """Store `body` under a new id. If it does not arrive completely, nothing is kept.
+
+    Args:
+        client: whom the place counts for.
 
     Raises:
         Unprocessable: the name is not allowed, or the body is empty.
         TooLarge: more bytes than allowed are announced or arrive.
-        Busy: too many other uploads are in progress.
+        TooSlow: they arrive too slowly.
+        NoRoom: with this file, the stored uploads would exceed their quota.
+        TooManyRequests, Busy: too many other uploads are in progress.
     """
     safe_name = checked_filename(filename)
-    limit = get_settings().max_upload_bytes
+    limit = min(get_settings().max_upload_bytes, get_settings().upload_quota_bytes)
     if declared_bytes is not None and declared_bytes > limit:
         raise TooLarge(f"The file has {declared_bytes} bytes, but at most {limit} are accepted.")
 
     async def next_chunk() -> bytes:
         return await anext(body, b"")
 
-    def chunks() -> Iterator[bytes]:
+    def chunks(place: Place) -> Iterator[bytes]:
+        with reading() as session:
+            stored = uploads.total_bytes(session)
         arrived = 0
+        check_quota(stored + places.arriving())
         while chunk := anyio.from_thread.run(next_chunk):
             arrived += len(chunk)
             if arrived > limit:
                 raise TooLarge(f"More than {limit} bytes arrived, but at most that many are accepted.")
+            place.bytes = max(place.bytes, arrived)
+            check_quota(stored + places.arriving())
             yield chunk
         if arrived == 0:
             raise Unprocessable(("", "The body is empty. Send the file itself, such as with curl --data-binary @FILE."))
 
-    def store() -> Upload:
+    def store(place: Place) -> Upload:
         upload_id = new_id()
         folder = f"uploads/{upload_id}"
         try:
-            stored = get_artifacts().write(f"{folder}/{safe_name}", chunks())
+            stored = get_artifacts().write(f"{folder}/{safe_name}", chunks(place))
             upload = Upload(
                 id=upload_id,
                 filename=filename,
@@ -80,6 +93,7 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
                 artifact=f"{folder}/{safe_name}",
             )
             with writing() as session:
+                check_quota(uploads.total_bytes(session) + stored.bytes)  # others have ended meanwhile
                 uploads.add(session, upload)
         except SQLAlchemyError:  # the row may have been stored after all; if not, the file is swept later
             raise
@@ -88,15 +102,51 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
             raise
         return upload
 
-    try:
-        with anyio.fail_after(WAIT_SECONDS):
-            await _places.acquire()
-    except TimeoutError:
-        raise Busy(f"{MOST_AT_ONCE} uploads are in progress. Send this one again later.", RETRY_SECONDS) from None
-    try:
-        return await anyio.to_thread.run_sync(store, limiter=anyio.CapacityLimiter(1))
-    finally:
-        _places.release()
+    # A thread of its own for each, so that slow clients do not block the rest of the API.
+    async with places.take(client, declared_bytes or 0, get_settings().uploads_per_client) as place:
+        return await anyio.to_thread.run_sync(store, place, limiter=anyio.CapacityLimiter(1))
+
+
+def check_quota(total: int) -> None:
+    """Check the bytes of all uploads, stored and arriving.
+
+    Raises:
+        NoRoom: they are more than the quota.
+    """
+    settings = get_settings()
+    if total > settings.upload_quota_bytes:
+        raise NoRoom(
+            f"With this file, the stored uploads would have {total} bytes; at most {settings.upload_quota_bytes} are "
+            "kept. Delete those that you no longer need (GET and DELETE /api/v1/uploads). Those that no registration "
+            f"uses for {settings.upload_expire_seconds / 86_400:g} days are removed by themselves."
+        )
+
+
+def find(session: Session, upload_id: str) -> Upload:
+    """The upload.
+
+    Raises:
+        NotFound: there is none.
+    """
+    upload = uploads.get(session, upload_id)
+    if upload is None:
+        raise NotFound(f"There is no upload {upload_id[:64]}.")
+    return upload
+
+
+def describe(upload: Upload, awaited: Collection[str]) -> UploadInfo:
+    """What clients see of an upload. `awaited` are the ids of those that are being read."""
+    expires_at = uploads.last_used(upload) + dt.timedelta(seconds=get_settings().upload_expire_seconds)
+    return UploadInfo(
+        id=upload.id,
+        filename=upload.filename,
+        bytes=upload.bytes,
+        sha256=upload.sha256,
+        created_at=upload.created_at,
+        used_at=upload.used_at,
+        in_use=upload.id in awaited,
+        expires_at=expires_at,
+    )
 
 
 def remove(session: Session, upload_id: str) -> str:

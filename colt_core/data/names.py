@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from posixpath import splitext
 
 from colt_core.data.errors import DataError
+from colt_core.printed import DISGUISING
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
 ARCHIVE_SUFFIXES = frozenset(
@@ -18,7 +19,7 @@ _NOTE_SUFFIXES = frozenset(
 _LABEL_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml"})
 _NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "changelog", "copying", "authors"})
 _LONGEST_NAME = 4096
-_UNPRINTABLE = re.compile("[\0-\x1f\ud800-\udfff]")
+_UNPRINTABLE = re.compile(rf"[{DISGUISING}\ud800-\udfff]")
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
@@ -45,7 +46,8 @@ def is_hidden(name: str) -> bool:
 
 
 def is_printable(name: str) -> bool:
-    """Whether a name has no control characters, and can be written as UTF-8."""
+    """Whether a name has no control characters, none that turn text around, and can be written as
+    UTF-8."""
     return _UNPRINTABLE.search(name) is None
 
 

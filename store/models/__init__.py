@@ -5,13 +5,14 @@ from store.models.data import Dataset, OodPool, Registered, Upload
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
 from store.models.queued import CheckpointWork, Queued
-from store.models.service import ApiToken, ServiceKey, Worker
+from store.models.service import ApiSession, ApiToken, ServiceKey, Worker
 from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
 
 __all__ = [
     "MOST_CLASS_COUNTS",
     "MOST_IMAGES",
     "Analysis",
+    "ApiSession",
     "ApiToken",
     "Base",
     "Checkpoint",

@@ -21,6 +21,8 @@ class Upload(Identified, Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
     artifact: Mapped[str]
+    # When a registration last named it. Null: never, or in rows of earlier versions.
+    used_at: Mapped[dt.datetime | None]
 
 
 class Registered(Leased):

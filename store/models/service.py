@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base, Identified, utc_now
@@ -18,6 +19,17 @@ class ApiToken(Identified, Base):
     name: Mapped[str]
     sha256: Mapped[str] = mapped_column(unique=True)
     scopes: Mapped[list[Any]]  # read, write
+    revoked_at: Mapped[dt.datetime | None]  # null: it is valid
+
+
+class ApiSession(Identified, Base):
+    """A browser that signed in with a token. Its cookie holds a secret, whose hash this is."""
+
+    __tablename__ = "api_sessions"
+
+    sha256: Mapped[str] = mapped_column(unique=True)
+    token_id: Mapped[str] = mapped_column(ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[dt.datetime]
 
 
 class ServiceKey(Base):

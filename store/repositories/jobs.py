@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Case, CursorResult, case, delete, func, literal, select, update
+from sqlalchemy import Case, CursorResult, Update, case, delete, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -73,8 +74,22 @@ def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: st
     return keyset_page(session, statement, Job, order, limit, cursor)
 
 
-def with_key(session: Session, idempotency_key: str) -> Job | None:
-    return session.scalar(select(Job).where(Job.idempotency_key == idempotency_key))
+def with_key(session: Session, idempotency_key: str, since: dt.datetime) -> Job | None:
+    """The job that was submitted with this key since then. An older one gives the key free."""
+    job = session.scalar(select(Job).where(Job.idempotency_key == idempotency_key))
+    if job is not None and job.created_at < since:
+        session.execute(_without_key().where(Job.id == job.id))
+        return None
+    return job
+
+
+def forget_keys(session: Session, before: dt.datetime) -> None:
+    """Give the keys of all jobs free that were submitted before."""
+    session.execute(_without_key().where(Job.idempotency_key.is_not(None), Job.created_at < before))
+
+
+def _without_key() -> Update:
+    return update(Job).values(idempotency_key=None).execution_options(synchronize_session=False)
 
 
 def add(session: Session, job: Job) -> bool:

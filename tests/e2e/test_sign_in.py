@@ -28,3 +28,9 @@ def test_a_token_opens_the_dashboard(page: Page, service: Stack) -> None:
     page.reload()
     expect(page.get_by_text("Nothing has run yet")).to_be_visible()
     assert token not in page.evaluate("document.cookie")
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(prompt).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+    page.goto("/datasets")
+    expect(prompt).to_be_visible()

@@ -68,6 +68,7 @@ def test_the_database_and_then_every_process_away_for_longer_than_a_lease(
             away_until = time.monotonic() + seconds
             answers = [service.stack.client.post(f"/api/v1/jobs/{job_id}/cancel")]
             if on_server(service):  # SQLite's readers need nobody's leave
+                wait_until(lambda: service.stack.client.get("/readyz").status_code == 503, 20, "readyz notices")
                 answers += [service.stack.client.get(path) for path in ("/api/v1/jobs", "/readyz")]
                 assert "colt_database_up 0.0" in service.stack.client.get("/metrics").text
             for answer in answers:

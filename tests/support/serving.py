@@ -11,11 +11,14 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from api.http.connections import LimitedProtocol
+
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[httpx.Client]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        options = {"http": LimitedProtocol, "proxy_headers": False}  # as `python -m api` does
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, **options))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

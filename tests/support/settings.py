@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from store.artifacts import get_artifacts
 from store.broker import get_celery
 from store.database import get_engine
+from store.home import make_home
 from store.settings import get_settings
 from tests.support.processes import MARK
 
@@ -39,6 +40,7 @@ def service_settings(folder: Path, database_url: str) -> Iterator[Path]:
     (folder / "allowed").mkdir()
     values = {"HOME": str(folder / "home"), "DATABASE_URL": database_url, "DATA_ROOTS": str(folder / "allowed")}
     with settings_of({f"COLT_{name}": value for name, value in values.items()}):
+        make_home(get_settings().home)
         yield get_settings().home
 
 
@@ -47,6 +49,7 @@ def worker_settings(home: Path, database_url: str) -> Iterator[Engine]:
     """Set them in the environment, which child processes inherit; answers the engine."""
     values = {**QUICK, "HOME": str(home), "DATABASE_URL": database_url}
     with settings_of({f"COLT_{name}": value for name, value in values.items()}):
+        make_home(home)
         yield get_engine()
 
 

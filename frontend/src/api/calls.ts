@@ -25,6 +25,8 @@ export const listWorkers = (cursor: string) =>
 export const listKinds = () => answer(api.GET('/api/v1/kinds')) as Promise<Kinds>;
 
 export const signIn = (token: string) => answer(api.POST('/api/v1/session', { body: { token } }));
+export const signOut = () => answer(api.DELETE('/api/v1/session'));
+export const getSession = () => answer(api.GET('/api/v1/session'));
 
 // Data sets and pools
 

@@ -11,7 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Uploads
+         * @description List uploads, newest first.
+         */
+        get: operations["list_uploads"];
         put?: never;
         /**
          * Upload File
@@ -34,14 +38,19 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get Upload
+         * @description Get one upload: its size, and when it expires.
+         */
+        get: operations["get_upload"];
         put?: never;
         post?: never;
         /**
          * Delete Upload
          * @description Delete an uploaded file. Data sets and OOD pools that were registered from it stay.
          *
-         *     Uploads are kept until they are deleted.
+         *     An upload that no registration names for seven days (COLT_UPLOAD_EXPIRE_SECONDS) is deleted by
+         *     itself.
          */
         delete: operations["delete_upload"];
         options?: never;
@@ -826,16 +835,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get Session
+         * @description Get whether this browser is signed in.
+         */
+        get: operations["get_session"];
         put?: never;
         /**
          * Open Session
-         * @description Sign in from a browser: keeps a token in a cookie that scripts cannot read.
+         * @description Sign in from a browser. The cookie holds a secret of the session's own, never the token, and
+         *     scripts cannot read it.
+         *
+         *     The session lasts 12 hours (COLT_SESSION_SECONDS), or until the browser is closed, it is signed
+         *     out of, or its token is revoked.
          */
         post: operations["open_session"];
         /**
          * Close Session
-         * @description Sign out: deletes the cookie.
+         * @description Sign out: ends the session and deletes the cookie.
          */
         delete: operations["close_session"];
         options?: never;
@@ -875,7 +892,7 @@ export interface paths {
          * @description Check that the database, the broker, the artifact store and at least one worker are
          *     available.
          *
-         *     `missing` lists those that are not.
+         *     `missing` lists those that are not. The answer may be two seconds old.
          */
         get: operations["check_readiness"];
         put?: never;
@@ -3761,6 +3778,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** Page[UploadInfo] */
+        Page_UploadInfo_: {
+            /** Items */
+            items: components["schemas"]["UploadInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+        };
         /** Page[WorkerInfo] */
         Page_WorkerInfo_: {
             /** Items */
@@ -4009,6 +4036,19 @@ export interface components {
             /** Seconds */
             seconds: number;
         };
+        /** SessionInfo */
+        SessionInfo: {
+            /**
+             * Signed In
+             * @description Whether the request's cookie is of an open session.
+             */
+            signed_in: boolean;
+            /**
+             * Token Name
+             * @description The token that it was opened with.
+             */
+            token_name?: string | null;
+        };
         /**
          * Source
          * @description Where images can be registered from.
@@ -4250,6 +4290,22 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Used At
+             * @description When a registration last named it. Null: never.
+             */
+            used_at: string | null;
+            /**
+             * In Use
+             * @description Whether a registration is reading it. Then it is not removed.
+             */
+            in_use: boolean;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description When it is removed, unless a registration names it before.
+             */
+            expires_at: string;
         };
         /**
          * UploadSource
@@ -4327,6 +4383,94 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_uploads: {
+        parameters: {
+            query?: {
+                /** @description Most items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UploadInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     upload_file: {
         parameters: {
             query: {
@@ -4399,6 +4543,109 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5882,7 +6129,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body return the same job. */
+                /** @description The same key and body return the same job, for a day and with the same token. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -9219,6 +9466,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Kinds"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionInfo"];
                 };
             };
             /** @description Bad Request */

@@ -1,2 +1,5 @@
-/** Whether the server needs a token. Every refused call sets it, and the prompt watches it. */
-export const session = $state({ needed: false });
+/**
+ * Whether the server needs a token: every refused call sets it, and the prompt watches it.
+ * And whether this browser is signed in.
+ */
+export const session = $state({ needed: false, signedIn: false });

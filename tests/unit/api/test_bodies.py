@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from fastapi.testclient import TestClient
@@ -20,7 +19,7 @@ from sqlalchemy import event
 from api.access.wrong_tokens import MOST_WRONG
 from api.http import body_limit
 from api.http.body_limit import MOST_PARTS
-from api.uploads import service
+from api.uploads import places
 from store.database import get_engine, reading, writing
 from store.models import Upload
 from store.repositories import tokens
@@ -162,8 +161,8 @@ def test_a_slow_upload_may_take_its_time(server: httpx.Client, monkeypatch: pyte
 def test_an_upload_does_not_wait_for_ever_for_others(
     server: httpx.Client, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_places", anyio.Semaphore(2))
-    monkeypatch.setattr(service, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(places, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(places, "WAIT_SECONDS", 0.1)
     with announce(server, UPLOAD) as one, announce(server, UPLOAD) as other:
         for stalled in (one, other):
             stalled.sendall(b"x" * 3_000_000)
@@ -174,7 +173,7 @@ def test_an_upload_does_not_wait_for_ever_for_others(
         assert "uploads are in progress" in told["detail"]
         assert server.get(f"{API}/jobs").status_code == 200
     wait_until_stored(home, 0)
-    monkeypatch.setattr(service, "WAIT_SECONDS", 10)
+    monkeypatch.setattr(places, "WAIT_SECONDS", 10)
     for _ in range(3):
         assert server.post(UPLOAD, content=b"x").status_code == 201
 

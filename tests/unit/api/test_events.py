@@ -221,7 +221,7 @@ def test_a_stream_outlives_a_database_that_cannot_tell_of_its_token(
             asked.set()
             raise OperationalError("SELECT", {}, Exception("gone"))
 
-        monkeypatch.setattr(tokens, "any_exist", away)
+        monkeypatch.setattr(tokens, "is_closed", away)
         assert asked.wait(10)
         rows.event(job, "log", lines=["after"])
         assert next(events)[1] == "log"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,8 +12,8 @@ from sqlalchemy import update
 
 from store import leases
 from store.database import reading, writing
-from store.models import Checkpoint, Dataset, Job, JobEvent, OodPool
-from store.repositories import jobs, profile, recording
+from store.models import Checkpoint, Dataset, Job, JobEvent, OodPool, utc_now
+from store.repositories import jobs, profile, recording, tokens
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
@@ -153,6 +154,30 @@ def test_same_key_and_body_give_the_same_job(client: TestClient, rows: Rows) -> 
     assert pointers(client.post(f"{API}/jobs", json=body, headers={"Idempotency-Key": "k" * 201})) == [
         "idempotency-key:"
     ]
+
+
+def test_a_key_is_of_one_token_and_has_an_end(client: TestClient, rows: Rows) -> None:
+    body = {"dataset_id": rows.dataset().id, "config": SMALL}
+    with writing() as session:
+        alice, bob = (tokens.create_token(session, name, ["read", "write"]) for name in ("alice", "bob"))
+
+    def submit(token: str, **more: str) -> Any:
+        headers = {"Idempotency-Key": "k", "Authorization": f"Bearer {token}"}
+        return client.post(f"{API}/jobs", json=body | more, headers=headers)
+
+    first = submit(alice).json()["id"]
+    assert submit(bob, name="another body").status_code == 202
+    assert submit(alice).json()["id"] == first
+    with writing() as session:
+        session.execute(update(Job).values(created_at=utc_now() - dt.timedelta(hours=23, minutes=55)))
+    assert submit(alice).json()["id"] == first
+    with writing() as session:
+        session.execute(update(Job).values(created_at=utc_now() - dt.timedelta(hours=24, minutes=1)))
+    later = submit(alice, name="a new day")
+    assert later.status_code == 202 and later.json()["id"] != first
+    with writing() as session:
+        jobs.forget_keys(session, utc_now() - dt.timedelta(hours=24))
+        assert session.query(Job).where(Job.idempotency_key.is_not(None)).one().id == later.json()["id"]
 
 
 def test_one_key_used_at_once_gives_one_job(client: TestClient, rows: Rows) -> None:

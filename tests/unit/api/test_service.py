@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from api.health import routes as health
+from api.health import readiness
 from api.main import create_app
+from store.artifacts import get_artifacts
 from store.database import writing
 from tests.support.problems import problem
 from tests.support.results import Rows
@@ -23,6 +24,13 @@ API = "/api/v1"
 JSON_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
+@pytest.fixture
+def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readiness is not remembered."""
+    monkeypatch.setattr(readiness, "KEEP_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("asked_anew")
 def test_readiness_names_what_is_missing(client: TestClient, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     lacking = problem(client.get("/readyz"), 503)
@@ -36,7 +44,7 @@ def test_readiness_names_what_is_missing(client: TestClient, rows: Rows, monkeyp
     def broken() -> None:
         raise ConnectionError("password in here")
 
-    monkeypatch.setitem(health.CHECKS, "broker", broken)
+    monkeypatch.setitem(readiness.CHECKS, "broker", broken)
     answer = client.get("/readyz")
     assert problem(answer, 503)["missing"] == ["broker"]
     assert "password" not in answer.text
@@ -53,15 +61,38 @@ def test_a_schema_of_another_version_is_not_ready(client: TestClient, rows: Rows
     assert lacking["missing"] == ["database"] and word in str(lacking["detail"])
 
 
+@pytest.mark.usefixtures("asked_anew")
 def test_a_check_that_hangs_does_not_hang_the_answer(
     client: TestClient, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows.worker()
-    monkeypatch.setattr(health, "CHECK_SECONDS", 0.2)
-    hanging = Event()
-    monkeypatch.setitem(health.CHECKS, "artifacts", lambda: hanging.wait(60))  # waited for, it would be well
-    assert "artifacts" in problem(client.get("/readyz"), 503)["missing"]  # type: ignore[operator]
-    hanging.set()
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.2)
+    hanging, begun = Event(), []
+
+    def hang() -> None:
+        begun.append(1)
+        hanging.wait(60)  # waited for, it would be well
+
+    monkeypatch.setitem(readiness.CHECKS, "artifacts", hang)
+    try:
+        for _ in range(2 * len(readiness.CHECKS)):  # more than there are threads
+            assert problem(client.get("/readyz"), 503)["missing"] == ["artifacts"]
+        assert len(begun) == 1
+    finally:
+        hanging.set()
+
+
+def test_readiness_is_remembered_for_a_moment(
+    client: TestClient, rows: Rows, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows.worker()
+    monkeypatch.setattr(readiness, "KEEP_SECONDS", 600.0)
+    written: list[str] = []
+    check = get_artifacts().check
+    monkeypatch.setitem(readiness.CHECKS, "artifacts", lambda: (check(), written.append("a file"))[0])
+    for _ in range(20):
+        assert client.get("/readyz").status_code == 200
+    assert written == ["a file"]
 
 
 def test_metrics_count_by_route_and_status(client: TestClient, rows: Rows) -> None:

@@ -17,6 +17,7 @@ from tests.support.processes import REPOSITORY, clean_environment
 def colt(*arguments: str, cwd: Path = REPOSITORY, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "cli", *arguments],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -82,8 +83,12 @@ def test_a_token_is_listed_without_being_shown_and_can_be_revoked(tmp_path: Path
     assert listed.split()[-2:] == ["read", "alice"]
     assert token not in listed
     revoked = colt("token", "revoke", listed.split()[0], cwd=tmp_path, **home)
-    assert (revoked.returncode, revoked.stdout) == (0, "Revoked.\n")
-    assert colt("token", "list", cwd=tmp_path, **home).stdout == "There is no token.\n"
+    assert revoked.returncode == 0 and revoked.stdout.startswith("Revoked")
+    assert "stays closed" in colt("token", "list", cwd=tmp_path, **home).stdout
+    unconfirmed = colt("token", "open", cwd=tmp_path, **home)  # standard input is empty
+    assert unconfirmed.returncode == 1 and "nothing was changed" in unconfirmed.stderr
+    assert colt("token", "open", "--yes", cwd=tmp_path, **home).returncode == 0
+    assert "everybody may use" in colt("token", "list", cwd=tmp_path, **home).stdout
     again = colt("token", "revoke", listed.split()[0], cwd=tmp_path, **home)
     assert again.returncode == 1
     assert "colt token list" in again.stderr

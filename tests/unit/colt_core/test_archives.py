@@ -226,6 +226,15 @@ def test_names_in_any_script_are_kept(tmp_path: Path, kind: str) -> None:
     assert set(open_labelled(path).class_names) == {name.removesuffix("/1.png") for name in names}
 
 
+@pytest.mark.parametrize("odd", ["\u202e", "\u2067", "\u2028", "\x7f", "\x85"])
+def test_names_that_would_look_like_others_are_refused(tmp_path: Path, odd: str) -> None:
+    for name in (f"cat/a{odd}b.png", f"c{odd}t/a.png"):
+        path = write_zip(tmp_path / "a.zip", [(name, png()), ("dog/1.png", png())])
+        with pytest.raises(DataError, match="cannot be shown") as caught:
+            open_labelled(path)
+        assert odd not in str(caught.value)
+
+
 def test_a_zip_name_that_is_not_the_utf8_it_claims_is_damage(tmp_path: Path) -> None:
     for name in ("é.png", "é.npy"):
         path = write_zip(tmp_path / "a.zip", [(name, b"x")])

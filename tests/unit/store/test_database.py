@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, select, text, update
+from sqlalchemy import Engine, delete, event, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
-from store.database import build_engine, reading, writing
+from store.database import build_engine, limit_waits, reading, waited_too_long, writing
 from store.models import Checkpoint, Dataset, Upload, Worker, utc_now
 from store.settings import get_settings
 from tests.support.servers import Postgres
@@ -137,4 +137,35 @@ def test_plain_postgres_urls_get_the_driver_that_is_installed() -> None:
     for url in ("postgres://u@h/d", "postgresql://u@h/d", "postgresql+psycopg://u@h/d"):
         engine = build_engine(url)
         assert engine.driver == "psycopg"
+        engine.dispose()
+
+
+def test_a_limited_engine_waits_no_longer_than_it_may(database_url: str) -> None:
+    limited, other = build_engine(database_url), build_engine(database_url)
+    limit_waits(limited, 0.2, 60)
+    with writing(other) as session:
+        session.execute(delete(Worker))
+        session.add(Worker(id="w"))
+        session.flush()
+        with pytest.raises(OperationalError) as told, writing(limited) as second:
+            second.add(Worker(id="w"))
+            second.flush()
+        assert waited_too_long(told.value)
+    with writing(limited) as session:  # and the limit outlasts a rollback
+        session.execute(delete(Worker))
+    limited.dispose()
+    other.dispose()
+
+
+def test_a_query_runs_no_longer_than_it_may(postgres: Postgres) -> None:
+    with postgres.database() as url:
+        engine = build_engine(url)
+        limit_waits(engine, 60, 0.2)
+        for _ in range(2):
+            with pytest.raises(OperationalError) as told, reading(engine) as session:
+                session.execute(text("SELECT pg_sleep(60)"))
+            assert waited_too_long(told.value)
+        with pytest.raises(OperationalError) as told, reading(engine) as session:
+            session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        assert not waited_too_long(told.value)
         engine.dispose()

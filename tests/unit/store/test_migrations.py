@@ -19,8 +19,8 @@ from colt_core.config import PretrainConfig
 from store import leases
 from store.database import build_engine, reading, writing
 from store.migrate import DatabaseIsNewer, alembic_config, check_not_newer, current, head, upgrade
-from store.models import Analysis, Base, Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool, SamplingRound
-from store.repositories import attempts, jobs, recording, registrations
+from store.models import Analysis, Base, Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool, SamplingRound, Upload
+from store.repositories import attempts, jobs, recording, registrations, tokens, uploads
 from store.statuses import AttemptOutcome
 
 
@@ -284,6 +284,14 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             | {"first": 0.1, "last": 0.3, "low": 0.1, "high": 0.3},
         ),
     ],
+    "0014": [
+        ("api_tokens", {"id": "gone", "name": "bob", "sha256": "1", "scopes": ["read"], "revoked_at": NOW}),
+        ("api_sessions", {"id": "s", "sha256": "0", "token_id": "t", "expires_at": NOW}),
+        (
+            "uploads",
+            {"id": "used", "filename": "a.npz", "bytes": 1, "sha256": "0", "artifact": "uploads/used", "used_at": NOW},
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
@@ -334,6 +342,8 @@ def test_an_upgrade_from_any_revision_keeps_every_value(empty_engine: Engine, re
         assert session.get_one(Dataset, "d").artifact == "datasets/d"
         assert (evaluation.probe, evaluation.warnings, session.get_one(Dataset, "d").probe_counts) == (None, None, None)
         assert session.get_one(OodPool, "p").artifact == "ood_pools/p"
+        assert [row.id for row in tokens.every(session)] == ["t"] and tokens.is_closed(session)
+        assert session.get_one(Upload, "u").used_at is None and uploads.last_used(session.get_one(Upload, "u")) == NOW
 
     _assert_work_goes_on(empty_engine)
 

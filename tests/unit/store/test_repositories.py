@@ -126,7 +126,7 @@ def test_one_key_makes_one_job_under_concurrency(engine: Engine) -> None:
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(add, range(6))) == [False] * 5 + [True]
     with reading(engine) as session:
-        assert jobs.with_key(session, "k") is not None
+        assert jobs.with_key(session, "k", NOW) is not None
         assert jobs.counts_by_status(session) == {"queued": 1}
 
 

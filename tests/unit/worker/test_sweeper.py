@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
 from collections.abc import Callable
@@ -8,8 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from store.database import reading, writing
+from store.models import ApiSession, Job
+from store.repositories import sessions, tokens
 from store.settings import get_settings
-from tests.support.rows import add_dataset
+from tests.support.rows import add_dataset, add_job
 from worker.folder import WorkerFolder
 from worker.sweeper import Sweeper
 
@@ -29,6 +33,23 @@ def leave(home: Path) -> Leave:
         return path
 
     return make
+
+
+def test_a_sweep_removes_sessions_that_are_over_and_keys_of_long_ago(configured: Engine, home: Path) -> None:
+    dataset = add_dataset(configured, status="ready")
+    old, young = (add_job(configured, dataset, idempotency_key=key) for key in ("old", "young"))
+    day = dt.timedelta(seconds=get_settings().idempotency_seconds)
+    with writing() as session:
+        session.get_one(Job, old.id).created_at -= day
+        tokens.create_token(session, "t", ["read"])
+        token = tokens.every(session)[0]
+        sessions.begin(session, token.id, -1)
+        kept = sessions.begin(session, token.id, 600)
+    Sweeper(WorkerFolder(home, "me")).once()
+    with reading() as session:
+        assert session.get_one(Job, old.id).idempotency_key is None
+        assert session.get_one(Job, young.id).idempotency_key == "young"
+        assert session.query(ApiSession).count() == 1 and sessions.find(session, kept) is not None
 
 
 def test_a_sweep_removes_what_is_old_and_nobodys(configured: Engine, home: Path, leave: Leave) -> None:
