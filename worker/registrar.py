@@ -58,7 +58,7 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
         row = session.get_one(lease.model, lease.id)
     assert isinstance(row, Registered)
     folder = Path(os.environ[SCRATCH]) / "artifact"
-    limits = Limits(max_files=get_settings().max_images)
+    limits = Limits(max_files=get_settings().max_images, max_entries=get_settings().max_entries)
     build = _dataset if isinstance(row, Dataset) else _pool
     try:
         columns = build(row.spec, folder, limits, _progress(lease))

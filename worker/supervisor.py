@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
-from store.models import Job
+from store.models import Job, Registered
 from store.repositories import events
 from store.settings import Settings, get_settings
 from store.statuses import WorkStatus
@@ -39,6 +40,10 @@ TAIL_BYTES = 16_384
 KEEP_BLOCKS = str(2**30)
 
 log = logging.getLogger(__name__)
+
+
+class TookTooLong(Exception):
+    """The work was ended at its time limit. The message is for the user."""
 
 
 def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFolder) -> bool:
@@ -63,6 +68,8 @@ def supervise(lease: Lease, module: str, arguments: list[str], folder: WorkerFol
     try:
         stopped = _watch(process, lease, folder, settings)
         _settle(lease, process.returncode, stopped, log_path, settings)
+    except TookTooLong as error:
+        _fail(lease, str(error))
     except LeaseLost:
         pass  # the process has written its outcome, or another worker has the row, or it was deleted
     finally:
@@ -108,13 +115,19 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
 
     Raises:
         LeaseLost: when the lease is no longer valid.
+        TookTooLong: when a registration reached its time limit. Its process was killed.
     """
-    renewed = time.monotonic()
+    renewed = began = time.monotonic()
+    limit = settings.registration_seconds if issubclass(lease.model, Registered) else math.inf
     asked: float | None = None
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(settings.poll_seconds)
             return asked is not None
+        if time.monotonic() - began > limit:
+            _kill_group(process)
+            advice = "Register fewer or smaller images, or let the operator raise COLT_REGISTRATION_SECONDS"
+            raise TookTooLong(f"The registration took longer than {limit:g} s. {advice}.")
         cancelling = False
         try:
             if time.monotonic() - renewed >= settings.lease_seconds / 3:
@@ -131,6 +144,11 @@ def _watch(process: subprocess.Popen[bytes], lease: Lease, folder: WorkerFolder,
         elif asked is not None and time.monotonic() - asked > settings.stop_grace_seconds:
             log.warning("%s did not stop within %g s", lease.id, settings.stop_grace_seconds)
             _kill_group(process)
+
+
+def _fail(lease: Lease, reason: str) -> None:
+    with contextlib.suppress(LeaseLost):
+        retry_transaction(lambda session: outcome.failed(session, lease, reason))
 
 
 def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Settings) -> None:
