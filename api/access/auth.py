@@ -76,6 +76,12 @@ async def authorize(request: Request) -> None:
     await run_in_threadpool(_check, request, credentials)
 
 
+def submitter_of(request: Request) -> str | None:
+    """The id of the request's token. None: no token is needed."""
+    token_id: str | None = getattr(request.state, "token_id", None)
+    return token_id
+
+
 def _check(request: Request, credentials: HTTPAuthorizationCredentials | None) -> None:
     token = credentials.credentials if credentials else request.cookies.get(COOKIE)
     looked_at = time.monotonic()
@@ -86,6 +92,7 @@ def _check(request: Request, credentials: HTTPAuthorizationCredentials | None) -
         if token is None:
             raise Unauthorized("This server needs a token. Send it as `Authorization: Bearer TOKEN`.")
         found = _find(session, request, token)
+    request.state.token_id = found.id
     scope = "read" if request.method in _READING else "write"
     if scope not in found.scopes:
         raise Forbidden(f"This token lacks the scope `{scope}`. Use a token that has it.")

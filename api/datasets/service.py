@@ -11,21 +11,23 @@ from api.http.errors import Unprocessable
 from api.samples.schemas import DatasetSample, Split
 from api.samples.service import labels_of, page_of
 from store.models import Dataset
-from store.repositories import registrations
 from store.repositories.pages import Slice
 
 
-def register(session: Session, wanted: NewDataset) -> Dataset:
+def register(session: Session, wanted: NewDataset, submitter: str | None = None) -> Dataset:
     """Queue the registration of a data set.
 
+    Args:
+        submitter: id of the token that asks; None without a token.
+
     Raises:
+        TooManyRequests: the token has too many that wait.
         Unprocessable: the source, or a list or indices, do not exist or do not fit.
     """
-    registration.check_source(session, wanted.source, wanted)
+    size = registration.check_source(session, wanted.source, wanted)
     registration.check_lists(session, wanted, wanted.source)
     dataset = Dataset(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
-    registrations.add(session, dataset)
-    return dataset
+    return registration.queue(session, dataset, submitter, size)
 
 
 def samples(

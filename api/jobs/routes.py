@@ -9,18 +9,19 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.access.auth import Guarded, is_allowed
+from api.access.auth import Guarded, is_allowed, submitter_of
 from api.http.after_commit import delete_later, ring_later
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM
-from api.jobs import service
+from api.jobs import bulk, service
+from api.jobs.bulk import CancelledJobs, JobsToCancel
 from api.jobs.schemas import Curve, JobChanges, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
 from store.database import reading, writing
 from store.models import Job
-from store.repositories import jobs, metrics, profile
+from store.repositories import jobs, metrics, profile, turns
 from store.statuses import WorkStatus
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def _accepted(job: Job, response: Response) -> Accepted:
 @router.post("", status_code=202, responses=problems(409, 415))
 def submit_job(
     wanted: NewJob,
+    request: Request,
     background: BackgroundTasks,
     response: Response,
     idempotency_key: Annotated[
@@ -45,7 +47,7 @@ def submit_job(
     """Queue a pretraining run. A request that would fail later is refused now, if that can be
     known."""
     with writing() as session:
-        job = service.submit(session, wanted, idempotency_key)
+        job = service.submit(session, wanted, idempotency_key, submitter_of(request))
     log.info("job accepted", extra={"job_id": job.id})
     ring_later(background, Job.bell)
     return _accepted(job, response)
@@ -80,7 +82,8 @@ def list_jobs(
 def get_job(job_id: str) -> JobInfo:
     """Get one job: its status, its whole configuration and its progress."""
     with reading() as session:
-        return JobInfo.of(service.find(session, job_id))
+        job = service.find(session, job_id)
+        return JobInfo.of(job, turns.ahead(session, job))
 
 
 @router.patch("/{job_id}", responses=problems(404, 415))
@@ -98,6 +101,13 @@ def delete_job(job_id: str, background: BackgroundTasks) -> None:
     delete_later(background, folder)
 
 
+@router.post("/cancel", responses=problems(415))
+def cancel_jobs(wanted: JobsToCancel, request: Request) -> CancelledJobs:
+    """Cancel many jobs at once: these ids, or all that fit the filters."""
+    with writing() as session:
+        return bulk.cancel(session, wanted, submitter_of(request))
+
+
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))
 def cancel_job(job_id: str, response: Response) -> Accepted:
     """Cancel a job. A running job is `cancelling` until its last checkpoint is written, then
@@ -108,10 +118,10 @@ def cancel_job(job_id: str, response: Response) -> Accepted:
 
 
 @router.post("/{job_id}/resume", status_code=202, responses=problems(404, 409))
-def resume_job(job_id: str, background: BackgroundTasks, response: Response) -> Accepted:
+def resume_job(job_id: str, request: Request, background: BackgroundTasks, response: Response) -> Accepted:
     """Queue a cancelled or failed job again. It resumes from its last checkpoint."""
     with writing() as session:
-        job = service.resume(session, job_id)
+        job = service.resume(session, job_id, submitter_of(request))
     ring_later(background, Job.bell)
     return _accepted(job, response)
 

@@ -263,6 +263,24 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             {"id": "gpu", "started_at": NOW, "heartbeat_at": NOW, "devices": {"cpu_cores": 8, "cuda": ["H200"]}},
         ),
     ],
+    "0016": [
+        (
+            "ood_pools",
+            {
+                "id": "in turn",
+                "name": "letters",
+                "status": "ready",
+                "spec": {},
+                "progress": 1.0,
+                "submitter": "t",
+                "turn_from": 2**40,
+                "turn": 2**41,
+                "is_large": True,
+                "request_sha256": "0",
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
