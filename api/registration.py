@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from api import queues
 from api.http.errors import Conflict, NotFound, Problem, Unprocessable
 from colt_core.data.layouts.kinds import dataset_endings, layouts, pool_endings
 from colt_core.data.lists import LIST_ENDINGS
-from colt_core.data.spec import DatasetSource, DatasetSpec, PathSource, PoolSource, PoolSpec, UploadSource
+from colt_core.data.spec import (
+    DatasetSource,
+    DatasetSpec,
+    PathSource,
+    PoolSource,
+    PoolSpec,
+    TorchvisionSource,
+    UploadSource,
+)
 from colt_core.printed import UNPRINTED
 from store.models import Dataset, Registered
-from store.repositories import registrations, uploads
+from store.repositories import registrations, turns, uploads
 from store.repositories.registrations import R
 from store.settings import get_settings
 from store.statuses import RegistrationStatus, WorkStatus
 
+# How many small registrations a large one counts as, in its turns.
+_MOST_TIMES, _UNKNOWN_TIMES = 100, 10
 PRINTED = f"[^{UNPRINTED}]"
 Name = Annotated[
     str,
@@ -49,8 +62,11 @@ class RegistrationProblem(BaseModel):
     detail: str
 
 
-def check_source(session: Session, source: DatasetSource | PoolSource, wanted: DatasetSpec | PoolSpec) -> None:
+def check_source(session: Session, source: DatasetSource | PoolSource, wanted: DatasetSpec | PoolSpec) -> int | None:
     """Check that the source exists, and that it can have the layout that is asked for.
+
+    Returns:
+        Its size in bytes; None where that is not known before it is read.
 
     Raises:
         Unprocessable: the upload does not exist, or its name has another ending. Or the path is
@@ -67,9 +83,33 @@ def check_source(session: Session, source: DatasetSource | PoolSource, wanted: D
                 ("/layout", f"data with the layout '{kind.kind}' cannot be {'a pool' if for_pool else 'a data set'}")
             )
     if isinstance(source, UploadSource):
-        _check_upload(session, source.upload_id, "/source/upload_id", endings)
-    elif isinstance(source, PathSource):
-        _check_path(source.path)
+        return _check_upload(session, source.upload_id, "/source/upload_id", endings)
+    if isinstance(source, PathSource):
+        return _check_path(source.path)
+    return None if isinstance(source, TorchvisionSource) else 0  # samples come with the service
+
+
+def queue(session: Session, row: R, submitter: str | None, size: int | None) -> R:
+    """Queue a registration, or return an equal one of this submitter that waits or runs.
+
+    Args:
+        size: of its source in bytes, if known. Small registrations pass large ones.
+
+    Raises:
+        TooManyRequests: the submitter has too many that wait.
+    """
+    turns.lock(session, submitter)
+    body = json.dumps({"name": row.name, "spec": row.spec}, sort_keys=True)
+    row.request_sha256 = hashlib.sha256(body.encode()).hexdigest()
+    earlier = registrations.same(session, type(row), submitter, row.request_sha256)
+    if earlier is not None:
+        return earlier
+    small = get_settings().small_bytes
+    is_large = size is None or size > small
+    times = _UNKNOWN_TIMES if size is None else min(_MOST_TIMES, 1 + size // max(1, small)) if is_large else 1
+    queues.place(session, type(row), submitter, cost=times * turns.COST, is_large=is_large).give(row)
+    registrations.add(session, row)
+    return row
 
 
 def check_lists(session: Session, wanted: DatasetSpec, source: DatasetSource) -> None:
@@ -146,15 +186,16 @@ def _called(model: type[Registered]) -> str:
     return "data set" if model is Dataset else "OOD pool"
 
 
-def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> None:
+def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> int:
     upload = uploads.use(session, upload_id)
     if upload is None:
         raise Unprocessable((where, "there is no such upload; send the file to POST /uploads, which returns its id"))
     if not upload.filename.lower().endswith(endings):
         raise Unprocessable((where, f"'{upload.filename}' must end in one of {', '.join(endings)}"))
+    return upload.bytes
 
 
-def _check_path(text: str) -> None:
+def _check_path(text: str) -> int | None:
     # All refusals read the same, so that they reveal nothing about files outside the roots.
     refused = Unprocessable(
         ("/source/path", "must be an existing folder or file under an allowed root of the server (COLT_DATA_ROOTS)")
@@ -165,7 +206,9 @@ def _check_path(text: str) -> None:
     try:
         real = path.resolve(strict=True)
         inside = any(real.is_relative_to(root.resolve()) for root in get_settings().data_roots)
+        size = real.stat().st_size if inside and real.is_file() else None
     except (OSError, RuntimeError) as error:
         raise refused from error
     if not inside:
         raise refused
+    return size

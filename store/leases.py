@@ -36,28 +36,36 @@ class Lease:
 
 
 def claim(
-    session: Session, model: type[Leased], worker_id: str, seconds: float, devices: Devices | None = None
+    session: Session,
+    model: type[Leased],
+    worker_id: str,
+    seconds: float,
+    devices: Devices | None = None,
+    *,
+    small_only: bool = False,
 ) -> Lease | None:
-    """Take the oldest waiting row, in one atomic UPDATE.
+    """Take the waiting row whose turn it is, in one atomic UPDATE.
 
     Args:
+        small_only: leave rows of large work.
         devices: the worker's. Rows that need others are left to other workers. None: take any.
 
     Returns:
         The lease, or None when no such row is waiting.
     """
     token = secrets.token_hex(16)
-    oldest = (
+    sizes = model.is_large.is_(False) if small_only else true()
+    first = (
         select(model.id)
-        .where(model.status == model.waiting, model.lease_token.is_(None), _runs_on(model, devices))
-        .order_by(model.created_at, model.id)
+        .where(model.status == model.waiting, model.lease_token.is_(None), _runs_on(model, devices), sizes)
+        .order_by(model.turn, model.created_at, model.id)
         .limit(1)
         .with_for_update(skip_locked=True)  # ignored by SQLite, which has one writer at a time
         .scalar_subquery()
     )
     claimed = session.execute(
         update(model)
-        .where(model.id == oldest)
+        .where(model.id == first)
         .values(
             status=model.running,
             attempts=model.attempts + 1,

@@ -68,6 +68,18 @@ class Settings(BaseSettings):
     )
     uploads_per_client: int = Field(3, ge=1, description="Most uploads at once with one token, or from one address.")
     max_images: int = Field(5_000_000, ge=1, description="Most images in one data set or pool.")
+    max_entries: int = Field(
+        10_000_000, ge=1, description="Most files, folders and links that a registration looks at in a server folder."
+    )
+    registration_seconds: float = Field(
+        21_600, gt=0, description="How long one registration may take. A longer one fails."
+    )
+    small_bytes: int = Field(
+        256 * 2**20, ge=0, description="A registration of at most this many bytes passes larger ones."
+    )
+    max_queued: int = Field(
+        1000, ge=1, description="Most pieces of work of one kind that may wait in the queue for one token."
+    )
     torch_threads: int = Field(0, ge=0, description="Threads of a training process; 0 leaves it to torch.")
 
     lock_timeout_seconds: float = Field(

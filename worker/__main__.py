@@ -7,14 +7,13 @@ import sys
 
 from sqlalchemy.exc import DBAPIError
 
-from store.bells import Bell
 from store.database import get_engine, writing
 from store.home import make_home
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import workers
 from store.settings import get_settings
 from worker import programs
-from worker.app import app, set_up_logging
+from worker.app import PLACES, app, set_up_logging
 from worker.folder import get_folder
 
 log = logging.getLogger("worker")
@@ -48,7 +47,7 @@ def main() -> int:
                 # processes of a Celery pool share locks. One that is killed while it waits for work
                 # keeps a lock, and blocks all others.
                 pool="threads",
-                concurrency=len(Bell),  # a task for each lane (see app.py)
+                concurrency=PLACES,  # a task for each place in a lane (see app.py)
                 quiet=True,
                 without_gossip=True,
                 without_mingle=True,

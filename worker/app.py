@@ -18,6 +18,7 @@ from store.artifacts import get_artifacts
 from store.bells import Bell
 from store.broker import get_celery
 from store.database import get_engine
+from store.leases import Lease
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import leased_models
 from store.settings import get_settings
@@ -33,14 +34,18 @@ log = logging.getLogger(__name__)
 
 # Each lane does one piece of work at a time, so a registration never waits for a training or probe.
 _lanes = {bell: Lock() for bell in Bell}
+# A second place in a lane. It takes small work alone, which so passes large work under way.
+_passing = {Bell.PREPARE: Lock()}
+PLACES = len(_lanes) + len(_passing)
+_taken: dict[str, float] = {}  # when work of each kind was last taken
 LONGEST_REST_SECONDS = 60.0
 
 
 def work_off(bell: Bell) -> None:
     """Do the waiting work of this bell's lane until none is left."""
-    lane = _lanes[bell]
-    if not lane.acquire(blocking=False):
-        return  # the thread that holds the lock takes all waiting work
+    lane = next((lane for lane in _places(bell) if lane.acquire(blocking=False)), None)
+    if lane is None:
+        return  # the threads that hold the locks take all waiting work
     mine = get_folder()
     faults = 0  # failures in a row, of any work
     try:
@@ -48,7 +53,7 @@ def work_off(bell: Bell) -> None:
             check_not_newer(get_engine())
             _check_storage(mine)
             programs.wait_until_ready()
-            lease = next((lease for model in leased_models(bell=bell) if (lease := take(model, mine.worker_id))), None)
+            lease = take_next(bell, mine.worker_id, small_only=lane is not _lanes[bell])
             if lease is None:
                 return
             with logs.bound(**lease.ids):
@@ -65,6 +70,19 @@ def work_off(bell: Bell) -> None:
         log.warning("no work is taken: %s", error)
     finally:
         lane.release()
+
+
+def _places(bell: Bell) -> list[Lock]:
+    return [lanes[bell] for lanes in (_lanes, _passing) if bell in lanes]
+
+
+def take_next(bell: Bell, worker_id: str, *, small_only: bool) -> Lease | None:
+    """Claim a row of this lane. Kinds take turns: first the one that has not been taken longest."""
+    for model in sorted(leased_models(bell=bell), key=lambda model: _taken.get(model.noun, 0.0)):
+        if (lease := take(model, worker_id, small_only=small_only)) is not None:
+            _taken[model.noun] = time.monotonic()
+            return lease
+    return None
 
 
 def _rest(mine: WorkerFolder, seconds: float) -> None:

@@ -11,16 +11,19 @@ from store.settings import get_settings
 from worker.devices import own_devices
 
 
-def take(model: type[Leased], worker_id: str) -> Lease | None:
-    """Claim the oldest waiting row that this machine can work on. For a job, also record the new
-    attempt.
+def take(model: type[Leased], worker_id: str, *, small_only: bool = False) -> Lease | None:
+    """Claim the waiting row whose turn it is, of those that this machine can work on. For a job,
+    also record the new attempt.
+
+    Args:
+        small_only: leave large work.
 
     Returns:
         The lease, or None when no such row is waiting.
     """
     devices = own_devices()
     with writing() as session:
-        lease = leases.claim(session, model, worker_id, get_settings().lease_seconds, devices)
+        lease = leases.claim(session, model, worker_id, get_settings().lease_seconds, devices, small_only=small_only)
         if lease is not None and model is Job:
             job = session.get_one(Job, lease.id)
             job.started_at = job.started_at or utc_now()

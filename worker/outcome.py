@@ -113,6 +113,7 @@ def _close(session: Session, row: Leased, how: AttemptOutcome, reason: str | Non
 
 def _put_back(session: Session, row: Leased) -> str:
     row.status = row.waiting
+    row.turn = row.turn_from  # it has had its turn, and continues before new work
     _release(row)
     if isinstance(row, Job):
         row.queued_at = utc_now()

@@ -58,7 +58,7 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
         assert issubclass(lease.model, Registered)
         row = registrations.asked(session, lease.model, lease.id)
     folder = Path(os.environ[SCRATCH]) / "artifact"
-    limits = Limits(max_files=get_settings().max_images)
+    limits = Limits(max_files=get_settings().max_images, max_entries=get_settings().max_entries)
     build: Callable[..., dict[str, Any]] = _dataset if isinstance(row, Dataset) else _pool
     try:
         columns = build(row, folder, limits, _progress(lease))

@@ -6,7 +6,9 @@ outcome.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
 import shutil
 import signal
@@ -20,7 +22,7 @@ from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
-from store.models import Job
+from store.models import Job, Registered
 from store.repositories import events
 from store.settings import Settings, get_settings
 from store.statuses import WorkStatus
@@ -34,6 +36,10 @@ from worker.programs import Program
 TAIL_BYTES = 16_384
 
 log = logging.getLogger(__name__)
+
+
+class TookTooLong(Exception):
+    """The work was ended at its time limit. The message is for the user."""
 
 
 def supervise(lease: Lease, folder: WorkerFolder) -> bool:
@@ -59,6 +65,8 @@ def supervise(lease: Lease, folder: WorkerFolder) -> bool:
     try:
         stopped = _watch(program, lease, folder, settings)
         _settle(lease, program.exit_code, stopped, log_path, settings)
+    except TookTooLong as error:
+        _fail(lease, str(error))
     except LeaseLost:
         pass  # the process has written its outcome, or another worker has the row, or it was deleted
     finally:
@@ -75,12 +83,18 @@ def _watch(program: Program, lease: Lease, folder: WorkerFolder, settings: Setti
 
     Raises:
         LeaseLost: when the lease is no longer valid.
+        TookTooLong: when a registration reached its time limit. Its process was killed.
     """
-    renewed = time.monotonic()
+    renewed = began = time.monotonic()
+    limit = settings.registration_seconds if issubclass(lease.model, Registered) else math.inf
     asked: float | None = None
     while True:
         if program.ended(within=settings.poll_seconds):
             return asked is not None
+        if time.monotonic() - began > limit:
+            program.kill_group()
+            advice = "Register fewer or smaller images, or let the operator raise COLT_REGISTRATION_SECONDS"
+            raise TookTooLong(f"The registration took longer than {limit:g} s. {advice}.")
         cancelling = False
         try:
             if time.monotonic() - renewed >= settings.lease_seconds / 3:
@@ -97,6 +111,11 @@ def _watch(program: Program, lease: Lease, folder: WorkerFolder, settings: Setti
         elif asked is not None and time.monotonic() - asked > settings.stop_grace_seconds:
             log.warning("%s did not stop within %g s", lease.id, settings.stop_grace_seconds)
             program.kill_group()
+
+
+def _fail(lease: Lease, reason: str) -> None:
+    with contextlib.suppress(LeaseLost):
+        retry_transaction(lambda session: outcome.failed(session, lease, reason))
 
 
 def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Settings) -> None:

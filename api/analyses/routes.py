@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Body, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Body, Query, Request, Response
 from fastapi.openapi.models import Example
 
-from api.access.auth import Guarded
+from api.access.auth import Guarded, token_id
 from api.analyses import service
 from api.analyses.schemas import AnalysisInfo, AnalysisWithResult, NewAnalysis
 from api.checkpoint_work.routes import accepted, steering
@@ -48,6 +48,7 @@ def list_analyses(
 def request_analysis(
     job_id: str,
     wanted: Annotated[NewAnalysis, Body(openapi_examples=_EXAMPLES)],
+    request: Request,
     background: BackgroundTasks,
     response: Response,
 ) -> Accepted:
@@ -56,7 +57,7 @@ def request_analysis(
     The same request again returns the existing analysis, unless it failed or was cancelled.
     """
     with writing() as session:
-        analysis = service.request(session, job_id, wanted)
+        analysis = service.request(session, job_id, wanted, token_id(request))
     ring_later(background, Analysis.bell)
     return accepted(analysis, response)
 

@@ -12,7 +12,7 @@ from colt_core.config import PretrainConfig
 from store.models import Analysis, Dataset, Job
 
 
-def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
+def request(session: Session, job_id: str, wanted: NewAnalysis, submitter: str | None = None) -> Analysis:
     """Queue an analysis.
 
     Raises:
@@ -37,4 +37,4 @@ def request(session: Session, job_id: str, wanted: NewAnalysis) -> Analysis:
             raise Unprocessable((f"/{field}", what))
         return config
 
-    return service.request(session, Analysis, job_id, wanted.checkpoint_id, settle)
+    return service.request(session, Analysis, job_id, wanted.checkpoint_id, settle, submitter)

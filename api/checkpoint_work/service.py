@@ -6,15 +6,18 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
+from api import queues
 from api.http.errors import Conflict, NotFound
 from api.jobs.service import find_checkpoint
 from api.jobs.service import lock as lock_job
 from api.workers.service import lacking
 from colt_core.tagged import TaggedSettings
 from store.models import Dataset, Job
-from store.repositories import checkpoint_work, registrations
+from store.repositories import checkpoint_work, registrations, turns
 from store.repositories.checkpoint_work import W
 from store.statuses import WorkStatus
+
+_MANY_IMAGES = 200_000  # work on a data set of more is large
 
 
 def find(session: Session, model: type[W], row_id: str) -> W:
@@ -32,6 +35,7 @@ def request(
     job_id: str,
     checkpoint_id: str | None,
     settle: Callable[[Job, Dataset], TaggedSettings],
+    submitter: str | None,
 ) -> W:
     """Queue work on a checkpoint, or return an equal row that neither failed nor was cancelled.
 
@@ -39,12 +43,15 @@ def request(
         checkpoint_id: default: the job's last.
         settle: returns the settings for this job and data set. Raises Unprocessable where the work
             is not possible.
+        submitter: id of the token that asks; None without a token.
 
     Raises:
         NotFound: there is no such job.
         Conflict: the job has no checkpoint yet, or no live worker has its device.
         Unprocessable: the checkpoint is of another job, or `settle` raised it.
+        TooManyRequests: the token has too many that wait.
     """
+    turns.lock(session, submitter)
     job = lock_job(session, job_id)  # so that two equal requests run one after the other
     checkpoint = find_checkpoint(session, job_id, checkpoint_id)
     dataset = registrations.get(session, Dataset, job.dataset_id)
@@ -55,7 +62,10 @@ def request(
         return earlier
     if (lack := lacking(session, job.config.get("device", "auto"), num_processes=1)) is not None:
         raise Conflict(f"The job's device is '{job.config['device']}', but {lack[1]}. Start one, then ask again.")
-    return checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"))
+    is_large = (dataset.num_samples or 0) > _MANY_IMAGES
+    cost = turns.COST * (1 + (dataset.num_samples or 0) // _MANY_IMAGES)
+    place = queues.place(session, model, submitter, cost=cost, is_large=is_large)
+    return checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"), place)
 
 
 def cancel(session: Session, model: type[W], row_id: str) -> W:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api import registration
-from api.access.auth import Guarded
+from api.access.auth import Guarded, token_id
 from api.datasets import service
 from api.datasets.schemas import DatasetInfo, NewDataset
 from api.http.after_commit import delete_later, ring_later
@@ -27,16 +27,17 @@ router = APIRouter(prefix="/datasets", tags=["data"], route_class=Guarded)
 
 
 @router.post("", status_code=202, responses=problems(415))
-def register_dataset(wanted: NewDataset, background: BackgroundTasks, response: Response) -> Accepted:
+def register_dataset(wanted: NewDataset, request: Request, background: BackgroundTasks, response: Response) -> Accepted:
     """Register a labelled image data set and optionally cut a long-tailed training part from it.
 
     A worker recognises the layout of the files, such as `[train|val|test/]CLASS/IMAGE`. Poll
     the address in `Location` until the status is `ready` or `failed`. With `labels: false` it is
-    images alone, as for a pool.
+    images alone, as for a pool. An equal request of the same token returns the data set that is
+    still being registered.
     """
     service.check_inline(wanted)
     with writing() as session:
-        dataset = service.register(session, wanted)
+        dataset = service.register(session, wanted, token_id(request))
     ring_later(background, Dataset.bell)
     response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
     return Accepted(id=dataset.id, status=dataset.status)

@@ -53,13 +53,17 @@ def check_inline(wanted: NewDataset) -> None:
         _check_once_each(indices or (), "/long_tail/upload_id")
 
 
-def register(session: Session, wanted: NewDataset) -> Dataset:
+def register(session: Session, wanted: NewDataset, submitter: str | None = None) -> Dataset:
     """Queue the registration of a data set. Call `check_inline` before.
 
+    Args:
+        submitter: id of the token that asks; None without a token.
+
     Raises:
+        TooManyRequests: the token has too many that wait.
         Unprocessable: the source, or a list or indices, do not exist or do not fit.
     """
-    registration.check_source(session, wanted.source, wanted)
+    size = registration.check_source(session, wanted.source, wanted)
     registration.check_lists(session, wanted, wanted.source)
     spec = wanted.model_dump(mode="json", exclude={"name"})
     dataset = Dataset(name=wanted.name, spec=spec)
@@ -70,8 +74,7 @@ def register(session: Session, wanted: NewDataset) -> Dataset:
             "count": len(wanted.long_tail.indices),
             "sha256": hashlib.sha256(dataset.indices.encode()).hexdigest(),
         }
-    registrations.add(session, dataset)
-    return dataset
+    return registration.queue(session, dataset, submitter, size)
 
 
 def indices(session: Session, dataset_id: str) -> str:

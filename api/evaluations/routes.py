@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, BackgroundTasks, Response
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 
-from api.access.auth import Guarded
+from api.access.auth import Guarded, token_id
 from api.checkpoint_work.routes import accepted, steering
 from api.evaluations import service
 from api.evaluations.schemas import EvaluationInfo, NewEvaluation
@@ -30,13 +30,15 @@ def list_evaluations(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor =
 
 
 @router.post("/jobs/{job_id}/evaluations", status_code=202, responses=problems(404, 409, 415))
-def request_evaluation(job_id: str, wanted: NewEvaluation, background: BackgroundTasks, response: Response) -> Accepted:
+def request_evaluation(
+    job_id: str, wanted: NewEvaluation, request: Request, background: BackgroundTasks, response: Response
+) -> Accepted:
     """Request another evaluation of a checkpoint.
 
     The same request again returns the existing evaluation, unless it failed or was cancelled.
     """
     with writing() as session:
-        evaluation = service.request(session, job_id, wanted)
+        evaluation = service.request(session, job_id, wanted, token_id(request))
     ring_later(background, Evaluation.bell)
     return accepted(evaluation, response)
 

@@ -13,7 +13,7 @@ from colt_core.probes.kinds import ProbeSettings
 from store.models import Dataset, Evaluation, Job
 
 
-def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
+def request(session: Session, job_id: str, wanted: NewEvaluation, submitter: str | None = None) -> Evaluation:
     """Queue a probe. Unless the request sets group thresholds, the job's thresholds apply.
 
     Raises:
@@ -38,4 +38,4 @@ def request(session: Session, job_id: str, wanted: NewEvaluation) -> Evaluation:
             raise Unprocessable((f"/{setting}", what))
         return config
 
-    return service.request(session, Evaluation, job_id, wanted.checkpoint_id, settle)
+    return service.request(session, Evaluation, job_id, wanted.checkpoint_id, settle, submitter)

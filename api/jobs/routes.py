@@ -15,13 +15,14 @@ from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM
 from api.http.threads import in_thread
-from api.jobs import service
+from api.jobs import bulk, service
+from api.jobs.bulk import CancelledJobs, JobsToCancel
 from api.jobs.schemas import Curve, JobChanges, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
 from store.database import reading, writing
 from store.models import Job
-from store.repositories import jobs, metrics, profile
+from store.repositories import jobs, metrics, profile, turns
 from store.statuses import WorkStatus
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,9 @@ def _own(idempotency_key: str | None, request: Request) -> str | None:
 @router.post("", status_code=202, responses=problems(409, 415))
 def submit_job(
     wanted: NewJob,
+    request: Request,
     background: BackgroundTasks,
     response: Response,
-    request: Request,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -57,7 +58,7 @@ def submit_job(
     """Queue a pretraining run. A request that would fail later is refused now, if that can be
     known."""
     with writing() as session:
-        job = service.submit(session, wanted, _own(idempotency_key, request))
+        job = service.submit(session, wanted, _own(idempotency_key, request), token_id(request))
     log.info("job accepted", extra={"job_id": job.id})
     ring_later(background, Job.bell)
     return _accepted(job, response)
@@ -92,7 +93,8 @@ def list_jobs(
 def get_job(job_id: str) -> JobInfo:
     """Get one job: its status, its whole configuration and its progress."""
     with reading() as session:
-        return JobInfo.of(service.find(session, job_id))
+        job = service.find(session, job_id)
+        return JobInfo.of(job, turns.ahead(session, job))
 
 
 @router.patch("/{job_id}", responses=problems(404, 415))
@@ -110,6 +112,13 @@ def delete_job(job_id: str, background: BackgroundTasks) -> None:
     delete_later(background, folder)
 
 
+@router.post("/cancel", responses=problems(415))
+def cancel_jobs(wanted: JobsToCancel, request: Request) -> CancelledJobs:
+    """Cancel many jobs at once: these ids, or all that fit the filters."""
+    with writing() as session:
+        return bulk.cancel(session, wanted, token_id(request))
+
+
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))
 def cancel_job(job_id: str, response: Response) -> Accepted:
     """Cancel a job. A running job is `cancelling` until its last checkpoint is written, then
@@ -120,10 +129,10 @@ def cancel_job(job_id: str, response: Response) -> Accepted:
 
 
 @router.post("/{job_id}/resume", status_code=202, responses=problems(404, 409))
-def resume_job(job_id: str, background: BackgroundTasks, response: Response) -> Accepted:
+def resume_job(job_id: str, request: Request, background: BackgroundTasks, response: Response) -> Accepted:
     """Queue a cancelled or failed job again. It resumes from its last checkpoint."""
     with writing() as session:
-        job = service.resume(session, job_id)
+        job = service.resume(session, job_id, token_id(request))
     ring_later(background, Job.bell)
     return _accepted(job, response)
 

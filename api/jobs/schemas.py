@@ -178,6 +178,9 @@ class JobInfo(BaseModel):
     start_from: StartedFrom | None = Field(description="Null: random weights.")
     evaluations: list[ProbeName]
     progress: Progress
+    queue_position: int | None = Field(
+        description="Queued jobs that begin before it. Null if it is not queued, and in lists."
+    )
     compute: Compute | None = Field(description="As of the last start. Null before the first.")
     attempts: int = Field(description="Starts since it was last queued or resumed.")
     error: str | None
@@ -190,9 +193,10 @@ class JobInfo(BaseModel):
     finished_at: dt.datetime | None
 
     @classmethod
-    def of(cls, job: Job) -> Self:
+    def of(cls, job: Job, queue_position: int | None = None) -> Self:
         return cls.model_validate(
-            {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
+            {name: getattr(job, name) for name in cls.model_fields if name not in ("progress", "queue_position")}
+            | {"queue_position": queue_position}
             | {"warnings": job.warnings or []}
             | {"progress": {name: getattr(job, name) for name in Progress.model_fields}}
         )

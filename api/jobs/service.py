@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from api import queues
 from api.http.errors import Conflict, NotFound, Unprocessable
 from api.jobs.overlap import data_warnings
 from api.jobs.schemas import JobChanges, NewJob
@@ -18,7 +19,7 @@ from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
-from store.repositories import checkpoints, jobs, registrations
+from store.repositories import checkpoints, jobs, registrations, turns
 from store.repositories.registrations import R
 from store.settings import get_settings
 from store.statuses import RegistrationStatus, WorkStatus
@@ -68,14 +69,19 @@ def find_checkpoint(session: Session, job_id: str, checkpoint_id: str | None) ->
     return named
 
 
-def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job:
+def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submitter: str | None = None) -> Job:
     """Queue a job. A request with an idempotency key that was used before queues nothing.
 
+    Args:
+        submitter: id of the token that submits it; None without a token.
+
     Raises:
+        TooManyRequests: the token has too many that wait.
         RequestValidationError, Unprocessable: the job would fail later.
         Conflict: its data are not ready, or the key belongs to another request.
     """
     config = resolve(wanted.config)  # first: it refuses nested values, which could be too deep for the rest
+    turns.lock(session, submitter)
     fingerprint = _fingerprint(wanted)
     if idempotency_key is not None and (earlier := _with_key(session, idempotency_key)) is not None:
         return _same_request(earlier, fingerprint)
@@ -96,6 +102,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None) -> Job
     if problems:
         raise Unprocessable(*problems)
     job = Job(
+        **queues.place(session, Job, submitter).columns,
         name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
         tags=wanted.tags,
         notes=wanted.notes,
@@ -157,12 +164,14 @@ def cancel(session: Session, job_id: str) -> Job:
     return _moved(session, job_id, jobs.cancel(session, job_id), "only a queued or running job can be cancelled")
 
 
-def resume(session: Session, job_id: str) -> Job:
+def resume(session: Session, job_id: str, submitter: str | None = None) -> Job:
     """Queue a stopped job again. It resumes from its last checkpoint.
 
     Raises:
         NotFound, Conflict
+        TooManyRequests: the token has too many that wait.
     """
+    turns.lock(session, submitter)
     find(session, job_id)
     queued = jobs.transition(
         session,
@@ -174,6 +183,7 @@ def resume(session: Session, job_id: str) -> Job:
         error=None,
         finished_at=None,
         queued_at=utc_now(),
+        **queues.place(session, Job, submitter).columns,
     )
     return _moved(session, job_id, queued, "only a cancelled or failed job can be resumed")
 

@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api import registration
-from api.access.auth import Guarded
+from api.access.auth import Guarded, token_id
 from api.http.after_commit import delete_later, ring_later
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
@@ -27,13 +27,16 @@ router = APIRouter(prefix="/ood-pools", tags=["data"], route_class=Guarded)
 
 
 @router.post("", status_code=202, responses=problems(415))
-def register_ood_pool(wanted: NewOodPool, background: BackgroundTasks, response: Response) -> Accepted:
+def register_ood_pool(
+    wanted: NewOodPool, request: Request, background: BackgroundTasks, response: Response
+) -> Accepted:
     """Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy.
 
     A worker reads it. Poll the address in `Location` until the status is `ready` or `failed`.
+    An equal request of the same token returns the pool that is still being registered.
     """
     with writing() as session:
-        pool = service.register(session, wanted)
+        pool = service.register(session, wanted, token_id(request))
     ring_later(background, OodPool.bell)
     response.headers["Location"] = f"/api/v1/ood-pools/{pool.id}"
     return Accepted(id=pool.id, status=pool.status)

@@ -7,16 +7,18 @@ from sqlalchemy.orm import Session
 from api import registration
 from api.ood_pools.schemas import NewOodPool
 from store.models import OodPool
-from store.repositories import registrations
 
 
-def register(session: Session, wanted: NewOodPool) -> OodPool:
+def register(session: Session, wanted: NewOodPool, submitter: str | None = None) -> OodPool:
     """Queue the registration of an OOD pool.
 
+    Args:
+        submitter: id of the token that asks; None without a token.
+
     Raises:
+        TooManyRequests: the token has too many that wait.
         Unprocessable: the source does not exist.
     """
-    registration.check_source(session, wanted.source, wanted)
+    size = registration.check_source(session, wanted.source, wanted)
     pool = OodPool(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
-    registrations.add(session, pool)
-    return pool
+    return registration.queue(session, pool, submitter, size)

@@ -57,7 +57,7 @@ def list_uploads(limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Up
     """List uploads, newest first."""
     with reading() as session:
         found, awaited = uploads.page(session, limit, cursor), uploads.awaited(session)
-    return Page(items=[service.describe(upload, awaited) for upload in found.items], next_cursor=found.next_cursor)
+        return Page.of(found, lambda upload: service.describe(upload, awaited))
 
 
 @router.get("/{upload_id}", responses=problems(404))

@@ -19,11 +19,11 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Protocol, cast
 
 from colt_core.data.errors import DataError
+from colt_core.data.folders import Readable
 from colt_core.data.gunzip import plain_stream
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import safe_name
@@ -69,17 +69,17 @@ class Archive(Protocol):
         ...
 
 
-def open_archive(path: Path, limits: Limits | None = None) -> Archive:
-    """Open the zip, tar or tar.gz at `path`. Its content decides which it is, not its name.
+def open_archive(file: Readable, limits: Limits | None = None) -> Archive:
+    """Open a zip, tar or tar.gz. Its content decides which it is, not its name.
 
     Raises:
         DataError: neither zip nor tar; damaged; or a member that is unsafe, a link, a duplicate or
             encrypted.
     """
     limits = limits or Limits()
-    if zipfile.is_zipfile(path):
-        return ZipArchive(path, limits)
-    return TarArchive(path, limits)
+    with file.open("rb") as stream:
+        is_zip = zipfile.is_zipfile(stream)
+    return ZipArchive(file, limits) if is_zip else TarArchive(file, limits)
 
 
 class _Names:
@@ -110,13 +110,13 @@ def _check_size(content: bytes, name: str, most: int) -> None:
 class ZipArchive:
     """A zip of stored or deflated members. Other methods would decompress without a bound."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
-        self._path = path
+    def __init__(self, file: Readable, limits: Limits) -> None:
+        self._file = file
         self._limits = limits
         self._members: dict[str, zipfile.ZipInfo] = {}
         names = _Names(limits)
         try:
-            infos = read_directory(path, limits)
+            infos = read_directory(file, limits)
         except DataError:
             raise
         except _DAMAGE as error:
@@ -138,9 +138,9 @@ class ZipArchive:
 
     def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""
-        meter = Meter(self._limits, self._path.stat().st_size)
+        meter = Meter(self._limits, self._file.stat().st_size)
         most = self._limits.max_file_bytes if most is None else most
-        with self._path.open("rb") as file:
+        with self._file.open("rb") as file:
             for name, info in self._members.items():
                 if name in wanted:
                     try:
@@ -153,8 +153,8 @@ class ZipArchive:
 
     def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
         """See :class:`Archive`."""
-        meter = Meter(self._limits, self._path.stat().st_size)
-        with self._path.open("rb", buffering=_BUFFER) as file:
+        meter = Meter(self._limits, self._file.stat().st_size)
+        with self._file.open("rb", buffering=_BUFFER) as file:
             for name, info in self._members.items():
                 if name in wanted:
                     meter.add(info.file_size)
@@ -291,24 +291,24 @@ class TarArchive:
         members: its files by safe name, in its order.
     """
 
-    def __init__(self, path: Path, limits: Limits) -> None:
-        self._path = path
+    def __init__(self, file: Readable, limits: Limits) -> None:
+        self._file = file
         self._limits = limits
-        with open_tar(path) as stream:
-            self.members = tar_files(stream, path.stat().st_size, limits)
+        with open_tar(file) as stream:
+            self.members = tar_files(stream, file.stat().st_size, limits)
         self.names = list(self.members)
 
     def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""
         most = self._limits.max_file_bytes if most is None else most
-        with open_tar(self._path) as stream:
+        with open_tar(self._file) as stream:
             for name, member in self.members.items():
                 if name in wanted:
                     yield name, read_member(stream, member, name, most)
 
     def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
         """(name, open file) of each wanted member, in the order of the archive."""
-        with open_tar(self._path) as stream:
+        with open_tar(self._file) as stream:
             packed = isinstance(stream, gzip.GzipFile)
             for name, member in self.members.items():
                 if name in wanted:
@@ -321,10 +321,10 @@ class TarArchive:
 
 
 @contextmanager
-def open_tar(path: Path) -> Iterator[IO[bytes]]:
+def open_tar(file: Readable) -> Iterator[IO[bytes]]:
     """Open a tar or tar.gz; what is wrong with its bytes becomes a DataError."""
-    refused = damage_refused(f"{path.name!r} is not a zip, tar or tar.gz archive, or a damaged one; send it again")
-    with refused, path.open("rb", buffering=_BUFFER) as raw, plain_stream(raw) as plain:
+    refused = damage_refused(f"{file.name!r} is not a zip, tar or tar.gz archive, or a damaged one; send it again")
+    with refused, file.open("rb", buffering=_BUFFER) as raw, plain_stream(raw) as plain:
         yield plain
 
 

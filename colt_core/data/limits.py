@@ -12,6 +12,7 @@ class Limits:
     """Limits for reading images and archives. The defaults allow a pool of some million images."""
 
     max_files: int = 5_000_000
+    max_entries: int = 10_000_000  # files, folders and links looked at in a folder, hidden ones too
     max_bytes: int = 64 * 2**30  # decompressed bytes of an archive or npz; also bytes of the decoded images
     max_ratio: float = 200  # decompressed / compressed; photographs stay near 1
     ratio_free_bytes: int = 64 * 2**20  # the ratio counts only above this: a few flat bitmaps are no bomb

@@ -19,6 +19,7 @@ _NOTE_SUFFIXES = frozenset(
 _LABEL_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml"})
 _NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "changelog", "copying", "authors"})
 _LONGEST_NAME = 4096
+MOST_FOLDERS = 100  # within each other
 _UNPRINTABLE = re.compile(rf"[{DISGUISING}\ud800-\udfff]")
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
@@ -27,8 +28,8 @@ def safe_name(name: str) -> str:
     """The member name in a normal form: `/` between parts, no `.` parts.
 
     Raises:
-        DataError: for an absolute name, a drive, a `..` part, an empty name, or a name that is
-            longer than file systems allow.
+        DataError: for an absolute name, a drive, a `..` part or an empty name. For a name that is
+            longer than file systems allow, or of too many folders.
     """
     if len(name) > _LONGEST_NAME:
         raise DataError(f"the name {name[:100]!r}... has more than {_LONGEST_NAME:,} characters; shorten it")
@@ -37,7 +38,14 @@ def safe_name(name: str) -> str:
     escapes = slashed.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", slashed)
     if escapes or not parts or "\0" in name:
         raise DataError(f"{name!r} is not a safe name; use relative names without '..' or drives")
+    if len(parts) - 1 > MOST_FOLDERS:
+        raise too_deep(name)
     return "/".join(parts)
+
+
+def too_deep(name: str) -> DataError:
+    """An error about a file or folder within too many others."""
+    return DataError(f"{name[:100]!r}... lies within more than {MOST_FOLDERS} folders; move it up")
 
 
 def is_hidden(name: str) -> bool:

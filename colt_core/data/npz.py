@@ -9,13 +9,13 @@ import math
 import zipfile
 import zlib
 from collections.abc import Collection
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colt_core.data.errors import DataError
+from colt_core.data.folders import Readable
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.zip_directory import read_directory
 
@@ -23,16 +23,16 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Overfl
 _MAGIC = b"\x93NUMPY"
 
 
-def is_npz(path: Path, limits: Limits | None = None) -> bool:
+def is_npz(file: Readable, limits: Limits | None = None) -> bool:
     """Whether the file is a zip of .npy arrays and nothing else.
 
     Raises:
         DataError: if it is a zip of more members than allowed.
     """
     try:
-        if not _may_begin_npz(path):
+        if not _may_begin_npz(file):
             return False
-        infos = read_directory(path, limits or Limits())
+        infos = read_directory(file, limits or Limits())
     except DataError:
         raise
     except _DAMAGE:
@@ -40,38 +40,38 @@ def is_npz(path: Path, limits: Limits | None = None) -> bool:
     return bool(infos) and all(info.filename.endswith(".npy") for info in infos)
 
 
-def _may_begin_npz(path: Path) -> bool:
+def _may_begin_npz(file: Readable) -> bool:
     """Whether the first member may be an array.
 
     This avoids reading a directory of millions of entries.
     """
-    with path.open("rb") as stream:
+    with file.open("rb") as stream:
         header = stream.read(30)
         name = stream.read(int.from_bytes(header[26:28], "little"))
     return not header.startswith(b"PK\3\4") or name.endswith(b".npy")
 
 
-def is_npy(path: Path) -> bool:
+def is_npy(file: Readable) -> bool:
     """Whether the file begins like an .npy."""
-    with path.open("rb") as stream:
+    with file.open("rb") as stream:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
-def array_names(path: Path, limits: Limits | None = None) -> list[str]:
+def array_names(file: Readable, limits: Limits | None = None) -> list[str]:
     """The names of the arrays in an .npz, in its order.
 
     Raises:
         DataError: if the file is damaged, or holds more arrays than allowed.
     """
     try:
-        return [info.filename.removesuffix(".npy") for info in read_directory(path, limits or Limits())]
+        return [info.filename.removesuffix(".npy") for info in read_directory(file, limits or Limits())]
     except DataError:
         raise
     except _DAMAGE as error:
         raise DataError("the .npz is damaged; save it again with numpy.savez") from error
 
 
-def read_npz(path: Path, wanted: Collection[str], limits: Limits | None = None) -> dict[str, NDArray[Any]]:
+def read_npz(file: Readable, wanted: Collection[str], limits: Limits | None = None) -> dict[str, NDArray[Any]]:
     """Read the `wanted` arrays that the .npz holds. Nothing is unpickled.
 
     Raises:
@@ -79,16 +79,16 @@ def read_npz(path: Path, wanted: Collection[str], limits: Limits | None = None) 
             data than there are or than allowed.
     """
     limits = limits or Limits()
-    meter = Meter(limits, path.stat().st_size)
+    meter = Meter(limits, file.stat().st_size)
     arrays: dict[str, NDArray[Any]] = {}
     try:
-        with zipfile.ZipFile(path) as file:
-            for info in file.infolist():
+        with file.open("rb") as whole, zipfile.ZipFile(whole) as archive:
+            for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
                 if name in arrays:
                     raise DataError(f"the .npz holds '{name}' twice; keep one")
                 if name in wanted:
-                    with file.open(info) as stream:
+                    with archive.open(info) as stream:
                         arrays[name] = _read_array(stream, name, info.file_size, meter)
     except DataError:
         raise
@@ -97,12 +97,12 @@ def read_npz(path: Path, wanted: Collection[str], limits: Limits | None = None) 
     return arrays
 
 
-def read_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
+def read_npy(file: Readable, limits: Limits | None = None) -> NDArray[Any]:
     """Read the array of an .npy file, with the checks of :func:`read_npz`."""
     limits = limits or Limits()
-    size = path.stat().st_size
+    size = file.stat().st_size
     try:
-        with path.open("rb") as stream:
+        with file.open("rb") as stream:
             return _read_array(stream, "the array", size, Meter(limits, size))
     except DataError:
         raise
@@ -110,7 +110,7 @@ def read_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
         raise DataError("the .npy is damaged; save it again with numpy.save") from error
 
 
-def map_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
+def map_npy(file: Readable, limits: Limits | None = None) -> NDArray[Any]:
     """Map the images of an .npy file, read-only. Nothing is unpickled.
 
     The file may be larger than memory.
@@ -119,9 +119,9 @@ def map_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
         DataError: as for :func:`read_npz`.
     """
     limits = limits or Limits()
-    size = path.stat().st_size
+    size = file.stat().st_size
     try:
-        with path.open("rb") as stream:
+        with file.open("rb") as stream:
             shape, fortran_order, dtype = _read_header(stream, "the array", size)
             offset = stream.tell()
         claimed = math.prod(shape) * dtype.itemsize
@@ -134,7 +134,8 @@ def map_npy(path: Path, limits: Limits | None = None) -> NDArray[Any]:
         if claimed == 0:
             return np.empty(shape, dtype)
         order = "F" if fortran_order else "C"
-        return np.asarray(np.memmap(path, dtype, "r", offset, shape, order))  # type: ignore[call-overload]
+        with file.open("rb") as stream:
+            return np.asarray(np.memmap(stream, dtype, "r", offset, shape, order))  # type: ignore[call-overload]
     except DataError:
         raise
     except _DAMAGE as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from colt_core.data.archives import open_archive
+from colt_core.data.beneath import Root
 from colt_core.data.errors import DataError
-from colt_core.data.folders import Folder, resolve_inside
+from colt_core.data.folders import Folder, HeldFile, Readable, open_inside
 from colt_core.data.gunzip import is_gzip
 from colt_core.data.layouts.kinds import LayoutKind, layouts
 from colt_core.data.layouts.layout import Layout, Opened
@@ -45,9 +48,8 @@ def open_labelled(
     Raises:
         DataError: if the data cannot be used; the message says what to change.
     """
-    kind, opened = _recognised(
-        Opened(path, path.name, limits or Limits(), table=table, lists=lists or {}), root, layout, for_pool=False
-    )
+    opened = replace(_opened(path, root, limits or Limits()), table=table, lists=lists or {})
+    kind, opened = _recognised(opened, layout, for_pool=False)
     return replace(_implementation(kind).open_labelled(opened), layout=kind.kind)
 
 
@@ -63,15 +65,14 @@ def open_unlabelled(
 
     Args and Raises: as for :func:`open_labelled`.
     """
-    kind, opened = _recognised(Opened(path, path.name, limits or Limits(), table=table), root, layout, for_pool=True)
+    opened = replace(_opened(path, root, limits or Limits()), table=table)
+    kind, opened = _recognised(opened, layout, for_pool=True)
     return replace(_implementation(kind).open_unlabelled(opened), layout=kind.kind)
 
 
-def _recognised(
-    asked: Opened, root: Path | None, wanted: str | None, for_pool: bool
-) -> tuple[type[LayoutKind], Opened]:
+def _recognised(opened: Opened, wanted: str | None, for_pool: bool) -> tuple[type[LayoutKind], Opened]:
     """The layout of the data, and the data opened for it."""
-    if asked.lists:
+    if opened.lists:
         if wanted not in (None, "lists"):
             raise DataError(f"lists were given, which data with the layout {wanted!r} do not use; leave one out")
         wanted = "lists"
@@ -82,17 +83,17 @@ def _recognised(
         kinds = [kind for kind in kinds if kind.kind == wanted]
         if not kinds:
             raise DataError(f"data with the layout {wanted!r} cannot be {'a pool' if for_pool else 'a data set'}")
-    opened = _opened(replace(asked, insisted=wanted is not None), root)
-    if opened.files is None:
+    opened = replace(opened, insisted=wanted is not None)
+    if opened.file is not None:
         if (kind := _first(kinds, opened)) is not None:
             return kind, opened
-        opened = replace(opened, files=open_archive(opened.path, opened.limits))
+        opened = replace(opened, files=open_archive(opened.file, opened.limits))
     if (kind := _first(kinds, opened)) is not None:
         return kind, opened
     if wanted is None:
         image_names(opened.names)  # names what is in the way
         raise DataError(f"no known layout fits; found {opened.found()}. Layouts: {', '.join(layouts)}")
-    if asked.lists:
+    if opened.lists:
         raise DataError(f"the lists name image files, but there are none; found {opened.found()}. Leave the lists out")
     raise DataError(
         f"the data do not have the layout {wanted!r}; found {opened.found()}. Leave `layout` out, or arrange them so: "
@@ -109,17 +110,38 @@ def _implementation(kind: type[LayoutKind]) -> Layout:
     return layout
 
 
-def _opened(asked: Opened, root: Path | None) -> Opened:
-    real = resolve_inside(asked.path, root or asked.path, asked.name)
-    if real.is_dir():
-        return replace(asked, path=real, files=Folder(real, root or real, asked.limits))
-    if not real.is_file():  # opening a pipe would block
-        raise DataError(f"{asked.name!r} is neither a folder nor a file")
-    return replace(asked, path=real, head=_head(real))
+def _opened(path: Path, root: Path | None, limits: Limits) -> Opened:
+    """The folder or file at `path`, opened beneath `root`."""
+    name = path.name
+    try:
+        if root is None:
+            path = path.resolve(strict=True)
+            root = path if path.is_dir() else path.parent
+        beneath = Root(root)
+        inside = _relative(path, root, beneath)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{name!r} does not exist, or is a broken link") from error
+    descriptor = open_inside(beneath, inside, name)
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return Opened(name, limits, files=Folder(beneath, inside, limits))
+    try:
+        file = HeldFile(descriptor, name)
+    except DataError as error:
+        raise DataError(f"{name!r} is neither a folder nor a file") from error
+    return Opened(name, limits, file=file, head=_head(file))
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as stream:
+def _relative(path: Path, root: Path, beneath: Root) -> str:
+    """The path from the root. What it leads to is only known once it is opened."""
+    for start in (root, beneath.path):
+        if path.is_relative_to(start):
+            return str(path.relative_to(start))
+    return os.path.relpath(path.resolve(strict=True), beneath.path)
+
+
+def _head(file: Readable) -> bytes:
+    with file.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
     if not is_gzip(head):
         return head

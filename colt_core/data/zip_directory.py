@@ -6,10 +6,10 @@ The directory is bounded before zipfile makes an object of each entry.
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from colt_core.data.errors import DataError
+from colt_core.data.folders import Readable
 from colt_core.data.limits import Limits
 
 _MAX_ENTRY_BYTES = 512  # bytes on average: 46, the name, and some time stamps
@@ -17,7 +17,7 @@ _FEW_BYTES = 2**20
 _ENTRY = b"PK\1\2"
 
 
-def read_directory(path: Path, limits: Limits) -> list[zipfile.ZipInfo]:
+def read_directory(file: Readable, limits: Limits) -> list[zipfile.ZipInfo]:
     """Read the entries of a zip.
 
     Raises:
@@ -25,8 +25,8 @@ def read_directory(path: Path, limits: Limits) -> list[zipfile.ZipInfo]:
             ignored.
         zipfile.BadZipFile, ValueError, OSError: if the zip is damaged.
     """
-    with path.open("rb") as stream, zipfile.ZipFile(cast(IO[bytes], _Bounded(stream, limits.max_files))) as file:
-        return file.infolist()
+    with file.open("rb") as stream, zipfile.ZipFile(cast(IO[bytes], _Bounded(stream, limits.max_files))) as archive:
+        return archive.infolist()
 
 
 class _Bounded:

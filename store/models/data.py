@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from store.bells import Bell
 from store.models.base import Base, Identified
-from store.models.leased import Leased
+from store.models.leased import Leased, queue_indexes
 from store.statuses import RegistrationStatus
 
 
@@ -37,6 +37,7 @@ class Registered(Leased):
     name: Mapped[str]
     status: Mapped[RegistrationStatus] = mapped_column(default=RegistrationStatus.REGISTERING)
     spec: Mapped[dict[str, Any]]  # what was asked for: source, image_size, long_tail, ...
+    request_sha256: Mapped[str | None]  # of the body; null in rows of earlier versions
     progress: Mapped[float] = mapped_column(default=0.0)  # 0..1
     problem: Mapped[dict[str, Any] | None]
     image_size: Mapped[int | None]
@@ -82,7 +83,7 @@ class Registered(Leased):
 class Dataset(Registered, Base):
     __tablename__ = "datasets"
     noun = "dataset"
-    __table_args__ = (Index("ix_datasets_status", "status"), Index("ix_datasets_created_at", "created_at", "id"))
+    __table_args__ = (*queue_indexes("datasets"), Index("ix_datasets_created_at", "created_at", "id"))
 
     # Indices that the request held itself, one a line. `spec` has their number and digest. Deferred:
     # lists show none of them.
@@ -138,4 +139,4 @@ class Dataset(Registered, Base):
 class OodPool(Registered, Base):
     __tablename__ = "ood_pools"
     noun = "ood_pool"
-    __table_args__ = (Index("ix_ood_pools_status", "status"), Index("ix_ood_pools_created_at", "created_at", "id"))
+    __table_args__ = (*queue_indexes("ood_pools"), Index("ix_ood_pools_created_at", "created_at", "id"))

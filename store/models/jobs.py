@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from store.bells import Bell
 from store.models.base import Base, Identified, utc_now
+from store.models.leased import queue_indexes
 from store.models.queued import CheckpointWork, Queued
 from store.statuses import AttemptOutcome
 
@@ -23,7 +24,7 @@ class Job(Queued, Base):
     noun = "job"
     bell = Bell.TRAIN
     program = "worker.trainer:train"
-    __table_args__ = (Index("ix_jobs_status", "status"), Index("ix_jobs_created_at", "created_at", "id"))
+    __table_args__ = (*queue_indexes("jobs"), Index("ix_jobs_created_at", "created_at", "id"))
 
     name: Mapped[str]
     tags: Mapped[list[Any]] = mapped_column(default=list)
@@ -131,7 +132,7 @@ class Evaluation(CheckpointWork, Base):
         *("accuracy", "balanced_accuracy", "per_class_accuracy", "group_accuracy", "group_std"),
         *("class_counts", "test_counts", "probe", "warnings"),
     )
-    __table_args__ = (Index("ix_evaluations_status", "status"),)
+    __table_args__ = queue_indexes("evaluations")
 
     accuracy: Mapped[float | None]
     balanced_accuracy: Mapped[float | None]
@@ -159,7 +160,7 @@ class Analysis(CheckpointWork, Base):
 
     __tablename__ = "analyses"
     noun = "analysis"
-    __table_args__ = (Index("ix_analyses_status", "status"),)
+    __table_args__ = queue_indexes("analyses")
 
     # Deferred: a map of 10,000 points takes half a megabyte, and lists do not show it.
     result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 
-from sqlalchemy import SQLColumnExpression
+from sqlalchemy import BigInteger, Index, SQLColumnExpression, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.bells import Bell
@@ -42,6 +42,11 @@ class Leased(Identified):
     worker_id: Mapped[str | None]
     lease_token: Mapped[str | None]
     lease_expires_at: Mapped[dt.datetime | None]
+    # Its place in the queue, see store/repositories/turns.py. Rows of earlier versions come first.
+    submitter: Mapped[str | None]  # id of the token that asked for it; null: without a token
+    turn_from: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    is_large: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     def __init_subclass__(cls, **options: Any) -> None:
         is_table = "__tablename__" in vars(cls)  # without one, a class only adds columns to its subclasses
@@ -80,6 +85,17 @@ class Leased(Identified):
             row: the row after the attempt; None if it was deleted.
         """
         return None
+
+
+def queue_indexes(table: str) -> tuple[Index, ...]:
+    """The indexes for claiming rows and for finding the place of a new one."""
+    began = text("attempts > 0")
+    return (
+        Index(f"ix_{table}_turn", "status", "turn", "created_at", "id"),
+        Index(f"ix_{table}_submitter", "submitter", "status"),
+        Index(f"ix_{table}_line", "submitter", "is_large", "turn"),
+        Index(f"ix_{table}_began", "turn_from", sqlite_where=began, postgresql_where=began),
+    )
 
 
 _REQUIRED = ("noun", "bell", "program", "waiting", "running", "failed", "in_work")

@@ -12,6 +12,7 @@ from store.leases import lock_job_of
 from store.models import Checkpoint, CheckpointWork, Evaluation, Job, leased_models, utc_now
 from store.repositories import events
 from store.repositories.pages import LARGE_ROWS, Slice, keyset_page
+from store.repositories.turns import Place
 from store.statuses import WorkStatus
 
 W = TypeVar("W", bound=CheckpointWork)
@@ -20,9 +21,13 @@ W = TypeVar("W", bound=CheckpointWork)
 _WITHOUT_RESULT = (WorkStatus.FAILED, WorkStatus.CANCELLING, WorkStatus.CANCELLED)
 
 
-def add(session: Session, model: type[W], checkpoint: Checkpoint, config: dict[str, Any]) -> W:
-    """Queue work on a checkpoint. `config` contains its `kind`."""
+def add(
+    session: Session, model: type[W], checkpoint: Checkpoint, config: dict[str, Any], place: Place | None = None
+) -> W:
+    """Queue work on a checkpoint. `config` contains its `kind`. Without `place` it comes first."""
     row = model()
+    if place is not None:
+        place.give(row)
     row.job_id, row.checkpoint_id, row.epoch = checkpoint.job_id, checkpoint.id, checkpoint.epoch
     row.kind, row.config = config["kind"], config
     session.add(row)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Case, CursorResult, Update, case, delete, func, literal, select, update
+from sqlalchemy import Case, CursorResult, Select, Update, case, delete, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,9 @@ from store.repositories import events
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import Slice, keyset_page
 from store.statuses import FINAL, WorkStatus
+
+S = TypeVar("S")
+MOST_CANCELLED = 1000  # at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,10 @@ def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: st
     Raises:
         BadCursor: when `cursor` was made for another list or order.
     """
-    statement = select(Job)
+    return keyset_page(session, _filtered(select(Job), wanted), Job, order, limit, cursor)
+
+
+def _filtered(statement: Select[S], wanted: JobFilter) -> Select[S]:
     for column, value in (
         (Job.status, wanted.status),
         (Job.dataset_id, wanted.dataset_id),
@@ -71,7 +77,7 @@ def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: st
         statement = statement.where(json_list_has(Job.tags, wanted.tag))  # type: ignore[arg-type]
     if wanted.name is not None:
         statement = statement.where(Job.name.icontains(wanted.name, autoescape=True))
-    return keyset_page(session, statement, Job, order, limit, cursor)
+    return statement
 
 
 def with_key(session: Session, idempotency_key: str, since: dt.datetime) -> Job | None:
@@ -155,6 +161,23 @@ def cancel(session: Session, job_id: str) -> bool:
         case((waits, cancelled), else_=cancelling),
         finished_at=case((waits, utc_now()), else_=Job.finished_at),
     )
+
+
+def to_cancel(session: Session, wanted: JobFilter, ids: Collection[str] | None, submitter: str | None) -> list[str]:
+    """Ids of jobs that wait or run, in order of their ids. They are cancelled in this order, so two
+    who cancel many do not wait for each other.
+
+    Args:
+        wanted: filters.
+        ids: only these; None for any.
+        submitter: only those of this token; None for any.
+    """
+    statement = _filtered(select(Job.id), wanted).where(Job.status.in_((WorkStatus.QUEUED, WorkStatus.RUNNING)))
+    if ids is not None:
+        statement = statement.where(Job.id.in_(ids))
+    if submitter is not None:
+        statement = statement.where(Job.submitter == submitter)
+    return list(session.scalars(statement.order_by(Job.id).limit(MOST_CANCELLED)))
 
 
 def remove(session: Session, job_id: str) -> bool:

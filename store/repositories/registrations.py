@@ -38,6 +38,16 @@ def indices(session: Session, row_id: str) -> str | None:
     return session.scalar(select(Dataset.indices).where(Dataset.id == row_id))
 
 
+def same(session: Session, model: type[R], submitter: str | None, request_sha256: str) -> R | None:
+    """A registration by this submitter that waits or runs, and was asked for by an equal body."""
+    alike = select(model).where(
+        model.status == RegistrationStatus.REGISTERING,
+        model.submitter == submitter,
+        model.request_sha256 == request_sha256,
+    )
+    return session.scalars(alike.order_by(model.created_at, model.id).limit(1)).first()
+
+
 def page(
     session: Session, model: type[R], status: RegistrationStatus | None, limit: int, cursor: str | None
 ) -> Slice[R]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from store.bells import Bell
 from tests.support.clients import API, register, until
@@ -53,6 +56,27 @@ def test_a_long_probe_holds_up_no_registration_and_no_training(start_stack: Star
     until(client, behind, "succeeded")
     assert client.delete(probe).status_code == 204
     assert [item["kind"] for item in client.get(f"{job}/evaluations").json()["items"]] == ["knn"]
+
+
+def test_a_small_registration_passes_a_large_one_under_way(start_stack: StartStack, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.zeros((20_000, 32, 32), dtype=np.uint8))
+    stack = start_stack("embedded", COLT_SMALL_BYTES=str(2**20), COLT_DATA_ROOTS=str(tmp_path))
+    client = stack.client
+    body = {"name": "many", "source": {"kind": "path", "path": str(tmp_path / "many.npy")}}
+    large = client.post(f"{API}/ood-pools", json=body).headers["location"]
+
+    def registrars() -> list[Any]:
+        return [process for process, line in working(stack) if "worker.registrar" in line]
+
+    wait_until(lambda: len(registrars()) == 1, 60, "the large pool is being read")
+    (process,) = registrars()
+    process.suspend()
+    for number in range(3):
+        sample = {"name": f"small {number}", "source": {"kind": "sample", "name": "glyphs-and-patches"}}
+        register(client, "ood-pools", sample)
+    assert client.get(large).json()["status"] == "registering"
+    process.resume()
+    until(client, large, "ready")
 
 
 def test_bells_of_every_version_are_heard() -> None:

@@ -33,18 +33,21 @@ class Arrays:
     def recognises(self, opened: Opened) -> bool:
         """Whether it is an npz or npy."""
         try:
-            return opened.files is None and (is_npy(opened.path) or is_npz(opened.path, opened.limits))
+            if opened.files is not None or opened.file is None:
+                return False
+            return is_npy(opened.file) or is_npz(opened.file, opened.limits)
         except DataError:  # too many members: no npz
             return False
 
     def open_labelled(self, opened: Opened) -> LabelledSource:
         """Images are uint8, N x H x W or N x H x W x 1 or 3; labels are N integers or texts."""
-        if is_npy(opened.path):
+        assert opened.file is not None
+        if is_npy(opened.file):
             raise DataError("an .npy has no labels; save images and labels together with numpy.savez")
-        there = array_names(opened.path, opened.limits)
+        there = array_names(opened.file, opened.limits)
         names, warnings = _by_role(there)
         _check_pairs(names, there)
-        arrays = read_npz(opened.path, names.values(), opened.limits)
+        arrays = read_npz(opened.file, names.values(), opened.limits)
         images, labels = (
             {part: (name, arrays[name]) for (of, part), name in names.items() if of == role}
             for role in ("images", "labels")
@@ -55,10 +58,11 @@ class Arrays:
 
     def open_unlabelled(self, opened: Opened) -> UnlabelledSource:
         """The training images. An .npy is not read into memory."""
-        if is_npy(opened.path):
-            array = _channels_last(map_npy(opened.path, opened.limits))
+        assert opened.file is not None
+        if is_npy(opened.file):
+            array = _channels_last(map_npy(opened.file, opened.limits))
             return UnlabelledSource(ArrayImages([("images", array)]))
-        there = array_names(opened.path, opened.limits)
+        there = array_names(opened.file, opened.limits)
         names, warnings = _by_role(there)
         images = {part: name for (role, part), name in names.items() if role == "images"}
         if "train" not in images:
@@ -67,7 +71,7 @@ class Arrays:
             detail = f"Only the training images are the pool. Those of other parts, such as {left[0]!r}, are left out."
             warnings.append(DataWarning("parts_left_out", detail, len(left), tuple(left)))
         name = images["train"]
-        array = _channels_last(read_npz(opened.path, (name,), opened.limits)[name])
+        array = _channels_last(read_npz(opened.file, (name,), opened.limits)[name])
         return UnlabelledSource(ArrayImages([(name, array)]), warnings=tuple(warnings))
 
 

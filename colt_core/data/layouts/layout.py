@@ -11,6 +11,7 @@ from posixpath import splitext
 from typing import Protocol
 
 from colt_core.data.errors import DataError
+from colt_core.data.folders import Readable
 from colt_core.data.limits import Limits
 from colt_core.data.names import is_hidden, may_hold_labels
 from colt_core.data.sources import Files, LabelledSource, UnlabelledSource
@@ -25,19 +26,19 @@ class Opened:
     """A folder, an archive or one other file, whose layout is not known yet.
 
     Attributes:
-        path: where it is, with links followed. Do not show it: it is a path on the server.
         name: what to call it in messages.
         limits: limits on files and sizes.
+        file: the one file that it is; it may be an archive. None: a folder.
         files: the files of the folder or archive. None: one file, which may still be an archive.
         head: the first bytes of one file, unpacked if it is a gzip. Empty for a folder.
         table: the columns that the user named.
-        lists: list files that the user gave, by part. They are outside `path`.
+        lists: list files that the user gave, by part. They are outside the data.
         insisted: whether the user named the layout.
     """
 
-    path: Path
     name: str
     limits: Limits
+    file: Readable | None = None
     files: Files | None = None
     head: bytes = b""
     table: TableColumns | None = None
@@ -86,8 +87,9 @@ class Opened:
             DataError: if it is larger than `Limits.max_array_bytes`.
         """
         most = self.limits.max_array_bytes
-        with self.path.open("rb") as stream:
-            content = stream.read(min(self.path.stat().st_size, most) + 1)
+        assert self.file is not None
+        with self.file.open("rb") as stream:
+            content = stream.read(min(self.file.stat().st_size, most) + 1)
         if len(content) > most:
             raise DataError(f"{self.name!r} is larger than {most:,} bytes; split it up")
         return content

@@ -133,7 +133,8 @@ def _is_parquet(name: str) -> bool:
 def _files(opened: Opened) -> tuple[Files | OneFile, list[str]]:
     """Where the files are, and their names."""
     if opened.files is None:
-        return OneFile(opened.path, opened.name), [opened.name]
+        assert opened.file is not None
+        return OneFile(opened.file, opened.name), [opened.name]
     return opened.files, [name for name in opened.names if _is_parquet(name)]
 
 

@@ -77,7 +77,8 @@ export interface paths {
          *
          *     A worker recognises the layout of the files, such as `[train|val|test/]CLASS/IMAGE`. Poll
          *     the address in `Location` until the status is `ready` or `failed`. With `labels: false` it is
-         *     images alone, as for a pool.
+         *     images alone, as for a pool. An equal request of the same token returns the data set that is
+         *     still being registered.
          */
         post: operations["register_dataset"];
         delete?: never;
@@ -168,6 +169,7 @@ export interface paths {
          * @description Register a pool of unlabelled images: any tree of images, an npz with `images`, or an npy.
          *
          *     A worker reads it. Poll the address in `Location` until the status is `ready` or `failed`.
+         *     An equal request of the same token returns the pool that is still being registered.
          */
         post: operations["register_ood_pool"];
         delete?: never;
@@ -291,6 +293,26 @@ export interface paths {
          * @description Rename a job, or change its tags and notes, in any status.
          */
         patch: operations["change_job"];
+        trace?: never;
+    };
+    "/api/v1/jobs/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Jobs
+         * @description Cancel many jobs at once: these ids, or all that fit the filters.
+         */
+        post: operations["cancel_jobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/jobs/{job_id}/cancel": {
@@ -1145,6 +1167,27 @@ export interface components {
          * @enum {string}
          */
         AttemptOutcome: "succeeded" | "failed" | "cancelled" | "worker_lost" | "shut_down";
+        /**
+         * CancelledJobs
+         * @description What was cancelled. Jobs that had ended, or that do not exist, are left out.
+         */
+        CancelledJobs: {
+            /**
+             * Cancelled
+             * @description Ids of those that waited.
+             */
+            cancelled: string[];
+            /**
+             * Cancelling
+             * @description Ids of those that ran. They are `cancelled` once they have stopped.
+             */
+            cancelling: string[];
+            /**
+             * More
+             * @description Whether there may be more: at most 1000 are cancelled at once.
+             */
+            more: boolean;
+        };
         /**
          * CheckpointInfo
          * @description A saved state that the run can resume from.
@@ -2291,6 +2334,11 @@ export interface components {
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
             progress: components["schemas"]["Progress"];
+            /**
+             * Queue Position
+             * @description Queued jobs that begin before it. Null if it is not queued, and in lists.
+             */
+            queue_position: number | null;
             /** @description As of the last start. Null before the first. */
             compute: components["schemas"]["Compute"] | null;
             /**
@@ -2329,6 +2377,42 @@ export interface components {
             started_at: string | null;
             /** Finished At */
             finished_at: string | null;
+        };
+        /**
+         * JobsToCancel
+         * @description Which queued and running jobs to cancel: those that fit all that is given.
+         * @example {
+         *       "status": "queued",
+         *       "tag": "sweep"
+         *     }
+         */
+        JobsToCancel: {
+            /** Ids */
+            ids?: string[] | null;
+            /**
+             * Status
+             * @description Default: both.
+             */
+            status?: ("queued" | "running") | null;
+            /** Dataset Id */
+            dataset_id?: string | null;
+            /** Sampler */
+            sampler?: ("none" | "random" | "mak" | "colt") | null;
+            /** Framework */
+            framework?: ("simclr" | "sdclr" | "bcl" | "moco") | null;
+            /** Tag */
+            tag?: string | null;
+            /**
+             * Name
+             * @description A part of the name, as in the list.
+             */
+            name?: string | null;
+            /**
+             * Mine
+             * @description Only jobs that this token submitted or resumed. Without a token: all.
+             * @default false
+             */
+            mine?: boolean;
         };
         /**
          * Kind
@@ -6499,6 +6583,120 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobsToCancel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelledJobs"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

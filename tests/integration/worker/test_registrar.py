@@ -22,8 +22,10 @@ from store.leases import Lease, LeaseLost
 from store.models import Dataset, Leased, OodPool, Upload, utc_now
 from tests.support.bytes_counted import counted_with_children
 from tests.support.claims import work_off
-from tests.support.data_files import encoded, hash_of, labelled_files, pixels, png
+from tests.support.data_files import encoded, hash_of, labelled_files, pixels, png, write_folder
+from tests.support.deep import nested_folders
 from tests.support.rows import add_dataset
+from tests.support.settings import settings_of
 from worker.child import Interrupt
 from worker.claiming import take
 from worker.folder import WorkerFolder
@@ -213,6 +215,44 @@ def test_bad_data_fail_with_a_clear_problem_and_leave_nothing(
     assert words in row.problem["detail"] and str(home) not in row.problem["detail"]
     assert artifacts_under(home, "datasets") == []
     assert artifacts_under(home, "uploads") == ["data.zip"]
+
+
+def the_problem() -> str:
+    """The problem of the one data set, whose only attempt failed."""
+    with reading() as session:
+        row = session.scalars(select(Dataset)).one()
+    assert (row.status, row.attempts, row.faults, row.lease_token) == ("failed", 1, 0, None)
+    assert row.problem is not None and row.problem["status"] == 422
+    return str(row.problem["detail"])
+
+
+def add_with(environment: dict[str, str], source: dict[str, str], home: Path) -> None:
+    """Register with these settings beside the usual ones."""
+    with settings_of(environment):
+        add(dataset_of(source))
+        work_off(home, Dataset)
+
+
+def test_folders_nested_without_end_are_the_users_error_at_the_first_try(
+    configured: Engine, home: Path, tmp_path: Path
+) -> None:
+    with nested_folders(tmp_path / "root/d"):
+        source = {"kind": "path", "path": str(tmp_path / "root/d")}
+        add_with({"COLT_DATA_ROOTS": str(tmp_path / "root")}, source, home)
+    assert "lies within more than 100 folders; move it up" in the_problem()
+
+
+def test_the_operator_bounds_the_entries_that_are_looked_at(configured: Engine, home: Path, tmp_path: Path) -> None:
+    source = {"kind": "path", "path": str(write_folder(tmp_path / "root/d", IMAGES))}
+    add_with({"COLT_DATA_ROOTS": str(tmp_path / "root"), "COLT_MAX_ENTRIES": "21"}, source, home)
+    assert "more than 21 files and folders; split it up" in the_problem()  # 20 images in two folders
+
+
+def test_a_registration_ends_at_its_time_limit(configured: Engine, home: Path) -> None:
+    source = {"kind": "upload", "upload_id": upload(IMAGES)}
+    add_with({"COLT_REGISTRATION_SECONDS": "0.2"}, source, home)
+    assert the_problem().startswith("The registration took longer than 0.2 s.")
+    assert artifacts_under(home, "datasets") == []
 
 
 def test_a_data_set_deleted_while_it_is_registered_leaves_nothing(configured: Engine, home: Path) -> None:

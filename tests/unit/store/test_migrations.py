@@ -292,6 +292,24 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             {"id": "used", "filename": "a.npz", "bytes": 1, "sha256": "0", "artifact": "uploads/used", "used_at": NOW},
         ),
     ],
+    "0016": [
+        (
+            "ood_pools",
+            {
+                "id": "in turn",
+                "name": "letters",
+                "status": "ready",
+                "spec": {},
+                "progress": 1.0,
+                "submitter": "t",
+                "turn_from": 2**40,
+                "turn": 2**41,
+                "is_large": True,
+                "request_sha256": "0",
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
