@@ -85,7 +85,7 @@ def test_an_upload_that_nobody_uses_expires(client: TestClient, home: Path) -> N
 def test_an_upload_that_is_read_does_not_expire_and_one_that_was_stays_for_as_long_again(
     client: TestClient, home: Path
 ) -> None:
-    images, indices = upload(client), upload(client, "indices.txt")
+    images, indices = upload(client), upload(client, "indices.txt", content=b"0\n1\n")
     stored_long_ago(images, 2 * WEEK)
     body = {"name": "d", "source": {"kind": "upload", "upload_id": images}}
     cut = {"profile": "indices", "upload_id": indices}
