@@ -23,7 +23,7 @@ _RAW_BODY = {
 }
 
 
-@router.post("", status_code=201, responses=problems(413, 415), openapi_extra=_RAW_BODY)
+@router.post("", status_code=201, responses=problems(413, 415, 507), openapi_extra=_RAW_BODY)
 async def upload_file(
     request: Request,
     filename: Annotated[

@@ -10,10 +10,10 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.http.errors import Busy, Conflict, NotFound, TooLarge, Unprocessable
+from api.http.errors import Busy, Conflict, Full, NotFound, TooLarge, Unprocessable, is_full
 from colt_core.data.layouts.kinds import dataset_endings, pool_endings
 from colt_core.data.lists import LIST_ENDINGS
-from store.artifacts import get_artifacts
+from store.artifacts import ArtifactsUnavailable, get_artifacts
 from store.database import writing
 from store.models import Upload, new_id
 from store.repositories import uploads
@@ -48,11 +48,15 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
         Unprocessable: the name is not allowed, or the body is empty.
         TooLarge: more bytes than allowed are announced or arrive.
         Busy: too many other uploads are in progress.
+        Full: there is no room for it above the disk's floor.
     """
     safe_name = checked_filename(filename)
     limit = get_settings().max_upload_bytes
     if declared_bytes is not None and declared_bytes > limit:
         raise TooLarge(f"The file has {declared_bytes} bytes, but at most {limit} are accepted.")
+    room = await anyio.to_thread.run_sync(get_artifacts().room)
+    if room is not None and (declared_bytes or 0) > room:
+        raise _full(f"The file has {declared_bytes} bytes, but there is room for {room} alone.")
 
     async def next_chunk() -> bytes:
         return await anext(body, b"")
@@ -83,8 +87,10 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
                 uploads.add(session, upload)
         except SQLAlchemyError:  # the row may have been stored after all; if not, the file is swept later
             raise
-        except BaseException:
+        except BaseException as error:
             get_artifacts().delete(folder)
+            if isinstance(error, ArtifactsUnavailable) and is_full(error):
+                raise _full("The file did not fit.") from error
             raise
         return upload
 
@@ -97,6 +103,11 @@ async def receive(filename: str, declared_bytes: int | None, body: AsyncIterator
         return await anyio.to_thread.run_sync(store, limiter=anyio.CapacityLimiter(1))
     finally:
         _places.release()
+
+
+def _full(what: str) -> Full:
+    kept = f"{get_settings().disk_floor:.0%} of it stay free"
+    return Full(f"The disk of the artifact store is full: {kept}. {what} Nothing was kept; try again later.")
 
 
 def remove(session: Session, upload_id: str) -> str:
