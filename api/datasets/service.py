@@ -19,10 +19,12 @@ def register(session: Session, wanted: NewDataset) -> Dataset:
     """Queue the registration of a data set.
 
     Raises:
-        Unprocessable: the source, or a list or indices, do not exist or do not fit.
+        Unprocessable: the source, or a list or indices, do not exist or do not fit. Or the images
+            take too much room, or are large and that is not accepted.
     """
     registration.check_source(session, wanted.source, wanted)
     registration.check_lists(session, wanted, wanted.source)
+    registration.check_cost(session, wanted.source, wanted, wanted.accept_cost)
     dataset = Dataset(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
     registrations.add(session, dataset)
     return dataset

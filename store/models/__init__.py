@@ -5,7 +5,7 @@ from store.models.data import Dataset, OodPool, Registered, Upload
 from store.models.jobs import Analysis, Checkpoint, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
 from store.models.queued import CheckpointWork, Queued
-from store.models.service import ApiToken, Worker
+from store.models.service import ApiToken, KnownDevices, MeasuredActivations, Worker
 from store.models.tailness import MOST_IMAGES, SamplingRound, TailnessEpoch
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "Job",
     "JobAttempt",
     "JobEvent",
+    "KnownDevices",
     "Leased",
+    "MeasuredActivations",
     "Metric",
     "OodPool",
     "Queued",
