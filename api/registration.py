@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from api import queues
 from api.http.errors import Conflict, NotFound, Problem, Unprocessable
+from colt_core.data.counts import counted, images_bytes, named_count
 from colt_core.data.layouts.kinds import dataset_endings, layouts, pool_endings
 from colt_core.data.lists import LIST_ENDINGS
 from colt_core.data.spec import (
@@ -24,6 +25,8 @@ from colt_core.data.spec import (
     UploadSource,
 )
 from colt_core.printed import UNPRINTED
+from store.artifacts import get_artifacts
+from store.costs import ACCEPT, large_data
 from store.models import Dataset, Registered
 from store.repositories import registrations, turns, uploads
 from store.repositories.registrations import R
@@ -41,6 +44,9 @@ Name = Annotated[
         pattern=rf"^{PRINTED}*[^\s{UNPRINTED}]{PRINTED}*$",
         examples=["cifar10-lt"],
     ),
+]
+AcceptCost = Annotated[
+    bool, Field(strict=True, description="Register the images even if they take many bytes, for a disk or their file.")
 ]
 
 
@@ -131,6 +137,37 @@ def check_lists(session: Session, wanted: DatasetSpec, source: DatasetSource) ->
         raise Unprocessable(("/lists/train", "the list of the training images is missing"))
     for part, upload_id in wanted.lists.by_part().items():
         _check_upload(session, upload_id, f"/lists/{part}", LIST_ENDINGS)
+
+
+def check_cost(
+    session: Session, source: DatasetSource | PoolSource, wanted: DatasetSpec | PoolSpec, accepted: bool
+) -> None:
+    """Check the bytes of the images, as far as they are known before a worker reads the source.
+
+    Raises:
+        Unprocessable: there is no room for them, or they are large and not accepted.
+    """
+    for_pool = isinstance(wanted, PoolSpec) or not wanted.labels
+    side, upload = wanted.image_size, None
+    if isinstance(source, UploadSource):
+        upload = uploads.get(session, source.upload_id)
+        found = None if upload is None or (path := get_artifacts().own_path(upload.artifact)) is None else counted(path)
+        count, side = (None, None) if found is None else (found[0], side or found[1])
+    elif isinstance(source, PathSource):
+        return
+    else:
+        count = named_count(source.name, for_pool=for_pool)
+    if count is None or side is None:
+        return
+    needed = images_bytes(count, side)
+    told = f"{count:,} images of {side} x {side} pixels take up to {needed:,} bytes"
+    room = get_artifacts().room()
+    if room is not None and needed > room:
+        lack = f"{told}, {needed - room:,} more than there is room for in the artifact store"
+        if not accepted or isinstance(wanted, PoolSpec) or wanted.long_tail is None:
+            raise Unprocessable(("/image_size", f"{lack}: choose a smaller image_size, or free the disk"))
+    if not accepted and (why := large_data(needed, None if upload is None else upload.bytes)) is not None:
+        raise Unprocessable(("/image_size", f"{told}, {why}: choose a smaller image_size, {ACCEPT}"))
 
 
 def find(session: Session, model: type[R], row_id: str) -> R:

@@ -20,6 +20,9 @@ from colt_core.analyses.uniformity import uniformity
 from colt_core.augment import BatchAugmenter, ViewParameters, normalize
 from colt_core.batch import Batch
 from colt_core.config import PretrainConfig
+from colt_core.cost.dry_run import measured_activations
+from colt_core.cost.memory import Activations, RunData
+from colt_core.cost.run import RunCost, run_cost
 from colt_core.data import (
     ClassGroups,
     DataError,
@@ -66,7 +69,7 @@ from colt_core.events import (
 from colt_core.frameworks.bcl import BCL, BCLD, BCLI
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import ContrastiveLoss, Framework, ViewOutputs
-from colt_core.frameworks.kinds import FrameworkSettings
+from colt_core.frameworks.kinds import FrameworkCost, FrameworkSettings
 from colt_core.frameworks.moco import MoCo
 from colt_core.frameworks.sdclr import SDCLR
 from colt_core.frameworks.simclr import SimCLR
@@ -104,6 +107,7 @@ __all__ = [
     "BCLD",
     "BCLI",
     "SDCLR",
+    "Activations",
     "AlignmentConfig",
     "AnalysisConfig",
     "Backbone",
@@ -126,6 +130,7 @@ __all__ = [
     "FeatureMapConfig",
     "Finished",
     "Framework",
+    "FrameworkCost",
     "FrameworkSettings",
     "GlobalBatchNorm",
     "GroupThresholds",
@@ -147,6 +152,8 @@ __all__ = [
     "RoundDone",
     "RoundInputs",
     "RoundSettings",
+    "RunCost",
+    "RunData",
     "RunStarted",
     "Sampler",
     "SamplerSettings",
@@ -190,6 +197,7 @@ __all__ = [
     "load_checkpoint",
     "log_norm",
     "measure_pool",
+    "measured_activations",
     "misclassification_matrix",
     "negative_tailness",
     "normalize",
@@ -198,6 +206,7 @@ __all__ = [
     "open_unlabelled",
     "pretrain",
     "process_group",
+    "run_cost",
     "run_to_folder",
     "sample_labelled",
     "sample_unlabelled",

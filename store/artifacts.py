@@ -19,8 +19,11 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from store.digests import DigestMemory, read_sha256
+from store.disks import check_room, room
 from store.models import new_id
 from store.settings import get_settings
+
+_ASK_AFTER_BYTES = 2**18  # written between two looks at the room on the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,10 @@ class StoredFile:
         stored: size and digest of what was written so far.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], folder: Path | None = None) -> None:
         self._file = file
+        self._folder = folder  # where it lies, on a disk whose floor it must not pass; None: elsewhere
+        self._granted = 0  # bytes that may be written before the disk is asked again
         self._digest = hashlib.sha256()
         self._bytes = 0
 
@@ -55,13 +60,21 @@ class StoredFile:
         """Write bytes.
 
         Raises:
-            ArtifactsUnavailable: when they cannot be written.
+            ArtifactsUnavailable: when they cannot be written, or the disk would have less free than
+                its floor.
         """
         with _reaching():
+            self._check_room(len(data))
             self._file.write(data)
         self._digest.update(data)
         self._bytes += len(data)
         return len(data)
+
+    def _check_room(self, wanted: int) -> None:
+        if self._folder is not None and wanted > self._granted:
+            check_room(self._folder, wanted)
+            self._granted = max(wanted, _ASK_AFTER_BYTES)
+        self._granted -= wanted
 
     def flush(self) -> None:
         """Do nothing; some writers call it. The bytes reach the disk when the file is complete."""
@@ -113,7 +126,7 @@ class ArtifactStore:
             file = self._fs.open(self._path(partial), "wb")
         with self._removed_if_broken_off(partial):
             with _closing(file):
-                yield StoredFile(cast("IO[bytes]", file))
+                yield StoredFile(cast("IO[bytes]", file), Path(self._root) if self._local else None)
                 with _reaching():
                     if self._local:  # after a power cut there must be no name without its bytes
                         file.flush()
@@ -223,6 +236,11 @@ class ArtifactStore:
             self._fetch(key)
         return cached
 
+    def own_path(self, key: str) -> Path | None:
+        """The path of a file in a folder of this machine; None if it is elsewhere, or missing."""
+        path = Path(self._path(key))
+        return path if self._local and path.exists() else None
+
     def whole_path(self, key: str, stored: Stored) -> Path:
         """A real path of a file, after comparing it with what was written.
 
@@ -314,6 +332,15 @@ class ArtifactStore:
             if isinstance(modified, dt.datetime):
                 modified = modified.timestamp()
             yield path.removeprefix(f"{self._root}/"), float(modified)
+
+    def room(self) -> int | None:
+        """Bytes that may still be stored above the floor of the disk; None: no known limit.
+
+        Raises:
+            ArtifactsUnavailable: when the disk cannot be asked.
+        """
+        with _reaching():
+            return room(Path(self._root)) if self._local else None
 
     def size(self, key: str) -> int:
         with _reaching():

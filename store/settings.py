@@ -104,6 +104,20 @@ class Settings(BaseSettings):
     )
     orphan_seconds: float = Field(86_400, gt=0, description="Age at which files that no row names are removed.")
 
+    disk_floor: float = Field(
+        0.05, ge=0, lt=1, description="Share of each disk that uploads, registrations and checkpoints leave free."
+    )
+    # What is larger than one of these needs `accept_cost`.
+    large_memory_share: float = Field(0.8, gt=0, description="Of a worker's memory, or of a GPU's, for a job.")
+    large_stored_bytes: int = Field(50 * 2**30, ge=1, description="Checkpoints kept, and rows, of a job.")
+    large_written_bytes: int = Field(2**40, ge=1, description="Checkpoints of a job, kept or not.")
+    large_rows: int = Field(10_000_000, ge=1, description="Points of a job's curves.")
+    large_counts: int = Field(10_000, ge=1, description="Checkpoints, and sampling rounds, of a job.")
+    large_data_bytes: int = Field(16 * 2**30, ge=1, description="Images of a data set or pool, decoded.")
+    large_data_ratio: float = Field(
+        100, ge=1, description="Decoded images over the bytes of their upload, beyond the first 256 MiB."
+    )
+
     @property
     def only_here(self) -> bool:
         """Whether only this machine can reach the API: a loopback address, and no other names."""

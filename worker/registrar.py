@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -30,9 +31,11 @@ from colt_core.data.limits import Limits
 from colt_core.data.long_tail import read_indices
 from store import leases
 from store.artifacts import get_artifacts
+from store.costs import ACCEPT, large_data
 from store.database import reading
+from store.disks import check_room
 from store.leases import Lease
-from store.models import Dataset, OodPool, Registered
+from store.models import Dataset, OodPool, Registered, Upload
 from store.repositories import registrations
 from store.settings import get_settings
 from store.statuses import RegistrationStatus
@@ -42,6 +45,7 @@ from worker.patience import retry_transaction
 from worker.sources import open_dataset_source, open_pool_source, uploaded_file
 
 PROGRESS_SECONDS = 1.0
+_SMALLER = "choose a smaller image_size"
 
 
 def register(lease: Lease, _interrupt: Interrupt) -> None:
@@ -60,8 +64,9 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     folder = Path(os.environ[SCRATCH]) / "artifact"
     limits = Limits(max_files=get_settings().max_images, max_entries=get_settings().max_entries)
     build: Callable[..., dict[str, Any]] = _dataset if isinstance(row, Dataset) else _pool
+    hooks = _Hooks(_progress(lease), _approval(row.spec, folder))
     try:
-        columns = build(row, folder, limits, _progress(lease))
+        columns = build(row, folder, limits, hooks)
     except DataError as error:
         raise WorkFailed(str(error)) from error
     retry_transaction(
@@ -78,11 +83,46 @@ def register(lease: Lease, _interrupt: Interrupt) -> None:
     )
 
 
-def _dataset(row: Dataset, into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
+class _Hooks(NamedTuple):
+    """What is called while a source is read."""
+
+    progress: Callable[[int, int], None]
+    approve: Callable[[int], None]
+
+
+def _approval(spec: dict[str, Any], folder: Path) -> Callable[[int], None]:
+    """A callback that refuses images before they are decoded, by the bytes that they will take.
+
+    It raises DataError if no disk of this size has room for them, or if they are large and the
+    request does not accept that. A disk that is full now is an OSError, as everywhere.
+    """
+
+    def approve(needed: int) -> None:
+        free_at_best = int((1 - get_settings().disk_floor) * shutil.disk_usage(folder.parent).total)
+        if needed > free_at_best:
+            raise DataError(f"the images take {needed:,} bytes, and the disk has {free_at_best:,}; {_SMALLER}")
+        why = large_data(needed, _upload_bytes(spec))
+        if why is not None and not spec.get("accept_cost", True):  # earlier versions did not ask
+            raise DataError(f"the images take {needed:,} bytes, {why}; {_SMALLER}, {ACCEPT}")
+        check_room(folder, needed)
+
+    return approve
+
+
+def _upload_bytes(spec: dict[str, Any]) -> int | None:
+    upload_id = spec["source"].get("upload_id")
+    if upload_id is None:
+        return None
+    with reading() as session:
+        upload = session.get(Upload, upload_id)
+    return None if upload is None else upload.bytes
+
+
+def _dataset(row: Dataset, into: Path, limits: Limits, hooks: _Hooks) -> dict[str, Any]:
     spec, request = row.spec, row.request
     source = TypeAdapter[Any](DatasetSource).validate_python(spec["source"])
     if not spec.get("labels", True):
-        return _without_labels(spec, source, into, limits, progress)
+        return _without_labels(spec, source, into, limits, hooks)
     wanted = DatasetSpec.model_validate({name: request[name] for name in DatasetSpec.model_fields if name in request})
     lists = {part: uploaded_file(upload) for part, upload in wanted.lists.by_part().items()} if wanted.lists else {}
     if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
@@ -94,7 +134,7 @@ def _dataset(row: Dataset, into: Path, limits: Limits, progress: Callable[[int, 
             raise DataError("the training images are listed twice, in `lists` and in `long_tail`; leave one out")
         wanted = wanted.model_copy(update={"long_tail": long_tail})
     images = open_dataset_source(source, wanted, limits, lists)
-    dataset = build_dataset(images, wanted, into=into, limits=limits, progress=progress)
+    dataset = build_dataset(images, wanted, into=into, limits=limits, progress=hooks.progress, approve=hooks.approve)
     groups = class_groups(dataset.class_counts)
     return {
         **_recorded(spec, dataset),
@@ -109,24 +149,21 @@ def _dataset(row: Dataset, into: Path, limits: Limits, progress: Callable[[int, 
     }
 
 
-def _without_labels(
-    spec: dict[str, Any], source: Any, into: Path, limits: Limits, progress: Callable[[int, int], None]
-) -> dict[str, Any]:
+def _without_labels(spec: dict[str, Any], source: Any, into: Path, limits: Limits, hooks: _Hooks) -> dict[str, Any]:
     """A data set of images alone: stored as a pool, and all of it is the training part."""
-    columns = _images(spec, source, into, limits, progress)
+    columns = _images(spec, source, into, limits, hooks)
     return columns | {"split_sizes": dict.fromkeys(PARTS, 0) | {"train": columns["num_samples"]}}
 
 
-def _pool(row: OodPool, into: Path, limits: Limits, progress: Callable[[int, int], None]) -> dict[str, Any]:
+def _pool(row: OodPool, into: Path, limits: Limits, hooks: _Hooks) -> dict[str, Any]:
     source = TypeAdapter[Any](PoolSource).validate_python(row.spec["source"])
-    return _images(row.spec, source, into, limits, progress)
+    return _images(row.spec, source, into, limits, hooks)
 
 
-def _images(
-    spec: dict[str, Any], source: Any, into: Path, limits: Limits, progress: Callable[[int, int], None]
-) -> dict[str, Any]:
+def _images(spec: dict[str, Any], source: Any, into: Path, limits: Limits, hooks: _Hooks) -> dict[str, Any]:
     wanted = PoolSpec.model_validate({name: spec[name] for name in PoolSpec.model_fields if name in spec})
-    pool = build_pool(open_pool_source(source, wanted, limits), wanted, into=into, limits=limits, progress=progress)
+    opened = open_pool_source(source, wanted, limits)
+    pool = build_pool(opened, wanted, into=into, limits=limits, progress=hooks.progress, approve=hooks.approve)
     return {**_recorded(spec, pool), "image_size": pool.image_size, "num_samples": len(pool)}
 
 

@@ -29,6 +29,7 @@ from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkBrokeOff, WorkFailed
 from worker.examiner import probe
 from worker.job_data import load_data, load_evaluated
+from worker.measuring import measure_once
 from worker.patience import retry_transaction
 from worker.ranks import joined_ranks
 from worker.recorder import Recorder
@@ -57,6 +58,7 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     checkpoints = CheckpointFolder(get_artifacts(), job.id)
     row, state = checkpoints.last() or (None, None)
     start = checkpoints.start(job) if row is None else None
+    measure_once(config, images.shape[-1])
     recorder = _begin(lease, job, config, labels, num_classes, checkpoints, row, state, interrupt)
     if start is not None:
         recorder.say(_begins_with(job, config, start))

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.registration import Name, RegistrationProblem
+from api.registration import AcceptCost, Name, RegistrationProblem
 from colt_core.data.spec import DatasetSource, DatasetSpec
 from colt_core.data.warnings import DataWarning
 from store.statuses import RegistrationStatus
@@ -29,6 +29,7 @@ class NewDataset(DatasetSpec):
 
     name: Name
     source: DatasetSource
+    accept_cost: AcceptCost = False
 
 
 class SplitSizes(BaseModel):

@@ -61,10 +61,12 @@ def register(session: Session, wanted: NewDataset, submitter: str | None = None)
 
     Raises:
         TooManyRequests: the token has too many that wait.
-        Unprocessable: the source, or a list or indices, do not exist or do not fit.
+        Unprocessable: the source, or a list or indices, do not exist or do not fit. Or the images
+            take too much room, or are large and that is not accepted.
     """
     size = registration.check_source(session, wanted.source, wanted)
     registration.check_lists(session, wanted, wanted.source)
+    registration.check_cost(session, wanted.source, wanted, wanted.accept_cost)
     spec = wanted.model_dump(mode="json", exclude={"name"})
     dataset = Dataset(name=wanted.name, spec=spec)
     if wanted.long_tail is not None and wanted.long_tail.indices is not None:

@@ -29,6 +29,7 @@ MEDIA_TYPE = "application/problem+json"
 # Messages may repeat what the client sent. These limits keep responses small.
 _MOST_PROBLEMS = 50
 _LONGEST_PROBLEM = 300
+FULL_RETRY_SECONDS = "30"
 
 
 class FieldProblem(BaseModel):
@@ -65,6 +66,9 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = Field(
         None, description="The wrong values, if the problem lies in single values."
     )
+    estimate: dict[str, Any] | None = Field(
+        None, description="What a job that was refused for its cost is estimated to need, as in `POST /jobs/estimate`."
+    )
 
 
 class ApiError(Exception):
@@ -77,6 +81,7 @@ class ApiError(Exception):
         self.detail = detail
         self.headers = headers
         self.errors: list[FieldProblem] | None = None
+        self.estimate: dict[str, Any] | None = None
 
 
 class Unauthorized(ApiError):
@@ -108,6 +113,15 @@ class TooLarge(ApiError):
 
 class UnsupportedMediaType(ApiError):
     status = 415
+
+
+class Full(ApiError):
+    """The disk has no room above its floor."""
+
+    status = 507
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, {"Retry-After": FULL_RETRY_SECONDS})
 
 
 class TooManyRequests(ApiError):
@@ -173,7 +187,8 @@ def problem_response(
 
 def _of_api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return problem_response(request.url.path, error.status, error.detail, error.errors, error.headers)
+    more = {} if error.estimate is None else {"estimate": error.estimate}
+    return problem_response(request.url.path, error.status, error.detail, error.errors, error.headers, **more)
 
 
 def _of_http_exception(request: Request, error: Exception) -> JSONResponse:
@@ -252,10 +267,15 @@ def _of_database(request: Request, error: Exception) -> JSONResponse:
 
 def _of_storage(request: Request, error: Exception) -> JSONResponse:
     log.error("files cannot be read or written", exc_info=error)
-    full = any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in (error, error.__cause__))
+    full = is_full(error)
     why = "The disk of the artifact store is full" if full else "The artifact store cannot be read or written"
     detail = f"{why}. Nothing was changed. Try again later; `/readyz` shows when it is back."
-    return problem_response(request.url.path, 503, detail, headers={"Retry-After": "30" if full else "5"})
+    return problem_response(request.url.path, 503, detail, headers={"Retry-After": FULL_RETRY_SECONDS if full else "5"})
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk is full, or would have less free than its floor."""
+    return any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in (error, error.__cause__))
 
 
 class Uncaught:

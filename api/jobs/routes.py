@@ -17,7 +17,8 @@ from api.http.responses import EVENT_STREAM
 from api.http.threads import in_thread
 from api.jobs import bulk, service
 from api.jobs.bulk import CancelledJobs, JobsToCancel
-from api.jobs.schemas import Curve, JobChanges, JobInfo, NewJob, Order, Profile
+from api.jobs.estimate import JobEstimate
+from api.jobs.schemas import Curve, JobChanges, JobDetails, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
 from store.database import reading, writing
@@ -56,7 +57,8 @@ def submit_job(
     ] = None,
 ) -> Accepted:
     """Queue a pretraining run. A request that would fail later is refused now, if that can be
-    known."""
+    known. So is one that is large, unless `accept_cost` is true; the answer then holds the
+    `estimate`."""
     with writing() as session:
         job = service.submit(session, wanted, _own(idempotency_key, request), token_id(request))
     log.info("job accepted", extra={"job_id": job.id})
@@ -89,19 +91,30 @@ def list_jobs(
         return Page[JobInfo].of(found, JobInfo.of)
 
 
+@router.post("/estimate", responses=problems(409, 415))
+def estimate_job(wanted: NewJob) -> JobEstimate:
+    """Estimate what a job would need, without submitting it.
+
+    `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
+    of a submission.
+    """
+    with reading() as session:
+        return service.estimated(session, wanted)
+
+
 @router.get("/{job_id}", responses=problems(404))
-def get_job(job_id: str) -> JobInfo:
-    """Get one job: its status, its whole configuration and its progress."""
+def get_job(job_id: str) -> JobDetails:
+    """Get one job: its status, its whole configuration, its progress and its estimate."""
     with reading() as session:
         job = service.find(session, job_id)
-        return JobInfo.of(job, turns.ahead(session, job))
+        return JobDetails.of(job, turns.ahead(session, job))
 
 
 @router.patch("/{job_id}", responses=problems(404, 415))
-def change_job(job_id: str, changes: JobChanges) -> JobInfo:
+def change_job(job_id: str, changes: JobChanges) -> JobDetails:
     """Rename a job, or change its tags and notes, in any status."""
     with writing() as session:
-        return JobInfo.of(service.change(session, job_id, changes))
+        return JobDetails.of(service.change(session, job_id, changes))
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(404, 409))

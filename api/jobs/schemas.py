@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from api.jobs.estimate import JobEstimate
 from api.kinds.names import ProbeName
 from api.registration import PRINTED, Name
 from colt_core.config import PretrainConfig, config_schema
@@ -128,6 +129,9 @@ class NewJob(BaseModel):
     evaluations: Annotated[list[ProbeName], AfterValidator(_once_each)] = Field(
         ["linear"], max_length=len(probes), description="Probes to run on the last checkpoint."
     )
+    accept_cost: bool = Field(
+        False, strict=True, description="Queue the job even if its estimate is large. One that cannot run is refused."
+    )
 
 
 class JobChanges(BaseModel):
@@ -200,6 +204,12 @@ class JobInfo(BaseModel):
             | {"warnings": job.warnings or []}
             | {"progress": {name: getattr(job, name) for name in Progress.model_fields}}
         )
+
+
+class JobDetails(JobInfo):
+    """A job, with what only one job's own address shows."""
+
+    estimate: JobEstimate | None = Field(description="Null: submitted to an earlier version.")
 
 
 class Profile(BaseModel):

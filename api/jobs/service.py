@@ -13,11 +13,14 @@ from sqlalchemy.orm import Session
 
 from api import queues
 from api.http.errors import Conflict, NotFound, Unprocessable
+from api.jobs.cost import estimate
+from api.jobs.estimate import JobEstimate
 from api.jobs.overlap import data_warnings
 from api.jobs.schemas import JobChanges, NewJob
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
+from store.costs import ACCEPT
 from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
 from store.repositories import checkpoints, jobs, registrations, turns
 from store.repositories.registrations import R
@@ -26,7 +29,8 @@ from store.statuses import RegistrationStatus, WorkStatus
 
 # What to choose where no worker has the devices for a setting.
 _INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
-_ADDED = ("notes", "start_from", "evaluation_dataset_id")  # fields of a request that earlier versions did not have
+# Fields of a request that earlier versions did not have.
+_ADDED = ("notes", "start_from", "evaluation_dataset_id", "accept_cost")
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -85,22 +89,11 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
     fingerprint = _fingerprint(wanted)
     if idempotency_key is not None and (earlier := _with_key(session, idempotency_key)) is not None:
         return _same_request(earlier, fingerprint)
-    dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
-    pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
-    evaluated = dataset
-    if wanted.evaluation_dataset_id is not None:
-        evaluated = _ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
-    evaluations = wanted.evaluations
-    if "evaluations" not in wanted.model_fields_set and evaluated.labels and not evaluated.can_evaluate:
-        evaluations = []  # they were registered without a test part on purpose
     start = None if wanted.start_from is None else _start(session, wanted.start_from.checkpoint_id)
-    problems = [
-        *_misfits(config, dataset, pool),
-        *_misfits_of_start_and_workers(session, config, start),
-        *_misfits_of_evaluations(evaluations, dataset, evaluated),
-    ]
-    if problems:
-        raise Unprocessable(*problems)
+    dataset, pool, evaluated, evaluations = _checked(session, wanted, config, start)
+    cost = estimate(session, config, dataset, pool, evaluated if evaluations else None)
+    if cost.misfits or (cost.large and not wanted.accept_cost):
+        raise _too_much(cost)
     job = Job(
         **queues.place(session, Job, submitter).columns,
         name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
@@ -114,6 +107,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
         sampler=config.sampler.kind,
         evaluations=evaluations,
         warnings=data_warnings(dataset, pool, evaluated),
+        estimate=cost.model_dump(mode="json"),
         start_checkpoint_id=None if start is None else start.id,
         start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
         epochs=config.epochs,
@@ -125,6 +119,54 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
             return _same_request(earlier, fingerprint)
         raise Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
     return job
+
+
+def estimated(session: Session, wanted: NewJob) -> JobEstimate:
+    """What a job would need.
+
+    Raises:
+        RequestValidationError, Unprocessable, Conflict: as `submit`, but not for its cost.
+    """
+    config = resolve(wanted.config)
+    start = None if wanted.start_from is None else _named(session, wanted.start_from.checkpoint_id)
+    dataset, pool, evaluated, evaluations = _checked(session, wanted, config, start)
+    return estimate(session, config, dataset, pool, evaluated if evaluations else None)
+
+
+def _checked(
+    session: Session, wanted: NewJob, config: PretrainConfig, start: Checkpoint | None
+) -> tuple[Dataset, OodPool | None, Dataset, list[str]]:
+    """The job's data set, pool, data set to evaluate on, and evaluations.
+
+    Raises:
+        Unprocessable: the job would fail later.
+        Conflict: its data are not ready.
+    """
+    dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
+    pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
+    evaluated = dataset
+    if wanted.evaluation_dataset_id is not None:
+        evaluated = _ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
+    evaluations = wanted.evaluations
+    if "evaluations" not in wanted.model_fields_set and evaluated.labels and not evaluated.can_evaluate:
+        evaluations = []  # they were registered without a test part on purpose
+    problems = [
+        *_misfits(config, dataset, pool),
+        *_misfits_of_start_and_workers(session, config, start),
+        *_misfits_of_evaluations(evaluations, dataset, evaluated),
+    ]
+    if problems:
+        raise Unprocessable(*problems)
+    return dataset, pool, evaluated, evaluations
+
+
+def _too_much(cost: JobEstimate) -> Unprocessable:
+    """The refusal of a job for its cost, which shows the estimate."""
+    told = [(problem.pointer, problem.detail) for problem in cost.misfits]
+    told += [(problem.pointer, f"{problem.detail}: make it smaller, {ACCEPT}") for problem in cost.large]
+    refusal = Unprocessable(*told)
+    refusal.estimate = cost.model_dump(mode="json")
+    return refusal
 
 
 def resolve(settings: dict[str, object]) -> PretrainConfig:
@@ -269,7 +311,16 @@ def _start(session: Session, checkpoint_id: str) -> Checkpoint:
     if named is not None:
         jobs.lock(session, named.job_id)
         session.expire(named)  # its trainer may have dropped it before
-        named = checkpoints.get(session, checkpoint_id)
+    return _named(session, checkpoint_id)
+
+
+def _named(session: Session, checkpoint_id: str) -> Checkpoint:
+    """The checkpoint to begin with.
+
+    Raises:
+        Unprocessable: there is none.
+    """
+    named = checkpoints.get(session, checkpoint_id)
     if named is None:
         listed = "GET /jobs/ID/checkpoints lists those of a job"
         raise Unprocessable(("/start_from/checkpoint_id", f"there is no such checkpoint; {listed}"))

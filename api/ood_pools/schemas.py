@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.registration import Name, RegistrationProblem
+from api.registration import AcceptCost, Name, RegistrationProblem
 from colt_core.data.spec import PoolSource, PoolSpec
 from colt_core.data.warnings import DataWarning
 from store.statuses import RegistrationStatus
@@ -28,6 +28,7 @@ class NewOodPool(PoolSpec):
 
     name: Name
     source: PoolSource
+    accept_cost: AcceptCost = False
 
 
 class OodPoolInfo(BaseModel):

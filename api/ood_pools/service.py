@@ -17,8 +17,10 @@ def register(session: Session, wanted: NewOodPool, submitter: str | None = None)
 
     Raises:
         TooManyRequests: the token has too many that wait.
-        Unprocessable: the source does not exist.
+        Unprocessable: the source does not exist. Or the images take too much room, or are large
+            and that is not accepted.
     """
     size = registration.check_source(session, wanted.source, wanted)
+    registration.check_cost(session, wanted.source, wanted, wanted.accept_cost)
     pool = OodPool(name=wanted.name, spec=wanted.model_dump(mode="json", exclude={"name"}))
     return registration.queue(session, pool, submitter, size)

@@ -11,13 +11,13 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.http.errors import Conflict, NoRoom, NotFound, TooLarge, Unprocessable
+from api.http.errors import Conflict, Full, NoRoom, NotFound, TooLarge, Unprocessable, is_full
 from api.uploads.places import Place, Places
 from api.uploads.schemas import UploadInfo
 from colt_core.data.layouts.kinds import dataset_endings, pool_endings
 from colt_core.data.lists import LIST_ENDINGS
 from colt_core.printed import UNPRINTED
-from store.artifacts import get_artifacts
+from store.artifacts import ArtifactsUnavailable, get_artifacts
 from store.database import reading, writing
 from store.models import Upload, new_id
 from store.repositories import uploads
@@ -56,11 +56,15 @@ async def receive(
         TooSlow: they arrive too slowly.
         NoRoom: with this file, the stored uploads would exceed their quota.
         TooManyRequests, Busy: too many other uploads are in progress.
+        Full: there is no room for it above the disk's floor.
     """
     safe_name = checked_filename(filename)
     limit = min(get_settings().max_upload_bytes, get_settings().upload_quota_bytes)
     if declared_bytes is not None and declared_bytes > limit:
         raise TooLarge(f"The file has {declared_bytes} bytes, but at most {limit} are accepted.")
+    room = await anyio.to_thread.run_sync(get_artifacts().room)
+    if room is not None and (declared_bytes or 0) > room:
+        raise _full(f"The file has {declared_bytes} bytes, but there is room for {room} alone.")
 
     async def next_chunk() -> bytes:
         return await anext(body, b"")
@@ -97,8 +101,10 @@ async def receive(
                 uploads.add(session, upload)
         except SQLAlchemyError:  # the row may have been stored after all; if not, the file is swept later
             raise
-        except BaseException:
+        except BaseException as error:
             get_artifacts().delete(folder)
+            if isinstance(error, ArtifactsUnavailable) and is_full(error):
+                raise _full("The file did not fit.") from error
             raise
         return upload
 
@@ -147,6 +153,11 @@ def describe(upload: Upload, awaited: Collection[str]) -> UploadInfo:
         in_use=upload.id in awaited,
         expires_at=expires_at,
     )
+
+
+def _full(what: str) -> Full:
+    kept = f"{get_settings().disk_floor:.0%} of it stay free"
+    return Full(f"The disk of the artifact store is full: {kept}. {what} Nothing was kept; try again later.")
 
 
 def remove(session: Session, upload_id: str) -> str:

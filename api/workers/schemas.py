@@ -24,6 +24,9 @@ class DevicesInfo(BaseModel):
 
     cpu_cores: int
     cuda: list[str] = Field(description="The name of each CUDA device. Jobs with `device: cuda` need one.")
+    memory_bytes: int | None = Field(None, description="Memory that processes may use. Null: not reported.")
+    cuda_bytes: list[int] = Field([], description="Memory of each CUDA device. Empty: not reported.")
+    bf16: bool = Field(False, description="Whether `precision: auto` is bf16.")
 
 
 class WorkerInfo(BaseModel):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colt_core.data.conversion import HIGHEST, LOWEST, Conversion, ToExtremes, ToPixels, extremes
+from colt_core.data.counts import images_bytes
 from colt_core.data.dataset import PARTS, ImageDataset, ImagePool
 from colt_core.data.digests import SortedDigests
 from colt_core.data.errors import DamagedImage, DataError
@@ -30,6 +31,7 @@ from colt_core.data.warnings import DataWarning
 
 Int64 = NDArray[np.int64]
 Progress = Callable[[int, int], None]  # (images done, images in all)
+Approve = Callable[[int], None]  # (bytes of the images); raises to refuse
 
 MAX_DAMAGED = 0.01  # share of the images that `on_damaged` may leave out
 
@@ -44,6 +46,7 @@ def build_dataset(
     into: Path | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
+    approve: Approve | None = None,
 ) -> ImageDataset:
     """Cut the parts, then read the images that they keep.
 
@@ -52,6 +55,8 @@ def build_dataset(
         into: the folder to save the data set in. Images are written there directly, so they may be
             larger than memory. If this fails, the caller removes the folder. None: memory only.
         progress: called now and then with the number of images read. It may raise to stop.
+        approve: called with the bytes that the images will take, before they are read. Without an
+            image_size, the first image is read before. It may raise to refuse.
 
     Raises:
         DataError: if the source does not carry the data set; the message says what to change.
@@ -61,7 +66,7 @@ def build_dataset(
     parts = choose_parts(source, spec)
     only_probe = np.setdiff1d(parts["probe"], parts["train"])
     stored = np.concatenate([parts["train"], only_probe, parts.get("val", np.empty(0, dtype=np.int64)), parts["test"]])
-    read = _read(source.images, stored, spec, into, limits or Limits(), progress)
+    read = _read(source.images, stored, spec, into, limits or Limits(), progress, approve)
     index_of = np.full(len(source.labels), -1, dtype=np.int64)
     index_of[read.positions] = np.arange(len(read.positions))
     indices = {name: index_of[parts[name]] if name in parts else np.empty(0, dtype=np.int64) for name in PARTS}
@@ -95,10 +100,11 @@ def build_pool(
     into: Path | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
+    approve: Approve | None = None,
 ) -> ImagePool:
     """Read every image of the source. Args and Raises: as for :func:`build_dataset`."""
     everything = np.arange(len(source.images))
-    read = _read(source.images, everything, spec, into, limits or Limits(), progress)
+    read = _read(source.images, everything, spec, into, limits or Limits(), progress, approve)
     found = found_in_pool(read.digests, read.blank, read.name)
     pool = ImagePool(read.images, source.layout, (*source.warnings, *read.warnings, *found), read.value_range)
     if into is not None:
@@ -140,9 +146,17 @@ class _Read:
 
 
 def _read(
-    source: ImageSource, positions: Int64, spec: ImageSpec, into: Path | None, limits: Limits, progress: Progress | None
+    source: ImageSource,
+    positions: Int64,
+    spec: ImageSpec,
+    into: Path | None,
+    limits: Limits,
+    progress: Progress | None,
+    approve: Approve | None,
 ) -> _Read:
     """Read the images at `positions`, in this order, as `spec` asks for them."""
+    if approve is not None and spec.image_size is not None:
+        approve(images_bytes(len(positions), spec.image_size))
     passes = 2 if spec.bit_depth == "scale" and spec.value_range is None else 1
     value_range, damaged = spec.value_range, _Damaged(spec.on_damaged == "skip", len(positions))
     if passes == 2:
@@ -157,8 +171,10 @@ def _read(
     with closing(_images(source, positions, conversion, damaged, progress, (passes - 1, passes))) as images:
         for position, pixels in images:
             if array is None:
-                first = position
-                array = ImageArray(len(positions), _square_side(pixels, source.name(position)), into, limits)
+                first, side = position, _square_side(pixels, source.name(position))
+                if approve is not None and spec.image_size is None:
+                    approve(images_bytes(len(positions), side))
+                array = ImageArray(len(positions), side, into, limits)
             if pixels.shape != array.images.shape[1:]:
                 raise DataError(
                     f"the images differ in size: {source.name(first)!r} is {_shown(array.images[0])}, "

@@ -71,6 +71,29 @@ def array_names(file: Readable, limits: Limits | None = None) -> list[str]:
         raise DataError("the .npz is damaged; save it again with numpy.savez") from error
 
 
+def array_shapes(file: Readable, limits: Limits | None = None) -> list[tuple[int, ...]]:
+    """The shapes of the arrays in an .npz or .npy, from their headers alone.
+
+    Raises:
+        DataError: as for :func:`read_npz`.
+    """
+    try:
+        if is_npy(file):
+            with file.open("rb") as stream:
+                return [_read_header(stream, "the array", file.stat().st_size)[0]]
+        infos = read_directory(file, limits or Limits())
+        shapes = []
+        with file.open("rb") as whole, zipfile.ZipFile(whole) as archive:
+            for info in infos:
+                with archive.open(info) as stream:
+                    shapes.append(_read_header(stream, info.filename, info.file_size)[0])
+        return shapes
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError("the .npz is damaged; save it again with numpy.savez") from error
+
+
 def read_npz(file: Readable, wanted: Collection[str], limits: Limits | None = None) -> dict[str, NDArray[Any]]:
     """Read the `wanted` arrays that the .npz holds. Nothing is unpickled.
 

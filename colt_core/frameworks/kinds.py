@@ -3,11 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from colt_core.kinds import FieldMark, Registry, Settings
+
+if TYPE_CHECKING:
+    from colt_core.cost.shapes import EncoderShape
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkCost:
+    """What a framework needs beside one encoder, for estimates of memory and checkpoints.
+
+    Attributes:
+        state_bytes: bytes of its state dict beside the encoder's.
+        trained: trained values beside the encoder's.
+        state_tensors: tensors of its state dict beside the encoder's.
+        step_bytes: bytes that a step keeps for its backward pass, whatever the batch.
+        columns: embeddings that each embedding of a batch is compared with. None: the batch's own.
+        copies: matrices of these similarities, float32, that a step holds at once.
+    """
+
+    state_bytes: int = 0
+    trained: int = 0
+    state_tensors: int = 0
+    step_bytes: int = 0
+    columns: int | None = None
+    copies: float = 1
+
+
+def _pruned_branch_cost(encoder: EncoderShape) -> FrameworkCost:
+    """Masks of a byte for each weight, batch norms of its own, and a masked copy of weights."""
+    return FrameworkCost(
+        state_bytes=encoder.convolution + 2 * 4 * encoder.norms,
+        trained=encoder.norms,
+        state_tensors=encoder.tensors,
+        step_bytes=4 * encoder.convolution,
+    )
 
 
 class FrameworkSettings(Settings):
@@ -25,6 +60,14 @@ class FrameworkSettings(Settings):
             settings: the user's, not validated yet.
         """
         return {}
+
+    def cost(self, encoder: EncoderShape, embedding_dim: int, num_train: int) -> FrameworkCost:
+        """What the framework needs beside the encoder.
+
+        Override it for estimates that are right before any run: a worker measures the activations
+        of a new framework, not its state.
+        """
+        return FrameworkCost()
 
     def conflicts(self, embedding_dim: int) -> Iterator[tuple[str, str]]:
         """Yields (setting, what to change) for settings that do not fit this embedding size."""
@@ -67,6 +110,10 @@ class SdclrSettings(FrameworkSettings):
 
     prune_share: PruneShare = Field(0.9, description="p: share of all convolution weights that are pruned.")
 
+    def cost(self, encoder: EncoderShape, embedding_dim: int, num_train: int) -> FrameworkCost:
+        """That of the pruned branch."""
+        return _pruned_branch_cost(encoder)
+
     @classmethod
     def preset_changes(cls, preset: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
         """On large images, a smaller share and a higher temperature."""
@@ -93,6 +140,11 @@ class BclSettings(FrameworkSettings):
         validate_default=True,
         description="Only for variant D: share of all convolution weights that are pruned. Default: 0.9.",
     )
+
+    def cost(self, encoder: EncoderShape, embedding_dim: int, num_train: int) -> FrameworkCost:
+        """Loss, strength and whether it was seen, of each training image; in D also the branch."""
+        branch = _pruned_branch_cost(encoder) if self.bcl_variant == "D" else FrameworkCost()
+        return replace(branch, state_bytes=branch.state_bytes + 9 * num_train, state_tensors=branch.state_tensors + 3)
 
     @property
     def rand_augment_operations(self) -> int:  # type: ignore[override]
@@ -135,6 +187,15 @@ class MocoSettings(FrameworkSettings):
     key_momentum: float = Field(
         0.99, ge=0, lt=1, description="m: share of the key encoder that stays at each step. 0.999 as published."
     )
+
+    def cost(self, encoder: EncoderShape, embedding_dim: int, num_train: int) -> FrameworkCost:
+        """The key encoder and the queue, which a batch is compared with."""
+        return FrameworkCost(
+            state_bytes=4 * (encoder.state + self.queue_size * embedding_dim),
+            state_tensors=encoder.tensors + 2,
+            columns=self.queue_size + 1,
+            copies=4,
+        )
 
     def conflicts(self, embedding_dim: int) -> Iterator[tuple[str, str]]:
         """A queue that is too large for a checkpoint."""

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from colt_core.architectures import EXPANSION, STAGES, Block
 from colt_core.models.convolution import convolution
 
 Stem = Literal["cifar", "cifar-stride2", "imagenet"]
@@ -17,7 +18,7 @@ Stem = Literal["cifar", "cifar-stride2", "imagenet"]
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut."""
 
-    expansion: ClassVar[int] = 1
+    expansion: ClassVar[int] = EXPANSION["basic"]
 
     def __init__(self, in_channels: int, channels: int, stride: int, downsample: nn.Module | None) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """A strided 3x3 convolution between two 1x1 convolutions, with a shortcut."""
 
-    expansion: ClassVar[int] = 4
+    expansion: ClassVar[int] = EXPANSION["bottleneck"]
 
     def __init__(self, in_channels: int, channels: int, stride: int, downsample: nn.Module | None) -> None:
         super().__init__()
@@ -61,12 +62,7 @@ class Bottleneck(nn.Module):
         return activated
 
 
-_STAGES: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int]]] = {
-    "resnet10": (BasicBlock, (1, 1, 1, 1)),
-    "resnet18": (BasicBlock, (2, 2, 2, 2)),
-    "resnet34": (BasicBlock, (3, 4, 6, 3)),
-    "resnet50": (Bottleneck, (3, 4, 6, 3)),
-}
+_BLOCKS: dict[Block, type[BasicBlock | Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 class Backbone(nn.Module):
@@ -83,10 +79,11 @@ class Backbone(nn.Module):
     """
 
     def __init__(self, name: str, width: int = 64, stem: Stem = "cifar") -> None:
-        if name not in _STAGES:
-            raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(_STAGES)}")
+        if name not in STAGES:
+            raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(STAGES)}")
         super().__init__()
-        block, blocks = _STAGES[name]
+        kind, blocks = STAGES[name]
+        block = _BLOCKS[kind]
         if stem == "imagenet":
             self.conv1 = convolution(7, 3, width, stride=2)
             self.maxpool: nn.Module = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)

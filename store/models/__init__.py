@@ -5,7 +5,7 @@ from store.models.data import Dataset, OodPool, Registered, Upload
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
 from store.models.queued import CheckpointWork, Queued
-from store.models.service import ApiSession, ApiToken, ServiceKey, Worker
+from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
 from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
 
 __all__ = [
@@ -23,7 +23,9 @@ __all__ = [
     "Job",
     "JobAttempt",
     "JobEvent",
+    "KnownDevices",
     "Leased",
+    "MeasuredActivations",
     "Metric",
     "OodPool",
     "Queued",

@@ -58,6 +58,8 @@ class Job(Queued, Base):
     few: Mapped[float | None]  # accuracy of the Few classes in the same evaluation
     warnings: Mapped[list[Any] | None]  # as DataWarning; null: none
     compute: Mapped[dict[str, Any] | None]  # of the last attempt: device, precision, reason, threads
+    # What it was estimated to need; null in rows of earlier versions. Lists do not show it.
+    estimate: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 
     last_write: Mapped[str | None]  # id of the run's last committed transaction, see Recorder.flush
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)

@@ -51,3 +51,24 @@ class Worker(Base):
     heartbeat_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     # `Devices` of its machine; null until it has looked, and in rows of earlier versions.
     devices: Mapped[dict[str, Any] | None]
+
+
+class KnownDevices(Base):
+    """Devices that some worker has reported. Rows of workers end with them; these stay."""
+
+    __tablename__ = "known_devices"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)  # of the devices
+    devices: Mapped[dict[str, Any]]
+    seen_at: Mapped[dt.datetime] = mapped_column(default=utc_now)  # first
+
+
+class MeasuredActivations(Base):
+    """What a worker measured of an encoder by a dry run, see colt_core/cost/dry_run.py."""
+
+    __tablename__ = "measured_activations"
+
+    encoder: Mapped[str] = mapped_column(primary_key=True)  # its settings, image size and precision, as JSON
+    per_view: Mapped[float]  # bytes
+    fixed: Mapped[float]  # bytes
+    measured_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store.devices import Devices
-from store.models import Worker, leased_models, utc_now
+from store.models import KnownDevices, Worker, leased_models, utc_now
 from store.repositories.pages import Slice, keyset_page
+
+_MOST_KNOWN = 1000  # machines; newer ones count
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,22 @@ def beat(session: Session, worker_id: str, forget_after: dt.timedelta, devices: 
     longer."""
     now = utc_now()
     session.merge(Worker(id=worker_id, heartbeat_at=now, devices=devices.column()))
+    _remember(session, devices)
     session.execute(delete(Worker).where(Worker.heartbeat_at < now - forget_after))
+
+
+def _remember(session: Session, devices: Devices) -> None:
+    told = json.dumps(devices.column(), sort_keys=True)
+    sha256 = hashlib.sha256(told.encode()).hexdigest()
+    if session.get(KnownDevices, sha256) is None:
+        with suppress(IntegrityError), session.begin_nested():  # a worker alike may report at this moment
+            session.add(KnownDevices(sha256=sha256, devices=devices.column()))
+
+
+def known_devices(session: Session) -> list[Devices]:
+    """All devices that some worker has ever reported."""
+    found = session.scalars(select(KnownDevices.devices).order_by(KnownDevices.seen_at.desc()).limit(_MOST_KNOWN))
+    return [Devices.of(column) for column in found]
 
 
 def forget(session: Session, worker_id: str) -> None:

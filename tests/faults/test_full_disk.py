@@ -34,7 +34,7 @@ def refused(stack: Stack) -> None:
     wait_until(lambda: "artifacts" in stack.client.get("/readyz").json()["missing"], 20, "readyz notices")
     for _ in range(3):  # a database's free pages take a few rows
         upload = stack.client.post("/api/v1/uploads?filename=a.zip", content=bytes(2**20))
-        assert upload.status_code == 503, upload.text
+        assert upload.status_code == 507, upload.text
         assert float(upload.headers["retry-after"]) > 0 and "full" in upload.json()["detail"]
 
 

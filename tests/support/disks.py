@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ class SmallDisk:
                 except OSError:
                     continue
             file.truncate(max(0, file.tell() - leaving))
+
+    def floor(self, share: float) -> int:
+        """Bytes of this share of the disk."""
+        return int(share * shutil.disk_usage(self.path).total)
 
     def empty(self) -> None:
         """Give back what `fill` took."""

@@ -85,6 +85,7 @@ export function listJobs(wanted: { name: string; status: string; framework: stri
 }
 
 export const submitJob = (body: NewJob) => answer(api.POST('/api/v1/jobs', { body }));
+export const estimateJob = (body: NewJob) => answer(api.POST('/api/v1/jobs/estimate', { body }));
 export const getJob = (job_id: string) => answer(api.GET('/api/v1/jobs/{job_id}', { params: { path: { job_id } } }));
 export const changeJob = (job_id: string, body: JobChanges) =>
   answer(api.PATCH('/api/v1/jobs/{job_id}', { params: { path: { job_id } }, body }));

@@ -111,6 +111,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/indices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dataset Indices
+         * @description Download the indices that the request for a data set held itself, one a line.
+         *
+         *     `spec.long_tail.indices` has their number and sha256. An upload of this file makes the same cut.
+         */
+        get: operations["get_dataset_indices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/samples": {
         parameters: {
             query?: never;
@@ -258,9 +280,33 @@ export interface paths {
         /**
          * Submit Job
          * @description Queue a pretraining run. A request that would fail later is refused now, if that can be
-         *     known.
+         *     known. So is one that is large, unless `accept_cost` is true; the answer then holds the
+         *     `estimate`.
          */
         post: operations["submit_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate Job
+         * @description Estimate what a job would need, without submitting it.
+         *
+         *     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
+         *     of a submission.
+         */
+        post: operations["estimate_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -276,7 +322,7 @@ export interface paths {
         };
         /**
          * Get Job
-         * @description Get one job: its status, its whole configuration and its progress.
+         * @description Get one job: its status, its whole configuration, its progress and its estimate.
          */
         get: operations["get_job"];
         put?: never;
@@ -1189,6 +1235,37 @@ export interface components {
             more: boolean;
         };
         /**
+         * Capacity
+         * @description What the estimate is compared with. Null: not known, so there is no limit.
+         */
+        Capacity: {
+            /**
+             * Workers
+             * @description `live`: the machine is a live worker's. `earlier`: no such worker is live, but one has reported it before. `none`: no worker has reported its devices yet.
+             * @enum {string}
+             */
+            workers: "live" | "earlier" | "none";
+            /** Cpu Cores */
+            cpu_cores: number | null;
+            /** Memory Bytes */
+            memory_bytes: number | null;
+            /**
+             * Gpu Bytes
+             * @description Of each GPU.
+             */
+            gpu_bytes: number | null;
+            /**
+             * Artifacts Bytes
+             * @description Room in the artifact store above the disk's floor.
+             */
+            artifacts_bytes: number | null;
+            /**
+             * Database Bytes
+             * @description Room on the database's disk above its floor.
+             */
+            database_bytes: number | null;
+        };
+        /**
          * CheckpointInfo
          * @description A saved state that the run can resume from.
          */
@@ -1238,10 +1315,18 @@ export interface components {
         };
         /** ClassTailnessList */
         ClassTailnessList: {
-            /** Epochs */
-            epochs: number[];
             /** Items */
             items: components["schemas"]["ClassTailness"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+            /**
+             * Epochs
+             * @description Of more than 1000 recorded epochs: evenly spaced ones, and the last.
+             */
+            epochs: number[];
         };
         /**
          * ClusterInfo
@@ -1270,7 +1355,7 @@ export interface components {
             budget: number;
             /**
              * Class Counts
-             * @description Number of its images, by class. Null if the data set has no labels.
+             * @description Number of its images, by class. Null if the data set has no labels, or if clusters times classes exceed 100,000.
              */
             class_counts: number[] | null;
         };
@@ -1506,6 +1591,7 @@ export interface components {
          *         detail: one or two sentences for people: what was found, what follows, what to do.
          *         count: how many images, classes or files it concerns.
          *         examples: up to MAX_EXAMPLES of them: names of files or classes, or indices of images.
+         *             Long names are cut off.
          */
         DataWarning: {
             /** Code */
@@ -1583,7 +1669,7 @@ export interface components {
             value_range: number[] | null;
             /**
              * Spec
-             * @description The request, without the name.
+             * @description The request, without the name. Of indices that it held itself, `{count, sha256}` of the file that `/datasets/{dataset_id}/indices` answers.
              */
             spec: {
                 [key: string]: unknown;
@@ -1642,6 +1728,23 @@ export interface components {
              * @description The name of each CUDA device. Jobs with `device: cuda` need one.
              */
             cuda: string[];
+            /**
+             * Memory Bytes
+             * @description Memory that processes may use. Null: not reported.
+             */
+            memory_bytes?: number | null;
+            /**
+             * Cuda Bytes
+             * @description Memory of each CUDA device. Empty: not reported.
+             * @default []
+             */
+            cuda_bytes?: number[];
+            /**
+             * Bf16
+             * @description Whether `precision: auto` is bf16.
+             * @default false
+             */
+            bf16?: boolean;
         };
         /**
          * EvaluationInfo
@@ -1877,7 +1980,10 @@ export interface components {
         };
         /** IdHistory */
         IdHistory: {
-            /** Epoch */
+            /**
+             * Epoch
+             * @description Of more than 1000 recorded epochs: evenly spaced ones, and the last.
+             */
             epoch: number[];
             /** Tailness */
             tailness: number[];
@@ -1973,6 +2079,492 @@ export interface components {
             tags?: string[] | null;
             /** Notes */
             notes?: string | null;
+        };
+        /**
+         * JobDetails
+         * @description A job, with what only one job's own address shows.
+         */
+        JobDetails: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Tags */
+            tags: string[];
+            /** Notes */
+            notes: string;
+            status: components["schemas"]["WorkStatus"];
+            /** Dataset Id */
+            dataset_id: string;
+            /** Ood Pool Id */
+            ood_pool_id: string | null;
+            /**
+             * Evaluation Dataset Id
+             * @description Null: evaluated on `dataset_id`.
+             */
+            evaluation_dataset_id: string | null;
+            /**
+             * ResolvedConfig
+             * @description All settings that the run reads, with their values.
+             */
+            config: {
+                /**
+                 * Preset
+                 * @description Source of the values that were not given.
+                 */
+                preset: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
+                /**
+                 * @default simclr
+                 * @enum {string}
+                 */
+                framework: "simclr" | "sdclr" | "bcl" | "moco";
+                /**
+                 * Prune Share
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
+                 */
+                queue_size?: number;
+                /**
+                 * Key Momentum
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
+                 * @default 0.99
+                 */
+                key_momentum?: number;
+                /**
+                 * @default colt
+                 * @enum {string}
+                 */
+                sampler: "none" | "random" | "mak" | "colt";
+                /**
+                 * Match Steps
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
+                 * @default false
+                 */
+                match_steps?: boolean;
+                /**
+                 * Warmup Epochs
+                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @default 100
+                 */
+                warmup_epochs?: number;
+                /**
+                 * Sample Budget
+                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @default 10000
+                 */
+                sample_budget?: number;
+                /**
+                 * Cluster Temperature
+                 * @description Read by sampler random, mak, colt. tau_c: temperature of the clusters' weights.
+                 * @default 1
+                 */
+                cluster_temperature?: number;
+                /**
+                 * Budget Remainder
+                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @default largest
+                 * @enum {string}
+                 */
+                budget_remainder?: "largest" | "last";
+                /**
+                 * Ood Neighbors
+                 * @description Read by sampler random, mak, colt. ID neighbours whose tailness is averaged for an OOD image.
+                 * @default 20
+                 */
+                ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description Read by sampler random, mak, colt. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
+                 * Pool Refresh
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
+                /**
+                 * Backbone
+                 * @description resnet10 has one basic block in each stage.
+                 * @default resnet18
+                 * @enum {string}
+                 */
+                backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+                /**
+                 * Width
+                 * @description Channels of the first stage; 64 is the standard.
+                 * @default 64
+                 */
+                width: number;
+                /**
+                 * Stem
+                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
+                 * @default cifar
+                 * @enum {string}
+                 */
+                stem: "cifar" | "cifar-stride2" | "imagenet";
+                /**
+                 * Projection Dim
+                 * @default 128
+                 */
+                projection_dim: number;
+                /**
+                 * Epochs
+                 * @default 2000
+                 */
+                epochs: number;
+                /**
+                 * Batch Size
+                 * @description Images in a step. Each gives two views.
+                 * @default 512
+                 */
+                batch_size: number;
+                /**
+                 * Temperature
+                 * @description tau
+                 * @default 0.2
+                 */
+                temperature: number;
+                /**
+                 * Optimizer
+                 * @default sgd
+                 * @enum {string}
+                 */
+                optimizer: "sgd" | "adamw";
+                /**
+                 * Learning Rate
+                 * @default 0.5
+                 */
+                learning_rate: number;
+                /**
+                 * Final Learning Rate
+                 * @description The end of the cosine schedule.
+                 * @default 0.000001
+                 */
+                final_learning_rate: number;
+                /**
+                 * Momentum
+                 * @description SGD momentum, or AdamW's first beta.
+                 * @default 0.9
+                 */
+                momentum: number;
+                /**
+                 * Weight Decay
+                 * @description On every parameter.
+                 * @default 0.0001
+                 */
+                weight_decay: number;
+                /**
+                 * Lr Warmup Epochs
+                 * @description Linear warm-up of the learning rate, in epochs.
+                 * @default 10
+                 */
+                lr_warmup_epochs: number;
+                /**
+                 * Min Crop Scale
+                 * @description RandomResizedCrop takes at least this share of the area.
+                 * @default 0.1
+                 */
+                min_crop_scale: number;
+                /**
+                 * Flip Probability
+                 * @description Horizontal flip.
+                 * @default 0.5
+                 */
+                flip_probability: number;
+                /**
+                 * Color Jitter
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
+                 * @default 0.4
+                 */
+                color_jitter: number;
+                /**
+                 * Color Jitter Probability
+                 * @default 0.8
+                 */
+                color_jitter_probability: number;
+                /**
+                 * Grayscale Probability
+                 * @default 0.2
+                 */
+                grayscale_probability: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability: number;
+                /**
+                 * Augmentation
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation: "exact" | "fused";
+                /**
+                 * Top K
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
+                 * @default 10
+                 */
+                top_k: number;
+                /**
+                 * Tailness Momentum
+                 * @description m
+                 * @default 0.97
+                 */
+                tailness_momentum: number;
+                /**
+                 * Ood In Negatives
+                 * @description Whether OOD embeddings count among a sample's negatives.
+                 * @default true
+                 */
+                ood_in_negatives: boolean;
+                /**
+                 * Num Clusters
+                 * @description C
+                 * @default 10
+                 */
+                num_clusters: number;
+                /**
+                 * Kmeans Restarts
+                 * @default 10
+                 */
+                kmeans_restarts: number;
+                /**
+                 * Distribution Loss Weight
+                 * @description alpha; 0 leaves the term out.
+                 * @default 0.2
+                 */
+                distribution_loss_weight: number;
+                /**
+                 * Distribution Denominator
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
+                 * @default all
+                 * @enum {string}
+                 */
+                distribution_denominator: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+                group_thresholds: components["schemas"]["GroupThresholds"] | null;
+                /**
+                 * Seed
+                 * @default 0
+                 */
+                seed: number;
+                /**
+                 * Device
+                 * @default auto
+                 * @enum {string}
+                 */
+                device: "auto" | "cpu" | "cuda";
+                /**
+                 * Precision
+                 * @description auto: bf16 if the hardware computes in it.
+                 * @default auto
+                 * @enum {string}
+                 */
+                precision: "auto" | "fp32" | "bf16";
+                /**
+                 * Num Processes
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
+                 * @default 1
+                 */
+                num_processes: number;
+                /**
+                 * Checkpoint Interval
+                 * @description Epochs between two checkpoints. The last epoch always has one.
+                 * @default 10
+                 */
+                checkpoint_interval: number;
+            };
+            /** @description Null: random weights. */
+            start_from: components["schemas"]["StartedFrom"] | null;
+            /** Evaluations */
+            evaluations: ("linear" | "few_shot" | "knn")[];
+            progress: components["schemas"]["Progress"];
+            /**
+             * Queue Position
+             * @description Queued jobs that begin before it. Null if it is not queued, and in lists.
+             */
+            queue_position: number | null;
+            /** @description As of the last start. Null before the first. */
+            compute: components["schemas"]["Compute"] | null;
+            /**
+             * Attempts
+             * @description Starts since it was last queued or resumed.
+             */
+            attempts: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Warnings
+             * @description What the user should know before trusting its numbers.
+             */
+            warnings: components["schemas"]["DataWarning"][];
+            /**
+             * Loss
+             * @description Mean loss of the last finished epoch.
+             */
+            loss: number | null;
+            /**
+             * Accuracy
+             * @description Accuracy in the first of its `evaluations`, 0..1.
+             */
+            accuracy: number | null;
+            /**
+             * Few
+             * @description Mean accuracy of the Few classes in the same evaluation.
+             */
+            few: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** @description Null: submitted to an earlier version. */
+            estimate: components["schemas"]["JobEstimate"] | null;
+        };
+        /**
+         * JobEstimate
+         * @description What a job is estimated to need over its whole run.
+         */
+        JobEstimate: {
+            /**
+             * Device
+             * @enum {string}
+             */
+            device: "cpu" | "cuda";
+            /**
+             * Precision
+             * @enum {string}
+             */
+            precision: "fp32" | "bf16";
+            /**
+             * Measured
+             * @description Whether a worker has measured the activations of this encoder. Else they are those of its layers' shapes.
+             */
+            measured: boolean;
+            /** Parameters */
+            parameters: number;
+            /** Processes */
+            processes: number;
+            memory: components["schemas"]["ProcessMemory"];
+            /**
+             * Memory Bytes
+             * @description Of all processes, on the device.
+             */
+            memory_bytes: number;
+            /** Steps */
+            steps: number;
+            /** Epochs */
+            epochs: number;
+            /**
+             * Checkpoints
+             * @description Written over the run.
+             */
+            checkpoints: number;
+            /**
+             * Checkpoint Bytes
+             * @description Of one, with the backbone beside it.
+             */
+            checkpoint_bytes: number;
+            /**
+             * Kept Bytes
+             * @description Of the checkpoints that are kept, while another one is written.
+             */
+            kept_bytes: number;
+            /**
+             * Written Bytes
+             * @description Of all checkpoints.
+             */
+            written_bytes: number;
+            /** Rounds */
+            rounds: number;
+            /**
+             * Pool Scores
+             * @description Pool images times rounds.
+             */
+            pool_scores: number;
+            /** Metric Rows */
+            metric_rows: number;
+            /**
+             * Database Bytes
+             * @description Curves, tailness and rounds.
+             */
+            database_bytes: number;
+            capacity: components["schemas"]["Capacity"];
+            /**
+             * Misfits
+             * @description Why the job cannot run. Such a job is refused.
+             */
+            misfits: components["schemas"]["FieldProblem"][];
+            /**
+             * Large
+             * @description What needs `accept_cost`, and which setting makes it smaller.
+             */
+            large: components["schemas"]["FieldProblem"][];
         };
         /**
          * JobInfo
@@ -2583,7 +3175,7 @@ export interface components {
             seed?: number;
             /**
              * Indices
-             * @description Profile `indices`: positions in the training part to keep.
+             * @description Profile `indices`: positions in the training part to keep. A request to the service takes at most 10,000, and longer lists as an upload.
              */
             indices?: number[] | null;
             /**
@@ -2868,6 +3460,12 @@ export interface components {
             name: string;
             /** Source */
             source: components["schemas"]["UploadSource"] | components["schemas"]["PathSource"] | components["schemas"]["TorchvisionSource"] | components["schemas"]["DatasetSampleSource"];
+            /**
+             * Accept Cost
+             * @description Register the images even if they take many bytes, for a disk or their file.
+             * @default false
+             */
+            accept_cost?: boolean;
         };
         /**
          * NewEvaluation
@@ -3341,6 +3939,12 @@ export interface components {
              *     ]
              */
             evaluations?: ("linear" | "few_shot" | "knn")[];
+            /**
+             * Accept Cost
+             * @description Queue the job even if its estimate is large. One that cannot run is refused.
+             * @default false
+             */
+            accept_cost?: boolean;
         };
         /**
          * NewKnnProbe
@@ -3498,6 +4102,12 @@ export interface components {
             name: string;
             /** Source */
             source: components["schemas"]["UploadSource"] | components["schemas"]["PathSource"] | components["schemas"]["TorchvisionSource"] | components["schemas"]["PoolSampleSource"];
+            /**
+             * Accept Cost
+             * @description Register the images even if they take many bytes, for a disk or their file.
+             * @default false
+             */
+            accept_cost?: boolean;
         };
         /** NewSession */
         NewSession: {
@@ -3607,6 +4217,13 @@ export interface components {
              * @description The wrong values, if the problem lies in single values.
              */
             errors?: components["schemas"]["FieldProblem"][] | null;
+            /**
+             * Estimate
+             * @description What a job that was refused for its cost is estimated to need, as in `POST /jobs/estimate`.
+             */
+            estimate?: {
+                [key: string]: unknown;
+            } | null;
             /** Missing */
             missing: string[];
         };
@@ -3684,7 +4301,7 @@ export interface components {
             selected: boolean;
             /**
              * Selected Rounds
-             * @description All rounds that picked the image.
+             * @description The rounds that picked the image.
              */
             selected_rounds: number[];
         };
@@ -3717,12 +4334,15 @@ export interface components {
             selected: boolean;
             /**
              * Selected Rounds
-             * @description All rounds that picked the image.
+             * @description The rounds that picked the image.
              */
             selected_rounds: number[];
             /** Round */
             round: number;
-            /** Rounds */
+            /**
+             * Rounds
+             * @description Of more than 1000 rounds: the last 1000.
+             */
             rounds: components["schemas"]["OodSampleRound"][];
         };
         /** OodSamplePage */
@@ -3988,6 +4608,55 @@ export interface components {
              * @default null
              */
             errors?: components["schemas"]["FieldProblem"][] | null;
+            /**
+             * Estimate
+             * @description What a job that was refused for its cost is estimated to need, as in `POST /jobs/estimate`.
+             * @default null
+             */
+            estimate?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * ProcessMemory
+         * @description Bytes of one process. They add up, since its allocator keeps what a phase has used.
+         */
+        ProcessMemory: {
+            /**
+             * Base
+             * @description Libraries; on a GPU its context.
+             */
+            base: number;
+            /**
+             * Weights
+             * @description The framework's state, its gradients and the optimiser's.
+             */
+            weights: number;
+            /**
+             * Step
+             * @description Views, activations and similarities of a step.
+             */
+            step: number;
+            /**
+             * Checkpoint
+             * @description Copies while a checkpoint is written. 0 on a GPU: the host has them.
+             */
+            checkpoint: number;
+            /**
+             * Sampling
+             * @description A sampling round. 0: there is none.
+             */
+            sampling: number;
+            /**
+             * Evaluation
+             * @description The job's own evaluations. 0: there are none.
+             */
+            evaluation: number;
+            /**
+             * Peak
+             * @description All of these together.
+             */
+            peak: number;
         };
         /**
          * Profile
@@ -4470,7 +5139,7 @@ export interface operations {
     list_uploads: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -4880,7 +5549,7 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["RegistrationStatus"] | null;
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -5274,12 +5943,131 @@ export interface operations {
             };
         };
     };
+    get_dataset_indices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The part that `Range` requested. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The client has it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Requested Range Not Satisfiable */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_dataset_samples: {
         parameters: {
             query?: {
                 split?: ("train" | "probe" | "val" | "test") | null;
                 label?: number | null;
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -5499,7 +6287,7 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["RegistrationStatus"] | null;
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -5896,7 +6684,7 @@ export interface operations {
     list_ood_pool_samples: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -6124,7 +6912,7 @@ export interface operations {
                 name?: string | null;
                 /** @description A leading `-` sorts in descending order. Jobs without the value come last in both. */
                 order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-status" | "status";
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -6335,6 +7123,129 @@ export interface operations {
             };
         };
     };
+    estimate_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJob"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEstimate"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_job: {
         parameters: {
             query?: never;
@@ -6352,7 +7263,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobInfo"];
+                    "application/json": components["schemas"]["JobDetails"];
                 };
             };
             /** @description Bad Request */
@@ -6551,7 +7462,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobInfo"];
+                    "application/json": components["schemas"]["JobDetails"];
                 };
             };
             /** @description Bad Request */
@@ -7270,7 +8181,7 @@ export interface operations {
     list_attempts: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -7369,7 +8280,7 @@ export interface operations {
     list_evaluations: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -7901,7 +8812,7 @@ export interface operations {
         parameters: {
             query?: {
                 kind?: ("tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment") | null;
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -8432,7 +9343,7 @@ export interface operations {
     list_checkpoints: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -8653,7 +9564,7 @@ export interface operations {
     list_rounds: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -8854,7 +9765,7 @@ export interface operations {
                 round?: number | null;
                 /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-index" | "index" | "-label" | "label";
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -9050,6 +9961,10 @@ export interface operations {
             query?: {
                 /** @description Only the tailness after this epoch. */
                 epoch?: number | null;
+                /** @description Most classes on a page. Default: as many as fit into 2 MiB. */
+                limit?: number | null;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
             };
             header?: never;
             path: {
@@ -9156,7 +10071,7 @@ export interface operations {
             query?: {
                 /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-similarity" | "similarity" | "-index" | "index" | "-cluster" | "cluster";
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -9563,7 +10478,7 @@ export interface operations {
     list_workers: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;

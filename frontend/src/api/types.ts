@@ -25,6 +25,7 @@ export type Split = Schemas['DatasetSample']['split'];
 export type NewDataset = Schemas['NewDataset'];
 export type NewPool = Schemas['NewOodPool'];
 export type NewJob = Schemas['NewJob'];
+export type JobEstimate = Schemas['JobEstimate'];
 export type JobChanges = Schemas['JobChanges'];
 export type Devices = Schemas['DevicesInfo'];
 export type NewEvaluation = Body<'/api/v1/jobs/{job_id}/evaluations'>;

@@ -29,6 +29,7 @@ from tests.support.settings import worker_settings
 
 EPOCHS = 30
 PATIENCE = 240  # seconds; the first test of a process also waits for what its trainers are forked off
+LIMITED = {"full": 0.0, "at its floor": 0.25}  # the share of the disk that stays free
 ROOM = 800_000  # bytes: two of its checkpoints, and a part of the third
 LABELS = np.arange(48, dtype=np.int64) % 3
 IMAGES = np.random.default_rng(0).integers(0, 256, (48, 3, 16, 16), dtype=np.uint8)
@@ -53,6 +54,7 @@ def patient(
     home.mkdir()
     (home / "colt.db").write_bytes(sqlite_template.read_bytes())
     monkeypatch.setenv("COLT_ARTIFACTS_URL", str(disk.path / "artifacts"))
+    monkeypatch.setenv("COLT_DISK_FLOOR", "0")
     with worker_settings(home, f"sqlite:///{home / 'colt.db'}") as engine:
 
         def add(patience: float, config: PretrainConfig = CONFIG, images: np.ndarray = IMAGES) -> Job:
@@ -134,12 +136,19 @@ class Trainer:
         assert not self._thread.is_alive()
 
 
+def limit(how: str, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave room for a part of the checkpoints, above a floor of the disk or not."""
+    if how in LIMITED:
+        monkeypatch.setenv("COLT_DISK_FLOOR", str(LIMITED[how]))
+        disk.fill(leaving=ROOM + disk.floor(LIMITED[how]))
+
+
 def break_store(how: str, disk: SmallDisk) -> Callable[[], None]:
     """Make the store fail after two checkpoints. Returns a function that repairs it.
 
     A disk fills up by itself. The others are broken while the trainer works.
     """
-    if how == "full":
+    if how in LIMITED:
         return disk.empty
     wait_until(trains(2), PATIENCE, "two epochs", every=0.01)
     if how == "read-only":
@@ -166,6 +175,7 @@ def _remounted(disk: SmallDisk) -> bool:
 
 HOW = {
     "full": "No space left on device",
+    "at its floor": "No space left on device: 25% of the disk stays free",
     "read-only": "Read-only file system",
     "away": "Not a directory|No such file or directory",  # the second for a moment, while it goes away
 }
@@ -173,11 +183,10 @@ HOW = {
 
 @pytest.mark.parametrize("how", HOW)
 def test_training_waits_for_its_store_and_goes_on(
-    patient: Callable[[float], Job], home: Path, disk: SmallDisk, how: str
+    patient: Callable[[float], Job], home: Path, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     patient(120)
-    if how == "full":
-        disk.fill(leaving=ROOM)
+    limit(how, disk, monkeypatch)
     with Trainer(home):
         mend = break_store(how, disk)
         try:
@@ -196,11 +205,10 @@ def test_training_waits_for_its_store_and_goes_on(
 
 @pytest.mark.parametrize("how", HOW)
 def test_a_store_that_stays_away_ends_the_job_clearly_and_it_resumes(
-    patient: Callable[[float], Job], home: Path, disk: SmallDisk, how: str
+    patient: Callable[[float], Job], home: Path, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     patient(0.3)
-    if how == "full":
-        disk.fill(leaving=ROOM)
+    limit(how, disk, monkeypatch)
     with Trainer(home):
         mend = break_store(how, disk)
     try:
@@ -315,21 +323,38 @@ def test_a_collapsed_job_says_so_and_one_that_learns_does_not(
     assert [line.startswith("warning: After epoch ") for line in log_lines()].count(True) == len(codes)
 
 
+@pytest.mark.parametrize(
+    ("megabytes", "left", "attempts", "said"),
+    [
+        (40, 12, 2, "No space left on device"),
+        (40, 19, 2, "No space left on device: 5% of the disk stays free (COLT_DISK_FLOOR)"),
+        (12, None, 1, "the images take 18,432,000 bytes, and the disk has 11,953,766; choose a smaller image_size"),
+    ],
+    ids=["full", "at its floor", "too small"],
+)
 def test_a_registration_without_room_fails_clearly_and_leaves_nothing(
-    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_template: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    megabytes: int,
+    left: int | None,
+    attempts: int,
+    said: str,
 ) -> None:
     np.save(tmp_path / "pool.npy", np.zeros((6000, 32, 32), dtype=np.uint8))  # 18 MB as three channels
     monkeypatch.setenv("COLT_DATA_ROOTS", str(tmp_path))
-    with small_disk(tmp_path / "home", 12) as disk:
+    with small_disk(tmp_path / "home", megabytes) as disk:
+        if left is not None:
+            disk.fill(leaving=left * 10**6)
         (disk.path / "colt.db").write_bytes(sqlite_template.read_bytes())
         with worker_settings(disk.path, f"sqlite:///{disk.path / 'colt.db'}"):
             with writing() as session:
                 source = {"kind": "path", "path": str(tmp_path / "pool.npy")}
                 session.add(OodPool(name="pool", spec={"source": source, "image_size": 32}))
-            for _ in range(2):
+            for _ in range(attempts):
                 work_off(disk.path, OodPool)
             with reading() as session:
                 row = session.scalars(select(OodPool)).one()
             assert row.status == "failed" and row.problem is not None
-            assert "No space left on device" in row.problem["detail"]
+            assert said in row.problem["detail"]
             assert not files_under(disk.path / "artifacts")

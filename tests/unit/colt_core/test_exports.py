@@ -34,6 +34,7 @@ def test_an_unknown_name_is_an_ordinary_import_error() -> None:
         "from colt_core import PretrainConfig, EpochDone",
         "import colt_core.presets, colt_core.data.groups, colt_core.data.spec, colt_core.probes.kinds",
         "import colt_core.analyses.kinds",
+        "from colt_core import RunData, run_cost; import colt_core.data.counts",
     ],
 )
 def test_configuration_costs_no_torch(statement: str) -> None:

@@ -292,6 +292,31 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             {"id": "used", "filename": "a.npz", "bytes": 1, "sha256": "0", "artifact": "uploads/used", "used_at": NOW},
         ),
     ],
+    "0015": [
+        ("known_devices", {"sha256": "0", "devices": {"cpu_cores": 8, "cuda": ["H200"]}, "seen_at": NOW}),
+        ("measured_activations", {"encoder": "{}", "per_view": 1.5, "fixed": 0.0, "measured_at": NOW}),
+        (
+            "jobs",
+            {
+                "id": "estimated",
+                "name": "with an estimate",
+                "tags": [],
+                "notes": "",
+                "dataset_id": "d",
+                "config": {"epochs": 3},
+                "framework": "simclr",
+                "sampler": "none",
+                "evaluations": [],
+                "estimate": {"memory_bytes": 2**40},
+                "status": "failed",
+                "epochs": 3,
+                "epoch": 0,
+                "step": 0,
+                "steps": 0,
+                **LEASED,
+            },
+        ),
+    ],
     "0016": [
         (
             "ood_pools",
