@@ -66,20 +66,6 @@ def add(row: Dataset | OodPool) -> None:
         session.add(row)
 
 
-def test_images_are_written_once_and_moved_into_the_store(configured: Engine, home: Path) -> None:
-    file = io.BytesIO()
-    np.save(file, np.random.default_rng(0).integers(0, 256, (3000, 32, 32), dtype=np.uint8))
-    source = {"kind": "upload", "upload_id": upload_bytes(file.getvalue(), "pool.npy")}
-    add(OodPool(name="pool", spec={"source": source, "image_size": 32}))
-    before = counted_with_children("wchar")  # the images are written by a map, which does not count; a copy would
-    work_off(home, OodPool)
-    written = counted_with_children("wchar") - before
-    with reading() as session:
-        row = session.scalars(select(OodPool)).one()
-    assert row.status == "ready" and row.files is not None
-    assert written < row.files["images.npy"]["bytes"] / 4, f"{written:,} bytes"
-
-
 def test_images_that_are_large_for_their_file_are_refused_before_they_are_read(
     configured: Engine, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
