@@ -78,6 +78,14 @@ def list_jobs(
         return Page(items=[JobInfo.of(job) for job in found.items], next_cursor=found.next_cursor)
 
 
+# Before `/{job_id}`, which would answer other methods of this address.
+@router.post("/cancel", responses=problems(415))
+def cancel_jobs(wanted: JobsToCancel, request: Request) -> CancelledJobs:
+    """Cancel many jobs at once: these ids, or all that fit the filters."""
+    with writing() as session:
+        return bulk.cancel(session, wanted, submitter_of(request))
+
+
 @router.get("/{job_id}", responses=problems(404))
 def get_job(job_id: str) -> JobInfo:
     """Get one job: its status, its whole configuration and its progress."""
@@ -99,13 +107,6 @@ def delete_job(job_id: str, background: BackgroundTasks) -> None:
     with writing() as session:
         folder = service.remove(session, job_id)
     delete_later(background, folder)
-
-
-@router.post("/cancel", responses=problems(415))
-def cancel_jobs(wanted: JobsToCancel, request: Request) -> CancelledJobs:
-    """Cancel many jobs at once: these ids, or all that fit the filters."""
-    with writing() as session:
-        return bulk.cancel(session, wanted, submitter_of(request))
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))
