@@ -102,6 +102,14 @@ def estimate_job(wanted: NewJob) -> JobEstimate:
         return service.estimated(session, wanted)
 
 
+# Before `/{job_id}`, which would answer other methods of this address.
+@router.post("/cancel", responses=problems(415))
+def cancel_jobs(wanted: JobsToCancel, request: Request) -> CancelledJobs:
+    """Cancel many jobs at once: these ids, or all that fit the filters."""
+    with writing() as session:
+        return bulk.cancel(session, wanted, token_id(request))
+
+
 @router.get("/{job_id}", responses=problems(404))
 def get_job(job_id: str) -> JobDetails:
     """Get one job: its status, its whole configuration, its progress and its estimate."""
@@ -123,13 +131,6 @@ def delete_job(job_id: str, background: BackgroundTasks) -> None:
     with writing() as session:
         folder = service.remove(session, job_id)
     delete_later(background, folder)
-
-
-@router.post("/cancel", responses=problems(415))
-def cancel_jobs(wanted: JobsToCancel, request: Request) -> CancelledJobs:
-    """Cancel many jobs at once: these ids, or all that fit the filters."""
-    with writing() as session:
-        return bulk.cancel(session, wanted, token_id(request))
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409))
