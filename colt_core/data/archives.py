@@ -28,7 +28,7 @@ from colt_core.data.gunzip import plain_stream
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import safe_name
 from colt_core.data.tar import Member, members
-from colt_core.data.zip_directory import read_directory
+from colt_core.data.zip_directory import Entry, member_name, read_directory
 
 # The readers raise ValueError or OverflowError on numbers and names that no honest archive has.
 _DAMAGE = (
@@ -43,7 +43,7 @@ _DAMAGE = (
 )
 # A member's header: signature, flags, length of the name, length of the extra field.
 _ZIP_HEADER = struct.Struct("<4s2xH18xHH")
-_ZIP_UTF8, _ZIP_PATCH, _ZIP_STRONG_ENCRYPTION = 0x800, 0x20, 0x40
+_ZIP_ENCRYPTED, _ZIP_PATCH, _ZIP_STRONG_ENCRYPTION = 0x1, 0x20, 0x40
 _BUFFER = 2**18  # bytes read at once: small members come in one read
 _BLOCK = 2**20
 
@@ -113,38 +113,37 @@ class ZipArchive:
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
         self._limits = limits
-        self._members: dict[str, zipfile.ZipInfo] = {}
+        self._members: dict[str, Entry] = {}
         names = _Names(limits)
         try:
-            infos = read_directory(path, limits)
+            entries = read_directory(path, limits)
         except DataError:
             raise
         except _DAMAGE as error:
             raise DataError("the zip archive is damaged; pack or send it again") from error
-        for info in infos:
-            kind = stat.S_IFMT(info.external_attr >> 16)
+        for entry in entries:
+            kind = stat.S_IFMT(entry.attributes >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise DataError(f"{info.filename!r} is a link or device; put the file itself into the archive")
-            if info.flag_bits & 0x1:
-                raise DataError(f"{info.filename!r} is encrypted; pack the archive without a password")
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise DataError(f"{info.filename!r} is packed by an unusual method; use store or deflate")
-            # `filename` ends at a NUL; the name as written does not.
-            is_folder = info.filename.endswith("/")  # `is_dir` fails on an empty name
-            name = names.add(info.orig_filename, is_folder)
+                raise DataError(f"{entry.name!r} is a link or device; put the file itself into the archive")
+            if entry.flags & _ZIP_ENCRYPTED:
+                raise DataError(f"{entry.name!r} is encrypted; pack the archive without a password")
+            if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DataError(f"{entry.name!r} is packed by an unusual method; use store or deflate")
+            is_folder = entry.name.endswith("/")
+            name = names.add(entry.name, is_folder)
             if not is_folder:
-                self._members[name] = info
+                self._members[name] = entry
         self.names = list(self._members)
 
     def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""
         meter = Meter(self._limits, self._path.stat().st_size)
         most = self._limits.max_file_bytes if most is None else most
-        with self._path.open("rb") as file:
-            for name, info in self._members.items():
+        with self._path.open("rb", buffering=_BUFFER) as file:
+            for name, entry in self._members.items():
                 if name in wanted:
                     try:
-                        content = _read_member(file, info, most + 1)
+                        content = _read_member(file, entry, most + 1)
                     except _DAMAGE as error:
                         raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
                     meter.add(len(content))
@@ -155,14 +154,14 @@ class ZipArchive:
         """See :class:`Archive`."""
         meter = Meter(self._limits, self._path.stat().st_size)
         with self._path.open("rb", buffering=_BUFFER) as file:
-            for name, info in self._members.items():
+            for name, entry in self._members.items():
                 if name in wanted:
-                    meter.add(info.file_size)
+                    meter.add(entry.size)
                     try:
-                        _seek_content(file, info)
-                        stored = info.compress_type == zipfile.ZIP_STORED
+                        _seek_content(file, entry)
+                        stored = entry.method == zipfile.ZIP_STORED
                         content = (
-                            _window(file, file.tell(), info.file_size) if stored else _unpacked(_inflated(file, info))
+                            _window(file, file.tell(), entry.size) if stored else _unpacked(_inflated(file, entry))
                         )
                     except _DAMAGE as error:
                         raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
@@ -170,29 +169,29 @@ class ZipArchive:
                         yield name, content
 
 
-def _read_member(file: BinaryIO, info: zipfile.ZipInfo, most: int) -> bytes:
+def _read_member(file: BinaryIO, entry: Entry, most: int) -> bytes:
     """The first `most` bytes of a member. If that is all of it, its checksum is verified.
 
     ZipFile.open would take as long as decoding a small image.
     """
-    _seek_content(file, info)
+    _seek_content(file, entry)
     # Deflate enlarges incompressible data by less than a thousandth.
-    packed = file.read(min(info.compress_size, most + most // 1000 + 64))
-    if len(packed) < info.compress_size and len(packed) < most:
+    packed = file.read(min(entry.packed_size, most + most // 1000 + 64))
+    if len(packed) < entry.packed_size and len(packed) < most:
         raise EOFError
     content = packed
-    if info.compress_type == zipfile.ZIP_DEFLATED:
+    if entry.method == zipfile.ZIP_DEFLATED:
         content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, most)
-    content = content[: min(info.file_size, most)]
-    if len(content) < most and zlib.crc32(content) != info.CRC:
+    content = content[: min(entry.size, most)]
+    if len(content) < most and zlib.crc32(content) != entry.checksum:
         raise zipfile.BadZipFile("the checksum does not match")
     return content
 
 
-def _inflated(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
+def _inflated(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
     """The content of a deflated member in blocks: as many bytes as it claims, or an error."""
-    inflate, left, checksum = zlib.decompressobj(-zlib.MAX_WBITS), info.file_size, 0
-    packed_left, packed = info.compress_size, b""
+    inflate, left, checksum = zlib.decompressobj(-zlib.MAX_WBITS), entry.size, 0
+    packed_left, packed = entry.packed_size, b""
     while left > 0:
         if not packed:
             packed = file.read(min(packed_left, _BLOCK))
@@ -204,7 +203,7 @@ def _inflated(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
         left -= len(block)
         checksum = zlib.crc32(block, checksum)
         yield block
-    if checksum != info.CRC:
+    if checksum != entry.checksum:
         raise zipfile.BadZipFile("the checksum does not match")
 
 
@@ -267,20 +266,17 @@ def _window(file: IO[bytes], start: int, size: int) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(_Window(file, start, size), _BUFFER))
 
 
-def _seek_content(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+def _seek_content(file: BinaryIO, entry: Entry) -> None:
     """Seek to the content of a member; its header must say what the directory says."""
-    file.seek(info.header_offset)
+    file.seek(entry.offset)
     header = file.read(_ZIP_HEADER.size)
     if len(header) < _ZIP_HEADER.size:
         raise EOFError
     signature, flags, name_length, extra_length = _ZIP_HEADER.unpack(header)
     name = file.read(name_length + extra_length)[:name_length]
-    if (
-        signature != b"PK\3\4"
-        or name.decode("utf-8" if flags & _ZIP_UTF8 else "cp437", "replace") != info.orig_filename
-    ):
+    if signature != b"PK\3\4" or member_name(name, flags, "replace") != entry.name:
         raise zipfile.BadZipFile("the header of the member contradicts the directory")
-    if info.flag_bits & (_ZIP_PATCH | _ZIP_STRONG_ENCRYPTION):
+    if entry.flags & (_ZIP_PATCH | _ZIP_STRONG_ENCRYPTION):
         raise NotImplementedError
 
 

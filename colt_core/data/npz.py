@@ -32,12 +32,12 @@ def is_npz(path: Path, limits: Limits | None = None) -> bool:
     try:
         if not _may_begin_npz(path):
             return False
-        infos = read_directory(path, limits or Limits())
+        entries = read_directory(path, limits or Limits())
     except DataError:
         raise
     except _DAMAGE:
         return False
-    return bool(infos) and all(info.filename.endswith(".npy") for info in infos)
+    return bool(entries) and all(entry.name.endswith(".npy") for entry in entries)
 
 
 def _may_begin_npz(path: Path) -> bool:
@@ -64,7 +64,7 @@ def array_names(path: Path, limits: Limits | None = None) -> list[str]:
         DataError: if the file is damaged, or holds more arrays than allowed.
     """
     try:
-        return [info.filename.removesuffix(".npy") for info in read_directory(path, limits or Limits())]
+        return [entry.name.removesuffix(".npy") for entry in read_directory(path, limits or Limits())]
     except DataError:
         raise
     except _DAMAGE as error:
