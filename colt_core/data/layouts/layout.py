@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from posixpath import splitext
 from typing import Protocol
 
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
-from colt_core.data.names import is_hidden, may_hold_labels
+from colt_core.data.names import is_hidden, may_hold_labels, split_ending
 from colt_core.data.sources import Files, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TableColumns
 from colt_core.data.warnings import DataWarning
@@ -107,7 +106,7 @@ class Opened:
         first: dict[str, str] = {}
         count: Counter[str] = Counter()
         for name in self.names:
-            suffix = splitext(name.lower())[1]
+            suffix = split_ending(name)[1]
             first.setdefault(suffix, name)
             count[suffix] += 1
         shown = [

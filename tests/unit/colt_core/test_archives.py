@@ -11,7 +11,9 @@ import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from posixpath import splitext
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ import pytest
 from colt_core.data import DataError, Limits, PoolSpec, build_pool, open_labelled
 from colt_core.data.archives import open_archive
 from colt_core.data.images import decode
-from colt_core.data.names import image_names, safe_name
+from colt_core.data.names import image_names, safe_name, split_ending
 from colt_core.data.sources import UnlabelledSource
 from tests.support.data_files import png, write_tar, write_zip
 
@@ -67,6 +69,27 @@ def test_escaping_names_are_refused(tmp_path: Path, name: str) -> None:
             open_archive(write_tar(tmp_path / "a.tar", [(name, b"x")]))
         with pytest.raises(DataError, match="not a safe name"):
             open_archive(write_zip(tmp_path / "a.zip", [(name, b"x")]))
+
+
+PIECES = [".", "..", "/", "\\", "a", "C:", "\0", "\n", ".PNG", "Thumbs.db"]
+
+
+def test_safe_names_are_those_of_a_path_without_detours() -> None:
+    for pieces in product(PIECES, repeat=4):
+        name = "".join(pieces)
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+        safe = parts and ".." not in parts and not name.startswith(("/", "\\", "C:")) and "\0" not in name
+        if safe:
+            assert safe_name(name) == "/".join(parts), name
+        else:
+            with pytest.raises(DataError):
+                safe_name(name)
+
+
+def test_names_are_split_as_posixpath_does() -> None:
+    for pieces in product(PIECES, repeat=4):
+        name = "".join(pieces)
+        assert split_ending(name) == splitext(name.rpartition("/")[2].lower()), name
 
 
 def test_a_zip_name_that_hides_its_end_behind_a_nul_is_refused(tmp_path: Path) -> None:
