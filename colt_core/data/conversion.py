@@ -108,9 +108,9 @@ class ToExtremes:
 
 
 def extremes(packed: UInt8) -> tuple[int, int]:
-    """(smallest, largest) value of an image, from what :class:`ToExtremes` made of it."""
-    low, high = packed.reshape(8).view(np.int32).tolist()
-    return low, high
+    """(smallest, largest) value of images, from what :class:`ToExtremes` made of them."""
+    pairs = packed.reshape(-1, 8).view(np.int32)
+    return int(pairs[:, 0].min()), int(pairs[:, 1].max())
 
 
 def _packed(values: NDArray[Any] | None) -> UInt8:

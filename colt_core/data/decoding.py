@@ -37,13 +37,15 @@ _MAX_PARALLEL_PIXELS = 2**22
 _MAX_IMAGES, _MAX_FILE_BYTES, _MAX_PIXEL_BYTES = 256, 2**20, 2**22
 
 Files = Iterator[tuple[str, bytes]]
-Decoded = Iterator[tuple[str, UInt8 | DamagedImage]]
+Decoded = Iterator[tuple[list[str], UInt8 | DamagedImage]]
 
 
 def decode_files(files: Files, count: int, conversion: Conversion, limits: Limits) -> Decoded:
-    """Decode `count` files (name, content) into (name, what `conversion` makes of it), in order.
+    """Decode `count` files (name, content), in order.
 
-    Of a damaged file, the error comes in place of the image.
+    Returns:
+        (names of neighbouring files, what `conversion` makes of them in one array). Of a damaged
+        file, its name alone and the error.
 
     More than a few files are decoded by processes: one for each usable core, at most eight.
     `OMP_NUM_THREADS` sets the number of cores, as for torch. The processes end with the iterator.
@@ -56,11 +58,11 @@ def decode_files(files: Files, count: int, conversion: Conversion, limits: Limit
     """
     if (processes := min(usable_cores(), _MAX_PROCESSES, -(-count // FEW))) <= 1:
         for name, content in files:
-            yield name, _decoded(content, name, conversion, limits)
+            yield [name], _decoded(content, name, conversion, limits)
         return
     for name, content in files:  # the first whole file gives the shape that the others must have
         first = _decoded(content, name, conversion, limits)
-        yield name, first
+        yield [name], first
         if not isinstance(first, DamagedImage):
             break
     else:
@@ -69,7 +71,7 @@ def decode_files(files: Files, count: int, conversion: Conversion, limits: Limit
     with _Decoders(processes) as decoders:
         pending: deque[tuple[_Batch, Future[UInt8]]] = deque()
         for batch in _batches(files, _MAX_PIXEL_BYTES // first.nbytes):
-            pending.append((batch, decoders.submit(Order(batch.contents, first.shape, conversion, smaller))))
+            pending.append((batch, decoders.submit(Order(batch.contents, first.shape[1:], conversion, smaller))))
             while len(pending) > 2 * processes:
                 yield from _finished(*pending.popleft(), conversion, limits)
         while pending:
@@ -108,16 +110,17 @@ def _batches(files: Files, most_images: int) -> Iterator[_Batch]:
 
 def _finished(batch: _Batch, images: Future[UInt8], conversion: Conversion, limits: Limits) -> Decoded:
     alike = images.result()
-    yield from zip(batch.names, alike, strict=False)
-    for name, content in zip(batch.names[len(alike) :], batch.contents[len(alike) :], strict=True):
-        yield name, _decoded(content, name, conversion, limits)
+    if done := len(alike):
+        yield batch.names[:done], alike
+    for name, content in zip(batch.names[done:], batch.contents[done:], strict=True):
+        yield [name], _decoded(content, name, conversion, limits)
     if batch.end is not None:
         raise batch.end
 
 
 def _decoded(content: bytes, name: str, conversion: Conversion, limits: Limits) -> UInt8 | DamagedImage:
     try:
-        return decode(content, name, conversion, limits)
+        return decode(content, name, conversion, limits)[None]
     except DamagedImage as error:
         return error
 

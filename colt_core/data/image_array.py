@@ -23,7 +23,7 @@ _MAPPED_BYTES = 2**26  # of written images that count as memory of this process
 
 
 class ImageArray:
-    """Takes images one at a time, in any order, and digests them while they are in cache.
+    """Takes images in any order, and digests them while they are in cache.
 
     Args:
         count: N, how many images there will be at most.
@@ -49,13 +49,15 @@ class ImageArray:
         self._held = 0
         self._mapped_bytes = 0
 
-    def put(self, index: int, pixels: UInt8) -> None:
-        """Take the image of an index: (3, S, S)."""
-        self._block[self._held] = pixels
-        self._at[self._held] = index
-        self._held += 1
-        if self._held == len(self._block):
-            self._write()
+    def put(self, indices: Int64, images: UInt8) -> None:
+        """Take the images of some indices: (n,) and (n, 3, S, S)."""
+        while len(indices):
+            taken = min(len(indices), len(self._block) - self._held)
+            there = slice(self._held, self._held + taken)
+            self._block[there], self._at[there] = images[:taken], indices[:taken]
+            self._held, indices, images = there.stop, indices[taken:], images[taken:]
+            if self._held == len(self._block):
+                self._write()
 
     def finish(self, left_out: Int64) -> None:
         """Write what is held, and close the gaps of the indices that never came, ascending."""

@@ -46,13 +46,13 @@ def decoded(files: list[tuple[str, bytes]], size: int | None = None) -> Iterator
     return whole(decode_files(iter(files), len(files), ToPixels(size), Limits()))
 
 
-def whole(found: Iterator[tuple[str, np.ndarray | DamagedImage]]) -> Iterator[tuple[str, np.ndarray]]:
-    """The images, up to the first damaged one, which is raised."""
+def whole(found: Iterator[tuple[list[str], np.ndarray | DamagedImage]]) -> Iterator[tuple[str, np.ndarray]]:
+    """The images one at a time, up to the first damaged one, which is raised."""
     with closing(found):  # type: ignore[type-var]
-        for name, image in found:
-            if isinstance(image, DamagedImage):
-                raise image
-            yield name, image
+        for names, images in found:
+            if isinstance(images, DamagedImage):
+                raise images
+            yield from zip(names, images, strict=True)
 
 
 def names_until_error(files: Iterator[tuple[str, bytes]], message: str, limits: Limits | None = None) -> list[str]:
@@ -133,7 +133,8 @@ def test_files_are_not_read_far_ahead_of_the_images() -> None:
             read += 1
             yield file
 
-    ahead = [read - given for given, _ in enumerate(decode_files(counted(), len(FILES), ToPixels(), Limits()), start=1)]
+    found = whole(decode_files(counted(), len(FILES), ToPixels(), Limits()))
+    ahead = [read - given for given, _ in enumerate(found, start=1)]
     assert 3 < max(ahead) <= (2 * 2 + 1) * 3
 
 
