@@ -63,7 +63,8 @@ class ToPixels:
         elif self.background is not None and _is_transparent(image):
             ground = Image.new("RGBA", image.size, (*self.background, 255))
             image = Image.alpha_composite(ground, image.convert("RGBA"))
-        return self._resized(image.convert("RGB"))
+        image.load()  # some formats have another mode before
+        return self._resized(image if image.mode == "RGB" else image.convert("RGB"))
 
     def of_array(self, pixels: NDArray[Any], name: str) -> UInt8:
         """See :class:`Conversion`."""
