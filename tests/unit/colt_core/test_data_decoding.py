@@ -29,8 +29,8 @@ NOT_OURS: set[int] = set()  # processes of other tests, such as their database
 
 
 @pytest.fixture(autouse=True)
-def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+def two_processes_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setattr(decoding, "FEW", 4)
     monkeypatch.setattr(decoding, "_MAX_IMAGES", 3)
     NOT_OURS.clear()
@@ -124,7 +124,8 @@ def test_what_the_source_raises_comes_after_the_files_before_it() -> None:
     assert len(names_until_error(broken([*FILES[:18], ("bad", b""), *FILES[18:20]]), "'bad' is damaged")) == 18
 
 
-def test_files_are_not_read_far_ahead_of_the_images() -> None:
+def test_files_are_not_read_far_ahead_of_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_MAX_BYTES_AHEAD", 0)
     read = 0
 
     def counted() -> Iterator[tuple[str, bytes]]:
@@ -135,7 +136,7 @@ def test_files_are_not_read_far_ahead_of_the_images() -> None:
 
     found = whole(decode_files(counted(), len(FILES), ToPixels(), Limits()))
     ahead = [read - given for given, _ in enumerate(found, start=1)]
-    assert 3 < max(ahead) <= (2 * 2 + 1) * 3
+    assert 3 < max(ahead) <= (3 * 3 + 1) * 3
 
 
 def test_processes_end_with_the_reader() -> None:
@@ -168,7 +169,8 @@ def test_few_images_start_no_process() -> None:
     assert not decoders()
 
 
-def test_a_process_that_is_killed_is_not_taken_for_a_bad_image() -> None:
+def test_a_process_that_is_killed_is_not_taken_for_a_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_MAX_BYTES_AHEAD", 0)  # so that some are left to order
     images = decoded(FILES)
     next(images)
     next(images)
@@ -199,7 +201,7 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "script.py", str(archive), *arguments],
         cwd=tmp_path,
-        env=clean_environment(OMP_NUM_THREADS="2", PYTHONPATH=str(REPOSITORY)),
+        env=clean_environment(OMP_NUM_THREADS="3", PYTHONPATH=str(REPOSITORY)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
