@@ -26,7 +26,7 @@ from typing import IO, BinaryIO, Protocol, cast
 from colt_core.data.errors import DataError
 from colt_core.data.gunzip import plain_stream
 from colt_core.data.limits import Limits, Meter
-from colt_core.data.names import safe_name
+from colt_core.data.names import are_plain, safe_name
 from colt_core.data.tar import Member, members
 from colt_core.data.zip_directory import Entry, member_name, read_directory
 
@@ -90,8 +90,8 @@ class _Names:
         self._count = 0
         self._files: set[str] = set()
 
-    def add(self, raw_name: str, is_folder: bool) -> str:
-        name = safe_name(raw_name)
+    def add(self, raw_name: str, is_folder: bool, is_safe: bool = False) -> str:
+        name = raw_name if is_safe else safe_name(raw_name)
         self._count += 1
         if self._count > self._limits.max_files:
             raise DataError(f"the archive holds more than {self._limits.max_files:,} members; split it up")
@@ -121,6 +121,7 @@ class ZipArchive:
             raise
         except _DAMAGE as error:
             raise DataError("the zip archive is damaged; pack or send it again") from error
+        plain = are_plain([entry.name for entry in entries])
         for entry in entries:
             kind = stat.S_IFMT(entry.attributes >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -130,7 +131,7 @@ class ZipArchive:
             if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DataError(f"{entry.name!r} is packed by an unusual method; use store or deflate")
             is_folder = entry.name.endswith("/")
-            name = names.add(entry.name, is_folder)
+            name = names.add(entry.name, is_folder, plain)
             if not is_folder:
                 self._members[name] = entry
         self.names = list(self._members)
@@ -359,9 +360,11 @@ def read_member(stream: IO[bytes], member: Member, name: str, most: int) -> byte
     """
     if member.size > most:
         raise DataError(f"{name!r} is larger than {most:,} bytes; make it smaller")
-    with damage_refused(f"{name!r} is damaged in the archive; pack or send it again"):
+    try:
         stream.seek(member.offset)
         content = stream.read(member.size)
         if len(content) < member.size:
             raise EOFError
+    except _DAMAGE as error:
+        raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
     return content

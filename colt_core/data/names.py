@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from colt_core.data.errors import DataError
 
@@ -19,6 +19,8 @@ _NOTE_STEMS = frozenset({"readme", "license", "licence", "notice", "citation", "
 _LONGEST_NAME = 4096
 _UNPRINTABLE = re.compile("[\0-\x1f\ud800-\udfff]")
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+# What a name that `safe_name` changes or refuses has somewhere, or a hidden one. \0 is between names.
+_SUSPICIOUS = ("\\", ":", "//", "/.", "\0/", "/\0", "\0.", "\0\0", *_SYSTEM_FILES)
 _NORMAL = re.compile(r"(?:(?!\.\.?/)[^/\\:\0]+/)*(?!\.\.?\Z)[^/\\:\0]+")  # what `safe_name` leaves as it is
 
 
@@ -41,6 +43,24 @@ def safe_name(name: str) -> str:
     return "/".join(parts)
 
 
+def are_plain(names: Sequence[str]) -> bool:
+    """Whether none of the names is changed or refused by `safe_name`, hidden or not printable.
+
+    A slash at the end does not count. False: some may be so. The names are looked through as one
+    text, which takes a tenth of the time.
+    """
+    if not names:
+        return True
+    text = "\0".join(["", *(name.removesuffix("/") for name in names), ""])
+    lowered = text.lower()
+    return (
+        text.count("\0") == len(names) + 1
+        and text.replace("\0", "/").isprintable()
+        and max(map(len, names)) <= _LONGEST_NAME
+        and not any(part in lowered for part in _SUSPICIOUS)
+    )
+
+
 def is_hidden(name: str) -> bool:
     """Whether a name begins with a dot anywhere, or is one that operating systems leave behind."""
     return name.startswith(".") or "/." in name or not _SYSTEM_FILES.isdisjoint(name.lower().split("/"))
@@ -58,13 +78,23 @@ def split_ending(name: str) -> tuple[str, str]:
     return (stem, dot + ending) if stem.strip(".") else (last, "")
 
 
+def last_ending(name: str) -> str:
+    """What `split_ending` gives as the ending, for a name whose last step does not begin with a dot.
+
+    Without a dot in its last step, a name may give more than that. It takes a fifth of the time.
+    """
+    return name[name.rfind(".") :].lower()
+
+
 def is_image(name: str) -> bool:
     """Whether the name ends as that of an image file does."""
-    return split_ending(name)[1] in IMAGE_SUFFIXES
+    return last_ending(name) in IMAGE_SUFFIXES and split_ending(name)[1] != ""
 
 
 def may_hold_labels(name: str) -> bool:
     """Whether the file may say more about images than its folder does: a table, a list, a note."""
+    if last_ending(name) not in _LABEL_SUFFIXES:
+        return False
     stem, suffix = split_ending(name)
     return suffix in _LABEL_SUFFIXES and stem.partition(".")[0] not in _NOTE_STEMS
 
@@ -80,7 +110,10 @@ def image_names(names: Iterable[str]) -> list[str]:
             that cannot be shown, or no image.
     """
     images = []
-    for name in sorted(names):
+    ordered = sorted(names)
+    if ordered and IMAGE_SUFFIXES.issuperset(map(last_ending, ordered)) and are_plain(ordered):
+        return ordered
+    for name in ordered:
         if is_hidden(name):
             continue
         stem, suffix = split_ending(name)

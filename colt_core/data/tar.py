@@ -8,6 +8,7 @@ the rest: links, devices, sparse files.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
@@ -59,7 +60,7 @@ def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]
         if header is None:
             return
         raw_name, raw_size, checksum, kind, magic, prefix = _HEADER.unpack(header)
-        if _number(checksum) != sum(header) - sum(checksum) + 8 * ord(" "):
+        if _number(checksum) != _sum(header) - _sum(checksum) + 8 * ord(" "):
             raise TarDamaged("the checksum of a header does not match")
         size, offset = _number(raw_size), end + _BLOCK
         if kind in (_PAX, _PAX_ALL, _LONG_NAME, _LONG_LINK):
@@ -114,6 +115,14 @@ def _next_header(stream: IO[bytes], end: int) -> bytes | None:
     if len(header) < _BLOCK:
         raise TarDamaged("the file ends within a header")
     return header
+
+
+def _sum(field: bytes) -> int:
+    """The sum of at most 512 bytes, by halves: that of 256 bytes is exact in Adler-32's lower half.
+
+    `sum` takes ten times as long, most of what a member took.
+    """
+    return (zlib.adler32(field[:256]) & 0xFFFF) + (zlib.adler32(field[256:]) & 0xFFFF) - 2
 
 
 def _number(field: bytes) -> int:

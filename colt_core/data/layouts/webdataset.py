@@ -114,7 +114,7 @@ class _ShardImages(PackedImages):
 
 
 def _holds_shards(opened: Opened) -> bool:
-    return any(map(_is_shard, opened.names)) and not any(map(is_image, opened.names))
+    return any(map(_is_shard, opened.others)) and not any(map(is_image, opened.names))
 
 
 def _is_shard(name: str) -> bool:
