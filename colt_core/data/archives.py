@@ -90,8 +90,8 @@ class _Names:
         self._count = 0
         self._files: set[str] = set()
 
-    def add(self, raw_name: str, is_folder: bool, is_safe: bool = False) -> str:
-        name = raw_name if is_safe else safe_name(raw_name)
+    def add(self, raw_name: str, is_folder: bool) -> str:
+        name = safe_name(raw_name)
         self._count += 1
         if self._count > self._limits.max_files:
             raise DataError(f"the archive holds more than {self._limits.max_files:,} members; split it up")
@@ -100,6 +100,24 @@ class _Names:
                 raise DataError(f"the archive holds {name!r} twice; keep one")
             self._files.add(name)
         return name
+
+
+def _by_safe_name(entries: list[Entry], limits: Limits) -> dict[str, Entry]:
+    """The files of a zip.
+
+    Raises:
+        DataError: as `_Names.add`.
+    """
+    raw_names = [entry.name for entry in entries]
+    if are_plain(raw_names) and len(set(raw_names)) == len(raw_names):
+        return {entry.name: entry for entry in entries if not entry.name.endswith("/")}
+    names, found = _Names(limits), {}
+    for entry in entries:
+        is_folder = entry.name.endswith("/")
+        name = names.add(entry.name, is_folder)
+        if not is_folder:
+            found[name] = entry
+    return found
 
 
 def _check_size(content: bytes, name: str, most: int) -> None:
@@ -113,16 +131,13 @@ class ZipArchive:
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
         self._limits = limits
-        self._members: dict[str, Entry] = {}
-        names = _Names(limits)
         try:
             entries = read_directory(path, limits)
         except DataError:
             raise
         except _DAMAGE as error:
             raise DataError("the zip archive is damaged; pack or send it again") from error
-        plain = are_plain([entry.name for entry in entries])
-        for entry in entries:
+        for entry in {(entry.attributes, entry.flags, entry.method): entry for entry in reversed(entries)}.values():
             kind = stat.S_IFMT(entry.attributes >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise DataError(f"{entry.name!r} is a link or device; put the file itself into the archive")
@@ -130,10 +145,7 @@ class ZipArchive:
                 raise DataError(f"{entry.name!r} is encrypted; pack the archive without a password")
             if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DataError(f"{entry.name!r} is packed by an unusual method; use store or deflate")
-            is_folder = entry.name.endswith("/")
-            name = names.add(entry.name, is_folder, plain)
-            if not is_folder:
-                self._members[name] = entry
+        self._members = _by_safe_name(entries, limits)
         self.names = list(self._members)
 
     def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:

@@ -169,6 +169,7 @@ class _Decoder:
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # the threads of numpy that it starts with
             pass_fds=[file.fileno() for file in self._free],
         )
         self._orders = cast(IO[bytes], self._process.stdin)

@@ -36,13 +36,15 @@ class _Header(NamedTuple):
 
     def begins(self, content: bytes) -> bool:
         """Whether Pillow would read the same from the beginning of this file."""
-        at = 0
-        for number, piece in enumerate(self.pieces):
-            if number:
-                at += _length(content, at)
+        at, (piece, *others) = 0, self.pieces
+        if not content.startswith(piece):
+            return False
+        for other in others:
+            at += len(piece)
+            at += _length(content, at)
+            piece = other
             if not content.startswith(piece, at):
                 return False
-            at += len(piece)
         return True
 
 

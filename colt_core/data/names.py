@@ -20,7 +20,7 @@ _LONGEST_NAME = 4096
 _UNPRINTABLE = re.compile("[\0-\x1f\ud800-\udfff]")
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 # What a name that `safe_name` changes or refuses has somewhere, or a hidden one. \0 is between names.
-_SUSPICIOUS = ("\\", ":", "//", "/.", "\0/", "/\0", "\0.", "\0\0", *_SYSTEM_FILES)
+_SUSPICIOUS = ("\\", ":", "/.", "\0/", "\0.", "\0\0", *_SYSTEM_FILES)
 _NORMAL = re.compile(r"(?:(?!\.\.?/)[^/\\:\0]+/)*(?!\.\.?\Z)[^/\\:\0]+")  # what `safe_name` leaves as it is
 
 
@@ -51,13 +51,14 @@ def are_plain(names: Sequence[str]) -> bool:
     """
     if not names:
         return True
-    text = "\0".join(["", *(name.removesuffix("/") for name in names), ""])
-    lowered = text.lower()
+    text = "\0".join(["", *names, ""]).lower()
+    without_ends = text.replace("/\0", "\0")
     return (
         text.count("\0") == len(names) + 1
-        and text.replace("\0", "/").isprintable()
+        and "//" not in text
+        and not any(part in without_ends for part in _SUSPICIOUS)
+        and "".join(names).isprintable()
         and max(map(len, names)) <= _LONGEST_NAME
-        and not any(part in lowered for part in _SUSPICIOUS)
     )
 
 
@@ -86,6 +87,11 @@ def last_ending(name: str) -> str:
     return name[name.rfind(".") :].lower()
 
 
+def last_endings(names: Iterable[str]) -> set[str]:
+    """The `last_ending` of each name."""
+    return {ending.lower() for ending in {name[name.rfind(".") :] for name in names}}
+
+
 def is_image(name: str) -> bool:
     """Whether the name ends as that of an image file does."""
     return last_ending(name) in IMAGE_SUFFIXES and split_ending(name)[1] != ""
@@ -111,7 +117,7 @@ def image_names(names: Iterable[str]) -> list[str]:
     """
     images = []
     ordered = sorted(names)
-    if ordered and IMAGE_SUFFIXES.issuperset(map(last_ending, ordered)) and are_plain(ordered):
+    if ordered and last_endings(ordered) <= IMAGE_SUFFIXES and are_plain(ordered):
         return ordered
     for name in ordered:
         if is_hidden(name):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -66,11 +67,9 @@ def read_directory(path: Path, limits: Limits) -> list[Entry]:
             raise _too_many(limits)
         stream.seek(start)
         directory = stream.read(length)
-    entries = []
-    for entry in _entries(directory, before):
-        if len(entries) == limits.max_files:
-            raise _too_many(limits)
-        entries.append(entry)
+    entries = list(islice(_entries(directory, before), limits.max_files + 1))
+    if len(entries) > limits.max_files:
+        raise _too_many(limits)
     return entries
 
 
@@ -109,15 +108,27 @@ def _entries(directory: bytes, before: int) -> Iterator[Entry]:
     while at < len(directory):
         if at + _ENTRY.size > len(directory):
             raise zipfile.BadZipFile("the directory ends within an entry")
-        signature, version, flags, method, checksum, *numbers = _ENTRY.unpack_from(directory, at)
-        packed_size, size, of_name, of_extra, of_comment, attributes, offset = numbers
+        (
+            signature,
+            version,
+            flags,
+            method,
+            checksum,
+            packed_size,
+            size,
+            of_name,
+            of_extra,
+            of_comment,
+            attributes,
+            offset,
+        ) = _ENTRY.unpack_from(directory, at)
         if signature != b"PK\1\2":
             raise zipfile.BadZipFile("there is no entry where one must be")
         if version > _MAX_VERSION:
             raise NotImplementedError
         at += _ENTRY.size + of_name
         name = member_name(directory[at - of_name : at], flags)
-        if _IN_EXTRA in (packed_size, size, offset):
+        if packed_size == _IN_EXTRA or size == _IN_EXTRA or offset == _IN_EXTRA:
             size, packed_size, offset = _large(directory[at : at + of_extra], size, packed_size, offset)
         yield Entry(name, flags, method, checksum, packed_size, size, attributes, offset + before)
         at += of_extra + of_comment

@@ -11,7 +11,15 @@ from typing import Protocol
 
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
-from colt_core.data.names import IMAGE_SUFFIXES, are_plain, is_hidden, last_ending, may_hold_labels, split_ending
+from colt_core.data.names import (
+    IMAGE_SUFFIXES,
+    are_plain,
+    is_hidden,
+    last_ending,
+    last_endings,
+    may_hold_labels,
+    split_ending,
+)
 from colt_core.data.sources import Files, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TableColumns
 from colt_core.data.warnings import DataWarning
@@ -54,6 +62,8 @@ class Opened:
     @cached_property
     def others(self) -> list[str]:
         """Those of `names` that do not end as images do."""
+        if last_endings(self.names) <= IMAGE_SUFFIXES:
+            return []
         return [name for name in self.names if last_ending(name) not in IMAGE_SUFFIXES]
 
     def contents(self, names: Iterable[str], most: int | None = None) -> dict[str, bytes]:
