@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Protocol, cast
@@ -354,10 +355,18 @@ def tar_files(stream: IO[bytes], packed_bytes: int, limits: Limits) -> dict[str,
     Raises:
         DataError: for a name that is unsafe or there twice, and as for :func:`members`.
     """
+    listed = [  # without what `tar -C folder .` begins with
+        member
+        for member in islice(members(stream, Meter(limits, packed_bytes), limits), limits.max_files + 2)
+        if not member.is_folder or member.name.strip("/") not in ("", ".")
+    ]
+    raw_names = [member.name for member in listed]
+    files = {member.name: member for member in listed if not member.is_folder}
+    is_unique = len(set(raw_names)) == len(raw_names) <= limits.max_files
+    if is_unique and are_plain(raw_names) and not any(name.endswith("/") for name in files):
+        return files
     names, files = _Names(limits), {}
-    for member in members(stream, Meter(limits, packed_bytes), limits):
-        if member.is_folder and member.name.strip("/") in ("", "."):
-            continue  # `tar -C folder .` begins with it
+    for member in listed:
         name = names.add(member.name, member.is_folder)
         if not member.is_folder:
             files[name] = member
