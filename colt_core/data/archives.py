@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Protocol, cast
 
@@ -26,9 +27,9 @@ from colt_core.data.errors import DataError
 from colt_core.data.folders import Readable
 from colt_core.data.gunzip import plain_stream
 from colt_core.data.limits import Limits, Meter
-from colt_core.data.names import safe_name
+from colt_core.data.names import are_plain, safe_name
 from colt_core.data.tar import Member, members
-from colt_core.data.zip_directory import read_directory
+from colt_core.data.zip_directory import Entry, member_name, read_directory
 
 # The readers raise ValueError or OverflowError on numbers and names that no honest archive has.
 _DAMAGE = (
@@ -43,7 +44,7 @@ _DAMAGE = (
 )
 # A member's header: signature, flags, length of the name, length of the extra field.
 _ZIP_HEADER = struct.Struct("<4s2xH18xHH")
-_ZIP_UTF8, _ZIP_PATCH, _ZIP_STRONG_ENCRYPTION = 0x800, 0x20, 0x40
+_ZIP_ENCRYPTED, _ZIP_PATCH, _ZIP_STRONG_ENCRYPTION = 0x1, 0x20, 0x40
 _BUFFER = 2**18  # bytes read at once: small members come in one read
 _BLOCK = 2**20
 
@@ -102,6 +103,24 @@ class _Names:
         return name
 
 
+def _by_safe_name(entries: list[Entry], limits: Limits) -> dict[str, Entry]:
+    """The files of a zip.
+
+    Raises:
+        DataError: as `_Names.add`.
+    """
+    raw_names = [entry.name for entry in entries]
+    if are_plain(raw_names) and len(set(raw_names)) == len(raw_names):
+        return {entry.name: entry for entry in entries if not entry.name.endswith("/")}
+    names, found = _Names(limits), {}
+    for entry in entries:
+        is_folder = entry.name.endswith("/")
+        name = names.add(entry.name, is_folder)
+        if not is_folder:
+            found[name] = entry
+    return found
+
+
 def _check_size(content: bytes, name: str, most: int) -> None:
     if len(content) > most:
         raise DataError(f"{name!r} is larger than {most:,} bytes; make it smaller")
@@ -113,38 +132,32 @@ class ZipArchive:
     def __init__(self, file: Readable, limits: Limits) -> None:
         self._file = file
         self._limits = limits
-        self._members: dict[str, zipfile.ZipInfo] = {}
-        names = _Names(limits)
         try:
-            infos = read_directory(file, limits)
+            entries = read_directory(file, limits)
         except DataError:
             raise
         except _DAMAGE as error:
             raise DataError("the zip archive is damaged; pack or send it again") from error
-        for info in infos:
-            kind = stat.S_IFMT(info.external_attr >> 16)
+        for entry in {(entry.attributes, entry.flags, entry.method): entry for entry in reversed(entries)}.values():
+            kind = stat.S_IFMT(entry.attributes >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise DataError(f"{info.filename!r} is a link or device; put the file itself into the archive")
-            if info.flag_bits & 0x1:
-                raise DataError(f"{info.filename!r} is encrypted; pack the archive without a password")
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise DataError(f"{info.filename!r} is packed by an unusual method; use store or deflate")
-            # `filename` ends at a NUL; the name as written does not.
-            is_folder = info.filename.endswith("/")  # `is_dir` fails on an empty name
-            name = names.add(info.orig_filename, is_folder)
-            if not is_folder:
-                self._members[name] = info
+                raise DataError(f"{entry.name!r} is a link or device; put the file itself into the archive")
+            if entry.flags & _ZIP_ENCRYPTED:
+                raise DataError(f"{entry.name!r} is encrypted; pack the archive without a password")
+            if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DataError(f"{entry.name!r} is packed by an unusual method; use store or deflate")
+        self._members = _by_safe_name(entries, limits)
         self.names = list(self._members)
 
     def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""
         meter = Meter(self._limits, self._file.stat().st_size)
         most = self._limits.max_file_bytes if most is None else most
-        with self._file.open("rb") as file:
-            for name, info in self._members.items():
+        with self._file.open("rb", buffering=_BUFFER) as file:
+            for name, entry in self._members.items():
                 if name in wanted:
                     try:
-                        content = _read_member(file, info, most + 1)
+                        content = _read_member(file, entry, most + 1)
                     except _DAMAGE as error:
                         raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
                     meter.add(len(content))
@@ -155,14 +168,14 @@ class ZipArchive:
         """See :class:`Archive`."""
         meter = Meter(self._limits, self._file.stat().st_size)
         with self._file.open("rb", buffering=_BUFFER) as file:
-            for name, info in self._members.items():
+            for name, entry in self._members.items():
                 if name in wanted:
-                    meter.add(info.file_size)
+                    meter.add(entry.size)
                     try:
-                        _seek_content(file, info)
-                        stored = info.compress_type == zipfile.ZIP_STORED
+                        _seek_content(file, entry)
+                        stored = entry.method == zipfile.ZIP_STORED
                         content = (
-                            _window(file, file.tell(), info.file_size) if stored else _unpacked(_inflated(file, info))
+                            _window(file, file.tell(), entry.size) if stored else _unpacked(_inflated(file, entry))
                         )
                     except _DAMAGE as error:
                         raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
@@ -170,29 +183,29 @@ class ZipArchive:
                         yield name, content
 
 
-def _read_member(file: BinaryIO, info: zipfile.ZipInfo, most: int) -> bytes:
+def _read_member(file: BinaryIO, entry: Entry, most: int) -> bytes:
     """The first `most` bytes of a member. If that is all of it, its checksum is verified.
 
     ZipFile.open would take as long as decoding a small image.
     """
-    _seek_content(file, info)
+    _seek_content(file, entry)
     # Deflate enlarges incompressible data by less than a thousandth.
-    packed = file.read(min(info.compress_size, most + most // 1000 + 64))
-    if len(packed) < info.compress_size and len(packed) < most:
+    packed = file.read(min(entry.packed_size, most + most // 1000 + 64))
+    if len(packed) < entry.packed_size and len(packed) < most:
         raise EOFError
     content = packed
-    if info.compress_type == zipfile.ZIP_DEFLATED:
+    if entry.method == zipfile.ZIP_DEFLATED:
         content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, most)
-    content = content[: min(info.file_size, most)]
-    if len(content) < most and zlib.crc32(content) != info.CRC:
+    content = content[: min(entry.size, most)]
+    if len(content) < most and zlib.crc32(content) != entry.checksum:
         raise zipfile.BadZipFile("the checksum does not match")
     return content
 
 
-def _inflated(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
+def _inflated(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
     """The content of a deflated member in blocks: as many bytes as it claims, or an error."""
-    inflate, left, checksum = zlib.decompressobj(-zlib.MAX_WBITS), info.file_size, 0
-    packed_left, packed = info.compress_size, b""
+    inflate, left, checksum = zlib.decompressobj(-zlib.MAX_WBITS), entry.size, 0
+    packed_left, packed = entry.packed_size, b""
     while left > 0:
         if not packed:
             packed = file.read(min(packed_left, _BLOCK))
@@ -204,7 +217,7 @@ def _inflated(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
         left -= len(block)
         checksum = zlib.crc32(block, checksum)
         yield block
-    if checksum != info.CRC:
+    if checksum != entry.checksum:
         raise zipfile.BadZipFile("the checksum does not match")
 
 
@@ -267,20 +280,17 @@ def _window(file: IO[bytes], start: int, size: int) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(_Window(file, start, size), _BUFFER))
 
 
-def _seek_content(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+def _seek_content(file: BinaryIO, entry: Entry) -> None:
     """Seek to the content of a member; its header must say what the directory says."""
-    file.seek(info.header_offset)
+    file.seek(entry.offset)
     header = file.read(_ZIP_HEADER.size)
     if len(header) < _ZIP_HEADER.size:
         raise EOFError
     signature, flags, name_length, extra_length = _ZIP_HEADER.unpack(header)
     name = file.read(name_length + extra_length)[:name_length]
-    if (
-        signature != b"PK\3\4"
-        or name.decode("utf-8" if flags & _ZIP_UTF8 else "cp437", "replace") != info.orig_filename
-    ):
+    if signature != b"PK\3\4" or member_name(name, flags, "replace") != entry.name:
         raise zipfile.BadZipFile("the header of the member contradicts the directory")
-    if info.flag_bits & (_ZIP_PATCH | _ZIP_STRONG_ENCRYPTION):
+    if entry.flags & (_ZIP_PATCH | _ZIP_STRONG_ENCRYPTION):
         raise NotImplementedError
 
 
@@ -345,10 +355,18 @@ def tar_files(stream: IO[bytes], packed_bytes: int, limits: Limits) -> dict[str,
     Raises:
         DataError: for a name that is unsafe or there twice, and as for :func:`members`.
     """
+    listed = [  # without what `tar -C folder .` begins with
+        member
+        for member in islice(members(stream, Meter(limits, packed_bytes), limits), limits.max_files + 2)
+        if not member.is_folder or member.name.strip("/") not in ("", ".")
+    ]
+    raw_names = [member.name for member in listed]
+    files = {member.name: member for member in listed if not member.is_folder}
+    is_unique = len(set(raw_names)) == len(raw_names) <= limits.max_files
+    if is_unique and are_plain(raw_names) and not any(name.endswith("/") for name in files):
+        return files
     names, files = _Names(limits), {}
-    for member in members(stream, Meter(limits, packed_bytes), limits):
-        if member.is_folder and member.name.strip("/") in ("", "."):
-            continue  # `tar -C folder .` begins with it
+    for member in listed:
         name = names.add(member.name, member.is_folder)
         if not member.is_folder:
             files[name] = member
@@ -363,9 +381,11 @@ def read_member(stream: IO[bytes], member: Member, name: str, most: int) -> byte
     """
     if member.size > most:
         raise DataError(f"{name!r} is larger than {most:,} bytes; make it smaller")
-    with damage_refused(f"{name!r} is damaged in the archive; pack or send it again"):
+    try:
         stream.seek(member.offset)
         content = stream.read(member.size)
         if len(content) < member.size:
             raise EOFError
+    except _DAMAGE as error:
+        raise DataError(f"{name!r} is damaged in the archive; pack or send it again") from error
     return content

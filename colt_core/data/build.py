@@ -166,21 +166,22 @@ def _read(
     index_of = np.full(len(source), -1, dtype=np.int64)
     index_of[positions] = np.arange(len(positions))
     array: ImageArray | None = None
-    first = 0
+    first = ""
     conversion = ToPixels(spec.image_size, spec.fit, spec.background_rgb, value_range)
     with closing(_images(source, positions, conversion, damaged, progress, (passes - 1, passes))) as images:
-        for position, pixels in images:
+        for some, block in images:
             if array is None:
-                first, side = position, _square_side(pixels, source.name(position))
+                first = source.name(int(some[0]))
+                side = _square_side(block[0], first)
                 if approve is not None and spec.image_size is None:
                     approve(images_bytes(len(positions), side))
                 array = ImageArray(len(positions), side, into, limits)
-            if pixels.shape != array.images.shape[1:]:
+            if block.shape[1:] != array.images.shape[1:]:
                 raise DataError(
-                    f"the images differ in size: {source.name(first)!r} is {_shown(array.images[0])}, "
-                    f"{source.name(position)!r} is {_shown(pixels)} pixels; set image_size to resize them"
+                    f"the images differ in size: {first!r} is {_shown(array.images[0])}, "
+                    f"{source.name(int(some[0]))!r} is {_shown(block[0])} pixels; set image_size to resize them"
                 )
-            array.put(int(index_of[position]), pixels)
+            array.put(index_of[some], block)
     if array is None:
         raise _changed()
     left_out = np.sort(index_of[damaged.positions])
@@ -230,8 +231,8 @@ def _images(
     damaged: _Damaged,
     progress: Progress | None,
     which: tuple[int, int],
-) -> Generator[tuple[int, UInt8]]:
-    """(position, converted image) of all images that are whole.
+) -> Generator[tuple[Int64, UInt8]]:
+    """(positions, converted images) of all images that are whole, in blocks.
 
     Args:
         which: this pass over the images, counted from 0, and how many there are.
@@ -239,23 +240,26 @@ def _images(
     count, (this, passes) = len(positions), which
     done = 0
     with closing(source.read(positions, conversion)) as read:
-        for done, (position, pixels) in enumerate(read, start=1):
-            if isinstance(pixels, DamagedImage):
-                damaged.add(position, pixels)
+        for some, block in read:
+            if isinstance(block, DamagedImage):
+                damaged.add(int(some[0]), block)
             else:
-                yield position, pixels
-            if progress is not None and (done % _PROGRESS_EVERY == 0 or done == count):
-                progress(this * count + done, passes * count)
+                yield some, block
+            before, done = done, done + len(some)
+            if progress is not None:
+                for reached in range(before + 1, done + 1):
+                    if reached % _PROGRESS_EVERY == 0 or reached == count:
+                        progress(this * count + reached, passes * count)
     if done != count:
         raise _changed()
 
 
-def _value_range(measured: Iterator[tuple[int, UInt8]]) -> tuple[int, int] | None:
+def _value_range(measured: Iterator[tuple[Int64, UInt8]]) -> tuple[int, int] | None:
     """The smallest and the largest value of all 16-bit images; None if there are none."""
     low, high = HIGHEST, LOWEST
     for _, packed in measured:
-        of_image = extremes(packed)
-        low, high = min(low, of_image[0]), max(high, of_image[1])
+        lowest, highest = extremes(packed)
+        low, high = min(low, lowest), max(high, highest)
     return None if low > high else (low, high)
 
 

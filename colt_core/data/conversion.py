@@ -63,7 +63,8 @@ class ToPixels:
         elif self.background is not None and _is_transparent(image):
             ground = Image.new("RGBA", image.size, (*self.background, 255))
             image = Image.alpha_composite(ground, image.convert("RGBA"))
-        return self._resized(image.convert("RGB"))
+        image.load()  # some formats have another mode before
+        return self._resized(image if image.mode == "RGB" else image.convert("RGB"))
 
     def of_array(self, pixels: NDArray[Any], name: str) -> UInt8:
         """See :class:`Conversion`."""
@@ -108,9 +109,9 @@ class ToExtremes:
 
 
 def extremes(packed: UInt8) -> tuple[int, int]:
-    """(smallest, largest) value of an image, from what :class:`ToExtremes` made of it."""
-    low, high = packed.reshape(8).view(np.int32).tolist()
-    return low, high
+    """(smallest, largest) value of images, from what :class:`ToExtremes` made of them."""
+    pairs = packed.reshape(-1, 8).view(np.int32)
+    return int(pairs[:, 0].min()), int(pairs[:, 1].max())
 
 
 def _packed(values: NDArray[Any] | None) -> UInt8:

@@ -48,7 +48,7 @@ def counted(path: Path) -> tuple[int, int | None] | None:
             sides = {shape[2] for shape in shapes}
             return sum(shape[0] for shape in shapes), sides.pop() if len(sides) == 1 else None
         if zipfile.is_zipfile(path):
-            names = (PurePosixPath(info.filename) for info in read_directory(path, _QUICK))
+            names = (PurePosixPath(entry.name) for entry in read_directory(path, _QUICK))
             return sum(name.suffix.lower() in IMAGE_SUFFIXES for name in names), None
     except (DataError, zipfile.BadZipFile, ValueError, OSError):  # the registration says what is wrong
         return None

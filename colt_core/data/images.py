@@ -11,6 +11,7 @@ from PIL import Image
 
 from colt_core.data.conversion import DEEP_MODES, Conversion, ToPixels
 from colt_core.data.errors import DamagedImage, DataError
+from colt_core.data.jpeg_headers import JpegHeaders
 from colt_core.data.limits import Limits
 
 UInt8 = NDArray[np.uint8]
@@ -20,7 +21,13 @@ _EIGHT_BIT = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", 
 _KNOWN = _EIGHT_BIT | DEEP_MODES
 
 
-def decode(content: bytes, name: str, conversion: Conversion | None = None, limits: Limits | None = None) -> UInt8:
+def decode(
+    content: bytes,
+    name: str,
+    conversion: Conversion | None = None,
+    limits: Limits | None = None,
+    headers: JpegHeaders | None = None,
+) -> UInt8:
     """Decode an image file.
 
     An animation gives its first frame, and a PNG of 16-bit colours its upper 8 bits. A palette is
@@ -30,6 +37,9 @@ def decode(content: bytes, name: str, conversion: Conversion | None = None, limi
         content: the bytes of the file. They decide the format, not the name.
         name: what to call the file in an error.
         conversion: what is made of the image. Default: its pixels, (3, H, W) uint8.
+        limits: limits on sizes.
+        headers: of files decoded before. Files with such a header are decoded in a third of the
+            time.
 
     Raises:
         DamagedImage: if the file is damaged or of another format.
@@ -37,10 +47,15 @@ def decode(content: bytes, name: str, conversion: Conversion | None = None, limi
     """
     conversion, limits = conversion or ToPixels(), limits or Limits()
     try:
+        if headers is not None and (known := headers.decode(content, limits.max_pixels)) is not None:
+            return conversion.of_image(known, name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata; only the pixels are used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            file = io.BytesIO(content)
+            with Image.open(file, formats=FORMATS) as image:
+                if headers is not None:
+                    headers.learn(image, content, file.tell())
                 if image.width * image.height > limits.max_pixels:
                     raise DataError(f"{name!r} has {image.width} x {image.height} pixels; make it smaller")
                 if image.mode not in _KNOWN:

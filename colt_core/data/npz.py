@@ -32,12 +32,12 @@ def is_npz(file: Readable, limits: Limits | None = None) -> bool:
     try:
         if not _may_begin_npz(file):
             return False
-        infos = read_directory(file, limits or Limits())
+        entries = read_directory(file, limits or Limits())
     except DataError:
         raise
     except _DAMAGE:
         return False
-    return bool(infos) and all(info.filename.endswith(".npy") for info in infos)
+    return bool(entries) and all(entry.name.endswith(".npy") for entry in entries)
 
 
 def _may_begin_npz(file: Readable) -> bool:
@@ -64,7 +64,7 @@ def array_names(file: Readable, limits: Limits | None = None) -> list[str]:
         DataError: if the file is damaged, or holds more arrays than allowed.
     """
     try:
-        return [info.filename.removesuffix(".npy") for info in read_directory(file, limits or Limits())]
+        return [entry.name.removesuffix(".npy") for entry in read_directory(file, limits or Limits())]
     except DataError:
         raise
     except _DAMAGE as error:
@@ -81,10 +81,10 @@ def array_shapes(file: Readable, limits: Limits | None = None) -> list[tuple[int
         if is_npy(file):
             with file.open("rb") as stream:
                 return [_read_header(stream, "the array", file.stat().st_size)[0]]
-        infos = read_directory(file, limits or Limits())
+        read_directory(file, limits or Limits())  # refuses too many arrays
         shapes = []
         with file.open("rb") as whole, zipfile.ZipFile(whole) as archive:
-            for info in infos:
+            for info in archive.infolist():
                 with archive.open(info) as stream:
                     shapes.append(_read_header(stream, info.filename, info.file_size)[0])
         return shapes

@@ -17,6 +17,7 @@ from colt_core.data.limits import Limits
 from colt_core.data.warnings import DataWarning
 
 Int64 = NDArray[np.int64]
+Block = tuple[Int64, UInt8 | DamagedImage]  # (n,) positions; (n, *shape) converted images, or what is wrong with one
 
 
 class ImageSource(Protocol):
@@ -28,12 +29,11 @@ class ImageSource(Protocol):
         """What an error calls the image."""
         ...
 
-    def read(self, positions: Int64, conversion: Conversion) -> Generator[tuple[int, UInt8 | DamagedImage]]:
-        """(position, what `conversion` makes of the image) of each distinct position.
+    def read(self, positions: Int64, conversion: Conversion) -> Generator[Block]:
+        """Read each distinct position in blocks, in the order that reads fastest.
 
-        Images come in the order that reads fastest. Of a damaged file, the error comes in place of
-        the image. Close the generator if it is not read to its end. Raises DataError for an image
-        that cannot be used for other reasons.
+        Close the generator if it is not read to its end. Raises DataError for an image that cannot
+        be used though it is whole.
         """
         ...
 
@@ -67,12 +67,12 @@ class FileImages:
         """The file's name in the archive or folder."""
         return self._names[position]
 
-    def read(self, positions: Int64, conversion: Conversion) -> Generator[tuple[int, UInt8 | DamagedImage]]:
+    def read(self, positions: Int64, conversion: Conversion) -> Generator[Block]:
         """See :class:`ImageSource`."""
         position_of = {self._names[position]: int(position) for position in positions}
         files = self._files.read(set(position_of))
-        for name, pixels in decode_files(files, len(position_of), conversion, self._limits):
-            yield position_of[name], pixels
+        for names, images in decode_files(files, len(position_of), conversion, self._limits):
+            yield np.array([position_of[name] for name in names]), images
 
 
 class ArrayImages:
@@ -108,13 +108,13 @@ class ArrayImages:
         which, index = self._locate(position)
         return f"{self._arrays[which][0]}[{index}]"
 
-    def read(self, positions: Int64, conversion: Conversion) -> Generator[tuple[int, UInt8 | DamagedImage]]:
+    def read(self, positions: Int64, conversion: Conversion) -> Generator[Block]:
         """See :class:`ImageSource`."""
         for position in np.unique(positions):
             which, index = self._locate(position)
             title, array = self._arrays[which]
             pixels = array[index].transpose(1, 2, 0) if self._channels_first else array[index]
-            yield int(position), conversion.of_array(pixels, f"{title}[{index}]")
+            yield np.array([position]), conversion.of_array(pixels, f"{title}[{index}]")[None]
 
     def _locate(self, position: int) -> tuple[int, int]:
         which = int(np.searchsorted(self._ends, position, side="right"))

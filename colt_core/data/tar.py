@@ -7,14 +7,18 @@ the rest: links, devices, sparse files.
 
 from __future__ import annotations
 
+import gzip
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits, Meter
+from colt_core.data.tar_blocks import BLOCK as _BLOCK
+from colt_core.data.tar_blocks import ordinary_members
 
-_BLOCK = 512
+_WINDOW, _MANY = 2**22, 512  # bytes read at once, while there are so many members among them
 _EMPTY = bytes(_BLOCK)
 # Name, size, checksum, kind, magic and prefix of a header.
 _HEADER = struct.Struct("100s24x12s12x8s1s100x6s82x155s12x")
@@ -44,7 +48,7 @@ class TarDamaged(ValueError):
 def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]:
     """List the members of the tar that begins where `stream` begins.
 
-    `stream` is only ever sought forward, and may be read between two members.
+    `stream` may be read between two members. A gzip is only ever sought forward.
 
     Raises:
         DataError: for a link, a device, a sparse file, or a size that cannot be; or if the members
@@ -52,6 +56,17 @@ def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]
         TarDamaged: if it is no tar, or ends within a member.
     """
     end = 0  # of the member before
+    if not isinstance(stream, gzip.GzipFile):
+        many = True
+        while many:
+            stream.seek(end)
+            found, length, claimed = ordinary_members(stream.read(_WINDOW), limits.max_bytes)
+            meter.add(claimed)
+            for name, offset, size, is_folder in found:
+                yield Member(name, end + offset, size, is_folder)
+            end, many = end + length, len(found) >= _MANY
+        if end == 0:
+            stream.seek(0)
     long_name: str | None = None
     pax: dict[bytes, bytes] = {}
     while True:
@@ -59,7 +74,7 @@ def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]
         if header is None:
             return
         raw_name, raw_size, checksum, kind, magic, prefix = _HEADER.unpack(header)
-        if _number(checksum) != sum(header) - sum(checksum) + 8 * ord(" "):
+        if _number(checksum) != _sum(header) - _sum(checksum) + 8 * ord(" "):
             raise TarDamaged("the checksum of a header does not match")
         size, offset = _number(raw_size), end + _BLOCK
         if kind in (_PAX, _PAX_ALL, _LONG_NAME, _LONG_LINK):
@@ -114,6 +129,14 @@ def _next_header(stream: IO[bytes], end: int) -> bytes | None:
     if len(header) < _BLOCK:
         raise TarDamaged("the file ends within a header")
     return header
+
+
+def _sum(field: bytes) -> int:
+    """The sum of at most 512 bytes, by halves: that of 256 bytes is exact in Adler-32's lower half.
+
+    `sum` takes ten times as long, most of what a member took.
+    """
+    return (zlib.adler32(field[:256]) & 0xFFFF) + (zlib.adler32(field[256:]) & 0xFFFF) - 2
 
 
 def _number(field: bytes) -> int:

@@ -68,9 +68,9 @@ class Cifar:
 
 def _batches(opened: Opened) -> dict[str, str]:
     """The part of each batch, in the order of their numbers."""
-    of_cifar100 = _BESIDE & set(map(_base, opened.names))
+    of_cifar100 = _BESIDE & set(map(_base, opened.others))
     found: list[tuple[int, str, str]] = []
-    for name in opened.names:
+    for name in opened.others:
         base = _base(name)
         if match := _BATCH.fullmatch(base):
             found.append((int(match["number"] or 0), name, "train" if match["number"] else match["part"] or "val"))

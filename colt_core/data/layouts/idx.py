@@ -41,7 +41,7 @@ class Idx:
         if opened.files is None:
             head = opened.head
             return head[:2] == b"\0\0" and len(head) > 3 and head[2] in _TYPES and 1 <= head[3] <= _MOST_DIMENSIONS
-        return any(_NAME.fullmatch(name.rpartition("/")[2]) for name in opened.names)
+        return any(_NAME.fullmatch(name.rpartition("/")[2]) for name in opened.others)
 
     def open_labelled(self, opened: Opened) -> LabelledSource:
         """The images and labels of each part."""

@@ -7,13 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from posixpath import splitext
 from typing import Protocol
 
 from colt_core.data.errors import DataError
 from colt_core.data.folders import Readable
 from colt_core.data.limits import Limits
-from colt_core.data.names import is_hidden, may_hold_labels
+from colt_core.data.names import (
+    IMAGE_SUFFIXES,
+    are_plain,
+    is_hidden,
+    last_ending,
+    last_endings,
+    may_hold_labels,
+    split_ending,
+)
 from colt_core.data.sources import Files, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TableColumns
 from colt_core.data.warnings import DataWarning
@@ -48,7 +55,17 @@ class Opened:
     @cached_property
     def names(self) -> list[str]:
         """The names in the folder or archive, sorted, without hidden and system files."""
-        return [] if self.files is None else sorted(name for name in self.files.names if not is_hidden(name))
+        if self.files is None:
+            return []
+        names = self.files.names
+        return sorted(names if are_plain(names) else (name for name in names if not is_hidden(name)))
+
+    @cached_property
+    def others(self) -> list[str]:
+        """Those of `names` that do not end as images do."""
+        if last_endings(self.names) <= IMAGE_SUFFIXES:
+            return []
+        return [name for name in self.names if last_ending(name) not in IMAGE_SUFFIXES]
 
     def contents(self, names: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         """Read several whole files, in one pass over the archive.
@@ -96,7 +113,7 @@ class Opened:
 
     def passed_over(self, *used: str) -> list[DataWarning]:
         """A warning about tables and lists that the layout does not read, except those `used`."""
-        unread = [name for name in self.names if may_hold_labels(name) and name not in used]
+        unread = [name for name in self.others if may_hold_labels(name) and name not in used]
         if not unread:
             return []
         detail = f"Files that may hold labels were not read, such as {unread[0]!r}."
@@ -109,7 +126,7 @@ class Opened:
         first: dict[str, str] = {}
         count: Counter[str] = Counter()
         for name in self.names:
-            suffix = splitext(name.lower())[1]
+            suffix = split_ending(name)[1]
             first.setdefault(suffix, name)
             count[suffix] += 1
         shown = [

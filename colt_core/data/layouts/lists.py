@@ -48,7 +48,7 @@ class Lists:
 
 
 def _named_like_lists(opened: Opened) -> list[str]:
-    return [name for name in opened.names if name.lower().endswith(LIST_ENDINGS) and part_in(name)]
+    return [name for name in opened.others if name.lower().endswith(LIST_ENDINGS) and part_in(name)]
 
 
 def _contents(opened: Opened, names: list[str]) -> dict[str, bytes]:

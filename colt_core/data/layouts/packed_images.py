@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from colt_core.data.conversion import Conversion
 from colt_core.data.decoding import decode_files
-from colt_core.data.errors import DamagedImage, DataError
+from colt_core.data.errors import DataError
 from colt_core.data.folders import OneFile
-from colt_core.data.images import UInt8
 from colt_core.data.limits import Limits
-from colt_core.data.sources import Files
+from colt_core.data.sources import Block, Files
 
 Int64 = NDArray[np.int64]
 
@@ -63,7 +62,7 @@ class PackedImages(ABC):
         shard = int(np.searchsorted(self._ends, position, side="right"))
         return self.name_of(self.shards[shard], int(position) - self._start(shard))
 
-    def read(self, positions: Int64, conversion: Conversion) -> Generator[tuple[int, UInt8 | DamagedImage]]:
+    def read(self, positions: Int64, conversion: Conversion) -> Generator[Block]:
         """See :class:`colt_core.data.sources.ImageSource`."""
         wanted = np.unique(positions)
         cuts = np.searchsorted(wanted, [0, *self._ends])
@@ -71,10 +70,11 @@ class PackedImages(ABC):
         in_order = [index for name in self._files.names if (index := index_of.get(name)) is not None]
         of_shard = {index: wanted[cuts[index] : cuts[index + 1]] for index in in_order}
         of_shard = {index: some for index, some in of_shard.items() if len(some)}
-        order = np.concatenate(list(of_shard.values())).tolist()
-        decoded = decode_files(self._named_contents(of_shard), len(order), conversion, self.limits)
-        for position, (_, pixels) in zip(order, decoded, strict=True):
-            yield position, pixels
+        order = np.concatenate(list(of_shard.values()))
+        done = 0
+        for names, images in decode_files(self._named_contents(of_shard), len(order), conversion, self.limits):
+            yield order[done : done + len(names)], images
+            done += len(names)
 
     def _named_contents(self, of_shard: dict[int, Int64]) -> Iterator[tuple[str, bytes]]:
         streams = self._files.streams({self.shards[index] for index in of_shard})

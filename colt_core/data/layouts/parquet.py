@@ -39,7 +39,7 @@ class Parquet:
     def recognises(self, opened: Opened) -> bool:
         """Whether it is a parquet file, or has some and no image files beside them."""
         return opened.head.startswith(MAGIC) or (
-            any(map(_is_parquet, opened.names)) and not any(map(is_image, opened.names))
+            any(map(_is_parquet, opened.others)) and not any(map(is_image, opened.names))
         )
 
     def open_labelled(self, opened: Opened) -> LabelledSource:

@@ -42,7 +42,7 @@ class TableOfImages:
 
     def recognises(self, opened: Opened) -> bool:
         """Whether a table names images and labels, or is there without class folders or lists."""
-        if opened.lists or not any(map(is_image, opened.names)) or not any(map(is_table, opened.names)):
+        if opened.lists or not any(map(is_image, opened.names)) or not any(map(is_table, opened.others)):
             return False
         if opened.insisted or opened.table is not None:
             return True
@@ -180,7 +180,7 @@ def _found(images: TableImages, cell: str, folder: str, part: str | None, where:
 
 def _looked_at(opened: Opened, images: TableImages) -> dict[str, _Used | str]:
     """Each table, with its columns or why it cannot be used."""
-    tables = [name for name in opened.names if is_table(name)]
+    tables = [name for name in opened.others if is_table(name)]
     if (wanted := opened.table.file if opened.table is not None else None) is not None:
         tables = [name for name in tables if name == wanted] or [name for name in tables if name.endswith("/" + wanted)]
         if len(tables) != 1:

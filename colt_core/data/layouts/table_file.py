@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from posixpath import splitext
 from typing import Any
 
 from colt_core.data.errors import DataError
+from colt_core.data.names import split_ending
 
 SEPARATED = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
@@ -35,7 +35,7 @@ class Table:
 
 def is_table(name: str) -> bool:
     """Whether the name ends as that of a table does."""
-    ending = splitext(name.lower())[1]
+    ending = split_ending(name)[1]
     return ending in SEPARATED or ending in JSON_LINES
 
 
@@ -58,7 +58,7 @@ def read_table(name: str, content: bytes, columns: set[str] | None = None, most:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(f"line {line} of {name!r} is not UTF-8; save the table as UTF-8 text") from error
-    ending = splitext(name.lower())[1]
+    ending = split_ending(name)[1]
     rows = _json_rows(name, text) if ending in JSON_LINES else _separated_rows(name, text, SEPARATED[ending])
     table = Table(name, {}, [])
     for line, row in islice(rows, most):

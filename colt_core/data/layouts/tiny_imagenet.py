@@ -69,7 +69,7 @@ class TinyImageNet:
 
 
 def _annotations(opened: Opened) -> str | None:
-    return next((name for name in opened.names if name.rpartition("/")[2].lower() == _ANNOTATIONS), None)
+    return next((name for name in opened.others if name.rpartition("/")[2].lower() == _ANNOTATIONS), None)
 
 
 def _annotated(opened: Opened, annotations: str, images: dict[str, str]) -> list[tuple[str, str]]:

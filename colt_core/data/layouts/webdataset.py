@@ -27,7 +27,7 @@ from colt_core.data.layouts.file_parts import parts_of_files
 from colt_core.data.layouts.layout import Opened
 from colt_core.data.layouts.packed_images import PackedImages
 from colt_core.data.limits import Limits
-from colt_core.data.names import is_hidden, is_image
+from colt_core.data.names import IMAGE_SUFFIXES, are_plain, is_hidden, is_image, last_ending
 from colt_core.data.sources import FileImages, Files, ImageSource, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TableColumns
 from colt_core.data.tar import Member
@@ -114,7 +114,7 @@ class _ShardImages(PackedImages):
 
 
 def _holds_shards(opened: Opened) -> bool:
-    return any(map(_is_shard, opened.names)) and not any(map(is_image, opened.names))
+    return any(map(_is_shard, opened.others)) and not any(map(is_image, opened.names))
 
 
 def _is_shard(name: str) -> bool:
@@ -187,18 +187,19 @@ def _samples(shard: _Shard, table: TableColumns | None) -> _Samples:
 def _groups(shard: _Shard) -> Iterator[tuple[str, dict[str, str]]]:
     """The key of each group of neighbours, and its files by ending, in lower case."""
     keyed = [(match[1], match[2].lower(), name) for name in shard.members if (match := _KEY.fullmatch(name))]
+    some_are_hidden = not are_plain([key for key, _, _ in keyed])
     for key, group in groupby(keyed, key=lambda entry: entry[0]):
         fields: dict[str, str] = {}
         for _, ending, name in group:
             if ending in fields:
                 raise DataError(f"{shard.name}: sample {key!r} has two files that end in .{ending}; keep one")
             fields[ending] = name
-        if not is_hidden(key):
+        if not (some_are_hidden and is_hidden(key)):
             yield key, fields
 
 
 def _image(shard: _Shard, key: str, fields: Mapping[str, str], wanted: str | None) -> str | None:
-    images = [ending for ending, name in fields.items() if is_image(name)]
+    images = [ending for ending, name in fields.items() if last_ending(name) in IMAGE_SUFFIXES]
     if wanted is not None:
         images = [ending for ending in images if ending == wanted.lower()]
     if len(images) > 1:

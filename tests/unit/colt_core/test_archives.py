@@ -11,7 +11,9 @@ import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from posixpath import splitext
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ import pytest
 from colt_core.data import DataError, Limits, PoolSpec, build_pool, open_labelled
 from colt_core.data.archives import open_archive
 from colt_core.data.images import decode
-from colt_core.data.names import image_names, safe_name
+from colt_core.data.names import are_plain, image_names, is_hidden, is_image, is_printable, safe_name, split_ending
 from colt_core.data.sources import UnlabelledSource
 from tests.support.data_files import png, write_tar, write_zip
 
@@ -67,6 +69,56 @@ def test_escaping_names_are_refused(tmp_path: Path, name: str) -> None:
             open_archive(write_tar(tmp_path / "a.tar", [(name, b"x")]))
         with pytest.raises(DataError, match="not a safe name"):
             open_archive(write_zip(tmp_path / "a.zip", [(name, b"x")]))
+
+
+PIECES = [".", "..", "/", "\\", "a", "C:", "\0", "\n", ".PNG", "Thumbs.db"]
+
+
+def test_safe_names_are_those_of_a_path_without_detours() -> None:
+    for pieces in product(PIECES, repeat=4):
+        name = "".join(pieces)
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+        safe = parts and ".." not in parts and not name.startswith(("/", "\\", "C:")) and "\0" not in name
+        if safe:
+            assert safe_name(name) == "/".join(parts), name
+        else:
+            with pytest.raises(DataError):
+                safe_name(name)
+
+
+def test_names_are_split_as_posixpath_does() -> None:
+    for pieces in product(PIECES, repeat=4):
+        name = "".join(pieces)
+        assert split_ending(name) == splitext(name.rpartition("/")[2].lower()), name
+
+
+def test_names_that_are_looked_through_as_one_text_are_those_that_need_no_care() -> None:
+    plain = []
+    for pieces in product(PIECES, repeat=4):
+        name = "".join(pieces)
+        if are_plain([name]):
+            plain.append(name)
+            assert safe_name(name) == name.removesuffix("/") and is_printable(name)
+            assert not is_hidden(name.removesuffix("/")), name
+        assert not are_plain(["a/b.png", name, "c"]) or name in plain
+    assert {"a/aa", "aaa.PNG", "aa.PNG/"} < set(plain) and are_plain(plain)
+    assert not are_plain(["a" * 5000])
+
+
+def test_only_names_with_the_ending_of_an_image_are_images() -> None:
+    for pieces in product(PIECES, repeat=4):
+        name = "".join(pieces)
+        assert is_image(name) == (splitext(name.rpartition("/")[2])[1] == ".PNG"), name
+
+
+@pytest.mark.parametrize("name", ["a.png/b", "png", "a/png", "a.png/.b"])
+def test_a_name_with_an_ending_elsewhere_is_no_image(name: str) -> None:
+    assert image_names(["x.PNG", "a/b.jpg"]) == ["a/b.jpg", "x.PNG"]
+    if not is_hidden(name):
+        with pytest.raises(DataError, match="is not an image"):
+            image_names(["x.png", name])
+    else:
+        assert image_names(["x.png", name]) == ["x.png"]
 
 
 def test_a_zip_name_that_hides_its_end_behind_a_nul_is_refused(tmp_path: Path) -> None:

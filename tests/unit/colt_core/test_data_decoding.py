@@ -29,8 +29,8 @@ NOT_OURS: set[int] = set()  # processes of other tests, such as their database
 
 
 @pytest.fixture(autouse=True)
-def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+def two_processes_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setattr(decoding, "FEW", 4)
     monkeypatch.setattr(decoding, "_MAX_IMAGES", 3)
     NOT_OURS.clear()
@@ -46,13 +46,13 @@ def decoded(files: list[tuple[str, bytes]], size: int | None = None) -> Iterator
     return whole(decode_files(iter(files), len(files), ToPixels(size), Limits()))
 
 
-def whole(found: Iterator[tuple[str, np.ndarray | DamagedImage]]) -> Iterator[tuple[str, np.ndarray]]:
-    """The images, up to the first damaged one, which is raised."""
+def whole(found: Iterator[tuple[list[str], np.ndarray | DamagedImage]]) -> Iterator[tuple[str, np.ndarray]]:
+    """The images one at a time, up to the first damaged one, which is raised."""
     with closing(found):  # type: ignore[type-var]
-        for name, image in found:
-            if isinstance(image, DamagedImage):
-                raise image
-            yield name, image
+        for names, images in found:
+            if isinstance(images, DamagedImage):
+                raise images
+            yield from zip(names, images, strict=True)
 
 
 def names_until_error(files: Iterator[tuple[str, bytes]], message: str, limits: Limits | None = None) -> list[str]:
@@ -124,7 +124,8 @@ def test_what_the_source_raises_comes_after_the_files_before_it() -> None:
     assert len(names_until_error(broken([*FILES[:18], ("bad", b""), *FILES[18:20]]), "'bad' is damaged")) == 18
 
 
-def test_files_are_not_read_far_ahead_of_the_images() -> None:
+def test_files_are_not_read_far_ahead_of_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_MAX_BYTES_AHEAD", 0)
     read = 0
 
     def counted() -> Iterator[tuple[str, bytes]]:
@@ -133,8 +134,9 @@ def test_files_are_not_read_far_ahead_of_the_images() -> None:
             read += 1
             yield file
 
-    ahead = [read - given for given, _ in enumerate(decode_files(counted(), len(FILES), ToPixels(), Limits()), start=1)]
-    assert 3 < max(ahead) <= (2 * 2 + 1) * 3
+    found = whole(decode_files(counted(), len(FILES), ToPixels(), Limits()))
+    ahead = [read - given for given, _ in enumerate(found, start=1)]
+    assert 3 < max(ahead) <= (3 * 3 + 1) * 3
 
 
 def test_processes_end_with_the_reader() -> None:
@@ -167,7 +169,8 @@ def test_few_images_start_no_process() -> None:
     assert not decoders()
 
 
-def test_a_process_that_is_killed_is_not_taken_for_a_bad_image() -> None:
+def test_a_process_that_is_killed_is_not_taken_for_a_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_MAX_BYTES_AHEAD", 0)  # so that some are left to order
     images = decoded(FILES)
     next(images)
     next(images)
@@ -198,7 +201,7 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "script.py", str(archive), *arguments],
         cwd=tmp_path,
-        env=clean_environment(OMP_NUM_THREADS="2", PYTHONPATH=str(REPOSITORY)),
+        env=clean_environment(OMP_NUM_THREADS="3", PYTHONPATH=str(REPOSITORY)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

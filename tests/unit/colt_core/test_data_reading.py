@@ -213,6 +213,7 @@ def test_what_is_built_into_a_folder_need_not_fit_into_memory(
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setattr(decoding, "FEW", 4)
     monkeypatch.setattr(decoding, "_MAX_IMAGES", 4)
+    monkeypatch.setattr(decoding, "_MAX_BYTES_AHEAD", 2**20)
     path, names = tmp_path / f"data.{kind}", [f"train/{i % 2}/{i}.png" for i in range(200)]
     if kind == "npy":
         np.save(path, np.zeros((200, 128, 128, 3), dtype=np.uint8))

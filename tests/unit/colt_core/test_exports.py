@@ -5,22 +5,27 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import colt_core
+import colt_core.data
 
 
-def test_every_name_imports_and_type_checkers_see_the_same_ones() -> None:
-    for name in colt_core.__all__:
-        assert getattr(colt_core, name) is not None
-    stub = ast.parse((Path(colt_core.__file__).with_suffix(".pyi")).read_text())
+@pytest.mark.parametrize("package", [colt_core, colt_core.data])
+def test_every_name_imports_and_type_checkers_see_the_same_ones(package: ModuleType) -> None:
+    assert package.__file__ is not None
+    stub = ast.parse(Path(package.__file__).with_suffix(".pyi").read_text())
     imported = {
-        alias.name: node.module for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
+        alias.name: str(node.module) for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    assert imported == colt_core._MODULE_OF
-    assert set(colt_core.__all__) <= set(dir(colt_core))
+    assert package.__all__ == sorted(imported)
+    assert set(package.__all__) <= set(dir(package))
+    for name, module in imported.items():
+        assert getattr(package, name) is getattr(import_module(module), name)
 
 
 def test_an_unknown_name_is_an_ordinary_import_error() -> None:

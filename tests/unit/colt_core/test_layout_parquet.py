@@ -196,7 +196,7 @@ def test_a_column_that_is_named_is_read_or_refused(tmp_path: Path) -> None:
         "val": [5],
         "test": [4],
     }
-    (_, first) = next(iter(source.images.read(np.array([0]), None)))
+    (_, [first]) = next(iter(source.images.read(np.array([0]), None)))
     assert np.array_equal(first, pixels(5).transpose(2, 0, 1))
     for columns, message in (
         (TableColumns(path="mask", label="breed"), r"no column 'breed'; it has 'image', 'label', 'mask', 'part'"),

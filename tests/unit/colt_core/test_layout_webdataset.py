@@ -105,7 +105,7 @@ def test_one_of_several_images_of_a_sample_is_read_if_it_is_named(tmp_path: Path
     path = shard(tmp_path / "a.tar", both)
     source = open_labelled(path, table=TableColumns(path="right.png"))
     assert source.images.name(3) == "a/3.right.png"
-    (_, first) = next(iter(source.images.read(np.array([0]), None)))
+    (_, [first]) = next(iter(source.images.read(np.array([0]), None)))
     assert np.array_equal(first, pixels(9).transpose(2, 0, 1))
 
 

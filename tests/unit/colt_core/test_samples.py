@@ -43,16 +43,16 @@ def test_digits_look_like_their_source() -> None:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    pixels = next(iter(sample_labelled("digits").images.read(np.array([7]), ToPixels())))[1]
+    (_, [pixels]) = next(iter(sample_labelled("digits").images.read(np.array([7]), ToPixels())))
     small = pixels[0].reshape(8, 4, 8, 4).mean(axis=(1, 3))
     assert np.corrcoef(small.ravel(), digits.images[7].ravel())[0, 1] > 0.95
 
 
 def test_glyphs_and_patches_are_many_different_images_and_always_the_same() -> None:
     pool = build_pool(sample_unlabelled("glyphs-and-patches"), PoolSpec())
-    again = dict(sample_unlabelled("glyphs-and-patches").images.read(np.array([0, 1199, 1999]), ToPixels()))
+    again = sample_unlabelled("glyphs-and-patches").images.read(np.array([0, 1199, 1999]), ToPixels())
     assert pool.images.shape == (2000, 3, 32, 32)
-    assert all(np.array_equal(pool.images[position], image) for position, image in again.items())
+    assert all(np.array_equal(pool.images[position], image) for position, image in again)
     assert len({image.tobytes() for image in pool.images}) == 2000
     assert (pool.images[:1200].std(axis=(1, 2, 3)) > 10).all()  # every glyph contrasts with its ground
 

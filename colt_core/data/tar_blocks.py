@@ -1,0 +1,94 @@
+"""Reads the headers of many small members of a tar at once.
+
+A header at a time takes the interpreter as long as a small image takes to decode. Here a window of
+the tar is looked at as an array of blocks. Only ordinary headers are known, as tarfile and GNU tar
+write them: of files and folders with short names, and extended headers that hold nothing but a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 512
+_NAME, _SIZE, _CHECKSUM, _KIND, _PREFIX = slice(0, 100), slice(124, 135), slice(148, 156), 156, 345
+_FILE, _FOLDER, _PAX = b"05x"
+_OCTAL = 8 ** np.arange(10, -1, -1)
+
+Bool = NDArray[np.bool_]
+Int64 = NDArray[np.int64]
+Found = list[tuple[str, int, int, bool]]  # name, offset of the content, size, whether it is a folder
+
+
+def ordinary_members(window: bytes, max_bytes: int) -> tuple[Found, int, int]:
+    """List the members at the beginning of a window, up to one that is not ordinary.
+
+    Args:
+        window: of the tar, from a header on.
+        max_bytes: of a member that is ordinary.
+
+    Returns:
+        The members, with offsets in the window; the offset after them, possibly past its end; and
+        the bytes that their headers and contents claim.
+    """
+    count = len(window) // BLOCK
+    blocks = np.frombuffer(window, np.uint8, count * BLOCK).reshape(count, BLOCK)
+    at = np.flatnonzero((blocks[:, 257:262] == np.frombuffer(b"ustar", np.uint8)).all(axis=1))
+    headers = blocks[at]
+    size = _octal(headers[:, _SIZE])
+    is_ordinary = _is_whole(headers) & (size >= 0) & (size <= max_bytes)
+    is_pax = headers[:, _KIND] == _PAX
+    is_member = is_ordinary & ((headers[:, _KIND] == _FILE) | (headers[:, _KIND] == _FOLDER))
+    size_of, after, row_of = np.zeros((3, count + 2), dtype=np.int64)
+    size_of[at] = size
+    members = at[is_member]
+    after[members] = members + 1 - (-size[is_member] // BLOCK)
+    row_of[members] = members
+    timed = at[is_ordinary & is_pax & (size <= BLOCK)]
+    timed = timed[(timed + 2 < count) & (after[timed + 2] > 0)]
+    timed = timed[_hold_times(blocks[timed + 1], size_of[timed])]
+    after[timed], row_of[timed] = after[timed + 2], timed + 2  # the member that follows
+    starts, next_of, block = [], after.tolist(), 0
+    while block < count and next_of[block]:
+        starts.append(block)
+        block = next_of[block]
+    rows = row_of[starts]
+    names = np.ascontiguousarray(blocks[rows, _NAME]).view("S100").reshape(-1).tolist()
+    texts = [name.decode("utf-8", "surrogateescape") for name in names]
+    is_folder = (blocks[rows, _KIND] == _FOLDER).tolist()
+    found = list(zip(texts, ((rows + 1) * BLOCK).tolist(), size_of[rows].tolist(), is_folder, strict=True))
+    extended = np.array(starts, dtype=np.int64)[rows != starts]
+    claimed = BLOCK * (len(rows) + len(extended)) + int(size_of[rows].sum() + size_of[extended].sum())
+    return found, block * BLOCK, claimed
+
+
+def _octal(digits: NDArray[np.uint8]) -> Int64:
+    """(N,) numbers of (N, n) octal digits; -1 for other characters."""
+    values = digits - np.uint8(ord("0"))  # below "0" it wraps around
+    numbers: Int64 = np.where((values < 8).all(axis=1), values.astype(np.int64) @ _OCTAL[-digits.shape[1] :], -1)
+    return numbers
+
+
+def _is_whole(headers: NDArray[np.uint8]) -> Bool:
+    """(N,) whether the checksum is right, numbers end as usual and the name is all in one field."""
+    checksum = headers[:, _CHECKSUM]
+    total = headers.sum(axis=1, dtype=np.int64) - checksum.sum(axis=1, dtype=np.int64) + 8 * ord(" ")
+    ends = (checksum[:, 6] == 0) & (checksum[:, 7] == ord(" ")) & np.isin(headers[:, _SIZE.stop], (0, ord(" ")))
+    is_empty = headers[:, _NAME] == 0
+    is_name = ~(is_empty[:, :-1] & ~is_empty[:, 1:]).any(axis=1)  # nothing after a NUL
+    version = headers[:, 262]
+    has_prefix = (version == 0) & (headers[:, _PREFIX] != 0)
+    whole: Bool = (_octal(checksum[:, :6]) == total) & ends & is_name & ~has_prefix & np.isin(version, (0, ord(" ")))
+    return whole
+
+
+def _hold_times(contents: NDArray[np.uint8], sizes: Int64) -> Bool:
+    """(N,) whether an extended header is one line, `LENGTH mtime=TIME`."""
+    holds = np.zeros(len(sizes), dtype=np.bool_)
+    for size in np.unique(sizes).tolist():
+        line = np.frombuffer(b"%d mtime=" % size, np.uint8)
+        some = np.flatnonzero(sizes == size)
+        if size > len(line):
+            begins = (contents[some, : len(line)] == line).all(axis=1)
+            holds[some] = begins & (contents[some, size - 1] == ord("\n"))
+    return holds
