@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import Table, and_, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from store.models import (
@@ -30,7 +30,7 @@ def add_metrics(session: Session, job_id: str, points: Collection[Point]) -> Non
     """Append points to the job's curves."""
     rows = [{"job_id": job_id, "name": name, "step": step, "value": value} for name, step, value in points]
     if rows:
-        session.execute(insert(Metric), rows)
+        session.execute(insert(cast("Table", Metric.__table__)), rows)  # quicker than one of the class
         thinned.add(session, job_id, points)
 
 

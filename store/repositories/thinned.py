@@ -6,12 +6,13 @@ A curve of any length is drawn from at most some thousand buckets.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby, pairwise
 from typing import Any
 
-from sqlalchemy import Table, case, delete, func, select
+from sqlalchemy import Insert, Table, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -43,9 +44,12 @@ def add(session: Session, job_id: str, points: Iterable[tuple[str, int, float]])
     curves: defaultdict[str, list[_Bucket]] = defaultdict(list)
     for name, step, value in points:
         curves[name].append(_of_point(step, value))
-    for width in WIDTHS:
-        curves = defaultdict(list, {name: _wider(parts, width) for name, parts in curves.items()})
-        _store(session, job_id, width, curves)
+    rows: list[dict[str, Any]] = []
+    for name, parts in curves.items():
+        for width in WIDTHS:
+            parts = _wider(parts, width)
+            rows += ({**bucket, "job_id": job_id, "width": width, "name": name} for bucket in parts)
+    _store(session, rows)
 
 
 def discard_after(session: Session, job_id: str, step: int) -> None:
@@ -66,7 +70,9 @@ def discard_after(session: Session, job_id: str, step: int) -> None:
             parts = parts.where(CurveBucket.bucket >= begin // narrower)
             for part in session.execute(parts.order_by(CurveBucket.name, CurveBucket.bucket)):
                 curves[part.name].append(part._asdict())
-        _store(session, job_id, width, {name: _wider(found, width) for name, found in curves.items()})
+        of_width = {"job_id": job_id, "width": width}
+        rows = ({**b, **of_width, "name": name} for name, found in curves.items() for b in _wider(found, width))
+        _store(session, list(rows))
 
 
 def extents(session: Session, job_id: str, names: Sequence[str]) -> dict[str, Extent]:
@@ -115,14 +121,16 @@ def _together(parts: Sequence[_Bucket]) -> dict[str, Any]:
     return {"points": sum(part["points"] for part in parts), **ends}
 
 
-def _store(session: Session, job_id: str, width: int, curves: Mapping[str, Iterable[_Bucket]]) -> None:
+def _store(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Write buckets. Where there is one already, put both together."""
-    rows = list(_rows(job_id, width, curves))
-    if not rows:
-        return
+    if rows:
+        session.execute(_upsert(session.get_bind().dialect.name == "postgresql"), rows)
+
+
+@cache
+def _upsert(is_postgres: bool) -> Insert:
     table = CurveBucket.__table__
     assert isinstance(table, Table)
-    is_postgres = session.get_bind().dialect.name == "postgresql"
     statement = postgresql.insert(table) if is_postgres else sqlite.insert(table)
     old, new = table.c, statement.excluded
     lower, higher = new.low < old.low, new.high >= old.high
@@ -133,10 +141,4 @@ def _store(session: Session, job_id: str, width: int, curves: Mapping[str, Itera
         **{key: case((lower, new[key]), else_=old[key]) for key in ("low_step", "low")},
         **{key: case((higher, new[key]), else_=old[key]) for key in ("high_step", "high")},
     }
-    session.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=together), rows)
-
-
-def _rows(job_id: str, width: int, curves: Mapping[str, Iterable[_Bucket]]) -> Iterator[dict[str, Any]]:
-    for name, found in curves.items():
-        for bucket in found:
-            yield {**bucket, "job_id": job_id, "width": width, "name": name}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=together)
