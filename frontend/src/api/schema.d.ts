@@ -101,6 +101,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/indices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dataset Indices
+         * @description Download the indices that the request for a data set held itself, one a line.
+         *
+         *     `spec.long_tail.indices` has their number and sha256. An upload of this file makes the same cut.
+         */
+        get: operations["get_dataset_indices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/samples": {
         parameters: {
             query?: never;
@@ -1178,10 +1200,18 @@ export interface components {
         };
         /** ClassTailnessList */
         ClassTailnessList: {
-            /** Epochs */
-            epochs: number[];
             /** Items */
             items: components["schemas"]["ClassTailness"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+            /**
+             * Epochs
+             * @description Of more than 1000 recorded epochs: evenly spaced ones, and the last.
+             */
+            epochs: number[];
         };
         /**
          * ClusterInfo
@@ -1210,7 +1240,7 @@ export interface components {
             budget: number;
             /**
              * Class Counts
-             * @description Number of its images, by class. Null if the data set has no labels.
+             * @description Number of its images, by class. Null if the data set has no labels, or if clusters times classes exceed 100,000.
              */
             class_counts: number[] | null;
         };
@@ -1446,6 +1476,7 @@ export interface components {
          *         detail: one or two sentences for people: what was found, what follows, what to do.
          *         count: how many images, classes or files it concerns.
          *         examples: up to MAX_EXAMPLES of them: names of files or classes, or indices of images.
+         *             Long names are cut off.
          */
         DataWarning: {
             /** Code */
@@ -1523,7 +1554,7 @@ export interface components {
             value_range: number[] | null;
             /**
              * Spec
-             * @description The request, without the name.
+             * @description The request, without the name. Of indices that it held itself, `{count, sha256}` of the file that `/datasets/{dataset_id}/indices` answers.
              */
             spec: {
                 [key: string]: unknown;
@@ -1817,7 +1848,10 @@ export interface components {
         };
         /** IdHistory */
         IdHistory: {
-            /** Epoch */
+            /**
+             * Epoch
+             * @description Of more than 1000 recorded epochs: evenly spaced ones, and the last.
+             */
             epoch: number[];
             /** Tailness */
             tailness: number[];
@@ -2482,7 +2516,7 @@ export interface components {
             seed?: number;
             /**
              * Indices
-             * @description Profile `indices`: positions in the training part to keep.
+             * @description Profile `indices`: positions in the training part to keep. A request to the service takes at most 10,000, and longer lists as an upload.
              */
             indices?: number[] | null;
             /**
@@ -3583,7 +3617,7 @@ export interface components {
             selected: boolean;
             /**
              * Selected Rounds
-             * @description All rounds that picked the image.
+             * @description The rounds that picked the image.
              */
             selected_rounds: number[];
         };
@@ -3616,12 +3650,15 @@ export interface components {
             selected: boolean;
             /**
              * Selected Rounds
-             * @description All rounds that picked the image.
+             * @description The rounds that picked the image.
              */
             selected_rounds: number[];
             /** Round */
             round: number;
-            /** Rounds */
+            /**
+             * Rounds
+             * @description Of more than 1000 rounds: the last 1000.
+             */
             rounds: components["schemas"]["OodSampleRound"][];
         };
         /** OodSamplePage */
@@ -4549,7 +4586,7 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["RegistrationStatus"] | null;
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -4943,12 +4980,131 @@ export interface operations {
             };
         };
     };
+    get_dataset_indices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The part that `Range` requested. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The client has it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Requested Range Not Satisfiable */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_dataset_samples: {
         parameters: {
             query?: {
                 split?: ("train" | "probe" | "val" | "test") | null;
                 label?: number | null;
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -5168,7 +5324,7 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["RegistrationStatus"] | null;
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -5565,7 +5721,7 @@ export interface operations {
     list_ood_pool_samples: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -5793,7 +5949,7 @@ export interface operations {
                 name?: string | null;
                 /** @description A leading `-` sorts in descending order. Jobs without the value come last in both. */
                 order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-status" | "status";
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -6825,7 +6981,7 @@ export interface operations {
     list_attempts: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -6924,7 +7080,7 @@ export interface operations {
     list_evaluations: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -7456,7 +7612,7 @@ export interface operations {
         parameters: {
             query?: {
                 kind?: ("tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment") | null;
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -7987,7 +8143,7 @@ export interface operations {
     list_checkpoints: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -8208,7 +8364,7 @@ export interface operations {
     list_rounds: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -8409,7 +8565,7 @@ export interface operations {
                 round?: number | null;
                 /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-index" | "index" | "-label" | "label";
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -8605,6 +8761,10 @@ export interface operations {
             query?: {
                 /** @description Only the tailness after this epoch. */
                 epoch?: number | null;
+                /** @description Most classes on a page. Default: as many as fit into 2 MiB. */
+                limit?: number | null;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
             };
             header?: never;
             path: {
@@ -8711,7 +8871,7 @@ export interface operations {
             query?: {
                 /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-similarity" | "similarity" | "-index" | "index" | "-cluster" | "cluster";
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
@@ -9023,7 +9183,7 @@ export interface operations {
             query: {
                 /** @description Repeat it for each job. */
                 job_id: string[];
-                /** @description At most this many points per curve. Peaks are kept. */
+                /** @description At most this many points per curve, and fewer of very many curves. Peaks are kept. */
                 max_points?: number;
             };
             header?: never;
@@ -9118,7 +9278,7 @@ export interface operations {
     list_workers: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
