@@ -1,4 +1,4 @@
-"""Reads that may take the database and this process long: a few at a time, and only while somebody waits.
+"""Reads that may take long: a few at a time, and only while their client waits.
 
 Without this, eight comparisons of long runs kept the service busy for minutes, also after their
 clients had left.

@@ -1,4 +1,4 @@
-"""Thinned copies of curves: what they keep, and that they stay true when an attempt is discarded."""
+"""Downsampled copies of curves: what they keep, and what becomes of them with a lost attempt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from store.database import reading, writing
 from store.models import CurveBucket, Job, Metric
-from store.repositories import metrics, profile, recording, thinned
+from store.repositories import curve_buckets, metrics, profile, recording
 from tests.support.rows import add_dataset, add_job
 
 STEPS = np.arange(1, 30_001)
@@ -101,11 +101,11 @@ def test_after_a_discarded_attempt_the_copy_is_that_of_what_is_left(engine: Engi
 def test_what_is_read_of_a_long_curve_does_not_grow_with_it(engine: Engine, job: Job) -> None:
     record(engine, job, "loss", STEPS, STEPS, at_once=30_000)
     with reading(engine) as session:
-        extent = thinned.extents(session, job.id, [])["loss"]
+        extent = curve_buckets.extents(session, job.id, [])["loss"]
         width = extent.widest(50)
         assert width is not None
-        assert 50 <= len(thinned.buckets(session, job.id, "loss", width)) < 50 * 8 + 8
-    assert thinned.Extent(2**31 - 1, 1, 2**31 - 1).widest(4_000) == thinned.WIDTHS[-1]
+        assert 50 <= len(curve_buckets.buckets(session, job.id, "loss", width)) < 50 * 8 + 8
+    assert curve_buckets.Extent(2**31 - 1, 1, 2**31 - 1).widest(4_000) == curve_buckets.WIDTHS[-1]
 
 
 def test_a_curve_without_a_copy_is_read_from_its_points(engine: Engine, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Thinned copies of curves: the extremes of buckets of several widths, written with the points.
+"""Downsampled copies of curves: extremes of buckets of several widths, written with the points.
 
 A curve of any length is drawn from at most some thousand buckets.
 """
@@ -32,7 +32,7 @@ class Extent:
     last_step: int
 
     def widest(self, at_least: int) -> int | None:
-        """The widest width at which the curve has about `at_least` buckets. None: it has too few points."""
+        """The largest width at which the curve has about `at_least` buckets; None if shorter."""
         for width in reversed(WIDTHS):
             if min(self.points, self.last_step // width - self.first_step // width + 1) >= at_least:
                 return int(width)
@@ -53,13 +53,12 @@ def add(session: Session, job_id: str, points: Iterable[tuple[str, int, float]])
 
 
 def discard_after(session: Session, job_id: str, step: int) -> None:
-    """Drop what lies behind `step`. Its points must have been dropped before."""
+    """Drop what lies behind `step`, whose points have been dropped already."""
     for narrower, width in pairwise((1, *WIDTHS)):
-        begin = step // width * width  # of the bucket in which the step is; what is left of it is put together anew
+        begin = step // width * width  # of the bucket with the step, which is made again
         mine = CurveBucket.job_id == job_id
-        session.execute(
-            delete(CurveBucket).where(mine, CurveBucket.width == width, CurveBucket.bucket >= step // width)
-        )
+        gone = delete(CurveBucket).where(mine, CurveBucket.width == width, CurveBucket.bucket >= step // width)
+        session.execute(gone.execution_options(synchronize_session=False))
         curves: defaultdict[str, list[_Bucket]] = defaultdict(list)
         if narrower == 1:
             points = select(Metric.name, Metric.step, Metric.value).where(Metric.job_id == job_id, Metric.step >= begin)
@@ -76,7 +75,7 @@ def discard_after(session: Session, job_id: str, step: int) -> None:
 
 
 def extents(session: Session, job_id: str, names: Sequence[str]) -> dict[str, Extent]:
-    """The extents of the curves that have a thinned copy. `names` empty: of all."""
+    """The extents of the curves that have a downsampled copy. `names` empty: of all."""
     found = select(
         CurveBucket.name,
         func.sum(CurveBucket.points).label("points"),
