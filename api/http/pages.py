@@ -89,12 +89,13 @@ def shortened(item: T, most_bytes: int) -> T:
         if type(None) in get_args(type(item).model_fields[name].annotation):
             shorter[name] = None
         elif isinstance(value := getattr(item, name), dict):
-            shorter[name] = {key: _told(inner) for key, inner in value.items()}
+            shorter[name] = {key: brief(inner) for key, inner in value.items()}
         excess -= sizes[name] - len(to_json(shorter.get(name, getattr(item, name))))
     return item.model_copy(update=shorter)
 
 
-def _told(value: Any) -> Any:
+def brief(value: Any) -> Any:
+    """The value; of a long list or object, its number of entries and the sha256 of its JSON."""
     packed = to_json(value)
     if not isinstance(value, list | dict) or len(packed) < _SHORT:
         return value
