@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import Session, sessionmaker
 
+from store.cancellation import cancellable, was_asked
 from store.home import make_home
 from store.settings import get_settings
 
@@ -110,6 +111,8 @@ def on_database_error(listener: Callable[[BaseException], None]) -> Callable[[Ba
     """Call the decorated `listener` with every database error in this process."""
 
     def tell(context: ExceptionContext) -> None:
+        if was_asked():  # it is what was wanted
+            return
         listener(context.sqlalchemy_exception or context.original_exception)
 
     event.listen(Engine, "handle_error", tell)
@@ -172,5 +175,5 @@ def reading(engine: Engine | None = None) -> Iterator[Session]:
     engine = engine or get_engine()
     isolation = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
     engine = engine.execution_options(colt_readonly=True, **isolation)
-    with Session(engine, expire_on_commit=False) as session:
+    with Session(engine, expire_on_commit=False) as session, cancellable(session):
         yield session

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
+from api.http.pages import brief
 from colt_core.config import PretrainConfig
 from colt_core.data.warnings import DataWarning
 from store.models import Dataset, Job, OodPool, Registered
@@ -19,7 +20,8 @@ def data_differences(session: Session, jobs: Sequence[Job]) -> dict[str, list[An
     """What differs in the data that jobs train and are evaluated on, with the value of each job.
 
     Data sets that were registered twice from the same images in the same parts do not differ. Pools
-    are compared among jobs that pick from one: what a pool adds is a question of settings.
+    are compared among jobs that pick from one: what a pool adds is a question of settings. Of long
+    lists, such as names of thousands of classes, the number and the digest are given.
     """
     trained = [_get(session, Dataset, job.dataset_id) for job in jobs]
     tested = [_get(session, Dataset, job.evaluated_on) for job in jobs]
@@ -27,7 +29,9 @@ def data_differences(session: Session, jobs: Sequence[Job]) -> dict[str, list[An
     found: dict[str, list[Any]] = {}
     if _differ(_content(row) for row in trained):
         found["dataset"] = _named(trained)
-        found |= {name: values for name in _SHOWN if _differ(values := [getattr(row, name) for row in trained])}
+        for name in _SHOWN:
+            if _differ(values := [getattr(row, name) for row in trained]):
+                found[name] = [brief(value) for value in values]
     if _differ(_content(row) for row in tested):
         found["evaluated_on"] = _named(tested)
     if _differ(_content(pool) for pool in pools if pool is not None):

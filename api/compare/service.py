@@ -14,6 +14,8 @@ from api.jobs.schemas import Curve, JobInfo
 from api.jobs.service import find
 from store.repositories import checkpoint_work, metrics
 
+MOST_POINTS = 100_000  # of all curves together: some 2 MB
+
 
 def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Comparison:
     """What differs between jobs: settings, data, results, curves.
@@ -23,7 +25,9 @@ def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Compar
     """
     jobs = [find(session, job_id) for job_id in job_ids]
     probes = [checkpoint_work.latest_by_kind(session, job.id) for job in jobs]
-    curves = [metrics.series(session, job.id, [], max_points) for job in jobs]
+    names = [metrics.names(session, job.id) for job in jobs]
+    max_points = max(4, min(max_points, MOST_POINTS // max(1, sum(map(len, names)))))
+    curves = [metrics.series(session, job.id, of_job, max_points) for job, of_job in zip(jobs, names, strict=True)]
     in_data = data_differences(session, jobs)
     return Comparison(
         jobs=[JobInfo.of(job) for job in jobs],
@@ -36,7 +40,7 @@ def compare(session: Session, job_ids: Sequence[str], max_points: int) -> Compar
             for kind in sorted(set().union(*probes))
         },
         curves={
-            name: [Curve(step=found[name][0], value=found[name][1]) if name in found else None for found in curves]
+            name: [Curve.of(found[name]) if name in found else None for found in curves]
             for name in sorted(set().union(*curves))
         },
     )

@@ -32,7 +32,7 @@ async def with_nul_in_body(request: Request) -> list[tuple[str, str]]:
         return []
     try:
         return [(pointer, WHY) for pointer in _pointers(await request.json())]
-    except (ValueError, RecursionError):  # no JSON that is read, which is told elsewhere
+    except (ValueError, RecursionError):  # no JSON that is read: others refuse it
         return []
 
 

@@ -32,7 +32,10 @@ DEFAULT_LIMIT = 50
 
 
 class Page(BaseModel, Generic[T]):
-    """One page of a list. What an item has too much of for a page is null; the item itself has it."""
+    """One page of a list.
+
+    What an item has too much of for a page is null. The address of the item itself answers it.
+    """
 
     items: list[T]
     next_cursor: str | None = Field(description="Cursor of the next page. Null on the last page.")
@@ -74,8 +77,8 @@ def fitting(found: Slice[R], show: Callable[[R], T]) -> tuple[list[T], str | Non
 def shortened(item: T, most_bytes: int) -> T:
     """An item of at most so many bytes of JSON.
 
-    Its largest values that may be null are null. In those that may hold anything, long lists are
-    told by their number and digest.
+    Its largest values that may be null are null. In those that may hold anything, a long list
+    becomes its number of entries and its digest.
     """
     sizes = {name: len(to_json(value)) for name, value in item}
     excess = sum(sizes.values()) + sum(len(name) + 4 for name in sizes) - most_bytes
@@ -86,12 +89,13 @@ def shortened(item: T, most_bytes: int) -> T:
         if type(None) in get_args(type(item).model_fields[name].annotation):
             shorter[name] = None
         elif isinstance(value := getattr(item, name), dict):
-            shorter[name] = {key: _told(inner) for key, inner in value.items()}
+            shorter[name] = {key: brief(inner) for key, inner in value.items()}
         excess -= sizes[name] - len(to_json(shorter.get(name, getattr(item, name))))
     return item.model_copy(update=shorter)
 
 
-def _told(value: Any) -> Any:
+def brief(value: Any) -> Any:
+    """The value; of a long list or object, its number of entries and the sha256 of its JSON."""
     packed = to_json(value)
     if not isinstance(value, list | dict) or len(packed) < _SHORT:
         return value

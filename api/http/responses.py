@@ -1,8 +1,11 @@
-"""OpenAPI descriptions of responses that are not JSON."""
+"""OpenAPI descriptions of responses that are not JSON, and JSON that is made in the endpoint."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from fastapi import Response
+from pydantic_core import to_json
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -26,3 +29,9 @@ CSV: dict[int | str, dict[str, Any]] = {
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Server-Sent Events."}  # FastAPI describes the items
 }
+
+
+def json_response(content: Any) -> Response:
+    """A large answer as JSON, made in the thread of its endpoint. FastAPI would make it in the one
+    that serves all requests."""
+    return Response(to_json(content, inf_nan_mode="null"), media_type="application/json")

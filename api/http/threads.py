@@ -14,9 +14,11 @@ from typing import Any, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from api.http.errors import Busy
+from api.http.heavy import bounded, is_heavy
 from store.database import POOL_SIZE
 
 P = ParamSpec("P")
@@ -47,11 +49,18 @@ async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
 
 class OneThread(APIRoute):
     """A route whose synchronous endpoint changes threads once. FastAPI would change a second time
-    to check the result."""
+    to check the result.
+
+    One that is marked as `heavy` runs only when there is a place for it.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         plain = not (iscoroutinefunction(endpoint) or isasyncgenfunction(endpoint))
         super().__init__(path, _in_thread(endpoint) if plain else endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        return bounded(handle) if is_heavy(self.endpoint) else handle
 
 
 def _in_thread(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:

@@ -1,4 +1,4 @@
-"""Refuses what no call can use: unknown query parameters, a body that it does not take, and NULs."""
+"""Refuses what no call can use: unknown query parameters, a body where none is read, and NULs."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api.access.auth import Guarded, is_allowed, token_id
 from api.http.after_commit import delete_later, ring_later
 from api.http.errors import problems
+from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
-from api.http.responses import EVENT_STREAM
+from api.http.responses import EVENT_STREAM, json_response
 from api.http.threads import in_thread
 from api.jobs import bulk, service
 from api.jobs.bulk import CancelledJobs, JobsToCancel
@@ -180,14 +181,15 @@ async def stream_job_events(
         yield event
 
 
-@router.get("/{job_id}/metrics", responses=problems(404))
+@router.get("/{job_id}/metrics", response_model=dict[str, Curve], responses=problems(404))
+@heavy
 def get_job_metrics(
     job_id: str,
     name: Annotated[list[str] | None, Query(max_length=100, description="Curves to return. Default: all.")] = None,
     max_points: Annotated[
         int, Query(ge=4, le=100_000, description="At most this many points per curve. Peaks and both ends are kept.")
     ] = 1000,
-) -> dict[str, Curve]:
+) -> Response:
     """Get a job's curves by name.
 
     - One point per step: `loss`, `contrastive_loss`, `distribution_loss` and `learning_rate`.
@@ -199,10 +201,11 @@ def get_job_metrics(
     with reading() as session:
         service.find(session, job_id)
         curves = metrics.series(session, job_id, name or [], max_points)
-        return {name: Curve(step=steps, value=values) for name, (steps, values) in curves.items()}
+    return json_response({name: Curve.of(curve) for name, curve in curves.items()})
 
 
 @router.get("/{job_id}/profile", responses=problems(404))
+@heavy
 def get_job_profile(job_id: str) -> Profile:
     """Get where the run's time went: the sums of its `*_seconds` curves."""
     with reading() as session:

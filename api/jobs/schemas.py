@@ -14,6 +14,7 @@ from colt_core.config import PretrainConfig, config_schema
 from colt_core.data.warnings import DataWarning
 from colt_core.probes.kinds import probes
 from store.models import Job
+from store.repositories.metrics import Series
 from store.statuses import WorkStatus
 
 MOST_NOTES = 10_000  # characters
@@ -234,3 +235,7 @@ class Curve(BaseModel):
 
     step: list[int]
     value: list[float]
+
+    @classmethod
+    def of(cls, curve: Series) -> Curve:
+        return cls.model_construct(step=curve[0], value=curve[1])  # a check of each number would take most of the time

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from api.access.auth import Guarded
 from api.http.errors import Unprocessable, problems
+from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.http.responses import CSV
 from api.tailness import id_samples, ood_samples
@@ -31,6 +32,7 @@ Index = Annotated[int, Path(ge=0, lt=MOST_IMAGES)]
 
 
 @router.get("/tailness/samples", responses=problems(404))
+@heavy
 def list_id_tailness(
     job_id: str,
     label: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
@@ -50,6 +52,7 @@ def list_id_tailness(
 
 
 @router.get("/tailness/samples/{index}", responses=problems(404))
+@heavy
 def get_id_tailness(job_id: str, index: Index) -> IdSampleDetail:
     """Get the tailness of one ID training image after every epoch."""
     with reading() as session:
@@ -57,6 +60,7 @@ def get_id_tailness(job_id: str, index: Index) -> IdSampleDetail:
 
 
 @router.get("/tailness/classes", responses=problems(404, 409))
+@heavy
 def list_class_tailness(
     job_id: str,
     epoch: Annotated[int | None, Query(ge=1, lt=2**31, description="Only the tailness after this epoch.")] = None,
@@ -89,6 +93,7 @@ Order = Annotated[OodOrder, Query(description="A leading `-` sorts in descending
 
 
 @router.get("/ood-tailness", responses=problems(404))
+@heavy
 def list_ood_tailness(
     job_id: str,
     wanted: Filter,
@@ -102,6 +107,7 @@ def list_ood_tailness(
 
 
 @router.get("/ood-tailness/export", response_class=StreamingResponse, responses=CSV | problems(404))
+@heavy
 def export_ood_tailness(
     job_id: str,
     wanted: Filter,
@@ -117,6 +123,7 @@ def export_ood_tailness(
 
 
 @router.get("/ood-tailness/{index}", responses=problems(404))
+@heavy
 def get_ood_tailness(job_id: str, index: Index) -> OodSampleDetail:
     """Get the scores of one OOD image in all rounds."""
     with reading() as session:

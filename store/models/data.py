@@ -85,8 +85,8 @@ class Dataset(Registered, Base):
     noun = "dataset"
     __table_args__ = (*queue_indexes("datasets"), Index("ix_datasets_created_at", "created_at", "id"))
 
-    # Indices that the request held itself, one a line. `spec` has their number and digest. Deferred:
-    # lists show none of them.
+    # Indices that the request held itself, one a line. `spec` has their number and digest.
+    # Deferred, since lists show none of them.
     indices: Mapped[str | None] = mapped_column(Text, deferred=True)
     num_classes: Mapped[int | None]
     class_names: Mapped[list[Any] | None]

@@ -186,8 +186,8 @@ class Metric(Base):
 class CurveBucket(Base):
     """The extremes of a curve within `width` steps, from `bucket * width` on.
 
-    Buckets of all widths are written with the points (store/repositories/thinned.py), so that a long
-    curve can be drawn without reading all of it.
+    Buckets of all widths are written with the points, so that a long curve can be drawn without
+    reading all of it. See store/repositories/curve_buckets.py.
     """
 
     __tablename__ = "curve_buckets"

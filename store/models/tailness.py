@@ -15,7 +15,8 @@ from store.models.base import Base
 # One value has a float32 for each image. PostgreSQL stores at most 1 GiB in a value, and counts its
 # bytes in 32 bits.
 MOST_IMAGES = 2**28
-# Of a round with more numbers, images by cluster and class are not counted: they would take megabytes.
+# Of a round with more numbers, images by cluster and class are not counted, as they would take
+# megabytes.
 MOST_CLASS_COUNTS = 100_000
 
 

@@ -1,4 +1,4 @@
-"""Curves of a job, thinned to as many points as can be drawn."""
+"""Curves of a job, downsampled to as many points as can be drawn."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from store.models import Metric
-from store.repositories import thinned
-from store.repositories.thinned import Extent
+from store.repositories import curve_buckets
+from store.repositories.curve_buckets import Extent
 
 Series = tuple[list[int], list[float]]  # steps, values
 Int64 = NDArray[np.int64]
@@ -20,7 +20,7 @@ _BLOCK = 10_000
 
 
 def names(session: Session, job_id: str) -> list[str]:
-    """The names of a job's curves. Each costs one look into the index, however long its curve is."""
+    """The names of a job's curves. Each costs one look into the index, however long it is."""
     first = select(func.min(Metric.name).label("name")).where(Metric.job_id == job_id)
     found = first.cte("names", recursive=True)
     later = aliased(Metric)
@@ -34,15 +34,15 @@ def series(session: Session, job_id: str, wanted: Sequence[str], max_points: int
 
     A longer curve is divided along its steps into buckets of equal width. The lowest and the
     highest point of each bucket are kept, so no peak is lost. The first and last point are also
-    kept. Of a much longer one, the buckets are put together from those of its thinned copy. Their
-    widths then differ by one bucket of the copy at most.
+    kept. Of a much longer one, the buckets are made of those of its downsampled copy. Their widths
+    then differ by one bucket of the copy at most.
 
     Args:
         job_id: the job.
         wanted: which curves; empty for all.
         max_points: the most points of a curve.
     """
-    extents = thinned.extents(session, job_id, wanted)
+    extents = curve_buckets.extents(session, job_id, wanted)
     curves = {}
     for name in wanted or names(session, job_id):
         steps, values = _points(session, job_id, name, extents.get(name), max_points)
@@ -52,7 +52,7 @@ def series(session: Session, job_id: str, wanted: Sequence[str], max_points: int
 
 
 def _points(session: Session, job_id: str, name: str, extent: Extent | None, max_points: int) -> tuple[Int64, Float64]:
-    """(n,) steps and values of one curve, thinned."""
+    """(n,) steps and values of one curve, downsampled."""
     buckets = (max_points - 2) // 2
     # A short curve is read as it is. Its copy could be of points that were replaced.
     width = None if extent is None or extent.points <= max_points else extent.widest(buckets)
@@ -61,7 +61,7 @@ def _points(session: Session, job_id: str, name: str, extent: Extent | None, max
         if len(steps) <= max_points:
             return steps, values
         return _extremes(steps, values, _divided(steps, buckets))
-    found = thinned.buckets(session, job_id, name, width)
+    found = curve_buckets.buckets(session, job_id, name, width)
     bucket = np.array([row.bucket for row in found])
     of_each = _divided(bucket, buckets)
     ends = (found[0].first_step, found[-1].last_step), (found[0].first, found[-1].last)
@@ -86,7 +86,7 @@ def _divided(places: Int64, parts: int) -> Int64:
 def _extremes(steps: Int64, values: Float64, part: Int64) -> tuple[Int64, Float64]:
     """The lowest and the highest point of each part, the first and the last: ascending, each once.
 
-    Of several points that are as low, the earliest is kept; of several that are as high, the latest.
+    Of points that are as low, the earliest is kept; of those that are as high, the latest.
     """
     order = np.lexsort((steps, values, part))
     begins = np.flatnonzero(np.diff(part[order], prepend=-1))

@@ -35,7 +35,7 @@ def epochs(session: Session, job_id: str, until: int | None) -> list[int]:
 
 
 def class_means(session: Session, job_id: str, epochs: Sequence[int]) -> list[list[float | None]]:
-    """The mean of each class after each of these epochs. Those that were not recorded are left out."""
+    """The mean of each class after each of these epochs, without those that were not recorded."""
     mine = select(TailnessEpoch.class_means).where(TailnessEpoch.job_id == job_id, TailnessEpoch.epoch.in_(epochs))
     return list(session.scalars(mine.order_by(TailnessEpoch.epoch)))
 

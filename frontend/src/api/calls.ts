@@ -2,12 +2,23 @@ import createClient from 'openapi-fetch';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
-import type { JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, OodOrder, Split } from './types';
+import type { JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, OodOrder, Page, Split } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
 const api = createClient<paths>();
 
 type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
+
+/** All items of a list, page by page: a page ends where its items would exceed 2 MiB. */
+async function every<T>(list: (more: { cursor?: string }) => Promise<Page<T>>): Promise<Page<T>> {
+  const items: T[] = [];
+  for (let cursor = ''; ; ) {
+    const found = await list(page(cursor));
+    items.push(...found.items);
+    if (found.next_cursor === null) return { items, next_cursor: null };
+    cursor = found.next_cursor;
+  }
+}
 
 /** The body of a call's answer. Throws an ApiError when the answer is a problem. */
 async function answer<T>(call: Answer<T>): Promise<T> {
@@ -107,9 +118,13 @@ export const getMetrics = (job_id: string, max_points: number) =>
 export const getProfile = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/profile', { params: { path: { job_id } } }));
 export const listRounds = (job_id: string) =>
-  answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000 } } }));
+  every((more) =>
+    answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
+  );
 export const listEvaluations = (job_id: string) =>
-  answer(api.GET('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id }, query: { limit: 200 } } }));
+  every((more) =>
+    answer(api.GET('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
+  );
 export const requestEvaluation = (job_id: string, body: NewEvaluation) =>
   answer(api.POST('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id } }, body }));
 export const cancelEvaluation = (evaluation_id: string) =>
@@ -118,7 +133,9 @@ export const deleteEvaluation = (evaluation_id: string) =>
   answer(api.DELETE('/api/v1/evaluations/{evaluation_id}', { params: { path: { evaluation_id } } }));
 
 export const listAnalyses = (job_id: string) =>
-  answer(api.GET('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id }, query: { limit: 200 } } }));
+  every((more) =>
+    answer(api.GET('/api/v1/jobs/{job_id}/analyses', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
+  );
 export const getAnalysis = (analysis_id: string) =>
   answer(api.GET('/api/v1/analyses/{analysis_id}', { params: { path: { analysis_id } } }));
 export const requestAnalysis = (job_id: string, body: NewAnalysis) =>
@@ -129,9 +146,13 @@ export const deleteAnalysis = (analysis_id: string) =>
   answer(api.DELETE('/api/v1/analyses/{analysis_id}', { params: { path: { analysis_id } } }));
 
 export const listAttempts = (job_id: string) =>
-  answer(api.GET('/api/v1/jobs/{job_id}/attempts', { params: { path: { job_id }, query: { limit: 1000 } } }));
+  every((more) =>
+    answer(api.GET('/api/v1/jobs/{job_id}/attempts', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
+  );
 export const listCheckpoints = (job_id: string) =>
-  answer(api.GET('/api/v1/jobs/{job_id}/checkpoints', { params: { path: { job_id }, query: { limit: 200 } } }));
+  every((more) =>
+    answer(api.GET('/api/v1/jobs/{job_id}/checkpoints', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
+  );
 export const checkpointUrl = (id: string, format: 'torch' | 'backbone') =>
   `/api/v1/checkpoints/${id}/download?format=${format}`;
 

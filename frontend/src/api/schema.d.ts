@@ -10249,7 +10249,7 @@ export interface operations {
             query: {
                 /** @description Repeat it for each job. */
                 job_id: string[];
-                /** @description At most this many points per curve. Peaks are kept. */
+                /** @description At most this many points per curve, and fewer of very many curves. Peaks are kept. */
                 max_points?: number;
             };
             header?: never;

@@ -1,4 +1,4 @@
-"""Indices beside the rows of data sets, thinned copies of curves, keys of the service"""
+"""Indices beside the rows of data sets, downsampled copies of curves, keys of the service"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ METRICS = sa.table(
     *(sa.column("job_id", sa.String), sa.column("name", sa.String)),
     *(sa.column("step", sa.Integer), sa.column("value", sa.Double)),
 )
-# As store/repositories/thinned.py has them.
+# As store/repositories/curve_buckets.py has them.
 WIDTHS = [16 * 8**level for level in range(6)]
 BLOCK = 10_000
 
@@ -70,7 +70,7 @@ def _move_indices() -> None:
 
 
 def _thin_curves(buckets: sa.Table) -> None:
-    """A thinned copy of every curve, one curve at a time."""
+    """A downsampled copy of every curve, one curve at a time."""
     connection = op.get_bind()
     for job_id in connection.scalars(sa.select(METRICS.c.job_id).distinct()).all():
         mine = sa.select(METRICS.c.name, METRICS.c.step, METRICS.c.value).where(METRICS.c.job_id == job_id)

@@ -233,3 +233,13 @@ def test_a_cursor_by_the_longest_name_is_taken_back(client: TestClient, rows: Ro
     second = client.get(f"{API}/jobs", params={"order": "name", "limit": 1, "cursor": first["next_cursor"]}).json()
     assert second["items"][0]["id"] != first["items"][0]["id"]
     assert second["next_cursor"] is None
+
+
+def test_a_comparison_says_briefly_that_long_lists_differ(client: TestClient, rows: Rows) -> None:
+    named = [rows.dataset(class_names=[f"{LONG}{first + c}" for c in range(5_000)]) for first in (0, 1)]
+    jobs = [rows.job(dataset).id for dataset in named]
+    answer = client.get(f"{API}/compare", params={"job_id": jobs})
+    one, other = answer.json()["data_differences"]["class_names"]
+    assert one["count"] == other["count"] == 5_000
+    assert one["sha256"] != other["sha256"]
+    assert len(answer.content) < 100_000

@@ -1,4 +1,4 @@
-"""Thinned copies of curves: the extremes of buckets of several widths, written with the points.
+"""Downsampled copies of curves: extremes of buckets of several widths, written with the points.
 
 A curve of any length is drawn from at most some thousand buckets.
 """
@@ -6,12 +6,13 @@ A curve of any length is drawn from at most some thousand buckets.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby, pairwise
 from typing import Any
 
-from sqlalchemy import Table, case, delete, func, select
+from sqlalchemy import Insert, Table, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -31,7 +32,7 @@ class Extent:
     last_step: int
 
     def widest(self, at_least: int) -> int | None:
-        """The widest width at which the curve has about `at_least` buckets. None: it has too few points."""
+        """The largest width at which the curve has about `at_least` buckets; None if shorter."""
         for width in reversed(WIDTHS):
             if min(self.points, self.last_step // width - self.first_step // width + 1) >= at_least:
                 return int(width)
@@ -43,19 +44,21 @@ def add(session: Session, job_id: str, points: Iterable[tuple[str, int, float]])
     curves: defaultdict[str, list[_Bucket]] = defaultdict(list)
     for name, step, value in points:
         curves[name].append(_of_point(step, value))
-    for width in WIDTHS:
-        curves = defaultdict(list, {name: _wider(parts, width) for name, parts in curves.items()})
-        _store(session, job_id, width, curves)
+    rows: list[dict[str, Any]] = []
+    for name, parts in curves.items():
+        for width in WIDTHS:
+            parts = _wider(parts, width)
+            rows += ({**bucket, "job_id": job_id, "width": width, "name": name} for bucket in parts)
+    _store(session, rows)
 
 
 def discard_after(session: Session, job_id: str, step: int) -> None:
-    """Drop what lies behind `step`. Its points must have been dropped before."""
+    """Drop what lies behind `step`, whose points have been dropped already."""
     for narrower, width in pairwise((1, *WIDTHS)):
-        begin = step // width * width  # of the bucket in which the step is; what is left of it is put together anew
+        begin = step // width * width  # of the bucket with the step, which is made again
         mine = CurveBucket.job_id == job_id
-        session.execute(
-            delete(CurveBucket).where(mine, CurveBucket.width == width, CurveBucket.bucket >= step // width)
-        )
+        gone = delete(CurveBucket).where(mine, CurveBucket.width == width, CurveBucket.bucket >= step // width)
+        session.execute(gone.execution_options(synchronize_session=False))
         curves: defaultdict[str, list[_Bucket]] = defaultdict(list)
         if narrower == 1:
             points = select(Metric.name, Metric.step, Metric.value).where(Metric.job_id == job_id, Metric.step >= begin)
@@ -66,11 +69,13 @@ def discard_after(session: Session, job_id: str, step: int) -> None:
             parts = parts.where(CurveBucket.bucket >= begin // narrower)
             for part in session.execute(parts.order_by(CurveBucket.name, CurveBucket.bucket)):
                 curves[part.name].append(part._asdict())
-        _store(session, job_id, width, {name: _wider(found, width) for name, found in curves.items()})
+        of_width = {"job_id": job_id, "width": width}
+        rows = ({**b, **of_width, "name": name} for name, found in curves.items() for b in _wider(found, width))
+        _store(session, list(rows))
 
 
 def extents(session: Session, job_id: str, names: Sequence[str]) -> dict[str, Extent]:
-    """The extents of the curves that have a thinned copy. `names` empty: of all."""
+    """The extents of the curves that have a downsampled copy. `names` empty: of all."""
     found = select(
         CurveBucket.name,
         func.sum(CurveBucket.points).label("points"),
@@ -115,14 +120,16 @@ def _together(parts: Sequence[_Bucket]) -> dict[str, Any]:
     return {"points": sum(part["points"] for part in parts), **ends}
 
 
-def _store(session: Session, job_id: str, width: int, curves: Mapping[str, Iterable[_Bucket]]) -> None:
+def _store(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Write buckets. Where there is one already, put both together."""
-    rows = list(_rows(job_id, width, curves))
-    if not rows:
-        return
+    if rows:
+        session.execute(_upsert(session.get_bind().dialect.name == "postgresql"), rows)
+
+
+@cache
+def _upsert(is_postgres: bool) -> Insert:
     table = CurveBucket.__table__
     assert isinstance(table, Table)
-    is_postgres = session.get_bind().dialect.name == "postgresql"
     statement = postgresql.insert(table) if is_postgres else sqlite.insert(table)
     old, new = table.c, statement.excluded
     lower, higher = new.low < old.low, new.high >= old.high
@@ -133,10 +140,4 @@ def _store(session: Session, job_id: str, width: int, curves: Mapping[str, Itera
         **{key: case((lower, new[key]), else_=old[key]) for key in ("low_step", "low")},
         **{key: case((higher, new[key]), else_=old[key]) for key in ("high_step", "high")},
     }
-    session.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=together), rows)
-
-
-def _rows(job_id: str, width: int, curves: Mapping[str, Iterable[_Bucket]]) -> Iterator[dict[str, Any]]:
-    for name, found in curves.items():
-        for bucket in found:
-            yield {**bucket, "job_id": job_id, "width": width, "name": name}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=together)
