@@ -60,10 +60,6 @@ class LimitedProtocol(H11Protocol):
         elif self._headers_late is None:
             self._await_headers()
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._stop_waiting()  # uvicorn's limit on the time between requests begins
-
     def _await_headers(self) -> None:
         self._headers_late = self.loop.call_later(self._settings.header_seconds, self._give_up)
 

@@ -264,7 +264,14 @@ def test_other_sites_pages_cannot_write(client: TestClient) -> None:
 
     for origin in (
         *("http://evil.example", "http://localhost:9999", "null", "https://localhost.evil.example"),
-        *("https://localhost", "localhost", "http://localhost:", "http://localhost:0", "http://localhost:80:80"),
+        *(
+            "https://localhost",
+            "https://localhost:80",
+            "localhost",
+            "http://localhost:",
+            "http://localhost:0",
+            "http://localhost:80:80",
+        ),
         *("http://localhost/", "http://user@localhost", "ftp://localhost", ""),
     ):
         problem(write(Origin=origin), 403)

@@ -81,16 +81,18 @@ def test_a_request_whose_headers_came_may_take_its_time(
     home: Path, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with limited(app, monkeypatch, HEADER_SECONDS="0.2") as client, connect(client) as connection:
+        connection.sendall(HEAD + b"\r\n")
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
+        time.sleep(0.5)  # between two requests another limit holds
         connection.sendall(
             b"POST /api/v1/uploads?filename=a.zip HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n"
         )
         for _ in range(8):
             time.sleep(0.1)
             connection.sendall(b"x")
-        time.sleep(0.5)  # between two requests another limit holds
         connection.sendall(HEAD + b"Connection: close\r\n\r\n")
         answers = read_to_end(connection)
-    assert answers.startswith(b"HTTP/1.1 201") and b"HTTP/1.1 200" in answers
+    assert b"HTTP/1.1 201" in answers and answers.count(b"HTTP/1.1 200") == 1
 
 
 def test_one_address_has_only_some_of_the_connections(

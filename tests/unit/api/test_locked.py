@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from api.main import create_app
-from store.database import build_engine, writing
+from store.database import build_engine, reading, writing
 from tests.support.problems import problem
 from tests.support.processes import wait_until
 from tests.support.results import Rows
@@ -106,6 +106,8 @@ def test_a_writer_that_holds_sqlite_is_a_503(
     with service_settings(tmp_path, f"sqlite:///{file}"):
         body = {"name": "d", "source": {"kind": "sample", "name": "digits"}}
         with serving(create_app(dashboard=Path("/nowhere"))) as client:
+            with reading() as session:
+                assert session.scalar(text("PRAGMA busy_timeout")) == 200
             with writing(other) as session:
                 session.execute(text("SELECT 1"))
                 answer = client.post(f"{API}/datasets", json=body)

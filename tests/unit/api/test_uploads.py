@@ -8,7 +8,7 @@ import datetime as dt
 import select
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,8 +16,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from api.http.errors import TooSlow
-from api.uploads import places
+from api.http.errors import NoRoom, TooSlow
+from api.uploads import places, service
 from api.uploads.pace import Pace, paced
 from store.database import writing
 from store.models import Upload, utc_now
@@ -106,20 +106,36 @@ def test_an_upload_that_is_read_does_not_expire_and_one_that_was_stays_for_as_lo
 
 def test_stored_uploads_have_a_quota(client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setting(monkeypatch, UPLOAD_QUOTA_BYTES="1000")
-
-    def unannounced(count: int) -> Iterator[bytes]:
-        for _ in range(count):
-            yield b"x" * 100
-
-    first = upload(client, content=b"x" * 700)
-    for content in (b"x" * 301, unannounced(4)):
+    first = upload(client, content=bytes(700))
+    for content in (bytes(301), iter([bytes(200), bytes(200)])):
         told = str(problem(client.post(f"{UPLOADS}?filename=a.zip", content=content), 507)["detail"])
         assert "1000" in told and "DELETE" in told and "7 days" in told
     assert len(files_under(home / "artifacts")) == 1
-    problem(client.post(f"{UPLOADS}?filename=a.zip", content=b"x" * 1001), 413)  # never fits
-    upload(client, content=b"x" * 300)
+    problem(client.post(f"{UPLOADS}?filename=a.zip", content=bytes(1001)), 413)  # never fits
+    upload(client, content=bytes(300))
     assert client.delete(f"{UPLOADS}/{first}").status_code == 204
-    upload(client, content=b"x" * 700)
+    upload(client, content=bytes(700))
+
+
+def test_no_more_of_a_file_is_read_than_there_is_room_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting(monkeypatch, UPLOAD_QUOTA_BYTES="1000")
+    read = []
+
+    async def send(*sizes: int, announced: int | None = None) -> None:
+        async def body() -> AsyncIterator[bytes]:
+            for size in sizes:
+                read.append(size)
+                yield bytes(size)
+
+        await service.receive("a.zip", announced, body(), places.Places(), "me")
+
+    asyncio.run(send(500))
+    with pytest.raises(NoRoom):
+        asyncio.run(send(300, 201, 202, 203))
+    with pytest.raises(NoRoom):
+        asyncio.run(send(501, announced=501))
+    assert read == [500, 300, 201]
+    assert len(files_under(home / "artifacts")) == 1
 
 
 def test_uploads_in_progress_count(server: httpx.Client, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
