@@ -169,7 +169,7 @@ def has_waiting(session: Session, *models: type[Leased]) -> bool:
 
 
 def _runs_on(model: type[Leased], devices: Devices | None) -> ColumnElement[bool]:
-    """SQL condition: these devices can do the work, as `Devices.can_run` says."""
+    """SQL condition: these devices can do the work, as `Devices.can_run` says, and hold the job."""
     if devices is None or not issubclass(model, Job | CheckpointWork):
         return true()
     device = func.coalesce(Job.config["device"].as_string(), "auto")
@@ -178,7 +178,23 @@ def _runs_on(model: type[Leased], devices: Devices | None) -> ColumnElement[bool
     can_run = or_(device == "cpu", processes <= len(devices.cuda) if devices.cuda else device == "auto")
     if issubclass(model, CheckpointWork):
         return select(can_run).where(Job.id == model.job_id).correlate(model).scalar_subquery()
-    return can_run
+    return and_(can_run, _holds(devices))
+
+
+def _holds(devices: Devices) -> ColumnElement[bool]:
+    """SQL condition: by its estimate, these devices hold the job.
+
+    It is true for a job without an estimate, and where a memory is not known.
+    """
+    device = Job.estimate["device"].as_string()
+    memory: ColumnElement[bool] = true()
+    if devices.memory_bytes is not None:
+        memory = Job.estimate["memory_bytes"].as_float() <= devices.memory_bytes
+    on_gpu: ColumnElement[bool] = true()
+    if devices.cuda_bytes:
+        on_gpu = Job.estimate[("memory", "peak")].as_float() <= min(devices.cuda_bytes)
+    has_cores = Job.estimate["processes"].as_integer() <= devices.cpu_cores
+    return or_(device.is_(None), and_(device == "cpu", memory, has_cores), and_(device == "cuda", on_gpu))
 
 
 def _after(seconds: float) -> dt.datetime:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
@@ -62,6 +63,39 @@ def test_a_job_is_left_to_a_worker_that_can_run_it(engine: Engine, devices: Devi
     runnable = [devices.can_run(config["device"], config["num_processes"]) for config in settings]
     assert claimed == {job.id for job, can in zip(jobs, [True, *runnable], strict=True) if can}
     assert sum(runnable) == {CPU: 4, ONE_GPU: 4, TWO_GPUS: 6}[devices]
+
+
+GB = 10**9
+ESTIMATES: dict[str, dict[str, Any] | None] = {
+    "unknown": None,
+    "small": {"device": "cpu", "memory_bytes": 3 * GB, "processes": 2, "memory": {"peak": GB}},
+    "large": {"device": "cpu", "memory_bytes": 5 * GB, "processes": 2, "memory": {"peak": GB}},
+    "many": {"device": "cpu", "memory_bytes": 3 * GB, "processes": 3, "memory": {"peak": GB}},
+    "gpu": {"device": "cuda", "memory_bytes": 30 * GB, "processes": 2, "memory": {"peak": 15 * GB}},
+}
+
+
+@pytest.mark.parametrize(
+    ("devices", "held"),
+    [
+        (Devices(2, memory_bytes=4 * GB), {"unknown", "small"}),
+        (Devices(2), {"unknown", "small", "large"}),
+        (Devices(4, memory_bytes=8 * GB), {"unknown", "small", "large", "many"}),
+        (Devices(2, ("GPU",), 4 * GB, (16 * GB,)), {"unknown", "small", "gpu"}),
+        (Devices(2, ("GPU",), 4 * GB, (8 * GB,)), {"unknown", "small"}),
+    ],
+)
+def test_a_job_is_left_to_a_worker_that_holds_it(engine: Engine, devices: Devices, held: set[str]) -> None:
+    dataset = add_dataset(engine, status="ready")
+    for name, estimate in ESTIMATES.items():
+        device = "cpu" if estimate is None else estimate["device"]
+        if device == "cpu" or devices.cuda:
+            add_job(engine, dataset, name=name, config={"device": device}, estimate=estimate)
+    claimed = set()
+    with writing(engine) as session:
+        while (lease := leases.claim(session, Job, "worker", 60, devices)) is not None:
+            claimed.add(session.get_one(Job, lease.id).name)
+    assert claimed == held
 
 
 def test_a_probe_is_left_to_a_worker_with_the_device_of_its_run(engine: Engine) -> None:
