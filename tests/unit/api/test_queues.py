@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,3 +187,27 @@ def test_a_revoked_token_leaves_its_work_in_the_queue(client: TestClient, rows: 
         tokens.revoke(session, row.id)
     assert client.get(f"{API}/jobs/{job}", headers=left).json()["queue_position"] == 0
     assert take(Job).id == job
+
+
+def test_what_is_known_to_be_small_passes_what_is_not(client: TestClient, home: Path) -> None:
+    allowed = home.parent / "allowed"
+    (allowed / "folder").mkdir()
+    for name, size in (("large.npz", 5001), ("small.npz", 50)):
+        (allowed / name).write_bytes(bytes(size))
+    with settings_of({"COLT_SMALL_BYTES": "50"}):
+        for name in ("folder", "large.npz", "small.npz"):
+            body = {"name": name, "source": {"kind": "path", "path": str(allowed / name)}}
+            assert client.post(f"{API}/ood-pools", json=body).status_code == 202
+        assert client.post(f"{API}/ood-pools", json=POOL).status_code == 202
+        with reading() as session:
+            found = {
+                pool.name: (pool.is_large, pool.turn - pool.turn_from) for pool in session.scalars(select(OodPool))
+            }
+            taken = [session.get_one(OodPool, take(OodPool).id).name for _ in range(4)]
+    assert found == {
+        "folder": (True, 10_000),
+        "large.npz": (True, 100_000),
+        "small.npz": (False, 1000),
+        "p": (False, 1000),
+    }
+    assert taken == ["small.npz", "p", "folder", "large.npz"]
