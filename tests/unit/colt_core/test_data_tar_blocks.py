@@ -1,4 +1,4 @@
-"""Headers of tars that are read many at once: the members that one at a time gives, or Python's tarfile."""
+"""Headers of tars that are read many at once: the members are those of Python's tarfile."""
 
 from __future__ import annotations
 
