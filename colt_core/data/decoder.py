@@ -64,12 +64,12 @@ def serve(orders: BinaryIO, replies: BinaryIO) -> None:
         content = os.pread(order.file, starts[-1], 0)
         contents = [content[i:j] for i, j in pairwise(starts)]
         images = decode_alike(contents, order.shape, order.conversion, order.limits, headers)
-        write_at(order.file, images, starts[-1])
+        write_at(order.file, images.data, starts[-1])
         replies.write(COUNT.pack(len(images)))
         replies.flush()
 
 
-def write_at(file: int, content: bytes | UInt8, offset: int) -> None:
+def write_at(file: int, content: bytes | memoryview, offset: int) -> None:
     """Write all of it at `offset`."""
     left = memoryview(content)
     left = left.cast("B") if left.nbytes else left

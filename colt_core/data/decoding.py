@@ -1,8 +1,8 @@
 """Decodes many image files on all cores, in their order.
 
-Processes do the work beside the caller. For images of some thousand pixels the interpreter takes as long as the
-decoder, so two threads are slower than one. An image that fails is decoded again in the calling
-process. Errors and their order are therefore the same as without processes.
+Processes do the work beside the caller. For images of some thousand pixels the interpreter takes as
+long as the decoder, so two threads are slower than one. An image that fails is decoded again in the
+calling process. Errors and their order are therefore the same as without processes.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def decode_files(files: Files, count: int, conversion: Conversion, limits: Limit
         (names of neighbouring files, what `conversion` makes of them in one array). Of a damaged
         file, its name alone and the error.
 
-    More than a few files are decoded on all usable cores, at most eight: by the caller on one of
-    them, and by a process on each other. `OMP_NUM_THREADS` sets the number of cores, as for torch.
+    More than a few files are decoded on all usable cores, at most eight. The caller takes one, and
+    a process each of the others. `OMP_NUM_THREADS` sets the number of cores, as for torch.
     The processes end with the iterator. Memory is bounded for any number of files. For each file,
     see `decode`.
 

@@ -47,8 +47,8 @@ def decode(
     """
     conversion, limits = conversion or ToPixels(), limits or Limits()
     try:
-        if headers is not None and (known := headers.decode(content, limits.max_pixels)) is not None:
-            return conversion.of_image(known, name)
+        if headers is not None and (decoded := headers.decode(content, limits.max_pixels)) is not None:
+            return conversion.of_image(decoded, name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata; only the pixels are used
             warnings.simplefilter("error", Image.DecompressionBombWarning)

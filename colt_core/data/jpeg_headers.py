@@ -2,7 +2,7 @@
 
 Pillow reads the header of a JPEG file in Python: sizes, tables, metadata. For an image of some
 thousand pixels that takes as long as decoding it. The images of a data set mostly have one size and
-the same metadata, so the headers of their files are equal, except for Huffman tables at most. What
+the same metadata. So the headers of their files are equal, except for Huffman tables at most. What
 Pillow found in such a header once holds for all of them: it skips Huffman tables, which its decoder
 reads alone.
 """
@@ -81,8 +81,8 @@ class JpegHeaders:
     def decode(self, content: bytes, max_pixels: int) -> Image.Image | None:
         """Decode a file that has a known header.
 
-        Pillow's decoder gets what `Image.open` would give it: all bytes of the file, and the mode,
-        size and arguments that Pillow itself read from an equal header.
+        Pillow's decoder gets what `Image.open` would give it: all bytes of the file. The mode, size
+        and arguments are those that Pillow itself read from an equal header.
 
         Returns:
             None: `Image.open` has to decode the file, or to say what is wrong.

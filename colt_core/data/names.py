@@ -21,7 +21,7 @@ _LONGEST_NAME = 4096
 MOST_FOLDERS = 100  # within each other
 _UNPRINTABLE = re.compile(rf"[{DISGUISING}\ud800-\udfff]")
 _SYSTEM_FILES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-# What a name that `safe_name` changes or refuses has somewhere, or a hidden one. \0 is between names.
+# Somewhere in a name that `safe_name` changes or refuses, or a hidden one. \0 is between names.
 _SUSPICIOUS = ("\\", ":", "/.", "\0/", "\0.", "\0\0", *_SYSTEM_FILES)
 _NORMAL = re.compile(r"(?:(?!\.\.?/)[^/\\:\0]+/)*(?!\.\.?\Z)[^/\\:\0]+")  # what `safe_name` leaves as it is
 
@@ -91,7 +91,7 @@ def split_ending(name: str) -> tuple[str, str]:
 
 
 def last_ending(name: str) -> str:
-    """What `split_ending` gives as the ending, for a name whose last step does not begin with a dot.
+    """The ending as of `split_ending`, for a name whose last step does not begin with a dot.
 
     Without a dot in its last step, a name may give more than that. It takes a fifth of the time.
     """

@@ -56,8 +56,9 @@ def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]
         TarDamaged: if it is no tar, or ends within a member.
     """
     end = 0  # of the member before
-    if not isinstance(stream, gzip.GzipFile):
-        many = True
+    many = True
+    is_packed = isinstance(stream, gzip.GzipFile)
+    if not is_packed:
         while many:
             stream.seek(end)
             found, length, claimed = ordinary_members(stream.read(_WINDOW), limits.max_bytes)

@@ -2,7 +2,7 @@
 
 A header at a time takes the interpreter as long as a small image takes to decode. Here a window of
 the tar is looked at as an array of blocks. Only ordinary headers are known, as tarfile and GNU tar
-write them: of files and folders with short names, and extended headers that hold nothing but a time.
+write them. Files and folders have short names there, and an extended header holds a time alone.
 """
 
 from __future__ import annotations

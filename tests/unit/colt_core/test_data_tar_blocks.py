@@ -1,4 +1,4 @@
-"""Headers of tars that are read many at once: the members that one at a time gives, or Python's tarfile."""
+"""Headers of tars that are read many at once: the members are those of Python's tarfile."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ def packed(kind: str, time: float = 0, long_name: bool = False) -> bytes:
         folder.type = tarfile.DIRTYPE
         file.addfile(folder)
         for number in range(12):
-            info = tarfile.TarInfo(
-                f"train/{'long/' * 30 * (long_name and number == 5)}{number}{'\u00e4' * (number == 11)}.png"
-            )
+            folders = "long/" * 30 if long_name and number == 5 else ""
+            info = tarfile.TarInfo(f"train/{folders}{number if number < 11 else chr(0xE4)}.png")
             content = b"" if number == 3 else png(number) * (9 if number == 7 else 1)
             info.size, info.mtime = len(content), time + number
             file.addfile(info, io.BytesIO(content))

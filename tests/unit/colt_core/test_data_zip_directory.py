@@ -75,7 +75,7 @@ def test_the_entries_are_those_of_zipfile(tmp_path: Path, kind: str, monkeypatch
 def test_a_damaged_directory_is_refused_or_read_as_by_zipfile(
     tmp_path: Path, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each byte from the directory on changed in turn. zipfile refuses some fields that are not used here."""
+    """Each byte from the directory on changed in turn. zipfile refuses some unused fields too."""
     content = zip64(monkeypatch) if large else packed()
     read = refused = 0
     for at in range(content.index(b"PK\1\2"), len(content)):
