@@ -19,7 +19,7 @@ from colt_core.cost.run import RunCost, run_cost
 from store.sizes import database_bytes
 from tests.support.measured_runs import CLASSES, Used
 from tests.support.missing import cannot_run
-from worker.supervisor import KEEP_BLOCKS
+from worker.programs import KEEP_BLOCKS
 
 FACTOR = 1.5
 COMMON: dict[str, Any] = {

@@ -71,7 +71,7 @@ def test_a_new_kind_that_is_lost_is_put_back(configured: Engine, home: Path, toy
         lease = leases.claim(session, toy, "silent", 60)
     assert lease is not None and lease.ids == {"toy_id": row_id}
     with reading() as session:
-        assert workers.work_of(session, ["silent"]) == {"silent": [workers.Work("toy", row_id)]}
+        assert workers.work_held(session) == {"silent": [workers.Work("toy", row_id)]}
     with writing() as session:
         session.execute(update(toy).values(lease_expires_at=toy.created_at))
     Reconciler(WorkerFolder(home, "me")).once()

@@ -14,7 +14,7 @@ from store.database import reading
 from store.models import Job, MeasuredActivations
 from store.repositories import activations
 from tests.support import tiny_runs
-from tests.support.forking import work_off_forked
+from tests.support.claims import work_off
 from tests.support.rows import add_dataset, add_job
 from tests.support.tiny_dataset import DATA
 from worker.measuring import measure_once
@@ -30,7 +30,7 @@ def test_a_job_measures_its_encoder_once_for_the_estimates_of_later_ones(configu
     for seed in range(2):
         made = CONFIG.model_copy(update={"seed": seed})
         add_job(configured, dataset, config=made.model_dump(mode="json"), epochs=1)
-        work_off_forked(home, Job)
+        work_off(home, Job)
         with reading() as session:
             measured_at.add(session.scalars(select(MeasuredActivations)).one().measured_at)
             found = activations.get(session, activations.encoder_key(made, 16, "fp32"))

@@ -42,7 +42,7 @@ def test_steps_are_equal_bit_for_bit(optimizer: type[Optimizer], settings: dict[
 
 
 def _train() -> None:
-    run(config(epochs=1))
+    run(config(epochs=3))
     assert "torch._dynamo" not in sys.modules
 
 
