@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.access.wrong_tokens import WrongTokens
+from api.http.clients import address_of
 from api.http.errors import Busy, Forbidden, TooManyRequests, Unauthorized
 from api.http.threads import OneThread, in_thread
 from store.database import reading
@@ -72,21 +73,6 @@ async def authorize(request: Request) -> None:
     if credentials is None and request.method in _READING and time.monotonic() < request.app.state.open_until:
         return
     await in_thread(_check, request, credentials)
-
-
-def token_id(request: Request) -> str | None:
-    """Id of the token that an authorized request was made with; None on an open server."""
-    found: str | None = getattr(request.state, "token_id", None)
-    return found
-
-
-def client_of(request: Request) -> str:
-    """Who an authorized request counts for: its token, else its address."""
-    return token_id(request) or address_of(request)
-
-
-def address_of(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def cookie_name(request: Request) -> str:

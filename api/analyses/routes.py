@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Body, Query, Request, Response
 from fastapi.openapi.models import Example
 
-from api.access.auth import Guarded, token_id
+from api.access.auth import Guarded
 from api.analyses import service
 from api.analyses.schemas import AnalysisInfo, AnalysisWithResult, NewAnalysis
 from api.checkpoint_work.routes import accepted, steering
 from api.http.after_commit import ring_later
+from api.http.clients import token_id
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find as find_job

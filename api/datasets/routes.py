@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api import registration
-from api.access.auth import Guarded, token_id
+from api.access.auth import Guarded
 from api.datasets import service
 from api.datasets.schemas import DatasetInfo, NewDataset
 from api.http.after_commit import delete_later, ring_later
+from api.http.clients import token_id
 from api.http.downloads import text_response
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page

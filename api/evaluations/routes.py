@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 
-from api.access.auth import Guarded, token_id
+from api.access.auth import Guarded
 from api.checkpoint_work.routes import accepted, steering
 from api.evaluations import service
 from api.evaluations.schemas import EvaluationInfo, NewEvaluation
 from api.http.after_commit import ring_later
+from api.http.clients import token_id
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find as find_job

@@ -59,11 +59,9 @@ def cancel(session: Session, wanted: JobsToCancel, submitter: str | None) -> Can
         tag=wanted.tag,
         name=wanted.name,
     )
-    found = jobs.to_cancel(session, fitting, wanted.ids, submitter if wanted.mine else None)
-    told = CancelledJobs(cancelled=[], cancelling=[], more=len(found) == MOST_CANCELLED)
-    for job_id in found:
-        if jobs.cancel(session, job_id):  # it may have ended by now
-            job = jobs.get(session, job_id)
-            waited = job is not None and job.status == WorkStatus.CANCELLED
-            (told.cancelled if waited else told.cancelling).append(job_id)
-    return told
+    found = jobs.cancel_many(session, fitting, wanted.ids, submitter if wanted.mine else None)
+    return CancelledJobs(
+        cancelled=[job_id for job_id, status in found.items() if status == WorkStatus.CANCELLED],
+        cancelling=[job_id for job_id, status in found.items() if status == WorkStatus.CANCELLING],
+        more=len(found) == MOST_CANCELLED,
+    )

@@ -9,8 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.access.auth import Guarded, is_allowed, token_id
+from api.access.auth import Guarded, is_allowed
 from api.http.after_commit import delete_later, ring_later
+from api.http.clients import token_id
 from api.http.errors import problems
 from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page

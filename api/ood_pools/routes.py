@@ -8,8 +8,9 @@ import numpy as np
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from api import registration
-from api.access.auth import Guarded, token_id
+from api.access.auth import Guarded
 from api.http.after_commit import delete_later, ring_later
+from api.http.clients import token_id
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import PNG

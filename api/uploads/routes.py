@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request
 
-from api.access.auth import Guarded, client_of
+from api.access.auth import Guarded
 from api.http.after_commit import delete_later
+from api.http.clients import client_of
 from api.http.errors import UnsupportedMediaType, problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.uploads import service

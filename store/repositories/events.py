@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, literal, select
+from sqlalchemy import BigInteger, insert, literal, select
 from sqlalchemy.orm import Session
 
 from store.models import Job, JobEvent
@@ -17,8 +18,14 @@ def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> No
     Write the job's row first, in the same transaction. Its lock makes events visible in the order
     of their ids.
     """
-    session.add(JobEvent(job_id=job_id, kind=kind, data=data))
-    session.flush()
+    append_all(session, kind, {job_id: data})
+
+
+def append_all(session: Session, kind: str, data: Mapping[str, dict[str, Any]]) -> None:
+    """Add an event to each of these jobs, by id. See :func:`append`."""
+    if data:
+        rows = [{"job_id": job_id, "kind": kind, "data": of_job} for job_id, of_job in data.items()]
+        session.execute(insert(JobEvent), rows)
 
 
 def after(session: Session, job_id: str, event_id: int, limit: int) -> list[JobEvent]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Case, CursorResult, Select, Update, case, delete, func, literal, select, update
+from sqlalchemy import Case, ColumnElement, CursorResult, Select, Update, case, delete, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from store.statuses import FINAL, WorkStatus
 
 S = TypeVar("S")
 MOST_CANCELLED = 1000  # at once
+_CANCELLABLE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +133,31 @@ def transition(
     Returns:
         Whether the job had an expected status.
     """
+    return bool(_move(session, Job.id == job_id, expected, status, values))
+
+
+def _move(
+    session: Session,
+    which: ColumnElement[bool],
+    expected: Collection[WorkStatus],
+    status: WorkStatus | Case[WorkStatus],
+    values: Mapping[str, Any],
+) -> dict[str, WorkStatus]:
+    """Move all jobs of a condition, in as many statements as for one.
+
+    Returns:
+        The new status of each job that had an expected one, by id.
+    """
     moved = session.execute(
         update(Job)
-        .where(Job.id == job_id, Job.status.in_(expected))
+        .where(which, Job.status.in_(expected))
         .values(status=status, **values)
-        .returning(Job.status)
+        .returning(Job.id, Job.status)
         .execution_options(synchronize_session=False)
-    ).first()
-    if moved is None:
-        return False
-    events.append(session, job_id, "status", {"status": moved.status})
-    return True
+    )
+    found = {row.id: row.status for row in moved}
+    events.append_all(session, "status", {job_id: {"status": now} for job_id, now in found.items()})
+    return found
 
 
 def cancel(session: Session, job_id: str) -> bool:
@@ -151,33 +166,41 @@ def cancel(session: Session, job_id: str) -> bool:
     Returns:
         False when it neither waits nor runs.
     """
+    return bool(_cancel(session, Job.id == job_id))
+
+
+def _cancel(session: Session, which: ColumnElement[bool]) -> dict[str, WorkStatus]:
     # In one UPDATE: between two, a worker could take the job or requeue it, and both would miss it.
     waits = Job.status == WorkStatus.QUEUED
     cancelled, cancelling = (literal(to, Job.status.type) for to in (WorkStatus.CANCELLED, WorkStatus.CANCELLING))
-    return transition(
-        session,
-        job_id,
-        {WorkStatus.QUEUED, WorkStatus.RUNNING},
-        case((waits, cancelled), else_=cancelling),
-        finished_at=case((waits, utc_now()), else_=Job.finished_at),
-    )
+    finished = {"finished_at": case((waits, utc_now()), else_=Job.finished_at)}
+    return _move(session, which, _CANCELLABLE, case((waits, cancelled), else_=cancelling), finished)
 
 
-def to_cancel(session: Session, wanted: JobFilter, ids: Collection[str] | None, submitter: str | None) -> list[str]:
-    """Ids of jobs that wait or run, in order of their ids. They are cancelled in this order, so two
-    who cancel many do not wait for each other.
+def cancel_many(
+    session: Session, wanted: JobFilter, ids: Collection[str] | None, submitter: str | None
+) -> dict[str, WorkStatus]:
+    """Cancel up to MOST_CANCELLED jobs that wait or run.
+
+    On SQLite, all who write wait for the end of this transaction. One statement for each of a
+    thousand jobs took seconds.
 
     Args:
         wanted: filters.
         ids: only these; None for any.
         submitter: only those of this token; None for any.
+
+    Returns:
+        `cancelled` or `cancelling` by id, in order of the ids.
     """
-    statement = _filtered(select(Job.id), wanted).where(Job.status.in_((WorkStatus.QUEUED, WorkStatus.RUNNING)))
+    statement = _filtered(select(Job.id), wanted).where(Job.status.in_(_CANCELLABLE))
     if ids is not None:
         statement = statement.where(Job.id.in_(ids))
     if submitter is not None:
         statement = statement.where(Job.submitter == submitter)
-    return list(session.scalars(statement.order_by(Job.id).limit(MOST_CANCELLED)))
+    # Locked in order of their ids, so two who cancel many do not wait for each other.
+    found = session.scalars(statement.order_by(Job.id).limit(MOST_CANCELLED).with_for_update()).all()
+    return dict(sorted(_cancel(session, Job.id.in_(found)).items()))
 
 
 def remove(session: Session, job_id: str) -> bool:

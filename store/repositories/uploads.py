@@ -7,9 +7,12 @@ import datetime as dt
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from colt_core.data.spec import ImageLists
 from store.models import Registered, Upload, leased_models, utc_now
 from store.repositories.pages import Slice, keyset_page
 
+# Where the specification of a registration may name an upload.
+_NAMED = (("source", "upload_id"), ("long_tail", "upload_id"), *(("lists", part) for part in ImageLists.model_fields))
 _LAST_USED = func.coalesce(Upload.used_at, Upload.created_at)
 
 
@@ -86,8 +89,8 @@ def awaited(session: Session) -> set[str]:
     """Ids of all uploads that unfinished registrations use."""
     found: set[str] = set()
     for model in leased_models(Registered):
-        for spec in session.scalars(select(model.spec).where(model.status == model.waiting)):
-            parts = (spec["source"], spec.get("long_tail") or {})
-            found.update(part["upload_id"] for part in parts if part.get("upload_id"))
-            found.update(name for name in (spec.get("lists") or {}).values() if name)
+        # Only these values: a row may hold names of thousands of classes, and there may be many.
+        named = select(*(model.spec[path].as_string() for path in _NAMED))
+        for ids in session.execute(named.where(model.status == model.waiting)):
+            found.update(upload_id for upload_id in ids if upload_id)
     return found

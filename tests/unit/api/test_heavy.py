@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import anyio
@@ -73,10 +74,21 @@ def service(service_engine: Engine) -> Iterator[Service]:
     made.may_end.set()
 
 
-def test_four_run_at_once_and_a_fifth_may_come_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heavy, "WAIT_SECONDS", 0.1)
-    with serving(service.app) as client, ThreadPoolExecutor(4) as pool:
-        running = [pool.submit(client.get, "/hold") for _ in range(4)]
+
+
+@contextmanager
+def at_another_address(client: httpx.Client) -> Iterator[httpx.Client]:
+    transport = httpx.HTTPTransport(local_address="127.0.0.2")
+    with httpx.Client(base_url=client.base_url, transport=transport, timeout=20) as other:
+        yield other
+
+
+def test_four_run_at_once_and_a_fifth_may_come_again(service: Service, impatient: None) -> None:
+    with serving(service.app) as client, at_another_address(client) as other, ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(asking.get, "/hold") for asking in (client, client, other, other)]
         wait_until(lambda: len(service.begun) == 4, 30, "four requests run")
         fifth = client.get("/hold")
         assert "in progress" in str(problem(fifth, 503)["detail"])
@@ -85,6 +97,19 @@ def test_four_run_at_once_and_a_fifth_may_come_again(service: Service, monkeypat
         service.may_end.set()
         assert [answer.result().json() for answer in running] == [1] * 4
         assert client.get("/hold").json() == 1
+
+
+def test_one_client_leaves_a_place_to_others(service: Service, impatient: None) -> None:
+    with serving(service.app) as client, at_another_address(client) as other, ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(client.get, "/hold") for _ in range(heavy.MOST_OF_ONE)]
+        wait_until(lambda: len(service.begun) == heavy.MOST_OF_ONE, 30, "its requests run")
+        problem(client.get("/hold"), 503)
+        running.append(pool.submit(other.get, "/hold"))
+        wait_until(lambda: len(service.begun) == heavy.MOST_AT_ONCE, 30, "the other's runs too")
+        service.may_end.set()
+        assert [answer.result().json() for answer in running] == [1] * 4
+        assert client.get("/hold").json() == 1
+    assert not heavy._own_places  # clients that wait for nothing are forgotten
 
 
 def test_a_read_ends_when_its_client_leaves(service: Service) -> None:

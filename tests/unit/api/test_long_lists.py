@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +85,23 @@ def test_a_list_of_images_may_stand_for_indices(client: TestClient) -> None:
     cut = {"profile": "indices", "upload_id": listed}
     body = {"name": "d", "source": {"kind": "upload", "upload_id": upload_id}, "long_tail": cut}
     assert client.post(f"{API}/datasets", json=body).status_code == 202
+
+
+def test_uploads_are_shown_without_the_lists_of_registrations(client: TestClient) -> None:
+    upload_id = client.post(f"{API}/uploads?filename=a.zip", content=b"x").json()["id"]
+    names = [f"{number:05}" + "x" * 190 for number in range(10_000)]
+    for number in range(4):
+        body = {"name": f"d{number}", "source": {"kind": "upload", "upload_id": upload_id}, "label_names": names}
+        assert client.post(f"{API}/datasets", json=body).status_code == 202
+    for address in ("uploads", f"uploads/{upload_id}"):
+        client.get(f"{API}/{address}")
+        tracemalloc.start()
+        try:
+            shown = client.get(f"{API}/{address}").json()
+            assert tracemalloc.get_traced_memory()[1] < 2**20  # a row's names alone are more
+        finally:
+            tracemalloc.stop()
+        assert [item["in_use"] for item in shown.get("items", [shown])] == [True]
 
 
 CLASSES = 30_000

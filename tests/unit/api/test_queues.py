@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from colt_core.analyses.kinds import analyses
 from colt_core.probes.kinds import probes
 from store import leases
-from store.database import reading, writing
+from store.database import get_engine, reading, writing
 from store.models import ApiToken, Dataset, Job, Leased, OodPool, leased_models
-from store.repositories import tokens
+from store.repositories import events, tokens
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
@@ -168,6 +168,23 @@ def test_many_are_cancelled_by_filters(client: TestClient, rows: Rows) -> None:
     assert cancel(ids=[kept, theirs, "missing"]) == nothing | {"cancelled": [kept]}
     statuses = {item["id"]: item["status"] for item in client.get(f"{API}/jobs", headers=own).json()["items"]}
     assert statuses == {**dict.fromkeys([*swept, kept, theirs], "cancelled"), running: "cancelling"}
+
+
+def test_many_are_cancelled_by_as_many_statements_as_one(client: TestClient, rows: Rows) -> None:
+    dataset, ran = rows.dataset(), list[str]()
+    event.listen(get_engine(), "before_cursor_execute", lambda *seen: ran.append(seen[2]))
+
+    def statements(jobs: int) -> int:
+        queued = [rows.job(dataset, status="queued").id for _ in range(jobs)]
+        ran.clear()
+        told = client.post(f"{API}/jobs/cancel", json={"status": "queued"}).json()
+        assert told["cancelled"] == sorted(queued)
+        return len(ran)
+
+    assert statements(40) == statements(1) > 0
+    for job_id in {job["id"] for job in client.get(f"{API}/jobs?limit=1000").json()["items"]}:
+        with reading() as session:
+            assert [told.data["status"] for told in events.after(session, job_id, 0, 9)][-1] == "cancelled"
 
 
 @pytest.mark.parametrize("body", [{}, {"mine": False}, {"ids": None}])
