@@ -33,12 +33,14 @@ class Member(NamedTuple):
     Attributes:
         offset: of the first byte of the content, in the unpacked tar.
         size: bytes of the content.
+        content: of a file of a few bytes, such as a label. None: it has to be read.
     """
 
     name: str
     offset: int
     size: int
     is_folder: bool
+    content: bytes | None = None
 
 
 class TarDamaged(ValueError):
@@ -61,10 +63,9 @@ def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]
     if not is_packed:
         while many:
             stream.seek(end)
-            found, length, claimed = ordinary_members(stream.read(_WINDOW), limits.max_bytes)
+            found, length, claimed = ordinary_members(stream.read(_WINDOW), end, limits.max_bytes)
             meter.add(claimed)
-            for name, offset, size, is_folder in found:
-                yield Member(name, end + offset, size, is_folder)
+            yield from map(Member._make, found)
             end, many = end + length, len(found) >= _MANY
         if end == 0:
             stream.seek(0)

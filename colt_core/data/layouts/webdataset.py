@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby, islice
-from typing import IO, Any, BinaryIO
+from itertools import islice, pairwise
+from operator import ne
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,11 @@ class Webdataset:
         """Every image of every shard; keys and other files play no part."""
         shards = []
         for shard in _shards(opened):
-            names = [name for name in shard.members if is_image(name) and not is_hidden(name)]
+            names = list(shard.members)
+            if are_plain(names):
+                names = [name for name in names if last_ending(name) in IMAGE_SUFFIXES]
+            else:
+                names = [name for name in names if is_image(name) and not is_hidden(name)]
             shards.append(_Samples(shard.name, names, [shard.members[name] for name in names]))
         shards.sort(key=lambda shard: shard.name)
         return UnlabelledSource(_images(opened, shards))
@@ -165,41 +170,70 @@ def _images(opened: Opened, shards: Sequence[_Samples]) -> ImageSource:
 def _samples(shard: _Shard, table: TableColumns | None) -> _Samples:
     """The samples of a shard that have an image, and their labels."""
     found = _Samples(shard.name)
+    roles: dict[tuple[str, ...], _Roles | None] = {}  # most samples have the same endings
     label_of: list[tuple[str, str | None]] = []  # the file of the label, and its field if it is JSON
-    for key, fields in _groups(shard):
-        image = _image(shard, key, fields, table.path if table is not None else None)
-        label = _label(fields, table.label if table is not None else None)
-        if image is None:
-            if "cls" in fields:
-                raise DataError(f"{shard.name}: sample {key!r} has a label but no image; {_NEIGHBOURS}")
+    for key, endings, names in _groups(shard):
+        if endings not in roles:
+            roles[endings] = _roles(shard, key, endings, table)
+        if (chosen := roles[endings]) is None:
             found.passed_over.append(f"{shard.name}: {key}")
             continue
-        if label is None:
-            raise DataError(f"{shard.name}: sample {key!r} has no label, only {_shown(fields)}; {_NEIGHBOURS}")
-        found.images.append(image)
-        found.members.append(shard.members[image])
-        label_of.append(label)
+        found.images.append(names[chosen.image])
+        label_of.append((names[chosen.label], chosen.of_json))
+    found.members = [shard.members[name] for name in found.images]
     contents = dict(shard.read({name for name, _ in label_of}))
-    found.labels = [_text(shard, name, contents[name], of_json) for name, of_json in label_of]
+    texts: dict[tuple[bytes, str | None], str] = {}
+    for name, of_json in label_of:
+        label = contents[name], of_json
+        if label not in texts:
+            texts[label] = _text(shard, name, *label)
+        found.labels.append(texts[label])
     return found
 
 
-def _groups(shard: _Shard) -> Iterator[tuple[str, dict[str, str]]]:
-    """The key of each group of neighbours, and its files by ending, in lower case."""
-    keyed = [(match[1], match[2].lower(), name) for name in shard.members if (match := _KEY.fullmatch(name))]
-    some_are_hidden = not are_plain([key for key, _, _ in keyed])
-    for key, group in groupby(keyed, key=lambda entry: entry[0]):
-        fields: dict[str, str] = {}
-        for _, ending, name in group:
-            if ending in fields:
-                raise DataError(f"{shard.name}: sample {key!r} has two files that end in .{ending}; keep one")
-            fields[ending] = name
-        if not (some_are_hidden and is_hidden(key)):
-            yield key, fields
+def _groups(shard: _Shard) -> Iterator[tuple[str, tuple[str, ...], list[str]]]:
+    """Groups of neighbours with one key: the key, their endings and their names."""
+    names = list(shard.members)
+    are_hidden = not are_plain(names)
+    split = [name.partition(".") for name in names]
+    if are_hidden or not all(dot for _, dot, _ in split) or any("/" in ending for _, _, ending in split):
+        keyed = [(name, match) for name in names if (match := _KEY.fullmatch(name))]
+        names, split = [name for name, _ in keyed], [(match[1], ".", match[2]) for _, match in keyed]
+    keys, endings = [key for key, _, _ in split], [ending for _, _, ending in split]
+    changes = [index for index, differs in enumerate(map(ne, keys[1:], keys), start=1) if differs]
+    for first, end in pairwise([0, *changes, len(keys)] if keys else []):
+        if not (are_hidden and is_hidden(keys[first])):
+            yield keys[first], tuple(endings[first:end]), names[first:end]
 
 
-def _image(shard: _Shard, key: str, fields: Mapping[str, str], wanted: str | None) -> str | None:
-    images = [ending for ending, name in fields.items() if last_ending(name) in IMAGE_SUFFIXES]
+class _Roles(NamedTuple):
+    """Which files of a sample are its image and its label, and the label's field if it is JSON."""
+
+    image: int
+    label: int
+    of_json: str | None
+
+
+def _roles(shard: _Shard, key: str, written: tuple[str, ...], table: TableColumns | None) -> _Roles | None:
+    """The roles of the files of a sample, by their endings. None: it has neither image nor label."""
+    endings = [ending.lower() for ending in written]
+    for index, ending in enumerate(endings):
+        if ending in endings[:index]:
+            raise DataError(f"{shard.name}: sample {key!r} has two files that end in .{ending}; keep one")
+    image = _image(shard, key, endings, table.path if table is not None else None)
+    label = _label(endings, table.label if table is not None else None)
+    if image is None:
+        if "cls" in endings:
+            raise DataError(f"{shard.name}: sample {key!r} has a label but no image; {_NEIGHBOURS}")
+        return None
+    if label is None:
+        raise DataError(f"{shard.name}: sample {key!r} has no label, only {_shown(endings)}; {_NEIGHBOURS}")
+    return _Roles(endings.index(image), endings.index(label[0]), label[1])
+
+
+def _image(shard: _Shard, key: str, endings: Sequence[str], wanted: str | None) -> str | None:
+    """The ending of the image."""
+    images = [ending for ending in endings if last_ending(f".{ending}") in IMAGE_SUFFIXES]
     if wanted is not None:
         images = [ending for ending in images if ending == wanted.lower()]
     if len(images) > 1:
@@ -208,16 +242,16 @@ def _image(shard: _Shard, key: str, fields: Mapping[str, str], wanted: str | Non
             "first dot. Rename the files so that each key has one image, or name the ending to read: "
             f"table: {{'path': {images[0]!r}}}"
         )
-    return fields[images[0]] if images else None
+    return images[0] if images else None
 
 
-def _label(fields: Mapping[str, str], wanted: str | None) -> tuple[str, str | None] | None:
-    """The file of the label, and which field of it if it is JSON."""
+def _label(endings: Sequence[str], wanted: str | None) -> tuple[str, str | None] | None:
+    """The ending of the label, and which field of the file it is if that is JSON."""
     if wanted is None:
-        return (fields["cls"], None) if "cls" in fields else (fields["json"], "label") if "json" in fields else None
-    if (ending := wanted.lower()) in fields:
-        return fields[ending], "label" if ending.endswith("json") else None
-    return (fields["json"], wanted) if "json" in fields else None
+        return ("cls", None) if "cls" in endings else ("json", "label") if "json" in endings else None
+    if (ending := wanted.lower()) in endings:
+        return ending, "label" if ending.endswith("json") else None
+    return ("json", wanted) if "json" in endings else None
 
 
 def _text(shard: _Shard, name: str, content: bytes, of_json: str | None) -> str:
