@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, pairwise
-from operator import ne
+from operator import eq, ne
 from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -170,40 +170,52 @@ def _images(opened: Opened, shards: Sequence[_Samples]) -> ImageSource:
 def _samples(shard: _Shard, table: TableColumns | None) -> _Samples:
     """The samples of a shard that have an image, and their labels."""
     found = _Samples(shard.name)
-    roles: dict[tuple[str, ...], _Roles | None] = {}  # most samples have the same endings
-    label_of: list[tuple[str, str | None]] = []  # the file of the label, and its field if it is JSON
-    for key, endings, names in _groups(shard):
+    roles: dict[tuple[str, ...], _Roles | None] = {}
+    labels_of: list[tuple[list[str], str | None]] = []  # files of labels, and their field if they are JSON
+    for keys, endings, names in _runs(shard):
         if endings not in roles:
-            roles[endings] = _roles(shard, key, endings, table)
+            roles[endings] = _roles(shard, keys[0], endings, table)
         if (chosen := roles[endings]) is None:
-            found.passed_over.append(f"{shard.name}: {key}")
+            found.passed_over += [f"{shard.name}: {key}" for key in keys]
             continue
-        found.images.append(names[chosen.image])
-        label_of.append((names[chosen.label], chosen.of_json))
+        found.images += names[chosen.image :: len(endings)]
+        labels_of.append((names[chosen.label :: len(endings)], chosen.of_json))
     found.members = [shard.members[name] for name in found.images]
-    contents = dict(shard.read({name for name, _ in label_of}))
+    contents = dict(shard.read({name for names, _ in labels_of for name in names}))
     texts: dict[tuple[bytes, str | None], str] = {}
-    for name, of_json in label_of:
-        label = contents[name], of_json
-        if label not in texts:
-            texts[label] = _text(shard, name, *label)
-        found.labels.append(texts[label])
+    for names, of_json in labels_of:
+        for name in names:
+            label = contents[name], of_json
+            if label not in texts:
+                texts[label] = _text(shard, name, *label)
+            found.labels.append(texts[label])
     return found
 
 
-def _groups(shard: _Shard) -> Iterator[tuple[str, tuple[str, ...], list[str]]]:
-    """Groups of neighbours with one key: the key, their endings and their names."""
+def _runs(shard: _Shard) -> Iterator[tuple[list[str], tuple[str, ...], list[str]]]:
+    """Neighbouring samples with the same endings: their keys, these endings, and all names.
+
+    If all samples of the shard are alike, they are one run. Else each is one.
+    """
     names = list(shard.members)
     are_hidden = not are_plain(names)
     split = [name.partition(".") for name in names]
     if are_hidden or not all(dot for _, dot, _ in split) or any("/" in ending for _, _, ending in split):
         keyed = [(name, match) for name in names if (match := _KEY.fullmatch(name))]
         names, split = [name for name, _ in keyed], [(match[1], ".", match[2]) for _, match in keyed]
+    if not names:
+        return
     keys, endings = [key for key, _, _ in split], [ending for _, _, ending in split]
+    step = next((index for index, key in enumerate(keys) if key != keys[0]), len(keys))  # files of the first sample
+    of_samples, first = keys[::step], endings[:step]
+    alike = not are_hidden and endings == first * len(of_samples) and not any(map(eq, of_samples[1:], of_samples))
+    if alike and all(keys[place::step] == of_samples for place in range(1, step)):
+        yield of_samples, tuple(first), names
+        return
     changes = [index for index, differs in enumerate(map(ne, keys[1:], keys), start=1) if differs]
-    for first, end in pairwise([0, *changes, len(keys)] if keys else []):
-        if not (are_hidden and is_hidden(keys[first])):
-            yield keys[first], tuple(endings[first:end]), names[first:end]
+    for begin, end in pairwise([0, *changes, len(keys)]):
+        if not (are_hidden and is_hidden(keys[begin])):
+            yield [keys[begin]], tuple(endings[begin:end]), names[begin:end]
 
 
 class _Roles(NamedTuple):
