@@ -15,7 +15,6 @@ _SMALL = 32  # bytes of a content that is kept: a label
 _NAME, _SIZE, _CHECKSUM, _KIND, _PREFIX = slice(0, 100), slice(124, 135), slice(148, 156), 156, 345
 _MAGIC, _USTAR = 257, b"ustar"
 _FILE, _FOLDER, _PAX = b"05x"
-_EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
 _OCTAL = 8 ** np.arange(10, -1, -1)
 
 Bool = NDArray[np.bool_]
@@ -100,11 +99,10 @@ def _is_whole(headers: NDArray[np.uint8]) -> Bool:
 
 
 def _sums(headers: NDArray[np.uint8]) -> Int64:
-    """(N,) sums of the bytes of a header, added eight at a time: in a third of the time of `sum`."""
-    words = headers.view("<u8")
-    pairs = (words & _EVEN_BYTES) + (words >> np.uint64(8) & _EVEN_BYTES)  # four sums in 16 bits each
-    quarters = np.ascontiguousarray(pairs.sum(axis=1)).view("<u2").reshape(-1, 4)
-    sums: Int64 = quarters.sum(axis=1, dtype=np.int64)
+    """(N,) sums of the bytes of a header. Those of 256 fit in 16 bits, and are made in a third of
+    the time."""
+    halves = headers.reshape(-1, 2, BLOCK // 2).sum(axis=2, dtype=np.uint16)
+    sums: Int64 = halves.sum(axis=1, dtype=np.int64)
     return sums
 
 
