@@ -19,7 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, repeat
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Protocol, cast
 
@@ -363,7 +363,7 @@ def tar_files(stream: IO[bytes], packed_bytes: int, limits: Limits) -> dict[str,
     raw_names = [member.name for member in listed]
     files = {member.name: member for member in listed if not member.is_folder}
     is_unique = len(set(raw_names)) == len(raw_names) <= limits.max_files
-    if is_unique and are_plain(raw_names) and not any(name.endswith("/") for name in files):
+    if is_unique and are_plain(raw_names) and not any(map(str.endswith, files, repeat("/"))):
         return files
     names, files = _Names(limits), {}
     for member in listed:
@@ -381,6 +381,8 @@ def read_member(stream: IO[bytes], member: Member, name: str, most: int) -> byte
     """
     if member.size > most:
         raise DataError(f"{name!r} is larger than {most:,} bytes; make it smaller")
+    if member.content is not None:
+        return member.content
     try:
         stream.seek(member.offset)
         content = stream.read(member.size)

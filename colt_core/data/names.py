@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 from colt_core.data.errors import DataError
 from colt_core.printed import DISGUISING
@@ -68,7 +69,7 @@ def are_plain(names: Sequence[str]) -> bool:
         and not any(part in without_ends for part in _SUSPICIOUS)
         and "".join(names).isprintable()
         and max(map(len, names)) <= _LONGEST_NAME
-        and max(name.count("/") for name in names) <= MOST_FOLDERS
+        and max(map(str.count, names, repeat("/"))) <= MOST_FOLDERS
     )
 
 

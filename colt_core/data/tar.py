@@ -11,6 +11,7 @@ import gzip
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import IO, NamedTuple
 
 from colt_core.data.errors import DataError
@@ -18,7 +19,7 @@ from colt_core.data.limits import Limits, Meter
 from colt_core.data.tar_blocks import BLOCK as _BLOCK
 from colt_core.data.tar_blocks import ordinary_members
 
-_WINDOW, _MANY = 2**22, 512  # bytes read at once, while there are so many members among them
+_WINDOW, _MANY = 2**20, 128  # bytes read at once, while there are so many members among them
 _EMPTY = bytes(_BLOCK)
 # Name, size, checksum, kind, magic and prefix of a header.
 _HEADER = struct.Struct("100s24x12s12x8s1s100x6s82x155s12x")
@@ -33,12 +34,14 @@ class Member(NamedTuple):
     Attributes:
         offset: of the first byte of the content, in the unpacked tar.
         size: bytes of the content.
+        content: of a file of a few bytes, such as a label. None: it has to be read.
     """
 
     name: str
     offset: int
     size: int
     is_folder: bool
+    content: bytes | None = None
 
 
 class TarDamaged(ValueError):
@@ -61,10 +64,9 @@ def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]
     if not is_packed:
         while many:
             stream.seek(end)
-            found, length, claimed = ordinary_members(stream.read(_WINDOW), limits.max_bytes)
+            found, length, claimed = ordinary_members(stream.read(_WINDOW), end, limits.max_bytes)
             meter.add(claimed)
-            for name, offset, size, is_folder in found:
-                yield Member(name, end + offset, size, is_folder)
+            yield from map(partial(tuple.__new__, Member), found)  # as _make does, in half the time
             end, many = end + length, len(found) >= _MANY
         if end == 0:
             stream.seek(0)

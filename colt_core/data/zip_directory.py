@@ -10,8 +10,11 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import BinaryIO, NamedTuple
+
+import numpy as np
 
 from colt_core.data.errors import DataError
 from colt_core.data.folders import Readable
@@ -27,6 +30,16 @@ _IN_EXTRA = 2**32 - 1  # of a number that the zip64 field has
 # Signature; version; flags, method; checksum, packed size, size; lengths of the name, the extra
 # fields and the comment; attributes, offset of the member's header.
 _ENTRY = struct.Struct("<4s2xBxHH4xIIIHHH4xII")
+_SIGNATURE = b"PK\1\2"
+# The same for numpy, with the fields in the order of `Entry`; lengths and version last.
+_FIELDS = np.dtype(
+    {
+        "names": [*"fmcpsao", "name", "extra", "comment", "version"],
+        "formats": ["<u2", "<u2", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "<u2", "<u2", "u1"],
+        "offsets": [8, 10, 16, 20, 24, 38, 42, 28, 30, 32, 6],
+        "itemsize": _ENTRY.size,
+    }
+)
 _EXTRA = struct.Struct("<HH")  # kind and length of an extra field
 _ZIP64 = 1
 _END_SIGNATURE = b"PK\5\6"
@@ -67,7 +80,9 @@ def read_directory(file: Readable, limits: Limits) -> list[Entry]:
             raise _too_many(limits)
         stream.seek(start)
         directory = stream.read(length)
-    entries = list(islice(_entries(directory, before), limits.max_files + 1))
+    entries = _ordinary_entries(directory, before)
+    if entries is None:
+        entries = list(islice(_entries(directory, before), limits.max_files + 1))
     if len(entries) > limits.max_files:
         raise _too_many(limits)
     return entries
@@ -103,6 +118,35 @@ def _where(stream: BinaryIO) -> tuple[int, int, int]:
     return start, length, start - offset
 
 
+def _ordinary_entries(directory: bytes, before: int) -> list[Entry] | None:
+    """What `_entries` finds, in two thirds of the time.
+
+    Returns:
+        None: something is damaged or not ordinary, such as a large file, a name that is not ASCII,
+        or a signature that no entry begins with.
+    """
+    if len(directory) < _ENTRY.size:
+        return None
+    at_each = np.lib.stride_tricks.sliding_window_view(np.frombuffer(directory, np.uint8), _ENTRY.size)
+    at = np.flatnonzero(at_each[:, 0] == _SIGNATURE[0])
+    at = at[(at_each[at, : len(_SIGNATURE)] == np.frombuffer(_SIGNATURE, np.uint8)).all(axis=1)]
+    fields = at_each[at].reshape(-1).view(_FIELDS)
+    starts = at + _ENTRY.size
+    stops = starts + fields["name"]
+    ends = stops + fields["extra"] + fields["comment"]
+    if not np.array_equal(np.append(0, ends), np.append(at, len(directory))):
+        return None
+    if np.any(fields["version"] > _MAX_VERSION) or any(np.any(fields[large] == _IN_EXTRA) for large in "pso"):
+        return None
+    text = directory.decode("latin-1")
+    names = [text[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    if not "".join(names).isascii():
+        return None
+    numbers = [fields[field].tolist() for field in "fmcpsa"]
+    offsets = (fields["o"].astype(np.int64) + before).tolist()
+    return list(map(partial(tuple.__new__, Entry), zip(names, *numbers, offsets, strict=True)))  # as _make does
+
+
 def _entries(directory: bytes, before: int) -> Iterator[Entry]:
     at = 0
     while at < len(directory):
@@ -122,7 +166,7 @@ def _entries(directory: bytes, before: int) -> Iterator[Entry]:
             attributes,
             offset,
         ) = _ENTRY.unpack_from(directory, at)
-        if signature != b"PK\1\2":
+        if signature != _SIGNATURE:
             raise zipfile.BadZipFile("there is no entry where one must be")
         if version > _MAX_VERSION:
             raise NotImplementedError

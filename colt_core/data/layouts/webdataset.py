@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby, islice
-from typing import IO, Any, BinaryIO
+from itertools import islice, pairwise
+from operator import eq, ne
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,11 @@ class Webdataset:
         """Every image of every shard; keys and other files play no part."""
         shards = []
         for shard in _shards(opened):
-            names = [name for name in shard.members if is_image(name) and not is_hidden(name)]
+            names = list(shard.members)
+            if are_plain(names):
+                names = [name for name in names if last_ending(name) in IMAGE_SUFFIXES]
+            else:
+                names = [name for name in names if is_image(name) and not is_hidden(name)]
             shards.append(_Samples(shard.name, names, [shard.members[name] for name in names]))
         shards.sort(key=lambda shard: shard.name)
         return UnlabelledSource(_images(opened, shards))
@@ -142,6 +147,7 @@ def _shards(opened: Opened) -> Iterator[_Shard]:
     for name, stream in opened.files.streams(set(filter(_is_shard, opened.names))):
         with damage_refused(f"{name!r} is not a tar, or a damaged one; pack or send it again"):
             size = stream.seek(0, 2)
+            opened.early.expect(size)
             tar = plain_stream(stream)
             members = tar_files(tar, size, opened.limits)
             yield _Shard(name, members, partial(_read, tar, members))
@@ -165,41 +171,82 @@ def _images(opened: Opened, shards: Sequence[_Samples]) -> ImageSource:
 def _samples(shard: _Shard, table: TableColumns | None) -> _Samples:
     """The samples of a shard that have an image, and their labels."""
     found = _Samples(shard.name)
-    label_of: list[tuple[str, str | None]] = []  # the file of the label, and its field if it is JSON
-    for key, fields in _groups(shard):
-        image = _image(shard, key, fields, table.path if table is not None else None)
-        label = _label(fields, table.label if table is not None else None)
-        if image is None:
-            if "cls" in fields:
-                raise DataError(f"{shard.name}: sample {key!r} has a label but no image; {_NEIGHBOURS}")
-            found.passed_over.append(f"{shard.name}: {key}")
+    roles: dict[tuple[str, ...], _Roles | None] = {}
+    labels_of: list[tuple[list[str], str | None]] = []  # files of labels, and their field if they are JSON
+    for keys, endings, names in _runs(shard):
+        if endings not in roles:
+            roles[endings] = _roles(shard, keys[0], endings, table)
+        if (chosen := roles[endings]) is None:
+            found.passed_over += [f"{shard.name}: {key}" for key in keys]
             continue
-        if label is None:
-            raise DataError(f"{shard.name}: sample {key!r} has no label, only {_shown(fields)}; {_NEIGHBOURS}")
-        found.images.append(image)
-        found.members.append(shard.members[image])
-        label_of.append(label)
-    contents = dict(shard.read({name for name, _ in label_of}))
-    found.labels = [_text(shard, name, contents[name], of_json) for name, of_json in label_of]
+        found.images += names[chosen.image :: len(endings)]
+        labels_of.append((names[chosen.label :: len(endings)], chosen.of_json))
+    found.members = [shard.members[name] for name in found.images]
+    contents = dict(shard.read({name for names, _ in labels_of for name in names}))
+    texts: dict[tuple[bytes, str | None], str] = {}
+    for names, of_json in labels_of:
+        for name in names:
+            label = contents[name], of_json
+            if label not in texts:
+                texts[label] = _text(shard, name, *label)
+            found.labels.append(texts[label])
     return found
 
 
-def _groups(shard: _Shard) -> Iterator[tuple[str, dict[str, str]]]:
-    """The key of each group of neighbours, and its files by ending, in lower case."""
-    keyed = [(match[1], match[2].lower(), name) for name in shard.members if (match := _KEY.fullmatch(name))]
-    some_are_hidden = not are_plain([key for key, _, _ in keyed])
-    for key, group in groupby(keyed, key=lambda entry: entry[0]):
-        fields: dict[str, str] = {}
-        for _, ending, name in group:
-            if ending in fields:
-                raise DataError(f"{shard.name}: sample {key!r} has two files that end in .{ending}; keep one")
-            fields[ending] = name
-        if not (some_are_hidden and is_hidden(key)):
-            yield key, fields
+def _runs(shard: _Shard) -> Iterator[tuple[list[str], tuple[str, ...], list[str]]]:
+    """Neighbouring samples with the same endings: their keys, these endings, and all names.
+
+    If all samples of the shard are alike, they are one run. Else each is one.
+    """
+    names = list(shard.members)
+    are_hidden = not are_plain(names)
+    split = [name.partition(".") for name in names]
+    if are_hidden or not all(dot for _, dot, _ in split) or any("/" in ending for _, _, ending in split):
+        keyed = [(name, match) for name in names if (match := _KEY.fullmatch(name))]
+        names, split = [name for name, _ in keyed], [(match[1], ".", match[2]) for _, match in keyed]
+    if not names:
+        return
+    keys, endings = [key for key, _, _ in split], [ending for _, _, ending in split]
+    step = next((index for index, key in enumerate(keys) if key != keys[0]), len(keys))  # files of the first sample
+    of_samples, first = keys[::step], endings[:step]
+    alike = not are_hidden and endings == first * len(of_samples) and not any(map(eq, of_samples[1:], of_samples))
+    if alike and all(keys[place::step] == of_samples for place in range(1, step)):
+        yield of_samples, tuple(first), names
+        return
+    changes = [index for index, differs in enumerate(map(ne, keys[1:], keys), start=1) if differs]
+    for begin, end in pairwise([0, *changes, len(keys)]):
+        if not (are_hidden and is_hidden(keys[begin])):
+            yield [keys[begin]], tuple(endings[begin:end]), names[begin:end]
 
 
-def _image(shard: _Shard, key: str, fields: Mapping[str, str], wanted: str | None) -> str | None:
-    images = [ending for ending, name in fields.items() if last_ending(name) in IMAGE_SUFFIXES]
+class _Roles(NamedTuple):
+    """Which files of a sample are its image and its label, and the label's field if it is JSON."""
+
+    image: int
+    label: int
+    of_json: str | None
+
+
+def _roles(shard: _Shard, key: str, written: tuple[str, ...], table: TableColumns | None) -> _Roles | None:
+    """The roles of the files of a sample, by their endings. None: it has neither image nor label."""
+    endings = [ending.lower() for ending in written]
+    for index, ending in enumerate(endings):
+        if ending in endings[:index]:
+            raise DataError(f"{shard.name}: sample {key!r} has two files that end in .{ending}; keep one")
+    image = _image(shard, key, endings, table.path if table is not None else None)
+    label = _label(endings, table.label if table is not None else None)
+    if image is None:
+        if "cls" in endings:
+            raise DataError(f"{shard.name}: sample {key!r} has a label but no image; {_NEIGHBOURS}")
+        return None
+    if label is None:
+        raise DataError(f"{shard.name}: sample {key!r} has no label, only {_shown(endings)}; {_NEIGHBOURS}")
+    return _Roles(endings.index(image), endings.index(label[0]), label[1])
+
+
+def _image(shard: _Shard, key: str, endings: Sequence[str], wanted: str | None) -> str | None:
+    """The ending of the image."""
+    images = [ending for ending in endings if last_ending(f".{ending}") in IMAGE_SUFFIXES]
     if wanted is not None:
         images = [ending for ending in images if ending == wanted.lower()]
     if len(images) > 1:
@@ -208,16 +255,16 @@ def _image(shard: _Shard, key: str, fields: Mapping[str, str], wanted: str | Non
             "first dot. Rename the files so that each key has one image, or name the ending to read: "
             f"table: {{'path': {images[0]!r}}}"
         )
-    return fields[images[0]] if images else None
+    return images[0] if images else None
 
 
-def _label(fields: Mapping[str, str], wanted: str | None) -> tuple[str, str | None] | None:
-    """The file of the label, and which field of it if it is JSON."""
+def _label(endings: Sequence[str], wanted: str | None) -> tuple[str, str | None] | None:
+    """The ending of the label, and which field of the file it is if that is JSON."""
     if wanted is None:
-        return (fields["cls"], None) if "cls" in fields else (fields["json"], "label") if "json" in fields else None
-    if (ending := wanted.lower()) in fields:
-        return fields[ending], "label" if ending.endswith("json") else None
-    return (fields["json"], wanted) if "json" in fields else None
+        return ("cls", None) if "cls" in endings else ("json", "label") if "json" in endings else None
+    if (ending := wanted.lower()) in endings:
+        return ending, "label" if ending.endswith("json") else None
+    return ("json", wanted) if "json" in endings else None
 
 
 def _text(shard: _Shard, name: str, content: bytes, of_json: str | None) -> str:

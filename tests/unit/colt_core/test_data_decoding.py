@@ -231,3 +231,45 @@ def is_running(pid: int) -> bool:
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def test_a_process_starts_while_a_large_archive_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_EARLY_BYTES", 1)
+    source = open_unlabelled(write_zip(tmp_path / "pool.zip", [(f"{i:02}.png", png(i)) for i in range(20)]))
+    (early,) = decoders()
+    read = source.images.read(np.arange(20), ToPixels(None))
+    next(read)
+    next(read)
+    assert early in decoders() and len(decoders()) == 2  # it is one of the two
+    read.close()
+    assert not decoders()
+    pool = build_pool(source, PoolSpec())
+    assert np.array_equal(pool.images[7], decode(png(7), "07.png"))
+
+
+def test_a_process_that_started_early_ends_with_images_that_nobody_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_EARLY_BYTES", 1)
+    source = open_unlabelled(write_zip(tmp_path / "pool.zip", [("1.png", png(1))]))
+    assert len(decoders()) == 1
+    del source
+    assert not decoders()
+
+
+def test_a_process_that_started_early_ends_with_an_archive_that_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_EARLY_BYTES", 1)
+    started: list[psutil.Process] = []
+    real = decoding.EarlyDecoder.close
+
+    def noted(early: decoding.EarlyDecoder) -> None:
+        started.extend(decoders())
+        real(early)
+
+    monkeypatch.setattr(decoding.EarlyDecoder, "close", noted)
+    with pytest.raises(DataError, match="safe name"):
+        open_unlabelled(write_zip(tmp_path / "pool.zip", [("../1.png", png(1))]))
+    assert len(started) == 1
+    assert not decoders()

@@ -51,7 +51,7 @@ def listed(content: bytes, limits: Limits | None = None) -> tuple[list[Member], 
 @pytest.fixture
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     with monkeypatch.context() as patched:
-        patched.setattr(tar, "ordinary_members", lambda window, most: ([], 0, 0))
+        patched.setattr(tar, "ordinary_members", lambda window, start, most: ([], 0, 0))
         yield patched
 
 
@@ -70,7 +70,7 @@ def test_the_members_are_those_of_tarfile(kind: str, long_name: bool, time: floa
 @pytest.mark.parametrize("time", [0, 1.5])
 def test_most_members_are_read_many_at_once(time: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tar, "_WINDOW", 2**20)
-    found, end, claimed = tar.ordinary_members(packed("pax", time), 2**20)
+    found, end, claimed = tar.ordinary_members(packed("pax", time), 0, 2**20)
     assert [name for name, *_ in found] == ["train/", *(f"train/{number}.png" for number in range(11))]
     assert 0 < claimed <= end
 
@@ -97,3 +97,21 @@ def test_limits_hold(one_at_a_time: pytest.MonkeyPatch) -> None:
     one_at_a_time.undo()
     assert [listed(content, limits) for limits in small] == refused
     assert all(isinstance(text, str) for text in refused)
+
+
+def test_contents_of_a_few_bytes_are_at_hand_unless_their_end_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tar, "_WINDOW", 2**20)
+    contents = {f"{size}.cls": (b"0123456789" * 60)[:size] for size in (1, 2, 31, 32, 33, 600)}
+    contents |= {"empty": b"", "NUL at the end": b"7\0", "NUL within": b"7\0\0007"}
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as file:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+    packed = bytearray(stream.getvalue())
+    packed[512 + 1] = ord("1")  # after the first content, within its block
+    found = listed(bytes(packed))
+    assert isinstance(found, tuple)
+    at_hand = {member.name: member.content for member in found[0] if member.content is not None}
+    assert at_hand == {name: contents[name] for name in ("2.cls", "31.cls", "32.cls", "NUL within")}
