@@ -228,7 +228,7 @@ class _Roles(NamedTuple):
 
 
 def _roles(shard: _Shard, key: str, written: tuple[str, ...], table: TableColumns | None) -> _Roles | None:
-    """The roles of the files of a sample, by their endings. None: it has neither image nor label."""
+    """The roles of a sample's files, by their endings. None: it has neither image nor label."""
     endings = [ending.lower() for ending in written]
     for index, ending in enumerate(endings):
         if ending in endings[:index]:
