@@ -89,13 +89,18 @@ def _is_whole(headers: NDArray[np.uint8]) -> Bool:
     """(N,) whether the checksum is right, numbers end as usual and the name is all in one field."""
     checksum = headers[:, _CHECKSUM]
     total = _sums(headers) - checksum.sum(axis=1, dtype=np.int64) + 8 * ord(" ")
-    ends = (checksum[:, 6] == 0) & (checksum[:, 7] == ord(" ")) & np.isin(headers[:, _SIZE.stop], (0, ord(" ")))
+    ends = (checksum[:, 6] == 0) & (checksum[:, 7] == ord(" ")) & _ends_field(headers[:, _SIZE.stop])
     is_empty = headers[:, _NAME] == 0
     is_name = ~(is_empty[:, :-1] & ~is_empty[:, 1:]).any(axis=1)  # nothing after a NUL
     version = headers[:, 262]
     has_prefix = (version == 0) & (headers[:, _PREFIX] != 0)
-    whole: Bool = (_octal(checksum[:, :6]) == total) & ends & is_name & ~has_prefix & np.isin(version, (0, ord(" ")))
+    whole: Bool = (_octal(checksum[:, :6]) == total) & ends & is_name & ~has_prefix & _ends_field(version)
     return whole
+
+
+def _ends_field(bytes_N: NDArray[np.uint8]) -> Bool:
+    ends_N: Bool = (bytes_N == 0) | (bytes_N == ord(" "))
+    return ends_N
 
 
 def _sums(headers: NDArray[np.uint8]) -> Int64:

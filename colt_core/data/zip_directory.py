@@ -122,7 +122,7 @@ def _ordinary_entries(directory: bytes, before: int) -> list[Entry] | None:
     """What `_entries` finds, in two thirds of the time.
 
     Returns:
-        None: something is damaged or not ordinary, such as a large file, a name that is not ASCII,
+        None: something is damaged or not ordinary. That is a large file, a name that is not ASCII,
         or a signature that no entry begins with.
     """
     if len(directory) < _ENTRY.size:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice, pairwise
+from itertools import islice, pairwise, repeat
 from operator import eq, ne
 from typing import IO, Any, BinaryIO, NamedTuple
 
@@ -200,13 +200,13 @@ def _runs(shard: _Shard) -> Iterator[tuple[list[str], tuple[str, ...], list[str]
     """
     names = list(shard.members)
     are_hidden = not are_plain(names)
-    split = [name.partition(".") for name in names]
-    if are_hidden or not all(dot for _, dot, _ in split) or any("/" in ending for _, _, ending in split):
+    split = "\0".join(names).replace(".", "\0").split("\0")  # as _KEY does if each has one dot, in its last step
+    keys, endings = split[::2], split[1::2]
+    if are_hidden or set(map(str.count, names, repeat("."))) != {1} or "/" in "".join(endings):
         keyed = [(name, match) for name in names if (match := _KEY.fullmatch(name))]
-        names, split = [name for name, _ in keyed], [(match[1], ".", match[2]) for _, match in keyed]
+        names, keys, endings = [name for name, _ in keyed], [m[1] for _, m in keyed], [m[2] for _, m in keyed]
     if not names:
         return
-    keys, endings = [key for key, _, _ in split], [ending for _, _, ending in split]
     step = next((index for index, key in enumerate(keys) if key != keys[0]), len(keys))  # files of the first sample
     of_samples, first = keys[::step], endings[:step]
     alike = not are_hidden and endings == first * len(of_samples) and not any(map(eq, of_samples[1:], of_samples))
@@ -228,7 +228,7 @@ class _Roles(NamedTuple):
 
 
 def _roles(shard: _Shard, key: str, written: tuple[str, ...], table: TableColumns | None) -> _Roles | None:
-    """The roles of the files of a sample, by their endings. None: it has neither image nor label."""
+    """The roles of a sample's files, by their endings. None: it has neither image nor label."""
     endings = [ending.lower() for ending in written]
     for index, ending in enumerate(endings):
         if ending in endings[:index]:
