@@ -21,6 +21,7 @@ from api.datasets import routes as datasets
 from api.evaluations import routes as evaluations
 from api.health import routes as health
 from api.health.readiness import Readiness
+from api.health.shared import Shared
 from api.http import errors, frontend, openapi
 from api.http.body_limit import BodyLimit
 from api.http.docs import routes as docs
@@ -52,6 +53,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = get_settings()
     limit_waits(get_engine(), settings.lock_timeout_seconds, settings.statement_timeout_seconds)
     app.state.readiness = Readiness()
+    app.state.scraped = Shared(health.scrape, "metrics")
     app.state.feed = EventFeed()
     app.state.wrong_tokens = WrongTokens()
     app.state.upload_places = Places()

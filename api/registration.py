@@ -151,7 +151,8 @@ def check_cost(
     side, upload = wanted.image_size, None
     if isinstance(source, UploadSource):
         upload = uploads.get(session, source.upload_id)
-        found = None if upload is None or (path := get_artifacts().own_path(upload.artifact)) is None else counted(path)
+        path = None if upload is None else get_artifacts().own_path(upload.artifact)
+        found = None if path is None else counted(path, for_pool=for_pool)
         count, side = (None, None) if found is None else (found[0], side or found[1])
     elif isinstance(source, PathSource):
         return

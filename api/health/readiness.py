@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from api.health.shared import Shared
 from store import migrate
 from store.artifacts import get_artifacts
 from store.broker import get_celery
@@ -45,7 +46,7 @@ class Readiness:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(len(CHECKS), thread_name_prefix="health")
         self._running: dict[str, Future[None]] = {}
-        self._asking: asyncio.Task[list[Lack]] | None = None
+        self._asking = Shared(self._ask, "readiness")
         self._kept: list[Lack] = []
         self._keep_until = 0.0
 
@@ -53,9 +54,7 @@ class Readiness:
         """What is missing now, or was at most `KEEP_SECONDS` ago."""
         if time.monotonic() < self._keep_until:
             return self._kept
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask(), name="readiness")
-        return await asyncio.shield(self._asking)  # another client may wait for it too
+        return await self._asking.result()
 
     def close(self) -> None:
         """End the threads. One that hangs is left behind."""

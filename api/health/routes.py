@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from api.health import metrics
 from api.health.readiness import Readiness
+from api.health.shared import Shared
 from api.http.errors import Problem, problem_response, problems
 
 router = APIRouter(tags=["health"])
-# Scrapes wait for the database, and therefore for each other, but for nobody else.
-_scrapes = anyio.CapacityLimiter(2)
+_own_thread = anyio.CapacityLimiter(1)  # a scrape that waits for the database delays nobody else
 
 
 class Alive(BaseModel):
@@ -51,9 +51,18 @@ async def check_readiness(request: Request) -> Ready | Response:
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"}, missing=missing)
 
 
+async def scrape() -> tuple[bytes, str]:
+    """All metrics, and their media type."""
+    return await anyio.to_thread.run_sync(metrics.exposition, limiter=_own_thread)
+
+
 @router.get("/metrics", response_class=Response)
-async def read_metrics() -> Response:
+async def read_metrics(request: Request) -> Response:
     """Get Prometheus metrics: requests, jobs, registrations, queues, attempts, workers and database
-    errors."""
-    body, media_type = await anyio.to_thread.run_sync(metrics.exposition, limiter=_scrapes)
+    errors.
+
+    Clients that ask at once get the same answer.
+    """
+    scraped: Shared[tuple[bytes, str]] = request.app.state.scraped
+    body, media_type = await scraped.result()
     return Response(body, media_type=media_type)

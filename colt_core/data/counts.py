@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from colt_core.data.errors import DataError
+from colt_core.data.layouts.arrays import image_arrays
 from colt_core.data.limits import Limits
 from colt_core.data.names import IMAGE_SUFFIXES
 from colt_core.data.npz import array_shapes, is_npy
@@ -36,15 +37,18 @@ def named_count(name: TorchvisionName | DatasetSample | PoolSample, *, for_pool:
     return None if counts is None else counts[for_pool]
 
 
-def counted(path: Path) -> tuple[int, int | None] | None:
+def counted(path: Path, *, for_pool: bool) -> tuple[int, int | None] | None:
     """(images, their side in pixels if it is the same and known) of an uploaded file.
 
-    Arrays have both in their headers. Of a zip of image files, the names are counted. None: another
+    Arrays have both in their headers. Those that are not read do not count: a pool is the training
+    images. Of a zip of image files, the names are counted. None: another
     file, or one that is damaged or has a large directory.
     """
     try:
         if is_npy(path) or path.suffix.lower() == ".npz":
-            shapes = [shape for shape in array_shapes(path, _QUICK) if len(shape) >= 3]
+            there = array_shapes(path, _QUICK)
+            read = there if is_npy(path) else image_arrays(list(there), for_pool=for_pool)
+            shapes = [there[name] for name in read if len(there[name]) >= 3]
             sides = {shape[2] for shape in shapes}
             return sum(shape[0] for shape in shapes), sides.pop() if len(sides) == 1 else None
         if zipfile.is_zipfile(path):

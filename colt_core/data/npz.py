@@ -71,8 +71,8 @@ def array_names(file: Readable, limits: Limits | None = None) -> list[str]:
         raise DataError("the .npz is damaged; save it again with numpy.savez") from error
 
 
-def array_shapes(file: Readable, limits: Limits | None = None) -> list[tuple[int, ...]]:
-    """The shapes of the arrays in an .npz or .npy, from their headers alone.
+def array_shapes(file: Readable, limits: Limits | None = None) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays in an .npz by name, or of an .npy as "", from their headers alone.
 
     Raises:
         DataError: as for :func:`read_npz`.
@@ -80,13 +80,14 @@ def array_shapes(file: Readable, limits: Limits | None = None) -> list[tuple[int
     try:
         if is_npy(file):
             with file.open("rb") as stream:
-                return [_read_header(stream, "the array", file.stat().st_size)[0]]
+                return {"": _read_header(stream, "the array", file.stat().st_size)[0]}
         read_directory(file, limits or Limits())  # refuses too many arrays
-        shapes = []
+        shapes = {}
         with file.open("rb") as whole, zipfile.ZipFile(whole) as archive:
             for info in archive.infolist():
                 with archive.open(info) as stream:
-                    shapes.append(_read_header(stream, info.filename, info.file_size)[0])
+                    shape = _read_header(stream, info.filename, info.file_size)[0]
+                    shapes[info.filename.removesuffix(".npy")] = shape
         return shapes
     except DataError:
         raise

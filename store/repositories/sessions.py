@@ -10,13 +10,18 @@ from sqlalchemy.orm import Session
 from store.models import ApiSession, ApiToken, utc_now
 from store.repositories.secrets import hashed, new_secret
 
+MOST_OPEN = 100  # sessions of a token; a program that signs in again and again fills no table
+
 
 def begin(session: Session, token_id: str, seconds: float) -> str:
-    """Open a session.
+    """Open a session. Beyond MOST_OPEN of its token, the oldest ends.
 
     Returns:
         Its secret, for the cookie. Only the hash is stored.
     """
+    latest = select(ApiSession.id).where(ApiSession.token_id == token_id)
+    latest = latest.order_by(ApiSession.created_at.desc(), ApiSession.id.desc())
+    session.execute(delete(ApiSession).where(ApiSession.id.in_(latest.offset(MOST_OPEN - 1))))
     secret = new_secret()
     expires_at = utc_now() + dt.timedelta(seconds=seconds)
     session.add(ApiSession(token_id=token_id, sha256=hashed(secret), expires_at=expires_at))

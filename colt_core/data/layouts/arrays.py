@@ -75,6 +75,17 @@ class Arrays:
         return UnlabelledSource(ArrayImages([(name, array)]), warnings=tuple(warnings))
 
 
+def image_arrays(names: list[str], *, for_pool: bool) -> list[str]:
+    """Those of the arrays in an npz that are read as images.
+
+    Raises:
+        DataError: two are the images of one part.
+    """
+    known = _by_role(names)[0]
+    parts = ("train",) if for_pool else PARTS_READ
+    return [known["images", part] for part in parts if ("images", part) in known]
+
+
 def _by_role(names: list[str]) -> tuple[dict[tuple[Role, str], str], list[DataWarning]]:
     """The names of known arrays by role and part, and a warning about the others."""
     known: dict[tuple[Role, str], str] = {}

@@ -982,6 +982,8 @@ export interface paths {
          * Read Metrics
          * @description Get Prometheus metrics: requests, jobs, registrations, queues, attempts, workers and database
          *     errors.
+         *
+         *     Clients that ask at once get the same answer.
          */
         get: operations["read_metrics"];
         put?: never;

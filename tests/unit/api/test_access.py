@@ -153,6 +153,20 @@ def test_a_session_ends_by_itself(client: TestClient, monkeypatch: pytest.Monkey
     assert client.get(f"{API}/jobs", headers=bearer(made)).status_code == 200
 
 
+def test_a_token_has_so_many_sessions(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_OPEN", 3)
+    made, other = token("read"), token("read")
+    client.post(f"{API}/session", json={"token": other})
+    kept = client.cookies["colt_session"]
+    opened = []
+    for _ in range(5):
+        client.post(f"{API}/session", json={"token": made})
+        opened.append(client.cookies["colt_session"])
+    with reading() as session:
+        assert [sessions.find(session, secret) is not None for secret in [kept, *opened]] == [1, 0, 0, 1, 1, 1]
+        assert session.query(ApiSession).count() == 4
+
+
 @pytest.mark.parametrize(("scheme", "name"), [("https", "__host-colt_session"), ("http", "colt_session")])
 def test_the_cookie_is_for_https_alone_where_the_dashboard_is(home: Path, app: FastAPI, scheme: str, name: str) -> None:
     made = token("read")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from api.health import metrics
 from store.database import get_engine, writing
 from store.models import Checkpoint, Evaluation, Job, Worker, utc_now
 from store.repositories import attempts
@@ -89,3 +93,24 @@ def test_without_a_database_the_other_numbers_are_still_there(client: TestClient
     assert not any(series.startswith(("colt_jobs", "colt_queue", "colt_workers")) for series in found)
     assert found['colt_http_requests_total{method="GET",route="/api/v1/jobs",status="200"}'] >= 1
     assert found['colt_http_request_seconds_count{method="GET",route="/api/v1/jobs"}'] >= 1
+
+
+def test_many_who_scrape_at_once_cost_as_much_as_one(server: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end, real = [0], threading.Event(), metrics.exposition
+
+    def counted() -> tuple[bytes, str]:
+        begun[0] += 1
+        assert may_end.wait(30)
+        return real()
+
+    monkeypatch.setattr(metrics, "exposition", counted)
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(server.get, "/metrics") for _ in range(20)]
+        with pytest.raises(httpx.ReadTimeout):  # one that leaves ends nothing for the others
+            server.get("/metrics", timeout=httpx.Timeout(20, read=1))
+        may_end.set()
+        answers = [answer.result() for answer in asked]
+    assert {answer.status_code for answer in answers} == {200}
+    assert begun == [1]
+    assert "colt_jobs" in server.get("/metrics").text
+    assert begun == [2]

@@ -119,8 +119,12 @@ def test_images_are_approved_before_they_are_read(tmp_path: Path) -> None:
 def test_images_are_counted_from_headers(tmp_path: Path) -> None:
     zeros = np.zeros((7, 9, 9), dtype=np.uint8)
     np.save(tmp_path / "a.npy", zeros)
-    np.savez_compressed(tmp_path / "a.npz", images=zeros, labels=np.zeros(7), test_images=zeros[:2])
-    assert counted(tmp_path / "a.npy") == (7, 9)
-    assert counted(tmp_path / "a.npz") == (9, 9)
+    unread = np.zeros((5000, 4, 4))  # of no known name
+    np.savez_compressed(tmp_path / "a.npz", images=zeros, labels=np.zeros(7), test_images=zeros[:2], masks=unread)
+    assert counted(tmp_path / "a.npy", for_pool=True) == (7, 9)
+    assert counted(tmp_path / "a.npz", for_pool=False) == (9, 9)
+    assert counted(tmp_path / "a.npz", for_pool=True) == (7, 9)
+    np.savez_compressed(tmp_path / "twice.npz", images=zeros, x=zeros)
+    assert counted(tmp_path / "twice.npz", for_pool=True) is None
     (tmp_path / "b.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:100])
-    assert counted(tmp_path / "b.npz") is None
+    assert counted(tmp_path / "b.npz", for_pool=False) is None
