@@ -58,7 +58,7 @@ class Service:
         return bool(answer.status_code >= 400)
 
     def make_ready(self) -> None:
-        """Have a worker whose heartbeat is recent, and wait until an earlier answer is forgotten."""
+        """Have a worker with a recent heartbeat, and wait until an earlier answer is forgotten."""
         Rows().worker()
         wait_until(lambda: httpx.get(f"{self.url}/readyz").status_code == 200, 10, "the service is ready")
 
