@@ -17,7 +17,7 @@ from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM, json_response
 from api.http.threads import in_thread
-from api.jobs import bulk, service
+from api.jobs import bulk, service, submission
 from api.jobs.bulk import CancelledJobs, JobsToCancel
 from api.jobs.estimate import JobEstimate
 from api.jobs.schemas import Curve, JobChanges, JobDetails, JobInfo, NewJob, Order, Profile
@@ -62,7 +62,7 @@ def submit_job(
     known. So is one that is large, unless `accept_cost` is true; the answer then holds the
     `estimate`."""
     with writing() as session:
-        job = service.submit(session, wanted, _own(idempotency_key, request), token_id(request))
+        job = submission.submit(session, wanted, _own(idempotency_key, request), token_id(request))
     log.info("job accepted", extra={"job_id": job.id})
     ring_later(background, Job.bell)
     return _accepted(job, response)
@@ -101,7 +101,7 @@ def estimate_job(wanted: NewJob) -> JobEstimate:
     of a submission.
     """
     with reading() as session:
-        return service.estimated(session, wanted)
+        return submission.estimated(session, wanted)
 
 
 # Before `/{job_id}`, which would answer other methods of this address.
