@@ -11,12 +11,11 @@ from functools import partial
 from typing import Any
 
 import httpx
-from sqlalchemy import insert
 
 from benchmarks.crowd import connect
 from benchmarks.service import Service
 from store.database import writing
-from store.models import Metric
+from store.repositories import recording
 
 RIVALS = 10  # jobs of a comparison
 STEPS = 50_000  # points of each job's curve
@@ -82,9 +81,8 @@ def prepare(service: Service, data: tuple[str, str], submit: Callable[..., str])
     rivals = tuple(submit(service, *data, sampler="none", epochs=1) for _ in range(RIVALS))
     for job in rivals:
         service.client.post(f"/jobs/{job}/cancel").raise_for_status()
-        curve = [{"job_id": job, "name": "loss", "step": step, "value": 1 / step} for step in range(1, STEPS + 1)]
         with writing(service.engine) as session:
-            session.execute(insert(Metric), curve)
+            recording.add_metrics(session, job, [("loss", step, 1 / step) for step in range(1, STEPS + 1)])
     path = {"kind": "path", "path": str(service.home / "dataset.npz")}
     for number in range(LISTS):
         indices = list(range(number, number + LISTED))

@@ -58,13 +58,12 @@ def fill(arguments: argparse.Namespace) -> tuple[str, str]:
     Returns:
         The ids of the large run and its data set.
     """
-    from sqlalchemy import insert
-
     from colt_core.config import PretrainConfig
     from store.artifacts import get_artifacts
     from store.database import get_engine, writing
     from store.migrate import upgrade
-    from store.models import Dataset, Job, Metric, OodPool, SamplingRound, TailnessEpoch, new_id
+    from store.models import Dataset, Job, OodPool, SamplingRound, TailnessEpoch, new_id
+    from store.repositories import recording
 
     upgrade(get_engine())
     generator = np.random.default_rng(0)
@@ -141,11 +140,7 @@ def fill(arguments: argparse.Namespace) -> tuple[str, str]:
     for name in ("loss", "contrastive_loss", "distribution_loss", "learning_rate"):
         values = generator.random(arguments.steps)
         with writing() as session:
-            points = [
-                {"job_id": big, "name": name, "step": step, "value": float(value)}
-                for step, value in enumerate(values, 1)
-            ]
-            session.execute(insert(Metric), points)
+            recording.add_metrics(session, big, [(name, step, float(value)) for step, value in enumerate(values, 1)])
     return big, dataset.id
 
 
