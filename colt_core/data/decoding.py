@@ -13,7 +13,6 @@ import select
 import signal
 import subprocess
 import sys
-import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -31,7 +30,6 @@ from colt_core.data.images import UInt8, decode
 from colt_core.data.jpeg_headers import JpegHeaders
 from colt_core.data.limits import Limits
 
-_EARLY_BYTES = 2**23
 FEW = 2048  # images that make a process worth its start of a fifth of a second
 _MAX_CORES = 8  # the caller reads the archive for all of them and writes
 # The caller decodes larger images one at a time: decoding may take nine bytes a pixel.
@@ -76,7 +74,7 @@ def decode_files(files: Files, count: int, conversion: Conversion, limits: Limit
     ahead = max(_ORDERS * cores, _MAX_BYTES_AHEAD // (most * first.nbytes))
     headers = JpegHeaders()
     with ExitStack() as stack:
-        decoders = [stack.enter_context(_early.pop() if _early else _Decoder()) for _ in range(cores - 1)]
+        decoders = [stack.enter_context(_Decoder()) for _ in range(cores - 1)]
         pending: deque[_Batch] = deque()
         for batch in _batches(files, most):
             for decoder in decoders:
@@ -159,17 +157,11 @@ class _Decoder:
     def __init__(self) -> None:
         self._free = [_unnamed_file() for _ in range(_ORDERS)]
         self._used: deque[tuple[IO[bytes], int, tuple[int, ...], _Batch]] = deque()
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __len__(self) -> int:
         return len(self._used)
 
     def __enter__(self) -> _Decoder:
-        if self._process is None:
-            self._start()
-        return self
-
-    def _start(self) -> None:
         # Not multiprocessing, whose children run the caller's main module again.
         path = [folder for folder in sys.path if isinstance(folder, str)]  # Python ignores others too
         program = f"import sys; sys.path = {path!r}; from colt_core.data.decoder import main; main()"
@@ -184,6 +176,7 @@ class _Decoder:
         self._replies = cast(IO[bytes], self._process.stdout)
         self._poll = select.poll()
         self._poll.register(self._replies, select.POLLIN)
+        return self
 
     def order(self, batch: _Batch, shape: tuple[int, ...], conversion: Conversion, limits: Limits) -> None:
         """Have images decoded, if fewer than _ORDERS batches are under way."""
@@ -214,13 +207,11 @@ class _Decoder:
             wait = False
 
     def _ended(self) -> RuntimeError:
-        assert self._process is not None
         code = self._process.wait()
         by = "was killed, probably because memory ran out" if code == -signal.SIGKILL else f"ended with code {code}"
         return RuntimeError(f"a decoding process {by}")
 
     def __exit__(self, *_: object) -> None:
-        assert self._process is not None
         self._process.kill()
         self._process.wait()
         with suppress(BrokenPipeError):  # raised if an order was sent only in part
@@ -228,43 +219,6 @@ class _Decoder:
         self._replies.close()
         for file in (*self._free, *(file for file, *_ in self._used)):
             file.close()
-
-
-class EarlyDecoder:
-    """A decoding process that starts while its files are still being listed.
-
-    The next `decode_files` of more than a few files takes it. Otherwise it ends with what `kept_by`
-    was given, or if the listing fails.
-    """
-
-    def __init__(self) -> None:
-        self._decoder: _Decoder | None = None
-
-    def expect(self, file_bytes: int) -> None:
-        """Start it if a file of images is so large that there are many to decode."""
-        if self._decoder is None and file_bytes >= _EARLY_BYTES and usable_cores() > 1:
-            self._decoder = _Decoder().__enter__()
-            _early.append(self._decoder)
-
-    def kept_by(self, owner: object) -> None:
-        """End it when `owner` is gone."""
-        weakref.finalize(owner, self.close)
-
-    def close(self) -> None:
-        """End it, unless it was taken."""
-        if self._decoder in _early:
-            _early.remove(self._decoder)
-            self._decoder.__exit__()
-
-    def __enter__(self) -> EarlyDecoder:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.close()
-
-
-_early: list[_Decoder] = []  # started, and not taken yet
 
 
 def _unnamed_file() -> IO[bytes]:

@@ -49,11 +49,8 @@ def open_labelled(
         DataError: if the data cannot be used; the message says what to change.
     """
     opened = replace(_opened(path, root, limits or Limits()), table=table, lists=lists or {})
-    with opened.early as early:
-        kind, opened = _recognised(opened, layout, for_pool=False)
-        source = _implementation(kind).open_labelled(opened)
-        early.kept_by(source.images)
-    return replace(source, layout=kind.kind)
+    kind, opened = _recognised(opened, layout, for_pool=False)
+    return replace(_implementation(kind).open_labelled(opened), layout=kind.kind)
 
 
 def open_unlabelled(
@@ -69,11 +66,8 @@ def open_unlabelled(
     Args and Raises: as for :func:`open_labelled`.
     """
     opened = replace(_opened(path, root, limits or Limits()), table=table)
-    with opened.early as early:
-        kind, opened = _recognised(opened, layout, for_pool=True)
-        source = _implementation(kind).open_unlabelled(opened)
-        early.kept_by(source.images)
-    return replace(source, layout=kind.kind)
+    kind, opened = _recognised(opened, layout, for_pool=True)
+    return replace(_implementation(kind).open_unlabelled(opened), layout=kind.kind)
 
 
 def _recognised(opened: Opened, wanted: str | None, for_pool: bool) -> tuple[type[LayoutKind], Opened]:
@@ -93,7 +87,6 @@ def _recognised(opened: Opened, wanted: str | None, for_pool: bool) -> tuple[typ
     if opened.file is not None:
         if (kind := _first(kinds, opened)) is not None:
             return kind, opened
-        opened.early.expect(opened.file.stat().st_size)
         opened = replace(opened, files=open_archive(opened.file, opened.limits))
     if (kind := _first(kinds, opened)) is not None:
         return kind, opened

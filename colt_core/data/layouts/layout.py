@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from colt_core.data.decoding import EarlyDecoder
 from colt_core.data.errors import DataError
 from colt_core.data.folders import Readable
 from colt_core.data.limits import Limits
@@ -42,7 +41,6 @@ class Opened:
         table: the columns that the user named.
         lists: list files that the user gave, by part. They are outside the data.
         insisted: whether the user named the layout.
-        early: starts to decode, as far as it can, once a file turns out to be large.
     """
 
     name: str
@@ -53,7 +51,6 @@ class Opened:
     table: TableColumns | None = None
     lists: Mapping[str, Path] = field(default_factory=dict)
     insisted: bool = False
-    early: EarlyDecoder = field(default_factory=EarlyDecoder)
 
     @cached_property
     def names(self) -> list[str]:

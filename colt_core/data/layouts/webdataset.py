@@ -147,7 +147,6 @@ def _shards(opened: Opened) -> Iterator[_Shard]:
     for name, stream in opened.files.streams(set(filter(_is_shard, opened.names))):
         with damage_refused(f"{name!r} is not a tar, or a damaged one; pack or send it again"):
             size = stream.seek(0, 2)
-            opened.early.expect(size)
             tar = plain_stream(stream)
             members = tar_files(tar, size, opened.limits)
             yield _Shard(name, members, partial(_read, tar, members))
