@@ -28,7 +28,9 @@ class JobsToCancel(BaseModel):
     framework: FrameworkName | None = None
     tag: Tag | None = None
     name: str | None = Field(None, min_length=1, max_length=100, description="A part of the name, as in the list.")
-    mine: bool = Field(False, description="Only jobs that this token submitted or resumed. Without a token: all.")
+    mine: bool = Field(
+        False, strict=True, description="Only jobs that this token submitted or resumed. Without a token: all."
+    )
 
     @model_validator(mode="after")
     def _not_all_by_mistake(self) -> Self:

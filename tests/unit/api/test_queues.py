@@ -187,6 +187,14 @@ def test_many_are_cancelled_by_as_many_statements_as_one(client: TestClient, row
             assert [told.data["status"] for told in events.after(session, job_id, 0, 9)][-1] == "cancelled"
 
 
+@pytest.mark.parametrize("mine", ["yes", 1])
+def test_only_true_is_true(client: TestClient, rows: Rows, mine: object) -> None:
+    waiting = rows.job(rows.dataset(), status="queued")
+    told = problem(client.post(f"{API}/jobs/cancel", json={"status": "queued", "mine": mine}), 422)
+    assert told["errors"][0]["pointer"] == "/mine"
+    assert client.get(f"{API}/jobs/{waiting.id}").json()["status"] == "queued"
+
+
 @pytest.mark.parametrize("body", [{}, {"mine": False}, {"ids": None}])
 def test_not_all_are_cancelled_by_mistake(client: TestClient, rows: Rows, body: dict[str, Any]) -> None:
     job = submit(client, rows.dataset())
