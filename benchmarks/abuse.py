@@ -78,9 +78,10 @@ def prepare(service: Service, data: tuple[str, str], submit: Callable[..., str])
     Returns:
         The ids of the jobs with the curves. They are cancelled.
     """
-    rivals = tuple(submit(service, *data, sampler="none", epochs=1) for _ in range(RIVALS))
+    rivals = tuple(submit(service, *data, sampler="none", epochs=100_000) for _ in range(RIVALS))
     for job in rivals:
         service.client.post(f"/jobs/{job}/cancel").raise_for_status()
+    for job in rivals:
         with writing(service.engine) as session:
             recording.add_metrics(session, job, [("loss", step, 1 / step) for step in range(1, STEPS + 1)])
     path = {"kind": "path", "path": str(service.home / "dataset.npz")}

@@ -9,8 +9,9 @@ A job trains on one thread, in turns:
 - with four abusers among them, who have a token of their own (`--no-abusers` leaves them out). Two
   upload at ten bytes a second. One compares ten jobs of 50,000 steps, and one lists 1,000 data
   sets, as fast as the answers come;
-- beside a busy loop with the processor time of the clients and the service. Time that is lost here
-  too is due to the machine, not to the service.
+- beside busy loops with the processor time that everything except the job took beside the clients:
+  theirs, the service's, the database's. Time that is lost here too is due to the machine, not
+  to the service.
 
 Then 1,000 jobs are queued and 200 event streams opened. The list of jobs is timed with few and with
 10,000 finished jobs. Default are SQLite and files. Use --database-url and --broker-url for an empty
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import multiprocessing
 import statistics
 import tempfile
@@ -49,21 +51,32 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a turn: the job's steps per second, and the cores that each process used."""
+    """One part of a turn: the job's steps per second, and the cores that each process used.
+
+    `others` are the cores that everything except the job used, its database's too.
+    """
 
     rate: float
     cores: dict[str, float]
+    others: float
 
 
 def measure(service: Service, job: str, processes: dict[str, psutil.Process], what: Callable[[], None]) -> Part:
     """Measure the job while `what` runs."""
-    before, step, began = _cpu_seconds(processes), _step(service, job), time.perf_counter()
+    before, busy, step, began = _cpu_seconds(processes), _busy_seconds(), _step(service, job), time.perf_counter()
     what()
     steps, took = _step(service, job) - step, time.perf_counter() - began
+    all_cores = (_busy_seconds() - busy) / took
     cores = {name: (now - before[name]) / took for name, now in _cpu_seconds(processes).items()}
     cores["worker"] -= cores["trainer"]
     cores["clients"] -= sum(cores.values()) - cores["clients"]  # this process is the parent of all others
-    return Part(steps / took, cores)
+    return Part(steps / took, cores, all_cores - cores["trainer"])
+
+
+def _busy_seconds() -> float:
+    """Processor seconds of the machine."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice  # guests are in user and nice too
 
 
 def _step(service: Service, job: str) -> int:
@@ -133,18 +146,21 @@ def beside_clients(
             *(service.base_url, token, paths, each, events, followers, beyond_share, seconds), programs["api"], seen
         )
         beside = during(partial(asyncio.run, asking))
-        busy = min(1.0, sum(beside.cores.values()) - beside.cores["trainer"])
-        loop = _SPAWN.Process(target=spin, args=(busy,), daemon=True)
-        loop.start()
+        count = math.ceil(beside.others)
+        loops = [_SPAWN.Process(target=spin, args=(beside.others / count,), daemon=True) for _ in range(count)]
+        for loop in loops:
+            loop.start()
         parts.append((alone, beside, during(lambda: time.sleep(seconds))))
-        loop.kill()
+        for loop in loops:
+            loop.kill()
     report.table(
         f"{turns} turns of {seconds:g} s each: the job alone, beside {clients} clients, beside an equally busy loop",
-        ["steps/s", "beside", "loop", "its cores", "beside", "loop", "API's", "worker's", "clients'"],
+        ["steps/s", "beside", "loop", "its cores", "beside", "loop", "API's", "worker's", "clients'", "all others'"],
         [
             [f"{one.rate:.2f}" for one in turn]
             + [f"{one.cores['trainer']:.2f}" for one in turn]
             + [f"{turn[1].cores[name]:.2f}" for name in ("api", "worker", "clients")]
+            + [f"{turn[1].others:.2f}"]
             for turn in parts
         ],
     )
