@@ -49,10 +49,32 @@ def cluster_embeddings(z_ND: Float32, num_clusters: int, restarts: int = 10, see
     with ThreadPoolExecutor(min(threads, restarts)) as pool:
         best = min(pool.map(restart, range(restarts)), key=lambda kmeans: kmeans.obj[-1])  # type: ignore[index]  # the first if several are equal
     faiss.omp_set_num_threads(threads)
-    _, labels = best.assign(z_ND)
+    return _assigned(best, z_ND)
+
+
+def cluster_from(z_ND: Float32, rows_R: Int64, centers_CD: Float32) -> Clustering:
+    """Clusters of all embeddings, by Euclidean k-means on some of them.
+
+    Args:
+        z_ND: L2-normalised embeddings.
+        rows_R: those that k-means sees, at least C of them.
+        centers_CD: the centres that it begins with.
+    """
+    num_clusters, dim = centers_CD.shape
+    threads = torch.get_num_threads()
+    faiss.omp_set_num_threads(1)  # few rows: the matrix products are too narrow for more
+    kmeans = faiss.Kmeans(dim, num_clusters, max_points_per_centroid=len(rows_R), min_points_per_centroid=1)
+    kmeans.train(z_ND[rows_R], init_centroids=centers_CD)
+    faiss.omp_set_num_threads(threads)
+    return _assigned(kmeans, z_ND)
+
+
+def _assigned(kmeans: faiss.Kmeans, z_ND: Float32) -> Clustering:
+    """Every embedding with the mean nearest to it."""
+    _, labels = kmeans.assign(z_ND)
     # A cluster whose members cancel out has no direction. Its centre stays 0, with cosine 0 to
     # everything.
-    means = np.asarray(best.centroids, dtype=np.float32)
+    means = np.asarray(kmeans.centroids, dtype=np.float32)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     centers = means / np.maximum(lengths, np.finfo(np.float32).tiny)
     return Clustering(centers, labels.astype(np.int64))
