@@ -294,8 +294,8 @@ def _picked(row: SamplingRound) -> str:
     if row.stop is None:
         return f"{row.num_selected} OOD images picked"
     return (
-        f"{row.num_selected} of {row.budget} OOD images picked, since the pool has no more like them: the last have a "
-        "mean cosine of {similarity:.2f}, below {share:g} times the {reference:.2f} of early ones".format(**row.stop)
+        f"{row.num_selected} of {row.budget} OOD images picked; the pool has no more like them. The last have a mean "
+        "cosine of {similarity:.2f}, below {share:g} times the {reference:.2f} of early ones".format(**row.stop)
     )
 
 

@@ -129,7 +129,7 @@ class AnalysedRun:
 
     @property
     def selected(self) -> Int64:
-        """Pool indices that the last round picked. None are if the sampler repeats training images."""
+        """Pool indices that the last round picked; empty if it picked training images."""
         selected: Int64 = self.state["selected"].numpy()
         return selected if self.config.sampler.uses_pool else selected[:0]
 

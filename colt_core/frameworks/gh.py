@@ -35,10 +35,12 @@ class GH(SimCLR):
     L_GH is the cross entropy of softmax(t / 0.1) of one view against q of the other, averaged over
     both ways and over the ID samples.
 
-    pi_k is the share of samples whose average t is largest at k. The average of a sample's two
-    views has momentum 0.9, and 0.999 once L_GH has begun; the first average is the first t. pi is
-    uniform at first, and counted at the start of every E/50-th epoch. w is 0 in the first half of
-    the run, and then rises by 1 / `ramp_epochs` with each epoch, up to 1.
+    pi_k is the share of samples whose average t is largest at k. It is uniform at first, and
+    counted at the start of every E/50-th epoch. A sample's average, of both views, is its first t
+    at first. Its momentum is 0.9, and 0.999 once L_GH has begun.
+
+    w is 0 in the first half of the run, and then rises by 1 / `ramp_epochs` with each epoch, up to
+    1.
 
     OOD samples count for neither pi, nor Sinkhorn, nor L_GH. Images that a sampler repeats do not
     count again for the averages.
@@ -124,7 +126,8 @@ class GH(SimCLR):
 
     def _places(self, z_2bD: Tensor) -> Tensor:
         """(2, b, K) t of both views."""
-        return nn.functional.normalize(z_2bD @ self.directions_KD.to(z_2bD.dtype).T, dim=2)
+        places_2bK: Tensor = z_2bD @ self.directions_KD.to(z_2bD.dtype).T
+        return nn.functional.normalize(places_2bK, dim=2)
 
 
 def equal_angles(directions: int, dim: int) -> Tensor:

@@ -20,7 +20,7 @@ class IdFillSampler(Sampler):
     """Repeats each cluster's own images up to its budget, all equally often, but for one."""
 
     @classmethod
-    def of(cls, config: PretrainConfig) -> Self:  # noqa: ARG003 - it has no settings of its own
+    def of(cls, config: PretrainConfig) -> Self:
         """The sampler of a configuration."""
         return cls()
 

@@ -227,10 +227,9 @@ class ColtSettings(RepeatedRoundSettings):
 
 @samplers.register
 class SpreadSettings(RepeatedRoundSettings):
-    """Picks for clusters that follow the extent of the data, not its density, and stops once the
-    pool has nothing similar left (after SimCore, Kim et al., CVPR 2023).
-
-    Set `num_clusters` to 30 to 100.
+    """Gives budgets to clusters that follow the extent of the data, not its density. It stops once
+    the pool has nothing similar left (after SimCore, Kim et al., CVPR 2023). Set num_clusters to 30
+    to 100.
     """
 
     kind = "spread"
@@ -251,8 +250,8 @@ class SpreadSettings(RepeatedRoundSettings):
 
 @samplers.register
 class IdFillSettings(RepeatedRoundSettings):
-    """A control without OOD images: the clusters' budgets are filled with their own training images,
-    repeated."""
+    """A control without OOD images: the clusters' budgets are filled with their own training
+    images, repeated."""
 
     kind = "idfill"
     title = "ID fill"

@@ -145,5 +145,5 @@ def _queues(centers_CD: Float32, budgets_C: Int64, ood_z_MD: Embeddings) -> dict
     """One for each cluster with a budget, after a first pass through the pool for all of them."""
     granted = np.flatnonzero(budgets_C)
     depth = max(1, min(2 * int(budgets_C.max()), MAX_CANDIDATES // len(granted)))
-    found = zip(granted, *most_similar_of_many(centers_CD[granted], ood_z_MD, depth), strict=True)
+    found = zip(granted.tolist(), *most_similar_of_many(centers_CD[granted], ood_z_MD, depth), strict=True)
     return {cluster: _Nearest(centers_CD[cluster], ood_z_MD, *nearest) for cluster, *nearest in found}

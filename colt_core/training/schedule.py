@@ -79,9 +79,11 @@ class Schedule:
     def temperature(self, epoch: int) -> float:
         """tau of the contrastive loss in an epoch.
 
-        With `temperature_schedule: cosine` (Kukleva et al., ICLR 2023) it is that of all steps of
-        the epoch, lo + (hi - lo) / 2 * (1 + cos(2 pi e / T)). e counts finished epochs, and a
-        period T is a fifth of the run. So it begins at `temperature_high`.
+        `temperature_schedule: cosine` is that of Kukleva et al., ICLR 2023:
+        lo + (hi - lo) / 2 * (1 + cos(2 pi e / T)).
+
+        e counts finished epochs. All steps of an epoch have one tau, and the first epoch has
+        `temperature_high`. The period T is a fifth of the run.
         """
         config = self.config
         low, high = config.temperature_low, config.temperature_high

@@ -60,7 +60,7 @@ class SamplingRound(Base):
 
     @property
     def picked_from(self) -> Literal["pool", "train"]:
-        """Where the picks are from. Whoever picks from the pool has embedded images of it."""
+        """Where the picks are from. A round that picks from the pool embeds images of it."""
         return "train" if self.num_embedded == 0 else "pool"
 
     @property

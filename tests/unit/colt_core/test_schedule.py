@@ -62,8 +62,9 @@ def test_steps_are_those_that_the_batches_make(
         batches = list(shuffled_batches(images, pool, selected, 8, 0, epoch, schedule.steps_in(epoch)))
         assert len(batches) == schedule.steps_in(epoch)
         assert all(batch.first_pass and len(batch.index) >= 2 for batch in batches)
-        assert sum(len(batch.index) for batch in batches) == schedule.images(epoch, len(selected))
-        assert num_train + len(selected) - schedule.images(epoch, len(selected)) in {0, 1}  # but for one left on its own
+        trained_on = schedule.images(epoch, len(selected))
+        assert sum(len(batch.index) for batch in batches) == trained_on
+        assert num_train + len(selected) - trained_on in {0, 1}  # but for one left on its own
         steps += len(batches)
     assert schedule.steps == steps
 
