@@ -28,53 +28,38 @@ class Clustering:
     labels: Int64
 
 
-def cluster_embeddings(z_ND: Float32, num_clusters: int, restarts: int = 10, seed: int = 0) -> Clustering:
+def cluster_embeddings(
+    z_ND: Float32, num_clusters: int, restarts: int = 10, seed: int = 0, fitted_on: Int64 | None = None
+) -> Clustering:
     """Euclidean k-means on L2-normalised embeddings: the best of several restarts, seeded.
 
     Members are assigned by the mean itself, as the released code does with scikit-learn. The
     centres are L2-normalised afterwards, for cosines. With fewer distinct embeddings than clusters,
     some clusters stay empty.
 
+    Args:
+        fitted_on: row numbers of the embeddings that k-means sees. None: all. The others are
+            assigned to the means that it finds.
+
     Raises:
-        ValueError: if there are fewer embeddings than clusters, or less than one cluster or
+        ValueError: if there are fewer embeddings to fit than clusters, or less than one cluster or
             restart.
     """
-    num_samples = len(z_ND)
+    fitted = z_ND if fitted_on is None else z_ND[fitted_on]
+    num_samples = len(fitted)
     if not 1 <= num_clusters <= num_samples:
         raise ValueError(f"num_clusters must be in 1..{num_samples}, the number of embeddings, not {num_clusters}")
     if restarts < 1:
         raise ValueError(f"restarts must be at least 1, not {restarts}")
     threads = torch.get_num_threads()
-    restart = partial(_restart, z_ND, num_clusters, seed, threads if restarts == 1 else 1)
+    restart = partial(_restart, fitted, num_clusters, seed, threads if restarts == 1 else 1)
     with ThreadPoolExecutor(min(threads, restarts)) as pool:
         best = min(pool.map(restart, range(restarts)), key=lambda kmeans: kmeans.obj[-1])  # type: ignore[index]  # the first if several are equal
     faiss.omp_set_num_threads(threads)
-    return _assigned(best, z_ND)
-
-
-def cluster_from(z_ND: Float32, rows_R: Int64, centers_CD: Float32) -> Clustering:
-    """Clusters of all embeddings, by Euclidean k-means on some of them.
-
-    Args:
-        z_ND: L2-normalised embeddings.
-        rows_R: those that k-means sees, at least C of them.
-        centers_CD: the centres that it begins with.
-    """
-    num_clusters, dim = centers_CD.shape
-    threads = torch.get_num_threads()
-    faiss.omp_set_num_threads(1)  # few rows: the matrix products are too narrow for more
-    kmeans = faiss.Kmeans(dim, num_clusters, max_points_per_centroid=len(rows_R), min_points_per_centroid=1)
-    kmeans.train(z_ND[rows_R], init_centroids=centers_CD)
-    faiss.omp_set_num_threads(threads)
-    return _assigned(kmeans, z_ND)
-
-
-def _assigned(kmeans: faiss.Kmeans, z_ND: Float32) -> Clustering:
-    """Every embedding with the mean nearest to it."""
-    _, labels = kmeans.assign(z_ND)
+    _, labels = best.assign(z_ND)
     # A cluster whose members cancel out has no direction. Its centre stays 0, with cosine 0 to
     # everything.
-    means = np.asarray(kmeans.centroids, dtype=np.float32)
+    means = np.asarray(best.centroids, dtype=np.float32)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     centers = means / np.maximum(lengths, np.finfo(np.float32).tiny)
     return Clustering(centers, labels.astype(np.int64))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from colt_core.config import PretrainConfig
 from colt_core.embeddings import Embeddings
 from colt_core.events import Float32, Int64, PickingStop
-from colt_core.samplers.clustering import Clustering, cluster_embeddings, cluster_from
+from colt_core.samplers.clustering import Clustering, cluster_embeddings
 from colt_core.samplers.kinds import SpreadSettings
 from colt_core.samplers.protocol import RoundInputs, Sampler, Selection
 from colt_core.samplers.search import most_similar_of_many
@@ -49,16 +49,16 @@ class SpreadSampler(Sampler):
         return cls(settings.spread_points, settings.spread_stop)
 
     def cluster(self, id_z: Float32, num_clusters: int, restarts: int, seed: int) -> Clustering:
-        """K-means, then ten times: k-means on the n points nearest to each centre, from there on.
+        """K-means, then ten times k-means on the n points nearest to each centre, for all points.
 
-        A dense region so counts no more than a thin one. All embeddings are assigned afterwards.
+        So a dense region does not count more than a thin one.
         """
         clustering = cluster_embeddings(id_z, num_clusters, restarts, seed)
         for _ in range(TURNS):
             rows = nearest_members(id_z, clustering, self.points)
             if len(rows) < num_clusters:  # too few distinct embeddings
                 break
-            clustering = cluster_from(id_z, rows, clustering.centers)
+            clustering = cluster_embeddings(id_z, num_clusters, restarts, seed, fitted_on=rows)
         return clustering
 
     def select(self, inputs: RoundInputs) -> Int64:
