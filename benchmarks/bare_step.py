@@ -48,7 +48,7 @@ class BareStep:
         self.optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self.framework.after_step(outputs)
+        self.framework.after_step(outputs, self.batch)
         return outputs.z.detach(), contrastive
 
     def gflop(self) -> float:

@@ -60,6 +60,7 @@ from colt_core.events import (
     EpochDone,
     Event,
     Finished,
+    PickingStop,
     RoundDone,
     RunStarted,
     StepDone,
@@ -69,6 +70,7 @@ from colt_core.events import (
 from colt_core.frameworks.bcl import BCL, BCLD, BCLI
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import ContrastiveLoss, Framework, ViewOutputs
+from colt_core.frameworks.gh import GH
 from colt_core.frameworks.kinds import FrameworkCost, FrameworkSettings
 from colt_core.frameworks.moco import MoCo
 from colt_core.frameworks.sdclr import SDCLR
@@ -87,12 +89,14 @@ from colt_core.run import run_to_folder
 from colt_core.samplers.build import build_sampler
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.colt import ColtSampler
+from colt_core.samplers.idfill import IdFillSampler
 from colt_core.samplers.kinds import RoundSettings, SamplerSettings
 from colt_core.samplers.mak import MakSampler
 from colt_core.samplers.ood_tailness import score_ood
-from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
+from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler, Selection
 from colt_core.samplers.random import RandomSampler
 from colt_core.samplers.round import sampling_round
+from colt_core.samplers.spread import SpreadSampler
 from colt_core.tailness import TailnessTracker, negative_tailness
 from colt_core.training.checkpoint import export_backbone, load_backbone, load_checkpoint, save_checkpoint
 from colt_core.training.divergence import TrainingDiverged
@@ -106,6 +110,7 @@ __all__ = [
     "BCL",
     "BCLD",
     "BCLI",
+    "GH",
     "SDCLR",
     "Activations",
     "AlignmentConfig",
@@ -134,6 +139,7 @@ __all__ = [
     "FrameworkSettings",
     "GlobalBatchNorm",
     "GroupThresholds",
+    "IdFillSampler",
     "ImageDataset",
     "ImagePool",
     "Launch",
@@ -142,6 +148,7 @@ __all__ = [
     "MakSampler",
     "MisclassificationConfig",
     "MoCo",
+    "PickingStop",
     "PoolMeasures",
     "PoolSpec",
     "PretrainConfig",
@@ -158,8 +165,10 @@ __all__ = [
     "Sampler",
     "SamplerSettings",
     "Schedule",
+    "Selection",
     "Settings",
     "SimCLR",
+    "SpreadSampler",
     "StepDone",
     "Stopped",
     "TailShareConfig",

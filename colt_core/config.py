@@ -18,7 +18,9 @@ from pydantic import (
     SerializeAsAny,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     create_model,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -35,7 +37,11 @@ from colt_core.samplers.kinds import MAX_COUNT, ColtSettings, RoundSettings, Sam
 
 Backbone = Literal["resnet10", "resnet18", "resnet34", "resnet50"]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Temperature = Annotated[float, Field(ge=1e-4, le=10)]
 K = TypeVar("K", bound=Settings)
+
+TEMPERATURE_PERIODS = 5  # of the cosine schedule in a run
+TEMPERATURES = {"temperature_low": 0.1, "temperature_high": 1.0}  # as published (Kukleva et al., ICLR 2023)
 
 _KINDS: dict[str, Registry[Any]] = {"framework": frameworks, "sampler": samplers}
 
@@ -69,7 +75,18 @@ class PretrainConfig(WithNumbers):
     # Optimisation
     epochs: int = Field(2000, ge=1, le=MAX_EPOCHS)
     batch_size: int = Field(512, ge=2, le=65_536, description="Images in a step. Each gives two views.")
-    temperature: float = Field(0.2, ge=1e-4, le=10, description="tau")
+    temperature: Temperature = Field(0.2, description="tau")
+    temperature_schedule: Literal["constant", "cosine"] = Field(
+        "constant",
+        description="cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. "
+        "Tailness, the distribution-level loss and MAK keep `temperature`.",
+    )
+    temperature_low: Temperature | None = Field(
+        None, validate_default=True, description="Only for the cosine schedule: its lowest tau. Default: 0.1."
+    )
+    temperature_high: Temperature | None = Field(
+        None, validate_default=True, description="Only for the cosine schedule: its highest tau. Default: 1."
+    )
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.5, gt=0, le=100)
     final_learning_rate: float = Field(1e-6, ge=0, le=100, description="The end of the cosine schedule.")
@@ -282,6 +299,7 @@ class PretrainConfig(WithNumbers):
         else:
             if not problems:
                 conflicts = [
+                    *made._temperature_conflicts(),
                     *made.framework.conflicts(made.projection_dim),
                     *made.sampler.conflicts(made.epochs),
                 ]
@@ -289,6 +307,28 @@ class PretrainConfig(WithNumbers):
         if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems)
         return made
+
+    @field_validator("temperature_low", "temperature_high")
+    @classmethod
+    def _bounds_a_cosine(cls, bound: float | None, info: ValidationInfo) -> float | None:
+        if info.data.get("temperature_schedule") == "cosine":
+            return TEMPERATURES[str(info.field_name)] if bound is None else bound
+        if bound is not None:
+            raise ValueError("only temperature_schedule 'cosine' reads it: leave it out, or set 'cosine'")
+        return None
+
+    def _temperature_conflicts(self) -> Iterator[tuple[str, str]]:
+        if self.temperature_schedule == "constant":
+            return
+        assert self.temperature_low is not None and self.temperature_high is not None
+        if self.temperature_low > self.temperature_high:
+            yield "temperature_low", f"must be at most temperature_high, {self.temperature_high}"
+        if self.epochs < 2 * TEMPERATURE_PERIODS:
+            yield (
+                "temperature_schedule",
+                f"'cosine' has {TEMPERATURE_PERIODS} periods of at least 2 epochs, and this run has {self.epochs}: "
+                f"set epochs to {2 * TEMPERATURE_PERIODS} or more, or choose 'constant'",
+            )
 
     @model_serializer(mode="wrap")
     def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -70,11 +70,23 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class PickingStop:
+    """Why a round picked less than its budget: the pool has nothing similar left.
+
+    Similarities are cosines of picks to the centres they were picked for.
+    """
+
+    similarity: float  # mean of the last C picks
+    reference: float  # mean of the 20th C picks, which the last ones fell below
+    share: float  # how far: the setting `spread_stop`
+
+
+@dataclass(frozen=True, slots=True)
 class RoundDone:
     """A sampling round at the start of `epoch`. `round` counts from 1 over the run.
 
     Tailness, cluster and similarity of the whole pool are reported for every sampler, so that runs
-    can be compared. Only `selected` depends on the sampler.
+    can be compared. A sampler that needs no pool leaves them empty.
     """
 
     round: int
@@ -82,12 +94,14 @@ class RoundDone:
     step: int
     clusters: tuple[Cluster, ...]  # C of them
     id_cluster: Int64  # (N,) cluster of every ID training image
-    selected: Int64  # (K,) pool indices in the order picked
+    selected: Int64  # (K,) indices in the order picked, of the pool or, if `repeats`, of the training part
     ood_tailness: Float32  # (M,)
     ood_cluster: Int64  # (M,) nearest centre
     ood_similarity: Float32  # (M,) cosine to that centre
     ood_embedded: int  # pool images that went through the encoder for this round
     seconds: float
+    repeats: bool = False  # whether the picks are training images, trained on again
+    stop: PickingStop | None = None  # why fewer than K were picked; None if all were
 
 
 @dataclass(frozen=True, slots=True)

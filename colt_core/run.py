@@ -155,7 +155,9 @@ def _record(event: Event) -> dict[str, Any] | None:
         case RoundDone():
             scalars = {name: getattr(event, name) for name in ("round", "epoch", "step", "seconds", "ood_embedded")}
             clusters = [asdict(cluster) for cluster in event.clusters]
-            return {"event": "round", **scalars, "selected": len(event.selected), "clusters": clusters}
+            stop = None if event.stop is None else asdict(event.stop)
+            more = {"selected": len(event.selected), "repeats": event.repeats, "stop": stop, "clusters": clusters}
+            return {"event": "round", **scalars, **more}
         case Warned():
             return {"event": "warning", "epoch": event.epoch, "step": event.step, **asdict(event.warning)}
     return None

@@ -12,7 +12,7 @@ class DataSizes(TypedDict):
     """Sizes of a run's data, which a checkpoint must match."""
 
     num_train: int
-    num_pool: int | None  # None if the sampler picks nothing
+    num_pool: int | None  # None if the sampler picks no OOD images
     image_size: int  # pixels
 
 
@@ -31,7 +31,7 @@ class Snapshot(TypedDict):
     spent: NotRequired[dict[str, float]]  # seconds of an unfinished epoch, by phase and in all
     vitals: NotRequired[dict[str, object]]  # `Vitals.state()`
     rounds: int  # sampling rounds so far
-    selected: Tensor  # (K,) int64 pool indices of the last round, in the order picked
+    selected: Tensor  # (K,) int64 indices of the last round's picks: of the pool or, without one, the training part
     known_pool: NotRequired[Tensor]  # (M, D) float16, with `pool_refresh: candidates`
     tailness: dict[str, Tensor]  # `TailnessTracker.state_dict()`
     framework: dict[str, Tensor]  # `Framework.state_dict()`

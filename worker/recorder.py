@@ -206,11 +206,13 @@ class Recorder:
             "epoch": event.epoch,
             "step": event.step,
             "num_selected": row.num_selected,
+            "budget": row.budget,
+            "stop": row.stop,
             "overlap": row.overlap,
             "num_embedded": row.num_embedded,
             "seconds": event.seconds,
         }
-        self.say(f"round {event.round} before epoch {event.epoch}: {row.num_selected} OOD images picked")
+        self.say(f"round {event.round} before epoch {event.epoch}: {_picked(row)}")
 
         def write(session: Session) -> None:
             _adding(row)(session)
@@ -284,6 +286,17 @@ def _compute_line(event: RunStarted, num_processes: int) -> str:
         where = f"the CPU with {event.threads} thread{'' if event.threads == 1 else 's'}"
     each = "" if num_processes == 1 else f" in each of {num_processes} processes"
     return f"on {where}{each}, {event.precision}: {event.reason}"
+
+
+def _picked(row: SamplingRound) -> str:
+    if row.picked_from == "train":
+        return f"{row.num_selected} training images repeated"
+    if row.stop is None:
+        return f"{row.num_selected} OOD images picked"
+    return (
+        f"{row.num_selected} of {row.budget} OOD images picked; the pool has no more like them. The last have a mean "
+        "cosine of {similarity:.2f}, below {share:g} times the {reference:.2f} of early ones".format(**row.stop)
+    )
 
 
 def _latest(points: list[recording.Point]) -> dict[str, Any]:

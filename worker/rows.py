@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -50,16 +51,17 @@ def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: 
         labels: (N,) classes of the training images. Without them, there are no class counts,
             nor with more than MOST_CLASS_COUNTS of them.
         num_classes: the number of classes.
-        previous: pool indices that the previous round picked; empty without one.
+        previous: indices that the previous round picked; empty without one.
     """
     picked = np.zeros(len(event.ood_tailness), dtype=np.uint8)
-    picked[event.selected] = 1
+    if not event.repeats:  # else they are indices of training images
+        picked[event.selected] = 1
     of_classes: list[Any] = [None] * len(event.clusters)
     if labels is not None and len(event.clusters) * num_classes <= MOST_CLASS_COUNTS:
         counts = np.zeros((len(event.clusters), num_classes), dtype=np.int64)
         np.add.at(counts, (event.id_cluster, labels), 1)
         of_classes = counts.tolist()
-    return SamplingRound(
+    row = SamplingRound(
         job_id=job_id,
         round=event.round,
         epoch=event.epoch,
@@ -75,7 +77,7 @@ def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: 
             for cluster, of_class in zip(event.clusters, of_classes, strict=True)
         ],
         num_selected=len(event.selected),
-        overlap=float(picked[previous].sum() / len(event.selected)) if len(previous) else None,
+        overlap=float(np.isin(event.selected, previous).mean()) if len(previous) else None,
         num_embedded=event.ood_embedded,
         seconds=event.seconds,
         ood_tailness=event.ood_tailness.astype("<f4").tobytes(),
@@ -84,3 +86,5 @@ def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: 
         ood_selected=picked.tobytes(),
         id_cluster=event.id_cluster.astype("<u2").tobytes(),
     )
+    row.stop = None if event.stop is None else asdict(event.stop)
+    return row

@@ -25,7 +25,7 @@ def data_differences(session: Session, jobs: Sequence[Job]) -> dict[str, list[An
     """
     trained = [_get(session, Dataset, job.dataset_id) for job in jobs]
     tested = [_get(session, Dataset, job.evaluated_on) for job in jobs]
-    pools = [_get(session, OodPool, job.ood_pool_id) if _picks(job) else None for job in jobs]
+    pools = [_get(session, OodPool, job.ood_pool_id) if _uses_pool(job) else None for job in jobs]
     found: dict[str, list[Any]] = {}
     if _differ(_content(row) for row in trained):
         found["dataset"] = _named(trained)
@@ -60,8 +60,8 @@ def _get(session: Session, model: type[R], row_id: str | None) -> R | None:
     return None if row_id is None else registrations.get(session, model, row_id)
 
 
-def _picks(job: Job) -> bool:
-    return PretrainConfig.from_stored(job.config).sampler.picks
+def _uses_pool(job: Job) -> bool:
+    return PretrainConfig.from_stored(job.config).sampler.uses_pool
 
 
 def _differ(values: Iterable[Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import get_args
 from fastapi import APIRouter
 
 from api.access.auth import Guarded
-from api.kinds.schemas import AnalysisKind, FileEndings, Kind, Kinds, LayoutInfo, Preset, Source
+from api.kinds.schemas import AnalysisKind, FileEndings, Kind, Kinds, LayoutInfo, Preset, SamplerKind, Source
 from colt_core.analyses.kinds import analyses
 from colt_core.config import common_schema
 from colt_core.data.layouts.kinds import dataset_endings, layouts, pool_endings
@@ -27,7 +27,7 @@ def list_kinds() -> Kinds:
     """List frameworks, samplers, probes, analyses, presets and sources, with their settings."""
     return Kinds(
         frameworks=[Kind.of(settings) for settings in frameworks.values()],
-        samplers=[Kind.of(settings) for settings in samplers.values()],
+        samplers=[SamplerKind.of(settings) for settings in samplers.values()],
         probes=[Kind.of(settings) for settings in probes.values()],
         analyses=[AnalysisKind.of(settings) for settings in analyses.values()],
         presets=[Preset(name=name, title=PRESET_TITLES[name], values=values) for name, values in PRESETS.items()],

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from colt_core.analyses.kinds import AnalysisSettings
 from colt_core.data.layouts.kinds import LayoutKind
 from colt_core.kinds import Settings
+from colt_core.samplers.kinds import SamplerSettings
 
 
 class Kind(BaseModel):
@@ -30,6 +31,15 @@ class Kind(BaseModel):
             summary=settings.summary(),
             settings=schema,
         )
+
+
+class SamplerKind(Kind):
+    uses_pool: bool = Field(description="Whether its jobs need an OOD pool. Others do not read one.")
+
+    @classmethod
+    def of(cls, settings: type[Settings]) -> Self:
+        assert issubclass(settings, SamplerSettings)
+        return cls(**dict(Kind.of(settings)), uses_pool=settings.uses_pool)
 
 
 class AnalysisKind(Kind):
@@ -84,7 +94,7 @@ class Kinds(BaseModel):
     """All names that requests can use, for forms and clients."""
 
     frameworks: list[Kind]
-    samplers: list[Kind]
+    samplers: list[SamplerKind]
     probes: list[Kind]
     analyses: list[AnalysisKind]
     presets: list[Preset]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,6 +28,19 @@ class ClusterInfo(BaseModel):
         return self
 
 
+class RoundStop(BaseModel):
+    """The pool has nothing similar left: picks are too far below the similarity of early ones.
+
+    Similarities are cosines to the centres that the images were picked for.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    similarity: float = Field(description="Mean of the last picks, as many as there are clusters.")
+    reference: float = Field(description="Mean of as many early picks, the twentieth such block.")
+    share: float = Field(description="The setting `spread_stop`.")
+
+
 class RoundInfo(BaseModel):
     """A sampling round."""
 
@@ -37,7 +50,12 @@ class RoundInfo(BaseModel):
     epoch: int = Field(description="The epoch that began with this round.")
     step: int
     clusters: list[ClusterInfo]
-    num_selected: int
+    num_selected: int = Field(description="Images that it picked.")
+    budget: int = Field(description="K: images that it could pick. The clusters' budgets sum to it.")
+    picked_from: Literal["pool", "train"] = Field(
+        description="Where the picks are from. train: training images, repeated; no OOD image is then scored."
+    )
+    stop: RoundStop | None = Field(description="Why it picked less than `budget`. Null if it did not.")
     overlap: float | None = Field(description="Share of the picked images that the previous round had picked too.")
     num_embedded: int | None = Field(
         description="Pool images that the encoder embedded for it. Null in rounds of older versions."

@@ -129,9 +129,9 @@ class AnalysedRun:
 
     @property
     def selected(self) -> Int64:
-        """Pool indices that the last round picked."""
+        """Pool indices that the last round picked; empty if it picked training images."""
         selected: Int64 = self.state["selected"].numpy()
-        return selected
+        return selected if self.config.sampler.uses_pool else selected[:0]
 
     def of_classes(self, classes: tuple[int, ...], per_class: int, seed: int) -> Int64:
         """Up to `per_class` randomly drawn training images of each class."""

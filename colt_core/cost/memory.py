@@ -150,10 +150,12 @@ def _step(
     embeddings = 2 * config.batch_size
     similarities = FLOAT * embeddings * (embeddings if framework.columns is None else framework.columns)
     copies = framework.copies
-    if config.sampler.picks:
-        copies += 2 * (config.distribution_denominator == "cross_domain") * (config.distribution_loss_weight > 0)
+    shared = config.temperature_schedule == "constant"  # else the softmax of L_CL serves nothing else
+    if config.sampler.uses_pool:
+        of_distribution = 2 if config.distribution_denominator == "cross_domain" else int(not shared)
+        copies += of_distribution * (config.distribution_loss_weight > 0)
     # The tailness is read from the same matrix or one of its own, once the activations are free.
-    after = (1.5 if config.ood_in_negatives else 2.5) * FLOAT * embeddings**2
+    after = (1.5 if config.ood_in_negatives and shared else 2.5) * FLOAT * embeddings**2
     return of_views + max(backward + copies * similarities, after)
 
 
@@ -161,15 +163,16 @@ def _sampling(config: PretrainConfig, data: RunData, encoder: EncoderShape, prec
     if len(config.round_epochs()) == 0:
         return 0
     row = FLOAT * config.projection_dim
-    pool = data.num_pool * row
+    num_pool = data.num_pool if config.sampler.uses_pool else 0
+    pool = num_pool * row
     found = 2 * data.num_train * row + (pool if pool <= LARGEST_IN_MEMORY else 0)
     if config.rounds.refreshes_candidates:
         found += 2 * pool
-    found += 24 * (data.num_train + data.num_pool)  # scores, clusters and order
+    found += 24 * (data.num_train + num_pool)  # scores, clusters and order
     if isinstance(config.sampler, MakSettings):
-        found += 2 * FLOAT * encoder.features * (data.num_train + data.num_pool)
+        found += 2 * FLOAT * encoder.features * (data.num_train + num_pool)
         found += config.sampler.mak_passes * PARTITIONS * config.batch_size * row
-    return int(found + _forward(max(data.num_train, data.num_pool), data.image_size, encoder, precision))
+    return int(found + _forward(max(data.num_train, num_pool), data.image_size, encoder, precision))
 
 
 def _evaluation(data: RunData, encoder: EncoderShape, precision: Precision) -> int:

@@ -86,7 +86,7 @@ def run_cost(
     found = activations or Activations.of_shapes(encoder, framework, precision)
     schedule, rounds = Schedule(config, data.num_train), len(config.round_epochs())
     long_epochs = config.sampler.long_epochs(config.epochs)
-    with_ood = config.sampler.picks and config.distribution_loss_weight > 0 and len(long_epochs) > 0
+    with_ood = config.sampler.uses_pool and config.distribution_loss_weight > 0 and len(long_epochs) > 0
     ood_steps = schedule.steps - schedule.steps_before(long_epochs[0]) if with_ood else 0
     return RunCost(
         parameters=encoder.parameters + framework.trained,
@@ -101,7 +101,7 @@ def run_cost(
         checkpoint_bytes=_checkpoint_bytes(config, data, encoder, framework),
         metrics=_OF_A_STEP * schedule.steps + ood_steps + _OF_AN_EPOCH * config.epochs,
         tailness_values=config.epochs * data.num_train,
-        pool_values=rounds * data.num_pool,
+        pool_values=rounds * data.num_pool if config.sampler.uses_pool else 0,
         cluster_values=rounds * data.num_train,
     )
 

@@ -96,10 +96,10 @@ class Framework(nn.Module, ABC):
         """
         return math.log(2 * batch_size - 1) if type(self).loss is Framework.loss else None
 
-    def after_step(self, outputs: ViewOutputs) -> None:
-        """Called after every optimiser step with the gathered outputs.
+    def after_step(self, outputs: ViewOutputs, batch: Batch) -> None:
+        """Called after every optimiser step with what its loss was of.
 
-        Momentum encoders and queues are updated here.
+        Momentum encoders, queues and averages over samples are updated here.
         """
 
     def observe(self, index_B: Tensor, is_ood_B: Tensor, loss_B: Tensor) -> None:

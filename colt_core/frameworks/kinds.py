@@ -206,3 +206,34 @@ class MocoSettings(FrameworkSettings):
                 f"{self.queue_size} keys of projection_dim {embedding_dim} are too many for a checkpoint: "
                 f"choose at most {largest}",
             )
+
+
+@frameworks.register
+class GhSettings(FrameworkSettings):
+    """SimCLR that also spreads the groups it finds to fixed directions at equal angles (Geometric
+    Harmonization, Zhou et al., NeurIPS 2023)."""
+
+    kind = "gh"
+    title = "GH"
+    implementation = "colt_core.frameworks.gh:GH"
+
+    gh_directions: int = Field(
+        100, ge=2, le=4097, description="K: directions, at most projection_dim + 1. For ten classes try 20."
+    )
+    gh_ramp_epochs: Annotated[int, FieldMark.EPOCHS] = Field(
+        10, ge=1, le=2**31 - 1, description="Epochs after half the run in which the weight of L_GH rises to 1."
+    )
+
+    def cost(self, encoder: EncoderShape, embedding_dim: int, num_train: int) -> FrameworkCost:
+        """Each training image's average and whether it was seen; directions, shares and weight."""
+        values = self.gh_directions * (num_train + embedding_dim + 1) + 1
+        return FrameworkCost(state_bytes=4 * values + num_train, state_tensors=5)
+
+    def conflicts(self, embedding_dim: int) -> Iterator[tuple[str, str]]:
+        """More directions than can have equal angles."""
+        if self.gh_directions > embedding_dim + 1:
+            yield (
+                "gh_directions",
+                f"{self.gh_directions} directions at equal angles need more dimensions than projection_dim "
+                f"{embedding_dim}: choose at most {embedding_dim + 1}",
+            )

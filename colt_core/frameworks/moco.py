@@ -86,7 +86,7 @@ class MoCo(Framework):
         return math.log(1 + len(self.queue_QD))
 
     @torch.no_grad()
-    def after_step(self, outputs: ViewOutputs) -> None:
+    def after_step(self, outputs: ViewOutputs, batch: Batch) -> None:
         """Update the key encoder, and replace the queue's oldest keys by the batch's."""
         assert isinstance(outputs, MoCoOutputs)
         trained = [*self.backbone.parameters(), *self.projector.parameters()]

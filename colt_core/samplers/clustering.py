@@ -28,24 +28,31 @@ class Clustering:
     labels: Int64
 
 
-def cluster_embeddings(z_ND: Float32, num_clusters: int, restarts: int = 10, seed: int = 0) -> Clustering:
+def cluster_embeddings(
+    z_ND: Float32, num_clusters: int, restarts: int = 10, seed: int = 0, fitted_on: Int64 | None = None
+) -> Clustering:
     """Euclidean k-means on L2-normalised embeddings: the best of several restarts, seeded.
 
     Members are assigned by the mean itself, as the released code does with scikit-learn. The
     centres are L2-normalised afterwards, for cosines. With fewer distinct embeddings than clusters,
     some clusters stay empty.
 
+    Args:
+        fitted_on: row numbers of the embeddings that k-means sees. None: all. The others are
+            assigned to the means that it finds.
+
     Raises:
-        ValueError: if there are fewer embeddings than clusters, or less than one cluster or
+        ValueError: if there are fewer embeddings to fit than clusters, or less than one cluster or
             restart.
     """
-    num_samples = len(z_ND)
+    fitted = z_ND if fitted_on is None else z_ND[fitted_on]
+    num_samples = len(fitted)
     if not 1 <= num_clusters <= num_samples:
         raise ValueError(f"num_clusters must be in 1..{num_samples}, the number of embeddings, not {num_clusters}")
     if restarts < 1:
         raise ValueError(f"restarts must be at least 1, not {restarts}")
     threads = torch.get_num_threads()
-    restart = partial(_restart, z_ND, num_clusters, seed, threads if restarts == 1 else 1)
+    restart = partial(_restart, fitted, num_clusters, seed, threads if restarts == 1 else 1)
     with ThreadPoolExecutor(min(threads, restarts)) as pool:
         best = min(pool.map(restart, range(restarts)), key=lambda kmeans: kmeans.obj[-1])  # type: ignore[index]  # the first if several are equal
     faiss.omp_set_num_threads(threads)

@@ -10,21 +10,19 @@ from colt_core.config import PretrainConfig
 from colt_core.embeddings import Embeddings
 from colt_core.events import Float32, Int64
 from colt_core.samplers.kinds import ColtSettings
-from colt_core.samplers.protocol import RoundInputs
+from colt_core.samplers.protocol import RoundInputs, Sampler
 from colt_core.samplers.search import most_similar_of_many
 
 MAX_CANDIDATES = 2**20  # similarities and indices in memory at a time: 12 MiB
 
 
-class ColtSampler:
+class ColtSampler(Sampler):
     """Greedy: a cluster picks the most similar images that earlier clusters left.
 
     Args:
         order: which cluster picks first. "index" (released code): 0..C-1 as k-means numbered them.
             "tail_first": the most tail-like first.
     """
-
-    needs_measures = False
 
     def __init__(self, order: Literal["index", "tail_first"] = "index") -> None:
         self.order = order

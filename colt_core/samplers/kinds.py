@@ -20,7 +20,10 @@ class SamplerSettings(Settings):
     """Settings of a sampler. `implementation` names a `colt_core.Sampler`."""
 
     picks: ClassVar[bool] = True
-    """Whether it picks OOD images and so needs a pool. If so, it must subclass `RoundSettings`."""
+    """Whether it picks images to train on. If so, it must subclass `RoundSettings`."""
+
+    uses_pool: ClassVar[bool] = True
+    """Whether its picks are OOD images, so that it needs a pool; else they are training images."""
 
     def round_epochs(self, epochs: int) -> range:
         """The 1-based epochs that begin with a sampling round."""
@@ -49,13 +52,13 @@ class SamplerSettings(Settings):
 
 
 class RoundSettings(SamplerSettings):
-    """Settings of samplers that pick OOD images: when, how many, and how the pool is scored.
+    """Settings of samplers that pick images: when, how many, and how the pool is scored.
 
     A direct subclass picks once, after the warm-up.
     """
 
     warmup_epochs: WarmupEpochs = Field(100, description="w: the first sampling round is before epoch w + 1.")
-    sample_budget: SampleBudget = Field(10_000, description="K: OOD images picked in a round.")
+    sample_budget: SampleBudget = Field(10_000, description="K: images picked in a round.")
     cluster_temperature: float = Field(1.0, gt=0, description="tau_c: temperature of the clusters' weights.")
     budget_remainder: Literal["largest", "last"] = Field(
         "largest",
@@ -94,7 +97,9 @@ class RoundSettings(SamplerSettings):
         yield from _warmup_conflict(self.warmup_epochs, epochs)
 
     def data_problems(self, num_pool: int | None, embedding_dim: int) -> Iterator[tuple[str, str]]:
-        """A problem if the pool is missing or smaller than the budget."""
+        """A problem if a pool is needed and is missing, or is smaller than the budget."""
+        if not self.uses_pool:
+            return
         if num_pool is None:
             yield "sampler", f"'{self.kind}' needs an OOD pool; name one, or choose 'none'"
         elif self.sample_budget > num_pool:
@@ -132,6 +137,7 @@ class NoneSettings(SamplerSettings):
     title = "None"
     implementation = ""
     picks = False
+    uses_pool = False
 
     match_steps: bool = Field(
         False,
@@ -217,3 +223,37 @@ class ColtSettings(RepeatedRoundSettings):
                 f"'candidates' keeps an embedding of {embedding_dim} dimensions for every pool image in each "
                 f"checkpoint, which is too much for {num_pool} images: choose 'full'",
             )
+
+
+@samplers.register
+class SpreadSettings(RepeatedRoundSettings):
+    """Gives budgets to clusters that follow the extent of the data, not its density. It stops once
+    the pool has nothing similar left (after SimCore, Kim et al., CVPR 2023). Set num_clusters to 30
+    to 100.
+    """
+
+    kind = "spread"
+    title = "Spread"
+    implementation = "colt_core.samplers.spread:SpreadSampler"
+
+    spread_points: int = Field(
+        15, ge=1, le=10_000, description="n: points nearest to its centre that represent a cluster."
+    )
+    spread_stop: float = Field(
+        0.95,
+        ge=0,
+        le=1,
+        description="A round stops once the mean similarity of C picks is below this share of that of the 20th C "
+        "picks. The rest of K is not picked. 0 never stops.",
+    )
+
+
+@samplers.register
+class IdFillSettings(RepeatedRoundSettings):
+    """A control without OOD images: the clusters' budgets are filled with their own training
+    images, repeated."""
+
+    kind = "idfill"
+    title = "ID fill"
+    implementation = "colt_core.samplers.idfill:IdFillSampler"
+    uses_pool = False

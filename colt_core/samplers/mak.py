@@ -16,13 +16,13 @@ from colt_core.config import PretrainConfig
 from colt_core.events import Float32, Int64
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.kinds import MakSettings
-from colt_core.samplers.protocol import PoolMeasures, RoundInputs
+from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
 from colt_core.samplers.search import most_similar
 
 Float64 = NDArray[np.float64]
 
 
-class MakSampler:
+class MakSampler(Sampler):
     """Takes candidates by score, then picks those farthest from the ID images and each other.
 
     The score is w Z(E) - (1 - w) Z(D), where Z is the z-score over the pool. E is a pool image's

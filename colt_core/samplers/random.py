@@ -9,18 +9,16 @@ import torch
 from colt_core.config import PretrainConfig
 from colt_core.events import Int64
 from colt_core.samplers.kinds import RandomSettings
-from colt_core.samplers.protocol import RoundInputs
+from colt_core.samplers.protocol import RoundInputs, Sampler
 from colt_core.seeding import generator
 
 
-class RandomSampler:
+class RandomSampler(Sampler):
     """Draws K pool images uniformly, without replacement.
 
     Args:
         redraw: draw again in each round, or keep the first round's draw.
     """
-
-    needs_measures = False
 
     def __init__(self, redraw: bool = True) -> None:
         self.redraw = redraw

@@ -53,16 +53,16 @@ def shuffled_batches(
     first: int = 0,
     ranks: Ranks = ALONE,
 ) -> Iterator[Batch]:
-    """Cut permutations of ID and selected OOD images into an epoch's batches.
+    """Cut permutations of ID and selected images into an epoch's batches.
 
     One pass goes through all images. If one image is left for a last batch of its own, it is left
     out. An epoch of more steps continues with further passes, each in its own order, and may end
-    within one. So no batch holds an image twice.
+    within one. So no batch holds an image twice, but for training images that were selected again.
 
     Args:
         images: ID training images, (N, 3, H, W) uint8.
-        pool: OOD images, (M, 3, H, W) uint8; None if `selected` is empty.
-        selected: (K,) pool indices of the last sampling round.
+        pool: OOD images, (M, 3, H, W) uint8. None: `selected` are indices of training images.
+        selected: (K,) picks of the last sampling round.
         batch_size: images of a batch, B.
         seed, epoch: the permutations are a function of these. Epochs count from 1.
         steps: batches of the epoch, `Schedule.steps_in(epoch)`.
@@ -81,13 +81,20 @@ def shuffled_batches(
             position = (epoch, number) if number else (epoch,)
             order = torch.randperm(num_train + len(selected), generator=generator(seed, "shuffle", *position)).numpy()
         index = order[batch_number * batch_size : (batch_number + 1) * batch_size]
-        is_ood = index >= num_train
+        is_added = index >= num_train
         source = index.copy()
-        source[is_ood] = selected[index[is_ood] - num_train]
+        source[is_added] = selected[index[is_added] - num_train]
+        is_ood = is_added if pool is not None else np.zeros_like(is_added)
         own = ranks.shard(len(index))
         own_source, own_ood = source[own], is_ood[own]
         batch = np.empty((len(own_source), *images.shape[1:]), dtype=np.uint8)
         batch[~own_ood] = images[own_source[~own_ood]]
         if own_ood.any() and pool is not None:
             batch[own_ood] = pool[own_source[own_ood]]
-        yield Batch(torch.from_numpy(batch), torch.from_numpy(is_ood), torch.from_numpy(source), number == 0)
+        yield Batch(
+            torch.from_numpy(batch),
+            torch.from_numpy(is_ood),
+            torch.from_numpy(source),
+            first_pass=number == 0,
+            is_repeat=torch.from_numpy(is_added) if pool is None and len(selected) else None,
+        )

@@ -5,7 +5,9 @@ Clustering need not give the same bits in every process.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import astuple
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from colt_core.config import PretrainConfig
 from colt_core.distributed.ranks import Ranks
-from colt_core.events import Cluster, Int64
+from colt_core.events import Cluster, Int64, PickingStop
 from colt_core.samplers.round import RoundFields
 
 
@@ -25,8 +27,8 @@ def broadcast_round(
 
     Args:
         find: called only on rank 0.
-        config: num_clusters and sample_budget are read; they are sizes of the result.
-        num_train, num_pool: N and M, the numbers of ID and OOD images.
+        config: num_clusters is read; it is a size of the result.
+        num_train, num_pool: N and M, the numbers of ID and OOD images. M is 0 without a pool.
     """
     if ranks.size == 1:
         return find()
@@ -37,13 +39,20 @@ def broadcast_round(
         found = RoundFields(
             clusters=(),
             id_cluster=np.empty(num_train, dtype=np.int64),
-            selected=np.empty(config.rounds.sample_budget, dtype=np.int64),
+            selected=np.empty(0, dtype=np.int64),
+            stop=None,
             ood_tailness=np.empty(num_pool, dtype=np.float32),
             ood_cluster=np.empty(num_pool, dtype=np.int64),
             ood_similarity=np.empty(num_pool, dtype=np.float32),
         )
         clusters_C4 = np.empty((config.num_clusters, 4), dtype=np.float64)
     _broadcast(clusters_C4)
+    stop = found["stop"]
+    picked_4 = np.array([len(found["selected"]), *((math.nan,) * 3 if stop is None else astuple(stop))])
+    _broadcast(picked_4)
+    if ranks.rank > 0:
+        found["selected"] = np.empty(int(picked_4[0]), dtype=np.int64)
+        found["stop"] = None if math.isnan(picked_4[1]) else PickingStop(*picked_4[1:].tolist())
     for name in ("id_cluster", "selected", "ood_tailness", "ood_cluster", "ood_similarity"):
         _broadcast(found[name])
     found["clusters"] = tuple(
@@ -64,4 +73,6 @@ def broadcast_indices(choose: Callable[[], Int64], count: int, ranks: Ranks) -> 
 
 def _broadcast(array: NDArray[np.generic]) -> None:
     """Overwrite the array with rank 0's. On other ranks it must be contiguous."""
+    if array.size == 0:  # the same on every rank: without a pool
+        return
     dist.broadcast(torch.from_numpy(np.ascontiguousarray(array)), src=0)

@@ -20,7 +20,7 @@ class RunData:
     """The images of a run, as arrays."""
 
     images: UInt8  # (N, 3, S, S) ID images
-    pool: UInt8 | None  # (M, 3, S, S) OOD images; None if the sampler picks nothing
+    pool: UInt8 | None  # (M, 3, S, S) OOD images; None if the sampler picks none
     sizes: DataSizes
 
 
@@ -32,7 +32,7 @@ def checked_data(config: PretrainConfig, images: Images, pool: Images | None) ->
             message then names every problem.
     """
     train_images = _checked("images", images)
-    pool_images = None if pool is None or not config.sampler.picks else _checked("pool", pool)
+    pool_images = None if pool is None or not config.sampler.uses_pool else _checked("pool", pool)
     if pool_images is not None and pool_images.shape[1:] != train_images.shape[1:]:
         raise ValueError(
             f"the pool's images are {_side(pool_images)} px, the training images {_side(train_images)} px: "

@@ -37,7 +37,8 @@ def step_losses(contrastive: ContrastiveLoss, z_2BD: Tensor, is_ood_B: Tensor, c
             x 2B matrix.
         z_2BD: the batch's embeddings, two stacked views.
         is_ood_B: bool, which samples are OOD.
-        config: temperature, distribution_loss_weight and distribution_denominator are read.
+        config: temperature (not that of L_CL's schedule), distribution_loss_weight and
+            distribution_denominator are read.
     """
     if config.distribution_loss_weight == 0 or not is_ood_B.any():
         return StepLosses(contrastive.mean, contrastive.mean, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -62,7 +63,8 @@ def pretrain(
         config: what to train.
         images: the ID training images, (N, 3, S, S) uint8, as array, memory map or tensor. Labels
             are not used.
-        pool: the OOD images, (M, 3, S, S) uint8. Every sampler except "none" needs them.
+        pool: the OOD images, (M, 3, S, S) uint8. A sampler that `uses_pool` needs them; others
+            do not read them.
         resume_from: the `state` of a CheckpointReady event, or the result of `load_checkpoint`.
         start_from: the same, of another run. This is a new run with that run's weights: those of
             the backbone, and of the projection head if `projection_dim` is the same. Epochs,
@@ -121,7 +123,7 @@ def _run(
         epoch = state.epoch + 1
         epoch_began, seconds_before = perf_counter() - seconds_before, 0.0
 
-        if sampler and pool is not None and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
+        if sampler and epoch in round_epochs and state.rounds == round_epochs.index(epoch):
             try:
                 with profile.phase("round"):
                     found = find_round(state, images, pool, sampler, augment, ranks, should_stop)
@@ -138,8 +140,7 @@ def _run(
         if state.step == schedule.steps_before(epoch):
             framework.begin_epoch(epoch)
         for batch in profile.each("data", epoch_batches(images, pool, state, schedule, ranks)):
-            learning_rate = schedule.learning_rate(state.step + 1)
-            results.send(_take_step(state, batch, learning_rate, augment, gradients, compute, ranks, profile))
+            results.send(_take_step(state, batch, schedule, augment, gradients, compute, ranks, profile))
             yield from _read(state, results.arrived(), schedule, gradients)
             if ranks.broadcast_bool(should_stop()):
                 yield from _read(state, results.arrived(everything=True), schedule, gradients)
@@ -154,7 +155,7 @@ def _run(
             step=state.step,
             loss=mean_loss,
             tailness=state.tailness.scores().numpy(),
-            images=schedule.images(epoch),
+            images=schedule.images(epoch, len(state.selected)),
             seconds=perf_counter() - epoch_began,
             profile=profile.take(),
         )
@@ -169,7 +170,7 @@ def _run(
 def _take_step(
     state: TrainingState,
     batch: Batch,
-    learning_rate: float,
+    schedule: Schedule,
     augment: BatchAugmenter,
     gradients: Gradients,
     compute: Compute,
@@ -178,14 +179,17 @@ def _take_step(
 ) -> Step:
     """Take one optimiser step on L = L_CL + alpha * L_SCL, and score the samples' raw tailness."""
     config, framework, began = state.config, state.framework, perf_counter()
-    number = state.step + 1
+    number, temperature = state.step + 1, schedule.temperature(state.epoch + 1)
+    learning_rate = schedule.learning_rate(number)
     with profile.phase("data"), compute.deterministic():
         views_2B3SS = batch_views(batch, framework, augment, generator(config.seed, "augment", number), compute, ranks)
 
     with profile.phase("forward_backward"), compute.deterministic():
         with compute.autocast():
             outputs = gather_outputs(framework(views_2B3SS), len(batch), ranks)
-        contrastive = framework.loss(outputs, batch, config.temperature)
+        contrastive = framework.loss(outputs, batch, temperature)
+        if temperature != config.temperature:  # its softmax is not that of tailness and L_SCL
+            contrastive = replace(contrastive, log_norm=None, probability=None)
         losses = step_losses(contrastive, outputs.z, batch.is_ood, config)
         state.optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -193,11 +197,11 @@ def _take_step(
         health = torch.cat([spread(outputs.z.detach()).reshape(1), gradients.norms()])
         set_learning_rate(state.optimizer, learning_rate)
         state.optimizer.step()
-        framework.after_step(outputs)
+        framework.after_step(outputs, batch)
 
     # A short batch has fewer negatives, so its scores and losses are not comparable. Its samples
-    # keep their last values. Further passes of an epoch (match_steps) do not count either: a sample
-    # has one value an epoch.
+    # keep their last values. Further passes of an epoch and repeats of images do not count either:
+    # a sample has one value an epoch.
     counts = batch.first_pass and len(batch) == config.batch_size
     raw_tailness_B = None
     if counts:
@@ -206,7 +210,7 @@ def _take_step(
                 outputs.z.detach(),
                 config.temperature,
                 config.top_k,
-                batch.is_ood,
+                batch.is_added,
                 config.ood_in_negatives,
                 contrastive.probability,
             )
@@ -231,11 +235,12 @@ def _read(
     for step in arrived:
         loss, contrastive, distribution = step.losses.tolist()
         state.vitals.observe(step, gradients.names(), state.framework.constant_loss(len(step.batch)))
-        index_B, is_ood_B = step.batch.index, step.batch.is_ood
+        batch = step.batch
         if step.raw_tailness is not None:
-            state.tailness.update(index_B[~is_ood_B], step.raw_tailness[~is_ood_B])
+            state.tailness.update(batch.index[~batch.is_added], step.raw_tailness[~batch.is_added])
         if step.per_sample_loss is not None:
-            state.framework.observe(index_B, is_ood_B, step.per_sample_loss)
+            once_B = slice(None) if batch.is_repeat is None else ~batch.is_repeat
+            state.framework.observe(batch.index[once_B], batch.is_ood[once_B], step.per_sample_loss[once_B])
         state.loss_sum += loss
         yield StepDone(
             epoch=step.epoch,

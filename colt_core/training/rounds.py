@@ -29,6 +29,7 @@ class FoundRound(RoundFields):
     """The fields of a `RoundDone` event, except its place in the run and its duration."""
 
     ood_embedded: int  # pool images that went through the encoder
+    repeats: bool  # whether the picks are training images
 
 
 class RoundStopped(Exception):
@@ -38,13 +39,15 @@ class RoundStopped(Exception):
 def find_round(
     state: TrainingState,
     images: UInt8,
-    pool: UInt8,
+    pool: UInt8 | None,
     sampler: Sampler,
     augment: BatchAugmenter,
     ranks: Ranks,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> FoundRound:
     """Compute the next sampling round of a run; the result is the same on every rank.
+
+    Without a pool, the sampler picks training images.
 
     With `pool_refresh: candidates` it reads and updates `state.known_pool`.
 
@@ -61,6 +64,8 @@ def find_round(
     config, number = state.config, state.rounds + 1
     id_z = embed(state.framework, images, precision=config.precision, ranks=ranks, each_block=check_stop)
     id_z = _checked_norms(id_z, state, ranks)
+    if pool is None:
+        return _without_pool(state, id_z, sampler, ranks)
     if state.known_pool is None:
         ood_z, embedded = _embedded(state, pool, None, ranks, check_stop), None
     else:
@@ -76,7 +81,16 @@ def find_round(
     found = broadcast_round(find, ranks, config, len(images), len(pool))
     in_part = config.rounds.refreshes_candidates and number_to_embed(len(pool), config.rounds.sample_budget) < len(pool)
     state.known_pool = ood_z.astype(np.float16) if in_part and number < len(config.round_epochs()) else None
-    return FoundRound(**found, ood_embedded=len(pool) if embedded is None else len(embedded))
+    return FoundRound(**found, ood_embedded=len(pool) if embedded is None else len(embedded), repeats=False)
+
+
+def _without_pool(state: TrainingState, id_z: Float32, sampler: Sampler, ranks: Ranks) -> FoundRound:
+    config, tailness = state.config, state.tailness.scores()
+
+    def find() -> RoundFields:
+        return sampling_round(id_z, id_z[:0], tailness, sampler, config, state.rounds + 1)
+
+    return FoundRound(**broadcast_round(find, ranks, config, len(id_z), 0), ood_embedded=0, repeats=True)
 
 
 def _embedded_in_part(

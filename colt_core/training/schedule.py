@@ -1,4 +1,4 @@
-"""A run's steps, epochs and learning rates, all known at its start."""
+"""A run's steps, epochs, learning rates and temperatures, all known at its start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from colt_core.config import PretrainConfig
+from colt_core.config import TEMPERATURE_PERIODS, PretrainConfig
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
@@ -35,14 +35,15 @@ class Schedule:
         long = self.config.sampler.long_epochs(epochs)
         return long[0] if long else epochs + 1
 
-    def images(self, epoch: int) -> int:
+    def images(self, epoch: int, picked: int) -> int:
         """Images that an epoch trains on, ID and OOD. An image used twice counts twice.
 
-        Every sampling round picks exactly K images, which are used until the next round.
+        Args:
+            epoch: 1-based.
+            picked: images that the last sampling round picked; 0 before the first. If they are
+                fewer than K, the epoch still has the steps of N + K images.
         """
-        num_images, batch_size = self.num_train, self.config.batch_size
-        if epoch >= self._first_long_epoch and self.config.sampler.picks:
-            num_images += self.config.sampler.added_images()
+        num_images, batch_size = self.num_train + picked, self.config.batch_size
         passes, more_batches = divmod(self.steps_in(epoch), steps_per_epoch(num_images, batch_size))
         left_out = num_images % batch_size == 1
         return passes * (num_images - left_out) + more_batches * batch_size
@@ -74,3 +75,19 @@ class Schedule:
             return peak * step / warmup
         progress = (step - warmup) / (self.steps - warmup)
         return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def temperature(self, epoch: int) -> float:
+        """tau of the contrastive loss in an epoch.
+
+        `temperature_schedule: cosine` is that of Kukleva et al., ICLR 2023:
+        lo + (hi - lo) / 2 * (1 + cos(2 pi e / T)).
+
+        e counts finished epochs. All steps of an epoch have one tau, and the first epoch has
+        `temperature_high`. The period T is a fifth of the run.
+        """
+        config = self.config
+        low, high = config.temperature_low, config.temperature_high
+        if low is None or high is None:
+            return config.temperature
+        turn = TEMPERATURE_PERIODS * (epoch - 1) / config.epochs
+        return low + (high - low) / 2 * (1 + math.cos(2 * math.pi * turn))

@@ -37,7 +37,7 @@ class TrainingState:
     optimizer: Optimizer
     tailness: TailnessTracker
     vitals: Vitals
-    selected: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # last round's pool indices, as picked
+    selected: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # last round's picks, see Snapshot
     known_pool: Float16 | None = None  # (M, D) embeddings, on rank 0, after a round of pool_refresh "candidates"
     rounds: int = 0  # sampling rounds so far
     epoch: int = 0  # finished epochs

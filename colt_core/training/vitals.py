@@ -103,6 +103,8 @@ class Vitals:
         """
         if self.steps == 0:  # an older version stopped after the last step of an epoch
             return None
+        if self.config.temperature_schedule == "cosine":  # losses at another temperature are not comparable
+            self.recent = self.lowest = self.last = None
         loss, constant, variance = (total / self.steps for total in (self.contrastive, self.constant, self.spread))
         was_constant, is_constant = self.constant_before, abs(loss - constant) < CONSTANT_WITHIN * constant
         self.constant_before = is_constant

@@ -5,7 +5,7 @@ There is one row per epoch or round. Arrays are packed as little-endian bytes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,6 +18,7 @@ MOST_IMAGES = 2**28
 # Of a round with more numbers, images by cluster and class are not counted, as they would take
 # megabytes.
 MOST_CLASS_COUNTS = 100_000
+_STOP = "stop_of_round"
 
 
 class TailnessEpoch(Base):
@@ -43,10 +44,35 @@ class SamplingRound(Base):
     overlap: Mapped[float | None]  # share of the picks that the previous round also picked
     num_embedded: Mapped[int | None]  # pool images passed through the encoder; null in rounds of earlier versions
     seconds: Mapped[float]
-    # (M,) arrays over the pool. Deferred, since a list of rounds needs none of them.
+    # (M,) arrays over the pool; empty if the picks were training images. Deferred, since a list of
+    # rounds needs none of them.
     ood_tailness: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
     ood_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16
     ood_similarity: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
     ood_selected: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint8, 0 or 1
     # (N,) array over the training part.
     id_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16
+
+    @property
+    def budget(self) -> int:
+        """K, the images that the round could pick."""
+        return sum(cluster["budget"] for cluster in self.clusters)
+
+    @property
+    def picked_from(self) -> Literal["pool", "train"]:
+        """Where the picks are from. A round that picks from the pool embeds images of it."""
+        return "train" if self.num_embedded == 0 else "pool"
+
+    @property
+    def stop(self) -> dict[str, Any] | None:
+        """Why the round picked less than its budget. It is kept beside the first cluster's values.
+
+        There it needs no column, and earlier versions do not read it.
+        """
+        return self.clusters[0].get(_STOP) if self.clusters else None
+
+    @stop.setter
+    def stop(self, stop: dict[str, Any] | None) -> None:
+        if stop is not None:
+            first, *others = self.clusters
+            self.clusters = [{**first, _STOP: stop}, *others]

@@ -43,7 +43,8 @@ class Service(NamedTuple):
     def train(self, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """A job's path, and the job once it has succeeded."""
         unread = {"sample_interval"} - samplers[settings["sampler"]].model_fields.keys()
-        common = {name: value for name, value in CONFIG.items() if name not in unread}
+        small = CONFIG | {"width": 4}  # half the time of each of these many jobs
+        common = {name: value for name, value in small.items() if name not in unread}
         body = {"dataset_id": self.dataset["id"], "ood_pool_id": self.pool["id"], "config": common | settings}
         created = self.client.post(f"{API}/jobs", json=body)
         assert created.status_code == 202, created.text

@@ -173,7 +173,7 @@ class Rows:
                     seconds=0.25,
                     ood_tailness=np.array(tailness, "<f4").tobytes(),
                     ood_cluster=np.array(cluster, "<u2").tobytes(),
-                    ood_similarity=np.linspace(0, 0.875, POOL_SIZE).astype("<f4").tobytes(),
+                    ood_similarity=np.linspace(0, 0.875, POOL_SIZE)[: len(tailness)].astype("<f4").tobytes(),
                     ood_selected=np.array(selected, "u1").tobytes(),
                     id_cluster=id_cluster.tobytes(),
                 )

@@ -44,6 +44,7 @@ def config(**settings: Any) -> PretrainConfig:
         "kmeans_restarts": 1,
         "tailness_momentum": 0.5,
         "checkpoint_interval": 2,
+        "gh_directions": 5,
     }
     return PretrainConfig.from_stored({**small, "framework": "simclr", "sampler": "colt"} | settings)
 

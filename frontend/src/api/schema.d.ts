@@ -2119,7 +2119,7 @@ export interface components {
                  * @default simclr
                  * @enum {string}
                  */
-                framework: "simclr" | "sdclr" | "bcl" | "moco";
+                framework: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
                 /**
                  * Prune Share
                  * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
@@ -2152,10 +2152,22 @@ export interface components {
                  */
                 key_momentum?: number;
                 /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
                  * @default colt
                  * @enum {string}
                  */
-                sampler: "none" | "random" | "mak" | "colt";
+                sampler: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
                 /**
                  * Match Steps
                  * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
@@ -2164,45 +2176,45 @@ export interface components {
                 match_steps?: boolean;
                 /**
                  * Warmup Epochs
-                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
                  * @default 100
                  */
                 warmup_epochs?: number;
                 /**
                  * Sample Budget
-                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
                  * @default 10000
                  */
                 sample_budget?: number;
                 /**
                  * Cluster Temperature
-                 * @description Read by sampler random, mak, colt. tau_c: temperature of the clusters' weights.
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
                  * @default 1
                  */
                 cluster_temperature?: number;
                 /**
                  * Budget Remainder
-                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
                  * @default largest
                  * @enum {string}
                  */
                 budget_remainder?: "largest" | "last";
                 /**
                  * Ood Neighbors
-                 * @description Read by sampler random, mak, colt. ID neighbours whose tailness is averaged for an OOD image.
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
                  * @default 20
                  */
                 ood_neighbors?: number;
                 /**
                  * Neighbor Search
-                 * @description Read by sampler random, mak, colt. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
                  * @default exact
                  * @enum {string}
                  */
                 neighbor_search?: "exact" | "approximate";
                 /**
                  * Sample Interval
-                 * @description Read by sampler random, colt. r: epochs between two rounds.
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
                  * @default 25
                  */
                 sample_interval?: number;
@@ -2245,6 +2257,18 @@ export interface components {
                  */
                 pool_refresh?: "full" | "candidates";
                 /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
                  * Backbone
                  * @description resnet10 has one basic block in each stage.
                  * @default resnet18
@@ -2286,6 +2310,23 @@ export interface components {
                  * @default 0.2
                  */
                 temperature: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high: number | null;
                 /**
                  * Optimizer
                  * @default sgd
@@ -2605,7 +2646,7 @@ export interface components {
                  * @default simclr
                  * @enum {string}
                  */
-                framework: "simclr" | "sdclr" | "bcl" | "moco";
+                framework: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
                 /**
                  * Prune Share
                  * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
@@ -2638,10 +2679,22 @@ export interface components {
                  */
                 key_momentum?: number;
                 /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
                  * @default colt
                  * @enum {string}
                  */
-                sampler: "none" | "random" | "mak" | "colt";
+                sampler: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
                 /**
                  * Match Steps
                  * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
@@ -2650,45 +2703,45 @@ export interface components {
                 match_steps?: boolean;
                 /**
                  * Warmup Epochs
-                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
                  * @default 100
                  */
                 warmup_epochs?: number;
                 /**
                  * Sample Budget
-                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
                  * @default 10000
                  */
                 sample_budget?: number;
                 /**
                  * Cluster Temperature
-                 * @description Read by sampler random, mak, colt. tau_c: temperature of the clusters' weights.
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
                  * @default 1
                  */
                 cluster_temperature?: number;
                 /**
                  * Budget Remainder
-                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
                  * @default largest
                  * @enum {string}
                  */
                 budget_remainder?: "largest" | "last";
                 /**
                  * Ood Neighbors
-                 * @description Read by sampler random, mak, colt. ID neighbours whose tailness is averaged for an OOD image.
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
                  * @default 20
                  */
                 ood_neighbors?: number;
                 /**
                  * Neighbor Search
-                 * @description Read by sampler random, mak, colt. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
                  * @default exact
                  * @enum {string}
                  */
                 neighbor_search?: "exact" | "approximate";
                 /**
                  * Sample Interval
-                 * @description Read by sampler random, colt. r: epochs between two rounds.
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
                  * @default 25
                  */
                 sample_interval?: number;
@@ -2731,6 +2784,18 @@ export interface components {
                  */
                 pool_refresh?: "full" | "candidates";
                 /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
                  * Backbone
                  * @description resnet10 has one basic block in each stage.
                  * @default resnet18
@@ -2772,6 +2837,23 @@ export interface components {
                  * @default 0.2
                  */
                 temperature: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high: number | null;
                 /**
                  * Optimizer
                  * @default sgd
@@ -2991,9 +3073,9 @@ export interface components {
             /** Dataset Id */
             dataset_id?: string | null;
             /** Sampler */
-            sampler?: ("none" | "random" | "mak" | "colt") | null;
+            sampler?: ("none" | "random" | "mak" | "colt" | "spread" | "idfill") | null;
             /** Framework */
-            framework?: ("simclr" | "sdclr" | "bcl" | "moco") | null;
+            framework?: ("simclr" | "sdclr" | "bcl" | "moco" | "gh") | null;
             /** Tag */
             tag?: string | null;
             /**
@@ -3038,7 +3120,7 @@ export interface components {
             /** Frameworks */
             frameworks: components["schemas"]["Kind"][];
             /** Samplers */
-            samplers: components["schemas"]["Kind"][];
+            samplers: components["schemas"]["SamplerKind"][];
             /** Probes */
             probes: components["schemas"]["Kind"][];
             /** Analyses */
@@ -3613,7 +3695,7 @@ export interface components {
                  * @default simclr
                  * @enum {string}
                  */
-                framework?: "simclr" | "sdclr" | "bcl" | "moco";
+                framework?: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
                 /**
                  * Prune Share
                  * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
@@ -3646,10 +3728,22 @@ export interface components {
                  */
                 key_momentum?: number;
                 /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
                  * @default colt
                  * @enum {string}
                  */
-                sampler?: "none" | "random" | "mak" | "colt";
+                sampler?: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
                 /**
                  * Match Steps
                  * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
@@ -3658,45 +3752,45 @@ export interface components {
                 match_steps?: boolean;
                 /**
                  * Warmup Epochs
-                 * @description Read by sampler none, random, mak, colt. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
                  * @default 100
                  */
                 warmup_epochs?: number;
                 /**
                  * Sample Budget
-                 * @description Read by sampler none, random, mak, colt. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
                  * @default 10000
                  */
                 sample_budget?: number;
                 /**
                  * Cluster Temperature
-                 * @description Read by sampler random, mak, colt. tau_c: temperature of the clusters' weights.
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
                  * @default 1
                  */
                 cluster_temperature?: number;
                 /**
                  * Budget Remainder
-                 * @description Read by sampler random, mak, colt. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
                  * @default largest
                  * @enum {string}
                  */
                 budget_remainder?: "largest" | "last";
                 /**
                  * Ood Neighbors
-                 * @description Read by sampler random, mak, colt. ID neighbours whose tailness is averaged for an OOD image.
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
                  * @default 20
                  */
                 ood_neighbors?: number;
                 /**
                  * Neighbor Search
-                 * @description Read by sampler random, mak, colt. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
                  * @default exact
                  * @enum {string}
                  */
                 neighbor_search?: "exact" | "approximate";
                 /**
                  * Sample Interval
-                 * @description Read by sampler random, colt. r: epochs between two rounds.
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
                  * @default 25
                  */
                 sample_interval?: number;
@@ -3739,6 +3833,18 @@ export interface components {
                  */
                 pool_refresh?: "full" | "candidates";
                 /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
                  * Backbone
                  * @description resnet10 has one basic block in each stage.
                  * @default resnet18
@@ -3780,6 +3886,23 @@ export interface components {
                  * @default 0.2
                  */
                 temperature?: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule?: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low?: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high?: number | null;
                 /**
                  * Optimizer
                  * @default sgd
@@ -4776,8 +4899,24 @@ export interface components {
             step: number;
             /** Clusters */
             clusters: components["schemas"]["ClusterInfo"][];
-            /** Num Selected */
+            /**
+             * Num Selected
+             * @description Images that it picked.
+             */
             num_selected: number;
+            /**
+             * Budget
+             * @description K: images that it could pick. The clusters' budgets sum to it.
+             */
+            budget: number;
+            /**
+             * Picked From
+             * @description Where the picks are from. train: training images, repeated; no OOD image is then scored.
+             * @enum {string}
+             */
+            picked_from: "pool" | "train";
+            /** @description Why it picked less than `budget`. Null if it did not. */
+            stop: components["schemas"]["RoundStop"] | null;
             /**
              * Overlap
              * @description Share of the picked images that the previous round had picked too.
@@ -4790,6 +4929,53 @@ export interface components {
             num_embedded: number | null;
             /** Seconds */
             seconds: number;
+        };
+        /**
+         * RoundStop
+         * @description The pool has nothing similar left: picks are too far below the similarity of early ones.
+         *
+         *     Similarities are cosines to the centres that the images were picked for.
+         */
+        RoundStop: {
+            /**
+             * Similarity
+             * @description Mean of the last picks, as many as there are clusters.
+             */
+            similarity: number;
+            /**
+             * Reference
+             * @description Mean of as many early picks, the twentieth such block.
+             */
+            reference: number;
+            /**
+             * Share
+             * @description The setting `spread_stop`.
+             */
+            share: number;
+        };
+        /** SamplerKind */
+        SamplerKind: {
+            /**
+             * Kind
+             * @description Its name in requests.
+             */
+            kind: string;
+            /** Title */
+            title: string;
+            /** Summary */
+            summary: string;
+            /**
+             * Settings
+             * @description JSON schema of its own settings, which not every kind reads.
+             */
+            settings: {
+                [key: string]: unknown;
+            };
+            /**
+             * Uses Pool
+             * @description Whether its jobs need an OOD pool. Others do not read one.
+             */
+            uses_pool: boolean;
         };
         /** SessionInfo */
         SessionInfo: {
@@ -6907,8 +7093,8 @@ export interface operations {
             query?: {
                 status?: components["schemas"]["WorkStatus"] | null;
                 dataset_id?: string | null;
-                sampler?: ("none" | "random" | "mak" | "colt") | null;
-                framework?: ("simclr" | "sdclr" | "bcl" | "moco") | null;
+                sampler?: ("none" | "random" | "mak" | "colt" | "spread" | "idfill") | null;
+                framework?: ("simclr" | "sdclr" | "bcl" | "moco" | "gh") | null;
                 tag?: string | null;
                 /** @description A part of the name. A to Z match in either case. */
                 name?: string | null;

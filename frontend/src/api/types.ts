@@ -62,6 +62,9 @@ export interface Schema {
 /** One framework, sampler, probe or analysis, with the schema of its settings. */
 export type Kind = WithSchema<Schemas['Kind']>;
 
+/** A sampler says too whether it needs an OOD pool. */
+export type SamplerChoice = WithSchema<Schemas['SamplerKind']>;
+
 /** An analysis says too whether it needs labels. */
 export type AnalysisChoice = WithSchema<Schemas['AnalysisKind']>;
 
@@ -69,7 +72,7 @@ export type AnalysisChoice = WithSchema<Schemas['AnalysisKind']>;
 export type Kinds = WithSchema<
   Omit<Schemas['Kinds'], 'frameworks' | 'samplers' | 'probes' | 'analyses'> & {
     frameworks: Kind[];
-    samplers: Kind[];
+    samplers: SamplerChoice[];
     probes: Kind[];
     analyses: AnalysisChoice[];
   }

@@ -51,6 +51,8 @@ RUNS: dict[str, tuple[int, dict[str, Any]]] = {
     "sdclr": (2, {"framework": "sdclr", "batch_size": 7, "sample_budget": 21}),
     "bcl-D": (2, {"framework": "bcl", "bcl_variant": "D", "batch_size": 7, "sample_budget": 21}),
     "mak": (2, {"sampler": "mak", "mak_passes": 2, "sample_budget": 9}),
+    "gh and repeats": (2, {"framework": "gh", "gh_ramp_epochs": 1, "sampler": "idfill", "sample_budget": 31}),
+    "spread stops before K": (2, {"sampler": "spread", "num_clusters": 1, "spread_stop": 1.0, "sample_budget": 24}),
 }
 
 
@@ -68,6 +70,7 @@ def test_a_run_is_that_of_one_process(ranks_of: RanksOf, name: str) -> None:
                 np.testing.assert_allclose(mine.tailness, theirs.tailness, rtol=1e-3)
             case RoundDone(), RoundDone():
                 np.testing.assert_array_equal(mine.selected, theirs.selected)
+                assert (mine.stop is None) == (theirs.stop is None) == ("stops" not in name)
                 np.testing.assert_allclose(mine.ood_tailness, theirs.ood_tailness, rtol=1e-3)
                 assert [cluster.size for cluster in mine.clusters] == [cluster.size for cluster in theirs.clusters]
 

@@ -7,14 +7,12 @@ from typing import Self
 import numpy as np
 
 from colt_core.config import PretrainConfig
-from colt_core.samplers.protocol import RoundInputs
+from colt_core.samplers.protocol import RoundInputs, Sampler
 from tests.support.toy_kinds import LastSettings
 
 
-class Last:
+class Last(Sampler):
     """Takes the last images of the pool."""
-
-    needs_measures = False
 
     def __init__(self, skip: int) -> None:
         self.skip = skip

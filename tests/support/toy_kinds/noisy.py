@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colt_core.batch import Batch
 from colt_core.frameworks.framework import ViewOutputs
 from colt_core.frameworks.simclr import SimCLR
 
@@ -19,5 +20,5 @@ class Noisy(SimCLR):
     def forward(self, views_2B3SS: Tensor) -> ViewOutputs:
         return super().forward(views_2B3SS + self.strength * views_2B3SS.flip(0))
 
-    def after_step(self, outputs: ViewOutputs) -> None:
+    def after_step(self, outputs: ViewOutputs, batch: Batch) -> None:
         self.strength.mul_(0.9)

@@ -72,6 +72,11 @@ WRONG_CONFIGS: list[tuple[dict[str, Any], list[str]]] = [
     ({"batch_size": 11}, ["/config/batch_size"]),
     ({"sample_budget": 9}, ["/config/sample_budget"]),
     ({"num_clusters": 11}, ["/config/num_clusters"]),
+    ({"framework": "gh", "projection_dim": 8, "gh_directions": 10}, ["/config/gh_directions"]),
+    ({"gh_ramp_epochs": 5, "spread_stop": 0.5}, ["/config/gh_ramp_epochs", "/config/spread_stop"]),
+    ({"temperature_high": 1.0}, ["/config/temperature_high"]),
+    ({"temperature_schedule": "cosine", "temperature_low": 2}, ["/config/temperature_low"]),
+    ({"temperature_schedule": "cosine", "epochs": 9}, ["/config/temperature_schedule"]),
 ]
 
 
@@ -96,6 +101,18 @@ WRONG_BODIES: list[tuple[dict[str, Any], list[str]]] = [
     ({"config": 3}, ["/config"]),
     ({"sampler": "colt"}, ["/sampler"]),
 ]
+
+
+def test_samplers_say_whether_they_need_a_pool_and_only_those_do(client: TestClient, rows: Rows) -> None:
+    needing = {kind["kind"]: kind["uses_pool"] for kind in client.get(f"{API}/kinds").json()["samplers"]}
+    assert {kind for kind, needs in needing.items() if not needs} == {"none", "idfill"}
+    dataset = rows.dataset()
+    for kind, needs in needing.items():
+        config = {**SMALL_COLT, "sampler": kind, "sample_budget": 50}  # more than there are images
+        answer = client.post(f"{API}/jobs", json={"dataset_id": dataset.id, "config": config})
+        assert (answer.status_code, pointers(answer) if needs else None) == (
+            (422, ["/config/sampler"]) if needs else (202, None)
+        )
 
 
 def test_bodies_are_checked(client: TestClient, rows: Rows) -> None:

@@ -10,7 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.rounds.schemas import ClusterInfo
-from store.models import MOST_IMAGES, Job
+from store.database import writing
+from store.models import MOST_IMAGES, Job, SamplingRound
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
@@ -158,6 +159,26 @@ def test_rounds(client: TestClient, measured: Job) -> None:
     assert client.get(f"{url}/2").json() == two
     problem(client.get(f"{url}/3"), 404)
     assert pointers(client.get(f"{url}/0")) == ["{number}"]
+
+
+def test_a_round_says_where_its_picks_are_from_and_why_it_stopped(
+    client: TestClient, measured: Job, rows: Rows
+) -> None:
+    url = f"{API}/jobs/{measured.id}"
+    two = client.get(f"{url}/rounds/2").json()
+    assert (two["num_selected"], two["budget"], two["picked_from"], two["stop"]) == (3, 3, "pool", None)
+    stop = {"similarity": 0.25, "reference": 0.5, "share": 0.95}
+    with writing() as session:
+        session.get_one(SamplingRound, (measured.id, 2)).stop = stop
+    assert client.get(f"{url}/rounds/2").json() == two | {"stop": stop}
+    other = rows.job(rows.dataset(), rows.pool())
+    rows.sampling_round(other, 1, [], [], [])
+    with writing() as session:  # as of training images: no pool image is embedded or scored
+        session.get_one(SamplingRound, (other.id, 1)).num_embedded = 0
+    (shown,) = client.get(f"{API}/jobs/{other.id}/rounds").json()["items"]
+    assert (shown["picked_from"], shown["num_embedded"]) == ("train", 0)
+    assert client.get(f"{API}/jobs/{other.id}/ood-tailness").json()["items"] == []
+    problem(client.get(f"{API}/jobs/{other.id}/ood-tailness/0"), 404)
 
 
 def test_ood_samples_of_the_last_round(client: TestClient, measured: Job) -> None:

@@ -22,7 +22,7 @@ from colt_core.frameworks.build import build_framework
 from colt_core.training.checkpoint import export_backbone, save_checkpoint
 from tests.support.tiny_runs import POOL, TRAIN, config, kinds, run
 
-FRAMEWORKS: list[dict[str, Any]] = [{"framework": kind} for kind in ("simclr", "sdclr", "bcl", "moco")]
+FRAMEWORKS: list[dict[str, Any]] = [{"framework": kind} for kind in ("simclr", "sdclr", "bcl", "moco", "gh")]
 FRAMEWORKS.append({"framework": "bcl", "bcl_variant": "D"})
 
 
@@ -62,7 +62,15 @@ def test_activations_of_shapes_are_those_that_autograd_keeps(
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"sampler": "none"}, {"sampler": "mak"}, {"pool_refresh": "candidates"}], ids=str
+    "settings",
+    [
+        {},
+        {"sampler": "none"},
+        {"sampler": "mak"},
+        {"pool_refresh": "candidates"},
+        {"sampler": "idfill", "framework": "gh"},
+    ],
+    ids=str,
 )
 def test_counts_are_those_of_the_run(settings: dict[str, Any], tmp_path: Path) -> None:
     made = config(**settings)
@@ -71,7 +79,10 @@ def test_counts_are_those_of_the_run(settings: dict[str, Any], tmp_path: Path) -
     checkpoints = [event for event in events if isinstance(event, CheckpointReady)]
     assert (cost.steps, cost.epochs) == (len(kinds(events, StepDone)), len(kinds(events, EpochDone)))
     assert (cost.rounds, cost.checkpoints) == (len(kinds(events, RoundDone)), len(checkpoints))
-    assert (cost.pool_values, cost.tailness_values) == (cost.rounds * len(POOL), 4 * len(TRAIN))
+    assert (cost.pool_values, cost.tailness_values) == (
+        cost.rounds * len(POOL) * made.sampler.uses_pool,
+        4 * len(TRAIN),
+    )
     save_checkpoint(checkpoints[0].state, tmp_path / "state.pt")
     export_backbone(checkpoints[0].state, tmp_path / "backbone.safetensors")
     written = sum(path.stat().st_size for path in tmp_path.iterdir())

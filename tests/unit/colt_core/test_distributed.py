@@ -144,7 +144,7 @@ def _on_loss_and_gradient(ranks: Ranks, framework: str) -> None:
     one, many = (build_framework(made, 26).double().train() for _ in range(2))
     with_global_statistics(many)
     for network in (one, many):
-        network.begin_epoch(1)
+        network.begin_epoch(made.epochs)  # losses that begin late are among those compared
     for batch_size in range(2, 10):
         draw = generator(0, "images", batch_size)
         images = torch.randn(2 * batch_size, 3, 8, 8, generator=draw, dtype=torch.float64)
@@ -153,11 +153,12 @@ def _on_loss_and_gradient(ranks: Ranks, framework: str) -> None:
         for network, place in ((one, Ranks()), (many, ranks)):
             network.zero_grad()
             outputs = gather_outputs(network(_own_views(images, place)), batch_size, place)
-            own_loss = network.loss(outputs, Batch(images, is_ood_B, torch.arange(batch_size), True), 0.5)
+            batch = Batch(images, is_ood_B, torch.arange(batch_size), True)
+            own_loss = network.loss(outputs, batch, 0.5)
             loss = own_loss.mean + distribution_contrastive(outputs.z, is_ood_B, 0.5)
             loss.backward()
             sum_gradients(network, place)
-            network.after_step(outputs)
+            network.after_step(outputs, batch)
             losses.append(loss.detach())
         torch.testing.assert_close(losses[1], losses[0], rtol=1e-6, atol=1e-6)
         expected = {name: parameter.grad for name, parameter in one.named_parameters()}

@@ -83,7 +83,7 @@ def test_a_step_moves_the_key_encoder_and_the_queue_as_written_out() -> None:
         optimizer.zero_grad()
         framework.loss(outputs, batch_of(size), TAU).mean.backward()
         optimizer.step()
-        framework.after_step(outputs)
+        framework.after_step(outputs, batch_of(size))
         for before, trained, now in zip(
             followers,
             (framework.backbone, framework.projector),

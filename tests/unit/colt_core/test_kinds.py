@@ -15,7 +15,7 @@ from colt_core.events import CheckpointReady, RoundDone
 from colt_core.frameworks.kinds import FrameworkSettings, SdclrSettings, frameworks
 from colt_core.kinds import Registry, Settings
 from colt_core.samplers.kinds import NoneSettings, RoundSettings, samplers
-from colt_core.samplers.protocol import RoundInputs
+from colt_core.samplers.protocol import RoundInputs, Sampler
 from tests.support import toy_kinds
 from tests.support.tiny_runs import config, difference, kinds, run, stop_after
 from tests.support.toy_kinds import NoisySettings
@@ -110,7 +110,7 @@ def test_a_new_kind_whose_setting_has_a_common_name_changes_no_run_of_another_ki
     assert PretrainConfig.from_stored(before).temperature == 0.7
 
 
-class Hardest:
+class Hardest(Sampler):
     """Takes the images of the largest loss."""
 
     needs_measures = True

@@ -62,8 +62,9 @@ def test_steps_are_those_that_the_batches_make(
         batches = list(shuffled_batches(images, pool, selected, 8, 0, epoch, schedule.steps_in(epoch)))
         assert len(batches) == schedule.steps_in(epoch)
         assert all(batch.first_pass and len(batch.index) >= 2 for batch in batches)
-        assert sum(len(batch.index) for batch in batches) == schedule.images(epoch)
-        assert num_train + len(selected) - schedule.images(epoch) in {0, 1}  # but for one left on its own
+        trained_on = schedule.images(epoch, len(selected))
+        assert sum(len(batch.index) for batch in batches) == trained_on
+        assert num_train + len(selected) - trained_on in {0, 1}  # but for one left on its own
         steps += len(batches)
     assert schedule.steps == steps
 
@@ -145,7 +146,7 @@ def test_matched_steps_are_those_of_every_sampler(
     for epoch in (warmup, warmup + 1):
         batches = list(shuffled_batches(images, None, none, batch_size, 0, epoch, matched.steps_in(epoch)))
         assert len(batches) == matched.steps_in(epoch)
-        assert sum(len(batch.index) for batch in batches) == matched.images(epoch)
+        assert sum(len(batch.index) for batch in batches) == matched.images(epoch, 0)
         for batch in batches:
             assert len(set(batch.index.tolist())) == len(batch.index) >= 2
         assert [batch.first_pass for batch in batches] == [
@@ -158,7 +159,7 @@ def test_a_matched_epoch_goes_through_the_images_again_in_another_order() -> Non
     matched = config(match_steps=True, sample_budget=25, warmup_epochs=1)
     schedule = Schedule(matched, 20)
     assert (schedule.steps_in(1), schedule.steps_in(2)) == (3, 6)
-    assert (schedule.images(1), schedule.images(2)) == (20, 40)
+    assert (schedule.images(1, 0), schedule.images(2, 0)) == (20, 40)
     batches = list(shuffled_batches(images, None, none, 8, 0, 2, 6))
     assert [len(batch.index) for batch in batches] == [8, 8, 4, 8, 8, 4]
     orders = [np.concatenate([batch.index for batch in part]) for part in (batches[:3], batches[3:])]
@@ -170,7 +171,7 @@ def test_a_matched_epoch_goes_through_the_images_again_in_another_order() -> Non
 
 def test_without_match_steps_sampler_none_takes_no_more_steps() -> None:
     schedule = Schedule(config(sample_budget=25, warmup_epochs=1), 20)
-    assert (schedule.steps_in(10), schedule.images(10)) == (3, 20)
+    assert (schedule.steps_in(10), schedule.images(10, 0)) == (3, 20)
 
 
 @pytest.mark.parametrize("settings", [{"match_steps": True}, {"sampler": "mak"}, {"sampler": "random"}])

@@ -143,7 +143,7 @@ def test_the_loss_of_a_constant_output_is_the_frameworks_own(framework: str) -> 
     outputs = net(views)
     outputs = type(outputs)(**dict.fromkeys(outputs.__slots__, z) | {"z": z})
     for _ in range(2):  # a queue is then full of it
-        net.after_step(outputs)
+        net.after_step(outputs, batch)
     found = net.loss(outputs, batch, made.temperature).mean
     assert net.constant_loss(8) == pytest.approx(float(found), rel=1e-5)
 

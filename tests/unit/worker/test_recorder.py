@@ -4,6 +4,7 @@ import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,24 @@ from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
 from colt_core.data.warnings import DataWarning
-from colt_core.events import CheckpointReady, Cluster, EpochDone, Finished, RoundDone, RunStarted, StepDone, Warned
+from colt_core.events import (
+    CheckpointReady,
+    Cluster,
+    EpochDone,
+    Finished,
+    PickingStop,
+    RoundDone,
+    RunStarted,
+    StepDone,
+    Warned,
+)
 from colt_core.training.profile import PHASES
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Checkpoint, Job, JobEvent, Metric, SamplingRound, TailnessEpoch
-from store.repositories import profile, recording
+from store.repositories import profile, recording, rounds
 from tests.support.rows import add_dataset, add_job
 from tests.support.tiny_runs import config as tiny
 from tests.support.tiny_runs import run
@@ -226,6 +237,48 @@ def test_a_round_is_recorded_with_its_overlap_with_the_one_before(configured: En
         assert np.frombuffer(second.ood_cluster, "<u2").tolist() == [0, 1, 1]
         assert np.frombuffer(second.id_cluster, "<u2").tolist() == [0, 0, 0, 1]
     assert [(event["round"], event["num_embedded"]) for event in told(configured, "round")] == [(2, 2), (3, 2)]
+
+
+def test_a_round_that_stopped_says_why_in_its_row_event_and_line(configured: Engine, recorder: Recorder) -> None:
+    stop = PickingStop(similarity=0.25, reference=0.5, share=0.75)
+    recorder.record(replace(sampling_round(1, 2, 4, selected=[1]), stop=stop))
+    recorder.record(FINISHED)
+    with reading(configured) as session:
+        row = session.scalars(select(SamplingRound)).one()
+        assert (row.num_selected, row.budget, row.picked_from) == (1, 2, "pool")
+        assert row.stop == {"similarity": 0.25, "reference": 0.5, "share": 0.75}
+    (event,) = told(configured, "round")
+    assert (event["num_selected"], event["budget"], event["stop"]) == (1, 2, row.stop)
+    lines = [line for data in told(configured, "log") for line in data["lines"]]
+    assert lines == [
+        "round 1 before epoch 2: 1 of 2 OOD images picked; the pool has no more like them. "
+        "The last have a mean cosine of 0.25, below 0.75 times the 0.50 of early ones"
+    ]
+
+
+def test_repeated_training_images_are_recorded_as_no_picks_of_the_pool(configured: Engine, recorder: Recorder) -> None:
+    """Training image i is not pool image i: nobody who reads the row finds a pick of the pool."""
+    none = np.empty(0)
+    repeated = replace(
+        sampling_round(1, 2, 4, selected=[3, 3, 0]),
+        repeats=True,
+        ood_embedded=0,
+        ood_tailness=none,
+        ood_cluster=none,
+        ood_similarity=none,
+    )
+    recorder.record(repeated)
+    recorder.record(replace(repeated, round=2, epoch=3, selected=np.array([3, 1, 1])))
+    recorder.record(FINISHED)
+    with reading(configured) as session:
+        first, second = session.scalars(select(SamplingRound).order_by(SamplingRound.round))
+        assert (first.num_selected, first.num_embedded, first.picked_from) == (3, 0, "train")
+        assert (first.overlap, second.overlap) == (None, pytest.approx(1 / 3))
+        assert first.ood_selected == first.ood_tailness == b"" and len(first.id_cluster) == 8
+        assert len(rounds.picks(session, first.job_id).index) == 0
+        assert rounds.sample_history(session, first.job_id, 0, 10) == []
+    lines = [line for data in told(configured, "log") for line in data["lines"]]
+    assert lines[0] == "round 1 before epoch 2: 3 training images repeated"
 
 
 def test_the_first_round_overlaps_with_none(configured: Engine, recorder: Recorder) -> None:
