@@ -59,7 +59,10 @@ def mortal(
     """A service on them, or on none, with the record of an undisturbed run."""
     kind: Kind = request.param
     servers: Servers = request.getfixturevalue("servers") if kind == "distributed" else (None, None)
-    with running_stack(tmp_path_factory.mktemp("mortal"), kind, *servers, COLT_ORPHAN_SECONDS="2") as stack:
+    # On a slow machine all five kills may meet the registration, which gives up at the third by
+    # default.
+    settings = {"COLT_ORPHAN_SECONDS": "2", "COLT_MAX_ATTEMPTS": str(len(MOMENTS) + 1)}
+    with running_stack(tmp_path_factory.mktemp("mortal"), kind, *servers, **settings) as stack:
         yield begin(stack, **CONFIG), servers
 
 
