@@ -1,4 +1,4 @@
-"""Did a setting help? Its results beside a baseline's, paired by what both runs share.
+"""Did a setting help? Its results beside a baseline's, in pairs of runs.
 
 Runs on the same data with the same seed share what neither setting decides: the cut, the class
 order, the initial weights. So settings are compared within each pair, and the differences of the
@@ -43,8 +43,8 @@ class PairedComparison(Generic[K]):
         mean, sd: of the differences. None without one, or below two.
         interval: 95 % t interval of the mean difference; None where there is none.
         no_interval: why there is no interval; None if there is one.
-        verdict: of the setting. None if all differences are equal, but not 0: chance cannot be
-            told from them.
+        verdict: of the setting. None if all differences are equal, but not 0: they do not show
+            how much is chance.
         missing: keys without a value of the setting.
         missing_baseline: keys without a value of the baseline.
     """
@@ -87,7 +87,8 @@ def paired_comparison(
     A key that either lacks is in no pair, and named in the result.
 
     Args:
-        values: of the setting, by what pairs the runs, such as (data set, seed). None: no value.
+        values: of the setting, by the key that pairs the runs, such as (data set, seed). None: no
+            value.
         baseline: of the baseline.
         confidence: of the interval, between 0 and 1.
 
@@ -116,7 +117,7 @@ def paired_comparison(
 def _present(values: Mapping[K, float | None]) -> dict[K, float]:
     for key, value in values.items():
         if value is not None and not math.isfinite(value):
-            raise ValueError(f"the value of {key} is {value}; one that cannot be had is None")
+            raise ValueError(f"the value of {key} is {value}; a missing one is None")
     return {key: float(value) for key, value in values.items() if value is not None}
 
 

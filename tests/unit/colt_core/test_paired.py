@@ -20,8 +20,9 @@ def compared(*differences: float) -> PairedComparison[int]:
 
 
 def test_three_pairs_by_hand() -> None:
-    # Differences 0.02, 0.04, 0.06: mean 0.04, deviations -0.02, 0, 0.02, so sd = sqrt(0.0008 / 2) = 0.02.
-    # The table's t(0.975, 2) is 4.302653, so the half width is 4.302653 * 0.02 / sqrt(3) = 0.0496828.
+    # Differences 0.02, 0.04, 0.06: mean 0.04, deviations -0.02, 0, 0.02.
+    # So sd = sqrt(0.0008 / 2) = 0.02. The table's t(0.975, 2) is 4.302653.
+    # So the half width is 4.302653 * 0.02 / sqrt(3) = 0.0496828.
     found = paired_comparison(
         {("a", 0): 0.52, ("a", 1): 0.64, ("b", 0): 0.76}, {("a", 0): 0.50, ("a", 1): 0.60, ("b", 0): 0.70}
     )
@@ -70,7 +71,7 @@ def test_one_run_each_has_no_interval_however_large_the_lead() -> None:
 
 
 def test_equal_differences_have_no_interval_and_no_verdict() -> None:
-    # 0.3 - 0.2 and 0.8 - 0.7 are not the same number: only rounding tells them apart.
+    # 0.3 - 0.2 and 0.8 - 0.7 are not the same number: they differ by rounding alone.
     found = paired_comparison({0: 0.3, 1: 0.8, 2: 0.6}, {0: 0.2, 1: 0.7, 2: 0.5})
     assert len(set(found.differences.values())) > 1
     assert found.mean == pytest.approx(0.1)
