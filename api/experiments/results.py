@@ -208,7 +208,7 @@ def _unequal(session: Session, arm: _Arm, baseline: _Arm) -> Iterator[DataWarnin
             f"Runs of '{arm.name}' take {mine:,} optimiser steps, those of '{baseline.name}' {theirs:,}. A difference "
             "need not come from their settings, so there is no verdict."
         )
-        yield DataWarning("unequal_steps", detail, len(differing), (arm.name,))
+        yield DataWarning("different_steps", detail, len(differing), (arm.name,))
     told: dict[str, DataWarning] = {}
     for pair in both:
         mine_, theirs_ = arm.jobs[pair], baseline.jobs[pair]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
@@ -260,8 +261,8 @@ def _queue(
     names = {row.position: row.name for row in experiments.arms(session, experiment.id)}
     for run in runs:
         found = fitting[run.arm, run.dataset_id]
-        job = found.row(queues.place(session, Job, submitter))
-        job.config = {**job.config, "seed": run.seed}
+        seeded_run = replace(found, config=found.config.model_copy(update={"seed": run.seed}))
+        job = seeded_run.row(queues.place(session, Job, submitter))
         seeded = f", seed {run.seed}"
         named = f"{experiment.name}: {names[run.arm]}, {found.evaluated.name}"
         job.name = named[: 100 - len(seeded)] + seeded
