@@ -79,7 +79,7 @@ class Fitting:
 
     @property
     def too_much(self) -> Unprocessable | None:
-        """The refusal of the job for its cost, which shows the estimate. None: it is not too much."""
+        """The refusal of the job for its cost, with the estimate. None: it is not too much."""
         told = [(problem.pointer, problem.detail) for problem in self.cost.misfits]
         if not self.wanted.accept_cost:
             told += [(problem.pointer, f"{problem.detail}: make it smaller, {ACCEPT}") for problem in self.cost.large]
