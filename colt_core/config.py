@@ -304,8 +304,9 @@ def settings_read(settings: Mapping[str, Any]) -> set[str]:
     Args:
         settings: a user's partial settings, flat. A kind that is unknown reads none of its own.
     """
-    chosen = (model for model in _chosen(settings).values() if model is not None)
-    return {name for model in (PretrainConfig, *chosen) for name in model.model_fields}
+    models: list[type[BaseModel]] = [PretrainConfig]
+    models += [model for model in _chosen(settings).values() if model is not None]
+    return {name for model in models for name in model.model_fields}
 
 
 def config_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:

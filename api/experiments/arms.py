@@ -84,9 +84,8 @@ def planned(wanted: NewExperiment, template: Template | None) -> list[Arm]:
                 problems.setdefault(place, what)
             continue
         made = _arm(wanted, position, arm, config)
-        if template is None or all(
-            _differ(made, other) for other in arms
-        ):  # factors of a small number may give it again
+        # Factors of a small number may give the same arm again.
+        if template is None or all(_differ(made, other) for other in arms):
             arms.append(made)
     if problems:
         raise Unprocessable(*problems.items())
@@ -105,7 +104,7 @@ def located(
         where: pointer into the arm's settings, such as `/config/sample_budget`.
         what: what to change.
     """
-    setting = where.split("/")[2] if where.count("/") > 1 else ""
+    setting = where.split("/")[2].replace("~1", "/").replace("~0", "~")
     if wanted.template is not None:
         return ("/template" if setting in own else where), f"arm '{name}': {setting} {what}"
     if setting not in own and setting in wanted.config:

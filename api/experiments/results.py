@@ -13,7 +13,6 @@ from api.experiments.result_schemas import MissingRun, ResultRow, Results, RunVa
 from api.experiments.service import find
 from api.http.errors import Unprocessable
 from api.http.pages import MOST_BYTES
-from colt_core.config import PretrainConfig
 from colt_core.data.warnings import DataWarning
 from colt_core.paired import paired_comparison, summary
 from colt_core.probes.kinds import ProbeSettings
@@ -139,8 +138,7 @@ def _usual(job: Job, probes: Iterable[Evaluation], kind: str) -> Evaluation | No
     """The evaluation with the settings that every run's own has, so that like is compared."""
     if job.status != WorkStatus.SUCCEEDED:
         return None
-    thresholds = PretrainConfig.from_stored(job.config).group_thresholds
-    wanted = ProbeSettings(kind=kind, group_thresholds=thresholds)
+    wanted = ProbeSettings(kind=kind, group_thresholds=job.config.get("group_thresholds"))
     return next((probe for probe in probes if wanted.is_stored_as(probe.config)), None)
 
 

@@ -125,6 +125,7 @@ def resume(session: Session, experiment_id: str, submitter: str | None) -> Exper
         arms = _stored_arms(session, experiment)
         # Its cost was accepted before.
         fitting = _check(session, experiment, arms, experiment.seeds, True, _located_at("", arms))
+        experiments.remove_deleted(session, experiment_id)
         _queue(session, experiment, fitting, deleted, submitter)
     for job_id in stopped:
         jobs_service.resume(session, job_id, submitter)
@@ -259,13 +260,20 @@ def _queue(
     submitter: str | None,
 ) -> None:
     names = {row.position: row.name for row in experiments.arms(session, experiment.id)}
-    for run in runs:
+    wanted = list(runs)
+    places = queues.places(session, Job, submitter, len(wanted))
+    queued = []
+    for run, place in zip(wanted, places, strict=True):
         found = fitting[run.arm, run.dataset_id]
-        seeded_run = replace(found, config=found.config.model_copy(update={"seed": run.seed}))
-        job = seeded_run.row(queues.place(session, Job, submitter))
-        seeded = f", seed {run.seed}"
-        named = f"{experiment.name}: {names[run.arm]}, {found.evaluated.name}"
-        job.name = named[: 100 - len(seeded)] + seeded
-        if not jobs.add(session, job):
-            raise job_submission.data_gone()
-        experiments.set_job(session, experiment.id, run, job)
+        job = replace(found, config=found.config.model_copy(update={"seed": run.seed})).row(place)
+        job.name = _name(f"{experiment.name}: {names[run.arm]}, {found.evaluated.name}", run.seed)
+        queued.append(replace(run, job=job))
+    if not jobs.add(session, *(run.job for run in queued if run.job is not None)):
+        raise job_submission.data_gone()
+    experiments.add_runs(session, experiment.id, queued)
+
+
+def _name(of: str, seed: int) -> str:
+    """The name of a job, as long as one may be. What tells it from others of its arm stays."""
+    ending = f", seed {seed}"
+    return of[: 100 - len(ending)] + ending

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
@@ -43,11 +43,25 @@ def add(session: Session, experiment: Experiment, arms: Sequence[ExperimentArm])
     return True
 
 
-def set_job(session: Session, experiment_id: str, run: Run, job: Job) -> None:
-    """Make this job the one of a run, which may be new."""
-    session.merge(
-        ExperimentRun(experiment_id=experiment_id, arm=run.arm, dataset_id=run.dataset_id, seed=run.seed, job_id=job.id)
+def add_runs(session: Session, experiment_id: str, runs: Iterable[Run]) -> None:
+    """Add runs with their jobs."""
+    session.add_all(
+        ExperimentRun(
+            experiment_id=experiment_id,
+            arm=run.arm,
+            dataset_id=run.dataset_id,
+            seed=run.seed,
+            job_id=None if run.job is None else run.job.id,
+        )
+        for run in runs
     )
+    session.flush()
+
+
+def remove_deleted(session: Session, experiment_id: str) -> None:
+    """Remove the runs whose job was deleted."""
+    mine = ExperimentRun.experiment_id == experiment_id
+    session.execute(delete(ExperimentRun).where(mine, ExperimentRun.job_id.is_(None)))
 
 
 def get(session: Session, experiment_id: str) -> Experiment | None:

@@ -80,18 +80,18 @@ def _filtered(statement: Select[S], wanted: JobFilter) -> Select[S]:
     return statement
 
 
-def add(session: Session, job: Job) -> bool:
-    """Queue a job.
+def add(session: Session, *rows: Job) -> bool:
+    """Queue jobs, all or none.
 
     Returns:
-        False when another job has its idempotency key by now, or its data or the checkpoint to
-        start from were deleted. Then nothing is written.
+        False when another job has an idempotency key of theirs by now, or their data or the
+        checkpoint to start from were deleted. Then nothing is written.
     """
     try:
         with session.begin_nested():
-            session.add(job)
+            session.add_all(rows)
             session.flush()
-            events.append(session, job.id, "status", {"status": job.status})
+            events.append_all(session, "status", {job.id: {"status": job.status} for job in rows})
     except IntegrityError:
         return False
     return True

@@ -12,7 +12,6 @@ from fastapi.testclient import TestClient
 
 from store.database import writing
 from store.models import Checkpoint, Evaluation, Job
-from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers
 from tests.support.results import Rows
 from tests.unit.api.test_experiments import ARMS, body, submitted

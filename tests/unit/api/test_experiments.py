@@ -172,7 +172,7 @@ def test_what_is_large_together_needs_a_word(client: TestClient, rows: Rows) -> 
 def test_a_full_queue_queues_none(client: TestClient, rows: Rows) -> None:
     with settings_of({"COLT_MAX_QUEUED": "3"}):
         told = problem(client.post(f"{API}/experiments", json=body(rows)), 429)["detail"]
-    assert str(told).startswith("3 jobs")
+    assert "0 jobs without a token wait in the queue, and 4 more are over the limit of 3" in str(told)
     assert all_jobs(client) == client.get(f"{API}/experiments").json()["items"] == []
 
 
@@ -210,6 +210,8 @@ def test_progress_and_time_left(client: TestClient, rows: Rows) -> None:
     set_jobs(status="succeeded", eta_seconds=None)
     shown = client.get(location).json()
     assert (shown["status"], shown["finished"], shown["eta_seconds"]) == ("succeeded", 4, None)
+    found = client.get(f"{location}/results").json()  # which no worker has evaluated
+    assert (found["pairs"], len(found["missing"])) == ([], 4)
     for status, becomes in (("failed", "failed"), ("cancelling", "cancelling"), ("queued", "running")):
         set_jobs(Job.id == runs[0]["job_id"], status=status)
         assert client.get(location).json()["status"] == becomes
