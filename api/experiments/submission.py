@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
 from api import queues
-from api.experiments.arms import Arm, baseline_of, located, planned, template_of
-from api.experiments.schemas import MOST_RUNS, MoreSeeds, NewExperiment
+from api.experiments.arms import Arm, baseline_of, planned, template_of
+from api.experiments.checks import at, check, in_request, too_much_together
+from api.experiments.schemas import MoreSeeds, NewExperiment
 from api.experiments.service import lock
 from api.http.errors import Conflict, Unprocessable
 from api.http.idempotency import earlier
 from api.jobs import service as jobs_service
 from api.jobs import submission as job_submission
-from api.jobs.schemas import NewJob
 from api.jobs.submission import Fitting
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
-from store.costs import ACCEPT, said
 from store.models import Experiment, ExperimentArm, Job
 from store.repositories import experiments, jobs, turns
 from store.repositories.experiments import Run
-from store.settings import get_settings
 from store.statuses import WorkStatus
-
-# (position of the arm, pointer of a job's problem, what to change) -> the same for the request.
-Locate = Callable[[int, int, str, str], tuple[str, str]]
 
 
 def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None, submitter: str | None) -> Experiment:
@@ -65,10 +60,7 @@ def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None,
         request_sha256=fingerprint,
     )
 
-    def locate(arm: int, dataset: int, where: str, what: str) -> tuple[str, str]:
-        return _located(wanted, arms, arm, dataset, where, what)
-
-    fitting = _check(session, experiment, arms, wanted.seeds, wanted.accept_cost, locate)
+    fitting = check(session, experiment, arms, wanted.seeds, wanted.accept_cost, in_request(wanted, arms))
     rows = [
         ExperimentArm(
             position=position,
@@ -83,7 +75,7 @@ def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None,
         before = earlier(session, Experiment, idempotency_key, fingerprint)
         assert before is not None  # nothing else is unique
         return before
-    _queue(session, experiment, fitting, _runs(experiment, arms, wanted.seeds), submitter)
+    _queue(session, experiment, fitting, _runs(experiment, arms, wanted.seeds), wanted.accept_cost, submitter)
     return experiment
 
 
@@ -101,9 +93,9 @@ def add_seeds(session: Session, experiment_id: str, wanted: MoreSeeds, submitter
         raise Unprocessable(("/seeds", f"{'; '.join(there)}: name new ones"))
     arms = _stored_arms(session, experiment)
     in_all = [*experiment.seeds, *wanted.seeds]
-    fitting = _check(session, experiment, arms, in_all, wanted.accept_cost, _located_at("/seeds", arms))
+    fitting = check(session, experiment, arms, in_all, wanted.accept_cost, at("/seeds", arms))
     experiment.seeds = in_all
-    _queue(session, experiment, fitting, _runs(experiment, arms, wanted.seeds), submitter)
+    _queue(session, experiment, fitting, _runs(experiment, arms, wanted.seeds), wanted.accept_cost, submitter)
     return experiment
 
 
@@ -124,9 +116,9 @@ def resume(session: Session, experiment_id: str, submitter: str | None) -> Exper
     if deleted:
         arms = _stored_arms(session, experiment)
         # Its cost was accepted before.
-        fitting = _check(session, experiment, arms, experiment.seeds, True, _located_at("", arms))
+        fitting = check(session, experiment, arms, experiment.seeds, True, at("", arms))
         experiments.remove_deleted(session, experiment_id)
-        _queue(session, experiment, fitting, deleted, submitter)
+        _queue(session, experiment, fitting, deleted, True, submitter)
     for job_id in stopped:
         jobs_service.resume(session, job_id, submitter)
     return experiment
@@ -147,120 +139,26 @@ def _stored_arms(session: Session, experiment: Experiment) -> list[Arm]:
     ]
 
 
-def _check(
-    session: Session,
-    experiment: Experiment,
-    arms: Sequence[Arm],
-    seeds: Sequence[int],
-    accept_cost: bool,
-    locate: Locate,
-) -> dict[tuple[int, str], Fitting]:
-    """Check each arm on each data set. A seed changes nothing that is checked.
-
-    Args:
-        seeds: all of the experiment, with new ones.
-
-    Returns:
-        By position of the arm and id of the data set.
-
-    Raises:
-        Unprocessable: all that would fail later, or costs too much.
-    """
-    if (total := len(arms) * len(experiment.dataset_ids) * len(seeds)) > MOST_RUNS:
-        made_of = f"{len(arms)} arms, {len(experiment.dataset_ids)} data sets and {len(seeds)} seeds"
-        raise Unprocessable(("/seeds", f"{made_of} make {total:,} jobs, and at most {MOST_RUNS:,} are allowed"))
-    fitting: dict[tuple[int, str], Fitting] = {}
-    problems: dict[str, str] = {}
-    too_much: dict[str, str] = {}
-    estimate = None
-    for position, arm in enumerate(arms):
-        for number, dataset_id in enumerate(experiment.dataset_ids):
-            job = _job(experiment, arm, number, accept_cost)
-            try:
-                found = job_submission.check(session, job, arm.config)
-            except Unprocessable as error:
-                problems |= _moved(error, position, number, locate)
-                continue
-            fitting[position, dataset_id] = found
-            if (refusal := found.too_much) is not None:
-                too_much |= _moved(refusal, position, number, locate)
-                estimate = estimate or refusal.estimate
-    if problems:
-        raise Unprocessable(*problems.items())
-    if not too_much:
-        too_much = dict(_together(list(fitting.values()), len(seeds), accept_cost))
-    if too_much:
-        refusal = Unprocessable(*too_much.items())
-        refusal.estimate = estimate
-        raise refusal
-    return fitting
-
-
-def _job(experiment: Experiment, arm: Arm, number: int, accept_cost: bool) -> NewJob:
-    """The request for an arm's job on the data set with this number, but for name and seed."""
-    dataset_id = experiment.dataset_ids[number]
-    trained = dataset_id if arm.train_on is None else arm.train_on[number]
-    return NewJob(
-        dataset_id=trained,
-        evaluation_dataset_id=None if trained == dataset_id else dataset_id,
-        ood_pool_id=arm.ood_pool_id,
-        evaluations=experiment.evaluations,
-        accept_cost=accept_cost,
-    )
-
-
-def _moved(error: Unprocessable, arm: int, dataset: int, locate: Locate) -> dict[str, str]:
-    """The problems of a job, where the request gives what is wrong."""
-    return dict(locate(arm, dataset, problem.pointer, problem.detail) for problem in error.errors or [])
-
-
-def _located(
-    wanted: NewExperiment, arms: Sequence[Arm], arm: int, dataset: int, where: str, what: str
-) -> tuple[str, str]:
-    if where.startswith("/config/"):
-        return located(wanted, arm, arms[arm].name, arms[arm].own, where, what)
-    given = None if wanted.arms is None else wanted.arms[arm]
-    if where == "/dataset_id" and arms[arm].train_on is not None:
-        number = dataset if len((wanted.balanced_dataset_ids if given is None else given.train_on) or []) > 1 else 0
-        return ("/balanced_dataset_ids" if given is None else f"/arms/{arm}/train_on") + f"/{number}", what
-    if where in ("/dataset_id", "/evaluation_dataset_id"):
-        return f"/dataset_ids/{dataset}", what
-    if where == "/ood_pool_id" and given is not None and given.ood_pool_id is not None:
-        return f"/arms/{arm}/ood_pool_id", what
-    return where, what
-
-
-def _located_at(place: str, arms: Sequence[Arm]) -> Locate:
-    """Every problem at one place of a request that gives no arms."""
-
-    def locate(arm: int, _dataset: int, where: str, what: str) -> tuple[str, str]:
-        return place, f"arm '{arms[arm].name}' can no longer run: {where.strip('/')} {what}"
-
-    return locate
-
-
-def _together(fitting: Sequence[Fitting], seeds: int, accept_cost: bool) -> Iterator[tuple[str, str]]:
-    """Why all jobs together do not fit the disks, or are large, though each one is not."""
-    stored = seeds * sum(found.cost.kept_bytes + found.cost.database_bytes for found in fitting)
-    what = f"{seeds * len(fitting):,} jobs keep {said(stored)} of checkpoints and rows"
-    fewer = "choose fewer seeds or arms, or a smaller width"
-    rooms = [found.cost.capacity.artifacts_bytes for found in fitting]
-    room = min((room for room in rooms if room is not None), default=None)
-    if room is not None and stored > room:
-        yield "/seeds", f"{what}, {said(stored - room)} more than there is room for: {fewer}, or free the disk"
-    elif stored > get_settings().large_stored_bytes and not accept_cost:
-        yield "/seeds", f"{what}: {fewer}, {ACCEPT}"
-
-
 def _queue(
     session: Session,
     experiment: Experiment,
     fitting: dict[tuple[int, str], Fitting],
     runs: Iterable[Run],
+    accept_cost: bool,
     submitter: str | None,
 ) -> None:
+    """Queue the jobs of new runs, in their order.
+
+    Raises:
+        TooManyRequests: the token has too many that wait.
+        Unprocessable: they are too large together.
+        Conflict: their data were deleted in the meantime.
+    """
     names = {row.position: row.name for row in experiments.arms(session, experiment.id)}
     wanted = list(runs)
+    what = too_much_together([fitting[run.arm, run.dataset_id].cost for run in wanted], accept_cost)
+    if what is not None:
+        raise Unprocessable(("/seeds", what))
     places = queues.places(session, Job, submitter, len(wanted))
     queued = []
     for run, place in zip(wanted, places, strict=True):
@@ -274,6 +172,6 @@ def _queue(
 
 
 def _name(of: str, seed: int) -> str:
-    """The name of a job, as long as one may be. What tells it from others of its arm stays."""
+    """The name of a job, as long as one may be. The seed is not cut off."""
     ending = f", seed {seed}"
     return of[: 100 - len(ending)] + ending
