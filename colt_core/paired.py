@@ -136,7 +136,7 @@ def _why_none(n: int, scale: float, differences: list[float]) -> str:
     if n == 1:
         return "one run each: no interval"
     nothing = all(abs(difference) <= _ROUNDING * scale for difference in differences)
-    return f"all {n} pairs {'are' if nothing else 'differ by the'} equal{'' if nothing else ' amount'}: no interval"
+    return f"all {n} pairs {'are equal' if nothing else 'differ by the same amount'}: no interval"
 
 
 def _verdict(differences: list[float], interval: Interval | None, nothing: float) -> Verdict | None:

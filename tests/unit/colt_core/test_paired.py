@@ -76,7 +76,7 @@ def test_equal_differences_have_no_interval_and_no_verdict() -> None:
     assert len(set(found.differences.values())) > 1
     assert found.mean == pytest.approx(0.1)
     assert (found.interval, found.verdict) == (None, None)
-    assert found.no_interval == "all 3 pairs differ by the equal amount: no interval"
+    assert found.no_interval == "all 3 pairs differ by the same amount: no interval"
 
 
 def test_runs_that_are_all_equal_do_not_differ() -> None:
