@@ -216,7 +216,7 @@ def _unequal(session: Session, arm: _Arm, baseline: _Arm) -> Iterator[DataWarnin
         found = {key: value for key, value in data_differences(session, [mine_, theirs_]).items() if key != "ood_pool"}
         told |= {warning.code: warning for warning in warnings_about(found)}
     for warning in told.values():
-        detail = f"'{arm.name}' and '{baseline.name}': {warning.detail}. So there is no verdict."
+        detail = f"'{arm.name}' and '{baseline.name}': {warning.detail}. They get no verdict."
         yield DataWarning(warning.code, detail, warning.count, warning.examples)
 
 
