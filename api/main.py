@@ -19,6 +19,7 @@ from api.checkpoints import routes as checkpoints
 from api.compare import routes as compare
 from api.datasets import routes as datasets
 from api.evaluations import routes as evaluations
+from api.experiments import routes as experiments
 from api.health import routes as health
 from api.health.readiness import Readiness
 from api.health.shared import Shared
@@ -44,7 +45,7 @@ from store.settings import get_settings
 
 _NOUNS = (
     *(uploads, datasets, ood_pools, jobs, attempts, evaluations, analyses, checkpoints),
-    *(rounds, tailness, compare, workers, kinds),
+    *(rounds, tailness, compare, experiments, workers, kinds),
 )
 
 

@@ -1,4 +1,4 @@
-"""The HTTP client of `colt demo`."""
+"""The HTTP client of `colt demo` and of experiments (benchmarks/experiments)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,15 @@ class Client:
     def post(self, path: str, body: Json) -> Json:
         return self._call("POST", path, json=body)
 
+    def text(self, path: str, **params: Any) -> str:
+        """An answer that is no JSON."""
+        return self._answer("GET", path, params=params).text
+
     def _call(self, method: str, path: str, **request: Any) -> Json:
+        document: Json = self._answer(method, path, **request).json()
+        return document
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, f"/api/v1{path}", **request)
         except httpx.HTTPError as error:
@@ -59,8 +67,7 @@ class Client:
             raise Refused("the service needs a token: set COLT_TOKEN (`colt token create NAME` makes one)")
         if answer.is_error:
             raise Refused(f"{method} {path} failed with status {answer.status_code}: {answer.text}")
-        document: Json = answer.json()
-        return document
+        return answer
 
     def find(self, path: str, wanted: Callable[[Json], bool]) -> Json | None:
         """The first item, on any page of a list, for which `wanted` is true."""

@@ -338,6 +338,17 @@ class PretrainConfig(WithNumbers):
         return flat
 
 
+def settings_read(settings: Mapping[str, Any]) -> set[str]:
+    """The names of the settings that a run of this framework and sampler reads.
+
+    Args:
+        settings: a user's partial settings, flat. A kind that is unknown reads none of its own.
+    """
+    models: list[type[BaseModel]] = [PretrainConfig]
+    models += [model for model in _chosen(settings).values() if model is not None]
+    return {name for model in models for name in model.model_fields}
+
+
 def config_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
     """The JSON schema of a configuration's flat form, with the settings of all registered kinds."""
     schema = common_schema(ref_template)

@@ -15,7 +15,7 @@ from store.artifacts import ArtifactStore, get_artifacts
 from store.database import reading, writing
 from store.models import utc_now
 from store.orphans import find_orphans
-from store.repositories import jobs, sessions, uploads
+from store.repositories import request_keys, sessions, uploads
 from store.settings import Settings, get_settings
 from worker.folder import WorkerFolder
 
@@ -74,7 +74,7 @@ def _remove_expired(settings: Settings) -> None:
             log.info("removed upload %s, which no registration has used for long", upload_id)
     with writing() as session:
         sessions.remove_expired(session)
-        jobs.forget_keys(session, utc_now() - dt.timedelta(seconds=settings.idempotency_seconds))
+        request_keys.forget_keys(session, utc_now() - dt.timedelta(seconds=settings.idempotency_seconds))
 
 
 def _parts_of_messages(home: Path, age: float) -> Iterator[Path]:

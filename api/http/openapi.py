@@ -21,6 +21,7 @@ send `next_cursor` as `cursor` to get the next page."""
 TAGS = [
     {"name": "data", "description": "Uploads, data sets and OOD pools."},
     {"name": "jobs", "description": "Pretraining runs, their curves, probes and checkpoints."},
+    {"name": "experiments", "description": "Arms compared over data sets and seeds, with intervals."},
     {"name": "tailness", "description": "Which images form the tail, and which OOD images were picked for it."},
     {"name": "workers", "description": "Worker processes and their heartbeats."},
     {"name": "session", "description": "Signing in from a browser, if the server uses tokens."},

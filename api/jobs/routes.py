@@ -14,6 +14,7 @@ from api.http.after_commit import delete_later, ring_later
 from api.http.clients import token_id
 from api.http.errors import problems
 from api.http.heavy import heavy
+from api.http.idempotency import IdempotencyKey
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.http.responses import EVENT_STREAM, json_response
 from api.http.threads import in_thread
@@ -37,32 +38,19 @@ def _accepted(job: Job, response: Response) -> Accepted:
     return Accepted(id=job.id, status=job.status)
 
 
-def _own(idempotency_key: str | None, request: Request) -> str | None:
-    """The key as it is stored: clients with different tokens may choose the same."""
-    owner = token_id(request)
-    return idempotency_key if idempotency_key is None or owner is None else f"{owner}:{idempotency_key}"
-
-
 @router.post("", status_code=202, responses=problems(409, 415))
 def submit_job(
     wanted: NewJob,
     request: Request,
     background: BackgroundTasks,
     response: Response,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=200,
-            description="The same key and body return the same job, for a day and with the same token.",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey,
 ) -> Accepted:
     """Queue a pretraining run. A request that would fail later is refused now, if that can be
     known. So is one that is large, unless `accept_cost` is true; the answer then holds the
     `estimate`."""
     with writing() as session:
-        job = submission.submit(session, wanted, _own(idempotency_key, request), token_id(request))
+        job = submission.submit(session, wanted, idempotency_key, token_id(request))
     log.info("job accepted", extra={"job_id": job.id})
     ring_later(background, Job.bell)
     return _accepted(job, response)

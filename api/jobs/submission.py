@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from api import queues
 from api.http.errors import Conflict, Unprocessable
+from api.http.idempotency import earlier
 from api.jobs.cost import estimate
 from api.jobs.estimate import JobEstimate
 from api.jobs.overlap import data_warnings
@@ -22,10 +23,10 @@ from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.costs import ACCEPT
-from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
+from store.models import Checkpoint, Dataset, Job, OodPool, Registered
 from store.repositories import checkpoints, jobs, registrations, turns
 from store.repositories.registrations import R
-from store.settings import get_settings
+from store.repositories.turns import Place
 from store.statuses import RegistrationStatus
 
 # What to choose where no worker has the devices for a setting.
@@ -48,38 +49,85 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
     config = resolve(wanted.config)  # first: it refuses nested values, which could be too deep for the rest
     turns.lock(session, submitter)
     fingerprint = _fingerprint(wanted)
-    if idempotency_key is not None and (earlier := _with_key(session, idempotency_key)) is not None:
-        return _same_request(earlier, fingerprint)
+    if (before := earlier(session, Job, idempotency_key, fingerprint)) is not None:
+        return before
     start = None if wanted.start_from is None else _start(session, wanted.start_from.checkpoint_id)
+    fitting = check(session, wanted, config, start)
+    if (refusal := fitting.too_much) is not None:
+        raise refusal
+    job = fitting.row(queues.place(session, Job, submitter))
+    job.idempotency_key, job.request_sha256 = idempotency_key, fingerprint
+    if not jobs.add(session, job):
+        if (before := earlier(session, Job, idempotency_key, fingerprint)) is not None:
+            return before
+        raise data_gone()
+    return job
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """A job that its data, its start and the workers suit, with all that the checks found."""
+
+    wanted: NewJob
+    config: PretrainConfig
+    dataset: Dataset
+    pool: OodPool | None
+    evaluated: Dataset
+    evaluations: list[str]
+    start: Checkpoint | None
+    cost: JobEstimate
+
+    @property
+    def too_much(self) -> Unprocessable | None:
+        """The refusal of the job for its cost, with the estimate. None: it is not too much."""
+        told = [(problem.pointer, problem.detail) for problem in self.cost.misfits]
+        if not self.wanted.accept_cost:
+            told += [(problem.pointer, f"{problem.detail}: make it smaller, {ACCEPT}") for problem in self.cost.large]
+        if not told:
+            return None
+        refusal = Unprocessable(*told)
+        refusal.estimate = self.cost.model_dump(mode="json")
+        return refusal
+
+    def row(self, place: Place) -> Job:
+        """The job as it is queued."""
+        wanted, config, start = self.wanted, self.config, self.start
+        begins = None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch}
+        return Job(
+            **place.columns,
+            name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {self.dataset.name}"[:100],
+            tags=wanted.tags,
+            notes=wanted.notes,
+            dataset_id=self.dataset.id,
+            ood_pool_id=None if self.pool is None else self.pool.id,
+            evaluation_dataset_id=wanted.evaluation_dataset_id,
+            config=config.model_dump(mode="json"),
+            framework=config.framework.kind,
+            sampler=config.sampler.kind,
+            evaluations=self.evaluations,
+            warnings=data_warnings(self.dataset, self.pool, self.evaluated),
+            estimate=self.cost.model_dump(mode="json"),
+            start_checkpoint_id=None if start is None else start.id,
+            start_from=begins,
+            epochs=config.epochs,
+        )
+
+
+def check(session: Session, wanted: NewJob, config: PretrainConfig, start: Checkpoint | None = None) -> Fitting:
+    """Check a job, but not whether its cost is too much.
+
+    Raises:
+        Unprocessable: the job would fail later.
+        Conflict: its data are not ready.
+    """
     dataset, pool, evaluated, evaluations = _checked(session, wanted, config, start)
     cost = estimate(session, config, dataset, pool, evaluated if evaluations else None)
-    if cost.misfits or (cost.large and not wanted.accept_cost):
-        raise _too_much(cost)
-    job = Job(
-        **queues.place(session, Job, submitter).columns,
-        name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {dataset.name}"[:100],
-        tags=wanted.tags,
-        notes=wanted.notes,
-        dataset_id=dataset.id,
-        ood_pool_id=None if pool is None else pool.id,
-        evaluation_dataset_id=wanted.evaluation_dataset_id,
-        config=config.model_dump(mode="json"),
-        framework=config.framework.kind,
-        sampler=config.sampler.kind,
-        evaluations=evaluations,
-        warnings=data_warnings(dataset, pool, evaluated),
-        estimate=cost.model_dump(mode="json"),
-        start_checkpoint_id=None if start is None else start.id,
-        start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
-        epochs=config.epochs,
-        idempotency_key=idempotency_key,
-        request_sha256=fingerprint,
-    )
-    if not jobs.add(session, job):
-        if idempotency_key is not None and (earlier := _with_key(session, idempotency_key)) is not None:
-            return _same_request(earlier, fingerprint)
-        raise Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
-    return job
+    return Fitting(wanted, config, dataset, pool, evaluated, evaluations, start, cost)
+
+
+def data_gone() -> Conflict:
+    """The refusal of a job whose row could not be written."""
+    return Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
 
 
 def estimated(session: Session, wanted: NewJob) -> JobEstimate:
@@ -90,8 +138,7 @@ def estimated(session: Session, wanted: NewJob) -> JobEstimate:
     """
     config = resolve(wanted.config)
     start = None if wanted.start_from is None else _named(session, wanted.start_from.checkpoint_id)
-    dataset, pool, evaluated, evaluations = _checked(session, wanted, config, start)
-    return estimate(session, config, dataset, pool, evaluated if evaluations else None)
+    return check(session, wanted, config, start).cost
 
 
 def resolve(settings: dict[str, object]) -> PretrainConfig:
@@ -135,31 +182,11 @@ def _checked(
     return dataset, pool, evaluated, evaluations
 
 
-def _too_much(cost: JobEstimate) -> Unprocessable:
-    """The refusal of a job for its cost, which shows the estimate."""
-    told = [(problem.pointer, problem.detail) for problem in cost.misfits]
-    told += [(problem.pointer, f"{problem.detail}: make it smaller, {ACCEPT}") for problem in cost.large]
-    refusal = Unprocessable(*told)
-    refusal.estimate = cost.model_dump(mode="json")
-    return refusal
-
-
-def _with_key(session: Session, idempotency_key: str) -> Job | None:
-    since = utc_now() - dt.timedelta(seconds=get_settings().idempotency_seconds)
-    return jobs.with_key(session, idempotency_key, since)
-
-
 def _fingerprint(wanted: NewJob) -> str:
     # A key that an earlier version stored must still fit its request.
     unsaid = {name for name in _ADDED if getattr(wanted, name) == NewJob.model_fields[name].default}
     said = wanted.model_dump(mode="json", exclude=unsaid)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _same_request(earlier: Job, fingerprint: str) -> Job:
-    if earlier.request_sha256 != fingerprint:
-        raise Conflict("This Idempotency-Key was used before with another body. Choose a new key.")
-    return earlier
 
 
 def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:

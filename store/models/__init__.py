@@ -2,6 +2,7 @@
 
 from store.models.base import Base, new_id, utc_now
 from store.models.data import Dataset, OodPool, Registered, Upload
+from store.models.experiments import Experiment, ExperimentArm, ExperimentRun
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
 from store.models.queued import CheckpointWork, Queued
@@ -20,6 +21,9 @@ __all__ = [
     "CurveBucket",
     "Dataset",
     "Evaluation",
+    "Experiment",
+    "ExperimentArm",
+    "ExperimentRun",
     "Job",
     "JobAttempt",
     "JobEvent",

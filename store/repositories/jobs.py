@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Case, ColumnElement, CursorResult, Select, Update, case, delete, func, literal, select, update
+from sqlalchemy import Case, ColumnElement, CursorResult, Select, case, delete, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -81,36 +80,18 @@ def _filtered(statement: Select[S], wanted: JobFilter) -> Select[S]:
     return statement
 
 
-def with_key(session: Session, idempotency_key: str, since: dt.datetime) -> Job | None:
-    """The job that was submitted with this key since then. An older one gives the key free."""
-    job = session.scalar(select(Job).where(Job.idempotency_key == idempotency_key))
-    if job is not None and job.created_at < since:
-        session.execute(_without_key().where(Job.id == job.id))
-        return None
-    return job
-
-
-def forget_keys(session: Session, before: dt.datetime) -> None:
-    """Give the keys of all jobs free that were submitted before."""
-    session.execute(_without_key().where(Job.idempotency_key.is_not(None), Job.created_at < before))
-
-
-def _without_key() -> Update:
-    return update(Job).values(idempotency_key=None).execution_options(synchronize_session=False)
-
-
-def add(session: Session, job: Job) -> bool:
-    """Queue a job.
+def add(session: Session, *rows: Job) -> bool:
+    """Queue jobs, all or none.
 
     Returns:
-        False when another job has its idempotency key by now, or its data or the checkpoint to
-        start from were deleted. Then nothing is written.
+        False when another job has an idempotency key of theirs by now, or their data or the
+        checkpoint to start from were deleted. Then nothing is written.
     """
     try:
         with session.begin_nested():
-            session.add(job)
+            session.add_all(rows)
             session.flush()
-            events.append(session, job.id, "status", {"status": job.status})
+            events.append_all(session, "status", {job.id: {"status": job.status} for job in rows})
     except IntegrityError:
         return False
     return True

@@ -72,9 +72,27 @@ def place(
     Raises:
         QueueFull
     """
+    return places(session, model, submitter, most, 1, cost=cost, is_large=is_large)[0]
+
+
+def places(
+    session: Session,
+    model: type[Leased],
+    submitter: str | None,
+    most: int,
+    number: int,
+    *,
+    cost: int = COST,
+    is_large: bool = False,
+) -> list[Place]:
+    """The places of so many new rows, in their order. See :func:`place`.
+
+    Raises:
+        QueueFull: not all of them may wait.
+    """
     mine = model.submitter == submitter
     waiting = session.scalars(select(func.count()).select_from(model).where(mine, _waits(model))).one()
-    if waiting >= most:
+    if waiting + number > most:
         raise QueueFull(waiting)
     # Rows that were cancelled before they began took no time.
     counts = or_(_began(model), _waits(model))
@@ -82,7 +100,7 @@ def place(
     last = session.scalar(line.order_by(model.turn.desc()).limit(1))
     time = session.scalar(select(model.turn_from).where(_began(model)).order_by(model.turn_from.desc()).limit(1))
     begin = max(time or 0, last or 0)
-    return Place(submitter, begin, begin + cost, is_large)
+    return [Place(submitter, begin + n * cost, begin + (n + 1) * cost, is_large) for n in range(number)]
 
 
 def ahead(session: Session, row: Leased) -> int | None:

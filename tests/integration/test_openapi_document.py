@@ -100,6 +100,7 @@ class Service:
             "upload_id": upload,
             "evaluation_id": evaluation,
             "analysis_id": analysis,
+            "experiment_id": rows.experiment(job),
         }
         return {name: row.id for name, row in made.items()} | {"index": 0, "number": 1}
 

@@ -52,7 +52,7 @@ def test_scripts_are_executable_and_what_is_built_is_not_committed() -> None:
     assert not [name for name in modes if name.startswith("api/dashboard/") or "node_modules" in name]
 
 
-def test_every_migration_and_the_built_dashboard_are_in_the_wheel(tmp_path: Path) -> None:
+def test_every_migration_every_template_and_the_built_dashboard_are_in_the_wheel(tmp_path: Path) -> None:
     # hatchling, the build back end, comes with the test extras; nothing is fetched.
     code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
     subprocess.run(
@@ -66,6 +66,8 @@ def test_every_migration_and_the_built_dashboard_are_in_the_wheel(tmp_path: Path
     names = set(zipfile.ZipFile(wheel).namelist())
     for migration in (REPOSITORY / "store" / "migrations" / "versions").glob("0*.py"):
         assert f"store/migrations/versions/{migration.name}" in names
+    for template in (REPOSITORY / "api" / "experiments" / "templates").glob("*.yaml"):
+        assert f"api/experiments/templates/{template.name}" in names
     assert "store/migrations/script.py.mako" in names
     assert "api/dashboard/index.html" in names
     assert any(re.fullmatch(r"api/dashboard/assets/index-.*\.js", name) for name in names)

@@ -13,7 +13,20 @@ from colt_core.config import PretrainConfig
 from colt_core.data.digests import DIGESTS, SortedDigests, digests_of
 from store.artifacts import get_artifacts
 from store.database import writing
-from store.models import Checkpoint, Dataset, Job, OodPool, Registered, SamplingRound, TailnessEpoch, Worker, new_id
+from store.models import (
+    Checkpoint,
+    Dataset,
+    Experiment,
+    ExperimentArm,
+    ExperimentRun,
+    Job,
+    OodPool,
+    Registered,
+    SamplingRound,
+    TailnessEpoch,
+    Worker,
+    new_id,
+)
 from store.repositories import events, recording
 
 # 3 classes; the training part comes first and is long-tailed: 6, 3 and 1 images.
@@ -194,6 +207,25 @@ class Rows:
         )
         with writing() as session:
             session.add(row)
+        return row
+
+    def experiment(self, job: Job) -> Experiment:
+        """With one arm, whose only run is the job."""
+        row = Experiment(
+            id=new_id(),
+            name="an experiment",
+            dataset_ids=[job.dataset_id],
+            ood_pool_id=job.ood_pool_id,
+            seeds=[0],
+            evaluations=["linear"],
+            baseline="only",
+        )
+        with writing() as session:
+            session.add(row)
+            session.flush()
+            session.add(ExperimentArm(experiment_id=row.id, position=0, name="only", config=job.config))
+            run = ExperimentRun(experiment_id=row.id, arm=0, dataset_id=job.dataset_id, seed=0, job_id=job.id)
+            session.add(run)
         return row
 
     def worker(self) -> None:

@@ -855,6 +855,159 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Experiments
+         * @description List experiments, newest first.
+         */
+        get: operations["list_experiments"];
+        put?: never;
+        /**
+         * Submit Experiment
+         * @description Queue a job for each arm, data set and seed: all of them, or none.
+         *
+         *     Every combination is checked as `POST /jobs` checks a job. The jobs are ordinary jobs.
+         */
+        post: operations["submit_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Experiment Templates
+         * @description List the bundled experiments: what each one compares.
+         */
+        get: operations["list_experiment_templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Experiment
+         * @description Get one experiment: its arms, its jobs and how far they are.
+         */
+        get: operations["get_experiment"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Experiment
+         * @description Delete an experiment. Its jobs stay as ordinary jobs, unless `with_jobs` is true.
+         */
+        delete: operations["delete_experiment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Experiment
+         * @description Cancel all jobs of an experiment that wait or run.
+         */
+        post: operations["cancel_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Experiment
+         * @description Queue the cancelled and failed jobs of an experiment again, and new ones for those that were
+         *     deleted.
+         */
+        post: operations["resume_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment_id}/seeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Experiment Seeds
+         * @description Add seeds to an experiment: a job for each arm and data set, all or none.
+         */
+        post: operations["add_experiment_seeds"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Experiment Results
+         * @description Get the arms' means, and their differences to a baseline with 95 % t intervals.
+         *
+         *     Runs with the same data set and seed make a pair. What is missing is named, and is in no pair.
+         */
+        get: operations["get_experiment_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workers": {
         parameters: {
             query?: never;
@@ -1158,6 +1311,394 @@ export interface components {
              * @description Null until the status is `succeeded`.
              */
             result: (components["schemas"]["TailShare"] | components["schemas"]["ClusterMinority"] | components["schemas"]["Misclassification"] | components["schemas"]["Connectivity"] | components["schemas"]["FeatureMap"] | components["schemas"]["Uniformity"] | components["schemas"]["Alignment"]) | null;
+        };
+        /**
+         * ArmInfo
+         * @description One of the settings that are compared.
+         */
+        ArmInfo: {
+            /** Name */
+            name: string;
+            /**
+             * ResolvedConfig
+             * @description All settings that the run reads, with their values.
+             */
+            config: {
+                /**
+                 * Preset
+                 * @description Source of the values that were not given.
+                 */
+                preset: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
+                /**
+                 * @default simclr
+                 * @enum {string}
+                 */
+                framework: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
+                /**
+                 * Prune Share
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
+                 */
+                queue_size?: number;
+                /**
+                 * Key Momentum
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
+                 * @default 0.99
+                 */
+                key_momentum?: number;
+                /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
+                 * @default colt
+                 * @enum {string}
+                 */
+                sampler: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
+                /**
+                 * Match Steps
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
+                 * @default false
+                 */
+                match_steps?: boolean;
+                /**
+                 * Warmup Epochs
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @default 100
+                 */
+                warmup_epochs?: number;
+                /**
+                 * Sample Budget
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @default 10000
+                 */
+                sample_budget?: number;
+                /**
+                 * Cluster Temperature
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
+                 * @default 1
+                 */
+                cluster_temperature?: number;
+                /**
+                 * Budget Remainder
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @default largest
+                 * @enum {string}
+                 */
+                budget_remainder?: "largest" | "last";
+                /**
+                 * Ood Neighbors
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
+                 * @default 20
+                 */
+                ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
+                 * Pool Refresh
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
+                /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
+                 * Backbone
+                 * @description resnet10 has one basic block in each stage.
+                 * @default resnet18
+                 * @enum {string}
+                 */
+                backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+                /**
+                 * Width
+                 * @description Channels of the first stage; 64 is the standard.
+                 * @default 64
+                 */
+                width: number;
+                /**
+                 * Stem
+                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
+                 * @default cifar
+                 * @enum {string}
+                 */
+                stem: "cifar" | "cifar-stride2" | "imagenet";
+                /**
+                 * Projection Dim
+                 * @default 128
+                 */
+                projection_dim: number;
+                /**
+                 * Epochs
+                 * @default 2000
+                 */
+                epochs: number;
+                /**
+                 * Batch Size
+                 * @description Images in a step. Each gives two views.
+                 * @default 512
+                 */
+                batch_size: number;
+                /**
+                 * Temperature
+                 * @description tau
+                 * @default 0.2
+                 */
+                temperature: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high: number | null;
+                /**
+                 * Optimizer
+                 * @default sgd
+                 * @enum {string}
+                 */
+                optimizer: "sgd" | "adamw";
+                /**
+                 * Learning Rate
+                 * @default 0.5
+                 */
+                learning_rate: number;
+                /**
+                 * Final Learning Rate
+                 * @description The end of the cosine schedule.
+                 * @default 0.000001
+                 */
+                final_learning_rate: number;
+                /**
+                 * Momentum
+                 * @description SGD momentum, or AdamW's first beta.
+                 * @default 0.9
+                 */
+                momentum: number;
+                /**
+                 * Weight Decay
+                 * @description On every parameter.
+                 * @default 0.0001
+                 */
+                weight_decay: number;
+                /**
+                 * Lr Warmup Epochs
+                 * @description Linear warm-up of the learning rate, in epochs.
+                 * @default 10
+                 */
+                lr_warmup_epochs: number;
+                /**
+                 * Min Crop Scale
+                 * @description RandomResizedCrop takes at least this share of the area.
+                 * @default 0.1
+                 */
+                min_crop_scale: number;
+                /**
+                 * Flip Probability
+                 * @description Horizontal flip.
+                 * @default 0.5
+                 */
+                flip_probability: number;
+                /**
+                 * Color Jitter
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
+                 * @default 0.4
+                 */
+                color_jitter: number;
+                /**
+                 * Color Jitter Probability
+                 * @default 0.8
+                 */
+                color_jitter_probability: number;
+                /**
+                 * Grayscale Probability
+                 * @default 0.2
+                 */
+                grayscale_probability: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability: number;
+                /**
+                 * Augmentation
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation: "exact" | "fused";
+                /**
+                 * Top K
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
+                 * @default 10
+                 */
+                top_k: number;
+                /**
+                 * Tailness Momentum
+                 * @description m
+                 * @default 0.97
+                 */
+                tailness_momentum: number;
+                /**
+                 * Ood In Negatives
+                 * @description Whether OOD embeddings count among a sample's negatives.
+                 * @default true
+                 */
+                ood_in_negatives: boolean;
+                /**
+                 * Num Clusters
+                 * @description C
+                 * @default 10
+                 */
+                num_clusters: number;
+                /**
+                 * Kmeans Restarts
+                 * @default 10
+                 */
+                kmeans_restarts: number;
+                /**
+                 * Distribution Loss Weight
+                 * @description alpha; 0 leaves the term out.
+                 * @default 0.2
+                 */
+                distribution_loss_weight: number;
+                /**
+                 * Distribution Denominator
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
+                 * @default all
+                 * @enum {string}
+                 */
+                distribution_denominator: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+                group_thresholds: components["schemas"]["GroupThresholds"] | null;
+                /**
+                 * Seed
+                 * @default 0
+                 */
+                seed: number;
+                /**
+                 * Device
+                 * @default auto
+                 * @enum {string}
+                 */
+                device: "auto" | "cpu" | "cuda";
+                /**
+                 * Precision
+                 * @description auto: bf16 if the hardware computes in it.
+                 * @default auto
+                 * @enum {string}
+                 */
+                precision: "auto" | "fp32" | "bf16";
+                /**
+                 * Num Processes
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
+                 * @default 1
+                 */
+                num_processes: number;
+                /**
+                 * Checkpoint Interval
+                 * @description Epochs between two checkpoints. The last epoch always has one.
+                 * @default 10
+                 */
+                checkpoint_interval: number;
+            };
+            /** Ood Pool Id */
+            ood_pool_id: string | null;
+            /**
+             * Train On
+             * @description Null: on the experiment's data sets.
+             */
+            train_on: string[] | null;
         };
         /**
          * AttemptInfo
@@ -1826,6 +2367,98 @@ export interface components {
             created_at: string;
             /** Finished At */
             finished_at: string | null;
+        };
+        /**
+         * ExperimentDetails
+         * @description An experiment, with what only its own address shows.
+         */
+        ExperimentDetails: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Template */
+            template: string | null;
+            /** @description `queued` until a job has begun; `running`, or `cancelling`, while one waits or runs. Then `failed` if one failed, else `cancelled` if one was cancelled or deleted, else `succeeded`. */
+            status: components["schemas"]["WorkStatus"];
+            /**
+             * Finished
+             * @description Jobs that have ended in any way.
+             */
+            finished: number;
+            /**
+             * Total
+             * @description Jobs of all arms, data sets and seeds, with deleted ones.
+             */
+            total: number;
+            /** Dataset Ids */
+            dataset_ids: string[];
+            /** Ood Pool Id */
+            ood_pool_id: string | null;
+            /** Seeds */
+            seeds: number[];
+            /** Evaluations */
+            evaluations: ("linear" | "few_shot" | "knn")[];
+            /** Baseline */
+            baseline: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Protocol */
+            protocol: string;
+            /** Arms */
+            arms: components["schemas"]["ArmInfo"][];
+            /**
+             * Jobs
+             * @description By arm, seed and data set.
+             */
+            jobs: components["schemas"]["RunInfo"][];
+            /**
+             * Eta Seconds
+             * @description Until all have ended, with as many jobs at once as now. Other work in the queue is not counted. Null: nothing is left, or nothing shows yet how long a step takes.
+             */
+            eta_seconds: number | null;
+        };
+        /**
+         * ExperimentInfo
+         * @description An experiment. Its status is that of its jobs.
+         */
+        ExperimentInfo: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Template */
+            template: string | null;
+            /** @description `queued` until a job has begun; `running`, or `cancelling`, while one waits or runs. Then `failed` if one failed, else `cancelled` if one was cancelled or deleted, else `succeeded`. */
+            status: components["schemas"]["WorkStatus"];
+            /**
+             * Finished
+             * @description Jobs that have ended in any way.
+             */
+            finished: number;
+            /**
+             * Total
+             * @description Jobs of all arms, data sets and seeds, with deleted ones.
+             */
+            total: number;
+            /** Dataset Ids */
+            dataset_ids: string[];
+            /** Ood Pool Id */
+            ood_pool_id: string | null;
+            /** Seeds */
+            seeds: number[];
+            /** Evaluations */
+            evaluations: ("linear" | "few_shot" | "knn")[];
+            /** Baseline */
+            baseline: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /** FeatureMap */
         FeatureMap: {
@@ -3319,6 +3952,47 @@ export interface components {
             probe?: components["schemas"]["LinearProbeConfig"] | components["schemas"]["FewShotProbeConfig"] | components["schemas"]["KnnProbeConfig"];
         };
         /**
+         * MissingRun
+         * @description A run, or a part of its values, that is in no row.
+         */
+        MissingRun: {
+            /** Arm */
+            arm: string;
+            /** Dataset Id */
+            dataset_id: string;
+            /** Seed */
+            seed: number;
+            /** Job Id */
+            job_id: string | null;
+            /** Why */
+            why: string;
+            /**
+             * Metrics
+             * @description Metrics that this run lacks and others have. Null: all.
+             */
+            metrics: string[] | null;
+        };
+        /**
+         * MoreSeeds
+         * @description Seeds to add to an experiment.
+         * @example {
+         *       "seeds": [
+         *         3,
+         *         4
+         *       ]
+         *     }
+         */
+        MoreSeeds: {
+            /** Seeds */
+            seeds: number[];
+            /**
+             * Accept Cost
+             * @description As for a new experiment.
+             * @default false
+             */
+            accept_cost?: boolean;
+        };
+        /**
          * NewAlignment
          * @description How close two augmented views of an image are, by class.
          */
@@ -3356,6 +4030,400 @@ export interface components {
          * @description An analysis of one of the job's checkpoints, to queue.
          */
         NewAnalysis: components["schemas"]["NewTailShare"] | components["schemas"]["NewClusterMinority"] | components["schemas"]["NewMisclassification"] | components["schemas"]["NewConnectivity"] | components["schemas"]["NewFeatureMap"] | components["schemas"]["NewUniformity"] | components["schemas"]["NewAlignment"];
+        /**
+         * NewArm
+         * @description One of the settings to compare.
+         */
+        NewArm: {
+            /**
+             * Name
+             * @example cifar10-lt
+             */
+            name: string;
+            /**
+             * PartialConfig
+             * @description Its own settings, which come before those of the experiment.
+             */
+            config?: {
+                /**
+                 * Preset
+                 * @description Source of the values that were not given.
+                 */
+                preset?: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
+                /**
+                 * @default simclr
+                 * @enum {string}
+                 */
+                framework?: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
+                /**
+                 * Prune Share
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
+                 */
+                queue_size?: number;
+                /**
+                 * Key Momentum
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
+                 * @default 0.99
+                 */
+                key_momentum?: number;
+                /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
+                 * @default colt
+                 * @enum {string}
+                 */
+                sampler?: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
+                /**
+                 * Match Steps
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
+                 * @default false
+                 */
+                match_steps?: boolean;
+                /**
+                 * Warmup Epochs
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @default 100
+                 */
+                warmup_epochs?: number;
+                /**
+                 * Sample Budget
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @default 10000
+                 */
+                sample_budget?: number;
+                /**
+                 * Cluster Temperature
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
+                 * @default 1
+                 */
+                cluster_temperature?: number;
+                /**
+                 * Budget Remainder
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @default largest
+                 * @enum {string}
+                 */
+                budget_remainder?: "largest" | "last";
+                /**
+                 * Ood Neighbors
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
+                 * @default 20
+                 */
+                ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
+                 * Pool Refresh
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
+                /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
+                 * Backbone
+                 * @description resnet10 has one basic block in each stage.
+                 * @default resnet18
+                 * @enum {string}
+                 */
+                backbone?: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+                /**
+                 * Width
+                 * @description Channels of the first stage; 64 is the standard.
+                 * @default 64
+                 */
+                width?: number;
+                /**
+                 * Stem
+                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
+                 * @default cifar
+                 * @enum {string}
+                 */
+                stem?: "cifar" | "cifar-stride2" | "imagenet";
+                /**
+                 * Projection Dim
+                 * @default 128
+                 */
+                projection_dim?: number;
+                /**
+                 * Epochs
+                 * @default 2000
+                 */
+                epochs?: number;
+                /**
+                 * Batch Size
+                 * @description Images in a step. Each gives two views.
+                 * @default 512
+                 */
+                batch_size?: number;
+                /**
+                 * Temperature
+                 * @description tau
+                 * @default 0.2
+                 */
+                temperature?: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule?: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low?: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high?: number | null;
+                /**
+                 * Optimizer
+                 * @default sgd
+                 * @enum {string}
+                 */
+                optimizer?: "sgd" | "adamw";
+                /**
+                 * Learning Rate
+                 * @default 0.5
+                 */
+                learning_rate?: number;
+                /**
+                 * Final Learning Rate
+                 * @description The end of the cosine schedule.
+                 * @default 0.000001
+                 */
+                final_learning_rate?: number;
+                /**
+                 * Momentum
+                 * @description SGD momentum, or AdamW's first beta.
+                 * @default 0.9
+                 */
+                momentum?: number;
+                /**
+                 * Weight Decay
+                 * @description On every parameter.
+                 * @default 0.0001
+                 */
+                weight_decay?: number;
+                /**
+                 * Lr Warmup Epochs
+                 * @description Linear warm-up of the learning rate, in epochs.
+                 * @default 10
+                 */
+                lr_warmup_epochs?: number;
+                /**
+                 * Min Crop Scale
+                 * @description RandomResizedCrop takes at least this share of the area.
+                 * @default 0.1
+                 */
+                min_crop_scale?: number;
+                /**
+                 * Flip Probability
+                 * @description Horizontal flip.
+                 * @default 0.5
+                 */
+                flip_probability?: number;
+                /**
+                 * Color Jitter
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
+                 * @default 0.4
+                 */
+                color_jitter?: number;
+                /**
+                 * Color Jitter Probability
+                 * @default 0.8
+                 */
+                color_jitter_probability?: number;
+                /**
+                 * Grayscale Probability
+                 * @default 0.2
+                 */
+                grayscale_probability?: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability?: number;
+                /**
+                 * Augmentation
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation?: "exact" | "fused";
+                /**
+                 * Top K
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
+                 * @default 10
+                 */
+                top_k?: number;
+                /**
+                 * Tailness Momentum
+                 * @description m
+                 * @default 0.97
+                 */
+                tailness_momentum?: number;
+                /**
+                 * Ood In Negatives
+                 * @description Whether OOD embeddings count among a sample's negatives.
+                 * @default true
+                 */
+                ood_in_negatives?: boolean;
+                /**
+                 * Num Clusters
+                 * @description C
+                 * @default 10
+                 */
+                num_clusters?: number;
+                /**
+                 * Kmeans Restarts
+                 * @default 10
+                 */
+                kmeans_restarts?: number;
+                /**
+                 * Distribution Loss Weight
+                 * @description alpha; 0 leaves the term out.
+                 * @default 0.2
+                 */
+                distribution_loss_weight?: number;
+                /**
+                 * Distribution Denominator
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
+                 * @default all
+                 * @enum {string}
+                 */
+                distribution_denominator?: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+                group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+                /**
+                 * Seed
+                 * @default 0
+                 */
+                seed?: number;
+                /**
+                 * Device
+                 * @default auto
+                 * @enum {string}
+                 */
+                device?: "auto" | "cpu" | "cuda";
+                /**
+                 * Precision
+                 * @description auto: bf16 if the hardware computes in it.
+                 * @default auto
+                 * @enum {string}
+                 */
+                precision?: "auto" | "fp32" | "bf16";
+                /**
+                 * Num Processes
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
+                 * @default 1
+                 */
+                num_processes?: number;
+                /**
+                 * Checkpoint Interval
+                 * @description Epochs between two checkpoints. The last epoch always has one.
+                 * @default 10
+                 */
+                checkpoint_interval?: number;
+            };
+            /**
+             * Ood Pool Id
+             * @description Default: the experiment's.
+             */
+            ood_pool_id?: string | null;
+            /**
+             * Train On
+             * @description The data sets that it trains on instead: one for each of `dataset_ids`, or one for all. It is evaluated on `dataset_ids` all the same.
+             */
+            train_on?: string[] | null;
+        };
         /**
          * NewClusterMinority
          * @description Whether clusters of high tailness are those that hold the tail classes.
@@ -3560,6 +4628,456 @@ export interface components {
          *     }
          */
         NewEvaluation: components["schemas"]["NewLinearProbe"] | components["schemas"]["NewFewShotProbe"] | components["schemas"]["NewKnnProbe"];
+        /**
+         * NewExperiment
+         * @description Arms to compare on data sets with seeds: each combination becomes a job.
+         * @example {
+         *       "config": {
+         *         "preset": "cpu-small"
+         *       },
+         *       "dataset_ids": [
+         *         "5f0c1e5e0c5b4d0f8a8e1d2c3b4a5968"
+         *       ],
+         *       "name": "does COLT help on my images",
+         *       "ood_pool_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+         *       "seeds": [
+         *         0,
+         *         1,
+         *         2
+         *       ],
+         *       "template": "did-it-help"
+         *     }
+         */
+        NewExperiment: {
+            /**
+             * Name
+             * @example cifar10-lt
+             */
+            name: string;
+            /**
+             * Template
+             * @description A bundled experiment, which has the arms. Else give `arms`.
+             */
+            template?: string | null;
+            /**
+             * Dataset Ids
+             * @description Such as cuts of the same images, or orders of classes.
+             */
+            dataset_ids: string[];
+            /**
+             * Balanced Dataset Ids
+             * @description For templates with a control on balanced data: one for each of `dataset_ids`, or one for all. Register them from the same images with the long-tail profile `balanced`.
+             */
+            balanced_dataset_ids?: string[] | null;
+            /** Ood Pool Id */
+            ood_pool_id?: string | null;
+            /**
+             * PartialConfig
+             * @description Settings of all arms, without `seed`. An arm whose framework or sampler does not read one is without it.
+             */
+            config?: {
+                /**
+                 * Preset
+                 * @description Source of the values that were not given.
+                 */
+                preset?: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
+                /**
+                 * @default simclr
+                 * @enum {string}
+                 */
+                framework?: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
+                /**
+                 * Prune Share
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
+                 */
+                queue_size?: number;
+                /**
+                 * Key Momentum
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
+                 * @default 0.99
+                 */
+                key_momentum?: number;
+                /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
+                 * @default colt
+                 * @enum {string}
+                 */
+                sampler?: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
+                /**
+                 * Match Steps
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
+                 * @default false
+                 */
+                match_steps?: boolean;
+                /**
+                 * Warmup Epochs
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @default 100
+                 */
+                warmup_epochs?: number;
+                /**
+                 * Sample Budget
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @default 10000
+                 */
+                sample_budget?: number;
+                /**
+                 * Cluster Temperature
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
+                 * @default 1
+                 */
+                cluster_temperature?: number;
+                /**
+                 * Budget Remainder
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @default largest
+                 * @enum {string}
+                 */
+                budget_remainder?: "largest" | "last";
+                /**
+                 * Ood Neighbors
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
+                 * @default 20
+                 */
+                ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
+                 * Pool Refresh
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
+                /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
+                 * Backbone
+                 * @description resnet10 has one basic block in each stage.
+                 * @default resnet18
+                 * @enum {string}
+                 */
+                backbone?: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+                /**
+                 * Width
+                 * @description Channels of the first stage; 64 is the standard.
+                 * @default 64
+                 */
+                width?: number;
+                /**
+                 * Stem
+                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
+                 * @default cifar
+                 * @enum {string}
+                 */
+                stem?: "cifar" | "cifar-stride2" | "imagenet";
+                /**
+                 * Projection Dim
+                 * @default 128
+                 */
+                projection_dim?: number;
+                /**
+                 * Epochs
+                 * @default 2000
+                 */
+                epochs?: number;
+                /**
+                 * Batch Size
+                 * @description Images in a step. Each gives two views.
+                 * @default 512
+                 */
+                batch_size?: number;
+                /**
+                 * Temperature
+                 * @description tau
+                 * @default 0.2
+                 */
+                temperature?: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule?: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low?: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high?: number | null;
+                /**
+                 * Optimizer
+                 * @default sgd
+                 * @enum {string}
+                 */
+                optimizer?: "sgd" | "adamw";
+                /**
+                 * Learning Rate
+                 * @default 0.5
+                 */
+                learning_rate?: number;
+                /**
+                 * Final Learning Rate
+                 * @description The end of the cosine schedule.
+                 * @default 0.000001
+                 */
+                final_learning_rate?: number;
+                /**
+                 * Momentum
+                 * @description SGD momentum, or AdamW's first beta.
+                 * @default 0.9
+                 */
+                momentum?: number;
+                /**
+                 * Weight Decay
+                 * @description On every parameter.
+                 * @default 0.0001
+                 */
+                weight_decay?: number;
+                /**
+                 * Lr Warmup Epochs
+                 * @description Linear warm-up of the learning rate, in epochs.
+                 * @default 10
+                 */
+                lr_warmup_epochs?: number;
+                /**
+                 * Min Crop Scale
+                 * @description RandomResizedCrop takes at least this share of the area.
+                 * @default 0.1
+                 */
+                min_crop_scale?: number;
+                /**
+                 * Flip Probability
+                 * @description Horizontal flip.
+                 * @default 0.5
+                 */
+                flip_probability?: number;
+                /**
+                 * Color Jitter
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
+                 * @default 0.4
+                 */
+                color_jitter?: number;
+                /**
+                 * Color Jitter Probability
+                 * @default 0.8
+                 */
+                color_jitter_probability?: number;
+                /**
+                 * Grayscale Probability
+                 * @default 0.2
+                 */
+                grayscale_probability?: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability?: number;
+                /**
+                 * Augmentation
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation?: "exact" | "fused";
+                /**
+                 * Top K
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
+                 * @default 10
+                 */
+                top_k?: number;
+                /**
+                 * Tailness Momentum
+                 * @description m
+                 * @default 0.97
+                 */
+                tailness_momentum?: number;
+                /**
+                 * Ood In Negatives
+                 * @description Whether OOD embeddings count among a sample's negatives.
+                 * @default true
+                 */
+                ood_in_negatives?: boolean;
+                /**
+                 * Num Clusters
+                 * @description C
+                 * @default 10
+                 */
+                num_clusters?: number;
+                /**
+                 * Kmeans Restarts
+                 * @default 10
+                 */
+                kmeans_restarts?: number;
+                /**
+                 * Distribution Loss Weight
+                 * @description alpha; 0 leaves the term out.
+                 * @default 0.2
+                 */
+                distribution_loss_weight?: number;
+                /**
+                 * Distribution Denominator
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
+                 * @default all
+                 * @enum {string}
+                 */
+                distribution_denominator?: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+                group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+                /**
+                 * Seed
+                 * @default 0
+                 */
+                seed?: number;
+                /**
+                 * Device
+                 * @default auto
+                 * @enum {string}
+                 */
+                device?: "auto" | "cpu" | "cuda";
+                /**
+                 * Precision
+                 * @description auto: bf16 if the hardware computes in it.
+                 * @default auto
+                 * @enum {string}
+                 */
+                precision?: "auto" | "fp32" | "bf16";
+                /**
+                 * Num Processes
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
+                 * @default 1
+                 */
+                num_processes?: number;
+                /**
+                 * Checkpoint Interval
+                 * @description Epochs between two checkpoints. The last epoch always has one.
+                 * @default 10
+                 */
+                checkpoint_interval?: number;
+            };
+            /** Arms */
+            arms?: components["schemas"]["NewArm"][] | null;
+            /**
+             * Seeds
+             * @default [
+             *       0,
+             *       1,
+             *       2
+             *     ]
+             */
+            seeds?: number[];
+            /**
+             * Evaluations
+             * @description Default: those of the template, or `linear`.
+             */
+            evaluations?: ("linear" | "few_shot" | "knn")[] | null;
+            /**
+             * Baseline
+             * @description Name of an arm. Default: the first.
+             */
+            baseline?: string | null;
+            /**
+             * Protocol
+             * @description What was decided before the runs: text or YAML, kept as it is.
+             * @default
+             */
+            protocol?: string;
+            /**
+             * Accept Cost
+             * @description Queue the jobs even if their estimates are large. What cannot run is refused.
+             * @default false
+             */
+            accept_cost?: boolean;
+        };
         /**
          * NewFeatureMap
          * @description The feature space in two dimensions: training images and the last picked OOD images.
@@ -4567,6 +6085,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** Page[ExperimentInfo] */
+        Page_ExperimentInfo_: {
+            /** Items */
+            items: components["schemas"]["ExperimentInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+        };
         /** Page[JobInfo] */
         Page_JobInfo_: {
             /** Items */
@@ -4884,6 +6412,81 @@ export interface components {
          */
         RegistrationStatus: "registering" | "ready" | "failed";
         /**
+         * ResultRow
+         * @description An arm's values of one metric, and how they differ from the baseline's.
+         */
+        ResultRow: {
+            /** Arm */
+            arm: string;
+            /**
+             * Metric
+             * @description `all` (mean accuracy over classes), `many`, `medium`, `few`, `std` or `class/NAME`. All are shares of 1.
+             */
+            metric: string;
+            /**
+             * N
+             * @description Runs of the arm that have a value.
+             */
+            n: number;
+            /** Mean */
+            mean: number | null;
+            /**
+             * Sd
+             * @description Standard deviation over these runs (n - 1). Null below two.
+             */
+            sd: number | null;
+            /**
+             * Pairs
+             * @description Pairs of runs of the arm and the baseline. Null for the baseline.
+             */
+            pairs: number | null;
+            /**
+             * Difference
+             * @description Mean over the pairs: the arm less the baseline.
+             */
+            difference: number | null;
+            /**
+             * Interval
+             * @description 95 % t interval of the difference.
+             */
+            interval: [
+                number,
+                number
+            ] | null;
+            /**
+             * No Interval
+             * @description Why there is no interval.
+             */
+            no_interval: string | null;
+            /**
+             * Verdict
+             * @description Null for the baseline, where all pairs differ by the same amount, and where the arms differ in steps or data: `warnings` says so.
+             */
+            verdict: ("higher" | "lower" | "no clear difference" | "too few pairs") | null;
+        };
+        /**
+         * Results
+         * @description What the arms of an experiment give, compared in pairs of runs with the same data set and
+         *     seed.
+         */
+        Results: {
+            /**
+             * Evaluation
+             * @enum {string}
+             */
+            evaluation: "linear" | "few_shot" | "knn";
+            /** Baseline */
+            baseline: string;
+            /** Rows */
+            rows: components["schemas"]["ResultRow"][];
+            /** Pairs */
+            pairs: components["schemas"]["RunValues"][];
+            /** Missing */
+            missing: components["schemas"]["MissingRun"][];
+            /** Warnings */
+            warnings: components["schemas"]["DataWarning"][];
+        };
+        /**
          * RoundInfo
          * @description A sampling round.
          */
@@ -4952,6 +6555,59 @@ export interface components {
              * @description The setting `spread_stop`.
              */
             share: number;
+        };
+        /**
+         * RunInfo
+         * @description An arm on one data set with one seed.
+         */
+        RunInfo: {
+            /** Arm */
+            arm: string;
+            /** Dataset Id */
+            dataset_id: string;
+            /** Seed */
+            seed: number;
+            /**
+             * Job Id
+             * @description Null: the job was deleted.
+             */
+            job_id: string | null;
+            status: components["schemas"]["WorkStatus"] | null;
+            /** Error */
+            error: string | null;
+        };
+        /**
+         * RunValues
+         * @description The values of one run. Runs with the same data set and seed make a pair.
+         */
+        RunValues: {
+            /** Arm */
+            arm: string;
+            /** Dataset Id */
+            dataset_id: string;
+            /**
+             * Dataset
+             * @description Its name.
+             */
+            dataset: string;
+            /** Seed */
+            seed: number;
+            /** Job Id */
+            job_id: string;
+            /** Evaluation Id */
+            evaluation_id: string;
+            /**
+             * Steps
+             * @description Optimiser steps of the run.
+             */
+            steps: number;
+            /**
+             * Values
+             * @description By metric: `all` (mean accuracy over classes), `many`, `medium`, `few`, `std` or `class/NAME`.
+             */
+            values: {
+                [key: string]: number | null;
+            };
         };
         /** SamplerKind */
         SamplerKind: {
@@ -5146,6 +6802,56 @@ export interface components {
              *     ]
              */
             gammas?: number[];
+        };
+        /**
+         * Template
+         * @description A bundled experiment: what is compared, without data.
+         */
+        Template: {
+            /**
+             * Name
+             * @description Its name in requests.
+             */
+            name: string;
+            /** Title */
+            title: string;
+            /** Summary */
+            summary: string;
+            /** Evaluations */
+            evaluations: ("linear" | "few_shot" | "knn")[];
+            /**
+             * Arms
+             * @description The first is the baseline.
+             */
+            arms: components["schemas"]["TemplateArm"][];
+        };
+        /**
+         * TemplateArm
+         * @description An arm of a template.
+         */
+        TemplateArm: {
+            /**
+             * Name
+             * @description `{sample_budget}` and the like are replaced by the arm's settings.
+             */
+            name: string;
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /**
+             * Times
+             * @description Factors of settings, relative to those of the request.
+             * @default {}
+             */
+            times?: {
+                [key: string]: number;
+            };
+            /**
+             * Train On
+             * @description balanced: it trains on `balanced_dataset_ids`. Without them, it is left out.
+             */
+            train_on?: "balanced" | null;
         };
         /**
          * TorchvisionSource
@@ -7189,7 +8895,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key and body return the same job, for a day and with the same token. */
+                /** @description The same key and body return the same answer, for a day and with the same token. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -10587,6 +12293,946 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_experiments: {
+        parameters: {
+            query?: {
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExperimentInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submit_experiment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body return the same answer, for a day and with the same token. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExperiment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_experiment_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDetails"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_experiment: {
+        parameters: {
+            query?: {
+                /** @description Delete its jobs too, with their results. Refused while one runs. Default: they stay. */
+                with_jobs?: boolean;
+            };
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_experiment_seeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoreSeeds"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_experiment_results: {
+        parameters: {
+            query?: {
+                /** @description Default: the experiment's first. */
+                evaluation?: ("linear" | "few_shot" | "knn") | null;
+                /** @description Name of an arm. Default: the experiment's. */
+                baseline?: string | null;
+                format?: "json" | "csv" | "markdown" | "latex";
+                /** @description Whether classes have rows too. Default: in JSON, if they fit into 2 MiB, and in CSV. */
+                classes?: boolean | null;
+            };
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The results. In Markdown and LaTeX, without classes unless `classes` is true. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Results"];
+                    "text/csv": string;
+                    "text/markdown": string;
+                    "application/x-tex": string;
                 };
             };
             /** @description Bad Request */

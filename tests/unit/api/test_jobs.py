@@ -13,7 +13,7 @@ from sqlalchemy import update
 from store import leases
 from store.database import reading, writing
 from store.models import Checkpoint, Dataset, Job, JobEvent, OodPool, utc_now
-from store.repositories import jobs, profile, recording, tokens
+from store.repositories import jobs, profile, recording, request_keys, tokens
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
 from tests.support.results import Rows
@@ -193,7 +193,7 @@ def test_a_key_is_of_one_token_and_has_an_end(client: TestClient, rows: Rows) ->
     later = submit(alice, name="a new day")
     assert later.status_code == 202 and later.json()["id"] != first
     with writing() as session:
-        jobs.forget_keys(session, utc_now() - dt.timedelta(hours=24))
+        request_keys.forget_keys(session, utc_now() - dt.timedelta(hours=24))
         assert session.query(Job).where(Job.idempotency_key.is_not(None)).one().id == later.json()["id"]
 
 

@@ -19,7 +19,19 @@ from colt_core.config import PretrainConfig
 from store import leases
 from store.database import build_engine, reading, writing
 from store.migrate import DatabaseIsNewer, alembic_config, check_not_newer, current, head, upgrade
-from store.models import Analysis, Base, Checkpoint, Dataset, Evaluation, Job, JobEvent, OodPool, SamplingRound, Upload
+from store.models import (
+    Analysis,
+    Base,
+    Checkpoint,
+    Dataset,
+    Evaluation,
+    ExperimentRun,
+    Job,
+    JobEvent,
+    OodPool,
+    SamplingRound,
+    Upload,
+)
 from store.repositories import attempts, jobs, recording, registrations, tokens, uploads
 from store.statuses import AttemptOutcome
 
@@ -335,6 +347,30 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0018": [
+        (
+            "experiments",
+            {
+                "id": "compared",
+                "name": "with and without",
+                "template": "did-it-help",
+                "dataset_ids": ["d"],
+                "ood_pool_id": "p",
+                "seeds": [0, 2**31 - 1],
+                "evaluations": ["linear"],
+                "baseline": "none",
+                "protocol": "why: the tail",
+            },
+        ),
+        (
+            "experiment_arms",
+            {"experiment_id": "compared", "position": 0, "name": "none", "config": {"epochs": 3}, "train_on": ["d"]},
+        ),
+        (
+            "experiment_runs",
+            {"experiment_id": "compared", "arm": 0, "dataset_id": "d", "seed": 2**31 - 1, "job_id": "succeeded"},
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
@@ -408,6 +444,8 @@ def _assert_work_goes_on(engine: Engine) -> None:
         assert jobs.remove(session, "succeeded")
         for model in (Analysis, JobEvent, Evaluation, Checkpoint, SamplingRound):
             assert session.scalars(select(model)).all() == [], f"{model.__name__} goes with its job"
+        for run in session.scalars(select(ExperimentRun)):  # from 0018 on there is one
+            assert run.job_id is None, "an experiment stays without its job"
 
 
 @pytest.mark.parametrize("revision", ["0099", "a1b2"])

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from store.database import build_engine, reading, writing
 from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Metric, OodPool, SamplingRound, new_id
-from store.repositories import events, jobs, metrics, recording, registrations, rounds
+from store.repositories import events, jobs, metrics, recording, registrations, request_keys, rounds
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
 from tests.support.locks import start_behind
@@ -126,7 +126,7 @@ def test_one_key_makes_one_job_under_concurrency(engine: Engine) -> None:
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(add, range(6))) == [False] * 5 + [True]
     with reading(engine) as session:
-        assert jobs.with_key(session, "k", NOW) is not None
+        assert request_keys.with_key(session, Job, "k", NOW) is not None
         assert jobs.counts_by_status(session) == {"queued": 1}
 
 

@@ -178,3 +178,20 @@ def test_a_claim_among_many_rows_reads_an_index_and_sorts_nothing(engine: Engine
         plan = str(connection.exec_driver_sql(f"{explain} {updates[0][0]}", updates[0][1]).all())
     assert f"ix_{model.__tablename__}_turn" in plan, plan
     assert "TEMP B-TREE" not in plan and "Sort" not in plan, plan
+
+
+def test_many_rows_get_the_places_that_they_would_get_one_by_one(engine: Engine) -> None:
+    for number in range(3):
+        queue(engine, f"a{number}", "a", cost=3 * COST)
+    with reading(engine) as session:
+        together = turns.places(session, Dataset, "a", 5, 2, cost=3 * COST)
+        with pytest.raises(QueueFull) as full:
+            turns.places(session, Dataset, "a", 4, 2)
+    assert full.value.waiting == 3
+    one_by_one = []
+    for number in range(2):
+        row_id = queue(engine, f"b{number}", "a", cost=3 * COST)
+        with reading(engine) as session:
+            row = session.get_one(Dataset, row_id)
+            one_by_one.append((row.turn_from, row.turn))
+    assert [(place.turn_from, place.turn) for place in together] == one_by_one
