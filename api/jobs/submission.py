@@ -18,15 +18,14 @@ from api.jobs.estimate import JobEstimate
 from api.jobs.overlap import data_warnings
 from api.jobs.schemas import NewJob
 from api.jobs.service import find
+from api.registration import named_ready
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.costs import ACCEPT
 from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
-from store.repositories import checkpoints, jobs, registrations, turns
-from store.repositories.registrations import R
+from store.repositories import checkpoints, jobs, turns
 from store.settings import get_settings
-from store.statuses import RegistrationStatus
 
 # What to choose where no worker has the devices for a setting.
 _INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
@@ -67,7 +66,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
         framework=config.framework.kind,
         sampler=config.sampler.kind,
         evaluations=evaluations,
-        warnings=data_warnings(dataset, pool, evaluated),
+        warnings=data_warnings(session, dataset, pool, evaluated),
         estimate=cost.model_dump(mode="json"),
         start_checkpoint_id=None if start is None else start.id,
         start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
@@ -117,11 +116,11 @@ def _checked(
         Unprocessable: the job would fail later.
         Conflict: its data are not ready.
     """
-    dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
-    pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
+    dataset = named_ready(session, Dataset, wanted.dataset_id, "dataset_id")
+    pool = None if wanted.ood_pool_id is None else named_ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
     evaluated = dataset
     if wanted.evaluation_dataset_id is not None:
-        evaluated = _ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
+        evaluated = named_ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
     evaluations = wanted.evaluations
     if "evaluations" not in wanted.model_fields_set and evaluated.labels and not evaluated.can_evaluate:
         evaluations = []  # they were registered without a test part on purpose
@@ -160,17 +159,6 @@ def _same_request(earlier: Job, fingerprint: str) -> Job:
     if earlier.request_sha256 != fingerprint:
         raise Conflict("This Idempotency-Key was used before with another body. Choose a new key.")
     return earlier
-
-
-def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
-    row = registrations.get(session, model, row_id)
-    if row is None:
-        raise Unprocessable((f"/{field}", "does not exist; check the id"))
-    if row.status == RegistrationStatus.REGISTERING:
-        raise Conflict(f"{field} '{row.name}' is still registering. Submit the job when its status is 'ready'.")
-    if row.status != RegistrationStatus.READY:
-        raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; its `problem` says why"))
-    return row
 
 
 def _start(session: Session, checkpoint_id: str) -> Checkpoint:

@@ -66,13 +66,14 @@ def near_duplicates(
 ) -> Duplicates:
     """Compare each pool image with the three images of the data set that have the nearest features.
 
-    A pair is compared on pixels if its features are at least as similar as half of the training
-    images are to their nearest other one. It is a near-duplicate if the pixels differ
+    A pair is compared on pixels if its features are similar: at least as the median training image
+    and its nearest other one. It is a near-duplicate if the pixels differ little enough, by two
+    limits:
 
-    - by less than half of what a shift by one pixel changes in the image of the data set, as those
-      of a re-encoded or resized copy do;
-    - and by less than for 99 % of the training images and the nearest other one. Where different
-      images are that alike, as small digits are, likeness proves nothing.
+    - They differ by less than half of what a shift by one pixel changes in the image of the data
+      set. Re-encoded and resized copies do.
+    - They differ by less than 99 % of the training images and their nearest other one do. Where
+      different images are that alike, as small digits are, likeness proves nothing.
 
     Equal pixels are always found if their features are. Mirrored copies count too.
 

@@ -1,11 +1,12 @@
 """How near a pool and a data set are to each other, by cosine of their embeddings.
 
-The measure is relative: a pool image is near a training image if it is at least as similar as the
-fifth nearest other training image. So the scale comes from the data, whatever the encoder. The
-share of training images that a pool reaches is the "coverage" of Naeem et al., "Reliable fidelity
-and diversity metrics for generative models", ICML 2020, with their default of five. An encoder maps
-images of a kind that it has never seen, such as noise, to a few places. These may be near some
-training images, but they are not near many.
+The measure is relative. A pool image reaches a training image if it is at least as similar as the
+fifth nearest other training image. So the scale comes from the data, whatever the encoder.
+
+The share that a pool reaches is the "coverage" of Naeem et al., with their default of five
+("Reliable fidelity and diversity metrics for generative models", ICML 2020). An encoder maps images
+of a kind that it has never seen, such as noise, to a few places. These may be near some training
+images, but they are not near many.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class Nearness:
     def within(self) -> Bool:
         """(M,) whether a pool image is within the data.
 
-        Its fifth nearest training image is at least as similar as for 95 % of the training images
-        (Sun et al., "Out-of-distribution detection with deep nearest neighbors", ICML 2022).
+        Its fifth nearest training image is at least as similar as for 95 % of the training images.
+        See Sun et al., "Out-of-distribution detection with deep nearest neighbors", ICML 2022.
         """
         within_M: Bool = self.pool_to_fifth >= np.quantile(self.to_fifth, 0.05) - ROUNDING
         return within_M
@@ -90,8 +91,8 @@ def nearness(train_z_ND: Float32, pool_z_MD: Embeddings) -> Nearness:
 def expected_reach(num_train: int, num_pool: int) -> float:
     """Share of training images that a pool of the data's own kind is expected to reach.
 
-    Of N - 1 + M images in random order by similarity, the nearest five are all training images with
-    about the probability (N / (N + M))^5 (Naeem et al. 2020).
+    Let the other training images and the pool be in random order by similarity. The nearest five
+    are all training images with about the probability (N / (N + M))^5 (Naeem et al. 2020).
     """
     return 1.0 - (num_train / (num_train + num_pool)) ** min(NEIGHBORS, num_train - 1)
 

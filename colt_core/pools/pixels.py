@@ -1,7 +1,7 @@
 """What an image is like on its pixels alone.
 
-An encoder that has never seen an image of some kind may map it anywhere, also into the midst of the
-data: one that was trained on CIFAR-10 does so with noise. So pixels have a say too.
+An encoder may map a kind of images that it has never seen into the midst of the data. One that was
+trained on CIFAR-10 does so with noise. So pixels have a say too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BLOCK_BYTES = 2**24
 def look_like(images_M3SS: UInt8, training_N3SS: UInt8) -> Bool:
     """(M,) whether brightness, contrast and roughness are each in the range of training images.
 
-    The range holds 99 % of the training images: all but half a percent at either end.
+    The range holds 99 % of the training images: half a percent are left out at either end.
 
     Args:
         images_M3SS: the images to judge.

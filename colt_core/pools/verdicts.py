@@ -59,8 +59,8 @@ def findings_of(
 
 def _near_duplicates(dataset: ImageDataset, num_pool: int, found: NearDuplicates, use: BudgetUse) -> Finding:
     rule = (
-        "A copy differs on pixels by less than half of what a shift by one pixel changes, and by less than 99 % of "
-        "training images and the nearest other one."
+        "A copy differs on pixels by less than half of what a shift by one pixel changes. It also differs by less "
+        "than 99 % of training images and their nearest other one."
     )
     if not found.count:
         return Finding(about="near_duplicates", verdict="useful", detail=f"No copy of the data is in the pool. {rule}")
@@ -71,11 +71,8 @@ def _near_duplicates(dataset: ImageDataset, num_pool: int, found: NearDuplicates
         f"{exact:,} of them exactly. {use.near_duplicates:,} of {use.budget:,} expected picks are such copies."
     )
     of_test, num_test = found.by_part["test"], len(dataset.parts["test"])
-    is_leak = (
-        found.count >= LEAK_SHARE * num_pool
-        or of_test > 0 and of_test >= LEAK_SHARE * num_test
-        or use.near_duplicates > 0 and use.near_duplicates >= LEAK_SHARE * use.budget
-    )
+    shares = ((found.count, num_pool), (of_test, num_test), (use.near_duplicates, use.budget))
+    is_leak = any(count and count >= LEAK_SHARE * of for count, of in shares)
     if is_leak:
         then = "What a run gains from them is not the effect of a pool: remove them."
         if of_test:

@@ -24,3 +24,9 @@ class PoolCheck(CheckpointWork, Base):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
     # Deferred: it has numbers for each class, and lists do not show it.
     result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+
+    @property
+    def budget(self) -> int:
+        """K, from its settings."""
+        budget: int = self.config["budget"]
+        return budget

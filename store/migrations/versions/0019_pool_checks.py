@@ -56,9 +56,7 @@ def upgrade() -> None:
     for name, columns in INDEXES.items():
         op.create_index(f"ix_{TABLE}_{name}", TABLE, columns, unique=False)
     began = sa.text("attempts > 0")
-    op.create_index(
-        f"ix_{TABLE}_began", TABLE, ["turn_from"], unique=False, sqlite_where=began, postgresql_where=began
-    )
+    op.create_index(f"ix_{TABLE}_began", TABLE, ["turn_from"], unique=False, sqlite_where=began, postgresql_where=began)
 
 
 def downgrade() -> None:
