@@ -14,6 +14,7 @@ from colt_core.samplers.kinds import SampleBudget
 from colt_core.tagged import TaggedSettings
 
 Verdict = Literal["useful", "useless", "leak"]
+FindingVerdict = Literal["useful", "useless", "leak", "no leak"]
 About = Literal["near_duplicates", "tail", "in_distribution", "budget"]
 Part = Literal["train", "probe", "val", "test"]
 
@@ -37,7 +38,7 @@ class Finding(_Result):
     """One of four questions, answered in a word and in sentences."""
 
     about: About
-    verdict: Verdict
+    verdict: FindingVerdict
     detail: str = Field(description="For people: what was found, by which rule, and what follows.")
 
 

@@ -3,8 +3,8 @@
 The measure is relative. A pool image reaches a training image if it is at least as similar as the
 fifth nearest other training image. So the scale comes from the data, whatever the encoder.
 
-The share that a pool reaches is the "coverage" of Naeem et al., with their default of five
-("Reliable fidelity and diversity metrics for generative models", ICML 2020). An encoder maps images
+The share that a pool reaches is the "coverage" of Naeem et al., with their default of five. See
+"Reliable fidelity and diversity metrics for generative models", ICML 2020. An encoder maps images
 of a kind that it has never seen, such as noise, to a few places. These may be near some training
 images, but they are not near many.
 """

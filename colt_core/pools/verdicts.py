@@ -60,10 +60,10 @@ def findings_of(
 def _near_duplicates(dataset: ImageDataset, num_pool: int, found: NearDuplicates, use: BudgetUse) -> Finding:
     rule = (
         "A copy differs on pixels by less than half of what a shift by one pixel changes. It also differs by less "
-        "than 99 % of training images and their nearest other one."
+        "than half of what 99 % of training images and their nearest other one differ by."
     )
     if not found.count:
-        return Finding(about="near_duplicates", verdict="useful", detail=f"No copy of the data is in the pool. {rule}")
+        return Finding(about="near_duplicates", verdict="no leak", detail=f"No copy of the data is in the pool. {rule}")
     by_part = [f"{count:,} of the {part} part" for part, count in found.by_part.items() if count]
     exact = sum(found.exact_by_part.values())
     told = (
@@ -79,7 +79,7 @@ def _near_duplicates(dataset: ImageDataset, num_pool: int, found: NearDuplicates
             then = "A run that picks test images trains on what it is tested with: remove them."
         return Finding(about="near_duplicates", verdict="leak", detail=f"{told} {then} {rule}")
     then = "They are less than 1 % of the pool, of the test part and of the picks; removing them is better still."
-    return Finding(about="near_duplicates", verdict="useful", detail=f"{told} {then} {rule}")
+    return Finding(about="near_duplicates", verdict="no leak", detail=f"{told} {then} {rule}")
 
 
 def _tail(dataset: ImageDataset, reach: Reach) -> Finding:

@@ -277,10 +277,10 @@ export interface paths {
          * Request Pool Check
          * @description Request a check of a pool against a data set, with the encoder of a checkpoint.
          *
-         *     It tells how near the pool comes to each class, which of its images are near-duplicates of the
-         *     data, how many look in-distribution, and what COLT would do with a budget. Each finding has a
-         *     verdict: `useful`, `useless` or `leak`. The same request again returns the existing check,
-         *     unless it failed or was cancelled.
+         *     It says how near the pool comes to each class, and which of its images are near-duplicates of
+         *     the data. It says how many look in-distribution, and what COLT would do with a budget. Each
+         *     finding has a verdict: `useful`, `useless` or `leak`. The same request again returns the
+         *     existing check, unless it failed or was cancelled.
          */
         post: operations["request_pool_check"];
         delete?: never;
@@ -2107,7 +2107,7 @@ export interface components {
              * Verdict
              * @enum {string}
              */
-            verdict: "useful" | "useless" | "leak";
+            verdict: "useful" | "useless" | "leak" | "no leak";
             /**
              * Detail
              * @description For people: what was found, by which rule, and what follows.

@@ -335,6 +335,24 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0019": [
+        (
+            "pool_checks",
+            {
+                "id": "k",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "ood_pool_id": "p",
+                "dataset_id": "d",
+                "kind": "pool_check",
+                "config": {"kind": "pool_check", "budget": 3},
+                "status": "succeeded",
+                "epoch": 3,
+                "result": {"verdict": "useful"},
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
