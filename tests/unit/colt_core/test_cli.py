@@ -280,7 +280,7 @@ def test_how_images_become_squares_of_8_bits_can_be_given(files: Path) -> None:
     data, _ = open_data(given)
     assert isinstance(data, ImageDataset) and data.value_range == (0, 60000)
     first = data.images[int(np.flatnonzero(data.labels == 0)[0]), 0]
-    assert first[0, 0] == 255 and first[8, 8] == 127  # the bar is white, and 30000 half of the range
+    assert first[0, 0] == 255 and first[8, 8] == 128  # the bar is white, and 30000 half of the range
     assert data.images[data.labels == 1, 0, 8, 8].max() == 255
 
 
