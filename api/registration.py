@@ -196,6 +196,23 @@ def find_ready(session: Session, model: type[R], row_id: str) -> R:
     return row
 
 
+def named_ready(session: Session, model: type[R], row_id: str, field: str) -> R:
+    """The row that a field of a request names, whose images are stored.
+
+    Raises:
+        Unprocessable: there is no such row, or its registration failed.
+        Conflict: it is still registering.
+    """
+    row = registrations.get(session, model, row_id)
+    if row is None:
+        raise Unprocessable((f"/{field}", "does not exist; check the id"))
+    if row.status == RegistrationStatus.REGISTERING:
+        raise Conflict(f"{field} '{row.name}' is still registering. Ask again when its status is 'ready'.")
+    if row.status != RegistrationStatus.READY:
+        raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; its `problem` says why"))
+    return row
+
+
 def remove(session: Session, model: type[R], row_id: str) -> str:
     """Delete the row.
 

@@ -79,6 +79,8 @@ from colt_core.kinds import Registry, Settings
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent, similarity_softmax
 from colt_core.models import Backbone, ProjectionHead
 from colt_core.paired import PairedComparison, paired_comparison
+from colt_core.pools.check import check_pool, compare_pool
+from colt_core.pools.kinds import PoolCheckResult, PoolCheckSettings
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.few_shot import few_shot_probe
 from colt_core.probes.kinds import EvaluationConfig
@@ -151,6 +153,8 @@ __all__ = [
     "MoCo",
     "PairedComparison",
     "PickingStop",
+    "PoolCheckResult",
+    "PoolCheckSettings",
     "PoolMeasures",
     "PoolSpec",
     "PretrainConfig",
@@ -186,10 +190,12 @@ __all__ = [
     "build_framework",
     "build_pool",
     "build_sampler",
+    "check_pool",
     "choose_strength",
     "class_groups",
     "cluster_embeddings",
     "cluster_minority",
+    "compare_pool",
     "connectivity",
     "distribution_contrastive",
     "embed",

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from tqdm import tqdm
@@ -31,6 +31,8 @@ from colt_core.data import (
 from colt_core.data.dataset import LABELS
 from colt_core.data.labelled import PARTS_READ
 from colt_core.data.layouts.kinds import layouts
+
+_IMAGE_OPTIONS = ("image_size", "fit", "background", "bit_depth", "value_range")
 
 
 class Unusable(Exception):
@@ -64,6 +66,22 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
         help="--data is images alone, in any folders, an archive, an .npz, .npy or a saved pool; all are trained on",
     )
     command.add_argument("--image-size", type=int, metavar="PIXELS", help="resize all images to this side")
+    command.add_argument(
+        "--fit",
+        choices=["crop", "squash", "pad"],
+        help="with --image-size: how an image becomes a square (default: crop)",
+    )
+    command.add_argument("--background", metavar="#RRGGBB", help="colour under transparent pixels, and of padding")
+    command.add_argument(
+        "--bit-depth", choices=["refuse", "scale"], help="gray images of 16 bits: map their values to 0..255 with scale"
+    )
+    command.add_argument(
+        "--value-range",
+        type=int,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="with --bit-depth scale: the values that become 0 and 255, of --data and --pool alike",
+    )
     command.add_argument("--imbalance-ratio", type=float, metavar="IR", help="cut the training part long-tailed (exp)")
     command.add_argument(
         "--max-per-class", type=int, metavar="N", help="with --imbalance-ratio: images of the largest class"
@@ -76,7 +94,7 @@ def open_data(arguments: argparse.Namespace) -> tuple[ImageDataset | ImagePool, 
     Raises:
         Unusable: if they cannot be read, or contradict other options.
     """
-    pool = None if arguments.pool is None else _unlabelled("--pool", arguments.pool, arguments.image_size)
+    pool = None if arguments.pool is None else _unlabelled("--pool", arguments.pool, arguments)
     if not arguments.no_labels:
         return _dataset(arguments), pool
     if (arguments.imbalance_ratio, arguments.max_per_class) != (None, None):
@@ -85,7 +103,7 @@ def open_data(arguments: argparse.Namespace) -> tuple[ImageDataset | ImagePool, 
         raise Unusable("--no-labels: lists and names are of labels; leave out --rename-class and lists")
     if (Path(arguments.data) / LABELS).is_file():
         raise Unusable(f"--data {arguments.data} has labels and a test part: leave out --no-labels")
-    return _unlabelled("--data", arguments.data, arguments.image_size), pool
+    return _unlabelled("--data", arguments.data, arguments), pool
 
 
 def open_evaluated(arguments: argparse.Namespace, side: int) -> ImageDataset | None:
@@ -103,7 +121,9 @@ def open_evaluated(arguments: argparse.Namespace, side: int) -> ImageDataset | N
     if is_artifact(path):
         found = ImageDataset.load(path)
     else:
-        found = _labelled("--evaluate-on", arguments.evaluate_on, DatasetSpec(image_size=arguments.image_size))
+        with _checking():
+            spec = DatasetSpec(**_of_images(arguments))
+        found = _labelled("--evaluate-on", arguments.evaluate_on, spec)
     if found.image_size != side:
         sizes = f"its images have {found.image_size} px, the training images {side} px"
         raise Unusable(f"--evaluate-on {arguments.evaluate_on}: {sizes}; give --image-size")
@@ -118,8 +138,8 @@ def is_follower() -> bool:
 def _dataset(arguments: argparse.Namespace) -> ImageDataset:
     path = Path(arguments.data)
     if is_artifact(path):
-        if (arguments.image_size, arguments.imbalance_ratio, arguments.max_per_class) != (None, None, None):
-            raise Unusable("a saved data set is cut and resized already: leave out size and cut")
+        if _of_images(arguments) or (arguments.imbalance_ratio, arguments.max_per_class) != (None, None):
+            raise Unusable("a saved data set is cut and resized already: leave out settings of images and cut")
         if arguments.layout or arguments.rename_class or _lists(arguments):
             raise Unusable("a saved data set has its labels already: leave out layout, lists and names")
         return ImageDataset.load(path)
@@ -129,12 +149,18 @@ def _dataset(arguments: argparse.Namespace) -> ImageDataset:
     with _checking():
         long_tail = None if ratio is None else LongTail(profile="exp", imbalance_ratio=ratio, max_per_class=head)
         spec = DatasetSpec(
-            image_size=arguments.image_size,
+            **_of_images(arguments),
             long_tail=long_tail,
             layout=arguments.layout,
             label_names=_new_names(arguments.rename_class),
         )
     return _labelled("--data", arguments.data, spec, _lists(arguments))
+
+
+def _of_images(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The given settings of images, by their names in `ImageSpec`."""
+    given = {name: getattr(arguments, name) for name in _IMAGE_OPTIONS}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _lists(arguments: argparse.Namespace) -> dict[str, Path]:
@@ -174,12 +200,12 @@ def _labelled(option: str, named: str, spec: DatasetSpec, lists: Mapping[str, Pa
         return _warned(option, build_dataset(source, spec, progress=progress))
 
 
-def _unlabelled(option: str, named: str, image_size: int | None) -> ImagePool:
+def _unlabelled(option: str, named: str, arguments: argparse.Namespace) -> ImagePool:
     path = Path(named)
     if is_artifact(path):
         return ImagePool.load(path)
     with _checking():
-        spec = PoolSpec(image_size=image_size)
+        spec = PoolSpec(**_of_images(arguments))
     is_sample = named == "glyphs-and-patches" and not path.exists()
     with _naming(option, named), _reading(option.strip("-")) as progress:
         source = sample_unlabelled("glyphs-and-patches") if is_sample else open_unlabelled(path)
@@ -192,7 +218,8 @@ def _checking() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise Unusable("; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
+        lines = [": ".join((*map(str, item["loc"][:1]), item["msg"])) for item in error.errors()]
+        raise Unusable("; ".join(lines)) from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The program of an evaluation or analysis of one checkpoint."""
+"""The program of work on one checkpoint: an evaluation, an analysis or a pool check."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from colt_core.analyses.kinds import AnalysisSettings
-from colt_core.data.dataset import ImageDataset
+from colt_core.data.dataset import ImageDataset, ImagePool
 from colt_core.data.findings import LEAKS
+from colt_core.pools.kinds import PoolCheckSettings
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
-from store.models import Analysis, Checkpoint, CheckpointWork, Dataset, Evaluation, Job
+from store.models import Analysis, Checkpoint, CheckpointWork, Dataset, Evaluation, Job, OodPool, PoolCheck
 from store.repositories import checkpoint_work
 from store.statuses import WorkStatus
 from worker import outcome
@@ -30,7 +31,7 @@ Columns = dict[str, Any]  # of the row, by name
 
 
 def examine(lease: Lease, _interrupt: Interrupt) -> None:
-    """Evaluate or analyse the checkpoint, and write the result to the row.
+    """Do what the row asks of the checkpoint, and write the result to the row.
 
     Raises:
         WorkFailed: when the checkpoint is missing, or the data are damaged or unsuitable.
@@ -46,7 +47,7 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
     state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; choose another one")
-    columns = ANSWERS[type(row)](row.config, state, job)
+    columns = ANSWERS[type(row)](row, state, job)
 
     def write(session: Session) -> None:
         row = leases.held(session, lease)
@@ -91,21 +92,36 @@ def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings, job: Jo
     return columns | {"warnings": leaks + columns["warnings"]}
 
 
-def _evaluation(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:
+def _evaluation(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:
     with reading() as session:
         dataset = session.get_one(Dataset, job.evaluated_on)
-    return probe(state, ImageDataset.load(whole_folder(dataset)), ProbeSettings.from_stored(config), job)
+    return probe(state, ImageDataset.load(whole_folder(dataset)), ProbeSettings.from_stored(row.config), job)
 
 
-def _analysis(config: dict[str, Any], state: Snapshot, job: Job) -> Columns:
+def _analysis(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:
     from colt_core.analyses.run import analyze
 
-    wanted = AnalysisSettings.from_stored(config)
+    wanted = AnalysisSettings.from_stored(row.config)
     dataset, pool = load_data(job, wanted.needs)
     try:
         result = analyze(wanted, state, dataset, pool)
     except ValueError as error:
         raise WorkFailed(f"analysis '{wanted.kind}': {error}") from error
+    return {"result": result.model_dump(mode="json")}
+
+
+def _pool_check(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:
+    from colt_core.pools.check import check_pool
+
+    assert isinstance(row, PoolCheck)
+    with reading() as session:
+        dataset, pool = session.get_one(Dataset, row.dataset_id), session.get_one(OodPool, row.ood_pool_id)
+    images, offered = ImageDataset.load(whole_folder(dataset)), ImagePool.load(whole_folder(pool))
+    settings = PoolCheckSettings.from_stored(row.config)
+    try:
+        result = check_pool(settings, state, images, offered, trained_on_it=dataset.id == job.dataset_id)
+    except ValueError as error:
+        raise WorkFailed(f"pool check: {error}") from error
     return {"result": result.model_dump(mode="json")}
 
 
@@ -116,7 +132,8 @@ def _columns(found: dict[str, Any]) -> Columns:
     return columns | {"result": found or None}
 
 
-ANSWERS: dict[type[CheckpointWork], Callable[[dict[str, Any], Snapshot, Job], Columns]] = {
+ANSWERS: dict[type[CheckpointWork], Callable[[CheckpointWork, Snapshot, Job], Columns]] = {
     Evaluation: _evaluation,
     Analysis: _analysis,
+    PoolCheck: _pool_check,
 }

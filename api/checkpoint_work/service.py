@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -12,12 +12,12 @@ from api.jobs.service import find_checkpoint
 from api.jobs.service import lock as lock_job
 from api.workers.service import lacking
 from colt_core.tagged import TaggedSettings
-from store.models import Dataset, Job
+from store.models import Dataset, Job, Registered
 from store.repositories import checkpoint_work, registrations, turns
 from store.repositories.checkpoint_work import W
 from store.statuses import WorkStatus
 
-_MANY_IMAGES = 200_000  # work on a data set of more is large
+_MANY_IMAGES = 200_000  # work on more is large
 
 
 def find(session: Session, model: type[W], row_id: str) -> W:
@@ -36,6 +36,7 @@ def request(
     checkpoint_id: str | None,
     settle: Callable[[Job, Dataset], TaggedSettings],
     submitter: str | None,
+    subject: Sequence[Registered] = (),
 ) -> W:
     """Queue work on a checkpoint, or return an equal row that neither failed nor was cancelled.
 
@@ -44,6 +45,7 @@ def request(
         settle: returns the settings for this job and data set. Raises Unprocessable where the work
             is not possible.
         submitter: id of the token that asks; None without a token.
+        subject: the data that it works on, which the row names. Empty: the job's.
 
     Raises:
         NotFound: there is no such job.
@@ -57,15 +59,17 @@ def request(
     dataset = registrations.get(session, Dataset, job.dataset_id)
     assert dataset is not None  # a foreign key says so
     settings = settle(job, dataset)
-    earlier = checkpoint_work.same(session, model, checkpoint.id, settings)
+    named = {f"{data.noun}_id": data.id for data in subject}
+    earlier = checkpoint_work.same(session, model, checkpoint.id, settings, named)
     if earlier is not None:
         return earlier
     if (lack := lacking(session, job.config.get("device", "auto"), num_processes=1)) is not None:
         raise Conflict(f"The job's device is '{job.config['device']}', but {lack[1]}. Start one, then ask again.")
-    is_large = (dataset.num_samples or 0) > _MANY_IMAGES
-    cost = turns.COST * (1 + (dataset.num_samples or 0) // _MANY_IMAGES)
+    images = sum(data.num_samples or 0 for data in subject or (dataset,))
+    is_large = images > _MANY_IMAGES
+    cost = turns.COST * (1 + images // _MANY_IMAGES)
     place = queues.place(session, model, submitter, cost=cost, is_large=is_large)
-    return checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"), place)
+    return checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"), place, named)
 
 
 def cancel(session: Session, model: type[W], row_id: str) -> W:

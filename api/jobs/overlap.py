@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from api.samples.service import labels_of
 from colt_core.data.digests import DIGESTS, SortedDigests
-from colt_core.data.findings import LEAKS, found_between
+from colt_core.data.findings import LEAKS, found_between, nearly_held
 from colt_core.data.warnings import DataWarning
+from colt_core.pools.kinds import PoolCheckResult
 from store.artifacts import get_artifacts
 from store.models import Dataset, OodPool, Registered
+from store.repositories import pool_checks
 
 
-def data_warnings(dataset: Dataset, pool: OodPool | None, evaluated: Dataset) -> list[dict[str, Any]]:
+def data_warnings(session: Session, dataset: Dataset, pool: OodPool | None, evaluated: Dataset) -> list[dict[str, Any]]:
     """What makes the accuracies of a job on these data doubtful, as the rows of jobs keep it.
 
     Digests are compared, not images: 0.4 s for a million images on either side, and nothing for the
-    next job on the same data.
+    next job on the same data. Near-duplicates are those that a check of the pool has found.
 
     Args:
         dataset: what the job trains on.
@@ -29,7 +33,8 @@ def data_warnings(dataset: Dataset, pool: OodPool | None, evaluated: Dataset) ->
     """
     found = [warning for warning in evaluated.warnings or [] if warning["code"] in LEAKS]
     ranges = [_other_range(row, dataset) for row in (pool, evaluated) if row is not None]
-    return found + [asdict(warning) for warning in (*filter(None, ranges), *_overlap(dataset, pool, evaluated))]
+    copies = [] if pool is None else _near_copies(session, dataset, pool, evaluated)
+    return found + [asdict(one) for one in (*filter(None, ranges), *_overlap(dataset, pool, evaluated), *copies)]
 
 
 def _other_range(row: Registered, dataset: Dataset) -> DataWarning | None:
@@ -59,6 +64,21 @@ def _overlap(dataset: Dataset, pool: OodPool | None, evaluated: Dataset) -> tupl
         return (_unknown([row.name for row in rows]),)
 
 
+def _near_copies(session: Session, dataset: Dataset, pool: OodPool, evaluated: Dataset) -> Iterator[DataWarning]:
+    """Near-duplicates of test images, and of images that are trained on."""
+    for of_test, of in ((True, evaluated), (False, dataset)):
+        checked = pool_checks.latest_result(session, pool.id, of.id)
+        if checked is None:
+            continue
+        found = PoolCheckResult.model_validate(checked).near_duplicates
+        count = sum(
+            found.by_part[part] - found.exact_by_part[part] for part in found.by_part if (part == "test") == of_test
+        )
+        if count > 0:
+            shown = [one for one in found.examples if (one.part == "test") == of_test and one.difference > 0]
+            yield nearly_held(count, tuple(one.pool_index for one in shown), of_test)
+
+
 class _Images(NamedTuple):
     """A data set in the artifact store, and whether it has labels and parts."""
 
@@ -81,6 +101,7 @@ def _found(dataset: _Images, pool: str | None, evaluated: _Images) -> tuple[Data
         dataset.digests("train", "probe", "val"),
         evaluated.digests("test"),
         evaluated == dataset,
+        None if evaluated == dataset else evaluated.digests("train", "probe", "val"),
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -19,15 +20,14 @@ from api.jobs.estimate import JobEstimate
 from api.jobs.overlap import data_warnings
 from api.jobs.schemas import NewJob
 from api.jobs.service import find
+from api.registration import named_ready
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.costs import ACCEPT
 from store.models import Checkpoint, Dataset, Job, OodPool, Registered
-from store.repositories import checkpoints, jobs, registrations, turns
-from store.repositories.registrations import R
+from store.repositories import checkpoints, jobs, turns
 from store.repositories.turns import Place
-from store.statuses import RegistrationStatus
 
 # What to choose where no worker has the devices for a setting.
 _INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
@@ -76,6 +76,7 @@ class Fitting:
     evaluations: list[str]
     start: Checkpoint | None
     cost: JobEstimate
+    warnings: list[dict[str, Any]]
 
     @property
     def too_much(self) -> Unprocessable | None:
@@ -105,7 +106,7 @@ class Fitting:
             framework=config.framework.kind,
             sampler=config.sampler.kind,
             evaluations=self.evaluations,
-            warnings=data_warnings(self.dataset, self.pool, self.evaluated),
+            warnings=self.warnings,
             estimate=self.cost.model_dump(mode="json"),
             start_checkpoint_id=None if start is None else start.id,
             start_from=begins,
@@ -122,7 +123,8 @@ def check(session: Session, wanted: NewJob, config: PretrainConfig, start: Check
     """
     dataset, pool, evaluated, evaluations = _checked(session, wanted, config, start)
     cost = estimate(session, config, dataset, pool, evaluated if evaluations else None)
-    return Fitting(wanted, config, dataset, pool, evaluated, evaluations, start, cost)
+    warnings = data_warnings(session, dataset, pool, evaluated)
+    return Fitting(wanted, config, dataset, pool, evaluated, evaluations, start, cost, warnings)
 
 
 def data_gone() -> Conflict:
@@ -164,11 +166,11 @@ def _checked(
         Unprocessable: the job would fail later.
         Conflict: its data are not ready.
     """
-    dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
-    pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
+    dataset = named_ready(session, Dataset, wanted.dataset_id, "dataset_id")
+    pool = None if wanted.ood_pool_id is None else named_ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
     evaluated = dataset
     if wanted.evaluation_dataset_id is not None:
-        evaluated = _ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
+        evaluated = named_ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
     evaluations = wanted.evaluations
     if "evaluations" not in wanted.model_fields_set and evaluated.labels and not evaluated.can_evaluate:
         evaluations = []  # they were registered without a test part on purpose
@@ -187,17 +189,6 @@ def _fingerprint(wanted: NewJob) -> str:
     unsaid = {name for name in _ADDED if getattr(wanted, name) == NewJob.model_fields[name].default}
     said = wanted.model_dump(mode="json", exclude=unsaid)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
-    row = registrations.get(session, model, row_id)
-    if row is None:
-        raise Unprocessable((f"/{field}", "does not exist; check the id"))
-    if row.status == RegistrationStatus.REGISTERING:
-        raise Conflict(f"{field} '{row.name}' is still registering. Submit the job when its status is 'ready'.")
-    if row.status != RegistrationStatus.READY:
-        raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; its `problem` says why"))
-    return row
 
 
 def _start(session: Session, checkpoint_id: str) -> Checkpoint:

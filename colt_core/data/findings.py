@@ -15,7 +15,10 @@ NameOf = Callable[[int], str]
 
 # Codes of findings that make accuracies too high.
 LEAKS = frozenset(
-    {"test_images_in_training", "val_images_in_training", "pool_holds_test_images", "training_holds_test_images"}
+    {
+        *("test_images_in_training", "val_images_in_training", "training_holds_test_images"),
+        *("pool_holds_test_images", "pool_nearly_holds_test_images"),
+    }
 )
 
 _WHY_NO_COPIES = {
@@ -72,7 +75,11 @@ def found_in_pool(digests: SortedDigests, blank: Int64, name_of: NameOf) -> tupl
 
 
 def found_between(
-    pool: SortedDigests | None, trained_on: SortedDigests, tested_on: SortedDigests, one_data_set: bool
+    pool: SortedDigests | None,
+    trained_on: SortedDigests,
+    tested_on: SortedDigests,
+    one_data_set: bool,
+    fitted_on: SortedDigests | None = None,
 ) -> tuple[DataWarning, ...]:
     """Images that a run's pool, training images and test images have in common.
 
@@ -82,6 +89,8 @@ def found_between(
         tested_on: a test part.
         one_data_set: whether both are of one data set, whose registration has compared them. If
             not, examples of that finding are indices of the training data.
+        fitted_on: the other parts of a separate data set with the test part, on which probes are
+            fitted.
     """
     found = []
     if pool is not None and len(shared := pool.also_in(tested_on)):
@@ -106,6 +115,17 @@ def found_between(
                 _first(shared),
             )
         )
+    if pool is not None and fitted_on is not None and len(shared := pool.also_in(fitted_on)):
+        found.append(
+            DataWarning(
+                "pool_holds_evaluation_images",
+                f"{_counted(len(shared))} of the pool {_is(len(shared))} in the data set to evaluate on too, outside "
+                f"of its test part: pool image {shared[0, 0]} is its image {shared[0, 1]}. A run that picks "
+                "them has seen, without labels, what its probes are fitted on; remove them from the pool.",
+                len(shared),
+                _first(shared),
+            )
+        )
     if not one_data_set and len(shared := trained_on.also_in(tested_on)):
         found.append(
             DataWarning(
@@ -118,6 +138,25 @@ def found_between(
             )
         )
     return tuple(found)
+
+
+def nearly_held(count: int, examples: tuple[int, ...], of_test: bool) -> DataWarning:
+    """The warning about near-duplicates that a check of the pool found.
+
+    Args:
+        count: pool images that nearly, but not exactly, equal an image of the data set.
+        examples: indices of pool images.
+        of_test: whether those images are of the test part.
+    """
+    part, held = ("test part", "test") if of_test else ("train, probe or val part", "training")
+    then = (
+        "An accuracy on images that the run may train on is too high" if of_test else "They are not out of distribution"
+    )
+    detail = (
+        f"{_counted(count)} of the pool nearly {'equals' if count == 1 else 'equal'} images of the {part}, as a check "
+        f"of the pool found. {then}; remove them from the pool."
+    )
+    return DataWarning(f"pool_nearly_holds_{held}_images", detail, count, examples)
 
 
 def damaged_left_out(names: list[str], total: int) -> DataWarning:

@@ -1,4 +1,4 @@
-import type { Analysis, Attempt, Evaluation, JobStatus, Registered } from './api/types';
+import type { Analysis, Attempt, Evaluation, JobStatus, PoolCheck, Registered } from './api/types';
 
 export type Tone = 'plain' | 'busy' | 'good' | 'warn' | 'bad';
 
@@ -8,7 +8,7 @@ export interface Meaning {
   final: boolean;
 }
 
-type WorkStatus = Evaluation['status'] | Analysis['status'];
+type WorkStatus = Evaluation['status'] | Analysis['status'] | PoolCheck['status'];
 type RegistrationStatus = Registered['status'];
 type Outcome = NonNullable<Attempt['outcome']>;
 type Presence = 'live' | 'silent';
@@ -25,7 +25,7 @@ const JOB: Record<JobStatus, Meaning> = {
   failed: { tone: 'bad', final: true },
   succeeded: { tone: 'good', final: true },
 };
-/** Evaluations and analyses. */
+/** Evaluations, analyses and pool checks. */
 const WORK: Record<WorkStatus, Meaning> = JOB;
 const REGISTRATION: Record<RegistrationStatus, Meaning> = {
   registering: { tone: 'busy', final: false },
@@ -50,5 +50,5 @@ export const JOB_STATUSES = Object.keys(JOB) as JobStatus[];
 /** Whether nothing more happens to something of this status by itself. */
 export const isFinal = (status: Status): boolean => STATUSES[status].final;
 
-/** Whether a job, an evaluation or an analysis of this status can be cancelled. */
+/** Whether a job or work on a checkpoint of this status can be cancelled. */
 export const canCancel = (status: JobStatus | WorkStatus): boolean => status === 'queued' || status === 'running';

@@ -5,6 +5,7 @@ from store.models.data import Dataset, OodPool, Registered, Upload
 from store.models.experiments import Experiment, ExperimentArm, ExperimentRun
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
+from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
 from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
 from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
@@ -32,6 +33,7 @@ __all__ = [
     "MeasuredActivations",
     "Metric",
     "OodPool",
+    "PoolCheck",
     "Queued",
     "Registered",
     "SamplingRound",

@@ -219,6 +219,6 @@ class JobEvent(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    kind: Mapped[str]  # status, progress, metric, round, warning, evaluation, analysis, log
+    kind: Mapped[str]  # status, progress, metric, round, warning, log, or a noun of work on checkpoints
     data: Mapped[dict[str, Any]]
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

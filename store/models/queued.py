@@ -1,4 +1,4 @@
-"""Work that waits in a queue and can be cancelled: jobs, and evaluations and analyses of them."""
+"""Work that waits in a queue and can be cancelled: jobs, and work on their checkpoints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Queued(Leased):
 
 
 class CheckpointWork(Queued):
-    """An evaluation or analysis of one checkpoint, described by `kind` and `config`.
+    """Work on one checkpoint, such as an evaluation, described by `kind` and `config`.
 
     Subclasses add columns for the result.
     """

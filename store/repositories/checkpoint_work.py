@@ -1,7 +1,9 @@
-"""Evaluations and analyses of a job's checkpoints: every kind of `CheckpointWork`."""
+"""Work on a job's checkpoints: every kind of `CheckpointWork`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, exists, or_, select
@@ -17,15 +19,25 @@ from store.statuses import WorkStatus
 
 W = TypeVar("W", bound=CheckpointWork)
 
+_NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
 # A repeated request is not answered with a row in one of these statuses.
 _WITHOUT_RESULT = (WorkStatus.FAILED, WorkStatus.CANCELLING, WorkStatus.CANCELLED)
 
 
 def add(
-    session: Session, model: type[W], checkpoint: Checkpoint, config: dict[str, Any], place: Place | None = None
+    session: Session,
+    model: type[W],
+    checkpoint: Checkpoint,
+    config: dict[str, Any],
+    place: Place | None = None,
+    subject: Mapping[str, str] = _NOTHING_ELSE,
 ) -> W:
-    """Queue work on a checkpoint. `config` contains its `kind`. Without `place` it comes first."""
-    row = model()
+    """Queue work on a checkpoint. `config` contains its `kind`. Without `place` it comes first.
+
+    Args:
+        subject: columns that name what else it works on.
+    """
+    row = model(**subject)
     if place is not None:
         place.give(row)
     row.job_id, row.checkpoint_id, row.epoch = checkpoint.job_id, checkpoint.id, checkpoint.epoch
@@ -57,11 +69,18 @@ def lock(session: Session, model: type[W], row_id: str) -> W | None:
     return session.scalars(select(model).where(model.id == row_id).with_for_update()).one_or_none()
 
 
-def same(session: Session, model: type[W], checkpoint_id: str, settings: TaggedSettings) -> W | None:
+def same(
+    session: Session,
+    model: type[W],
+    checkpoint_id: str,
+    settings: TaggedSettings,
+    subject: Mapping[str, str] = _NOTHING_ELSE,
+) -> W | None:
     """The latest row with the same settings that has, or will have, a result; None without one."""
     alike = select(model).where(
         model.checkpoint_id == checkpoint_id, model.kind == settings.kind, model.status.not_in(_WITHOUT_RESULT)
     )
+    alike = alike.filter_by(**subject)
     # Compared in Python: an earlier version may have stored the same settings in another form.
     newest_first = session.scalars(alike.order_by(model.created_at.desc(), model.id.desc()))
     return next((row for row in newest_first if settings.is_stored_as(row.config)), None)

@@ -331,6 +331,39 @@ def test_an_evaluation_is_requested_and_deleted_on_the_page(page: Page, service:
     assert evaluations(service, job) == before
 
 
+def test_a_pool_is_checked_on_its_page(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    """The images of the data set themselves, as a pool."""
+    dataset = service.client.get(f"/api/v1/datasets/{job['dataset_id']}").json()
+    images = np.load(next((service.home / "artifacts" / "datasets").glob("*/*/images.npy")))
+    file = io.BytesIO()
+    np.save(file, np.ascontiguousarray(images[:200].transpose(0, 2, 3, 1)))
+    sent = service.client.post("/api/v1/uploads", params={"filename": "leak.npy"}, content=file.getvalue()).json()
+    body = {"name": "leak", "source": {"kind": "upload", "upload_id": sent["id"]}}
+    pool = service.client.post("/api/v1/ood-pools", json=body).json()["id"]
+    page.goto(f"/pools/{pool}")
+    card = page.locator("#check")
+    card.get_by_label("Budget K").fill("50")
+    card.get_by_role("button", name="Check the pool").click()
+    expect(card.locator("[data-status=succeeded]")).to_be_visible(timeout=60_000)
+
+    (checked,) = service.client.get(f"/api/v1/ood-pools/{pool}/checks").json()["items"]
+    result = service.client.get(f"/api/v1/ood-pools/{pool}/checks/{checked['id']}").json()["result"]
+    assert (result["verdict"], checked["budget"], result["near_duplicates"]["count"]) == ("leak", 50, 200)
+    assert result["use"]["tailness_from"] == "checkpoint" and checked["job_id"] == job["id"]
+    expect(card.locator(".verdict [data-verdict=leak]")).to_have_text("a leak")
+    for finding in result["findings"]:
+        expect(card.locator(f"[data-about={finding['about']}]")).to_have_text(finding["detail"])
+    expect(card.locator(".pair")).to_have_count(len(result["near_duplicates"]["examples"]))
+    rows = card.locator("[data-table=classes] tr[data-class]")
+    expect(rows).to_have_count(dataset["num_classes"])
+    counts = dataset["class_counts"]
+    order = sorted(range(len(counts)), key=lambda index: (-counts[index], index))
+    assert rows.evaluate_all("rows => rows.map(row => +row.dataset.class)") == order
+    expect(rows.first.locator("td").nth(2)).to_have_text(f"{100 * result['reach']['reached'][order[0]]:.1f} %")
+    delete(card, "this check")
+    expect(card.locator("[data-status]")).to_have_count(0)
+
+
 def test_work_on_a_checkpoint_is_cancelled_on_the_page(page: Page, service: Stack, job: dict[str, Any]) -> None:
     before = evaluations(service, job)
     page.goto(f"/jobs/{job['id']}")

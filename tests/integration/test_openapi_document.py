@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from api.main import create_app
 from store.database import writing
-from store.models import Analysis, Evaluation, Upload, new_id
+from store.models import Analysis, Evaluation, PoolCheck, Upload, new_id
 from store.repositories import tokens
 from tests.conftest import DATABASES
 from tests.support.processes import wait_until
@@ -90,8 +90,18 @@ class Service:
             kind="alignment",
             config={"kind": "alignment"},
         )
+        check = PoolCheck(
+            id=new_id(),
+            job_id=job.id,
+            checkpoint_id=checkpoint.id,
+            epoch=1,
+            ood_pool_id=pool.id,
+            dataset_id=dataset.id,
+            kind="pool_check",
+            config={"kind": "pool_check", "budget": 3},
+        )
         with writing() as session:
-            session.add_all([upload, evaluation, analysis])
+            session.add_all([upload, evaluation, analysis, check])
         made = {
             "dataset_id": dataset,
             "pool_id": pool,
@@ -101,6 +111,7 @@ class Service:
             "evaluation_id": evaluation,
             "analysis_id": analysis,
             "experiment_id": rows.experiment(job),
+            "check_id": check,
         }
         return {name: row.id for name, row in made.items()} | {"index": 0, "number": 1}
 

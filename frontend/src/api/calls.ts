@@ -2,7 +2,7 @@ import createClient from 'openapi-fetch';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
-import type { JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, OodOrder, Page, Split } from './types';
+import type { JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, NewPoolCheck, OodOrder, Page, Split } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
 const api = createClient<paths>();
@@ -69,6 +69,19 @@ export function listPoolSamples(pool_id: string, { limit, cursor }: Paging) {
   const query = { limit, ...page(cursor) };
   return answer(api.GET('/api/v1/ood-pools/{pool_id}/samples', { params: { path: { pool_id }, query } }));
 }
+
+export const listPoolChecks = (pool_id: string) =>
+  every((more) =>
+    answer(api.GET('/api/v1/ood-pools/{pool_id}/checks', { params: { path: { pool_id }, query: { limit: 1000, ...more } } })),
+  );
+export const getPoolCheck = (pool_id: string, check_id: string) =>
+  answer(api.GET('/api/v1/ood-pools/{pool_id}/checks/{check_id}', { params: { path: { pool_id, check_id } } }));
+export const requestPoolCheck = (pool_id: string, body: NewPoolCheck) =>
+  answer(api.POST('/api/v1/ood-pools/{pool_id}/check', { params: { path: { pool_id } }, body }));
+export const cancelPoolCheck = (pool_id: string, check_id: string) =>
+  answer(api.POST('/api/v1/ood-pools/{pool_id}/checks/{check_id}/cancel', { params: { path: { pool_id, check_id } } }));
+export const deletePoolCheck = (pool_id: string, check_id: string) =>
+  answer(api.DELETE('/api/v1/ood-pools/{pool_id}/checks/{check_id}', { params: { path: { pool_id, check_id } } }));
 
 /** Send a file as it is. The server streams it to disk. */
 export const upload = (file: File) =>

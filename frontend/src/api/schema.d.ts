@@ -264,6 +264,97 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ood-pools/{pool_id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request Pool Check
+         * @description Request a check of a pool against a data set, with the encoder of a checkpoint.
+         *
+         *     It says how near the pool comes to each class, and which of its images are near-duplicates of
+         *     the data. It says how many look in-distribution, and what COLT would do with a budget. Each
+         *     finding has a verdict: `useful`, `useless` or `leak`. The same request again returns the
+         *     existing check, unless it failed or was cancelled.
+         */
+        post: operations["request_pool_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ood-pools/{pool_id}/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Pool Checks
+         * @description List the checks of a pool, newest first. Results are left out; ask for one check to get its
+         *     result.
+         */
+        get: operations["list_pool_checks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ood-pools/{pool_id}/checks/{check_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pool Check
+         * @description Get one check with its result.
+         */
+        get: operations["get_pool_check"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Pool Check
+         * @description Delete a check and its result. Refused while a worker has it.
+         */
+        delete: operations["delete_pool_check"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ood-pools/{pool_id}/checks/{check_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Pool Check
+         * @description Cancel a check. A queued one is `cancelled` at once. A running one is `cancelling` until its
+         *     worker stops.
+         */
+        post: operations["cancel_pool_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -1757,6 +1848,37 @@ export interface components {
          */
         AttemptOutcome: "succeeded" | "failed" | "cancelled" | "worker_lost" | "shut_down";
         /**
+         * BudgetUse
+         * @description What COLT would do with the budget in one sampling round.
+         */
+        BudgetUse: {
+            /** Budget */
+            budget: number;
+            /**
+             * Tailness From
+             * @description Scores of the checkpoint, if it was trained on this data set. Else rare classes count as tail.
+             * @enum {string}
+             */
+            tailness_from: "checkpoint" | "class_sizes";
+            /** Clusters */
+            clusters: components["schemas"]["ClusterUse"][];
+            /**
+             * Near No Class
+             * @description Picks that do not look in-distribution.
+             */
+            near_no_class: number;
+            /**
+             * Near No Tail Class
+             * @description Picks that do not look in-distribution, or have no image of a Few class among the five nearest.
+             */
+            near_no_tail_class: number;
+            /**
+             * Near Duplicates
+             * @description Picks that nearly equal an image of the data set.
+             */
+            near_duplicates: number;
+        };
+        /**
          * CancelledJobs
          * @description What was cancelled. Jobs that had ended, or that do not exist, are left out.
          */
@@ -1957,6 +2079,36 @@ export interface components {
              * @description Default: the run's num_clusters.
              */
             num_clusters?: number | null;
+        };
+        /**
+         * ClusterUse
+         * @description A cluster of the training images, and what it would pick.
+         */
+        ClusterUse: {
+            /** Size */
+            size: number;
+            /**
+             * Tailness
+             * @description Mean of its images. Null: it is empty.
+             */
+            tailness: number | null;
+            /**
+             * Few Share
+             * @description Share of its images in the Few classes. Null: it is empty.
+             */
+            few_share: number | null;
+            /** Budget */
+            budget: number;
+            /**
+             * Own Similarity
+             * @description Mean cosine of its images and its centre. Null: it is empty.
+             */
+            own_similarity: number | null;
+            /**
+             * Pick Similarity
+             * @description Mean cosine of its picks and its centre. Null: it picks none.
+             */
+            pick_similarity: number | null;
         };
         /**
          * Comparison
@@ -2573,6 +2725,27 @@ export interface components {
             dataset: string[];
             /** Ood Pool */
             ood_pool: string[];
+        };
+        /**
+         * Finding
+         * @description One of four questions, answered in a word and in sentences.
+         */
+        Finding: {
+            /**
+             * About
+             * @enum {string}
+             */
+            about: "near_duplicates" | "tail" | "in_distribution" | "budget";
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "useful" | "useless" | "leak" | "no leak";
+            /**
+             * Detail
+             * @description For people: what was found, by which rule, and what follows.
+             */
+            detail: string;
         };
         /** GroupAccuracy */
         GroupAccuracy: {
@@ -3991,6 +4164,63 @@ export interface components {
              * @default false
              */
             accept_cost?: boolean;
+        };
+        /**
+         * NearDuplicate
+         * @description A pool image and the image of the data set that it nearly equals.
+         */
+        NearDuplicate: {
+            /** Pool Index */
+            pool_index: number;
+            /**
+             * Index
+             * @description Of the image in the data set.
+             */
+            index: number;
+            /**
+             * Part
+             * @enum {string}
+             */
+            part: "train" | "probe" | "val" | "test";
+            /** Label */
+            label: number;
+            /**
+             * Similarity
+             * @description Cosine of their features.
+             */
+            similarity: number;
+            /**
+             * Difference
+             * @description Root mean square of the difference of the pixels, 0..255. 0: equal.
+             */
+            difference: number;
+        };
+        /**
+         * NearDuplicates
+         * @description Pool images that nearly equal an image of the data set.
+         */
+        NearDuplicates: {
+            /** Count */
+            count: number;
+            /**
+             * By Part
+             * @description The same by part of the data set. A pool image counts once.
+             */
+            by_part: {
+                [key: string]: number;
+            };
+            /**
+             * Exact By Part
+             * @description Those of them with equal pixels.
+             */
+            exact_by_part: {
+                [key: string]: number;
+            };
+            /**
+             * Examples
+             * @description Those of the test part come first.
+             */
+            examples: components["schemas"]["NearDuplicate"][];
         };
         /**
          * NewAlignment
@@ -5752,6 +5982,32 @@ export interface components {
              */
             accept_cost?: boolean;
         };
+        /**
+         * NewPoolCheck
+         * @description A comparison of the pool with a data set, to queue.
+         * @example {
+         *       "budget": 1000,
+         *       "checkpoint_id": "b2a94e01",
+         *       "dataset_id": "4f1c0d7a"
+         *     }
+         */
+        NewPoolCheck: {
+            /**
+             * Dataset Id
+             * @description A data set with labels.
+             */
+            dataset_id: string;
+            /**
+             * Checkpoint Id
+             * @description Whose encoder to compare with. One that was trained on this data set also gives its tailness.
+             */
+            checkpoint_id: string;
+            /**
+             * Budget
+             * @description K: images that a sampling round would pick from the pool.
+             */
+            budget: number;
+        };
         /** NewSession */
         NewSession: {
             /** Token */
@@ -6115,6 +6371,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** Page[PoolCheckInfo] */
+        Page_PoolCheckInfo_: {
+            /** Items */
+            items: components["schemas"]["PoolCheckInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+        };
         /** Page[PoolSample] */
         Page_PoolSample_: {
             /** Items */
@@ -6167,6 +6433,100 @@ export interface components {
             kind: "path";
             /** Path */
             path: string;
+        };
+        /**
+         * PoolCheckInfo
+         * @description A check of a pool.
+         */
+        PoolCheckInfo: {
+            /** Id */
+            id: string;
+            /** Ood Pool Id */
+            ood_pool_id: string;
+            /** Dataset Id */
+            dataset_id: string;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
+            /**
+             * Epoch
+             * @description Of the checkpoint.
+             */
+            epoch: number;
+            /** Budget */
+            budget: number;
+            status: components["schemas"]["WorkStatus"];
+            /** Error */
+            error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * PoolCheckResult
+         * @description Whether a pool can help a data set.
+         */
+        PoolCheckResult: {
+            /**
+             * Verdict
+             * @description Leak if a finding is. Else useless if the tail or the budget is.
+             * @enum {string}
+             */
+            verdict: "useful" | "useless" | "leak";
+            /** Findings */
+            findings: components["schemas"]["Finding"][];
+            /** Num Train */
+            num_train: number;
+            /** Num Pool */
+            num_pool: number;
+            /**
+             * In Distribution
+             * @description Pool images that look in-distribution. The finding states the rule.
+             */
+            in_distribution: number;
+            reach: components["schemas"]["Reach"];
+            near_duplicates: components["schemas"]["NearDuplicates"];
+            use: components["schemas"]["BudgetUse"];
+        };
+        /**
+         * PoolCheckWithResult
+         * @description A check of a pool, with its result.
+         */
+        PoolCheckWithResult: {
+            /** Id */
+            id: string;
+            /** Ood Pool Id */
+            ood_pool_id: string;
+            /** Dataset Id */
+            dataset_id: string;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
+            /**
+             * Epoch
+             * @description Of the checkpoint.
+             */
+            epoch: number;
+            /** Budget */
+            budget: number;
+            status: components["schemas"]["WorkStatus"];
+            /** Error */
+            error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /** @description Null until the status is `succeeded`. */
+            result: components["schemas"]["PoolCheckResult"] | null;
         };
         /** PoolSample */
         PoolSample: {
@@ -6372,6 +6732,47 @@ export interface components {
             images_per_second: number | null;
             /** Eta Seconds */
             eta_seconds: number | null;
+        };
+        /**
+         * Reach
+         * @description How near the pool comes to the classes.
+         *
+         *     A training image is reached if a pool image is at least as similar to it as its fifth nearest
+         *     other training image is.
+         */
+        Reach: {
+            /**
+             * Expected
+             * @description Share of training images that as many new images of the data's own kind would reach.
+             */
+            expected: number;
+            /**
+             * Group
+             * @description Share reached of the training images of `many`, `medium` and `few`. Null: it has none.
+             */
+            group: {
+                [key: string]: number | null;
+            };
+            /**
+             * Reached
+             * @description By class: the share reached. Null: it has no training images.
+             */
+            reached: (number | null)[];
+            /**
+             * Own Similarity
+             * @description By class: median cosine of a training image and the nearest other one of its class. Null with fewer than two images.
+             */
+            own_similarity: (number | null)[];
+            /**
+             * Pool Similarity
+             * @description By class: median cosine of a training image and the nearest pool image.
+             */
+            pool_similarity: (number | null)[];
+            /**
+             * Verdict
+             * @description By class. Useful: at least half of `expected` is reached.
+             */
+            verdict: (("useful" | "useless" | "leak") | null)[];
         };
         /** Ready */
         Ready: {
@@ -6976,7 +7377,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "job" | "dataset" | "ood_pool" | "evaluation" | "analysis";
+            kind: "job" | "dataset" | "ood_pool" | "evaluation" | "analysis" | "pool_check";
             /** Id */
             id: string;
         };
@@ -8710,6 +9111,540 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_pool_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPoolCheck"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_pool_checks: {
+        parameters: {
+            query?: {
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                pool_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PoolCheckInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_pool_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool_id: string;
+                check_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolCheckWithResult"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_pool_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool_id: string;
+                check_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_pool_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool_id: string;
+                check_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
             };
             /** @description Bad Request */
             400: {

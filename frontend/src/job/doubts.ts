@@ -5,6 +5,9 @@ import type { Job, Warning } from '../api/types';
 const CODES = new Set([
   'pool_holds_test_images',
   'pool_holds_training_images',
+  'pool_holds_evaluation_images',
+  'pool_nearly_holds_test_images',
+  'pool_nearly_holds_training_images',
   'test_images_in_training',
   'val_images_in_training',
   'training_holds_test_images',

@@ -15,11 +15,22 @@ from sqlalchemy import Engine, select
 from colt_core import CheckpointReady, PretrainConfig, pretrain
 from colt_core.analyses.kinds import Connectivity, TailShare, analyses
 from colt_core.data import ImageDataset, ImagePool
+from colt_core.pools.kinds import PoolCheckResult
 from store import leases
 from store.artifacts import get_artifacts
 from store.bells import Bell
 from store.database import reading, writing
-from store.models import Analysis, Checkpoint, CheckpointWork, Evaluation, Job, JobEvent, OodPool, leased_models
+from store.models import (
+    Analysis,
+    Checkpoint,
+    CheckpointWork,
+    Evaluation,
+    Job,
+    JobEvent,
+    OodPool,
+    PoolCheck,
+    leased_models,
+)
 from store.repositories import checkpoint_work
 from tests.support.claims import work_off
 from tests.support.processes import wait_until
@@ -31,11 +42,16 @@ from worker.folder import WorkerFolder
 from worker.reconciler import Reconciler
 
 CLASSES, TRAIN, PICKED = 3, 30, 8
-ANY = {Evaluation: {"kind": "knn", "neighbors": 3}, Analysis: {"kind": "tail_share"}}
+ANY = {
+    Evaluation: {"kind": "knn", "neighbors": 3},
+    Analysis: {"kind": "tail_share"},
+    PoolCheck: {"kind": "pool_check", "budget": 8},
+}
 # One that cannot be answered on these data, and what is to blame.
 VAIN = {
     Evaluation: ({"kind": "few_shot", "shots": 100}, "shots 100"),
     Analysis: ({"kind": "cluster_minority", "num_clusters": 31}, "num_clusters: 31"),
+    PoolCheck: ({"kind": "pool_check", "budget": 61}, "budget must be in 1..60"),
 }
 LONG = {
     Evaluation: {"kind": "few_shot", "protocol": "sgd", "shots": 4},
@@ -76,7 +92,11 @@ def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
 
 def ask(model: type[CheckpointWork], checkpoint: Checkpoint, config: dict[str, Any]) -> str:
     with writing() as session:
-        return checkpoint_work.add(session, model, checkpoint, config).id
+        subject = {}
+        if issubclass(model, PoolCheck):
+            asked = session.get_one(Job, checkpoint.job_id)
+            subject = {"ood_pool_id": str(asked.ood_pool_id), "dataset_id": asked.dataset_id}
+        return checkpoint_work.add(session, model, checkpoint, config, subject=subject).id
 
 
 def row_of(model: type[CheckpointWork], row_id: str) -> Any:
@@ -150,6 +170,17 @@ def test_an_analysis_fills_its_row_and_is_told(home: Path, checkpoint: Checkpoin
     ]
 
 
+def test_a_pool_check_fills_its_row_and_finds_the_leak(home: Path, checkpoint: Checkpoint) -> None:
+    asked = ask(PoolCheck, checkpoint, {"kind": "pool_check", "budget": PICKED})  # the pool has all images of the data
+    work_off(home, PoolCheck)
+    row = row_of(PoolCheck, asked)
+    assert (row.status, row.error, row.budget) == ("succeeded", None, PICKED)
+    result = PoolCheckResult.model_validate(row.result)
+    assert result.verdict == "leak" and result.use.tailness_from == "checkpoint"
+    assert result.near_duplicates.exact_by_part == {"train": TRAIN, "probe": 15, "val": 0, "test": 15}
+    assert told(PoolCheck)[0]["status"] == "succeeded"
+
+
 def test_an_analysis_needs_no_file_that_it_does_not_use(home: Path, checkpoint: Checkpoint) -> None:
     share = ask(Analysis, checkpoint, {"kind": "tail_share"})
     drawn = ask(Analysis, checkpoint, {"kind": "feature_map", "num_samples": 10})
@@ -199,7 +230,7 @@ def test_what_was_lost_is_queued_again_and_rung_for(
     assert bells == [Bell.EXAMINE]
 
 
-@each
+@pytest.mark.parametrize("model", LONG)
 def test_a_running_one_that_is_cancelled_ends_within_the_grace_time(
     home: Path, checkpoint: Checkpoint, model: type[CheckpointWork]
 ) -> None:

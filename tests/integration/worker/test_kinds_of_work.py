@@ -103,7 +103,9 @@ def test_a_kind_that_lacks_something_cannot_be_defined() -> None:
 def test_every_leased_table_is_registered() -> None:
     tables = {mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Leased)}
     assert tables == set(leased_models())
-    assert [model.noun for model in leased_models()] == ["job", "dataset", "ood_pool", "evaluation", "analysis"]
+    assert [model.noun for model in leased_models()] == [
+        *("job", "dataset", "ood_pool", "evaluation", "analysis", "pool_check")
+    ]
 
 
 def test_every_kind_of_checkpoint_work_has_an_answer() -> None:
@@ -119,7 +121,7 @@ def test_the_document_names_every_kind_and_status(app: FastAPI) -> None:
     schemas = app.openapi()["components"]["schemas"]
     assert schemas["Work"]["properties"]["kind"]["enum"] == [model.noun for model in leased_models()]
     status = {"$ref": "#/components/schemas/WorkStatus"}
-    for name in ("JobInfo", "EvaluationInfo", "AnalysisInfo"):
+    for name in ("JobInfo", "EvaluationInfo", "AnalysisInfo", "PoolCheckInfo"):
         assert schemas[name]["properties"]["status"] == status
     assert schemas["DatasetInfo"]["properties"]["status"] == {"$ref": "#/components/schemas/RegistrationStatus"}
 

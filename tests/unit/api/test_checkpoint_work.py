@@ -1,5 +1,4 @@
-"""Evaluations and analyses over HTTP: requesting them once or twice, cancelling and deleting
-them."""
+"""Work on checkpoints over HTTP: requesting it once or twice, cancelling and deleting it."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store import leases
 from store.database import reading, writing
-from store.models import Checkpoint, CheckpointWork, Evaluation, Job, JobEvent, leased_models
+from store.models import Checkpoint, CheckpointWork, Evaluation, Job, JobEvent, OodPool, PoolCheck, leased_models
 from store.repositories import checkpoint_work
 from store.statuses import WorkStatus
 from tests.conftest import database_url as database_url  # runs once on each engine
@@ -24,7 +23,12 @@ from tests.support.problems import problem
 from tests.support.results import Rows
 
 API = "/api/v1"
-BODIES = {"evaluation": {"kind": "knn", "neighbors": 3}, "analysis": {"kind": "tail_share", "seed": 1}}
+BODIES = {
+    "evaluation": {"kind": "knn", "neighbors": 3},
+    "analysis": {"kind": "tail_share", "seed": 1},
+    "pool_check": {"budget": 3},
+}
+CHANGED = {"pool_check": {"budget": 4}}  # of a body; of others the seed is
 each = pytest.mark.parametrize("model", leased_models(CheckpointWork), ids=lambda model: model.noun)
 Model = type[CheckpointWork]
 
@@ -39,11 +43,30 @@ def ask(client: TestClient, checkpoint: Checkpoint) -> Callable[..., str]:
     """Requests one over HTTP. Returns its address."""
 
     def asked(model: Model, **body: Any) -> str:
-        answer = client.post(f"{API}/jobs/{checkpoint.job_id}/{model.__tablename__}", json=BODIES[model.noun] | body)
+        path = f"jobs/{checkpoint.job_id}/{model.__tablename__}"
+        if issubclass(model, PoolCheck):
+            named = subject(model, checkpoint)
+            path = f"ood-pools/{named.pop('ood_pool_id')}/check"
+            body |= {"checkpoint_id": checkpoint.id, **named}
+        answer = client.post(f"{API}/{path}", json=BODIES[model.noun] | body)
         assert answer.status_code == 202, answer.text
         return str(answer.headers["location"])
 
     return asked
+
+
+@pytest.fixture(autouse=True)
+def _pool(rows: Rows, checkpoint: Checkpoint) -> None:
+    rows.pool()
+
+
+def subject(model: Model, checkpoint: Checkpoint) -> dict[str, str]:
+    """What else the work names."""
+    if not issubclass(model, PoolCheck):
+        return {}
+    with reading() as session:
+        job, pool = session.get_one(Job, checkpoint.job_id), session.scalars(select(OodPool)).one()
+        return {"ood_pool_id": pool.id, "dataset_id": job.dataset_id}
 
 
 def told(model: Model) -> list[tuple[str, str]]:
@@ -123,7 +146,7 @@ def test_the_same_is_asked_once_unless_it_came_to_nothing(
     for status in (WorkStatus.QUEUED, WorkStatus.RUNNING, WorkStatus.SUCCEEDED):
         put(model, first, status)
         assert ask(model) == first, status
-    assert ask(model, seed=7) != first
+    assert ask(model, **CHANGED.get(model.noun, {"seed": 7})) != first
     seen = {first}
     for status in (WorkStatus.FAILED, WorkStatus.CANCELLING, WorkStatus.CANCELLED):
         for address in seen:
@@ -158,7 +181,8 @@ def test_two_who_ask_the_same_in_one_instant_share_it(
         with writing() as session:
             session.get(Job, checkpoint.job_id, with_for_update=True)
             second = start_behind(pool, service_engine, lambda: ask(model))
-            first = checkpoint_work.add(session, model, checkpoint, BODIES[model.noun])
+            config = {"kind": model.noun} | BODIES[model.noun]
+            first = checkpoint_work.add(session, model, checkpoint, config, subject=subject(model, checkpoint))
         assert second.result().rpartition("/")[2] == first.id
 
 

@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from colt_core.cli import main
+from colt_core.cli import _parser, main
+from colt_core.cli_data import open_data
+from colt_core.data import ImageDataset
 from colt_core.events import CheckpointReady
 from colt_core.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.support.data_files import png, write_folder
@@ -182,6 +185,9 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_go_on(files: Path, capsys: py
         ({}, ["--data", "missing"], ["missing"]),
         ({}, ["--data", "config.yaml"], ["config.yaml"]),
         ({}, ["--image-size", "2"], ["image_size"]),
+        ({}, ["--fit", "pad"], ["fit 'pad' needs an image_size"]),
+        ({}, ["--background", "white"], ["background: "]),
+        ({}, ["--value-range", "0", "4095"], ["value_range needs bit_depth 'scale'"]),
         ({}, ["--resume", "data.npz"], ["data.npz"]),
         ({}, ["--layout", "folders"], ["--data data.npz", "do not have the layout 'folders'"]),
         ({}, ["--train-list", "missing.txt"], ["--train-list missing.txt", "no such file"]),
@@ -260,6 +266,22 @@ def test_the_head_of_the_cut_can_be_given(files: Path, capsys: pytest.CaptureFix
     assert "--imbalance-ratio" in capsys.readouterr().err
     assert main([*TRAIN, "--imbalance-ratio", "4", "--max-per-class", "12"]) == 0
     assert json.loads(Path("run/evaluation.json").read_text())["class_counts"] == [12, 3]
+
+
+def test_how_images_become_squares_of_8_bits_can_be_given(files: Path) -> None:
+    wide, deep = np.full((8, 16), 30000, np.uint16), np.full((16, 8), 60000, np.uint16)
+    for label, pixels in enumerate((wide, deep)):
+        folder = files / "images" / str(label)
+        folder.mkdir(parents=True)
+        for number in range(20):
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    settings = ["--image-size", "16", "--fit", "pad", "--background", "#ffffff", "--bit-depth", "scale"]
+    given = _parser().parse_args([*TRAIN[:3], "images", *settings, "--value-range", "0", "60000"])
+    data, _ = open_data(given)
+    assert isinstance(data, ImageDataset) and data.value_range == (0, 60000)
+    first = data.images[int(np.flatnonzero(data.labels == 0)[0]), 0]
+    assert first[0, 0] == 255 and first[8, 8] == 128  # the bar is white, and 30000 half of the range
+    assert data.images[data.labels == 1, 0, 8, 8].max() == 255
 
 
 def test_no_line_is_told_twice_where_a_run_stopped_between_an_epochs_last_step_and_its_end(files: Path) -> None:

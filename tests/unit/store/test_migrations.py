@@ -371,6 +371,24 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             {"experiment_id": "compared", "arm": 0, "dataset_id": "d", "seed": 2**31 - 1, "job_id": "succeeded"},
         ),
     ],
+    "0019": [
+        (
+            "pool_checks",
+            {
+                "id": "k",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "ood_pool_id": "p",
+                "dataset_id": "d",
+                "kind": "pool_check",
+                "config": {"kind": "pool_check", "budget": 3},
+                "status": "succeeded",
+                "epoch": 3,
+                "result": {"verdict": "useful"},
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 

@@ -1,0 +1,1 @@
+"""Checks whether an OOD pool can help a data set."""

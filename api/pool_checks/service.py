@@ -1,0 +1,79 @@
+"""Rules of pool checks."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from api import registration
+from api.checkpoint_work import service as checkpoint_work
+from api.http.errors import Conflict, NotFound, Unprocessable
+from api.pool_checks.schemas import NewPoolCheck
+from colt_core.config import PretrainConfig
+from colt_core.pools.kinds import PoolCheckSettings
+from store.models import Dataset, Job, OodPool, PoolCheck
+from store.repositories import checkpoints
+
+
+def request(session: Session, pool_id: str, wanted: NewPoolCheck, submitter: str | None = None) -> PoolCheck:
+    """Queue a check of a pool, or return an equal one that neither failed nor was cancelled.
+
+    Raises:
+        NotFound: there is no such pool.
+        Conflict: pool or data set are not ready, or were deleted in the meantime.
+        Unprocessable: the data set or the checkpoint does not exist, or they do not go together.
+        TooManyRequests: the token has too many that wait.
+    """
+    pool = registration.find_ready(session, OodPool, pool_id)
+    dataset = registration.named_ready(session, Dataset, wanted.dataset_id, "dataset_id")
+    checkpoint = checkpoints.get(session, wanted.checkpoint_id)
+    if checkpoint is None:
+        listed = "GET /jobs/ID/checkpoints lists those of a job"
+        raise Unprocessable(("/checkpoint_id", f"there is no such checkpoint; {listed}"))
+
+    def settle(job: Job, trained_on: Dataset) -> PoolCheckSettings:
+        problems = _misfits(PretrainConfig.from_stored(job.config), trained_on, dataset, pool, wanted.budget)
+        if problems:
+            raise Unprocessable(*problems)
+        return PoolCheckSettings(budget=wanted.budget)
+
+    try:
+        with session.begin_nested():
+            return checkpoint_work.request(
+                session, PoolCheck, checkpoint.job_id, checkpoint.id, settle, submitter, (pool, dataset)
+            )
+    except IntegrityError as error:
+        raise Conflict("The data set or the OOD pool was deleted in the meantime.") from error
+
+
+def find(session: Session, pool_id: str, check_id: str) -> PoolCheck:
+    """A check of this pool.
+
+    Raises:
+        NotFound: there is none.
+    """
+    check = checkpoint_work.find(session, PoolCheck, check_id)
+    if check.ood_pool_id != pool_id:
+        raise NotFound(f"There is no check {check_id[:64]} of this pool.")
+    return check
+
+
+def _misfits(
+    config: PretrainConfig, trained_on: Dataset, dataset: Dataset, pool: OodPool, budget: int
+) -> list[tuple[str, str]]:
+    problems = []
+    num_train, num_pool = (dataset.split_sizes or {}).get("train", 0), pool.num_samples or 0
+    if not dataset.labels:
+        problems.append(("/dataset_id", f"a check is about classes, and the images of '{dataset.name}' have no labels"))
+    elif num_train < max(2, config.num_clusters):
+        few = f"'{dataset.name}' has {num_train} training images, fewer than the {config.num_clusters} clusters"
+        problems.append(("/dataset_id", f"{few} of the checkpoint's job; name a larger one"))
+    if pool.image_size != dataset.image_size:
+        sizes = f"its images have {dataset.image_size} px, those of the pool {pool.image_size} px"
+        problems.append(("/dataset_id", f"{sizes}; register one of them again with the other's image_size"))
+    if trained_on.image_size != dataset.image_size:
+        sizes = f"its job trained on images of {trained_on.image_size} px, and these have {dataset.image_size} px"
+        problems.append(("/checkpoint_id", f"{sizes}; name a checkpoint for this size"))
+    if budget > num_pool:
+        problems.append(("/budget", f"{budget:,} is more than the {num_pool:,} images of the pool"))
+    return problems

@@ -1,0 +1,32 @@
+"""Checks of OOD pools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.models.base import Base
+from store.models.leased import queue_indexes
+from store.models.queued import CheckpointWork
+
+
+class PoolCheck(CheckpointWork, Base):
+    """A comparison of a pool with a data set, in the feature space of a checkpoint."""
+
+    __tablename__ = "pool_checks"
+    noun = "pool_check"
+    __table_args__ = queue_indexes("pool_checks")
+
+    ood_pool_id: Mapped[str] = mapped_column(ForeignKey("ood_pools.id", ondelete="CASCADE"), index=True)
+    # Not always the one that the checkpoint's job trained on.
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
+    # Deferred: it has numbers for each class, and lists do not show it.
+    result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+
+    @property
+    def budget(self) -> int:
+        """K, from its settings."""
+        budget: int = self.config["budget"]
+        return budget
