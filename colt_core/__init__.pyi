@@ -76,6 +76,7 @@ from colt_core.frameworks.simclr import SimCLR
 from colt_core.kinds import Registry, Settings
 from colt_core.losses import distribution_contrastive, log_norm, nt_xent, similarity_softmax
 from colt_core.models import Backbone, ProjectionHead
+from colt_core.paired import PairedComparison, paired_comparison
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.few_shot import few_shot_probe
 from colt_core.probes.kinds import EvaluationConfig
@@ -142,6 +143,7 @@ __all__ = [
     "MakSampler",
     "MisclassificationConfig",
     "MoCo",
+    "PairedComparison",
     "PoolMeasures",
     "PoolSpec",
     "PretrainConfig",
@@ -204,6 +206,7 @@ __all__ = [
     "nt_xent",
     "open_labelled",
     "open_unlabelled",
+    "paired_comparison",
     "pretrain",
     "process_group",
     "run_cost",
