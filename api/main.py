@@ -34,6 +34,7 @@ from api.jobs import routes as jobs
 from api.jobs.feed import EventFeed
 from api.kinds import routes as kinds
 from api.ood_pools import routes as ood_pools
+from api.picks import routes as picks
 from api.rounds import routes as rounds
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
@@ -44,7 +45,7 @@ from store.settings import get_settings
 
 _NOUNS = (
     *(uploads, datasets, ood_pools, jobs, attempts, evaluations, analyses, checkpoints),
-    *(rounds, tailness, compare, workers, kinds),
+    *(rounds, tailness, picks, compare, workers, kinds),
 )
 
 
