@@ -7,19 +7,19 @@ from typing import Any
 from colt_core.config import PretrainConfig
 from colt_core.kinds import Settings
 
+UNREAD = {"seed", "preset", "device", "num_processes", "checkpoint_interval"}
+"""Settings that make no other setting of a run: its seed, and those that merely name or place it."""
+
 
 def differing_settings(one: PretrainConfig, other: PretrainConfig) -> list[str]:
-    """The settings that differ and can change a result, apart from the seed.
+    """The settings that differ and can change a result, without `UNREAD`.
 
     A framework or sampler of another kind is one difference, with the settings that only one of the
-    two kinds reads. Settings that both read count on their own. Settings that merely name or place
-    a run, such as `device`, are left out, and so are the groups of classes, which its training does
-    not read.
+    two kinds reads. Settings that both read count on their own.
 
     Returns:
         Flat names, in the order of the configuration; empty for runs that differ by seed alone.
     """
-    unread = one.free_at_resume() | {"seed"}
     found = []
     for name in PretrainConfig.model_fields:
         ours, theirs = getattr(one, name), getattr(other, name)
@@ -27,7 +27,7 @@ def differing_settings(one: PretrainConfig, other: PretrainConfig) -> list[str]:
             if ours.kind != theirs.kind:
                 found.append(name)
             found += [key for key in _shared(ours, theirs) if getattr(ours, key) != getattr(theirs, key)]
-        elif name not in unread and ours != theirs:
+        elif name not in UNREAD and ours != theirs:
             found.append(name)
     return found
 

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from colt_core.config import PretrainConfig
-from colt_core.differing import differing_settings
+from colt_core.differing import UNREAD, differing_settings
 
 
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
         ({}, {"seed": 4}, []),
-        # These name or place a run, or group its classes, and change no training.
-        ({}, {"device": "cpu", "num_processes": 2, "checkpoint_interval": 3, "group_thresholds": {}}, []),
+        # These name or place a run.
+        ({}, {"preset": "digits", "device": "cpu", "num_processes": 2, "checkpoint_interval": 3}, []),
+        # These change what is reported of it.
+        ({}, {"group_thresholds": {}}, ["group_thresholds"]),
         ({}, {"temperature": 0.5, "epochs": 700}, ["epochs", "temperature"]),
         # What only one of two kinds reads comes with the kind.
         ({"sampler": "colt"}, {"sampler": "none", "match_steps": True}, ["sampler"]),
@@ -31,7 +33,8 @@ from colt_core.differing import differing_settings
 )
 def test_it_names_what_can_change_a_result(one: dict[str, Any], other: dict[str, Any], expected: list[str]) -> None:
     first, second = (PretrainConfig.model_validate(settings) for settings in (one, other))
-    for found in (differing_settings(first, second), differing_settings(second, first)):
-        assert [name for name in PretrainConfig.model_fields if name in found] + [
-            name for name in found if name not in PretrainConfig.model_fields
-        ] == expected
+    assert differing_settings(first, second) == differing_settings(second, first) == expected
+
+
+def test_what_makes_no_other_setting_is_free_to_change_at_resume() -> None:
+    assert PretrainConfig().free_at_resume() == UNREAD - {"seed"} | {"group_thresholds"}
