@@ -124,7 +124,8 @@ def _row(metric: str, values: Values) -> Difference:
 def _difference(own: Difference, values: Values, base: Values, one_each: bool, doubted: bool) -> Difference:
     found = paired_comparison(values, base)
     verdict = found.no_interval if one_each and found.n == 1 else found.verdict
-    compared = {"n": found.n, "difference": found.mean, "interval": found.interval}
+    interval = None if found.interval is None else list(found.interval)
+    compared = {"n": found.n, "difference": found.mean, "interval": interval}
     return own.model_copy(update={**compared, "verdict": None if doubted else verdict})
 
 

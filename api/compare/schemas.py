@@ -23,7 +23,9 @@ class Difference(BaseModel):
     sd: float | None = Field(description="Of its runs (n - 1). Null below two.")
     n: int = Field(description="Pairs of runs with the same seed. Of the baseline: its runs.")
     difference: float | None = Field(description="Mean over the pairs, the setting's less the baseline's.")
-    interval: tuple[float, float] | None = Field(description="Null below two pairs, and where all differ alike.")
+    interval: list[float] | None = Field(
+        min_length=2, max_length=2, description="[low, high]. Null below two pairs, and where all differ alike."
+    )
     verdict: str | None = Field(
         description="`higher`, `lower`, `no clear difference` (the interval holds 0), `too few pairs` (below three) or "
         "`one run each: no interval`. Null of the baseline, where `no_verdict` says why, and where all pairs differ by "
