@@ -92,7 +92,7 @@ def differences(configs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _by_kind(probes: Sequence[Mapping[str, Evaluation]]) -> dict[str, list[EvaluationInfo | None]]:
-    """Each job's evaluation of each kind. Very many large ones leave out what they have by class."""
+    """Each job's evaluation of each kind. Many large ones leave out what they have by class."""
     most = MOST_EVALUATION_BYTES // max(1, sum(map(len, probes)))
 
     def shown(row: Evaluation | None) -> EvaluationInfo | None:

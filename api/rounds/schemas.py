@@ -67,5 +67,5 @@ class RoundInfo(BaseModel):
 class RoundDetails(RoundInfo):
     """A sampling round, with what only its own address shows."""
 
-    clusters: list[ClusterDetails]
+    clusters: list[ClusterDetails]  # type: ignore[assignment]
     few_share: float | None = Field(description="Share of all training images that are of Few classes, to compare.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, String
+from sqlalchemy import SQLColumnExpression, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import literal
@@ -20,7 +20,7 @@ class json_without(FunctionElement[Any]):  # noqa: N801 (reads as an SQL functio
     name = "json_without"
     inherit_cache = True
 
-    def __init__(self, column: ColumnElement[Any], names: Iterable[str]) -> None:
+    def __init__(self, column: SQLColumnExpression[Any], names: Iterable[str]) -> None:
         super().__init__(column, *(literal(name) for name in sorted(names)))
 
 

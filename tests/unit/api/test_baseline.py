@@ -30,7 +30,7 @@ def run(rows: Rows, dataset: Dataset, seed: int, name: str = "a run", **settings
 def measure(
     rows: Rows, job: Job, of_classes: list[float | None], steps: int = 9, kind: str = "linear", **config: Any
 ) -> None:
-    """An evaluation with one class in each group, so that Many, Medium and Few are those classes."""
+    """An evaluation with one class in each group: Many, Medium and Few are those classes."""
     checkpoint = rows.checkpoint(job, steps)
     known = [value for value in of_classes if value is not None]
     with writing() as session:
@@ -90,7 +90,7 @@ def test_settings_are_compared_over_their_seeds(client: TestClient, rows: Rows, 
     own = {row["metric"]: row for row in base["rows"]}
     assert (own["many"]["mean"], own["many"]["sd"], own["many"]["n"]) == (pytest.approx(0.6), pytest.approx(0.1), 3)
     assert {row["difference"] for row in base["rows"]} == {row["verdict"] for row in base["rows"]} == {None}
-    # Std is computed per run: 0, 0.2 and 0.4. That of the mean run (0.6, 0.5, 0.4) would be 0.2 as well, its sd is not.
+    # Std is computed per run: 0, 0.2 and 0.4.
     assert (own["std"]["mean"], own["std"]["sd"]) == (pytest.approx(0.2), pytest.approx(0.2))
 
     rows_of = {row["metric"]: row for row in other["rows"]}
@@ -103,7 +103,7 @@ def test_settings_are_compared_over_their_seeds(client: TestClient, rows: Rows, 
     # sd 0.002: a tenth of that half width.
     assert medium["interval"] == pytest.approx([0.03503172, 0.04496828], abs=1e-7)
     assert (medium["difference"], medium["verdict"]) == (pytest.approx(0.04), "higher")
-    # Equal differences: chance cannot be told.
+    # Equal differences have no interval.
     assert (few["difference"], few["interval"], few["verdict"]) == (pytest.approx(-0.01), None, None)
 
     by_class = {row["metric"]: row for row in other["classes"]}
@@ -139,7 +139,8 @@ def test_two_pairs_have_an_interval_and_no_verdict(client: TestClient, rows: Row
     plain, warm = three_seeds(rows, dataset)
     found = compared(client, [*plain, *warm[:2]])["against"]["settings"][1]
     many = found["rows"][1]
-    # Differences 0.02, 0.04: mean 0.03, sd 0.01 * sqrt(2), t(0.975, 1) = 12.706205, half width 0.12706205.
+    # Differences 0.02, 0.04: mean 0.03, sd 0.01 * sqrt(2).
+    # t(0.975, 1) = 12.706205, so the half width is 0.12706205.
     assert (many["n"], many["verdict"]) == (2, "too few pairs")
     assert many["interval"] == pytest.approx([-0.09706205, 0.15706205], abs=1e-7)
     assert found["unpaired"] == [plain[2].id]
