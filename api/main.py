@@ -35,6 +35,7 @@ from api.jobs import routes as jobs
 from api.jobs.feed import EventFeed
 from api.kinds import routes as kinds
 from api.ood_pools import routes as ood_pools
+from api.picks import routes as picks
 from api.pool_checks import routes as pool_checks
 from api.rounds import routes as rounds
 from api.tailness import routes as tailness
@@ -46,7 +47,7 @@ from store.settings import get_settings
 
 _NOUNS = (
     *(uploads, datasets, ood_pools, pool_checks, jobs, attempts, evaluations, analyses, checkpoints),
-    *(rounds, tailness, compare, experiments, workers, kinds),
+    *(rounds, tailness, picks, compare, experiments, workers, kinds),
 )
 
 

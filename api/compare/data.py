@@ -48,12 +48,16 @@ def warnings_about(differences: Mapping[str, list[Any]]) -> list[DataWarning]:
     ]
 
 
+_FILES = ("images.npy", "labels.npy", "parts.npz")  # two cuts may have equal images, and parts of equal sizes
 _SHOWN = ("image_size", "num_classes", "class_names", "class_counts", "split_sizes")
 _MEANING = {
     "dataset": ("different_datasets", "The jobs train on different data sets"),
     "evaluated_on": ("different_test_images", "The jobs are evaluated on different data sets"),
     "ood_pool": ("different_pools", "The jobs pick from different OOD pools"),
 }
+
+
+DATA = tuple(_MEANING)  # what `data_differences` names of rows, not of their contents
 
 
 def _get(session: Session, model: type[R], row_id: str | None) -> R | None:
@@ -73,7 +77,7 @@ def _content(row: Registered | None) -> Any:
     """What two rows with the same images, labels and parts share."""
     if row is None or not row.files:  # of an earlier version
         return row and row.id
-    hashes = [row.files[name]["sha256"] for name in ("images.npy", "labels.npy") if name in row.files]
+    hashes = [row.files[name]["sha256"] for name in _FILES if name in row.files]
     return hashes, getattr(row, "class_names", None), getattr(row, "split_sizes", None)
 
 

@@ -26,6 +26,12 @@ TEXT: dict[int | str, dict[str, Any]] = {
 CSV: dict[int | str, dict[str, Any]] = {
     200: {"description": "One line per sample, streamed.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
+PICKS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, streamed.",
+        "content": {"text/csv": {"schema": {"type": "string"}}, "application/zip": _BINARY},
+    }
+}
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Server-Sent Events."}  # FastAPI describes the items
 }

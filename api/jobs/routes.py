@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api.access.auth import Guarded, is_allowed
 from api.http.after_commit import delete_later, ring_later
 from api.http.clients import token_id
-from api.http.errors import problems
+from api.http.errors import Unprocessable, problems
 from api.http.heavy import heavy
 from api.http.idempotency import IdempotencyKey
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
@@ -21,12 +21,12 @@ from api.http.threads import in_thread
 from api.jobs import bulk, service, submission
 from api.jobs.bulk import CancelledJobs, JobsToCancel
 from api.jobs.estimate import JobEstimate
-from api.jobs.schemas import Curve, JobChanges, JobDetails, JobInfo, NewJob, Order, Profile
+from api.jobs.schemas import Curve, JobChanges, JobDetails, JobGroup, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
 from store.database import reading, writing
 from store.models import Job
-from store.repositories import jobs, metrics, profile, turns
+from store.repositories import jobs, metrics, profile, settings_groups, turns
 from store.statuses import WorkStatus
 
 log = logging.getLogger(__name__)
@@ -70,15 +70,28 @@ def list_jobs(
         Order,
         Query(description="A leading `-` sorts in descending order. Jobs without the value come last in both."),
     ] = "-created_at",
+    group_by: Annotated[
+        Literal["settings"] | None,
+        Query(description="One item for jobs that differ by their seed alone, that of the newest job first."),
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-) -> Page[JobInfo]:
+) -> Page[JobInfo] | Page[JobGroup]:
     """List jobs with their latest values."""
     wanted = jobs.JobFilter(status, dataset_id, sampler, framework, tag, name)
+    if group_by is not None:
+        return _groups(wanted, order, limit, cursor)
     column = "created_at" if order.endswith("created") else order.removeprefix("-")
     with reading() as session:
         found = jobs.page(session, wanted, f"-{column}" if order.startswith("-") else column, limit, cursor)
         return Page[JobInfo].of(found, JobInfo.of)
+
+
+def _groups(wanted: jobs.JobFilter, order: Order, limit: int, cursor: str | None) -> Page[JobGroup]:
+    if order not in ("-created_at", "-created"):
+        raise Unprocessable(("?order", "groups come by their newest job alone; leave order out, or group_by"))
+    with reading() as session:
+        return Page[JobGroup].of(settings_groups.page(session, wanted, limit, cursor), JobGroup.of_group)
 
 
 @router.post("/estimate", responses=problems(409, 415))

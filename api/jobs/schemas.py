@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -12,9 +13,11 @@ from api.kinds.names import ProbeName
 from api.registration import PRINTED, Name
 from colt_core.config import PretrainConfig, config_schema
 from colt_core.data.warnings import DataWarning
+from colt_core.paired import summary
 from colt_core.probes.kinds import probes
 from store.models import Job
 from store.repositories.metrics import Series
+from store.repositories.settings_groups import Group, Member
 from store.statuses import WorkStatus
 
 MOST_NOTES = 10_000  # characters
@@ -205,6 +208,51 @@ class JobInfo(BaseModel):
             | {"warnings": job.warnings or []}
             | {"progress": {name: getattr(job, name) for name in Progress.model_fields}}
         )
+
+
+class SeedMean(BaseModel):
+    """One number over the seeds that have it."""
+
+    n: int
+    mean: float | None
+    sd: float | None = Field(description="Of a sample (n - 1). Null below two.")
+
+
+class SeedRun(BaseModel):
+    """A job of a group."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    seed: int
+    status: WorkStatus
+
+
+class JobGroup(JobInfo):
+    """The newest of the jobs that differ by their seed alone, and what all of them found."""
+
+    runs: list[SeedRun] = Field(description="Its jobs that pass the filters, the newest first.")
+    accuracies: SeedMean = Field(
+        description="`accuracy` of those that succeeded. Of jobs with one seed, the newest counts."
+    )
+    fews: SeedMean = Field(description="`few` of the same jobs.")
+
+    @classmethod
+    def of_group(cls, group: Group) -> Self:
+        by_seed: dict[int, Member] = {}
+        for member in group.members:
+            if member.status == WorkStatus.SUCCEEDED and member.accuracy is not None:
+                by_seed.setdefault(member.seed, member)
+        return cls(
+            **dict(JobInfo.of(group.newest)),
+            runs=[SeedRun.model_validate(member) for member in group.members],
+            accuracies=_mean({seed: member.accuracy for seed, member in by_seed.items()}),
+            fews=_mean({seed: member.few for seed, member in by_seed.items()}),
+        )
+
+
+def _mean(values: dict[int, float | None]) -> SeedMean:
+    return SeedMean(**asdict(summary(values)))
 
 
 class JobDetails(JobInfo):

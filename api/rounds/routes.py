@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from api.access.auth import Guarded
-from api.http.errors import NotFound, problems
+from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
 from api.jobs.service import find
-from api.rounds.schemas import RoundInfo
+from api.rounds import service
+from api.rounds.schemas import RoundDetails, RoundInfo
 from store.database import reading
 from store.repositories import rounds
 
@@ -27,11 +28,8 @@ def list_rounds(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 
 
 @router.get("/{number}", responses=problems(404))
-def get_round(job_id: str, number: Annotated[int, Path(ge=1, lt=2**31)]) -> RoundInfo:
-    """Get one sampling round: its clusters, their budgets and what changed."""
+def get_round(job_id: str, number: Annotated[int, Path(ge=1, lt=2**31)]) -> RoundDetails:
+    """Get one sampling round: its clusters, their budgets, what changed, and which clusters hold
+    the tail."""
     with reading() as session:
-        find(session, job_id)
-        found = rounds.get(session, job_id, number)
-        if found is None:
-            raise NotFound(f"This job has had no sampling round {number}.")
-        return RoundInfo.model_validate(found)
+        return service.details(session, job_id, number)

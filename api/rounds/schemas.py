@@ -41,6 +41,18 @@ class RoundStop(BaseModel):
     share: float = Field(description="The setting `spread_stop`.")
 
 
+class ClusterDetails(ClusterInfo):
+    """A cluster, beside the whole of the training images."""
+
+    few_share: float | None = Field(
+        description="Share of its images that are of Few classes, 0..1. Null without class counts, and if it is empty."
+    )
+    lift: list[float | None] | None = Field(
+        description="By class: its share in the cluster over its share in all training images. 1: as everywhere. Null "
+        "for a class without images. The list is null where `few_share` is, and where a round has over 50,000 of them."
+    )
+
+
 class RoundInfo(BaseModel):
     """A sampling round."""
 
@@ -68,3 +80,10 @@ class RoundInfo(BaseModel):
             for cluster in self.clusters:  # of an earlier version
                 cluster.class_counts = None
         return self
+
+
+class RoundDetails(RoundInfo):
+    """A sampling round, with what only its own address shows."""
+
+    clusters: list[ClusterDetails]  # type: ignore[assignment]
+    few_share: float | None = Field(description="Share of all training images that are of Few classes, to compare.")

@@ -90,6 +90,11 @@ def image_response(request: Request, artifact: str, index: int) -> Response:
             pixels = read_row(file, index)
     except (NotThere, FileNotFoundError) as error:
         raise NotFound(f"There is no image {index} here.") from error
+    return Response(as_png(pixels), media_type="image/png", headers=headers)
+
+
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """A (3, S, S) image as a file."""
     png = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(png, "PNG")
-    return Response(png.getvalue(), media_type="image/png", headers=headers)
+    return png.getvalue()

@@ -69,7 +69,7 @@ def page(
         if wanted.round not in (None, cursor_round):
             raise BadCursor
         number = cursor_round
-    scores = _scores(session, job_id, number)
+    scores = scores_of(session, job_id, number)
     if scores is None:
         return OodSamplePage(items=[], next_cursor=None, round=None, epoch=None, total=0)
     indices = _in_order(scores, wanted, order)
@@ -88,7 +88,7 @@ def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
     Raises:
         NotFound: there is no such job, the round was not run, or no round was run yet.
     """
-    scores = _scores(session, job_id, wanted.round)
+    scores = scores_of(session, job_id, wanted.round)
     if scores is None:
         raise NotFound("This job has had no sampling round yet.")
     indices = _in_order(scores, wanted, order)
@@ -142,7 +142,7 @@ def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
     )
 
 
-def _scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
+def scores_of(session: Session, job_id: str, number: int | None) -> PoolScores | None:
     """Scores of the round, by default the last. None before the first round.
 
     Raises:

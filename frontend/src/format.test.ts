@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ago, bytes, decimal, duration, integer, percent, seconds } from './format';
+import { ago, bytes, decimal, duration, integer, percent, points, seconds } from './format';
 
 test.each([
   [0.4, '< 1 s'],
@@ -28,6 +28,10 @@ test.each([
 
 test('zero is a value, not a missing one', () => {
   expect([integer(0), percent(0), decimal(0)]).toEqual(['0', '0.0 %', '0.000']);
+});
+
+test('differences carry their sign', () => {
+  expect([points(0.0086), points(-0.012), points(-0.0001), points(0.5, 0), points(null)]).toEqual(['+0.9', '−1.2', '0.0', '+50', '–']);
 });
 
 test('thousands are set apart', () => expect(integer(11165)).toBe('11,165'));

@@ -17,6 +17,13 @@ export function percent(value: Maybe<number>, decimals = 1): string {
   return value == null ? NOTHING : `${(value * 100).toFixed(decimals)} %`;
 }
 
+/** A difference of shares as points with its sign, such as `+0.9` or `−1.2`. */
+export function points(value: Maybe<number>, decimals = 1): string {
+  if (value == null) return NOTHING;
+  const size = Math.abs(value * 100).toFixed(decimals);
+  return Number(size) === 0 ? size : `${value < 0 ? '−' : '+'}${size}`;
+}
+
 export function decimal(value: Maybe<number>, digits = 3): string {
   return value == null ? NOTHING : value.toFixed(digits);
 }

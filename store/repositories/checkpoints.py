@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -27,3 +29,9 @@ def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice
     """
     mine = select(Checkpoint).where(Checkpoint.job_id == job_id, Checkpoint.usable)
     return keyset_page(session, mine, Checkpoint, "-created_at", limit, cursor)
+
+
+def steps(session: Session, checkpoint_ids: Collection[str]) -> dict[str, int]:
+    """The optimiser steps behind each of these checkpoints, by id."""
+    rows = session.execute(select(Checkpoint.id, Checkpoint.step).where(Checkpoint.id.in_(checkpoint_ids)))
+    return {row.id: row.step for row in rows}

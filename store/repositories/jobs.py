@@ -61,10 +61,11 @@ def page(session: Session, wanted: JobFilter, order: str, limit: int, cursor: st
     Raises:
         BadCursor: when `cursor` was made for another list or order.
     """
-    return keyset_page(session, _filtered(select(Job), wanted), Job, order, limit, cursor)
+    return keyset_page(session, filtered(select(Job), wanted), Job, order, limit, cursor)
 
 
-def _filtered(statement: Select[S], wanted: JobFilter) -> Select[S]:
+def filtered(statement: Select[S], wanted: JobFilter) -> Select[S]:
+    """A query of jobs, for those that pass the filters alone."""
     for column, value in (
         (Job.status, wanted.status),
         (Job.dataset_id, wanted.dataset_id),
@@ -174,7 +175,7 @@ def cancel_many(
     Returns:
         `cancelled` or `cancelling` by id, in order of the ids.
     """
-    statement = _filtered(select(Job.id), wanted).where(Job.status.in_(_CANCELLABLE))
+    statement = filtered(select(Job.id), wanted).where(Job.status.in_(_CANCELLABLE))
     if ids is not None:
         statement = statement.where(Job.id.in_(ids))
     if submitter is not None:

@@ -2,7 +2,7 @@ import createClient from 'openapi-fetch';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
-import type { JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, NewPoolCheck, OodOrder, Page, Split } from './types';
+import type { JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, NewPoolCheck, OodOrder, Page, ProbeName, Split } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
 const api = createClient<paths>();
@@ -121,8 +121,10 @@ export const deleteJob = (job_id: string) =>
   answer(api.DELETE('/api/v1/jobs/{job_id}', { params: { path: { job_id } } }));
 export const eventsUrl = (id: string) => `/api/v1/jobs/${id}/events`;
 
-export const compareJobs = (job_id: string[], max_points: number) =>
-  answer(api.GET('/api/v1/compare', { params: { query: { job_id, max_points } } }));
+export function compareJobs(job_id: string[], max_points: number, baseline: string, evaluation: string) {
+  const query = { job_id, max_points, baseline, ...(evaluation && { evaluation: evaluation as ProbeName }) };
+  return answer(api.GET('/api/v1/compare', { params: { query } }));
+}
 
 // What a job left
 
@@ -134,6 +136,8 @@ export const listRounds = (job_id: string) =>
   every((more) =>
     answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
   );
+export const getRound = (job_id: string, number: number) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/rounds/{number}', { params: { path: { job_id, number } } }));
 export const listEvaluations = (job_id: string) =>
   every((more) =>
     answer(api.GET('/api/v1/jobs/{job_id}/evaluations', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),

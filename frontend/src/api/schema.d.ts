@@ -794,7 +794,8 @@ export interface paths {
         };
         /**
          * Get Round
-         * @description Get one sampling round: its clusters, their budgets and what changed.
+         * @description Get one sampling round: its clusters, their budgets, what changed, and which clusters hold
+         *     the tail.
          */
         get: operations["get_round"];
         put?: never;
@@ -926,6 +927,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/picks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Picks
+         * @description Download the OOD images that a sampling round picked, by index.
+         */
+        get: operations["download_picks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/compare/picks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Picks
+         * @description Compare what two jobs picked from one pool: shared images, and those of either alone.
+         */
+        get: operations["compare_picks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/compare": {
         parameters: {
             query?: never;
@@ -936,8 +977,35 @@ export interface paths {
         /**
          * Compare Jobs
          * @description Compare jobs: their different settings and data, accuracy by class and group, and curves.
+         *
+         *     With a `baseline`, jobs that differ by seed alone are runs of one setting. Each setting's
+         *     difference from the baseline's is paired by seed. It has a 95 % t interval from two pairs on,
+         *     and a verdict from three on. There is no verdict where settings differ in more than one thing,
+         *     in data, in optimiser steps or in their probes.
          */
         get: operations["compare_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare With Baseline
+         * @description Compare a job with another one: the differences by group and class.
+         *
+         *     These are two runs, so there is no interval. Name the runs of more seeds in `/compare`.
+         */
+        get: operations["compare_with_baseline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1251,6 +1319,27 @@ export interface components {
             id: string;
             /** Status */
             status: components["schemas"]["WorkStatus"] | components["schemas"]["RegistrationStatus"];
+        };
+        /**
+         * AgainstBaseline
+         * @description What settings change, as one probe measures it.
+         */
+        AgainstBaseline: {
+            /**
+             * Baseline
+             * @description Id of the job.
+             */
+            baseline: string;
+            /**
+             * Evaluation
+             * @description The probe. Null if the baseline has no result yet.
+             */
+            evaluation: ("linear" | "few_shot" | "knn") | null;
+            /**
+             * Settings
+             * @description The baseline's own first.
+             */
+            settings: components["schemas"]["ComparedSetting"][];
         };
         /** Alignment */
         Alignment: {
@@ -1994,6 +2083,47 @@ export interface components {
             epochs: number[];
         };
         /**
+         * ClusterDetails
+         * @description A cluster, beside the whole of the training images.
+         */
+        ClusterDetails: {
+            /**
+             * Size
+             * @description Number of ID images in the cluster.
+             */
+            size: number;
+            /**
+             * Tailness
+             * @description Mean tailness of its images. Null for an empty cluster.
+             */
+            tailness: number | null;
+            /**
+             * Weight
+             * @description Softmax weight. The weights of a round sum to 1.
+             */
+            weight: number;
+            /**
+             * Budget
+             * @description OOD images that the round may pick for this cluster.
+             */
+            budget: number;
+            /**
+             * Class Counts
+             * @description Number of its images, by class. Null if the data set has no labels, or if clusters times classes exceed 100,000.
+             */
+            class_counts: number[] | null;
+            /**
+             * Few Share
+             * @description Share of its images that are of Few classes, 0..1. Null without class counts, and if it is empty.
+             */
+            few_share: number | null;
+            /**
+             * Lift
+             * @description By class: its share in the cluster over its share in all training images. 1: as everywhere. Null for a class without images. The list is null where `few_share` is, and where a round has over 50,000 of them.
+             */
+            lift: (number | null)[] | null;
+        };
+        /**
          * ClusterInfo
          * @description A k-means cluster of the ID images.
          */
@@ -2111,6 +2241,102 @@ export interface components {
             pick_similarity: number | null;
         };
         /**
+         * ComparedPick
+         * @description An OOD image that one or both jobs picked.
+         */
+        ComparedPick: {
+            /**
+             * Index
+             * @description In the pool.
+             */
+            index: number;
+            /**
+             * First Rounds
+             * @description Rounds of the first job that picked it.
+             */
+            first_rounds: number[];
+            /**
+             * Second Rounds
+             * @description Rounds of the second job that picked it.
+             */
+            second_rounds: number[];
+        };
+        /**
+         * ComparedPicks
+         * @description The images of one part, by index, and the sizes of all parts.
+         */
+        ComparedPicks: {
+            /** Items */
+            items: components["schemas"]["ComparedPick"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+            /** Job Ids */
+            job_ids: [
+                string,
+                string
+            ];
+            /**
+             * Round
+             * @description Null: picks of all rounds.
+             */
+            round: number | null;
+            /**
+             * Shared
+             * @description Images that both jobs picked.
+             */
+            shared: number;
+            /** Only First */
+            only_first: number;
+            /** Only Second */
+            only_second: number;
+            /**
+             * Shared By Chance
+             * @description Expected number of shared images if each job had picked as many at random: the product of both numbers over the size of the pool.
+             */
+            shared_by_chance: number;
+        };
+        /**
+         * ComparedSetting
+         * @description Jobs that differ by their seed alone, beside those of the baseline.
+         */
+        ComparedSetting: {
+            /** Job Ids */
+            job_ids: string[];
+            /**
+             * Differs In
+             * @description What it differs in from the baseline: settings, `start_from`, and of its data `dataset`, `evaluated_on` and `ood_pool`. A framework or sampler counts once with the settings that it alone reads.
+             */
+            differs_in: string[];
+            /**
+             * No Verdict
+             * @description Why its differences have no verdict. Null if they may have one.
+             */
+            no_verdict: string | null;
+            /**
+             * Missing
+             * @description Its jobs without such an evaluation.
+             */
+            missing: string[];
+            /**
+             * Unpaired
+             * @description Jobs with one that are in no pair: the other side has none of that seed, or an earlier job has it.
+             */
+            unpaired: string[];
+            /**
+             * Rows
+             * @description Of all classes and of groups. Empty where test images differ.
+             */
+            rows: components["schemas"]["Difference"][];
+            /**
+             * Classes
+             * @description By class. Null where there would be more than 2,000 in all, or where classes differ.
+             */
+            classes: components["schemas"]["Difference"][] | null;
+        };
+        /**
          * Comparison
          * @description Jobs side by side. Every list has one entry per job, in the order of `jobs`.
          */
@@ -2143,7 +2369,7 @@ export interface components {
             warnings: components["schemas"]["DataWarning"][];
             /**
              * Evaluations
-             * @description By kind of probe: each job's latest succeeded evaluation, or null.
+             * @description By kind of probe: each job's latest succeeded evaluation, or null. Of very many classes, what is given by class is null. The evaluation's own address has it.
              */
             evaluations: {
                 [key: string]: (components["schemas"]["EvaluationInfo"] | null)[];
@@ -2155,6 +2381,8 @@ export interface components {
             curves: {
                 [key: string]: (components["schemas"]["Curve"] | null)[];
             };
+            /** @description Differences from the `baseline`. Null without one. */
+            against: components["schemas"]["AgainstBaseline"] | null;
         };
         /**
          * Compute
@@ -2440,6 +2668,49 @@ export interface components {
              * @default false
              */
             bf16?: boolean;
+        };
+        /**
+         * Difference
+         * @description One number of a setting, and by how much it differs from the baseline's. All are in 0..1.
+         *
+         *     The interval is the 95 % t interval of the paired differences.
+         */
+        Difference: {
+            /**
+             * Metric
+             * @description `all`, `many`, `medium`, `few`, `std` or `class/NAME`.
+             */
+            metric: string;
+            /**
+             * Mean
+             * @description Over the setting's runs.
+             */
+            mean: number | null;
+            /**
+             * Sd
+             * @description Of its runs (n - 1). Null below two.
+             */
+            sd: number | null;
+            /**
+             * N
+             * @description Pairs of runs with the same seed. Of the baseline: its runs.
+             */
+            n: number;
+            /**
+             * Difference
+             * @description Mean over the pairs, the setting's less the baseline's.
+             */
+            difference: number | null;
+            /**
+             * Interval
+             * @description [low, high]. Null below two pairs, and where all differ alike.
+             */
+            interval: number[] | null;
+            /**
+             * Verdict
+             * @description `higher`, `lower`, `no clear difference` (the interval holds 0), `too few pairs` (below three) or `one run each: no interval`. Null of the baseline, where `no_verdict` says why, and where all pairs differ by an equal amount.
+             */
+            verdict: string | null;
         };
         /**
          * EvaluationInfo
@@ -2887,6 +3158,32 @@ export interface components {
             tags?: string[] | null;
             /** Notes */
             notes?: string | null;
+        };
+        /**
+         * JobComparison
+         * @description One job and its baseline, each on its own.
+         */
+        JobComparison: {
+            /**
+             * Baseline
+             * @description Id of the job.
+             */
+            baseline: string;
+            /**
+             * Evaluation
+             * @description The probe. Null if the baseline has no result yet.
+             */
+            evaluation: ("linear" | "few_shot" | "knn") | null;
+            /**
+             * Settings
+             * @description The baseline's own first.
+             */
+            settings: components["schemas"]["ComparedSetting"][];
+            /**
+             * Warnings
+             * @description What to know before drawing a conclusion from the comparison.
+             */
+            warnings: components["schemas"]["DataWarning"][];
         };
         /**
          * JobDetails
@@ -3414,6 +3711,460 @@ export interface components {
              * @description What needs `accept_cost`, and which setting makes it smaller.
              */
             large: components["schemas"]["FieldProblem"][];
+        };
+        /**
+         * JobGroup
+         * @description The newest of the jobs that differ by their seed alone, and what all of them found.
+         */
+        JobGroup: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Tags */
+            tags: string[];
+            /** Notes */
+            notes: string;
+            status: components["schemas"]["WorkStatus"];
+            /** Dataset Id */
+            dataset_id: string;
+            /** Ood Pool Id */
+            ood_pool_id: string | null;
+            /**
+             * Evaluation Dataset Id
+             * @description Null: evaluated on `dataset_id`.
+             */
+            evaluation_dataset_id: string | null;
+            /**
+             * ResolvedConfig
+             * @description All settings that the run reads, with their values.
+             */
+            config: {
+                /**
+                 * Preset
+                 * @description Source of the values that were not given.
+                 */
+                preset: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
+                /**
+                 * @default simclr
+                 * @enum {string}
+                 */
+                framework: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
+                /**
+                 * Prune Share
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
+                 */
+                queue_size?: number;
+                /**
+                 * Key Momentum
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
+                 * @default 0.99
+                 */
+                key_momentum?: number;
+                /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
+                 * @default colt
+                 * @enum {string}
+                 */
+                sampler: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
+                /**
+                 * Match Steps
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
+                 * @default false
+                 */
+                match_steps?: boolean;
+                /**
+                 * Warmup Epochs
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @default 100
+                 */
+                warmup_epochs?: number;
+                /**
+                 * Sample Budget
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @default 10000
+                 */
+                sample_budget?: number;
+                /**
+                 * Cluster Temperature
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
+                 * @default 1
+                 */
+                cluster_temperature?: number;
+                /**
+                 * Budget Remainder
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @default largest
+                 * @enum {string}
+                 */
+                budget_remainder?: "largest" | "last";
+                /**
+                 * Ood Neighbors
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
+                 * @default 20
+                 */
+                ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
+                 * Pool Refresh
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
+                /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
+                 * Backbone
+                 * @description resnet10 has one basic block in each stage.
+                 * @default resnet18
+                 * @enum {string}
+                 */
+                backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+                /**
+                 * Width
+                 * @description Channels of the first stage; 64 is the standard.
+                 * @default 64
+                 */
+                width: number;
+                /**
+                 * Stem
+                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
+                 * @default cifar
+                 * @enum {string}
+                 */
+                stem: "cifar" | "cifar-stride2" | "imagenet";
+                /**
+                 * Projection Dim
+                 * @default 128
+                 */
+                projection_dim: number;
+                /**
+                 * Epochs
+                 * @default 2000
+                 */
+                epochs: number;
+                /**
+                 * Batch Size
+                 * @description Images in a step. Each gives two views.
+                 * @default 512
+                 */
+                batch_size: number;
+                /**
+                 * Temperature
+                 * @description tau
+                 * @default 0.2
+                 */
+                temperature: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high: number | null;
+                /**
+                 * Optimizer
+                 * @default sgd
+                 * @enum {string}
+                 */
+                optimizer: "sgd" | "adamw";
+                /**
+                 * Learning Rate
+                 * @default 0.5
+                 */
+                learning_rate: number;
+                /**
+                 * Final Learning Rate
+                 * @description The end of the cosine schedule.
+                 * @default 0.000001
+                 */
+                final_learning_rate: number;
+                /**
+                 * Momentum
+                 * @description SGD momentum, or AdamW's first beta.
+                 * @default 0.9
+                 */
+                momentum: number;
+                /**
+                 * Weight Decay
+                 * @description On every parameter.
+                 * @default 0.0001
+                 */
+                weight_decay: number;
+                /**
+                 * Lr Warmup Epochs
+                 * @description Linear warm-up of the learning rate, in epochs.
+                 * @default 10
+                 */
+                lr_warmup_epochs: number;
+                /**
+                 * Min Crop Scale
+                 * @description RandomResizedCrop takes at least this share of the area.
+                 * @default 0.1
+                 */
+                min_crop_scale: number;
+                /**
+                 * Flip Probability
+                 * @description Horizontal flip.
+                 * @default 0.5
+                 */
+                flip_probability: number;
+                /**
+                 * Color Jitter
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
+                 * @default 0.4
+                 */
+                color_jitter: number;
+                /**
+                 * Color Jitter Probability
+                 * @default 0.8
+                 */
+                color_jitter_probability: number;
+                /**
+                 * Grayscale Probability
+                 * @default 0.2
+                 */
+                grayscale_probability: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability: number;
+                /**
+                 * Augmentation
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation: "exact" | "fused";
+                /**
+                 * Top K
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
+                 * @default 10
+                 */
+                top_k: number;
+                /**
+                 * Tailness Momentum
+                 * @description m
+                 * @default 0.97
+                 */
+                tailness_momentum: number;
+                /**
+                 * Ood In Negatives
+                 * @description Whether OOD embeddings count among a sample's negatives.
+                 * @default true
+                 */
+                ood_in_negatives: boolean;
+                /**
+                 * Num Clusters
+                 * @description C
+                 * @default 10
+                 */
+                num_clusters: number;
+                /**
+                 * Kmeans Restarts
+                 * @default 10
+                 */
+                kmeans_restarts: number;
+                /**
+                 * Distribution Loss Weight
+                 * @description alpha; 0 leaves the term out.
+                 * @default 0.2
+                 */
+                distribution_loss_weight: number;
+                /**
+                 * Distribution Denominator
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
+                 * @default all
+                 * @enum {string}
+                 */
+                distribution_denominator: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+                group_thresholds: components["schemas"]["GroupThresholds"] | null;
+                /**
+                 * Seed
+                 * @default 0
+                 */
+                seed: number;
+                /**
+                 * Device
+                 * @default auto
+                 * @enum {string}
+                 */
+                device: "auto" | "cpu" | "cuda";
+                /**
+                 * Precision
+                 * @description auto: bf16 if the hardware computes in it.
+                 * @default auto
+                 * @enum {string}
+                 */
+                precision: "auto" | "fp32" | "bf16";
+                /**
+                 * Num Processes
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
+                 * @default 1
+                 */
+                num_processes: number;
+                /**
+                 * Checkpoint Interval
+                 * @description Epochs between two checkpoints. The last epoch always has one.
+                 * @default 10
+                 */
+                checkpoint_interval: number;
+            };
+            /** @description Null: random weights. */
+            start_from: components["schemas"]["StartedFrom"] | null;
+            /** Evaluations */
+            evaluations: ("linear" | "few_shot" | "knn")[];
+            progress: components["schemas"]["Progress"];
+            /**
+             * Queue Position
+             * @description Queued jobs that begin before it. Null if it is not queued, and in lists.
+             */
+            queue_position: number | null;
+            /** @description As of the last start. Null before the first. */
+            compute: components["schemas"]["Compute"] | null;
+            /**
+             * Attempts
+             * @description Starts since it was last queued or resumed.
+             */
+            attempts: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Warnings
+             * @description What the user should know before trusting its numbers.
+             */
+            warnings: components["schemas"]["DataWarning"][];
+            /**
+             * Loss
+             * @description Mean loss of the last finished epoch.
+             */
+            loss: number | null;
+            /**
+             * Accuracy
+             * @description Accuracy in the first of its `evaluations`, 0..1.
+             */
+            accuracy: number | null;
+            /**
+             * Few
+             * @description Mean accuracy of the Few classes in the same evaluation.
+             */
+            few: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Runs
+             * @description Its jobs that pass the filters, the newest first.
+             */
+            runs: components["schemas"]["SeedRun"][];
+            /** @description `accuracy` of those that succeeded. Of jobs with one seed, the newest counts. */
+            accuracies: components["schemas"]["SeedMean"];
+            /** @description `few` of the same jobs. */
+            fews: components["schemas"]["SeedMean"];
         };
         /**
          * JobInfo
@@ -6351,6 +7102,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** Page[JobGroup] */
+        Page_JobGroup_: {
+            /** Items */
+            items: components["schemas"]["JobGroup"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+        };
         /** Page[JobInfo] */
         Page_JobInfo_: {
             /** Items */
@@ -6888,6 +7649,58 @@ export interface components {
             warnings: components["schemas"]["DataWarning"][];
         };
         /**
+         * RoundDetails
+         * @description A sampling round, with what only its own address shows.
+         */
+        RoundDetails: {
+            /** Round */
+            round: number;
+            /**
+             * Epoch
+             * @description The epoch that began with this round.
+             */
+            epoch: number;
+            /** Step */
+            step: number;
+            /** Clusters */
+            clusters: components["schemas"]["ClusterDetails"][];
+            /**
+             * Num Selected
+             * @description Images that it picked.
+             */
+            num_selected: number;
+            /**
+             * Budget
+             * @description K: images that it could pick. The clusters' budgets sum to it.
+             */
+            budget: number;
+            /**
+             * Picked From
+             * @description Where the picks are from. train: training images, repeated; no OOD image is then scored.
+             * @enum {string}
+             */
+            picked_from: "pool" | "train";
+            /** @description Why it picked less than `budget`. Null if it did not. */
+            stop: components["schemas"]["RoundStop"] | null;
+            /**
+             * Overlap
+             * @description Share of the picked images that the previous round had picked too.
+             */
+            overlap: number | null;
+            /**
+             * Num Embedded
+             * @description Pool images that the encoder embedded for it. Null in rounds of older versions.
+             */
+            num_embedded: number | null;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Few Share
+             * @description Share of all training images that are of Few classes, to compare.
+             */
+            few_share: number | null;
+        };
+        /**
          * RoundInfo
          * @description A sampling round.
          */
@@ -7033,6 +7846,32 @@ export interface components {
              * @description Whether its jobs need an OOD pool. Others do not read one.
              */
             uses_pool: boolean;
+        };
+        /**
+         * SeedMean
+         * @description One number over the seeds that have it.
+         */
+        SeedMean: {
+            /** N */
+            n: number;
+            /** Mean */
+            mean: number | null;
+            /**
+             * Sd
+             * @description Of a sample (n - 1). Null below two.
+             */
+            sd: number | null;
+        };
+        /**
+         * SeedRun
+         * @description A job of a group.
+         */
+        SeedRun: {
+            /** Id */
+            id: string;
+            /** Seed */
+            seed: number;
+            status: components["schemas"]["WorkStatus"];
         };
         /** SessionInfo */
         SessionInfo: {
@@ -9741,6 +10580,8 @@ export interface operations {
                 name?: string | null;
                 /** @description A leading `-` sorts in descending order. Jobs without the value come last in both. */
                 order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-status" | "status";
+                /** @description One item for jobs that differ by their seed alone, that of the newest job first. */
+                group_by?: "settings" | null;
                 /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
@@ -9758,7 +10599,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_JobInfo_"];
+                    "application/json": components["schemas"]["Page_JobInfo_"] | components["schemas"]["Page_JobGroup_"];
                 };
             };
             /** @description Bad Request */
@@ -12507,7 +13348,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RoundInfo"];
+                    "application/json": components["schemas"]["RoundDetails"];
                 };
             };
             /** @description Bad Request */
@@ -13207,11 +14048,238 @@ export interface operations {
             };
         };
     };
+    download_picks: {
+        parameters: {
+            query?: {
+                /** @description Default: the last round. */
+                round?: number | null;
+                /** @description Only images nearest to this cluster. */
+                cluster?: number | null;
+                /** @description zip: the images as PNG files beside the same `picks.csv`, at most 10,000 of them. */
+                format?: "csv" | "zip";
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, streamed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/zip": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_picks: {
+        parameters: {
+            query: {
+                /** @description The first job, then the second. */
+                job_id: string[];
+                /** @description Which images to list. */
+                part?: "shared" | "only_first" | "only_second";
+                /** @description Only picks of this round of both. Default: of all rounds. */
+                round?: number | null;
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparedPicks"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     compare_jobs: {
         parameters: {
             query: {
                 /** @description Repeat it for each job. */
                 job_id: string[];
+                /** @description One of the jobs. The others are compared with it. */
+                baseline?: string | null;
+                /** @description The probe to compare by. Default: `linear` if the baseline has it, else another that it has. */
+                evaluation?: ("linear" | "few_shot" | "knn") | null;
                 /** @description At most this many points per curve, and fewer of very many curves. Peaks are kept. */
                 max_points?: number;
             };
@@ -13228,6 +14296,105 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_with_baseline: {
+        parameters: {
+            query: {
+                /** @description Another job. */
+                baseline: string;
+                /** @description The probe to compare by. Default: `linear` if the baseline has it, else another that it has. */
+                evaluation?: ("linear" | "few_shot" | "knn") | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobComparison"];
                 };
             };
             /** @description Bad Request */

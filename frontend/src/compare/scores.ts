@@ -6,33 +6,23 @@ export interface Score {
   title: string;
   /** One entry for each job. Null where it was not measured. */
   values: (number | null)[];
-  /** Places of the best values. None where all are equal, or where there is only one. */
-  best: ReadonlySet<number>;
 }
 
 type Maybe = Evaluation | null;
 
-const MEASURES: [name: string, title: string, of: (evaluation: Evaluation) => number | null | undefined, higherIsBetter: boolean][] = [
-  ['All', 'Mean of the per-class accuracies', (e) => e.balanced_accuracy, true],
-  ['Many', 'Mean over the classes with the most training images', (e) => e.group_accuracy?.many, true],
-  ['Medium', 'Mean over the classes in between', (e) => e.group_accuracy?.medium, true],
-  ['Few', 'Mean over the classes with the fewest training images', (e) => e.group_accuracy?.few, true],
-  ['Std', 'Population standard deviation of the three group means, in points. Lower is more even.', (e) => e.group_std, false],
+const MEASURES: [name: string, title: string, of: (evaluation: Evaluation) => number | null | undefined][] = [
+  ['All', 'Mean of the per-class accuracies', (e) => e.balanced_accuracy],
+  ['Many', 'Mean over the classes with the most training images', (e) => e.group_accuracy?.many],
+  ['Medium', 'Mean over the classes in between', (e) => e.group_accuracy?.medium],
+  ['Few', 'Mean over the classes with the fewest training images', (e) => e.group_accuracy?.few],
+  ['Std', 'Population standard deviation of the three group means, in points. Lower is more even.', (e) => e.group_std],
 ];
 
 export function scoresOf(evaluations: readonly Maybe[]): Score[] {
-  return MEASURES.map(([name, title, of, higherIsBetter]) => {
+  return MEASURES.map(([name, title, of]) => {
     const values = evaluations.map((evaluation) => (evaluation && of(evaluation)) ?? null);
-    return { name, title, values, best: bestOf(values, higherIsBetter) };
+    return { name, title, values };
   });
-}
-
-function bestOf(values: readonly (number | null)[], higherIsBetter: boolean): Set<number> {
-  const known = values.filter((value) => value !== null);
-  const [low, high] = [Math.min(...known), Math.max(...known)];
-  if (known.length < 2 || low === high) return new Set();
-  const best = higherIsBetter ? high : low;
-  return new Set(values.flatMap((value, place) => (value === best ? [place] : [])));
 }
 
 /** Settings in which the probes differ, with their values: `protocol: fast, sgd`. */

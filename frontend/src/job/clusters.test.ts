@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { topClasses } from './clusters';
+import { topLifts } from './clusters';
 
-test('the largest classes with their shares', () => {
-  expect(topClasses([1, 0, 6, 3], ['a', 'b', 'c', 'd'], 2)).toEqual([
-    { name: 'c', share: 0.6 },
-    { name: 'd', share: 0.3 },
+test('the classes with the highest lift, of those above that of the data', () => {
+  expect(topLifts([1.5, 0.2, 4, null, 2.5], ['a', 'b', 'c', 'd'], 2)).toEqual([
+    { name: 'c', lift: 4 },
+    { name: '4', lift: 2.5 },
   ]);
 });
 
-test('an empty cluster has none', () => expect(topClasses([0, 0], ['a', 'b'])).toEqual([]));
+test('a cluster as mixed as the data has none', () => expect(topLifts([1, 1, 0.9], ['a', 'b', 'c'])).toEqual([]));

@@ -1,9 +1,8 @@
-/** The largest classes of a cluster: at most `most` of them, each with its share of the images. */
-export function topClasses(classCounts: readonly number[], names: readonly string[], most = 3): { name: string; share: number }[] {
-  const total = classCounts.reduce((sum, count) => sum + count, 0);
-  return classCounts
-    .map((count, index) => ({ name: names[index] ?? String(index), share: total ? count / total : 0 }))
-    .filter(({ share }) => share > 0)
-    .sort((a, b) => b.share - a.share)
+/** The classes that a cluster has more of than the data: at most `most` of them, the highest lift first. */
+export function topLifts(lift: readonly (number | null)[], names: readonly string[], most = 3): { name: string; lift: number }[] {
+  return lift
+    .map((value, index) => ({ name: names[index] ?? String(index), lift: value ?? 0 }))
+    .filter((one) => one.lift > 1)
+    .sort((a, b) => b.lift - a.lift)
     .slice(0, most);
 }

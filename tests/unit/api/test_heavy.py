@@ -150,4 +150,4 @@ def test_a_comparison_has_a_bounded_number_of_points(client: TestClient, rows: R
     shown = [len(curve["step"]) for of_jobs in curves.values() for curve in of_jobs]
     assert len(shown) == 100
     assert sum(shown) <= MOST_POINTS
-    assert min(shown) > 500
+    assert min(shown) > 400

@@ -156,7 +156,14 @@ def test_rounds(client: TestClient, measured: Job) -> None:
     assert (one["round"], one["epoch"], one["num_selected"], one["overlap"]) == (1, 10, 2, None)
     assert (two["round"], two["overlap"], two["seconds"], two["num_embedded"]) == (2, 0.5, 0.25, 8)
     assert two["clusters"][1] == {"size": 3, "tailness": -0.1, "weight": 0.7, "budget": 2, "class_counts": [0, 2, 1]}
-    assert client.get(f"{url}/2").json() == two
+    whole = client.get(f"{url}/2").json()
+    # 6 cats, 3 dogs and 1 owl, which is Few.
+    few = [cluster.pop("few_share") for cluster in whole["clusters"]]
+    lift = [cluster.pop("lift") for cluster in whole["clusters"]]
+    assert (few, whole.pop("few_share")) == ([0, pytest.approx(1 / 3)], pytest.approx(0.1))
+    assert lift[0] == pytest.approx([(6 / 7) / 0.6, (1 / 7) / 0.3, 0])
+    assert lift[1] == pytest.approx([0, (2 / 3) / 0.3, (1 / 3) / 0.1])
+    assert whole == two
     problem(client.get(f"{url}/3"), 404)
     assert pointers(client.get(f"{url}/0")) == ["{number}"]
 
@@ -179,6 +186,28 @@ def test_a_round_says_where_its_picks_are_from_and_why_it_stopped(
     assert (shown["picked_from"], shown["num_embedded"]) == ("train", 0)
     assert client.get(f"{API}/jobs/{other.id}/ood-tailness").json()["items"] == []
     problem(client.get(f"{API}/jobs/{other.id}/ood-tailness/0"), 404)
+
+
+def test_shares_of_classes_that_cannot_be_had_are_null(client: TestClient, rows: Rows, job: Job) -> None:
+    """An empty cluster, a class without images, groups by thresholds, and no counts at all."""
+    config = {**job.config, "group_thresholds": {"low": 5, "high": 5}}
+    job = rows.job(rows.dataset(), rows.pool(), config=config)
+    rows.sampling_round(job, 1, *ROUND_1)
+    for counts, few, lift in (
+        ([[4, 0, 2], [0, 0, 0]], [1, None], [[1, None, 1], None]),  # all classes have fewer than 5 images
+        (
+            [[6, 0, 1], [2, 0, 1]],
+            [1 / 7, 1 / 3],
+            [[(6 / 7) / 0.8, None, (1 / 7) / 0.2], [(2 / 3) / 0.8, None, (1 / 3) / 0.2]],
+        ),
+        ([None, None], [None, None], [None, None]),
+    ):
+        with writing() as session:
+            row = session.get_one(SamplingRound, (job.id, 1))
+            row.clusters = [dict(cluster, class_counts=of) for cluster, of in zip(row.clusters, counts, strict=True)]
+        found = client.get(f"{API}/jobs/{job.id}/rounds/1").json()
+        assert [cluster["few_share"] for cluster in found["clusters"]] == [of and pytest.approx(of) for of in few]
+        assert [cluster["lift"] for cluster in found["clusters"]] == [of and pytest.approx(of) for of in lift]
 
 
 def test_ood_samples_of_the_last_round(client: TestClient, measured: Job) -> None:
