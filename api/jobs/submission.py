@@ -21,6 +21,7 @@ from api.jobs.service import find
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
+from colt_core.training.beginning import Beginning
 from store.costs import ACCEPT
 from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
 from store.repositories import checkpoints, jobs, registrations, turns
@@ -34,11 +35,19 @@ _INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, 
 _ADDED = ("notes", "start_from", "evaluation_dataset_id", "accept_cost")
 
 
-def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submitter: str | None = None) -> Job:
+def submit(
+    session: Session,
+    wanted: NewJob,
+    idempotency_key: str | None,
+    submitter: str | None = None,
+    group: str | None = None,
+) -> Job:
     """Queue a job. A request with an idempotency key that was used before queues nothing.
 
     Args:
         submitter: id of the token that submits it; None without a token.
+        group: id of what it belongs to, such as an experiment. Jobs of one group that are equal
+            before their first sampling round share that beginning. None: it shares none.
 
     Raises:
         TooManyRequests: the token has too many that wait.
@@ -71,6 +80,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
         estimate=cost.model_dump(mode="json"),
         start_checkpoint_id=None if start is None else start.id,
         start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
+        beginning=None if group is None else _beginning(config, dataset, start, group),
         epochs=config.epochs,
         idempotency_key=idempotency_key,
         request_sha256=fingerprint,
@@ -80,6 +90,15 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
             return _same_request(earlier, fingerprint)
         raise Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
     return job
+
+
+def _beginning(config: PretrainConfig, dataset: Dataset, start: Checkpoint | None, group: str) -> str | None:
+    """What names the beginning that the job shares; None if it has none to share."""
+    beginning = Beginning.of(config, (dataset.split_sizes or {}).get("train", 0))
+    if beginning is None:
+        return None
+    of = [group, dataset.id, None if start is None else start.id, beginning.digest]
+    return hashlib.sha256(json.dumps(of).encode()).hexdigest()
 
 
 def estimated(session: Session, wanted: NewJob) -> JobEstimate:
