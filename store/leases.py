@@ -13,8 +13,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, and_, func, literal, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from store.beginnings import need_not_wait
 from store.devices import Devices
 from store.models import CheckpointWork, Job, Leased, utc_now
+
+_CLAIMS = 0x636F6C74  # of Postgres' advisory locks with one key, that of claims
 
 
 class LeaseLost(Exception):
@@ -54,10 +57,14 @@ def claim(
         The lease, or None when no such row is waiting.
     """
     token = secrets.token_hex(16)
+    ready: ColumnElement[bool] = true()
+    if model is Job:
+        _claim_alone(session)
+        ready = need_not_wait()
     sizes = model.is_large.is_(False) if small_only else true()
     first = (
         select(model.id)
-        .where(model.status == model.waiting, model.lease_token.is_(None), _runs_on(model, devices), sizes)
+        .where(model.status == model.waiting, model.lease_token.is_(None), _runs_on(model, devices), sizes, ready)
         .order_by(model.turn, model.created_at, model.id)
         .limit(1)
         .with_for_update(skip_locked=True)  # ignored by SQLite, which has one writer at a time
@@ -76,6 +83,16 @@ def claim(
         .returning(model.id)
     ).scalar_one_or_none()
     return None if claimed is None else Lease(model, claimed, token)
+
+
+def _claim_alone(session: Session) -> None:
+    """Let no other transaction claim a job until the end of this one.
+
+    Two claims at once would not see each other, and take two jobs that share a beginning. On SQLite
+    a transaction that writes is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_CLAIMS)))
 
 
 def renew(session: Session, lease: Lease, seconds: float) -> None:

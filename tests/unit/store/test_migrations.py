@@ -349,7 +349,6 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
                 "sampler": "colt",
                 "evaluations": [],
                 "beginning": "0",
-                "beginning_checkpoint_id": "c",
                 "beginning_job_id": "succeeded",
                 "status": "failed",
                 "epochs": 3,
