@@ -100,6 +100,8 @@ def _as_own(state: Snapshot | None, config: PretrainConfig, sizes: DataSizes) ->
 
 
 def _computes_alike(source: Job, config: PretrainConfig) -> bool:
-    """Whether the other job's device and precision are this one's; `auto` may differ by machine."""
-    here, there = Compute.of(config), source.compute or {}
-    return (here.device.type, "bf16" if here.bf16 else "fp32") == (there.get("device"), there.get("precision"))
+    """Whether the other job computed as this one does: on such a device, in this precision, and on
+    a CPU with as many threads. Else both would differ in the last digits."""
+    here, there = Compute.of(config).started(0, 0), source.compute or {}
+    alike = (here.device, here.precision) == (there.get("device"), there.get("precision"))
+    return alike and (here.device != "cpu" or here.threads == there.get("threads"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
@@ -30,6 +32,7 @@ from worker.beginnings import steps_to_share, taken_over
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkBrokeOff, WorkFailed
 from worker.examiner import probe
+from worker.handover import THREADS
 from worker.job_data import load_data, load_evaluated
 from worker.measuring import measure_once
 from worker.patience import retry_transaction
@@ -50,6 +53,8 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     """
     from colt_core.training.pretrain import pretrain
 
+    if (threads := os.environ.get(THREADS)) is not None:
+        torch.set_num_threads(int(threads))
     with reading() as session:
         job = session.get_one(Job, lease.id)
     dataset, pool = load_data(job)
