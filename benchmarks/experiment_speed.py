@@ -5,8 +5,8 @@
 The service runs as real processes, on SQLite. Proportions are those of `cpu-small` on CIFAR-10-LT:
 a quarter of the epochs come before the first round, and later epochs have 1.3 times the steps.
 Images are noise, and batches are smaller. The time is that from the first job's start to the last
-one's end. It leaves out the start of the worker, and its measurement of some seconds whether jobs
-side by side are quicker, which comes once in a worker's life.
+one's end. It leaves out the start of the worker. It also leaves out some seconds, once in a
+worker's life, in which it measures whether jobs side by side are quicker.
 """
 
 from __future__ import annotations
@@ -74,7 +74,11 @@ def main() -> int:
 
 
 def _run(service: Service, of_way: Service, data: tuple[str, str], epochs: int, shares: bool) -> float:
-    """Submit the arms, start a worker and wait. Returns the seconds from first start to last end."""
+    """Submit the arms, start a worker and wait.
+
+    Returns:
+        Seconds from the first start to the last end.
+    """
     dataset, pool = data
     ids = []
     for arm, settings in ARMS.items():

@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     torch_threads: int = Field(0, ge=0, description="Threads of a training process; 0 leaves it to torch.")
     jobs_side_by_side: Literal["auto"] | Annotated[int, Field(ge=1, le=8)] = Field(
         "auto",
-        description="Jobs that a worker on a CPU runs at once if several wait. auto: one for each core where a short "
-        "measurement finds that quicker, else one.",
+        description="Jobs that a worker on a CPU runs at once if several wait. auto: one for each core if a short "
+        "measurement finds that quicker.",
     )
 
     lock_timeout_seconds: float = Field(

@@ -82,7 +82,7 @@ def _places(bell: Bell) -> list[Lock]:
 
 
 def _train_next(mine: WorkerFolder) -> bool | None:
-    """Do the next job, if there is one that may run now. Answers as `supervise`; None without one."""
+    """Do the next job. Answers as `supervise`, or None if there is none that may run now."""
     taken = _jobs.take(mine.worker_id)
     if taken is None:
         return None

@@ -4,7 +4,7 @@ A job on a CPU that is alone gets all cores. If others wait, each gets its share
 as many run at once. That is quicker where a step is not much quicker on all cores than on a few.
 
 A run's numbers depend on its threads in the last digits. So a job keeps the number on which it
-began, also when it is resumed.
+began, also when it is resumed. Alone, it takes that of the job whose beginning it takes over.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Literal
 
+from sqlalchemy.orm import Session
+
 from store import leases
 from store.database import reading
 from store.devices import Devices
 from store.leases import Lease
 from store.models import Job
+from store.repositories import beginnings
 from store.settings import get_settings
 from worker.calibration import gain
 from worker.claiming import take
@@ -81,7 +84,8 @@ class Jobs:
             with reading() as session:
                 job = session.get_one(Job, lease.id)
                 memory = (job.estimate or {}).get("memory_bytes") or 0
-            threads = self._threads(job, share)
+                begun = job if job.compute or self._running else _beginner(session, job)
+            threads = self._threads(job, begun, share)
             self._running[lease.id] = Running(threads, memory)
             return lease, threads
 
@@ -112,10 +116,16 @@ class Jobs:
             return 1
         return places if self._measure(places, threads or cores // places, threads or cores) >= WORTH else 1
 
-    def _threads(self, job: Job, share: int | None) -> int | None:
+    def _threads(self, job: Job, begun: Job, share: int | None) -> int | None:
+        """The threads of a job.
+
+        Args:
+            begun: the job itself, or the one that has trained its beginning.
+            share: as `_share`.
+        """
         if job.config.get("num_processes", 1) > 1:
             return None  # its processes share what torch takes
-        before = job.compute or {}
+        before = begun.compute or {}
         began_on = before.get("threads") if before.get("device") == "cpu" else None
         return began_on if began_on and began_on <= self._devices().cpu_cores else share
 
@@ -126,3 +136,9 @@ class Jobs:
             return devices
         taken = sum(one.memory_bytes for one in self._running.values())
         return replace(devices, memory_bytes=max(0, devices.memory_bytes - taken))
+
+
+def _beginner(session: Session, job: Job) -> Job:
+    """The job that has trained the beginning that this one takes over, or else this job."""
+    found = None if job.beginning is None else beginnings.trained(session, job)
+    return job if found is None else found[0]

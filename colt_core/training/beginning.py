@@ -32,7 +32,7 @@ class Beginning:
 
     @classmethod
     def of(cls, config: PretrainConfig, num_train: int) -> Self | None:
-        """The beginning of a run; None if it never has OOD images, nor longer epochs in their place.
+        """The beginning of a run; None if it has no OOD images and no longer epochs in their place.
 
         Learning rates depend on the steps of the whole run. So two runs whose budgets make epochs
         of different lengths are different from their first step on.

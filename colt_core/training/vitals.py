@@ -64,7 +64,7 @@ class Vitals:
 
         Raises:
             TrainingDiverged: if the loss or a gradient is not finite, or a gradient has a norm
-                above LARGEST_GRADIENT * (1 + alpha) / tau, with alpha 0 for a batch without OOD
+                above LARGEST_GRADIENT * (1 + alpha) / tau. Here alpha is 0 for a batch without OOD
                 images. Batch norms and the norm of equal embeddings divide by numbers near 0. So
                 the limit is LARGEST_NUMBER in a collapse.
         """

@@ -130,8 +130,8 @@ def show_first(session: Session, row: Evaluation) -> None:
 def is_asked_about() -> ColumnElement[bool]:
     """SQL condition: a checkpoint must stay.
 
-    It has evaluations or analyses, which would be deleted with it, or another job is to begin with
-    it, or other jobs may take it over as the end of their beginning.
+    It has evaluations or analyses, which would be deleted with it. Or another job is to begin with
+    it, or may take it over as the end of its beginning.
     """
     asked = (exists().where(model.checkpoint_id == Checkpoint.id) for model in leased_models(CheckpointWork))
     # An alias, since the query around it may be of this job's own row.

@@ -1,4 +1,4 @@
-"""Jobs that share a beginning outlive the death of whoever trains it or takes it over."""
+"""Jobs that share a beginning outlive kills of the process that trains it or takes it over."""
 
 from __future__ import annotations
 

@@ -114,16 +114,19 @@ def test_a_beginning_whose_end_is_lost_is_trained_again(configured: Engine, home
     assert job_of(second).beginning_checkpoint_id is not None
 
 
-def test_another_precision_or_device_is_no_equal_beginning(
-    configured: Engine, home: Path, data: dict[str, str]
+@pytest.mark.parametrize("other", ["precision", "threads"])
+def test_what_was_computed_in_another_way_is_not_taken_over(
+    configured: Engine, home: Path, data: dict[str, str], other: str
 ) -> None:
     """As with `auto` on two machines."""
     first, second = (queue(data, arm, "experiment") for arm in ("colt", "random"))
     with one_worker(home) as work:
-        work(Job)
-        with writing() as session:
-            compute = {**(job_of(first).compute or {}), "precision": "other"}
-            session.execute(update(Job).where(Job.id == first).values(compute=compute))
+        work(Job, threads=2 if other == "threads" else None)
+        compute = job_of(first).compute or {}
+        assert compute["threads"] == (2 if other == "threads" else 1)
+        if other == "precision":
+            with writing() as session:
+                session.execute(update(Job).where(Job.id == first).values(compute={**compute, "precision": "other"}))
         work(Job)
     with reading() as session:
         steps = session.scalars(select(Metric.step).where(Metric.job_id == second, Metric.name == "loss")).all()

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from store.database import writing
 from store.devices import Devices
 from store.leases import Lease
-from store.models import Dataset
+from store.models import Checkpoint, Dataset, Job
 from store.settings import get_settings
 from tests.support.rows import add_dataset, add_job
 from worker.side_by_side import Jobs
@@ -88,7 +89,7 @@ def test_else_one_runs_after_the_other(
         add_job(configured, dataset)
     jobs = jobs_of(gain, devices)
     lease, threads = take(jobs)
-    assert threads == (values.get("torch_threads") or ALONE if values.get("side_by_side") != "1" else 4)
+    assert threads == values.get("torch_threads", ALONE)
     assert jobs.take("w") is None
     jobs.ended(lease)
     assert jobs.take("w") is not None
@@ -132,6 +133,19 @@ def test_a_job_keeps_the_threads_on_which_it_began(configured: Engine, dataset: 
     for lease, _ in begun:
         jobs.ended(lease)
     assert take(jobs)[0].id == elsewhere.id
+
+
+def test_a_lone_job_has_the_threads_of_the_one_whose_beginning_it_takes_over(
+    configured: Engine, dataset: Dataset, setting: Any
+) -> None:
+    compute = {"device": "cpu", "threads": 3}
+    source = add_job(configured, dataset, status="succeeded", beginning="b", compute=compute)
+    with writing() as session:
+        session.add(Checkpoint(id="c", job_id=source.id, epoch=1, step=1, artifact="a", bytes=1, sha256="s"))
+        session.flush()
+        session.get_one(Job, source.id).beginning_checkpoint_id = "c"
+    add_job(configured, dataset, beginning="b")
+    assert take(jobs_of())[1] == 3
 
 
 def test_a_job_of_several_processes_runs_alone(configured: Engine, dataset: Dataset, setting: Any) -> None:
