@@ -10,7 +10,7 @@ from worker import calibration
 def test_it_measures_steps_of_real_processes(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "worker"):
         found = calibration.gain(2, 1, 2, seconds=0.2)
-    assert 0.1 < found < 10 and found != 1.0
+    assert found > 0 and found != 1.0, "beside other programs it may be any number"
     assert caplog.messages == [f"2 jobs at once on 1 threads each: {found:.2f} times as quick as one on 2"]
 
 
