@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 from threading import Lock, Thread
 from typing import Any
 
@@ -65,7 +66,8 @@ def work_off(bell: Bell) -> None:
                 return
             faults = faults + 1 if broke_off else 0
             if faults:
-                _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
+                with _jobs.resting() if bell is Bell.TRAIN else nullcontext():
+                    _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
     except DatabaseIsNewer as error:
         log.error("no more work is taken: %s", error)
     except DBAPIError:

@@ -9,7 +9,8 @@ began, also when it is resumed. Alone, it takes that of the job whose beginning 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Literal
@@ -56,6 +57,7 @@ class Jobs:
         self._deciding = Lock()
         self._running: dict[str, Running] = {}
         self._places: int | None = None  # jobs at once; None: not known yet
+        self._resting = 0
 
     @property
     def have_room(self) -> bool:
@@ -67,9 +69,11 @@ class Jobs:
 
         Returns:
             The lease, and the number of threads, or None in its place to leave it to torch. None if
-            there is no such job.
+            there is no such job, or during a rest.
         """
         with self._deciding:
+            if self._resting:
+                return None
             with reading() as session:
                 several = leases.has_waiting(session, Job, at_least=2)
             share = self._share(several)
@@ -89,6 +93,15 @@ class Jobs:
             self._running[lease.id] = Running(threads, memory)
             return lease, threads
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Take no job in any place, since the last one failed."""
+        self._resting += 1
+        try:
+            yield
+        finally:
+            self._resting -= 1
+
     def ended(self, lease: Lease) -> None:
         """Note that a job runs no more."""
         with self._deciding:
@@ -97,7 +110,7 @@ class Jobs:
     def _share(self, several: bool) -> int | None:
         """The threads of a job that shares the cores with others; None if it gets all of them."""
         settings, cores = get_settings(), self._devices().cpu_cores
-        always = settings.torch_threads > 0 or settings.jobs_side_by_side != "auto"
+        always = settings.jobs_side_by_side != "auto"
         if self._places is None and not self._running and (several or always):
             self._places = self._count(settings.jobs_side_by_side, cores, settings.torch_threads)
         places = self._places or 1

@@ -148,6 +148,16 @@ def test_a_lone_job_has_the_threads_of_the_one_whose_beginning_it_takes_over(
     assert take(jobs_of())[1] == 3
 
 
+def test_while_one_place_rests_after_a_failure_no_other_takes_a_job(
+    configured: Engine, dataset: Dataset, setting: Any
+) -> None:
+    add_job(configured, dataset)
+    jobs = jobs_of()
+    with jobs.resting():
+        assert jobs.take("w") is None
+    take(jobs)
+
+
 def test_a_job_of_several_processes_runs_alone(configured: Engine, dataset: Dataset, setting: Any) -> None:
     add_job(configured, dataset, turn=0)
     several = add_job(configured, dataset, turn=1, config={"num_processes": 2})
