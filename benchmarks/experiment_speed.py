@@ -61,7 +61,7 @@ def main() -> int:
                 data = register(service, IMAGES, TRAIN_OF_CLASS)
             for way, (shares, at_once) in WAYS.items():
                 of_way = Service(Path(folder), COLT_JOBS_SIDE_BY_SIDE=at_once)
-                seconds[way] = _run(service, of_way, data, epochs, shares)
+                seconds[way] = _run(service, of_way, data, epochs, way if shares else None)
     alone = seconds["separate"]
     rows = [[way, f"{spent:.1f}", f"{spent / alone:.2f}", f"{alone / spent:.2f}x"] for way, spent in seconds.items()]
     report.table(f"Seven arms of {epochs} epochs", ["", "seconds", "of separate", "as quick"], rows)
@@ -73,8 +73,11 @@ def main() -> int:
     return 0
 
 
-def _run(service: Service, of_way: Service, data: tuple[str, str], epochs: int, shares: bool) -> float:
+def _run(service: Service, of_way: Service, data: tuple[str, str], epochs: int, group: str | None) -> float:
     """Submit the arms, start a worker and wait.
+
+    Args:
+        group: within which beginnings are shared; None to share none.
 
     Returns:
         Seconds from the first start to the last end.
@@ -85,26 +88,26 @@ def _run(service: Service, of_way: Service, data: tuple[str, str], epochs: int, 
         common = {"preset": "cpu-small", "epochs": epochs, "batch_size": BATCH, "sample_budget": BUDGET}
         body = {"name": arm, "dataset_id": dataset, "ood_pool_id": pool, "evaluations": []}
         ids.append(service.post("/jobs", {**body, "config": {**common, **settings}}))
-    if shares:  # as the API does for the jobs of an experiment
-        _share(service, ids)
+    if group is not None:  # as the API does for the jobs of an experiment
+        _share(service, ids, group)
     with of_way.running("worker"):
         _wait(lambda: _all_ended(service, ids), _PATIENCE_SECONDS, 0.5)
     with reading(service.engine) as session:
         jobs = list(session.scalars(select(Job).where(Job.id.in_(ids))))
     failed = [f"{job.name}: {job.status}, {job.error}" for job in jobs if job.status != WorkStatus.SUCCEEDED]
     taken_over = sum(job.beginning_job_id is not None for job in jobs)
-    if failed or taken_over != (len(ARMS) - 1 if shares else 0):
+    if failed or taken_over != (0 if group is None else len(ARMS) - 1):
         raise RuntimeError(f"{taken_over} jobs took a beginning over; failed: {failed}")
     starts, ends = [job.started_at for job in jobs], [job.finished_at for job in jobs]
     return (max(end for end in ends if end) - min(start for start in starts if start)).total_seconds()
 
 
-def _share(service: Service, ids: list[str]) -> None:
+def _share(service: Service, ids: list[str], group: str) -> None:
     with writing(service.engine) as session:
         for job in session.scalars(select(Job).where(Job.id.in_(ids))).all():
             beginning = Beginning.of(PretrainConfig.from_stored(job.config), CLASSES * TRAIN_OF_CLASS)
             assert beginning is not None
-            session.execute(update(Job).where(Job.id == job.id).values(beginning=beginning.digest))
+            session.execute(update(Job).where(Job.id == job.id).values(beginning=f"{group}: {beginning.digest}"))
 
 
 def _all_ended(service: Service, ids: list[str]) -> bool:
