@@ -101,7 +101,14 @@ from colt_core.samplers.random import RandomSampler
 from colt_core.samplers.round import sampling_round
 from colt_core.samplers.spread import SpreadSampler
 from colt_core.tailness import TailnessTracker, negative_tailness
-from colt_core.training.checkpoint import export_backbone, load_backbone, load_checkpoint, save_checkpoint
+from colt_core.training.beginning import Beginning
+from colt_core.training.checkpoint import (
+    export_backbone,
+    load_backbone,
+    load_checkpoint,
+    save_checkpoint,
+    take_over,
+)
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.embed import embed, extract_features
 from colt_core.training.measure import measure_pool
@@ -121,6 +128,7 @@ __all__ = [
     "Backbone",
     "Batch",
     "BatchAugmenter",
+    "Beginning",
     "CheckpointReady",
     "ClassGroups",
     "Cluster",
@@ -235,6 +243,7 @@ __all__ = [
     "sum_gradients",
     "summarize",
     "tail_share",
+    "take_over",
     "torchvision_labelled",
     "torchvision_unlabelled",
     "uniformity",

@@ -119,13 +119,17 @@ class PretrainConfig(WithNumbers):
         description="How many of the largest negative probabilities are summed: a number, or a share of the negatives.",
     )
     tailness_momentum: Annotated[float, FieldMark.EPOCH_MOMENTUM] = Field(0.97, ge=0, lt=1, description="m")
-    ood_in_negatives: bool = Field(True, description="Whether OOD embeddings count among a sample's negatives.")
-    num_clusters: int = Field(10, ge=1, le=10_000, description="C")
-    kmeans_restarts: int = Field(10, ge=1, le=100)
+    ood_in_negatives: Annotated[bool, FieldMark.FROM_FIRST_ROUND] = Field(
+        True, description="Whether OOD embeddings count among a sample's negatives."
+    )
+    num_clusters: Annotated[int, FieldMark.FROM_FIRST_ROUND] = Field(10, ge=1, le=10_000, description="C")
+    kmeans_restarts: Annotated[int, FieldMark.FROM_FIRST_ROUND] = Field(10, ge=1, le=100)
 
     # Distribution-level loss, in batches with an OOD image
-    distribution_loss_weight: float = Field(0.2, ge=0, le=1000, description="alpha; 0 leaves the term out.")
-    distribution_denominator: Literal["all", "cross_domain"] = Field(
+    distribution_loss_weight: Annotated[float, FieldMark.FROM_FIRST_ROUND] = Field(
+        0.2, ge=0, le=1000, description="alpha; 0 leaves the term out."
+    )
+    distribution_denominator: Annotated[Literal["all", "cross_domain"], FieldMark.FROM_FIRST_ROUND] = Field(
         "all", description="all: every other embedding (released code). cross_domain: the other distribution's (paper)."
     )
 

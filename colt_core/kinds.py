@@ -112,6 +112,9 @@ class FieldMark(Enum):
     FREE_AT_RESUME = "free at resume"
     """A resumed run may have another value. It names or places the run, but changes no result."""
 
+    FROM_FIRST_ROUND = "from the first round on"
+    """It changes nothing before the first sampling round. This holds for all settings of samplers."""
+
     EPOCHS = "epochs"
     """A number of epochs. A preset's value scales with the length of the user's run."""
 

@@ -13,8 +13,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, and_, func, literal, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from store.beginnings import need_not_wait
 from store.devices import Devices
 from store.models import CheckpointWork, Job, Leased, utc_now
+
+_CLAIMS = 0x636F6C74  # of Postgres' advisory locks with one key, that of claims
 
 
 class LeaseLost(Exception):
@@ -43,21 +46,28 @@ def claim(
     devices: Devices | None = None,
     *,
     small_only: bool = False,
+    threads: int | None = None,
 ) -> Lease | None:
     """Take the waiting row whose turn it is, in one atomic UPDATE.
 
     Args:
         small_only: leave rows of large work.
         devices: the worker's. Rows that need others are left to other workers. None: take any.
+        threads: leave jobs that began on another number of threads, or need several processes.
+            None: take any.
 
     Returns:
         The lease, or None when no such row is waiting.
     """
     token = secrets.token_hex(16)
+    ready: ColumnElement[bool] = true()
+    if model is Job:
+        _claim_alone(session)
+        ready = and_(need_not_wait(), true() if threads is None else _runs_on_threads(threads))
     sizes = model.is_large.is_(False) if small_only else true()
     first = (
         select(model.id)
-        .where(model.status == model.waiting, model.lease_token.is_(None), _runs_on(model, devices), sizes)
+        .where(model.status == model.waiting, model.lease_token.is_(None), _runs_on(model, devices), sizes, ready)
         .order_by(model.turn, model.created_at, model.id)
         .limit(1)
         .with_for_update(skip_locked=True)  # ignored by SQLite, which has one writer at a time
@@ -76,6 +86,16 @@ def claim(
         .returning(model.id)
     ).scalar_one_or_none()
     return None if claimed is None else Lease(model, claimed, token)
+
+
+def _claim_alone(session: Session) -> None:
+    """Let no other transaction claim a job until the end of this one.
+
+    Two claims at once would not see each other, and take two jobs that share a beginning. On SQLite
+    a transaction that writes is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_CLAIMS)))
 
 
 def renew(session: Session, lease: Lease, seconds: float) -> None:
@@ -160,12 +180,13 @@ def expired(session: Session, model: type[Leased]) -> list[Leased]:
     return list(session.scalars(lost.with_for_update(skip_locked=True)))
 
 
-def has_waiting(session: Session, *models: type[Leased]) -> bool:
-    """Whether any of these tables has a waiting row."""
-    return any(
-        session.scalar(select(model.id).where(model.status == model.waiting, model.lease_token.is_(None)).limit(1))
+def has_waiting(session: Session, *models: type[Leased], at_least: int = 1) -> bool:
+    """Whether any of these tables has so many waiting rows."""
+    waiting = (
+        select(model.id).where(model.status == model.waiting, model.lease_token.is_(None)).limit(at_least)
         for model in models
     )
+    return any(len(session.scalars(rows).all()) == at_least for rows in waiting)
 
 
 def _runs_on(model: type[Leased], devices: Devices | None) -> ColumnElement[bool]:
@@ -179,6 +200,13 @@ def _runs_on(model: type[Leased], devices: Devices | None) -> ColumnElement[bool
     if issubclass(model, CheckpointWork):
         return select(can_run).where(Job.id == model.job_id).correlate(model).scalar_subquery()
     return and_(can_run, _holds(devices))
+
+
+def _runs_on_threads(threads: int) -> ColumnElement[bool]:
+    """SQL condition: the job is one process, and began on so many threads if it has begun."""
+    began_on = Job.compute["threads"].as_integer()
+    is_single = func.coalesce(Job.config["num_processes"].as_integer(), 1) == 1
+    return and_(is_single, or_(began_on.is_(None), began_on == threads))
 
 
 def _holds(devices: Devices) -> ColumnElement[bool]:

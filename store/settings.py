@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         1000, ge=1, description="Most pieces of work of one kind that may wait in the queue for one token."
     )
     torch_threads: int = Field(0, ge=0, description="Threads of a training process; 0 leaves it to torch.")
+    jobs_side_by_side: Literal["auto"] | Annotated[int, Field(ge=1, le=8)] = Field(
+        "auto",
+        description="Jobs that a worker on a CPU runs at once if several wait. auto: one for each core if a short "
+        "measurement finds that quicker.",
+    )
 
     lock_timeout_seconds: float = Field(
         5, gt=0, description="How long a request waits for a lock in the database before the answer is 503."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 from threading import Lock, Thread
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from store import logs
 from store.artifacts import get_artifacts
 from store.bells import Bell
-from store.broker import get_celery
+from store.broker import get_celery, ring
 from store.database import get_engine
 from store.leases import Lease
 from store.migrate import DatabaseIsNewer, check_not_newer
@@ -26,6 +27,7 @@ from worker import programs
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
 from worker.reconciler import Reconciler
+from worker.side_by_side import MOST, Jobs
 from worker.supervisor import supervise
 from worker.sweeper import Sweeper
 
@@ -36,7 +38,9 @@ log = logging.getLogger(__name__)
 _lanes = {bell: Lock() for bell in Bell}
 # A second place in a lane. It takes small work alone, which so passes large work under way.
 _passing = {Bell.PREPARE: Lock()}
-PLACES = len(_lanes) + len(_passing)
+_jobs = Jobs()
+_beside = [Lock() for _ in range(MOST - 1)]  # further places for jobs, if they may run side by side
+PLACES = len(_lanes) + len(_passing) + len(_beside)
 _taken: dict[str, float] = {}  # when work of each kind was last taken
 LONGEST_REST_SECONDS = 60.0
 
@@ -53,15 +57,17 @@ def work_off(bell: Bell) -> None:
             check_not_newer(get_engine())
             _check_storage(mine)
             programs.wait_until_ready()
-            lease = take_next(bell, mine.worker_id, small_only=lane is not _lanes[bell])
-            if lease is None:
+            if bell is Bell.TRAIN:
+                broke_off = _train_next(mine)
+            else:
+                lease = take_next(bell, mine.worker_id, small_only=lane is not _lanes[bell])
+                broke_off = None if lease is None else _work(lease, mine)
+            if broke_off is None:
                 return
-            with logs.bound(**lease.ids):
-                log.info("took %s %s", lease.model.__tablename__, lease.id)
-                broke_off = supervise(lease, mine)
             faults = faults + 1 if broke_off else 0
             if faults:
-                _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
+                with _jobs.resting() if bell is Bell.TRAIN else nullcontext():
+                    _rest(mine, min(LONGEST_REST_SECONDS, 2.0 ** (faults - 1)))
     except DatabaseIsNewer as error:
         log.error("no more work is taken: %s", error)
     except DBAPIError:
@@ -73,7 +79,28 @@ def work_off(bell: Bell) -> None:
 
 
 def _places(bell: Bell) -> list[Lock]:
-    return [lanes[bell] for lanes in (_lanes, _passing) if bell in lanes]
+    further = _beside if bell is Bell.TRAIN else []
+    return [*(lanes[bell] for lanes in (_lanes, _passing) if bell in lanes), *further]
+
+
+def _train_next(mine: WorkerFolder) -> bool | None:
+    """Do the next job. Answers as `supervise`, or None if there is none that may run now."""
+    taken = _jobs.take(mine.worker_id)
+    if taken is None:
+        return None
+    lease, threads = taken
+    if _jobs.have_room:
+        ring(Bell.TRAIN)  # for a job beside this one
+    try:
+        return _work(lease, mine, threads)
+    finally:
+        _jobs.ended(lease)
+
+
+def _work(lease: Lease, mine: WorkerFolder, threads: int | None = None) -> bool:
+    with logs.bound(**lease.ids):
+        log.info("took %s %s", lease.model.__tablename__, lease.id)
+        return supervise(lease, mine, threads)
 
 
 def take_next(bell: Bell, worker_id: str, *, small_only: bool) -> Lease | None:

@@ -11,6 +11,8 @@ import os
 import pkgutil
 import signal
 import sys
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.connection import wait
@@ -72,6 +74,36 @@ def _start(process: ForkServerProcess) -> None:
     _ready.set()
 
 
+def call_at_once(calls: Sequence[Callable[[], None]], seconds: float) -> bool:
+    """Call functions that can be pickled, each in a process of its own, all at the same time.
+
+    Returns:
+        Whether all ended well within so many seconds. Those that did not are killed.
+
+    Raises:
+        OSError: when one cannot be started.
+    """
+    processes = [_FORKING.Process(target=call, daemon=True) for call in calls]
+    deadline = time.monotonic() + seconds
+    try:
+        for process in processes:
+            _start(process)
+        return all(
+            _ended(process, max(0.0, deadline - time.monotonic())) and not process.exitcode for process in processes
+        )
+    finally:
+        for process in processes:
+            if process.pid is not None and not _ended(process, 0):
+                process.kill()
+                _ended(process, None)
+
+
+def _ended(process: ForkServerProcess, within: float | None) -> bool:
+    wait([process.sentinel], within)
+    with _lock:
+        return process.exitcode is not None
+
+
 def _nothing() -> None:
     pass
 
@@ -101,9 +133,7 @@ class Program:
 
     def ended(self, within: float | None = None) -> bool:
         """Wait for its end, for so many seconds or without a limit. Answers whether it came."""
-        wait([self._process.sentinel], within)
-        with _lock:
-            return self._process.exitcode is not None
+        return _ended(self._process, within)
 
     @property
     def exit_code(self) -> int:

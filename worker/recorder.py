@@ -52,6 +52,8 @@ class Recorder:
         epoch: number of epochs already finished.
         previous: indices of the OOD images that the last round before this attempt picked; empty
             without one.
+        beginning_steps: the steps after which a checkpoint ends a beginning that others share; None
+            if none do.
         stopping: whether this process was asked to end. Then it no longer waits for outages to end.
     """
 
@@ -65,6 +67,7 @@ class Recorder:
         *,
         epoch: int,
         previous: NDArray[np.int64],
+        beginning_steps: int | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._lease = lease
@@ -73,6 +76,7 @@ class Recorder:
         self._epochs = config.epochs
         self._num_processes = config.num_processes
         self._epoch = epoch
+        self._beginning_steps = beginning_steps
         self._checkpoints = checkpoints
         self._stopping = stopping
         self._selected = previous
@@ -227,9 +231,12 @@ class Recorder:
         self.flush()
         row = self._stored(event)
         dropped: list[str] = []
+        ends_beginning = event.step == self._beginning_steps and not event.state["rounds"]
 
         def write(session: Session) -> None:
             dropped[:] = self._checkpoints.record(session, row)
+            if ends_beginning:
+                leases.write(session, self._lease, beginning_checkpoint_id=row.id)
 
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
         self.flush(write, faults=0, start_checkpoint_id=None)  # from now on the run begins with its own

@@ -29,7 +29,7 @@ from store.statuses import WorkStatus
 from worker import outcome
 from worker.describe import last_words
 from worker.folder import WorkerFolder
-from worker.handover import DIGESTS, SCRATCH
+from worker.handover import DIGESTS, SCRATCH, THREADS
 from worker.patience import retry_transaction
 from worker.programs import Program
 
@@ -42,10 +42,13 @@ class TookTooLong(Exception):
     """The work was ended at its time limit. The message is for the user."""
 
 
-def supervise(lease: Lease, folder: WorkerFolder) -> bool:
+def supervise(lease: Lease, folder: WorkerFolder, threads: int | None = None) -> bool:
     """Do the work of a claimed row in a process of its own.
 
     Afterwards the row has its outcome and the scratch folder is removed.
+
+    Args:
+        threads: of the process, if it trains. None leaves it to torch.
 
     Returns:
         Whether the work failed without progress or could not be started. The cause may be this
@@ -56,6 +59,8 @@ def supervise(lease: Lease, folder: WorkerFolder) -> bool:
     try:
         scratch = folder.scratch(lease.token)
         environment = {**os.environ, SCRATCH: str(scratch), DIGESTS: str(folder.digests)}
+        if threads is not None:
+            environment[THREADS] = str(threads)
         program = Program(lease, environment, log_path)
     except OSError as error:  # most likely memory or disk is full
         log.exception("cannot start work on %s", lease.id)

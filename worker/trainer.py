@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 from sqlalchemy.orm import Session
 
 from colt_core.config import PretrainConfig
@@ -16,6 +18,7 @@ from colt_core.data.warnings import DataWarning
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from colt_core.training.divergence import TrainingDiverged
+from colt_core.training.inputs import checked_data
 from colt_core.training.missing import DeviceMissing
 from store import leases
 from store.artifacts import get_artifacts
@@ -25,9 +28,11 @@ from store.models import Checkpoint, Evaluation, Job, new_id, utc_now
 from store.repositories import attempts, checkpoint_work, profile, recording
 from store.statuses import WorkStatus
 from worker import outcome
+from worker.beginnings import steps_to_share, taken_over
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkBrokeOff, WorkFailed
 from worker.examiner import probe
+from worker.handover import THREADS
 from worker.job_data import load_data, load_evaluated
 from worker.measuring import measure_once
 from worker.patience import retry_transaction
@@ -48,6 +53,8 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     """
     from colt_core.training.pretrain import pretrain
 
+    if (threads := os.environ.get(THREADS)) is not None:
+        torch.set_num_threads(int(threads))
     with reading() as session:
         job = session.get_one(Job, lease.id)
     dataset, pool = load_data(job)
@@ -56,13 +63,16 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     images, labels = training_part(dataset)
     num_classes = dataset.num_classes if isinstance(dataset, ImageDataset) else 0
     checkpoints = CheckpointFolder(get_artifacts(), job.id)
+    pool_images = None if pool is None else pool.images
     row, state = checkpoints.last() or (None, None)
+    sizes = checked_data(config, images, pool_images).sizes
+    row, state = taken_over(lease, job, config, sizes, checkpoints, state) or (row, state)
     start = checkpoints.start(job) if row is None else None
     measure_once(config, images.shape[-1])
-    recorder = _begin(lease, job, config, labels, num_classes, checkpoints, row, state, interrupt)
+    shared = steps_to_share(job, config, len(images))
+    recorder = _begin(lease, job, config, labels, num_classes, checkpoints, row, state, shared, interrupt)
     if start is not None:
         recorder.say(_begins_with(job, config, start))
-    pool_images = None if pool is None else pool.images
     with interrupt.deferred(), joined_ranks(config, job.id, None if row is None else row.id):
         try:
             for event in pretrain(
@@ -92,6 +102,7 @@ def _begin(
     checkpoints: CheckpointFolder,
     row: Checkpoint | None,
     state: Snapshot | None,
+    beginning_steps: int | None,
     interrupt: Interrupt,
 ) -> Recorder:
     """Drop what an earlier attempt recorded after the checkpoint that this one resumes from."""
@@ -112,6 +123,7 @@ def _begin(
         checkpoints,
         epoch=epoch,
         previous=state["selected"].numpy() if state else np.empty(0, dtype=np.int64),
+        beginning_steps=beginning_steps,
         stopping=lambda: interrupt.requested,
     )
     for lost in checkpoints.damaged:

@@ -163,7 +163,7 @@ def _queue(
     queued = []
     for run, place in zip(wanted, places, strict=True):
         found = fitting[run.arm, run.dataset_id]
-        job = replace(found, config=found.config.model_copy(update={"seed": run.seed})).row(place)
+        job = replace(found, config=found.config.model_copy(update={"seed": run.seed})).row(place, experiment.id)
         job.name = _name(f"{experiment.name}: {names[run.arm]}, {found.evaluated.name}", run.seed)
         queued.append(replace(run, job=job))
     if not jobs.add(session, *(run.job for run in queued if run.job is not None)):

@@ -184,6 +184,10 @@ class JobInfo(BaseModel):
     evaluation_dataset_id: str | None = Field(description="Null: evaluated on `dataset_id`.")
     config: ResolvedConfig
     start_from: StartedFrom | None = Field(description="Null: random weights.")
+    beginning_job_id: str | None = Field(
+        description="The job that trained its epochs before the first sampling round, which are equal bit for bit in "
+        "both. It may have been deleted since. Null: it trained them itself."
+    )
     evaluations: list[ProbeName]
     progress: Progress
     queue_position: int | None = Field(

@@ -24,6 +24,7 @@ from api.registration import named_ready
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
+from colt_core.training.beginning import Beginning
 from store.costs import ACCEPT
 from store.models import Checkpoint, Dataset, Job, OodPool, Registered
 from store.repositories import checkpoints, jobs, turns
@@ -90,8 +91,13 @@ class Fitting:
         refusal.estimate = self.cost.model_dump(mode="json")
         return refusal
 
-    def row(self, place: Place) -> Job:
-        """The job as it is queued."""
+    def row(self, place: Place, group: str | None = None) -> Job:
+        """The job as it is queued.
+
+        Args:
+            group: id of what it belongs to, such as an experiment. Jobs of one group that are equal
+                before their first sampling round share that beginning. None: it shares none.
+        """
         wanted, config, start = self.wanted, self.config, self.start
         begins = None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch}
         return Job(
@@ -110,6 +116,7 @@ class Fitting:
             estimate=self.cost.model_dump(mode="json"),
             start_checkpoint_id=None if start is None else start.id,
             start_from=begins,
+            beginning=None if group is None else _beginning(config, self.dataset, start, group),
             epochs=config.epochs,
         )
 
@@ -130,6 +137,15 @@ def check(session: Session, wanted: NewJob, config: PretrainConfig, start: Check
 def data_gone() -> Conflict:
     """The refusal of a job whose row could not be written."""
     return Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
+
+
+def _beginning(config: PretrainConfig, dataset: Dataset, start: Checkpoint | None, group: str) -> str | None:
+    """What names the beginning that the job shares; None if it has none to share."""
+    beginning = Beginning.of(config, (dataset.split_sizes or {}).get("train", 0))
+    if beginning is None:
+        return None
+    of = [group, dataset.id, None if start is None else start.id, beginning.digest]
+    return hashlib.sha256(json.dumps(of).encode()).hexdigest()
 
 
 def estimated(session: Session, wanted: NewJob) -> JobEstimate:

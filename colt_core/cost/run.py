@@ -12,6 +12,7 @@ from colt_core.config import PretrainConfig
 from colt_core.cost.memory import FLOAT, HALF, Activations, Device, Memory, Precision, RunData, moments_of
 from colt_core.cost.shapes import EncoderShape, encoder_shape
 from colt_core.frameworks.kinds import FrameworkCost
+from colt_core.training.beginning import Beginning
 from colt_core.training.schedule import Schedule
 
 # Bytes of a checkpoint beside its values: of each tensor (zip entries, padding, its name), and of
@@ -97,13 +98,18 @@ def run_cost(
         steps=schedule.steps,
         epochs=config.epochs,
         rounds=rounds,
-        checkpoints=-(-config.epochs // config.checkpoint_interval),
+        checkpoints=_checkpoints(config, data.num_train),
         checkpoint_bytes=_checkpoint_bytes(config, data, encoder, framework),
         metrics=_OF_A_STEP * schedule.steps + ood_steps + _OF_AN_EPOCH * config.epochs,
         tailness_values=config.epochs * data.num_train,
         pool_values=rounds * data.num_pool if config.sampler.uses_pool else 0,
         cluster_values=rounds * data.num_train,
     )
+
+
+def _checkpoints(config: PretrainConfig, num_train: int) -> int:
+    interval, beginning = config.checkpoint_interval, Beginning.of(config, num_train)
+    return -(-config.epochs // interval) + (beginning is not None and beginning.epochs % interval > 0)
 
 
 def _checkpoint_bytes(config: PretrainConfig, data: RunData, encoder: EncoderShape, framework: FrameworkCost) -> int:

@@ -21,6 +21,7 @@ from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import Framework
 from colt_core.models import Backbone
 from colt_core.snapshot import DataSizes, Snapshot
+from colt_core.training.beginning import Beginning
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -100,6 +101,38 @@ def check_resumable(state: Snapshot, config: PretrainConfig, data: DataSizes) ->
     ]
     if differences:
         raise ValueError(f"the checkpoint belongs to another run: {'; '.join(differences)}")
+
+
+def take_over(state: Snapshot, config: PretrainConfig, data: DataSizes) -> Snapshot:
+    """The state of another run before its first sampling round, as a state of this run.
+
+    Two runs that differ only in what acts from the first round on have the same beginning
+    (`Beginning`). One of them trains it, and the other resumes from the result. It ends bit for bit
+    as if it had trained the beginning itself.
+
+    Args:
+        state: of the other run. It is not changed. Both runs must have the same training images,
+            and, if they began with the weights of a checkpoint, the same one. Only sizes are
+            checked.
+        config: this run's.
+        data: sizes of this run's data.
+
+    Raises:
+        ValueError: if the beginnings differ, or a round lies between; the message says how.
+    """
+    _check_format(state)
+    own = Beginning.of(config, data["num_train"])
+    theirs = Beginning.of(PretrainConfig.from_stored(state["config"]), state["data"]["num_train"])
+    if own is None or theirs is None:
+        raise ValueError("a run without sampling rounds, and without longer epochs in their place, shares no beginning")
+    differences = own.differences(theirs)
+    if (size := state["data"]["image_size"]) != data["image_size"]:
+        differences.append(f"image_size was {size} and is {data['image_size']}")
+    if differences:
+        raise ValueError(f"the checkpoint belongs to a run with another beginning: {'; '.join(differences)}")
+    if state["rounds"] or state["step"] > own.steps:
+        raise ValueError(f"the checkpoint is of epoch {state['epoch']}, and the beginning ends with epoch {own.epochs}")
+    return {**state, "format": FORMAT, "config": config.model_dump(), "data": data.copy()}
 
 
 def check_startable(state: Snapshot, config: PretrainConfig) -> None:

@@ -21,6 +21,7 @@ from colt_core.seeding import generator
 from colt_core.snapshot import Snapshot
 from colt_core.tailness import negative_tailness
 from colt_core.training.batches import epoch_batches
+from colt_core.training.beginning import Beginning
 from colt_core.training.device import Compute
 from colt_core.training.embed import Images
 from colt_core.training.gradients import Gradients
@@ -49,6 +50,9 @@ def pretrain(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Train an encoder and yield an event for every step, epoch, round and checkpoint.
+
+    Checkpoints come every `checkpoint_interval` epochs, before the first sampling round and at the
+    end. Others can take over the one before the first round (`take_over`).
 
     On one machine a run is a function of (config, images, pool). Resumed at any step, it ends with
     bit-identical results. A resumed run does not repeat events from before the checkpoint. Events
@@ -112,7 +116,7 @@ def _run(
 ) -> Iterator[Event]:
     config, framework = state.config, state.framework
     schedule = Schedule(config, len(images))
-    round_epochs = config.round_epochs()
+    round_epochs, beginning = config.round_epochs(), Beginning.of(config, len(images))
     sampler = build_sampler(config)
     augment, gradients = BatchAugmenter.of(config), Gradients(framework)
     profile, results = Profile(compute.device, state.spent), Readback(compute.reads_behind)
@@ -161,7 +165,8 @@ def _run(
         )
         if (warning := state.vitals.end_epoch(epoch)) is not None:
             yield Warned(epoch, state.step, warning)
-        if epoch % config.checkpoint_interval == 0 or epoch == config.epochs:
+        ends_beginning = beginning is not None and epoch == beginning.epochs
+        if epoch % config.checkpoint_interval == 0 or epoch == config.epochs or ends_beginning:
             yield CheckpointReady(state.epoch, state.step, state.snapshot())
 
     yield Finished(state.epoch, state.step)

@@ -64,15 +64,17 @@ class Vitals:
 
         Raises:
             TrainingDiverged: if the loss or a gradient is not finite, or a gradient has a norm
-                above LARGEST_GRADIENT * (1 + alpha) / tau. Batch norms and the norm of equal
-                embeddings divide by numbers near 0. So the limit is LARGEST_NUMBER in a collapse.
+                above LARGEST_GRADIENT * (1 + alpha) / tau. Here alpha is 0 for a batch without OOD
+                images. Batch norms and the norm of equal embeddings divide by numbers near 0. So
+                the limit is LARGEST_NUMBER in a collapse.
         """
-        loss, contrastive, _ = step.losses.tolist()
+        loss, contrastive, distribution = step.losses.tolist()
         spread, *norms = step.health.tolist()
         where = f"in epoch {step.epoch}, step {step.number}, at learning rate {step.learning_rate:.4g}"
         if not math.isfinite(loss):
             raise self.diverged(f"the loss is {loss} {where}")
-        limit = LARGEST_GRADIENT * (1 + self.config.distribution_loss_weight) / self.config.temperature
+        alpha = 0.0 if math.isnan(distribution) else self.config.distribution_loss_weight
+        limit = LARGEST_GRADIENT * (1 + alpha) / self.config.temperature
         if self._is_gone(spread):
             limit = LARGEST_NUMBER
         wrong = [(name, value) for name, value in zip(names, norms, strict=True) if not value <= limit]

@@ -41,6 +41,15 @@ class Job(Queued, Base):
     start_from: Mapped[dict[str, Any] | None]
     # The same checkpoint, until the run has one of its own and needs this one no more.
     start_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
+    # Digest of all that the run is a function of before its first sampling round. Of the jobs with
+    # the same one, one trains this beginning for all. Null: it shares none.
+    beginning: Mapped[str | None] = mapped_column(index=True)
+    # Its own checkpoint at the end of the beginning, if it has trained it for all.
+    beginning_checkpoint_id: Mapped[str | None] = mapped_column(
+        ForeignKey("checkpoints.id", use_alter=True), index=True
+    )
+    # The job whose beginning it has taken over, for people. That job may have been deleted since.
+    beginning_job_id: Mapped[str | None]
 
     queued_at: Mapped[dt.datetime | None] = mapped_column(
         default=utc_now

@@ -149,13 +149,17 @@ def show_first(session: Session, row: Evaluation) -> None:
 def is_asked_about() -> ColumnElement[bool]:
     """SQL condition: a checkpoint must stay.
 
-    It has evaluations or analyses, which would be deleted with it, or another job is to begin with
-    it.
+    It has evaluations or analyses, which would be deleted with it. Or another job is to begin with
+    it, or may take it over as the end of its beginning.
     """
     asked = (exists().where(model.checkpoint_id == Checkpoint.id) for model in leased_models(CheckpointWork))
     # An alias, since the query around it may be of this job's own row.
-    waiting = aliased(Job)
-    return or_(*asked, exists().where(waiting.start_checkpoint_id == Checkpoint.id))
+    waiting, beginning = aliased(Job), aliased(Job)
+    return or_(
+        *asked,
+        exists().where(waiting.start_checkpoint_id == Checkpoint.id),
+        exists().where(beginning.beginning_checkpoint_id == Checkpoint.id),
+    )
 
 
 def _show_another(session: Session, deleted: Evaluation) -> None:

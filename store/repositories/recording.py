@@ -75,8 +75,8 @@ def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
     """Add a checkpoint, and drop an earlier one of the same state.
 
     The artifact keys of both differ only in their last part. Evaluations and analyses of the
-    earlier checkpoint are moved to the new one, for which they hold as well. Jobs that are to begin
-    with the earlier one begin with the new one.
+    earlier checkpoint are moved to the new one, for which they hold as well. So do jobs that are to
+    begin with the earlier one, or to take it over.
 
     Returns:
         The artifact keys to delete once the transaction has committed.
@@ -88,8 +88,9 @@ def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
     for model in leased_models(CheckpointWork):
         of_same = model.checkpoint_id.in_(select(Checkpoint.id).where(same))
         session.execute(update(model).where(of_same).values(checkpoint_id=row.id))
-    starts = Job.start_checkpoint_id.in_(select(Checkpoint.id).where(same))
-    session.execute(update(Job).where(starts).values(start_checkpoint_id=row.id))
+    for named in (Job.start_checkpoint_id, Job.beginning_checkpoint_id):
+        of_same = named.in_(select(Checkpoint.id).where(same))
+        session.execute(update(Job).where(of_same).values({named: row.id}))
     return list(session.scalars(delete(Checkpoint).where(same).returning(Checkpoint.artifact)))
 
 

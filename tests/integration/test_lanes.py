@@ -79,5 +79,25 @@ def test_a_small_registration_passes_a_large_one_under_way(start_stack: StartSta
     until(client, large, "ready")
 
 
+def test_two_jobs_run_side_by_side_and_a_third_waits(start_stack: StartStack) -> None:
+    stack = start_stack("embedded", COLT_JOBS_SIDE_BY_SIDE="2")
+    client = stack.client
+    dataset = register(client, "datasets", DATASET)
+    body = {"dataset_id": dataset["id"], "config": {**CONFIG, "epochs": 3}, "evaluations": []}
+
+    def trainers() -> list[Any]:
+        return [process for process, line in working(stack) if "worker.trainer" in line]
+
+    first = client.post(f"{API}/jobs", json=body).headers["location"]
+    wait_until(lambda: len(trainers()) == 1, 60, "the first job is trained")
+    trainers()[0].suspend()
+    others = [client.post(f"{API}/jobs", json=body).headers["location"] for _ in range(2)]
+    for job in others:
+        until(client, job, "succeeded")
+    assert client.get(first).json()["status"] == "running" and len(trainers()) == 1
+    trainers()[0].resume()
+    until(client, first, "succeeded")
+
+
 def test_bells_of_every_version_are_heard() -> None:
     assert {"colt.train", "colt.prepare", *Bell} <= set(app.tasks)

@@ -19,14 +19,14 @@ def work_off(home: Path, model: type[Leased]) -> None:
 
 
 @contextmanager
-def one_worker(home: Path) -> Iterator[Callable[[type[Leased]], None]]:
+def one_worker(home: Path) -> Iterator[Callable[..., None]]:
     """The same, for one row of a table after another by one worker."""
     folder = WorkerFolder(home, "me")
 
-    def work(model: type[Leased]) -> None:
+    def work(model: type[Leased], threads: int | None = None) -> None:
         lease = take(model, folder.worker_id)
         assert lease is not None
-        supervise(lease, folder)
+        supervise(lease, folder, threads)
         assert list((folder.path / "scratch").iterdir()) == []
 
     with folder.create():

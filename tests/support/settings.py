@@ -23,6 +23,7 @@ QUICK = {
     "LEASE_SECONDS": "3",
     "STOP_GRACE_SECONDS": "1",
     "TORCH_THREADS": "1",
+    "JOBS_SIDE_BY_SIDE": "1",
     "MAX_ATTEMPTS": "2",
 }
 

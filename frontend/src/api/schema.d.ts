@@ -3583,6 +3583,11 @@ export interface components {
             };
             /** @description Null: random weights. */
             start_from: components["schemas"]["StartedFrom"] | null;
+            /**
+             * Beginning Job Id
+             * @description The job that trained its epochs before the first sampling round, which are equal bit for bit in both. It may have been deleted since. Null: it trained them itself.
+             */
+            beginning_job_id: string | null;
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
             progress: components["schemas"]["Progress"];
@@ -4110,6 +4115,11 @@ export interface components {
             };
             /** @description Null: random weights. */
             start_from: components["schemas"]["StartedFrom"] | null;
+            /**
+             * Beginning Job Id
+             * @description The job that trained its epochs before the first sampling round, which are equal bit for bit in both. It may have been deleted since. Null: it trained them itself.
+             */
+            beginning_job_id: string | null;
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
             progress: components["schemas"]["Progress"];
@@ -4564,6 +4574,11 @@ export interface components {
             };
             /** @description Null: random weights. */
             start_from: components["schemas"]["StartedFrom"] | null;
+            /**
+             * Beginning Job Id
+             * @description The job that trained its epochs before the first sampling round, which are equal bit for bit in both. It may have been deleted since. Null: it trained them itself.
+             */
+            beginning_job_id: string | null;
             /** Evaluations */
             evaluations: ("linear" | "few_shot" | "knn")[];
             progress: components["schemas"]["Progress"];

@@ -10,6 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
+from api import queues
+from api.jobs.schemas import NewJob
+from api.jobs.submission import check, resolve
 from store import leases
 from store.database import reading, writing
 from store.models import Checkpoint, Dataset, Job, JobEvent, OodPool, utc_now
@@ -536,3 +539,22 @@ def test_a_checkpoint_that_a_job_is_to_begin_with_is_kept(client: TestClient, ro
         session.get_one(Job, further).start_checkpoint_id = None
         session.flush()
         assert recording.drop_old_checkpoints(session, source.id, keep=1) == [wanted.artifact]
+
+
+def test_jobs_of_a_group_share_the_beginnings_that_are_equal(client: TestClient, rows: Rows) -> None:
+    dataset, pool = rows.dataset(), rows.pool()
+
+    def beginning(group: str | None = "g", sampler: str = "colt", **config: Any) -> str | None:
+        settings = {**SMALL_COLT, "sampler": sampler, **config}
+        wanted = NewJob(dataset_id=dataset.id, ood_pool_id=pool.id, config=settings, evaluations=[])
+        with reading() as session:
+            return check(session, wanted, resolve(wanted.config)).row(queues.place(session, Job, None), group).beginning
+
+    assert beginning() == beginning(sampler="random") == beginning(num_clusters=1)
+    assert beginning() == beginning(sampler="none", match_steps=True) != None  # noqa: E711
+    assert len({beginning(), beginning("other"), beginning(seed=1), beginning(temperature=0.3)}) == 4
+    assert beginning(None) is beginning(sampler="none", num_clusters=2) is None
+    answer = client.post(f"{API}/jobs", json={"dataset_id": dataset.id, "config": SMALL})
+    with reading() as session:
+        assert session.get_one(Job, answer.json()["id"]).beginning is None
+    assert client.get(answer.headers["location"]).json()["beginning_job_id"] is None

@@ -389,6 +389,30 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0020": [
+        (
+            "jobs",
+            {
+                "id": "shared",
+                "name": "with the beginning of another",
+                "tags": [],
+                "notes": "",
+                "dataset_id": "d",
+                "config": {"epochs": 3},
+                "framework": "simclr",
+                "sampler": "colt",
+                "evaluations": [],
+                "beginning": "0",
+                "beginning_job_id": "succeeded",
+                "status": "failed",
+                "epochs": 3,
+                "epoch": 0,
+                "step": 0,
+                "steps": 0,
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
