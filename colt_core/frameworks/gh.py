@@ -144,7 +144,8 @@ def equal_angles(directions: int, dim: int) -> Tensor:
     u_Kr, _, v_rD = torch.linalg.svd(drawn_KD - drawn_KD.mean(dim=0), full_matrices=False)
     rank = directions - 1  # centred rows are dependent
     polar_KD = u_Kr[:, :rank] @ v_rD[:rank]
-    return (polar_KD * math.sqrt(directions / rank)).float()
+    unit_KD: Tensor = polar_KD * math.sqrt(directions / rank)
+    return unit_KD.float()
 
 
 def label_shares(average_nK: Tensor) -> Tensor:

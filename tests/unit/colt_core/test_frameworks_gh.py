@@ -133,7 +133,7 @@ def test_the_loss_is_simclrs_and_from_half_the_run_on_that_of_the_id_samples_lab
 
 @pytest.mark.parametrize("seed", range(3))
 def test_averages_and_shares_are_those_of_a_loop_over_samples(seed: int) -> None:
-    """200 epochs, so shares are counted every fourth; OOD samples with the same indices are among
+    """In 200 epochs shares are counted every fourth. OOD samples with the same indices are among
     them, and repeats and second passes, which count for nothing."""
     model, draw = gh(epochs=200), random.Random(seed)
     average: dict[int, Tensor] = {}

@@ -1,4 +1,4 @@
-"""The control `idfill`: budgets filled with training images of the same cluster, and no OOD image."""
+"""The control `idfill`: budgets filled with training images of the same cluster."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_batch_tells_repeats_from_first_uses_and_has_no_ood_image() -> None:
 
 @pytest.mark.parametrize("framework", ["simclr", "bcl"])
 def test_a_run_reads_no_pool_and_has_no_distribution_level_loss(framework: str) -> None:
-    """With 60 repeats of 26 images batches hold images twice. Their second scores would be refused."""
+    """With 60 repeats of 26 images batches hold images twice. Second scores would be refused."""
     made = config(framework=framework, sampler="idfill", sample_budget=60)
     events = run(made)
     assert difference(events, list(pretrain(made, TRAIN))[1:]) is None
