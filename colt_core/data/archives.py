@@ -19,16 +19,19 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice, repeat
+from itertools import repeat
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Protocol, cast
+
+import numpy as np
 
 from colt_core.data.errors import DataError
 from colt_core.data.folders import Readable
 from colt_core.data.gunzip import plain_stream
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.names import are_plain, safe_name
-from colt_core.data.tar import Member, members
+from colt_core.data.tar import members
+from colt_core.data.tar_members import Member, Members
 from colt_core.data.zip_directory import Entry, member_name, read_directory
 
 # The readers raise ValueError or OverflowError on numbers and names that no honest archive has.
@@ -298,36 +301,38 @@ class TarArchive:
     """A tar or tar.gz, always read from front to back: a gzip has no random access.
 
     Attributes:
-        members: its files by safe name, in its order.
+        file: where it is.
+        members: its files with safe names, in its order.
     """
 
     def __init__(self, file: Readable, limits: Limits) -> None:
-        self._file = file
+        self.file = file
         self._limits = limits
         with open_tar(file) as stream:
             self.members = tar_files(stream, file.stat().st_size, limits)
-        self.names = list(self.members)
+        self.names = self.members.names
 
     def read(self, wanted: set[str], most: int | None = None) -> Iterator[tuple[str, bytes]]:
         """(name, content) of each wanted member, in the order of the archive."""
         most = self._limits.max_file_bytes if most is None else most
-        with open_tar(self._file) as stream:
-            for name, member in self.members.items():
-                if name in wanted:
-                    yield name, read_member(stream, member, name, most)
+        with open_tar(self.file) as stream:
+            for member in self._wanted(wanted):
+                yield member.name, read_member(stream, member, member.name, most)
 
     def streams(self, wanted: set[str]) -> Iterator[tuple[str, BinaryIO]]:
         """(name, open file) of each wanted member, in the order of the archive."""
-        with open_tar(self._file) as stream:
+        with open_tar(self.file) as stream:
             packed = isinstance(stream, gzip.GzipFile)
-            for name, member in self.members.items():
-                if name in wanted:
-                    stream.seek(member.offset)
-                    if packed:
-                        with _unpacked(_blocks(stream, member.size)) as copy:
-                            yield name, copy
-                    else:
-                        yield name, _window(stream, member.offset, member.size)
+            for member in self._wanted(wanted):
+                stream.seek(member.offset)
+                if packed:
+                    with _unpacked(_blocks(stream, member.size)) as copy:
+                        yield member.name, copy
+                else:
+                    yield member.name, _window(stream, member.offset, member.size)
+
+    def _wanted(self, names: set[str]) -> Members:
+        return self.members.at([position for position, name in enumerate(self.names) if name in names])
 
 
 @contextmanager
@@ -349,28 +354,26 @@ def damage_refused(detail: str) -> Iterator[None]:
         raise DataError(detail) from error
 
 
-def tar_files(stream: IO[bytes], packed_bytes: int, limits: Limits) -> dict[str, Member]:
-    """The files in the tar that begins where `stream` does, by safe name, in its order.
+def tar_files(stream: IO[bytes], packed_bytes: int, limits: Limits) -> Members:
+    """The files in the tar that begins where `stream` does, with safe names, in its order.
 
     Raises:
         DataError: for a name that is unsafe or there twice, and as for :func:`members`.
     """
-    listed = [  # without what `tar -C folder .` begins with
-        member
-        for member in islice(members(stream, Meter(limits, packed_bytes), limits), limits.max_files + 2)
-        if not member.is_folder or member.name.strip("/") not in ("", ".")
-    ]
-    raw_names = [member.name for member in listed]
-    files = {member.name: member for member in listed if not member.is_folder}
-    is_unique = len(set(raw_names)) == len(raw_names) <= limits.max_files
-    if is_unique and are_plain(raw_names) and not any(map(str.endswith, files, repeat("/"))):
+    listed = members(stream, Meter(limits, packed_bytes), limits)
+    are_folders = listed.rows["is_folder"]
+    files = listed.at(np.flatnonzero(~are_folders).tolist()) if are_folders.any() else listed
+    is_unique = len(set(listed.names)) == len(listed) <= limits.max_files
+    if is_unique and are_plain(listed.names) and not any(map(str.endswith, files.names, repeat("/"))):
         return files
-    names, files = _Names(limits), {}
-    for member in listed:
-        name = names.add(member.name, member.is_folder)
-        if not member.is_folder:
-            files[name] = member
-    return files
+    names, safe = _Names(limits), []
+    for raw_name, is_folder in zip(listed.names, are_folders.tolist(), strict=True):
+        if is_folder and raw_name.strip("/") in ("", "."):  # what `tar -C folder .` begins with
+            continue
+        name = names.add(raw_name, is_folder)
+        if not is_folder:
+            safe.append(name)
+    return Members(safe, files.rows)
 
 
 def read_member(stream: IO[bytes], member: Member, name: str, most: int) -> bytes:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
-from collections.abc import Iterator
-from functools import partial
-from typing import IO, NamedTuple
+from typing import IO
+
+import numpy as np
 
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits, Meter
 from colt_core.data.tar_blocks import BLOCK as _BLOCK
 from colt_core.data.tar_blocks import ordinary_members
+from colt_core.data.tar_members import RECORD, ROW, Members
+from colt_core.data.tar_members import Member as Member  # who lists members finds their type here
 
 _WINDOW, _MANY = 2**20, 128  # bytes read at once, while there are so many members among them
 _EMPTY = bytes(_BLOCK)
@@ -28,54 +30,38 @@ _SPARSE = b"S"
 _MAX_EXTENSION = 2**20  # bytes of an extended header
 
 
-class Member(NamedTuple):
-    """A file or folder in a tar.
-
-    Attributes:
-        offset: of the first byte of the content, in the unpacked tar.
-        size: bytes of the content.
-        content: of a file of a few bytes, such as a label. None: it has to be read.
-    """
-
-    name: str
-    offset: int
-    size: int
-    is_folder: bool
-    content: bytes | None = None
-
-
 class TarDamaged(ValueError):
     """The bytes are no tar, or a damaged one."""
 
 
-def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]:
+def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Members:
     """List the members of the tar that begins where `stream` begins.
 
-    `stream` may be read between two members. A gzip is only ever sought forward.
+    A gzip is only ever sought forward. Listing ends when there are more members than allowed, so
+    that the caller can refuse them.
 
     Raises:
         DataError: for a link, a device, a sparse file, or a size that cannot be; or if the members
             take more bytes than `meter` allows.
         TarDamaged: if it is no tar, or ends within a member.
     """
+    names: list[str] = []
+    rows = bytearray()
     end = 0  # of the member before
-    many = True
-    is_packed = isinstance(stream, gzip.GzipFile)
-    if not is_packed:
-        while many:
-            stream.seek(end)
-            found, length, claimed = ordinary_members(stream.read(_WINDOW), end, limits.max_bytes)
-            meter.add(claimed)
-            yield from map(partial(tuple.__new__, Member), found)  # as _make does, in half the time
-            end, many = end + length, len(found) >= _MANY
-        if end == 0:
-            stream.seek(0)
+    many = not isinstance(stream, gzip.GzipFile)
+    while many and len(names) <= limits.max_files + 1:
+        stream.seek(end)
+        found, length, claimed = ordinary_members(stream.read(_WINDOW), end, limits.max_bytes)
+        meter.add(claimed)
+        if found:
+            names += found.names
+            rows += found.rows.tobytes()
+        end, many = end + length, len(found) >= _MANY
+    if end == 0:
+        stream.seek(0)
     long_name: str | None = None
     pax: dict[bytes, bytes] = {}
-    while True:
-        header = _next_header(stream, end)
-        if header is None:
-            return
+    while len(names) <= limits.max_files + 1 and (header := _next_header(stream, end)) is not None:
         raw_name, raw_size, checksum, kind, magic, prefix = _HEADER.unpack(header)
         if _number(checksum) != _sum(header) - _sum(checksum) + 8 * ord(" "):
             raise TarDamaged("the checksum of a header does not match")
@@ -107,9 +93,11 @@ def members(stream: IO[bytes], meter: Meter, limits: Limits) -> Iterator[Member]
             if not 0 <= size <= limits.max_bytes:
                 raise DataError(f"{name[:100]!r} claims an impossible size; pack the archive again")
             meter.add(_BLOCK + size)
-            yield Member(name, offset, size, is_folder)
+            names.append(name)
+            rows += RECORD.pack(offset, size, is_folder, b"")
             long_name, pax = None, {}
         end = offset + -(-size // _BLOCK) * _BLOCK
+    return Members(names, np.frombuffer(rows, ROW))
 
 
 def _next_header(stream: IO[bytes], end: int) -> bytes | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from colt_core.data.tar_members import ROW, SMALL, Members
+
 BLOCK = 512
-_SMALL = 32  # bytes of a content that is kept: a label
 _NAME, _SIZE, _CHECKSUM, _KIND, _PREFIX = slice(0, 100), slice(124, 135), slice(148, 156), 156, 345
 _MAGIC, _USTAR = 257, b"ustar"
 _FILE, _FOLDER, _PAX = b"05x"
@@ -19,10 +20,9 @@ _OCTAL = 8 ** np.arange(10, -1, -1)
 
 Bool = NDArray[np.bool_]
 Int64 = NDArray[np.int64]
-Found = list[tuple[str, int, int, bool, bytes | None]]  # the fields of a member, see tar.py
 
 
-def ordinary_members(window: bytes, start: int, max_bytes: int) -> tuple[Found, int, int]:
+def ordinary_members(window: bytes, start: int, max_bytes: int) -> tuple[Members, int, int]:
     """List the members at the beginning of a window, up to one that is not ordinary.
 
     Args:
@@ -37,7 +37,7 @@ def ordinary_members(window: bytes, start: int, max_bytes: int) -> tuple[Found, 
     count = len(window) // BLOCK
     blocks = np.frombuffer(window, np.uint8, count * BLOCK).reshape(count, BLOCK)
     at = np.flatnonzero(blocks[:, _MAGIC] == _USTAR[0])  # the others are looked at where the first is
-    at = at[(blocks[at, _MAGIC : _MAGIC + len(_USTAR)] == np.frombuffer(_USTAR, np.uint8)).all(axis=1)]
+    at = at[_texts(blocks, at, slice(_MAGIC, _MAGIC + len(_USTAR))) == _USTAR]
     headers = blocks[at]
     size = _octal(headers[:, _SIZE])
     is_ordinary = _is_whole(headers) & (size >= 0) & (size <= max_bytes)
@@ -50,32 +50,33 @@ def ordinary_members(window: bytes, start: int, max_bytes: int) -> tuple[Found, 
     row_of[members] = members
     timed = at[is_ordinary & is_pax & (size <= BLOCK)]
     timed = timed[(timed + 2 < count) & (after[timed + 2] > 0)]
-    timed = timed[_hold_times(blocks[timed + 1], size_of[timed])]
+    timed = timed[_hold_times(blocks, timed + 1, size_of[timed])]
     after[timed], row_of[timed] = after[timed + 2], timed + 2  # the member that follows
     starts, next_of, block = [], after.tolist(), 0
     while block < count and next_of[block]:
         starts.append(block)
         block = next_of[block]
-    rows = row_of[starts]
-    names = np.ascontiguousarray(blocks[rows, _NAME]).view("S100").reshape(-1).tolist()
+    begins = np.array(starts, dtype=np.int64)
+    members = row_of[begins]
+    names = _texts(blocks, members, _NAME).tolist()
     texts = b"\0".join(names).decode("utf-8", "surrogateescape").split("\0") if names else []
-    offsets, is_folder = (start + (rows + 1) * BLOCK).tolist(), (blocks[rows, _KIND] == _FOLDER).tolist()
-    contents = _small_contents(blocks, rows, size_of[rows])
-    found = list(zip(texts, offsets, size_of[rows].tolist(), is_folder, contents, strict=True))
-    extended = np.array(starts, dtype=np.int64)[rows != starts]
-    claimed = BLOCK * (len(rows) + len(extended)) + int(size_of[rows].sum() + size_of[extended].sum())
+    found = Members(texts, np.zeros(len(members), ROW))
+    found.rows["offset"] = start + (members + 1) * BLOCK
+    found.rows["size"] = size_of[members]
+    found.rows["is_folder"] = blocks[members, _KIND] == _FOLDER
+    _keep_small_contents(found, blocks, members)
+    extended = begins[members != begins]
+    claimed = BLOCK * (len(members) + len(extended)) + int(size_of[members].sum() + size_of[extended].sum())
     return found, block * BLOCK, claimed
 
 
-def _small_contents(blocks: NDArray[np.uint8], rows: Int64, sizes: Int64) -> list[bytes | None]:
+def _keep_small_contents(found: Members, blocks: NDArray[np.uint8], members: Int64) -> None:
     """The contents of files of a few bytes, where NULs follow them alone and they end with none."""
-    contents = np.full(len(rows), None, dtype=object)
-    small = np.flatnonzero((sizes > 0) & (sizes <= _SMALL) & (rows + 1 < len(blocks)))
-    inside = np.ascontiguousarray(blocks[rows[small] + 1, :_SMALL])
-    last = _SMALL - 1 - np.argmax(inside[:, ::-1] != 0, axis=1)
-    whole = last == sizes[small] - 1
-    contents[small[whole]] = inside[whole].view(f"S{_SMALL}").reshape(-1).astype(object)
-    return contents.tolist()
+    sizes = found.rows["size"]
+    small = np.flatnonzero((sizes > 0) & (sizes <= SMALL) & (members + 1 < len(blocks)))
+    contents = _texts(blocks, members[small] + 1, slice(SMALL))
+    whole = np.char.str_len(contents) == sizes[small]
+    found.rows["content"][small[whole]] = contents[whole]
 
 
 def _octal(digits: NDArray[np.uint8]) -> Int64:
@@ -111,13 +112,19 @@ def _sums(headers: NDArray[np.uint8]) -> Int64:
     return sums
 
 
-def _hold_times(contents: NDArray[np.uint8], sizes: Int64) -> Bool:
-    """(N,) whether an extended header is one line, `LENGTH mtime=TIME`."""
+def _hold_times(blocks: NDArray[np.uint8], rows: Int64, sizes: Int64) -> Bool:
+    """(N,) whether the extended header in each of these blocks is one line, `LENGTH mtime=TIME`."""
     holds = np.zeros(len(sizes), dtype=np.bool_)
     for size in np.unique(sizes).tolist():
-        line = np.frombuffer(b"%d mtime=" % size, np.uint8)
+        line = b"%d mtime=" % size
         some = np.flatnonzero(sizes == size)
         if size > len(line):
-            begins = (contents[some, : len(line)] == line).all(axis=1)
-            holds[some] = begins & (contents[some, size - 1] == ord("\n"))
+            begins = _texts(blocks, rows[some], slice(len(line))) == line
+            holds[some] = begins & (blocks[rows[some], size - 1] == ord("\n"))
     return holds
+
+
+def _texts(blocks: NDArray[np.uint8], rows: Int64, field: slice) -> NDArray[np.bytes_]:
+    """(N,) a field of some blocks, without NULs at its end."""
+    texts = np.ascontiguousarray(blocks[rows, field])
+    return texts.view(f"S{texts.shape[1]}").reshape(-1)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice, pairwise, repeat
 from operator import eq, ne
 from typing import IO, Any, BinaryIO, NamedTuple
@@ -19,7 +18,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from colt_core.data.archives import TarArchive, damage_refused, read_member, tar_files
+from colt_core.data.archives import TarArchive, damage_refused, open_tar, read_member, tar_files
 from colt_core.data.errors import DataError
 from colt_core.data.gunzip import plain_stream
 from colt_core.data.labelled import PARTS_READ
@@ -31,12 +30,11 @@ from colt_core.data.limits import Limits
 from colt_core.data.names import IMAGE_SUFFIXES, are_plain, is_hidden, is_image, last_ending
 from colt_core.data.sources import FileImages, Files, ImageSource, LabelledSource, UnlabelledSource
 from colt_core.data.spec import TableColumns
-from colt_core.data.tar import Member
+from colt_core.data.tar_members import Members
 from colt_core.data.text import is_number
 from colt_core.data.warnings import DataWarning
 
 Int64 = NDArray[np.int64]
-Read = Callable[[set[str]], Iterable[tuple[str, bytes]]]
 
 _ENDINGS = (".tar", ".tar.gz", ".tgz")
 _LABEL_BYTES = 2**20
@@ -72,23 +70,23 @@ class Webdataset:
         """Every image of every shard; keys and other files play no part."""
         shards = []
         for shard in _shards(opened):
-            names = list(shard.members)
-            if are_plain(names):
-                names = [name for name in names if last_ending(name) in IMAGE_SUFFIXES]
+            names = enumerate(shard.files.names)
+            if are_plain(shard.files.names):
+                images = [position for position, name in names if last_ending(name) in IMAGE_SUFFIXES]
             else:
-                names = [name for name in names if is_image(name) and not is_hidden(name)]
-            shards.append(_Samples(shard.name, names, [shard.members[name] for name in names]))
+                images = [position for position, name in names if is_image(name) and not is_hidden(name)]
+            shards.append(_Samples(shard.name, shard.files.at(images)))
         shards.sort(key=lambda shard: shard.name)
         return UnlabelledSource(_images(opened, shards))
 
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """A tar: its files, and how to read some while it is open."""
+    """A tar, open, and its files."""
 
     name: str
-    members: Mapping[str, Member]
-    read: Read
+    files: Members
+    tar: IO[bytes]
 
 
 @dataclass(slots=True)
@@ -96,8 +94,7 @@ class _Samples:
     """What is kept of a shard: for each sample its image and label."""
 
     name: str
-    images: list[str] = field(default_factory=list)
-    members: list[Member] = field(default_factory=list)
+    images: Members
     labels: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)  # keys with neither image nor label
 
@@ -110,12 +107,12 @@ class _ShardImages(PackedImages):
         self._samples = {shard.name: shard for shard in shards}
 
     def name_of(self, shard: str, row: int) -> str:
-        return f"{shard}: {self._samples[shard].images[row]}"
+        return f"{shard}: {self._samples[shard].images.names[row]}"
 
     def contents(self, shard: str, stream: BinaryIO, rows: Int64) -> Iterator[bytes]:
-        tar, members = plain_stream(stream), self._samples[shard].members
-        for row in rows.tolist():
-            yield read_member(tar, members[row], self.name_of(shard, row), self.limits.max_file_bytes)
+        tar = plain_stream(stream)
+        for member in self._samples[shard].images.at(rows.tolist()):
+            yield read_member(tar, member, f"{shard}: {member.name}", self.limits.max_file_bytes)
 
 
 def _holds_shards(opened: Opened) -> bool:
@@ -141,21 +138,14 @@ def _has_labels_beside(names: Sequence[str]) -> bool:
 def _shards(opened: Opened) -> Iterator[_Shard]:
     assert opened.files is not None
     if isinstance(opened.files, TarArchive) and not _holds_shards(opened):
-        archive = opened.files
-        yield _Shard(opened.name, archive.members, lambda wanted: archive.read(wanted, _LABEL_BYTES))
+        with open_tar(opened.files.file) as tar:
+            yield _Shard(opened.name, opened.files.members, tar)
         return
     for name, stream in opened.files.streams(set(filter(_is_shard, opened.names))):
         with damage_refused(f"{name!r} is not a tar, or a damaged one; pack or send it again"):
             size = stream.seek(0, 2)
             tar = plain_stream(stream)
-            members = tar_files(tar, size, opened.limits)
-            yield _Shard(name, members, partial(_read, tar, members))
-
-
-def _read(tar: IO[bytes], members: Mapping[str, Member], wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-    for name, member in members.items():
-        if name in wanted:
-            yield name, read_member(tar, member, name, _LABEL_BYTES)
+            yield _Shard(name, tar_files(tar, size, opened.limits), tar)
 
 
 def _images(opened: Opened, shards: Sequence[_Samples]) -> ImageSource:
@@ -164,58 +154,69 @@ def _images(opened: Opened, shards: Sequence[_Samples]) -> ImageSource:
         return _ShardImages(opened.files, shards, opened.limits)
     if not shards[0].images:
         raise DataError(f"{opened.name!r} holds no images")
-    return FileImages(opened.files, shards[0].images, opened.limits)
+    return FileImages(opened.files, shards[0].images.names, opened.limits)
 
 
 def _samples(shard: _Shard, table: TableColumns | None) -> _Samples:
     """The samples of a shard that have an image, and their labels."""
-    found = _Samples(shard.name)
     roles: dict[tuple[str, ...], _Roles | None] = {}
-    labels_of: list[tuple[list[str], str | None]] = []  # files of labels, and their field if they are JSON
-    for keys, endings, names in _runs(shard):
+    images: list[int] = []
+    labels: list[int] = []
+    fields: list[str | None] = []  # of the labels that are JSON
+    passed_over: list[str] = []
+    for keys, endings, files in _runs(shard.files.names):
         if endings not in roles:
             roles[endings] = _roles(shard, keys[0], endings, table)
         if (chosen := roles[endings]) is None:
-            found.passed_over += [f"{shard.name}: {key}" for key in keys]
+            passed_over += [f"{shard.name}: {key}" for key in keys]
             continue
-        found.images += names[chosen.image :: len(endings)]
-        labels_of.append((names[chosen.label :: len(endings)], chosen.of_json))
-    found.members = [shard.members[name] for name in found.images]
-    contents = dict(shard.read({name for names, _ in labels_of for name in names}))
+        images += files[chosen.image :: len(endings)]
+        labels += files[chosen.label :: len(endings)]
+        fields += [chosen.of_json] * len(keys)
+    found = _Samples(shard.name, shard.files.at(images), passed_over=passed_over)
     texts: dict[tuple[bytes, str | None], str] = {}
-    for names, of_json in labels_of:
-        for name in names:
-            label = contents[name], of_json
-            if label not in texts:
-                texts[label] = _text(shard, name, *label)
-            found.labels.append(texts[label])
+    for position, label in zip(labels, zip(_contents(shard, labels), fields, strict=True), strict=True):
+        if label not in texts:
+            texts[label] = _text(shard, shard.files.names[position], *label)
+        found.labels.append(texts[label])
     return found
 
 
-def _runs(shard: _Shard) -> Iterator[tuple[list[str], tuple[str, ...], list[str]]]:
-    """Neighbouring samples with the same endings: their keys, these endings, and all names.
+def _contents(shard: _Shard, positions: list[int]) -> list[bytes]:
+    """The contents of files of labels."""
+    files = shard.files.at(positions)
+    contents: list[bytes] = files.rows["content"].tolist()
+    unread = [index for index, content in enumerate(contents) if not content]
+    for index, member in zip(unread, files.at(unread), strict=True):
+        contents[index] = read_member(shard.tar, member, member.name, _LABEL_BYTES)
+    return contents
+
+
+def _runs(names: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...], Sequence[int]]]:
+    """Neighbouring samples with the same endings: their keys, these endings, and where all their
+    files are.
 
     If all samples of the shard are alike, they are one run. Else each is one.
     """
-    names = list(shard.members)
+    files: Sequence[int] = range(len(names))
     are_hidden = not are_plain(names)
     split = "\0".join(names).replace(".", "\0").split("\0")  # as _KEY does if each has one dot, in its last step
     keys, endings = split[::2], split[1::2]
     if are_hidden or set(map(str.count, names, repeat("."))) != {1} or "/" in "".join(endings):
-        keyed = [(name, match) for name in names if (match := _KEY.fullmatch(name))]
-        names, keys, endings = [name for name, _ in keyed], [m[1] for _, m in keyed], [m[2] for _, m in keyed]
-    if not names:
+        keyed = [(file, match) for file, name in enumerate(names) if (match := _KEY.fullmatch(name))]
+        files, keys, endings = [file for file, _ in keyed], [m[1] for _, m in keyed], [m[2] for _, m in keyed]
+    if not files:
         return
     step = next((index for index, key in enumerate(keys) if key != keys[0]), len(keys))  # files of the first sample
     of_samples, first = keys[::step], endings[:step]
     alike = not are_hidden and endings == first * len(of_samples) and not any(map(eq, of_samples[1:], of_samples))
     if alike and all(keys[place::step] == of_samples for place in range(1, step)):
-        yield of_samples, tuple(first), names
+        yield of_samples, tuple(first), files
         return
     changes = [index for index, differs in enumerate(map(ne, keys[1:], keys), start=1) if differs]
     for begin, end in pairwise([0, *changes, len(keys)]):
         if not (are_hidden and is_hidden(keys[begin])):
-            yield [keys[begin]], tuple(endings[begin:end]), names[begin:end]
+            yield [keys[begin]], tuple(endings[begin:end]), files[begin:end]
 
 
 class _Roles(NamedTuple):
