@@ -230,7 +230,8 @@ class Recorder:
             dropped[:] = self._checkpoints.record(session, row)
 
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
-        self.flush(write, faults=0, start_checkpoint_id=None)  # from now on the run begins with its own
+        # From now on the run begins with its own.
+        self.flush(write, faults=0, start_checkpoint_id=None, start_backbone_id=None)
         try:
             self._checkpoints.delete(dropped)
         except OSError as error:  # training continues without deleting them

@@ -12,7 +12,7 @@ from api.jobs.service import find_checkpoint
 from api.jobs.service import lock as lock_job
 from api.workers.service import lacking
 from colt_core.tagged import TaggedSettings
-from store.models import Dataset, Job
+from store.models import CheckpointWork, Dataset, Job
 from store.repositories import checkpoint_work, registrations, turns
 from store.repositories.checkpoint_work import W
 from store.statuses import WorkStatus
@@ -62,10 +62,19 @@ def request(
         return earlier
     if (lack := lacking(session, job.config.get("device", "auto"), num_processes=1)) is not None:
         raise Conflict(f"The job's device is '{job.config['device']}', but {lack[1]}. Start one, then ask again.")
-    is_large = (dataset.num_samples or 0) > _MANY_IMAGES
-    cost = turns.COST * (1 + (dataset.num_samples or 0) // _MANY_IMAGES)
-    place = queues.place(session, model, submitter, cost=cost, is_large=is_large)
+    place = place_for(session, model, dataset, submitter)
     return checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"), place)
+
+
+def place_for(session: Session, model: type[CheckpointWork], dataset: Dataset, submitter: str | None) -> turns.Place:
+    """The place in its queue of new work on a data set. Call it under `turns.lock`.
+
+    Raises:
+        TooManyRequests: the token has as many waiting rows as allowed.
+    """
+    images = dataset.num_samples or 0
+    cost = turns.COST * (1 + images // _MANY_IMAGES)
+    return queues.place(session, model, submitter, cost=cost, is_large=images > _MANY_IMAGES)
 
 
 def cancel(session: Session, model: type[W], row_id: str) -> W:

@@ -13,7 +13,7 @@ from colt_core.data.digests import DIGESTS, SortedDigests
 from colt_core.data.findings import LEAKS, found_between
 from colt_core.data.warnings import DataWarning
 from store.artifacts import get_artifacts
-from store.models import Dataset, OodPool, Registered
+from store.models import Dataset, OodPool, RegisteredImages
 
 
 def data_warnings(dataset: Dataset, pool: OodPool | None, evaluated: Dataset) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ def data_warnings(dataset: Dataset, pool: OodPool | None, evaluated: Dataset) ->
     return found + [asdict(warning) for warning in (*filter(None, ranges), *_overlap(dataset, pool, evaluated))]
 
 
-def _other_range(row: Registered, dataset: Dataset) -> DataWarning | None:
+def _other_range(row: RegisteredImages, dataset: Dataset) -> DataWarning | None:
     if None in (row.value_range, dataset.value_range) or row.value_range == dataset.value_range:
         return None
     detail = (

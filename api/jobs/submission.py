@@ -17,16 +17,15 @@ from api.jobs.cost import estimate
 from api.jobs.estimate import JobEstimate
 from api.jobs.overlap import data_warnings
 from api.jobs.schemas import NewJob
-from api.jobs.service import find
+from api.jobs.start import Start
+from api.registration import named_ready
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.costs import ACCEPT
-from store.models import Checkpoint, Dataset, Job, OodPool, Registered, utc_now
-from store.repositories import checkpoints, jobs, registrations, turns
-from store.repositories.registrations import R
+from store.models import Dataset, Job, OodPool, RegisteredImages, utc_now
+from store.repositories import jobs, turns
 from store.settings import get_settings
-from store.statuses import RegistrationStatus
 
 # What to choose where no worker has the devices for a setting.
 _INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
@@ -50,7 +49,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
     fingerprint = _fingerprint(wanted)
     if idempotency_key is not None and (earlier := _with_key(session, idempotency_key)) is not None:
         return _same_request(earlier, fingerprint)
-    start = None if wanted.start_from is None else _start(session, wanted.start_from.checkpoint_id)
+    start = Start.named(session, wanted.start_from, hold=True)
     dataset, pool, evaluated, evaluations = _checked(session, wanted, config, start)
     cost = estimate(session, config, dataset, pool, evaluated if evaluations else None)
     if cost.misfits or (cost.large and not wanted.accept_cost):
@@ -69,8 +68,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
         evaluations=evaluations,
         warnings=data_warnings(dataset, pool, evaluated),
         estimate=cost.model_dump(mode="json"),
-        start_checkpoint_id=None if start is None else start.id,
-        start_from=None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch},
+        **({} if start is None else start.columns),
         epochs=config.epochs,
         idempotency_key=idempotency_key,
         request_sha256=fingerprint,
@@ -78,7 +76,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
     if not jobs.add(session, job):
         if idempotency_key is not None and (earlier := _with_key(session, idempotency_key)) is not None:
             return _same_request(earlier, fingerprint)
-        raise Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
+        raise Conflict("The data set, the OOD pool, the checkpoint or the backbone was deleted in the meantime.")
     return job
 
 
@@ -89,7 +87,7 @@ def estimated(session: Session, wanted: NewJob) -> JobEstimate:
         RequestValidationError, Unprocessable, Conflict: as `submit`, but not for its cost.
     """
     config = resolve(wanted.config)
-    start = None if wanted.start_from is None else _named(session, wanted.start_from.checkpoint_id)
+    start = Start.named(session, wanted.start_from)
     dataset, pool, evaluated, evaluations = _checked(session, wanted, config, start)
     return estimate(session, config, dataset, pool, evaluated if evaluations else None)
 
@@ -109,7 +107,7 @@ def resolve(settings: dict[str, object]) -> PretrainConfig:
 
 
 def _checked(
-    session: Session, wanted: NewJob, config: PretrainConfig, start: Checkpoint | None
+    session: Session, wanted: NewJob, config: PretrainConfig, start: Start | None
 ) -> tuple[Dataset, OodPool | None, Dataset, list[str]]:
     """The job's data set, pool, data set to evaluate on, and evaluations.
 
@@ -117,11 +115,11 @@ def _checked(
         Unprocessable: the job would fail later.
         Conflict: its data are not ready.
     """
-    dataset = _ready(session, Dataset, wanted.dataset_id, "dataset_id")
-    pool = None if wanted.ood_pool_id is None else _ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
+    dataset = named_ready(session, Dataset, wanted.dataset_id, "/dataset_id")
+    pool = None if wanted.ood_pool_id is None else named_ready(session, OodPool, wanted.ood_pool_id, "/ood_pool_id")
     evaluated = dataset
     if wanted.evaluation_dataset_id is not None:
-        evaluated = _ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
+        evaluated = named_ready(session, Dataset, wanted.evaluation_dataset_id, "/evaluation_dataset_id")
     evaluations = wanted.evaluations
     if "evaluations" not in wanted.model_fields_set and evaluated.labels and not evaluated.can_evaluate:
         evaluations = []  # they were registered without a test part on purpose
@@ -162,43 +160,6 @@ def _same_request(earlier: Job, fingerprint: str) -> Job:
     return earlier
 
 
-def _ready(session: Session, model: type[R], row_id: str, field: str) -> R:
-    row = registrations.get(session, model, row_id)
-    if row is None:
-        raise Unprocessable((f"/{field}", "does not exist; check the id"))
-    if row.status == RegistrationStatus.REGISTERING:
-        raise Conflict(f"{field} '{row.name}' is still registering. Submit the job when its status is 'ready'.")
-    if row.status != RegistrationStatus.READY:
-        raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; its `problem` says why"))
-    return row
-
-
-def _start(session: Session, checkpoint_id: str) -> Checkpoint:
-    """The checkpoint to begin with. Its job is locked, so that its trainer does not drop it.
-
-    Raises:
-        Unprocessable: there is none.
-    """
-    named = checkpoints.get(session, checkpoint_id)
-    if named is not None:
-        jobs.lock(session, named.job_id)
-        session.expire(named)  # its trainer may have dropped it before
-    return _named(session, checkpoint_id)
-
-
-def _named(session: Session, checkpoint_id: str) -> Checkpoint:
-    """The checkpoint to begin with.
-
-    Raises:
-        Unprocessable: there is none.
-    """
-    named = checkpoints.get(session, checkpoint_id)
-    if named is None:
-        listed = "GET /jobs/ID/checkpoints lists those of a job"
-        raise Unprocessable(("/start_from/checkpoint_id", f"there is no such checkpoint; {listed}"))
-    return named
-
-
 def _misfits(config: PretrainConfig, dataset: Dataset, pool: OodPool | None) -> Iterator[tuple[str, str]]:
     num_pool = None if pool is None else pool.num_samples
     for field, what in config.data_problems((dataset.split_sizes or {}).get("train", 0), num_pool):
@@ -208,11 +169,10 @@ def _misfits(config: PretrainConfig, dataset: Dataset, pool: OodPool | None) -> 
 
 
 def _misfits_of_start_and_workers(
-    session: Session, config: PretrainConfig, start: Checkpoint | None
+    session: Session, config: PretrainConfig, start: Start | None
 ) -> Iterator[tuple[str, str]]:
     if start is not None:
-        trained = PretrainConfig.from_stored(find(session, start.job_id).config)
-        for field, what in config.encoder_problems(trained):
+        for field, what in config.encoder_problems(start.architecture):
             yield f"/config/{field}", what
     if (lack := lacking(session, config.device, config.num_processes)) is not None:
         setting, what = lack
@@ -235,6 +195,6 @@ def _misfits_of_evaluations(
             yield f"/evaluations/{position}", problem[1]
 
 
-def _other_size(noun: str, row: Registered, dataset: Dataset) -> str:
+def _other_size(noun: str, row: RegisteredImages, dataset: Dataset) -> str:
     sizes = f"its images have {row.image_size} px, those of the data set {dataset.image_size} px"
     return f"{sizes}; register the {noun} with image_size {dataset.image_size}"

@@ -1,7 +1,7 @@
 """The tables."""
 
 from store.models.base import Base, new_id, utc_now
-from store.models.data import Dataset, OodPool, Registered, Upload
+from store.models.data import BackboneWeights, Dataset, OodPool, Registered, RegisteredImages, Upload
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
 from store.models.queued import CheckpointWork, Queued
@@ -14,6 +14,7 @@ __all__ = [
     "Analysis",
     "ApiSession",
     "ApiToken",
+    "BackboneWeights",
     "Base",
     "Checkpoint",
     "CheckpointWork",
@@ -30,6 +31,7 @@ __all__ = [
     "OodPool",
     "Queued",
     "Registered",
+    "RegisteredImages",
     "SamplingRound",
     "ServiceKey",
     "TailnessEpoch",

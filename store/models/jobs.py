@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, SQLColumnExpression, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SQLColumnExpression, func
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,10 +37,13 @@ class Job(Queued, Base):
     evaluations: Mapped[list[Any]]  # kinds requested at submission
     # The data set to evaluate on. Null: the one that it trains on.
     evaluation_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
-    # The checkpoint whose weights the run begins with, for people: checkpoint_id, job_id, epoch.
+    # Whose weights the run begins with, for people: checkpoint_id, job_id and epoch, or backbone_id
+    # and name.
     start_from: Mapped[dict[str, Any] | None]
-    # The same checkpoint, until the run has one of its own and needs this one no more.
+    # The same checkpoint or backbone, until the run has a checkpoint of its own and needs it no
+    # more.
     start_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
+    start_backbone_id: Mapped[str | None] = mapped_column(ForeignKey("backbones.id"), index=True)
 
     queued_at: Mapped[dt.datetime | None] = mapped_column(
         default=utc_now
@@ -125,7 +128,7 @@ class Checkpoint(Identified, Base):
 
 
 class Evaluation(CheckpointWork, Base):
-    """A probe of one checkpoint."""
+    """A probe of one checkpoint on the data of its job, or of a backbone on a data set."""
 
     __tablename__ = "evaluations"
     noun = "evaluation"
@@ -134,8 +137,17 @@ class Evaluation(CheckpointWork, Base):
         *("accuracy", "balanced_accuracy", "per_class_accuracy", "group_accuracy", "group_std"),
         *("class_counts", "test_counts", "probe", "warnings"),
     )
-    __table_args__ = queue_indexes("evaluations")
+    __table_args__ = (
+        *queue_indexes("evaluations"),
+        CheckConstraint(
+            "(backbone_id IS NULL) = (dataset_id IS NULL) AND (backbone_id IS NULL) = (checkpoint_id IS NOT NULL) "
+            "AND (checkpoint_id IS NULL) = (job_id IS NULL) AND (checkpoint_id IS NULL) = (epoch IS NULL)",
+            name="of_checkpoint_or_backbone",
+        ),
+    )
 
+    backbone_id: Mapped[str | None] = mapped_column(ForeignKey("backbones.id"), index=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
     accuracy: Mapped[float | None]
     balanced_accuracy: Mapped[float | None]
     per_class_accuracy: Mapped[list[Any] | None]
@@ -164,6 +176,9 @@ class Analysis(CheckpointWork, Base):
     noun = "analysis"
     __table_args__ = queue_indexes("analyses")
 
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
+    epoch: Mapped[int] = mapped_column()
     # Deferred: a map of 10,000 points takes half a megabyte, and lists do not show it.
     result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 
