@@ -103,7 +103,14 @@ def test_a_kind_that_lacks_something_cannot_be_defined() -> None:
 def test_every_leased_table_is_registered() -> None:
     tables = {mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Leased)}
     assert tables == set(leased_models())
-    assert [model.noun for model in leased_models()] == ["job", "dataset", "ood_pool", "evaluation", "analysis"]
+    assert [model.noun for model in leased_models()] == [
+        "job",
+        "dataset",
+        "ood_pool",
+        "backbone",
+        "evaluation",
+        "analysis",
+    ]
 
 
 def test_every_kind_of_checkpoint_work_has_an_answer() -> None:
