@@ -118,7 +118,7 @@ def held(session: Session, lease: Lease) -> Leased:
 
 
 def lock_job_of(session: Session, model: type[CheckpointWork], row_id: str) -> None:
-    """Lock the job of an evaluation or analysis, if it has one. Call it before locking the row itself.
+    """Lock the job of an evaluation or analysis, if it has one. Call it before locking the row.
 
     Code that deletes a job, or writes its checkpoints, locks the job first and these rows second.
     The opposite order would cause deadlocks.

@@ -36,7 +36,8 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
     """Evaluate or analyse, and write the result to the row.
 
     Raises:
-        WorkFailed: when the checkpoint or backbone is missing, or the data are damaged or unsuitable.
+        WorkFailed: when the checkpoint or backbone is missing, or the data are damaged or
+            unsuitable.
         WorkBrokeOff: when the data are missing.
         LeaseLost: when the row was deleted, or another worker has it.
         StopRequested: after SIGTERM.

@@ -155,9 +155,9 @@ class NewJob(BaseModel):
     config: PartialConfig = Field(default_factory=dict)
     start_from: StartFrom | None = Field(
         None,
-        description="A new run that begins with the weights of a checkpoint or a backbone: of its backbone, and of a "
-        "checkpoint's projection head if `projection_dim` is the same. `backbone`, `width` and `stem` must be its own. "
-        "All else is new, and the data may be others.",
+        description="A new run that begins with the weights of a checkpoint or a backbone. Of a checkpoint it takes "
+        "over the projection head too, if `projection_dim` is the same. `backbone`, `width` and `stem` must be its "
+        "own. All else is new, and the data may be others.",
     )
     evaluations: Annotated[list[ProbeName], AfterValidator(_once_each)] = Field(
         ["linear"], max_length=len(probes), description="Probes to run on the last checkpoint."

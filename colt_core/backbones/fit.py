@@ -90,7 +90,7 @@ def put(weights: Mapping[str, Tensor], backbone: Backbone, fitting: Fit) -> None
 
 
 def _prefix(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
-    """What stands in front of the names of the network that fits best."""
+    """What is in front of the names of the network that fits best."""
     fitting: Counter[str] = Counter()
     for name in weights:
         parts = name.rsplit(".", _OUTER_PARTS)

@@ -59,10 +59,10 @@ class BackboneSpec(_Model):
     width: int | None = Field(None, ge=4, le=256, description="Channels of the first stage. Default: 64.")
     stem: Stem | None = Field(
         None,
-        description="Default: `imagenet`, 7x7 with stride 2 and max-pool. A file does not say the stride, so `cifar` "
-        "and `cifar-stride2` must be told apart by you.",
+        description="Default: `imagenet`, 7x7 with stride 2 and max-pool. A file does not say the stride, so "
+        "choose between `cifar` and `cifar-stride2` yourself.",
     )
     mean: tuple[_Mean, _Mean, _Mean] | None = Field(
         None, description="Of red, green and blue, in units of 0..1, as in its training. Default: ImageNet's."
     )
-    std: tuple[_Std, _Std, _Std] | None = Field(None, description="Deviations, likewise.")
+    std: tuple[_Std, _Std, _Std] | None = Field(None, description="Deviations, in the same units. Default: ImageNet's.")

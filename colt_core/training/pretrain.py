@@ -65,11 +65,11 @@ def pretrain(
             are not used.
         pool: the OOD images, (M, 3, S, S) uint8. Every sampler except "none" needs them.
         resume_from: the `state` of a CheckpointReady event, or the result of `load_checkpoint`.
-        start_from: the same, of another run, or a backbone. This is a new run with these weights:
-            those of the backbone, and of the projection head if there is one and `projection_dim`
-            is the same. Epochs, optimiser, learning rate, tailness and rounds begin from zero, and
-            the data may be others. The first event after RunStarted is a CheckpointReady of step
-            0. The run can be resumed from it without the other run.
+        start_from: the same, of another run, or a backbone. This is a new run with the weights of
+            the backbone. The projection head is taken over too, if there is one and
+            `projection_dim` is the same. Epochs, optimiser, learning rate, tailness and rounds
+            begin from zero, and the data may be others. The first event after RunStarted is a
+            CheckpointReady of step 0. The run can be resumed from it without the other run.
         should_stop: called after every step, often during a sampling round, and after it. Once it
             returns True, the run yields CheckpointReady and Stopped, and ends. A resumed run
             repeats an unfinished round. With several processes, the first one's answer counts.

@@ -60,7 +60,7 @@ class TrainingState:
         It is the same on every rank, and stays the same.
 
         Args:
-            start_from: the state of another run, or the backbone, whose weights this one begins with.
+            start_from: the state of another run, or a backbone. This one begins with its weights.
 
         Raises:
             ValueError: if they do not fit; the message says what differs.

@@ -127,6 +127,11 @@ class Checkpoint(Identified, Base):
         return self.sha256 != ""
 
 
+# An evaluation of a checkpoint has the first two columns and not the others; one of a backbone has
+# these alone.
+_WITHOUT_CHECKPOINT = {"job_id": "NULL", "epoch": "NULL", "backbone_id": "NOT NULL", "dataset_id": "NOT NULL"}
+
+
 class Evaluation(CheckpointWork, Base):
     """A probe of one checkpoint on the data of its job, or of a backbone on a data set."""
 
@@ -140,8 +145,7 @@ class Evaluation(CheckpointWork, Base):
     __table_args__ = (
         *queue_indexes("evaluations"),
         CheckConstraint(
-            "(backbone_id IS NULL) = (dataset_id IS NULL) AND (backbone_id IS NULL) = (checkpoint_id IS NOT NULL) "
-            "AND (checkpoint_id IS NULL) = (job_id IS NULL) AND (checkpoint_id IS NULL) = (epoch IS NULL)",
+            " AND ".join(f"(checkpoint_id IS NULL) = ({name} IS {null})" for name, null in _WITHOUT_CHECKPOINT.items()),
             name="of_checkpoint_or_backbone",
         ),
     )

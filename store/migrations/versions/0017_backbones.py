@@ -25,10 +25,7 @@ OF_CHECKPOINT: dict[str, type[sa.String] | type[sa.Integer]] = {
 }
 OF_BACKBONE = {"backbone_id": "backbones", "dataset_id": "datasets"}
 CHECK = "of_checkpoint_or_backbone"
-ONE_OF_BOTH = (
-    "(backbone_id IS NULL) = (dataset_id IS NULL) AND (backbone_id IS NULL) = (checkpoint_id IS NOT NULL) "
-    "AND (checkpoint_id IS NULL) = (job_id IS NULL) AND (checkpoint_id IS NULL) = (epoch IS NULL)"
-)
+WITHOUT_CHECKPOINT = {"job_id": "NULL", "epoch": "NULL", "backbone_id": "NOT NULL", "dataset_id": "NOT NULL"}
 
 
 def upgrade() -> None:
@@ -66,7 +63,10 @@ def upgrade() -> None:
             batch_op.add_column(sa.Column(name, sa.String(), nullable=True))
             batch_op.create_foreign_key(batch_op.f(f"fk_evaluations_{name}_{table}"), table, [name], ["id"])
             batch_op.create_index(batch_op.f(f"ix_evaluations_{name}"), [name], unique=False)
-        batch_op.create_check_constraint(batch_op.f(f"ck_evaluations_{CHECK}"), ONE_OF_BOTH)
+        batch_op.create_check_constraint(
+            batch_op.f(f"ck_evaluations_{CHECK}"),
+            " AND ".join(f"(checkpoint_id IS NULL) = ({name} IS {null})" for name, null in WITHOUT_CHECKPOINT.items()),
+        )
 
 
 def downgrade() -> None:

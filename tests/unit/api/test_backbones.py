@@ -120,7 +120,7 @@ def test_an_evaluation_of_a_backbone_is_queued_claimed_and_shown(client: TestCli
     assert lease is not None and lease.id == shown["id"]
     with writing() as session:
         row = leases.held(session, lease)
-        checkpoint_work.tell(session, row)  # no job is there to be told
+        checkpoint_work.tell(session, row)  # there is no job whose stream has it
         leases.finish(session, lease, WorkStatus.SUCCEEDED, accuracy=0.5)
         checkpoint_work.show_first(session, row)
     assert client.get(address).json()["accuracy"] == 0.5

@@ -1,4 +1,4 @@
-"""ResNets of width 64 with the ImageNet stem exchange weights with timm and torchvision, bit for bit."""
+"""ResNets of width 64 with the ImageNet stem exchange weights with timm and torchvision."""
 
 from __future__ import annotations
 
