@@ -91,7 +91,10 @@ def load(backbone_id: str) -> Backbone:
 
 
 def _weights(row: BackboneWeights) -> tuple[Backbone, Fit | None]:
-    """The backbone with its weights, and how the names of its file fitted, if it has one."""
+    """The backbone with its weights, and how the names of its file fit, if it has one.
+
+    If they do not fit, the weights are not read.
+    """
     from colt_core.backbones.fit import fit, put  # torch
     from colt_core.backbones.stored import random_backbone
     from colt_core.backbones.weights_file import read_weights

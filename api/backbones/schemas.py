@@ -59,8 +59,8 @@ class BackboneInfo(BaseModel):
 class KeyNames(BaseModel):
     """How the names of a file fitted."""
 
-    prefix: str = Field(description="What stood in front of its names and was taken off.")
-    matched: list[str] = Field(description="torchvision's names of the weights that it has.")
+    prefix: str = Field(description="What was in front of its names and was taken off.")
+    matched: list[str] = Field(description="torchvision's names of the weights that it has, in the right shape.")
     missing: list[str] = Field(description="Those that it lacks. They have random values.")
     unexpected: list[str] = Field(description="Its names that nothing reads: the first of them, shortened.")
     num_unexpected: int

@@ -33,10 +33,11 @@ class Fit:
     """How the names of a file and of a backbone go together.
 
     Attributes:
-        prefix: what stood in front of the file's names and was taken off.
-        matched: our names that the file has. missing: those that it lacks.
+        prefix: what was in front of the file's names and was taken off.
+        matched: our names that the file has, in our shape. missing: the others.
         unexpected: the file's names that nothing reads.
         share: of the backbone's weights that are matched, 0..1.
+        problem: why the file is refused; None if it fits.
     """
 
     prefix: str
@@ -44,44 +45,38 @@ class Fit:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     share: float
-
-    @property
-    def problem(self) -> str | None:
-        """Why the file is refused; None if it fits."""
-        if self.share >= LEAST_SHARE:
-            return None
-        lacks = f"the file has {self.share:.0%} of the backbone's weights, and at least {LEAST_SHARE:.0%} are needed"
-        return f"{lacks}: {_some('it lacks', self.missing)}; {_some('nothing reads', self.unexpected)}"
+    problem: str | None
 
 
 def fit(weights: Mapping[str, Tensor], backbone: Backbone) -> Fit:
     """Compare names and shapes, and change nothing.
 
     Raises:
-        WeightsRefused: if several networks in the file fit, or the one that does has other shapes
-            or more layers, so that it computes something else.
+        WeightsRefused: if several networks in the file fit.
     """
     own = {name: value for name, value in backbone.state_dict().items() if not name.endswith(_COUNTER)}
     prefix = _prefix(weights, own)
     inside = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    matched = tuple(name for name in own if name in inside)
-    fitting = Fit(
-        prefix=prefix,
-        matched=matched,
-        missing=tuple(name for name in own if name not in inside),
-        unexpected=tuple(name for name in weights if not _is_read(name, prefix, own)),
-        share=sum(own[name].numel() for name in matched) / sum(value.numel() for value in own.values()),
-    )
-    _check_network(inside, own, backbone)
-    return fitting
+    matched = tuple(name for name, value in own.items() if name in inside and inside[name].shape == value.shape)
+    missing = tuple(name for name in own if name not in set(matched))
+    unexpected = tuple(name for name in weights if not _is_read(name, prefix, own))
+    share = sum(own[name].numel() for name in matched) / sum(value.numel() for value in own.values())
+    problem = _other_network(inside, own, backbone)
+    if problem is None and share < LEAST_SHARE:
+        lacks = f"the file has {share:.0%} of the backbone's weights, and at least {LEAST_SHARE:.0%} are needed"
+        problem = f"{lacks}: {_some('it lacks', missing)}; {_some('nothing reads', unexpected)}"
+    return Fit(prefix, matched, missing, unexpected, share, problem)
 
 
 def put(weights: Mapping[str, Tensor], backbone: Backbone, fitting: Fit) -> None:
     """Load the matched weights into the backbone, as float32. The missing ones stay.
 
     Raises:
-        WeightsRefused: if some are not finite, or are variances below zero.
+        WeightsRefused: if the file does not fit, or some weights are not finite, or are variances
+            below zero.
     """
+    if fitting.problem is not None:
+        raise WeightsRefused(fitting.problem)
     found = {name: weights[fitting.prefix + name].to(torch.float32) for name in fitting.matched}
     for name, value in found.items():
         if not value.isfinite().all() or (name.endswith("running_var") and (value < 0).any()):
@@ -108,20 +103,22 @@ def _prefix(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     return trained[0] if trained else fitting.most_common(1)[0][0]
 
 
-def _check_network(inside: Mapping[str, Tensor], own: Mapping[str, Tensor], backbone: Backbone) -> None:
+def _other_network(inside: Mapping[str, Tensor], own: Mapping[str, Tensor], backbone: Backbone) -> str | None:
+    """Why the file's network computes something else, even if most weights fit."""
     called = "{} of width {} with stem '{}'".format(*backbone.architecture)
     foreign = [name for name in inside if name.startswith(_FAMILIES) and name not in own and not _is_counter(name)]
     if foreign:
         more = f"the file's network has layers that a {called} has not"
         variants = "Choose its backbone. timm's variants, such as resnet18d, are other networks"
-        raise WeightsRefused(f"{more}: {_some('such as', foreign)}. {variants}")
+        return f"{more}: {_some('such as', foreign)}. {variants}"
     for name, expected in own.items():
         value = inside.get(name, expected)
         if value.shape != expected.shape:
             shapes = f"is {_shape(value)} in the file, and {_shape(expected)} in a {called}"
-            raise WeightsRefused(f"{name} {shapes}: choose the file's backbone, width and stem")
+            return f"{name} {shapes}: choose the file's backbone, width and stem"
         if not value.is_floating_point() or value.layout != torch.strided:
-            raise WeightsRefused(f"{name} is of {value.dtype}, not of floating-point numbers: save it as float32")
+            return f"{name} is of {value.dtype}, not dense floating-point numbers: save it as float32"
+    return None
 
 
 def _is_read(name: str, prefix: str, own: Mapping[str, Tensor]) -> bool:

@@ -100,8 +100,9 @@ def test_a_pickle_that_makes_huge_objects_is_refused_before_it_is_read(saved: Pa
 def test_a_tensor_that_claims_terabytes_costs_nothing(tmp_path: Path) -> None:
     torch.save({"conv1.weight": torch.zeros(1).expand(2**40)}, tmp_path / "a.pt")
     assert (tmp_path / "a.pt").stat().st_size < 10_000
-    with little_memory(), pytest.raises(WeightsRefused, match=r"conv1\.weight is 1099511627776 in the file"):
-        fit(read_weights(tmp_path / "a.pt", "a.pt"), Backbone("resnet10", 4))
+    with little_memory():
+        problem = fit(read_weights(tmp_path / "a.pt", "a.pt"), Backbone("resnet10", 4)).problem
+    assert problem is not None and problem.startswith("conv1.weight is 1099511627776 in the file")
 
 
 def test_compressed_members_are_refused(tmp_path: Path) -> None:
