@@ -15,6 +15,7 @@ from api.access.auth import bearer
 from api.access.wrong_tokens import WrongTokens
 from api.analyses import routes as analyses
 from api.attempts import routes as attempts
+from api.backbones import routes as backbones
 from api.checkpoints import routes as checkpoints
 from api.compare import routes as compare
 from api.datasets import routes as datasets
@@ -46,7 +47,7 @@ from store.database import get_engine, limit_waits
 from store.settings import get_settings
 
 _NOUNS = (
-    *(uploads, datasets, ood_pools, pool_checks, jobs, attempts, evaluations, analyses, checkpoints),
+    *(uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, evaluations, analyses, checkpoints),
     *(rounds, tailness, picks, compare, experiments, workers, kinds),
 )
 

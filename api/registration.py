@@ -1,4 +1,4 @@
-"""What data sets and OOD pools share: checks of their source, look-up and deletion."""
+"""What data sets, OOD pools and backbones share: checks of their source, look-up and deletion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from colt_core.data.spec import (
 from colt_core.printed import UNPRINTED
 from store.artifacts import get_artifacts
 from store.costs import ACCEPT, large_data
-from store.models import Dataset, Registered
+from store.models import Registered
 from store.repositories import registrations, turns, uploads
 from store.repositories.registrations import R
 from store.settings import get_settings
@@ -89,10 +89,31 @@ def check_source(session: Session, source: DatasetSource | PoolSource, wanted: D
                 ("/layout", f"data with the layout '{kind.kind}' cannot be {'a pool' if for_pool else 'a data set'}")
             )
     if isinstance(source, UploadSource):
-        return _check_upload(session, source.upload_id, "/source/upload_id", endings)
+        return check_upload(session, source.upload_id, "/source/upload_id", endings)
     if isinstance(source, PathSource):
         return _check_path(source.path)
     return None if isinstance(source, TorchvisionSource) else 0  # samples come with the service
+
+
+def check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> int:
+    """Check that an upload exists, and note that it is used.
+
+    Args:
+        where: the pointer to it in the request.
+        endings: of file names that can be read.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        Unprocessable: there is none, or its name has another ending.
+    """
+    upload = uploads.use(session, upload_id)
+    if upload is None:
+        raise Unprocessable((where, "there is no such upload; send the file to POST /uploads, which returns its id"))
+    if not upload.filename.lower().endswith(endings):
+        raise Unprocessable((where, f"'{upload.filename}' must end in one of {', '.join(endings)}"))
+    return upload.bytes
 
 
 def queue(session: Session, row: R, submitter: str | None, size: int | None) -> R:
@@ -125,7 +146,7 @@ def check_lists(session: Session, wanted: DatasetSpec, source: DatasetSource) ->
         Unprocessable: one does not exist, or has another ending, or they contradict the source.
     """
     if wanted.long_tail is not None and wanted.long_tail.upload_id is not None:
-        _check_upload(session, wanted.long_tail.upload_id, "/long_tail/upload_id", (".npy", *LIST_ENDINGS))
+        check_upload(session, wanted.long_tail.upload_id, "/long_tail/upload_id", (".npy", *LIST_ENDINGS))
     if wanted.lists is None:
         return
     if not isinstance(source, UploadSource | PathSource):
@@ -136,7 +157,7 @@ def check_lists(session: Session, wanted: DatasetSpec, source: DatasetSource) ->
     if wanted.lists.train is None and not indices:
         raise Unprocessable(("/lists/train", "the list of the training images is missing"))
     for part, upload_id in wanted.lists.by_part().items():
-        _check_upload(session, upload_id, f"/lists/{part}", LIST_ENDINGS)
+        check_upload(session, upload_id, f"/lists/{part}", LIST_ENDINGS)
 
 
 def check_cost(
@@ -192,24 +213,28 @@ def find_ready(session: Session, model: type[R], row_id: str) -> R:
     """
     row = find(session, model, row_id)
     if row.status != RegistrationStatus.READY:
-        raise Conflict(f"The {_called(model)} is {row.status}; only a ready one has samples.")
+        raise Conflict(f"The {model.called} is {row.status}; only a ready one can be used.")
     return row
 
 
-def named_ready(session: Session, model: type[R], row_id: str, field: str) -> R:
-    """The row that a field of a request names, whose images are stored.
+def named_ready(session: Session, model: type[R], row_id: str, pointer: str) -> R:
+    """The row that a request names, which must be ready.
+
+    Args:
+        pointer: to the name in the request.
 
     Raises:
-        Unprocessable: there is no such row, or its registration failed.
+        Unprocessable: there is no such row, or it failed.
         Conflict: it is still registering.
     """
     row = registrations.get(session, model, row_id)
     if row is None:
-        raise Unprocessable((f"/{field}", "does not exist; check the id"))
+        raise Unprocessable((pointer, "does not exist; check the id"))
     if row.status == RegistrationStatus.REGISTERING:
+        field = pointer.rpartition("/")[2]
         raise Conflict(f"{field} '{row.name}' is still registering. Ask again when its status is 'ready'.")
     if row.status != RegistrationStatus.READY:
-        raise Unprocessable((f"/{field}", f"'{row.name}' failed to register; its `problem` says why"))
+        raise Unprocessable((pointer, f"'{row.name}' failed to register; its `problem` says why"))
     return row
 
 
@@ -221,33 +246,20 @@ def remove(session: Session, model: type[R], row_id: str) -> str:
 
     Raises:
         NotFound: there is no such row.
-        Conflict: jobs use it.
+        Conflict: jobs or evaluations use it.
     """
     row = find(session, model, row_id)
     try:
         removed = registrations.remove(session, model, row_id)
     except registrations.InUse as error:
-        raise Conflict(f"Jobs use this {_called(model)}. Delete them first.") from error
+        raise Conflict(f"{str(error).capitalize()} use this {model.called}. Delete them first.") from error
     if not removed:  # by another request, since it was looked up
         raise _missing(model, row_id)
     return row.folder
 
 
 def _missing(model: type[Registered], row_id: str) -> NotFound:
-    return NotFound(f"There is no {_called(model)} {row_id[:64]}.")
-
-
-def _called(model: type[Registered]) -> str:
-    return "data set" if model is Dataset else "OOD pool"
-
-
-def _check_upload(session: Session, upload_id: str, where: str, endings: tuple[str, ...]) -> int:
-    upload = uploads.use(session, upload_id)
-    if upload is None:
-        raise Unprocessable((where, "there is no such upload; send the file to POST /uploads, which returns its id"))
-    if not upload.filename.lower().endswith(endings):
-        raise Unprocessable((where, f"'{upload.filename}' must end in one of {', '.join(endings)}"))
-    return upload.bytes
+    return NotFound(f"There is no {model.called} {row_id[:64]}.")
 
 
 def _check_path(text: str) -> int | None:

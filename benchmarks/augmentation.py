@@ -38,7 +38,7 @@ from benchmarks.processes import apart
 from benchmarks.report import Report
 from benchmarks.timing import median_ms
 from colt_core.augment import BatchAugmenter
-from colt_core.augment.normalize import MEAN, STD
+from colt_core.pixels import MEAN, STD
 from colt_core.seeding import generator
 
 _MAX_PIXELS = 6_000_000  # in a batch of ours: 512 images of 32 and 64 pixels, 119 of 224

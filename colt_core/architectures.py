@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Block = Literal["basic", "bottleneck"]
+Stem = Literal["cifar", "cifar-stride2", "imagenet"]
+
+
+class Architecture(NamedTuple):
+    """The settings that two backbones must share for the weights of one to fit the other."""
+
+    backbone: str
+    width: int
+    stem: Stem
+
 
 # The kind of block, and how many blocks each of the four stages has.
 STAGES: dict[str, tuple[Block, tuple[int, int, int, int]]] = {

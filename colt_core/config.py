@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails
 
+from colt_core.architectures import Architecture, Stem
 from colt_core.data.groups import GroupThresholds
 from colt_core.frameworks.kinds import FrameworkSettings, SimclrSettings, frameworks
 from colt_core.kinds import FieldMark, Registry, Settings, readers, unknown_kind
@@ -67,9 +68,7 @@ class PretrainConfig(WithNumbers):
     # Encoder
     backbone: Backbone = Field("resnet18", description="resnet10 has one basic block in each stage.")
     width: int = Field(64, ge=4, le=256, description="Channels of the first stage; 64 is the standard.")
-    stem: Literal["cifar", "cifar-stride2", "imagenet"] = Field(
-        "cifar", description="3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool."
-    )
+    stem: Stem = Field("cifar", description="3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.")
     projection_dim: int = Field(128, ge=2, le=4096)
 
     # Optimisation
@@ -233,17 +232,22 @@ class PretrainConfig(WithNumbers):
             name for model in models for name, field in _fields(model) if FieldMark.FREE_AT_RESUME in field.metadata
         }
 
-    def encoder_problems(self, trained: PretrainConfig) -> list[tuple[str, str]]:
-        """Why this run cannot begin with the weights of another one.
+    @property
+    def architecture(self) -> Architecture:
+        """The settings that decide whose weights fit the backbone."""
+        return Architecture(self.backbone, self.width, self.stem)
+
+    def encoder_problems(self, start: Architecture) -> list[tuple[str, str]]:
+        """Why this run cannot begin with the weights of a backbone.
 
         Returns:
-            (field, what to change) pairs; empty if the backbone's weights fit. The projection head
-            is taken over as well if `projection_dim` is the same; otherwise it has random weights.
+            (field, what to change) pairs; empty if the weights fit.
         """
+        pairs = zip(Architecture._fields, self.architecture, start, strict=True)
         return [
-            (name, f"{getattr(self, name)!r} does not fit the checkpoint to start from: set {theirs!r}")
-            for name in ("backbone", "width", "stem")
-            if (theirs := getattr(trained, name)) != getattr(self, name)
+            (name, f"{own!r} does not fit the weights to start from: set {theirs!r}")
+            for name, own, theirs in pairs
+            if own != theirs
         ]
 
     def data_problems(self, num_train: int, num_pool: int | None) -> list[tuple[str, str]]:

@@ -138,7 +138,7 @@ def held(session: Session, lease: Lease) -> Leased:
 
 
 def lock_job_of(session: Session, model: type[CheckpointWork], row_id: str) -> None:
-    """Lock the job of an evaluation or analysis. Call it before locking the row itself.
+    """Lock the job of an evaluation or analysis, if it has one. Call it before locking the row.
 
     Code that deletes a job, or writes its checkpoints, locks the job first and these rows second.
     The opposite order would cause deadlocks.
@@ -175,9 +175,11 @@ def expired(session: Session, model: type[Leased]) -> list[Leased]:
     Rows that another transaction has locked are left out.
     """
     lost = select(model).where(and_(model.lease_token.is_not(None), model.lease_expires_at < utc_now()))
+    each = [lost]
     if issubclass(model, CheckpointWork):
-        lost = lost.join(Job, Job.id == model.job_id)  # locks the job's row too, without waiting
-    return list(session.scalars(lost.with_for_update(skip_locked=True)))
+        # The first locks the job's row too, without waiting.
+        each = [lost.join(Job, Job.id == model.job_id), lost.where(model.job_id.is_(None))]
+    return [row for part in each for row in session.scalars(part.with_for_update(skip_locked=True))]
 
 
 def has_waiting(session: Session, *models: type[Leased], at_least: int = 1) -> bool:
@@ -197,8 +199,9 @@ def _runs_on(model: type[Leased], devices: Devices | None) -> ColumnElement[bool
     # Work on a checkpoint computes in one process, on the device of its run.
     processes = func.coalesce(Job.config["num_processes"].as_integer(), 1) if model is Job else literal(1)
     can_run = or_(device == "cpu", processes <= len(devices.cuda) if devices.cuda else device == "auto")
-    if issubclass(model, CheckpointWork):
-        return select(can_run).where(Job.id == model.job_id).correlate(model).scalar_subquery()
+    if issubclass(model, CheckpointWork):  # that of a backbone runs anywhere
+        of_job = select(can_run).where(Job.id == model.job_id).correlate(model).scalar_subquery()
+        return or_(model.job_id.is_(None), of_job)
     return and_(can_run, _holds(devices))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +15,11 @@ from store.database import reading
 from store.models import Checkpoint, Job, new_id
 from store.repositories import recording
 from store.settings import get_settings
+from worker import backbones
 from worker.child import WorkFailed
+
+if TYPE_CHECKING:
+    from colt_core.models import Backbone
 
 STATE, BACKBONE = "checkpoint.pt", "backbone.safetensors"
 
@@ -115,15 +120,18 @@ class CheckpointFolder:
             return None
         return load_checkpoint(path)
 
-    def start(self, job: Job) -> Snapshot | None:
-        """The state whose weights the job begins with; None if it begins with random ones.
+    def start(self, job: Job) -> Snapshot | Backbone | None:
+        """The state or backbone whose weights the job begins with; None: with random ones.
 
         Raises:
-            WorkFailed: when the checkpoint is missing or damaged.
+            WorkFailed: when the checkpoint or backbone is gone or damaged.
+            WorkBrokeOff: when the backbone's file is missing.
             ArtifactsUnavailable: when the store cannot be used.
         """
         if job.start_from is None:
             return None
+        if "backbone_id" in job.start_from:
+            return backbones.load(job.start_from["backbone_id"])
         # Once the run has a checkpoint of its own, it no longer holds on to this one. It then needs
         # it only if all of its own were damaged.
         with reading() as session:

@@ -1,10 +1,10 @@
-"""The program of work on one checkpoint: an evaluation, an analysis or a pool check."""
+"""The program of work on one checkpoint, or of an evaluation of a backbone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
@@ -21,33 +21,35 @@ from store.leases import Lease
 from store.models import Analysis, Checkpoint, CheckpointWork, Dataset, Evaluation, Job, OodPool, PoolCheck
 from store.repositories import checkpoint_work
 from store.statuses import WorkStatus
-from worker import outcome
+from worker import backbones, outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed
 from worker.job_data import load_data, whole_folder
 from worker.patience import retry_transaction
 
+if TYPE_CHECKING:
+    from colt_core.models import Backbone
+
 Columns = dict[str, Any]  # of the row, by name
 
 
 def examine(lease: Lease, _interrupt: Interrupt) -> None:
-    """Do what the row asks of the checkpoint, and write the result to the row.
+    """Do what the row asks, and write the result to the row.
 
     Raises:
-        WorkFailed: when the checkpoint is missing, or the data are damaged or unsuitable.
+        WorkFailed: when the checkpoint or backbone is missing, or the data are damaged or
+            unsuitable.
         WorkBrokeOff: when the data are missing.
         LeaseLost: when the row was deleted, or another worker has it.
         StopRequested: after SIGTERM.
     """
     with reading() as session:
         row = session.get_one(lease.model, lease.id)
-        assert isinstance(row, CheckpointWork)
-        job = session.get_one(Job, row.job_id)
-        checkpoint = session.get_one(Checkpoint, row.checkpoint_id)
-    state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
-    if state is None:
-        raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; choose another one")
-    columns = ANSWERS[type(row)](row, state, job)
+    assert isinstance(row, CheckpointWork)
+    if isinstance(row, Evaluation) and row.backbone_id is not None:
+        columns = _of_backbone(row.config, row.backbone_id, row.dataset_id)
+    else:
+        columns = _of_checkpoint(row)
 
     def write(session: Session) -> None:
         row = leases.held(session, lease)
@@ -63,6 +65,29 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
     retry_transaction(write)
 
 
+def _of_checkpoint(row: CheckpointWork) -> Columns:
+    with reading() as session:
+        job = session.get_one(Job, row.job_id)
+        checkpoint = session.get_one(Checkpoint, row.checkpoint_id)
+    state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
+    if state is None:
+        raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; choose another one")
+    return ANSWERS[type(row)](row, state, job)
+
+
+def _of_backbone(config: dict[str, Any], backbone_id: str, dataset_id: str | None) -> Columns:
+    """Evaluate a registered backbone, as `probe` evaluates that of a checkpoint."""
+    from colt_core.training.device import Compute
+
+    with reading() as session:
+        dataset = session.get_one(Dataset, dataset_id)
+    backbone = backbones.load(backbone_id)
+    Compute.choose().module(backbone)
+    images = ImageDataset.load(whole_folder(dataset))
+    columns = _evaluated(backbone, images, ProbeSettings.from_stored(config))
+    return columns | {"warnings": _leaks(dataset.warnings) + columns["warnings"]}
+
+
 def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings, job: Job) -> Columns:
     """Evaluate the backbone in `state`. A job's trainer uses this too.
 
@@ -71,25 +96,27 @@ def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings, job: Jo
     Raises:
         WorkFailed: when the data set is too small for the probe.
     """
-    from colt_core.probes.evaluate import evaluate
     from colt_core.training.checkpoint import load_backbone
     from colt_core.training.device import Compute
 
     backbone, pretrained = load_backbone(state)
     Compute.of(pretrained).module(backbone)
+    settings = {"flip_probability": pretrained.flip_probability, "precision": pretrained.precision}
+    columns = _evaluated(backbone, dataset, config, **settings)
+    return columns | {"warnings": _leaks(job.warnings) + columns["warnings"]}
+
+
+def _evaluated(backbone: Backbone, dataset: ImageDataset, config: ProbeSettings, **settings: Any) -> Columns:
+    from colt_core.probes.evaluate import evaluate
+
     try:
-        result = evaluate(
-            backbone,
-            dataset,
-            config,
-            flip_probability=pretrained.flip_probability,
-            precision=pretrained.precision,
-        )
+        return _columns(asdict(evaluate(backbone, dataset, config, **settings)))
     except ValueError as error:
         raise WorkFailed(f"evaluation '{config.kind}': {error}") from error
-    columns = _columns(asdict(result))
-    leaks = [warning for warning in job.warnings or [] if warning["code"] in LEAKS]
-    return columns | {"warnings": leaks + columns["warnings"]}
+
+
+def _leaks(warnings: list[Any] | None) -> list[Any]:
+    return [warning for warning in warnings or [] if warning["code"] in LEAKS]
 
 
 def _evaluation(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:

@@ -239,7 +239,8 @@ class Recorder:
                 leases.write(session, self._lease, beginning_checkpoint_id=row.id)
 
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
-        self.flush(write, faults=0, start_checkpoint_id=None)  # from now on the run begins with its own
+        # From now on the run begins with its own.
+        self.flush(write, faults=0, start_checkpoint_id=None, start_backbone_id=None)
         try:
             self._checkpoints.delete(dropped)
         except OSError as error:  # training continues without deleting them

@@ -15,6 +15,7 @@ from colt_core.config import PretrainConfig
 from colt_core.data.dataset import ImageDataset, ImagePool, training_part
 from colt_core.data.groups import GroupThresholds
 from colt_core.data.warnings import DataWarning
+from colt_core.models import Backbone
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from colt_core.training.divergence import TrainingDiverged
@@ -44,8 +45,8 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
     """Train the job to its end, run its evaluations and mark it as succeeded.
 
     Raises:
-        WorkFailed: when the training diverges, a probe cannot run on the data, or the checkpoint to
-            begin with is gone.
+        WorkFailed: when the training diverges, a probe cannot run on the data, or the checkpoint or
+            backbone to begin with is gone.
         WorkBrokeOff: when a checkpoint cannot be stored, or was damaged before it was evaluated, or
             the GPU is gone.
         LeaseLost: when another worker has the job.
@@ -132,8 +133,10 @@ def _begin(
     return recorder
 
 
-def _begins_with(job: Job, config: PretrainConfig, start: Snapshot) -> str:
+def _begins_with(job: Job, config: PretrainConfig, start: Snapshot | Backbone) -> str:
     assert job.start_from is not None
+    if isinstance(start, Backbone):
+        return f"with the weights of the backbone '{job.start_from['name']}'; those of the projection head are random"
     whose = f"of epoch {job.start_from['epoch']} of job {job.start_from['job_id']}"
     same_head = start["config"]["projection_dim"] == config.projection_dim
     head = (

@@ -12,7 +12,7 @@ from api.jobs.service import find_checkpoint
 from api.jobs.service import lock as lock_job
 from api.workers.service import lacking
 from colt_core.tagged import TaggedSettings
-from store.models import Dataset, Job, Registered
+from store.models import CheckpointWork, Dataset, Job, RegisteredImages
 from store.repositories import checkpoint_work, registrations, turns
 from store.repositories.checkpoint_work import W
 from store.statuses import WorkStatus
@@ -36,7 +36,7 @@ def request(
     checkpoint_id: str | None,
     settle: Callable[[Job, Dataset], TaggedSettings],
     submitter: str | None,
-    subject: Sequence[Registered] = (),
+    subject: Sequence[RegisteredImages] = (),
 ) -> W:
     """Queue work on a checkpoint, or return an equal row that neither failed nor was cancelled.
 
@@ -65,11 +65,21 @@ def request(
         return earlier
     if (lack := lacking(session, job.config.get("device", "auto"), num_processes=1)) is not None:
         raise Conflict(f"The job's device is '{job.config['device']}', but {lack[1]}. Start one, then ask again.")
-    images = sum(data.num_samples or 0 for data in subject or (dataset,))
-    is_large = images > _MANY_IMAGES
-    cost = turns.COST * (1 + images // _MANY_IMAGES)
-    place = queues.place(session, model, submitter, cost=cost, is_large=is_large)
+    place = place_for(session, model, subject or (dataset,), submitter)
     return checkpoint_work.add(session, model, checkpoint, settings.model_dump(mode="json"), place, named)
+
+
+def place_for(
+    session: Session, model: type[CheckpointWork], subject: Sequence[RegisteredImages], submitter: str | None
+) -> turns.Place:
+    """The place in its queue of new work on these data. Call it under `turns.lock`.
+
+    Raises:
+        TooManyRequests: the token has as many waiting rows as allowed.
+    """
+    images = sum(data.num_samples or 0 for data in subject)
+    cost = turns.COST * (1 + images // _MANY_IMAGES)
+    return queues.place(session, model, submitter, cost=cost, is_large=images > _MANY_IMAGES)
 
 
 def cancel(session: Session, model: type[W], row_id: str) -> W:

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from api.http.pages import brief
 from colt_core.config import PretrainConfig
 from colt_core.data.warnings import DataWarning
-from store.models import Dataset, Job, OodPool, Registered
+from store.models import Dataset, Job, OodPool, RegisteredImages
 from store.repositories import registrations
 
-R = TypeVar("R", bound=Registered)
+R = TypeVar("R", bound=RegisteredImages)
 
 
 def data_differences(session: Session, jobs: Sequence[Job]) -> dict[str, list[Any]]:
@@ -73,7 +73,7 @@ def _differ(values: Iterable[Any]) -> bool:
     return any(other != first for other in others)
 
 
-def _content(row: Registered | None) -> Any:
+def _content(row: RegisteredImages | None) -> Any:
     """What two rows with the same images, labels and parts share."""
     if row is None or not row.files:  # of an earlier version
         return row and row.id
@@ -81,7 +81,7 @@ def _content(row: Registered | None) -> Any:
     return hashes, getattr(row, "class_names", None), getattr(row, "split_sizes", None)
 
 
-def _named(rows: Sequence[Registered | None]) -> list[Any]:
+def _named(rows: Sequence[RegisteredImages | None]) -> list[Any]:
     return [None if row is None else {"id": row.id, "name": row.name} for row in rows]
 
 

@@ -36,7 +36,8 @@ class Runs:
 def runs_of(session: Session, jobs: Sequence[Job], found: Found, kind: str | None) -> Runs:
     """The jobs of a setting, with their results of the probe `kind`."""
     results = {job.id: found[job.id][kind] for job in jobs if kind is not None and kind in found[job.id]}
-    steps = checkpoints.steps(session, [row.checkpoint_id for row in results.values()])
+    ids = {job_id: row.checkpoint_id for job_id, row in results.items() if row.checkpoint_id is not None}
+    steps = checkpoints.steps(session, list(ids.values()))
     by_seed: dict[int, Run] = {}
     repeated = []
     for job in jobs:
@@ -46,7 +47,7 @@ def runs_of(session: Session, jobs: Sequence[Job], found: Found, kind: str | Non
         if seed in by_seed:
             repeated.append(job)
         else:
-            by_seed[seed] = Run(job, result, steps.get(result.checkpoint_id))
+            by_seed[seed] = Run(job, result, steps.get(ids[job.id]))
     return Runs(jobs, by_seed, repeated, [job for job in jobs if job.id not in results])
 
 

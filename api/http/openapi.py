@@ -20,6 +20,7 @@ out-of-distribution (OOD) images that are picked for the tail. Errors are proble
 send `next_cursor` as `cursor` to get the next page."""
 TAGS = [
     {"name": "data", "description": "Uploads, data sets and OOD pools."},
+    {"name": "backbones", "description": "Backbones to evaluate, and to begin runs with."},
     {"name": "jobs", "description": "Pretraining runs, their curves, probes and checkpoints."},
     {"name": "experiments", "description": "Arms compared over data sets and seeds, with intervals."},
     {"name": "tailness", "description": "Which images form the tail, and which OOD images were picked for it."},

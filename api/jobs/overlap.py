@@ -16,7 +16,7 @@ from colt_core.data.findings import LEAKS, found_between, nearly_held
 from colt_core.data.warnings import DataWarning
 from colt_core.pools.kinds import PoolCheckResult
 from store.artifacts import get_artifacts
-from store.models import Dataset, OodPool, Registered
+from store.models import Dataset, OodPool, RegisteredImages
 from store.repositories import pool_checks
 
 
@@ -37,7 +37,7 @@ def data_warnings(session: Session, dataset: Dataset, pool: OodPool | None, eval
     return found + [asdict(one) for one in (*filter(None, ranges), *_overlap(dataset, pool, evaluated), *copies)]
 
 
-def _other_range(row: Registered, dataset: Dataset) -> DataWarning | None:
+def _other_range(row: RegisteredImages, dataset: Dataset) -> DataWarning | None:
     if None in (row.value_range, dataset.value_range) or row.value_range == dataset.value_range:
         return None
     detail = (

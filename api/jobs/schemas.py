@@ -6,7 +6,17 @@ import datetime as dt
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from api.jobs.estimate import JobEstimate
 from api.kinds.names import ProbeName
@@ -79,18 +89,40 @@ ResolvedConfig = Annotated[
 
 
 class StartFrom(BaseModel):
-    """Where a run gets its initial weights from."""
+    """Where a run gets its initial weights from: a checkpoint or a backbone."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"checkpoint_id": "2b3c4d5e6f708192a3b4c5d6e7f80910"}}
+    )
 
-    checkpoint_id: str = Field(min_length=1, max_length=64, description="A checkpoint of any job.")
+    checkpoint_id: str | None = Field(None, min_length=1, max_length=64, description="A checkpoint of any job.")
+    backbone_id: str | None = Field(None, min_length=1, max_length=64, description="A registered backbone.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.checkpoint_id is None) == (self.backbone_id is None):
+            raise ValueError("name either a checkpoint_id or a backbone_id")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_other(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # An earlier version, which stored the digest of a request, knew no backbones.
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
-class StartedFrom(StartFrom):
+class StartedFrom(BaseModel):
     """The checkpoint whose weights a run began, or will begin, with."""
 
+    checkpoint_id: str
     job_id: str = Field(description="The checkpoint's job. It may have been deleted since.")
     epoch: int = Field(description="Finished epochs in the checkpoint.")
+
+
+class StartedFromBackbone(BaseModel):
+    """The backbone whose weights a run began, or will begin, with."""
+
+    backbone_id: str = Field(description="It may have been deleted since.")
+    name: str
 
 
 class NewJob(BaseModel):
@@ -126,9 +158,9 @@ class NewJob(BaseModel):
     config: PartialConfig = Field(default_factory=dict)
     start_from: StartFrom | None = Field(
         None,
-        description="A new run that begins with the weights of a checkpoint: of its backbone, and of its projection "
-        "head if `projection_dim` is the same. `backbone`, `width` and `stem` must be those of its job. All else "
-        "is new, and the data may be others.",
+        description="A new run that begins with the weights of a checkpoint or a backbone. Of a checkpoint it takes "
+        "over the projection head too, if `projection_dim` is the same. `backbone`, `width` and `stem` must be its "
+        "own. All else is new, and the data may be others.",
     )
     evaluations: Annotated[list[ProbeName], AfterValidator(_once_each)] = Field(
         ["linear"], max_length=len(probes), description="Probes to run on the last checkpoint."
@@ -183,7 +215,7 @@ class JobInfo(BaseModel):
     ood_pool_id: str | None
     evaluation_dataset_id: str | None = Field(description="Null: evaluated on `dataset_id`.")
     config: ResolvedConfig
-    start_from: StartedFrom | None = Field(description="Null: random weights.")
+    start_from: StartedFrom | StartedFromBackbone | None = Field(description="Null: random weights.")
     beginning_job_id: str | None = Field(
         description="The job that trained its epochs before the first sampling round, which are equal bit for bit in "
         "both. It may have been deleted since. Null: it trained them itself."

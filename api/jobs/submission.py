@@ -19,15 +19,15 @@ from api.jobs.cost import estimate
 from api.jobs.estimate import JobEstimate
 from api.jobs.overlap import data_warnings
 from api.jobs.schemas import NewJob
-from api.jobs.service import find
+from api.jobs.start import Start
 from api.registration import named_ready
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.training.beginning import Beginning
 from store.costs import ACCEPT
-from store.models import Checkpoint, Dataset, Job, OodPool, Registered
-from store.repositories import checkpoints, jobs, turns
+from store.models import Dataset, Job, OodPool, RegisteredImages
+from store.repositories import jobs, turns
 from store.repositories.turns import Place
 
 # What to choose where no worker has the devices for a setting.
@@ -52,7 +52,7 @@ def submit(session: Session, wanted: NewJob, idempotency_key: str | None, submit
     fingerprint = _fingerprint(wanted)
     if (before := earlier(session, Job, idempotency_key, fingerprint)) is not None:
         return before
-    start = None if wanted.start_from is None else _start(session, wanted.start_from.checkpoint_id)
+    start = Start.named(session, wanted.start_from, hold=True)
     fitting = check(session, wanted, config, start)
     if (refusal := fitting.too_much) is not None:
         raise refusal
@@ -75,7 +75,7 @@ class Fitting:
     pool: OodPool | None
     evaluated: Dataset
     evaluations: list[str]
-    start: Checkpoint | None
+    start: Start | None
     cost: JobEstimate
     warnings: list[dict[str, Any]]
 
@@ -99,7 +99,6 @@ class Fitting:
                 before their first sampling round share that beginning. None: it shares none.
         """
         wanted, config, start = self.wanted, self.config, self.start
-        begins = None if start is None else {"checkpoint_id": start.id, "job_id": start.job_id, "epoch": start.epoch}
         return Job(
             **place.columns,
             name=wanted.name or f"{config.framework.kind}-{config.sampler.kind} on {self.dataset.name}"[:100],
@@ -114,14 +113,13 @@ class Fitting:
             evaluations=self.evaluations,
             warnings=self.warnings,
             estimate=self.cost.model_dump(mode="json"),
-            start_checkpoint_id=None if start is None else start.id,
-            start_from=begins,
+            **({} if start is None else start.columns),
             beginning=None if group is None else _beginning(config, self.dataset, start, group),
             epochs=config.epochs,
         )
 
 
-def check(session: Session, wanted: NewJob, config: PretrainConfig, start: Checkpoint | None = None) -> Fitting:
+def check(session: Session, wanted: NewJob, config: PretrainConfig, start: Start | None = None) -> Fitting:
     """Check a job, but not whether its cost is too much.
 
     Raises:
@@ -136,15 +134,15 @@ def check(session: Session, wanted: NewJob, config: PretrainConfig, start: Check
 
 def data_gone() -> Conflict:
     """The refusal of a job whose row could not be written."""
-    return Conflict("The data set, the OOD pool or the checkpoint was deleted in the meantime.")
+    return Conflict("The data set, the OOD pool, the checkpoint or the backbone was deleted in the meantime.")
 
 
-def _beginning(config: PretrainConfig, dataset: Dataset, start: Checkpoint | None, group: str) -> str | None:
+def _beginning(config: PretrainConfig, dataset: Dataset, start: Start | None, group: str) -> str | None:
     """What names the beginning that the job shares; None if it has none to share."""
     beginning = Beginning.of(config, (dataset.split_sizes or {}).get("train", 0))
     if beginning is None:
         return None
-    of = [group, dataset.id, None if start is None else start.id, beginning.digest]
+    of = [group, dataset.id, None if start is None else start.columns, beginning.digest]
     return hashlib.sha256(json.dumps(of).encode()).hexdigest()
 
 
@@ -155,7 +153,7 @@ def estimated(session: Session, wanted: NewJob) -> JobEstimate:
         RequestValidationError, Unprocessable, Conflict: as `submit`, but not for its cost.
     """
     config = resolve(wanted.config)
-    start = None if wanted.start_from is None else _named(session, wanted.start_from.checkpoint_id)
+    start = Start.named(session, wanted.start_from)
     return check(session, wanted, config, start).cost
 
 
@@ -174,7 +172,7 @@ def resolve(settings: dict[str, object]) -> PretrainConfig:
 
 
 def _checked(
-    session: Session, wanted: NewJob, config: PretrainConfig, start: Checkpoint | None
+    session: Session, wanted: NewJob, config: PretrainConfig, start: Start | None
 ) -> tuple[Dataset, OodPool | None, Dataset, list[str]]:
     """The job's data set, pool, data set to evaluate on, and evaluations.
 
@@ -182,11 +180,11 @@ def _checked(
         Unprocessable: the job would fail later.
         Conflict: its data are not ready.
     """
-    dataset = named_ready(session, Dataset, wanted.dataset_id, "dataset_id")
-    pool = None if wanted.ood_pool_id is None else named_ready(session, OodPool, wanted.ood_pool_id, "ood_pool_id")
+    dataset = named_ready(session, Dataset, wanted.dataset_id, "/dataset_id")
+    pool = None if wanted.ood_pool_id is None else named_ready(session, OodPool, wanted.ood_pool_id, "/ood_pool_id")
     evaluated = dataset
     if wanted.evaluation_dataset_id is not None:
-        evaluated = named_ready(session, Dataset, wanted.evaluation_dataset_id, "evaluation_dataset_id")
+        evaluated = named_ready(session, Dataset, wanted.evaluation_dataset_id, "/evaluation_dataset_id")
     evaluations = wanted.evaluations
     if "evaluations" not in wanted.model_fields_set and evaluated.labels and not evaluated.can_evaluate:
         evaluations = []  # they were registered without a test part on purpose
@@ -207,32 +205,6 @@ def _fingerprint(wanted: NewJob) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _start(session: Session, checkpoint_id: str) -> Checkpoint:
-    """The checkpoint to begin with. Its job is locked, so that its trainer does not drop it.
-
-    Raises:
-        Unprocessable: there is none.
-    """
-    named = checkpoints.get(session, checkpoint_id)
-    if named is not None:
-        jobs.lock(session, named.job_id)
-        session.expire(named)  # its trainer may have dropped it before
-    return _named(session, checkpoint_id)
-
-
-def _named(session: Session, checkpoint_id: str) -> Checkpoint:
-    """The checkpoint to begin with.
-
-    Raises:
-        Unprocessable: there is none.
-    """
-    named = checkpoints.get(session, checkpoint_id)
-    if named is None:
-        listed = "GET /jobs/ID/checkpoints lists those of a job"
-        raise Unprocessable(("/start_from/checkpoint_id", f"there is no such checkpoint; {listed}"))
-    return named
-
-
 def _misfits(config: PretrainConfig, dataset: Dataset, pool: OodPool | None) -> Iterator[tuple[str, str]]:
     num_pool = None if pool is None else pool.num_samples
     for field, what in config.data_problems((dataset.split_sizes or {}).get("train", 0), num_pool):
@@ -242,11 +214,10 @@ def _misfits(config: PretrainConfig, dataset: Dataset, pool: OodPool | None) -> 
 
 
 def _misfits_of_start_and_workers(
-    session: Session, config: PretrainConfig, start: Checkpoint | None
+    session: Session, config: PretrainConfig, start: Start | None
 ) -> Iterator[tuple[str, str]]:
     if start is not None:
-        trained = PretrainConfig.from_stored(find(session, start.job_id).config)
-        for field, what in config.encoder_problems(trained):
+        for field, what in config.encoder_problems(start.architecture):
             yield f"/config/{field}", what
     if (lack := lacking(session, config.device, config.num_processes)) is not None:
         setting, what = lack
@@ -269,6 +240,6 @@ def _misfits_of_evaluations(
             yield f"/evaluations/{position}", problem[1]
 
 
-def _other_size(noun: str, row: Registered, dataset: Dataset) -> str:
+def _other_size(noun: str, row: RegisteredImages, dataset: Dataset) -> str:
     sizes = f"its images have {row.image_size} px, those of the data set {dataset.image_size} px"
     return f"{sizes}; register the {noun} with image_size {dataset.image_size}"

@@ -1,4 +1,4 @@
-"""Requests for work on a checkpoint: the settings of a kind, and the checkpoint."""
+"""Requests for work on a checkpoint or backbone: the settings of a kind, and what it works on."""
 
 from __future__ import annotations
 
@@ -11,22 +11,29 @@ from colt_core.tagged import TaggedSettings, one_of
 
 
 class OfCheckpoint(BaseModel):
-    """What all these requests have."""
+    """What all requests for work on a checkpoint have."""
 
     checkpoint_id: str | None = Field(
         None, min_length=1, max_length=64, description="Default: the job's last checkpoint."
     )
 
 
-def requests_for(kinds: Iterable[type[TaggedSettings]]) -> Any:
+class OfBackbone(BaseModel):
+    """What all requests for work on a backbone have."""
+
+    dataset_id: str = Field(min_length=1, max_length=64, description="With labels and a test part, of any image size.")
+
+
+def requests_for(kinds: Iterable[type[TaggedSettings]], of: type[BaseModel] = OfCheckpoint) -> Any:
     """The type of a request for one of these kinds, with `kind` as discriminator.
 
-    The model made from `FeatureMapConfig` is called `NewFeatureMap`.
+    The model made from `FeatureMapConfig` is called `NewFeatureMap`, or `NewFeatureMapOfBackbone`.
     """
+    ending = "" if of is OfCheckpoint else of.__name__
     return one_of(
         create_model(
-            f"New{kind.__name__.removesuffix('Config')}",
-            __base__=(OfCheckpoint, kind),
+            f"New{kind.__name__.removesuffix('Config')}{ending}",
+            __base__=(of, kind),
             __doc__=kind.summary(),
             __module__=__name__,
         )

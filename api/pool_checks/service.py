@@ -25,7 +25,7 @@ def request(session: Session, pool_id: str, wanted: NewPoolCheck, submitter: str
         TooManyRequests: the token has too many that wait.
     """
     pool = registration.find_ready(session, OodPool, pool_id)
-    dataset = registration.named_ready(session, Dataset, wanted.dataset_id, "dataset_id")
+    dataset = registration.named_ready(session, Dataset, wanted.dataset_id, "/dataset_id")
     checkpoint = checkpoints.get(session, wanted.checkpoint_id)
     if checkpoint is None:
         listed = "GET /jobs/ID/checkpoints lists those of a job"

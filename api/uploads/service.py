@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from api.http.errors import Conflict, Full, NoRoom, NotFound, TooLarge, Unprocessable, is_full
 from api.uploads.places import Place, Places
 from api.uploads.schemas import UploadInfo
+from colt_core.backbones.spec import WEIGHT_ENDINGS
 from colt_core.data.layouts.kinds import dataset_endings, pool_endings
 from colt_core.data.lists import LIST_ENDINGS
 from colt_core.printed import UNPRINTED
@@ -23,7 +24,7 @@ from store.models import Upload, new_id
 from store.repositories import uploads
 from store.settings import get_settings
 
-ENDINGS = tuple(dict.fromkeys([*pool_endings(), *dataset_endings(), *LIST_ENDINGS]))
+ENDINGS = tuple(dict.fromkeys([*pool_endings(), *dataset_endings(), *LIST_ENDINGS, *WEIGHT_ENDINGS]))
 
 
 def checked_filename(filename: str) -> str:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from colt_core.pixels import MEAN, STD
 from colt_core.transfer import to_device
-
-# ImageNet's values for every data set (released COLT code), in units of 0..1.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 
 
 def standardize_(images_B3HW: Tensor) -> Tensor:

@@ -5,14 +5,12 @@ They do not use torchvision, because its import would delay each start of a job 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from colt_core.architectures import EXPANSION, STAGES, Block
+from colt_core.architectures import EXPANSION, STAGES, Architecture, Block, Stem
 from colt_core.models.convolution import convolution
-
-Stem = Literal["cifar", "cifar-stride2", "imagenet"]
 
 
 class BasicBlock(nn.Module):
@@ -82,6 +80,7 @@ class Backbone(nn.Module):
         if name not in STAGES:
             raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(STAGES)}")
         super().__init__()
+        self.architecture = Architecture(name, width, stem)
         kind, blocks = STAGES[name]
         block = _BLOCKS[kind]
         if stem == "imagenet":

@@ -16,10 +16,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from colt_core.backbones.stored import StandardizedBackbone
 from colt_core.config import PretrainConfig
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import Framework
 from colt_core.models import Backbone
+from colt_core.pixels import MEAN, STD
 from colt_core.snapshot import DataSizes, Snapshot
 from colt_core.training.beginning import Beginning
 
@@ -135,14 +137,20 @@ def take_over(state: Snapshot, config: PretrainConfig, data: DataSizes) -> Snaps
     return {**state, "format": FORMAT, "config": config.model_dump(), "data": data.copy()}
 
 
-def check_startable(state: Snapshot, config: PretrainConfig) -> None:
-    """Check that a new run with this configuration can begin with the weights in `state`.
+def check_startable(start: Snapshot | Backbone, config: PretrainConfig) -> None:
+    """Check that a new run with this configuration can begin with the weights of `start`.
 
     Raises:
         ValueError: if it cannot; the message names what differs.
     """
-    _check_format(state)
-    problems = config.encoder_problems(PretrainConfig.from_stored(state["config"]))
+    if isinstance(start, Backbone):
+        if isinstance(start, StandardizedBackbone) and not start.is_ours:
+            raise ValueError(f"a run standardises pixels by mean {MEAN} and std {STD}, and the backbone knows others")
+        architecture = start.architecture
+    else:
+        _check_format(start)
+        architecture = PretrainConfig.from_stored(start["config"]).architecture
+    problems = config.encoder_problems(architecture)
     if problems:
         raise ValueError("; ".join(f"{name}: {what}" for name, what in problems))
 

@@ -16,6 +16,7 @@ from colt_core.batch import Batch
 from colt_core.config import PretrainConfig
 from colt_core.distributed import Ranks, gather_outputs, sum_gradients
 from colt_core.events import CheckpointReady, EpochDone, Event, Finished, RoundDone, StepDone, Stopped, Warned
+from colt_core.models import Backbone
 from colt_core.samplers.build import build_sampler
 from colt_core.seeding import generator
 from colt_core.snapshot import Snapshot
@@ -46,7 +47,7 @@ def pretrain(
     pool: Images | None = None,
     *,
     resume_from: Snapshot | None = None,
-    start_from: Snapshot | None = None,
+    start_from: Snapshot | Backbone | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Train an encoder and yield an event for every step, epoch, round and checkpoint.
@@ -70,11 +71,11 @@ def pretrain(
         pool: the OOD images, (M, 3, S, S) uint8. A sampler that `uses_pool` needs them; others
             do not read them.
         resume_from: the `state` of a CheckpointReady event, or the result of `load_checkpoint`.
-        start_from: the same, of another run. This is a new run with that run's weights: those of
-            the backbone, and of the projection head if `projection_dim` is the same. Epochs,
-            optimiser, learning rate, tailness and rounds begin from zero, and the data may be
-            others. The first event after RunStarted is a CheckpointReady of step 0. The run can be
-            resumed from it without the other run.
+        start_from: the same, of another run, or a backbone. This is a new run with the weights of
+            the backbone. The projection head is taken over too, if there is one and
+            `projection_dim` is the same. Epochs, optimiser, learning rate, tailness and rounds
+            begin from zero, and the data may be others. The first event after RunStarted is a
+            CheckpointReady of step 0. The run can be resumed from it without the other run.
         should_stop: called after every step, often during a sampling round, and after it. Once it
             returns True, the run yields CheckpointReady and Stopped, and ends. A resumed run
             repeats an unfinished round. With several processes, the first one's answer counts.

@@ -15,6 +15,7 @@ from colt_core.distributed import ALONE, Ranks, with_global_statistics
 from colt_core.events import Int64
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import Framework
+from colt_core.models import Backbone
 from colt_core.snapshot import DataSizes, Snapshot
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import FORMAT, check_resumable, check_startable
@@ -52,14 +53,14 @@ class TrainingState:
         data: DataSizes,
         compute: Compute,
         ranks: Ranks = ALONE,
-        start_from: Snapshot | None = None,
+        start_from: Snapshot | Backbone | None = None,
     ) -> Self:
         """The state before the first step, with the model on its device.
 
         It is the same on every rank, and stays the same.
 
         Args:
-            start_from: the state of another run whose weights this one begins with.
+            start_from: the state of another run, or a backbone. This one begins with its weights.
 
         Raises:
             ValueError: if they do not fit; the message says what differs.

@@ -1,7 +1,7 @@
 """The tables."""
 
 from store.models.base import Base, new_id, utc_now
-from store.models.data import Dataset, OodPool, Registered, Upload
+from store.models.data import BackboneWeights, Dataset, OodPool, Registered, RegisteredImages, Upload
 from store.models.experiments import Experiment, ExperimentArm, ExperimentRun
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
@@ -16,6 +16,7 @@ __all__ = [
     "Analysis",
     "ApiSession",
     "ApiToken",
+    "BackboneWeights",
     "Base",
     "Checkpoint",
     "CheckpointWork",
@@ -36,6 +37,7 @@ __all__ = [
     "PoolCheck",
     "Queued",
     "Registered",
+    "RegisteredImages",
     "SamplingRound",
     "ServiceKey",
     "TailnessEpoch",

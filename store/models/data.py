@@ -1,13 +1,14 @@
-"""Uploads, data sets and OOD pools."""
+"""Uploads, and what is registered: data sets, OOD pools and backbones."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from sqlalchemy import BigInteger, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from colt_core.architectures import Architecture
 from store.bells import Bell
 from store.models.base import Base, Identified
 from store.models.leased import Leased, queue_indexes
@@ -26,10 +27,11 @@ class Upload(Identified, Base):
 
 
 class Registered(Leased):
-    """A data set or pool: `registering`, `ready`, or `failed` with a `problem`."""
+    """Data or a backbone: `registering`, `ready`, or `failed` with a `problem`."""
+
+    called: ClassVar[str]  # for people
 
     bell = Bell.PREPARE
-    program = "worker.registrar:register"
     waiting = running = RegistrationStatus.REGISTERING
     failed = RegistrationStatus.FAILED
     in_work = (RegistrationStatus.REGISTERING,)
@@ -40,10 +42,6 @@ class Registered(Leased):
     request_sha256: Mapped[str | None]  # of the body; null in rows of earlier versions
     progress: Mapped[float] = mapped_column(default=0.0)  # 0..1
     problem: Mapped[dict[str, Any] | None]
-    image_size: Mapped[int | None]
-    num_samples: Mapped[int | None]
-    layout: Mapped[str | None]  # how the source was arranged; null in rows of earlier versions
-    warnings: Mapped[list[Any] | None]  # as DataWarning; null in rows of earlier versions
     files: Mapped[dict[str, Any] | None]  # bytes and sha256 by name; null in rows of earlier versions
     stored_as: Mapped[str | None] = mapped_column("artifact")  # null in rows of earlier versions
 
@@ -61,11 +59,6 @@ class Registered(Leased):
         """Folder in the artifact store with the files of the attempt that succeeded."""
         return self.stored_as or self.folder
 
-    @property
-    def value_range(self) -> list[int] | None:
-        """The values of 16-bit images that became 0 and 255. The registration adds it to `spec`."""
-        return self.spec.get("value_range")
-
     def ended(self, status: str, reason: str | None, now: dt.datetime) -> None:
         self.status = RegistrationStatus(status)
         if reason is not None:
@@ -80,9 +73,26 @@ class Registered(Leased):
         return None if row.artifact == own else own
 
 
-class Dataset(Registered, Base):
+class RegisteredImages(Registered):
+    """A data set or pool."""
+
+    program = "worker.registrar:register"
+
+    image_size: Mapped[int | None]
+    num_samples: Mapped[int | None]
+    layout: Mapped[str | None]  # how the source was arranged; null in rows of earlier versions
+    warnings: Mapped[list[Any] | None]  # as DataWarning; null in rows of earlier versions
+
+    @property
+    def value_range(self) -> list[int] | None:
+        """The values of 16-bit images that became 0 and 255. The registration adds it to `spec`."""
+        return self.spec.get("value_range")
+
+
+class Dataset(RegisteredImages, Base):
     __tablename__ = "datasets"
     noun = "dataset"
+    called = "data set"
     __table_args__ = (*queue_indexes("datasets"), Index("ix_datasets_created_at", "created_at", "id"))
 
     # Indices that the request held itself, one a line. `spec` has their number and digest.
@@ -136,7 +146,31 @@ class Dataset(Registered, Base):
         return train, probe, splits.get("val", 0)
 
 
-class OodPool(Registered, Base):
+class OodPool(RegisteredImages, Base):
     __tablename__ = "ood_pools"
     noun = "ood_pool"
+    called = "OOD pool"
     __table_args__ = (*queue_indexes("ood_pools"), Index("ix_ood_pools_created_at", "created_at", "id"))
+
+
+class BackboneWeights(Registered, Base):
+    """A backbone that no job here trained, or a copy of one that did.
+
+    `spec` holds its source, architecture, and the mean and deviation of its pixels, all resolved.
+    """
+
+    __tablename__ = "backbones"
+    noun = "backbone"
+    called = "backbone"
+    program = "worker.backbones:register"
+    __table_args__ = (*queue_indexes("backbones"), Index("ix_backbones_created_at", "created_at", "id"))
+
+    # How the names of an uploaded file fitted: prefix, matched, missing, unexpected. Deferred,
+    # since lists show none of them.
+    names: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    matched_share: Mapped[float | None]  # of the weights; null without a file
+
+    @property
+    def architecture(self) -> Architecture:
+        """Which checkpoints and runs its weights fit."""
+        return Architecture(self.spec["backbone"], self.spec["width"], self.spec["stem"])

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, SQLColumnExpression, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SQLColumnExpression, func
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,10 +37,13 @@ class Job(Queued, Base):
     evaluations: Mapped[list[Any]]  # kinds requested at submission
     # The data set to evaluate on. Null: the one that it trains on.
     evaluation_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
-    # The checkpoint whose weights the run begins with, for people: checkpoint_id, job_id, epoch.
+    # Whose weights the run begins with, for people: checkpoint_id, job_id and epoch, or backbone_id
+    # and name.
     start_from: Mapped[dict[str, Any] | None]
-    # The same checkpoint, until the run has one of its own and needs this one no more.
+    # The same checkpoint or backbone, until the run has a checkpoint of its own and needs it no
+    # more.
     start_checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", use_alter=True), index=True)
+    start_backbone_id: Mapped[str | None] = mapped_column(ForeignKey("backbones.id"), index=True)
     # Digest of all that the run is a function of before its first sampling round. Of the jobs with
     # the same one, one trains this beginning for all. Null: it shares none.
     beginning: Mapped[str | None] = mapped_column(index=True)
@@ -133,8 +136,13 @@ class Checkpoint(Identified, Base):
         return self.sha256 != ""
 
 
+# An evaluation of a checkpoint has the first two columns and not the others; one of a backbone has
+# these alone.
+_WITHOUT_CHECKPOINT = {"job_id": "NULL", "epoch": "NULL", "backbone_id": "NOT NULL", "dataset_id": "NOT NULL"}
+
+
 class Evaluation(CheckpointWork, Base):
-    """A probe of one checkpoint."""
+    """A probe of one checkpoint on the data of its job, or of a backbone on a data set."""
 
     __tablename__ = "evaluations"
     noun = "evaluation"
@@ -143,8 +151,16 @@ class Evaluation(CheckpointWork, Base):
         *("accuracy", "balanced_accuracy", "per_class_accuracy", "group_accuracy", "group_std"),
         *("class_counts", "test_counts", "probe", "warnings"),
     )
-    __table_args__ = queue_indexes("evaluations")
+    __table_args__ = (
+        *queue_indexes("evaluations"),
+        CheckConstraint(
+            " AND ".join(f"(checkpoint_id IS NULL) = ({name} IS {null})" for name, null in _WITHOUT_CHECKPOINT.items()),
+            name="of_checkpoint_or_backbone",
+        ),
+    )
 
+    backbone_id: Mapped[str | None] = mapped_column(ForeignKey("backbones.id"), index=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
     accuracy: Mapped[float | None]
     balanced_accuracy: Mapped[float | None]
     per_class_accuracy: Mapped[list[Any] | None]
@@ -173,6 +189,9 @@ class Analysis(CheckpointWork, Base):
     noun = "analysis"
     __table_args__ = queue_indexes("analyses")
 
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
+    epoch: Mapped[int] = mapped_column()
     # Deferred: a map of 10,000 points takes half a megabyte, and lists do not show it.
     result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 

@@ -32,17 +32,18 @@ class Queued(Leased):
 class CheckpointWork(Queued):
     """Work on one checkpoint, such as an evaluation, described by `kind` and `config`.
 
-    Subclasses add columns for the result.
+    Subclasses add columns for the result. An evaluation may be of a backbone instead; then it has
+    neither job nor checkpoint.
     """
 
     bell = Bell.EXAMINE
     program = "worker.examiner:examine"
 
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str]
     config: Mapped[dict[str, Any]]
-    epoch: Mapped[int]  # of the checkpoint
+    epoch: Mapped[int | None]  # of the checkpoint
 
     def told(self) -> dict[str, Any]:
         """The values that events show."""

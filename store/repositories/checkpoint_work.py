@@ -1,4 +1,4 @@
-"""Work on a job's checkpoints: every kind of `CheckpointWork`."""
+"""Work on checkpoints, and evaluations of backbones: every `CheckpointWork`."""
 
 from __future__ import annotations
 
@@ -38,9 +38,20 @@ def add(
         subject: columns that name what else it works on.
     """
     row = model(**subject)
+    row.job_id, row.checkpoint_id, row.epoch = checkpoint.job_id, checkpoint.id, checkpoint.epoch
+    return _added(session, row, config, place)
+
+
+def add_of_backbone(
+    session: Session, backbone_id: str, dataset_id: str, config: dict[str, Any], place: Place | None = None
+) -> Evaluation:
+    """Queue the evaluation of a backbone on a data set, as `add` does that of a checkpoint."""
+    return _added(session, Evaluation(backbone_id=backbone_id, dataset_id=dataset_id), config, place)
+
+
+def _added(session: Session, row: W, config: dict[str, Any], place: Place | None) -> W:
     if place is not None:
         place.give(row)
-    row.job_id, row.checkpoint_id, row.epoch = checkpoint.job_id, checkpoint.id, checkpoint.epoch
     row.kind, row.config = config["kind"], config
     session.add(row)
     session.flush()
@@ -57,6 +68,16 @@ def page(session: Session, model: type[W], job_id: str, kind: str | None, limit:
     if kind is not None:
         mine = mine.where(model.kind == kind)
     return keyset_page(session, mine, model, "-created_at", limit, cursor, LARGE_ROWS)
+
+
+def page_of_backbone(session: Session, backbone_id: str, limit: int, cursor: str | None) -> Slice[Evaluation]:
+    """A page of one backbone's evaluations, newest first.
+
+    Raises:
+        BadCursor: when `cursor` belongs to another list.
+    """
+    mine = select(Evaluation).where(Evaluation.backbone_id == backbone_id)
+    return keyset_page(session, mine, Evaluation, "-created_at", limit, cursor, LARGE_ROWS)
 
 
 def get(session: Session, model: type[W], row_id: str) -> W | None:
@@ -77,10 +98,18 @@ def same(
     subject: Mapping[str, str] = _NOTHING_ELSE,
 ) -> W | None:
     """The latest row with the same settings that has, or will have, a result; None without one."""
-    alike = select(model).where(
-        model.checkpoint_id == checkpoint_id, model.kind == settings.kind, model.status.not_in(_WITHOUT_RESULT)
-    )
-    alike = alike.filter_by(**subject)
+    return _same(session, model, settings, checkpoint_id=checkpoint_id, **subject)
+
+
+def same_of_backbone(
+    session: Session, backbone_id: str, dataset_id: str, settings: TaggedSettings
+) -> Evaluation | None:
+    """The same, of a backbone on a data set."""
+    return _same(session, Evaluation, settings, backbone_id=backbone_id, dataset_id=dataset_id)
+
+
+def _same(session: Session, model: type[W], settings: TaggedSettings, **of: str) -> W | None:
+    alike = select(model).filter_by(**of).where(model.kind == settings.kind, model.status.not_in(_WITHOUT_RESULT))
     # Compared in Python: an earlier version may have stored the same settings in another form.
     newest_first = session.scalars(alike.order_by(model.created_at.desc(), model.id.desc()))
     return next((row for row in newest_first if settings.is_stored_as(row.config)), None)
@@ -119,14 +148,15 @@ def remove(session: Session, row: CheckpointWork) -> bool:
 
 
 def tell(session: Session, row: CheckpointWork, status: str | None = None) -> None:
-    """Add an event to the job, which must be locked (see `events.append`).
+    """Add an event to the job, if it has one, which must be locked (see `events.append`).
 
     Args:
         status: the status to show; None for the row's own.
     """
     session.flush()
     data = row.told() if status is None else row.told() | {"status": status}
-    events.append(session, row.job_id, row.noun, data)
+    if row.job_id is not None:
+        events.append(session, row.job_id, row.noun, data)
 
 
 def latest_by_kind(session: Session, job_id: str) -> dict[str, Evaluation]:
@@ -141,8 +171,8 @@ def latest_by_kind(session: Session, job_id: str) -> dict[str, Evaluation]:
 
 def show_first(session: Session, row: Evaluation) -> None:
     """Show this accuracy on the job if it has none. The job's own first probe overrides it."""
-    job = session.get_one(Job, row.job_id)
-    if job.accuracy is None:
+    job = None if row.job_id is None else session.get_one(Job, row.job_id)
+    if job is not None and job.accuracy is None:
         _show(job, row)
 
 
@@ -164,8 +194,8 @@ def is_asked_about() -> ColumnElement[bool]:
 
 def _show_another(session: Session, deleted: Evaluation) -> None:
     """After a deletion, show the accuracy of a remaining probe on the job."""
-    job = session.get_one(Job, deleted.job_id)
-    if deleted.accuracy is None or job.accuracy != deleted.accuracy:
+    job = None if deleted.job_id is None else session.get_one(Job, deleted.job_id)
+    if job is None or deleted.accuracy is None or job.accuracy != deleted.accuracy:
         return
     left = latest_by_kind(session, job.id)
     _show(job, next((left[kind] for kind in (*job.evaluations, *left) if kind in left), None))

@@ -129,6 +129,7 @@ def last_evaluations(session: Session, job_ids: Collection[str], kind: str) -> d
     )
     by_job: dict[str, list[Evaluation]] = {}
     for row in found:
+        assert row.job_id is not None  # it is of a checkpoint
         by_job.setdefault(row.job_id, []).append(row)
     return by_job
 

@@ -1,14 +1,14 @@
-"""Data sets and OOD pools. Both tables are handled alike."""
+"""Data sets, OOD pools and backbones. The tables are handled alike."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import ForeignKey, delete, func, inspect, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
-from store.models import Dataset, Job, Registered
+from store.models import Base, Dataset, Registered
 from store.repositories.pages import LARGE_ROWS, Slice, keyset_page
 from store.statuses import RegistrationStatus
 
@@ -16,7 +16,7 @@ R = TypeVar("R", bound=Registered)
 
 
 class InUse(Exception):
-    """The row cannot be deleted, because jobs use it."""
+    """The row cannot be deleted, because others use it: `jobs` or `evaluations`."""
 
 
 def add(session: Session, row: Registered) -> None:
@@ -26,6 +26,11 @@ def add(session: Session, row: Registered) -> None:
 
 def get(session: Session, model: type[R], row_id: str) -> R | None:
     return session.get(model, row_id)
+
+
+def lock(session: Session, model: type[R], row_id: str) -> R | None:
+    """The row, locked for this transaction."""
+    return session.get(model, row_id, with_for_update=True)
 
 
 def asked(session: Session, model: type[R], row_id: str) -> R:
@@ -74,14 +79,20 @@ def remove(session: Session, model: type[Registered], row_id: str) -> bool:
         False when there is no such row.
 
     Raises:
-        InUse: while a job uses it.
+        InUse: while another row names it.
     """
-    used_by = (Job.dataset_id, Job.evaluation_dataset_id) if model is Dataset else (Job.ood_pool_id,)
-    if session.scalar(select(Job.id).where(or_(*(column == row_id for column in used_by))).limit(1)) is not None:
-        raise InUse(row_id)
+    for key in _references(model):
+        if session.scalar(select(literal(1)).where(key.parent == row_id).limit(1)) is not None:
+            raise InUse(key.parent.table.name)
     try:
         with session.begin_nested():
             removed = session.execute(delete(model).where(model.id == row_id).returning(model.id)).first()
     except IntegrityError as error:  # a job was submitted meanwhile
-        raise InUse(row_id) from error
+        raise InUse("jobs") from error
     return removed is not None
+
+
+def _references(model: type[Registered]) -> list[ForeignKey]:
+    """The columns that may name a row of this table."""
+    keys = (key for table in Base.metadata.sorted_tables for key in table.foreign_keys)
+    return [key for key in keys if key.references(inspect(model).local_table)]

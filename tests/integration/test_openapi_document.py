@@ -105,6 +105,7 @@ class Service:
         made = {
             "dataset_id": dataset,
             "pool_id": pool,
+            "backbone_id": rows.backbone(),
             "job_id": job,
             "checkpoint_id": checkpoint,
             "upload_id": upload,

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from colt_core.config import PretrainConfig
 from colt_core.data.digests import DIGESTS, SortedDigests, digests_of
+from colt_core.pixels import MEAN, STD
 from store.artifacts import get_artifacts
 from store.database import writing
 from store.models import (
+    BackboneWeights,
     Checkpoint,
     Dataset,
     Experiment,
@@ -130,6 +132,16 @@ class Rows:
         ordered = SortedDigests.of(digests_of(images))
         content = npy(np.stack([ordered.digest, ordered.index.astype(np.uint64)]))
         row.files = {DIGESTS: asdict(get_artifacts().write(f"{row.artifact}/{DIGESTS}", [content]))}
+
+    def backbone(self, status: str = "ready", **spec: Any) -> BackboneWeights:
+        """Of the architecture of the preset `digits`, without its file."""
+        settings = {"backbone": "resnet10", "width": 16, "stem": "cifar-stride2", "mean": list(MEAN), "std": list(STD)}
+        row = BackboneWeights(
+            id=new_id(), name="a net", status=status, spec={"source": {"kind": "random", "seed": 0}, **settings, **spec}
+        )
+        with writing() as session:
+            session.add(row)
+        return row
 
     def job(self, dataset: Dataset | None = None, pool: OodPool | None = None, **values: Any) -> Job:
         config = PretrainConfig.resolve({"preset": "digits", "sampler": "none", "batch_size": 4})

@@ -355,6 +355,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backbones": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Backbones
+         * @description List backbones, newest first. The names of their weights are left out.
+         */
+        get: operations["list_backbones"];
+        put?: never;
+        /**
+         * Register Backbone
+         * @description Register a backbone: an uploaded file of weights, random weights, or those of a checkpoint.
+         *
+         *     A file has torchvision's or timm's names of a ResNet. Names in front of them, such as `module.`
+         *     or `encoder_q.`, are taken off. One that fits in less than 90 % of the weights is refused. A
+         *     worker reads it, without running its code. Poll the address in `Location` until the status is
+         *     `ready` or `failed`.
+         */
+        post: operations["register_backbone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backbones/{backbone_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Backbone
+         * @description Get one backbone, with how the names of its file fitted.
+         */
+        get: operations["get_backbone"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Backbone
+         * @description Delete a backbone. Refused while it has evaluations, or a job is to begin with it.
+         */
+        delete: operations["delete_backbone"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backbones/{backbone_id}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Backbone Evaluations
+         * @description List the evaluations of a backbone, newest first.
+         */
+        get: operations["list_backbone_evaluations"];
+        put?: never;
+        /**
+         * Request Backbone Evaluation
+         * @description Request an evaluation of a backbone on a data set, by the probes that checkpoints have.
+         *
+         *     The same request again returns the existing evaluation, unless it failed or was cancelled.
+         */
+        post: operations["request_backbone_evaluation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -1937,6 +2016,116 @@ export interface components {
          */
         AttemptOutcome: "succeeded" | "failed" | "cancelled" | "worker_lost" | "shut_down";
         /**
+         * BackboneDetails
+         * @description A backbone, with what only its own address shows.
+         */
+        BackboneDetails: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            status: components["schemas"]["RegistrationStatus"];
+            problem: components["schemas"]["RegistrationProblem"] | null;
+            /** Source */
+            source: components["schemas"]["WeightsUpload"] | components["schemas"]["RandomWeights"] | components["schemas"]["CheckpointWeights"];
+            /**
+             * Backbone
+             * @enum {string}
+             */
+            backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+            /**
+             * Width
+             * @description Channels of the first stage.
+             */
+            width: number;
+            /**
+             * Stem
+             * @enum {string}
+             */
+            stem: "cifar" | "cifar-stride2" | "imagenet";
+            /**
+             * Mean
+             * @description Of the pixels that it knows, in units of 0..1.
+             */
+            mean: [
+                number,
+                number,
+                number
+            ];
+            /** Std */
+            std: [
+                number,
+                number,
+                number
+            ];
+            /**
+             * Matched Share
+             * @description Of its weights, how many the file has. Null: not read yet, or not from a file.
+             */
+            matched_share: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description Also of a file that was refused. Null: not read, or not from a file. */
+            names: components["schemas"]["KeyNames"] | null;
+        };
+        /**
+         * BackboneInfo
+         * @description A registered backbone.
+         */
+        BackboneInfo: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            status: components["schemas"]["RegistrationStatus"];
+            problem: components["schemas"]["RegistrationProblem"] | null;
+            /** Source */
+            source: components["schemas"]["WeightsUpload"] | components["schemas"]["RandomWeights"] | components["schemas"]["CheckpointWeights"];
+            /**
+             * Backbone
+             * @enum {string}
+             */
+            backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+            /**
+             * Width
+             * @description Channels of the first stage.
+             */
+            width: number;
+            /**
+             * Stem
+             * @enum {string}
+             */
+            stem: "cifar" | "cifar-stride2" | "imagenet";
+            /**
+             * Mean
+             * @description Of the pixels that it knows, in units of 0..1.
+             */
+            mean: [
+                number,
+                number,
+                number
+            ];
+            /** Std */
+            std: [
+                number,
+                number,
+                number
+            ];
+            /**
+             * Matched Share
+             * @description Of its weights, how many the file has. Null: not read yet, or not from a file.
+             */
+            matched_share: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * BudgetUse
          * @description What COLT would do with the budget in one sampling round.
          */
@@ -2044,6 +2233,19 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * CheckpointWeights
+         * @description The backbone of a checkpoint of any job.
+         */
+        CheckpointWeights: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "checkpoint";
+            /** Checkpoint Id */
+            checkpoint_id: string;
         };
         /** ClassTailness */
         ClassTailness: {
@@ -2714,16 +2916,24 @@ export interface components {
         };
         /**
          * EvaluationInfo
-         * @description An evaluation. Its results are null until the status is `succeeded`. Accuracies are in
-         *     0..1.
+         * @description An evaluation of a checkpoint on the data of its job, or of a backbone on a data set.
+         *
+         *     Its results are null until the status is `succeeded`. Accuracies are in 0..1.
          */
         EvaluationInfo: {
             /** Id */
             id: string;
             /** Job Id */
-            job_id: string;
+            job_id: string | null;
             /** Checkpoint Id */
-            checkpoint_id: string;
+            checkpoint_id: string | null;
+            /** Backbone Id */
+            backbone_id: string | null;
+            /**
+             * Dataset Id
+             * @description Of a backbone's evaluation. Null: those that the job evaluates on.
+             */
+            dataset_id: string | null;
             /**
              * Kind
              * @enum {string}
@@ -2732,8 +2942,11 @@ export interface components {
             status: components["schemas"]["WorkStatus"];
             /** Error */
             error: string | null;
-            /** Epoch */
-            epoch: number;
+            /**
+             * Epoch
+             * @description Finished epochs in the checkpoint.
+             */
+            epoch: number | null;
             /**
              * Accuracy
              * @description Over all test images.
@@ -3581,8 +3794,11 @@ export interface components {
                  */
                 checkpoint_interval: number;
             };
-            /** @description Null: random weights. */
-            start_from: components["schemas"]["StartedFrom"] | null;
+            /**
+             * Start From
+             * @description Null: random weights.
+             */
+            start_from: components["schemas"]["StartedFrom"] | components["schemas"]["StartedFromBackbone"] | null;
             /**
              * Beginning Job Id
              * @description The job that trained its epochs before the first sampling round, which are equal bit for bit in both. It may have been deleted since. Null: it trained them itself.
@@ -4113,8 +4329,11 @@ export interface components {
                  */
                 checkpoint_interval: number;
             };
-            /** @description Null: random weights. */
-            start_from: components["schemas"]["StartedFrom"] | null;
+            /**
+             * Start From
+             * @description Null: random weights.
+             */
+            start_from: components["schemas"]["StartedFrom"] | components["schemas"]["StartedFromBackbone"] | null;
             /**
              * Beginning Job Id
              * @description The job that trained its epochs before the first sampling round, which are equal bit for bit in both. It may have been deleted since. Null: it trained them itself.
@@ -4572,8 +4791,11 @@ export interface components {
                  */
                 checkpoint_interval: number;
             };
-            /** @description Null: random weights. */
-            start_from: components["schemas"]["StartedFrom"] | null;
+            /**
+             * Start From
+             * @description Null: random weights.
+             */
+            start_from: components["schemas"]["StartedFrom"] | components["schemas"]["StartedFromBackbone"] | null;
             /**
              * Beginning Job Id
              * @description The job that trained its epochs before the first sampling round, which are equal bit for bit in both. It may have been deleted since. Null: it trained them itself.
@@ -4661,6 +4883,34 @@ export interface components {
              * @default false
              */
             mine?: boolean;
+        };
+        /**
+         * KeyNames
+         * @description How the names of a file fitted.
+         */
+        KeyNames: {
+            /**
+             * Prefix
+             * @description What was in front of its names and was taken off.
+             */
+            prefix: string;
+            /**
+             * Matched
+             * @description torchvision's names of the weights that it has, in the right shape.
+             */
+            matched: string[];
+            /**
+             * Missing
+             * @description Those that it lacks. They have random values.
+             */
+            missing: string[];
+            /**
+             * Unexpected
+             * @description Its names that nothing reads: the first of them, shortened.
+             */
+            unexpected: string[];
+            /** Num Unexpected */
+            num_unexpected: number;
         };
         /**
          * Kind
@@ -5421,6 +5671,69 @@ export interface components {
             train_on?: string[] | null;
         };
         /**
+         * NewBackbone
+         * @description A backbone to register.
+         * @example {
+         *       "backbone": "resnet18",
+         *       "name": "ImageNet, torchvision",
+         *       "source": {
+         *         "kind": "upload",
+         *         "upload_id": "9c1d8e5f4a3b42c7a6d5e4f3021b2c3d"
+         *       }
+         *     }
+         */
+        NewBackbone: {
+            /** Source */
+            source: components["schemas"]["WeightsUpload"] | components["schemas"]["RandomWeights"] | components["schemas"]["CheckpointWeights"];
+            /**
+             * Backbone
+             * @description Required, but for a checkpoint.
+             */
+            backbone?: ("resnet10" | "resnet18" | "resnet34" | "resnet50") | null;
+            /**
+             * Width
+             * @description Channels of the first stage. Default: 64.
+             */
+            width?: number | null;
+            /**
+             * Stem
+             * @description Default: `imagenet`, 7x7 with stride 2 and max-pool. A file does not say the stride, so choose between `cifar` and `cifar-stride2` yourself.
+             */
+            stem?: ("cifar" | "cifar-stride2" | "imagenet") | null;
+            /**
+             * Mean
+             * @description Of red, green and blue, in units of 0..1, as in its training. Default: ImageNet's.
+             */
+            mean?: [
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Std
+             * @description Deviations, in the same units. Default: ImageNet's.
+             */
+            std?: [
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Name
+             * @example cifar10-lt
+             */
+            name: string;
+        };
+        /**
+         * NewBackboneEvaluation
+         * @description A probe of a backbone on a data set. The default kind is `linear`.
+         * @example {
+         *       "dataset_id": "5f0c1e5e0c5b4d0f8a8e1d2c3b4a5968",
+         *       "kind": "linear"
+         *     }
+         */
+        NewBackboneEvaluation: components["schemas"]["NewLinearProbeOfBackbone"] | components["schemas"]["NewFewShotProbeOfBackbone"] | components["schemas"]["NewKnnProbeOfBackbone"];
+        /**
          * NewClusterMinority
          * @description Whether clusters of high tailness are those that hold the tail classes.
          */
@@ -6149,6 +6462,41 @@ export interface components {
             checkpoint_id?: string | null;
         };
         /**
+         * NewFewShotProbeOfBackbone
+         * @description A linear classifier on frozen features, trained on a few images of each class.
+         */
+        NewFewShotProbeOfBackbone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "few_shot";
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Protocol
+             * @description fast: logistic regression on cached features. sgd: as in the released code, with augmentation.
+             * @default fast
+             * @enum {string}
+             */
+            protocol?: "fast" | "sgd";
+            /**
+             * Shots
+             * @description Images of each class; one with fewer gives all. Default: 1 % of the largest class's training images.
+             */
+            shots?: number | null;
+            /**
+             * Dataset Id
+             * @description With labels and a test part, of any image size.
+             */
+            dataset_id: string;
+        };
+        /**
          * NewJob
          * @description A pretraining run to queue. Only `dataset_id` is required.
          * @example {
@@ -6568,7 +6916,7 @@ export interface components {
                  */
                 checkpoint_interval?: number;
             };
-            /** @description A new run that begins with the weights of a checkpoint: of its backbone, and of its projection head if `projection_dim` is the same. `backbone`, `width` and `stem` must be those of its job. All else is new, and the data may be others. */
+            /** @description A new run that begins with the weights of a checkpoint or a backbone. Of a checkpoint it takes over the projection head too, if `projection_dim` is the same. `backbone`, `width` and `stem` must be its own. All else is new, and the data may be others. */
             start_from?: components["schemas"]["StartFrom"] | null;
             /**
              * Evaluations
@@ -6615,6 +6963,35 @@ export interface components {
             checkpoint_id?: string | null;
         };
         /**
+         * NewKnnProbeOfBackbone
+         * @description For each test image, the nearest probe images vote. Nothing is trained.
+         */
+        NewKnnProbeOfBackbone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "knn";
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Neighbors
+             * @description How many probe images vote.
+             * @default 20
+             */
+            neighbors?: number;
+            /**
+             * Dataset Id
+             * @description With labels and a test part, of any image size.
+             */
+            dataset_id: string;
+        };
+        /**
          * NewLinearProbe
          * @description A linear classifier on frozen features, trained on the whole probe part.
          */
@@ -6643,6 +7020,36 @@ export interface components {
              * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
+        };
+        /**
+         * NewLinearProbeOfBackbone
+         * @description A linear classifier on frozen features, trained on the whole probe part.
+         */
+        NewLinearProbeOfBackbone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "linear";
+            /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+            group_thresholds?: components["schemas"]["GroupThresholds"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Protocol
+             * @description fast: logistic regression on cached features. sgd: as in the released code, with augmentation.
+             * @default fast
+             * @enum {string}
+             */
+            protocol?: "fast" | "sgd";
+            /**
+             * Dataset Id
+             * @description With labels and a test part, of any image size.
+             */
+            dataset_id: string;
         };
         /**
          * NewMisclassification
@@ -7061,6 +7468,16 @@ export interface components {
         Page_AttemptInfo_: {
             /** Items */
             items: components["schemas"]["AttemptInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+        };
+        /** Page[BackboneInfo] */
+        Page_BackboneInfo_: {
+            /** Items */
+            items: components["schemas"]["BackboneInfo"][];
             /**
              * Next Cursor
              * @description Cursor of the next page. Null on the last page.
@@ -7510,6 +7927,22 @@ export interface components {
             eta_seconds: number | null;
         };
         /**
+         * RandomWeights
+         * @description The weights that a run with this seed begins with.
+         */
+        RandomWeights: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "random";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+        };
+        /**
          * Reach
          * @description How near the pool comes to the classes.
          *
@@ -7940,24 +8373,29 @@ export interface components {
         };
         /**
          * StartFrom
-         * @description Where a run gets its initial weights from.
+         * @description Where a run gets its initial weights from: a checkpoint or a backbone.
+         * @example {
+         *       "checkpoint_id": "2b3c4d5e6f708192a3b4c5d6e7f80910"
+         *     }
          */
         StartFrom: {
             /**
              * Checkpoint Id
              * @description A checkpoint of any job.
              */
-            checkpoint_id: string;
+            checkpoint_id?: string | null;
+            /**
+             * Backbone Id
+             * @description A registered backbone.
+             */
+            backbone_id?: string | null;
         };
         /**
          * StartedFrom
          * @description The checkpoint whose weights a run began, or will begin, with.
          */
         StartedFrom: {
-            /**
-             * Checkpoint Id
-             * @description A checkpoint of any job.
-             */
+            /** Checkpoint Id */
             checkpoint_id: string;
             /**
              * Job Id
@@ -7969,6 +8407,19 @@ export interface components {
              * @description Finished epochs in the checkpoint.
              */
             epoch: number;
+        };
+        /**
+         * StartedFromBackbone
+         * @description The backbone whose weights a run began, or will begin, with.
+         */
+        StartedFromBackbone: {
+            /**
+             * Backbone Id
+             * @description It may have been deleted since.
+             */
+            backbone_id: string;
+            /** Name */
+            name: string;
         };
         /**
          * TableColumns
@@ -8223,6 +8674,19 @@ export interface components {
             upload_id: string;
         };
         /**
+         * WeightsUpload
+         * @description An uploaded file of weights under torchvision's or timm's names.
+         */
+        WeightsUpload: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "upload";
+            /** Upload Id */
+            upload_id: string;
+        };
+        /**
          * Work
          * @description A piece of work that a worker holds a lease on.
          */
@@ -8231,7 +8695,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "job" | "dataset" | "ood_pool" | "evaluation" | "analysis" | "pool_check";
+            kind: "job" | "dataset" | "ood_pool" | "backbone" | "evaluation" | "analysis" | "pool_check";
             /** Id */
             id: string;
         };
@@ -10538,6 +11002,637 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_backbones: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["RegistrationStatus"] | null;
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BackboneInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    register_backbone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBackbone"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backbone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backbone_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackboneDetails"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_backbone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backbone_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_backbone_evaluations: {
+        parameters: {
+            query?: {
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                backbone_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EvaluationInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_backbone_evaluation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backbone_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBackboneEvaluation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -104,7 +104,7 @@ def test_every_leased_table_is_registered() -> None:
     tables = {mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Leased)}
     assert tables == set(leased_models())
     assert [model.noun for model in leased_models()] == [
-        *("job", "dataset", "ood_pool", "evaluation", "analysis", "pool_check")
+        *("job", "dataset", "ood_pool", "backbone", "evaluation", "analysis", "pool_check")
     ]
 
 

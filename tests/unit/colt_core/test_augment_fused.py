@@ -14,8 +14,8 @@ from torch import Tensor
 from colt_core.augment import BatchAugmenter, ViewParameters
 from colt_core.augment.fused import map_colors
 from colt_core.augment.jitter import CONTRAST, HUE, JitterParameters
-from colt_core.augment.normalize import STD
 from colt_core.config import PretrainConfig
+from colt_core.pixels import STD
 from colt_core.seeding import generator
 from tests.support.pictures import photos
 

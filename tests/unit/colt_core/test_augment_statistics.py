@@ -9,7 +9,7 @@ from torchvision import transforms
 from torchvision.transforms import functional as TF  # noqa: N812
 
 from colt_core.augment import BatchAugmenter
-from colt_core.augment.normalize import MEAN, STD
+from colt_core.pixels import MEAN, STD
 from colt_core.seeding import generator
 from tests.support.pictures import photos
 

@@ -79,7 +79,7 @@ def test_other_data_of_another_size_are_fine(source: Snapshot) -> None:
 
 
 def test_weights_that_do_not_fit_are_refused_at_once_by_name(source: Snapshot) -> None:
-    with pytest.raises(ValueError, match=r"width: 8 does not fit the checkpoint to start from: set 4.*stem: 'cifar'"):
+    with pytest.raises(ValueError, match=r"width: 8 does not fit the weights to start from: set 4.*stem: 'cifar'"):
         pretrain(config(width=8, stem="cifar", sampler="none"), TRAIN, start_from=source)
     with pytest.raises(ValueError, match="either resume_from or start_from"):
         pretrain(SOURCE, TRAIN, start_from=source, resume_from=source)

@@ -14,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from colt_core.config import PretrainConfig
 from store import leases
@@ -347,6 +348,26 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0017": [
+        (
+            "backbones",
+            {
+                "id": "b",
+                "name": "resnet",
+                "status": "ready",
+                "spec": {"source": {"kind": "random", "seed": 0}},
+                "progress": 1.0,
+                "matched_share": 0.1 + 0.2,
+                "names": {"prefix": "module.", "matched": ["conv1.weight"]},
+                **LEASED,
+            },
+        ),
+        (
+            "evaluations",
+            {"id": "h", "backbone_id": "b", "dataset_id": "d", "kind": "knn", "config": {}, "status": "succeeded"}
+            | LEASED,
+        ),
+    ],
     "0018": [
         (
             "experiments",
@@ -485,7 +506,8 @@ def _assert_work_goes_on(engine: Engine) -> None:
         jobs.remove(session, "further")  # from 0012 on there is this one, which needs the checkpoint
         assert jobs.remove(session, "succeeded")
         for model in (Analysis, JobEvent, Evaluation, Checkpoint, SamplingRound):
-            assert session.scalars(select(model)).all() == [], f"{model.__name__} goes with its job"
+            left = [row for row in session.scalars(select(model)) if row.job_id is not None]
+            assert left == [], f"{model.__name__} goes with its job"
         for run in session.scalars(select(ExperimentRun)):  # from 0018 on there is one
             assert run.job_id is None, "an experiment stays without its job"
 
@@ -635,3 +657,13 @@ def test_a_deviation_of_groups_that_were_missing_is_dropped(
     upgrade(empty_engine)
     with reading(empty_engine) as session:
         assert session.get_one(Evaluation, "e").group_std == (0.125 if kept else None)
+
+
+def test_an_evaluation_is_of_a_checkpoint_or_of_a_backbone(engine: Engine) -> None:
+    with engine.begin() as connection:
+        fill(connection, head())
+    of_checkpoint = {"job_id": "succeeded", "checkpoint_id": "c", "epoch": 3}
+    of_backbone = {"backbone_id": "b", "dataset_id": "d"}
+    for named in ({}, of_checkpoint | of_backbone, {"backbone_id": "b"}, {"checkpoint_id": "c"}, {"dataset_id": "d"}):
+        with pytest.raises(IntegrityError), writing(engine) as session:
+            session.add(Evaluation(kind="knn", config={}, **named))

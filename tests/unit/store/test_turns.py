@@ -172,7 +172,9 @@ def test_a_claim_among_many_rows_reads_an_index_and_sorts_nothing(engine: Engine
         ran.clear()
         assert leases.claim(session, model, "worker", 60) is not None
     updates = [(statement, values) for statement, values in ran if "UPDATE" in statement.split()[0]]
-    read = [statement for statement, _ in ran if statement.startswith("SELECT") and "advisory_xact_lock" not in statement]
+    read = [
+        statement for statement, _ in ran if statement.startswith("SELECT") and "advisory_xact_lock" not in statement
+    ]
     assert len(updates) == 1 and not read
     explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.connect() as connection:

@@ -1,0 +1,1 @@
+"""Backbones from elsewhere: their files, and how they fit ours."""
