@@ -1,4 +1,5 @@
-"""Shows how far something is, on stderr: a bar of tqdm if it is installed, else a line now and then."""
+"""Shows how far something is, on stderr: a bar of tqdm if it is installed, else a line now and
+then."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class Event(NamedTuple):
         id: grows from event to event. None for `end`.
         kind: `status`, `progress`, `metric`, `round`, `warning`, `evaluation`, `analysis`, `log`,
             or `end` after the last one.
-        data: what the kind tells.
+        data: what the kind says of it.
     """
 
     id: int | None

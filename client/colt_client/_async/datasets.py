@@ -39,9 +39,9 @@ class AsyncDatasets:
         """Register a data set. It can be used when it is ready: `wait()` for that.
 
         Args:
-            source: a folder of this machine, sent as an uncompressed tar; a file, sent as it is;
-                or a source as the API takes it, such as `{"kind": "path", "path": "..."}` for one
-                on the server.
+            source: a path of this machine. A folder is sent as an uncompressed tar, a file as it
+                is. Or a source as the API takes it: `{"kind": "path", "path": "..."}` is on the
+                server.
             name: that of the file or folder if it is not given.
             progress: of the upload.
             settings: such as `image_size=32` and `long_tail={"profile": "exp"}`.

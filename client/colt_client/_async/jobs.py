@@ -75,7 +75,7 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         """What happens to it, from the first event until it ends. A stream that breaks is resumed.
 
         Args:
-            after: the id of an event; only later ones are told.
+            after: the id of an event; only later ones are given.
         """
         return self._transport.events(f"{self._at}/events", after)
 
@@ -121,7 +121,8 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         return await nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
 
     async def analyse(self, kind: str, *, checkpoint_id: str | None = None, **settings: Any) -> AsyncAnalysis:
-        """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its result."""
+        """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its
+        result."""
         nouns = AsyncAnalyses(self._transport)
         return await nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
 

@@ -21,7 +21,7 @@ M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
 API = "/api/v1"
-OUTAGE_SECONDS = 600.0  # how long watching goes without an answer
+OUTAGE_SECONDS = 600.0  # how long watching waits for an answer
 _PAGE = 200  # items asked for at once
 _SILENT_SECONDS = 60.0  # of a stream of events, which holds a ping every 15 s
 
@@ -128,8 +128,8 @@ class AsyncTransport:
                 return
 
     async def events(self, path: str, after: int = 0) -> AsyncIterator[Event]:
-        """The events after that with id `after`, until the last one. A stream that breaks is resumed
-        where it broke.
+        """The events after that with id `after`, until the last one. A stream that breaks is
+        resumed where it broke.
 
         Raises:
             AnswerError, ConnectionLost

@@ -76,7 +76,7 @@ class Job(Handle[JobInfo | JobDetails]):
         """What happens to it, from the first event until it ends. A stream that breaks is resumed.
 
         Args:
-            after: the id of an event; only later ones are told.
+            after: the id of an event; only later ones are given.
         """
         return self._transport.events(f"{self._at}/events", after)
 
@@ -120,7 +120,8 @@ class Job(Handle[JobInfo | JobDetails]):
         return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
 
     def analyse(self, kind: str, *, checkpoint_id: str | None = None, **settings: Any) -> Analysis:
-        """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its result."""
+        """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its
+        result."""
         nouns = Analyses(self._transport)
         return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
 
