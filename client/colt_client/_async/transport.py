@@ -159,7 +159,7 @@ class AsyncTransport:
 
     @asynccontextmanager
     async def _stream(self, call: Call, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
-        timeout = httpx.Timeout(self._http.timeout, read=_SILENT_SECONDS)
+        timeout = httpx.Timeout(**{**self._http.timeout.as_dict(), "read": _SILENT_SECONDS})
         async with self._http.stream(call.method, call.path, headers=headers, timeout=timeout) as response:
             yield response
 

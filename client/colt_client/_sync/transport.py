@@ -160,7 +160,7 @@ class Transport:
 
     @contextmanager
     def _stream(self, call: Call, headers: dict[str, str]) -> Iterator[httpx.Response]:
-        timeout = httpx.Timeout(self._http.timeout, read=_SILENT_SECONDS)
+        timeout = httpx.Timeout(**{**self._http.timeout.as_dict(), "read": _SILENT_SECONDS})
         with self._http.stream(call.method, call.path, headers=headers, timeout=timeout) as response:
             yield response
 
