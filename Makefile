@@ -17,7 +17,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup up test test-faults check lint types imports rooms prose audit frontend frontend-check openapi openapi-check \
-	migration bench clean
+	client client-check migration bench clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 18
@@ -34,7 +34,7 @@ test: setup .venv/.test  ## Run the whole test suite (ARGS="-k name" for a part)
 test-faults: setup .venv/.test  ## Faults at length (KILLS=100 SEED=0 choose the random ones; ARGS as above)
 	@FAULT_KILLS=$(KILLS) FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -m "slow or not slow" $(ARGS)
 
-check: lint types imports rooms prose frontend-check  ## Every static check
+check: lint types imports rooms prose client-check frontend-check  ## Every static check
 
 lint: .venv/.lint  ## Style of the Python code
 	@$(BIN)/ruff check .
@@ -68,6 +68,12 @@ openapi: .venv/.service frontend/node_modules/.installed  ## Write the dashboard
 openapi-check: openapi  ## Fail when the committed API types are not those of the API
 	@git diff --exit-code --stat -- frontend/src/api/schema.d.ts || \
 		{ echo "The API has changed: commit what 'make openapi' wrote."; exit 1; }
+
+client: .venv/.lint  ## Write the Python client's types, and its half without asyncio
+	@$(BIN)/python -m tools.client
+
+client-check: .venv/.lint  ## Fail when they are not those of the API
+	@$(BIN)/python -m tools.client --check
 
 migration: .venv/.service  ## Write a migration from the models (MESSAGE="what changes")
 	@$(BIN)/python -m store.migrations "$(MESSAGE)"

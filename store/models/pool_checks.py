@@ -19,6 +19,9 @@ class PoolCheck(CheckpointWork, Base):
     noun = "pool_check"
     __table_args__ = queue_indexes("pool_checks")
 
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
+    epoch: Mapped[int] = mapped_column()
     ood_pool_id: Mapped[str] = mapped_column(ForeignKey("ood_pools.id", ondelete="CASCADE"), index=True)
     # Not always the one that the checkpoint's job trained on.
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)

@@ -54,7 +54,7 @@ def files(names: list[str], skipped: list[str]) -> Iterator[Path]:
             sys.exit(f"There is no file or folder {name}.")
         found = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in found:
-            is_skipped = file.is_relative_to(ROOT) and str(file.relative_to(ROOT)) in skipped
+            is_skipped = any(file.is_relative_to(ROOT / left_out) for left_out in skipped)
             if file.suffix in READERS and LEFT_OUT.isdisjoint(file.parts) and not is_skipped:
                 yield file
 

@@ -1,0 +1,50 @@
+"""Checkpoints and their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from colt_client._async.transport import AsyncTransport
+from colt_client.bars import Bar, Progress
+from colt_client.models import CheckpointInfo
+
+
+class AsyncCheckpoints:
+    """`client.checkpoints`"""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(self, job_id: str) -> AsyncIterator[CheckpointInfo]:
+        """The checkpoints of a job."""
+        return self._transport.items(CheckpointInfo, f"/jobs/{job_id}/checkpoints")
+
+    async def download(
+        self, id: str, to: str | os.PathLike[str], *, format: str = "backbone", progress: Progress = True
+    ) -> Path:
+        """Write a checkpoint's file. Until it is complete, it has another name beside `to`.
+
+        Args:
+            to: the file to write, which is replaced.
+            format: `backbone` for safetensors with torchvision's names, `torch` for the whole
+                state of the run.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            NotFound: there is no such checkpoint, or its file was removed.
+        """
+        target = Path(to)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            with part.open("wb") as file, Bar(progress, f"Downloading {target.name}", "B") as bar:
+                path = f"/checkpoints/{id}/download"
+                async for block in self._transport.download(path, {"format": format}, bar.show):
+                    file.write(block)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return target

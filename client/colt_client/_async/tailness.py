@@ -1,0 +1,88 @@
+"""Which images are in the tail, and which OOD images were picked for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from colt_client._async.transport import AsyncTransport
+from colt_client.models import (
+    ClassTailness,
+    IdSample,
+    IdSampleDetail,
+    OodSample,
+    OodSampleDetail,
+    RoundInfo,
+)
+
+
+class AsyncTailness:
+    """`client.tailness`. The larger the tailness, the nearer an image is to the tail."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def samples(
+        self,
+        job_id: str,
+        *,
+        label: int | None = None,
+        cluster: int | None = None,
+        round: int | None = None,
+        order: str | None = None,
+    ) -> AsyncIterator[IdSample]:
+        """Training images with their latest tailness.
+
+        Args:
+            order: such as `-tailness`, largest first.
+        """
+        path = f"/jobs/{job_id}/tailness/samples"
+        return self._transport.items(IdSample, path, label=label, cluster=cluster, round=round, order=order)
+
+    async def sample(self, job_id: str, index: int) -> IdSampleDetail:
+        """One training image, over all epochs."""
+        return await self._transport.get(IdSampleDetail, f"/jobs/{job_id}/tailness/samples/{index}")
+
+    def classes(self, job_id: str, *, epoch: int | None = None) -> AsyncIterator[ClassTailness]:
+        """Mean tailness by class, over the epochs."""
+        return self._transport.items(ClassTailness, f"/jobs/{job_id}/tailness/classes", epoch=epoch)
+
+    def ood(
+        self,
+        job_id: str,
+        *,
+        round: int | None = None,
+        cluster: int | None = None,
+        selected: bool | None = None,
+        min: float | None = None,
+        max: float | None = None,
+        order: str | None = None,
+    ) -> AsyncIterator[OodSample]:
+        """Images of the pool in a sampling round.
+
+        Args:
+            round: None for the last.
+            selected: True for those that the round picked.
+            min, max: bounds of the tailness.
+            order: such as `-tailness`, largest first.
+        """
+        path = f"/jobs/{job_id}/ood-tailness"
+        query = {"round": round, "cluster": cluster, "selected": selected, "min": min, "max": max, "order": order}
+        return self._transport.items(OodSample, path, **query)
+
+    async def ood_sample(self, job_id: str, index: int) -> OodSampleDetail:
+        """One image of the pool, over all rounds."""
+        return await self._transport.get(OodSampleDetail, f"/jobs/{job_id}/ood-tailness/{index}")
+
+
+class AsyncRounds:
+    """`client.rounds`"""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(self, job_id: str) -> AsyncIterator[RoundInfo]:
+        """The sampling rounds of a job."""
+        return self._transport.items(RoundInfo, f"/jobs/{job_id}/rounds")
+
+    async def get(self, job_id: str, number: int) -> RoundInfo:
+        return await self._transport.get(RoundInfo, f"/jobs/{job_id}/rounds/{number}")

@@ -1,0 +1,51 @@
+# Written by `make client` from the module of the same name in _async/. Change that one.
+"""Checkpoints and their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from colt_client._sync.transport import Transport
+from colt_client.bars import Bar, Progress
+from colt_client.models import CheckpointInfo
+
+
+class Checkpoints:
+    """`client.checkpoints`"""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, job_id: str) -> Iterator[CheckpointInfo]:
+        """The checkpoints of a job."""
+        return self._transport.items(CheckpointInfo, f"/jobs/{job_id}/checkpoints")
+
+    def download(
+        self, id: str, to: str | os.PathLike[str], *, format: str = "backbone", progress: Progress = True
+    ) -> Path:
+        """Write a checkpoint's file. Until it is complete, it has another name beside `to`.
+
+        Args:
+            to: the file to write, which is replaced.
+            format: `backbone` for safetensors with torchvision's names, `torch` for the whole
+                state of the run.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            NotFound: there is no such checkpoint, or its file was removed.
+        """
+        target = Path(to)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            with part.open("wb") as file, Bar(progress, f"Downloading {target.name}", "B") as bar:
+                path = f"/checkpoints/{id}/download"
+                for block in self._transport.download(path, {"format": format}, bar.show):
+                    file.write(block)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return target

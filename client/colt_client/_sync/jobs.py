@@ -1,0 +1,238 @@
+# Written by `make client` from the module of the same name in _async/. Change that one.
+"""Jobs: pretraining runs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Unpack
+
+from colt_client._sync.analyses import Analyses, Analysis
+from colt_client._sync.datasets import Dataset
+from colt_client._sync.evaluations import Evaluation, Evaluations
+from colt_client._sync.handles import Handle
+from colt_client._sync.ood_pools import OodPool
+from colt_client._sync.tailness import Rounds, Tailness
+from colt_client._sync.transport import API, Transport, read
+from colt_client.calls import Call
+from colt_client.errors import JobFailed
+from colt_client.events import Event
+from colt_client.frames import Curves
+from colt_client.models import (
+    Accepted,
+    AttemptInfo,
+    CancelledJobs,
+    CheckpointInfo,
+    Curve,
+    DatasetInfo,
+    EvaluationInfo,
+    JobDetails,
+    JobEstimate,
+    JobInfo,
+    OodSample,
+    Profile,
+    RoundInfo,
+)
+from colt_client.plots import plot_accuracy, plot_curves
+from colt_client.requests import JobChanges, JobsToCancel, NewJob
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Job(Handle[JobInfo | JobDetails]):
+    """A pretraining run."""
+
+    noun, path, answer = "job", "/jobs", JobDetails
+    failure, unit = JobFailed, "epoch"
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def url(self) -> str:
+        """Its page in the dashboard."""
+        return f"{self._transport.url}/jobs/{self.id}"
+
+    def cancel(self) -> None:
+        """Cancel it. A running job writes a checkpoint first.
+
+        Raises:
+            Conflict: it has ended.
+        """
+        self._transport.cancel(self._at)
+
+    def resume(self) -> None:
+        """Queue it again, if it failed or was cancelled. It resumes from its last checkpoint."""
+        self._transport.post(Accepted, f"{self._at}/resume", repeatable=False)
+
+    def change(self, **changes: Unpack[JobChanges]) -> None:
+        """Change `name`, `tags` or `notes`."""
+        answer = self._transport.send(Call("PATCH", f"{API}{self._at}", json=changes))
+        self.info = read(JobDetails, answer)
+
+    def events(self, *, after: int = 0) -> Iterator[Event]:
+        """What happens to it, from the first event until it ends. A stream that breaks is resumed.
+
+        Args:
+            after: the id of an event; only later ones are given.
+        """
+        return self._transport.events(f"{self._at}/events", after)
+
+    def metrics(self, *names: str, max_points: int | None = None) -> Curves:
+        """Its curves, such as `loss` and `learning_rate`; all if none is named.
+
+        Args:
+            max_points: of each curve. Peaks and both ends are kept.
+        """
+        query = {"name": names or None, "max_points": max_points}
+        answer = self._transport.send(Call("GET", f"{API}{self._at}/metrics", query))
+        return Curves(read(dict[str, Curve], answer))
+
+    def profile(self) -> Profile:
+        """Where its time went."""
+        return self._transport.get(Profile, f"{self._at}/profile")
+
+    def attempts(self) -> Iterator[AttemptInfo]:
+        """Its starts, and how each ended."""
+        return self._transport.items(AttemptInfo, f"{self._at}/attempts")
+
+    def checkpoints(self) -> Iterator[CheckpointInfo]:
+        """Its checkpoints."""
+        return self._transport.items(CheckpointInfo, f"{self._at}/checkpoints")
+
+    def rounds(self) -> Iterator[RoundInfo]:
+        """Its sampling rounds."""
+        return Rounds(self._transport).list(self.id)
+
+    def picks(self, *, round: int | None = None) -> Iterator[OodSample]:
+        """The OOD images that a round picked, nearest to the tail first. None: the last round."""
+        return Tailness(self._transport).ood(self.id, round=round, selected=True, order="-tailness")
+
+    def evaluations(self) -> Iterator[Evaluation]:
+        """Its evaluations."""
+        return Evaluations(self._transport).list(self.id)
+
+    def evaluate(self, kind: str = "linear", *, checkpoint_id: str | None = None, **settings: Any) -> Evaluation:
+        """Ask for a probe of a checkpoint, the last if none is named. `wait()` for its result."""
+        nouns = Evaluations(self._transport)
+        return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
+
+    def analyse(self, kind: str, *, checkpoint_id: str | None = None, **settings: Any) -> Analysis:
+        """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its
+        result."""
+        nouns = Analyses(self._transport)
+        return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
+
+    def plot_accuracy(self, ax: Axes | None = None) -> Axes:
+        """Plot the accuracy of each class in its newest evaluation of each kind.
+
+        Raises:
+            ValueError: no evaluation has succeeded.
+        """
+        newest: dict[str, EvaluationInfo] = {}
+        for evaluation in self.evaluations():
+            info = evaluation.info
+            if info.status == "succeeded" and (
+                info.kind not in newest or info.created_at > newest[info.kind].created_at
+            ):
+                newest[info.kind] = info
+        data_id = self.info.evaluation_dataset_id or self.info.dataset_id
+        dataset = self._transport.get(DatasetInfo, f"/datasets/{data_id}")
+        return plot_accuracy(newest, dataset.class_names, ax)
+
+    def plot_metrics(self, *names: str, ax: Axes | None = None) -> Axes:
+        """Plot some of its curves."""
+        return plot_curves(self.metrics(*names), ax)
+
+    def _title(self) -> str:
+        return self.name
+
+    def _progress(self) -> tuple[float, float | None, str]:
+        loss = "" if self.info.loss is None else f", loss {self.info.loss:.3f}"
+        return self.info.progress.epoch, self.info.progress.epochs, f"{self.status}{loss}"
+
+
+class Jobs:
+    """`client.jobs`"""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def submit(
+        self,
+        dataset: str | Dataset,
+        *,
+        ood_pool: str | OodPool | None = None,
+        evaluation_dataset: str | Dataset | None = None,
+        idempotency_key: str | None = None,
+        **settings: Unpack[NewJob],
+    ) -> Job:
+        """Queue a pretraining run. However often the connection breaks, it is queued once.
+
+        Args:
+            dataset, ood_pool, evaluation_dataset: ids, or what `register` answered.
+            idempotency_key: the same key and settings give the same job, for a day. One is made for
+                each call; name one yourself for a script that may be run twice.
+            settings: such as `config={"preset": "cpu-small"}` and `evaluations=["linear"]`.
+
+        Raises:
+            Invalid: it cannot run; `errors` says why.
+        """
+        body = _body(dataset, ood_pool, evaluation_dataset, settings)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        answer = self._transport.send(Call("POST", f"{API}/jobs", json=body, headers=headers))
+        accepted: Accepted = read(Accepted, answer)
+        return self.get(accepted.id)
+
+    def estimate(
+        self,
+        dataset: str | Dataset,
+        *,
+        ood_pool: str | OodPool | None = None,
+        evaluation_dataset: str | Dataset | None = None,
+        **settings: Unpack[NewJob],
+    ) -> JobEstimate:
+        """What a job would need, without submitting it."""
+        body = _body(dataset, ood_pool, evaluation_dataset, settings)
+        return self._transport.post(JobEstimate, "/jobs/estimate", body, repeatable=True)
+
+    def get(self, id: str) -> Job:
+        return Job.of(self._transport, id)
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        dataset_id: str | None = None,
+        sampler: str | None = None,
+        framework: str | None = None,
+        tag: str | None = None,
+        name: str | None = None,
+        order: str | None = None,
+    ) -> Iterator[Job]:
+        """Jobs that fit all filters, newest first.
+
+        Args:
+            name: a part of it.
+            order: such as `-accuracy`, largest first.
+        """
+        query = {"dataset_id": dataset_id, "sampler": sampler, "framework": framework, "tag": tag, "name": name}
+        for info in self._transport.items(JobInfo, "/jobs", status=status, order=order, **query):
+            yield Job(self._transport, info)
+
+    def cancel(self, **which: Unpack[JobsToCancel]) -> CancelledJobs:
+        """Cancel many jobs: these `ids`, or all that fit the filters."""
+        return self._transport.post(CancelledJobs, "/jobs/cancel", which, repeatable=False)
+
+
+def _body(
+    dataset: str | Dataset,
+    ood_pool: str | OodPool | None,
+    evaluation_dataset: str | Dataset | None,
+    settings: NewJob,
+) -> dict[str, Any]:
+    data = {"dataset_id": dataset, "ood_pool_id": ood_pool, "evaluation_dataset_id": evaluation_dataset}
+    ids = {name: value if isinstance(value, str) else value.id for name, value in data.items() if value is not None}
+    return {**ids, **settings}

@@ -1,0 +1,89 @@
+# Written by `make client` from the module of the same name in _async/. Change that one.
+"""Which images are in the tail, and which OOD images were picked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from colt_client._sync.transport import Transport
+from colt_client.models import (
+    ClassTailness,
+    IdSample,
+    IdSampleDetail,
+    OodSample,
+    OodSampleDetail,
+    RoundInfo,
+)
+
+
+class Tailness:
+    """`client.tailness`. The larger the tailness, the nearer an image is to the tail."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def samples(
+        self,
+        job_id: str,
+        *,
+        label: int | None = None,
+        cluster: int | None = None,
+        round: int | None = None,
+        order: str | None = None,
+    ) -> Iterator[IdSample]:
+        """Training images with their latest tailness.
+
+        Args:
+            order: such as `-tailness`, largest first.
+        """
+        path = f"/jobs/{job_id}/tailness/samples"
+        return self._transport.items(IdSample, path, label=label, cluster=cluster, round=round, order=order)
+
+    def sample(self, job_id: str, index: int) -> IdSampleDetail:
+        """One training image, over all epochs."""
+        return self._transport.get(IdSampleDetail, f"/jobs/{job_id}/tailness/samples/{index}")
+
+    def classes(self, job_id: str, *, epoch: int | None = None) -> Iterator[ClassTailness]:
+        """Mean tailness by class, over the epochs."""
+        return self._transport.items(ClassTailness, f"/jobs/{job_id}/tailness/classes", epoch=epoch)
+
+    def ood(
+        self,
+        job_id: str,
+        *,
+        round: int | None = None,
+        cluster: int | None = None,
+        selected: bool | None = None,
+        min: float | None = None,
+        max: float | None = None,
+        order: str | None = None,
+    ) -> Iterator[OodSample]:
+        """Images of the pool in a sampling round.
+
+        Args:
+            round: None for the last.
+            selected: True for those that the round picked.
+            min, max: bounds of the tailness.
+            order: such as `-tailness`, largest first.
+        """
+        path = f"/jobs/{job_id}/ood-tailness"
+        query = {"round": round, "cluster": cluster, "selected": selected, "min": min, "max": max, "order": order}
+        return self._transport.items(OodSample, path, **query)
+
+    def ood_sample(self, job_id: str, index: int) -> OodSampleDetail:
+        """One image of the pool, over all rounds."""
+        return self._transport.get(OodSampleDetail, f"/jobs/{job_id}/ood-tailness/{index}")
+
+
+class Rounds:
+    """`client.rounds`"""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, job_id: str) -> Iterator[RoundInfo]:
+        """The sampling rounds of a job."""
+        return self._transport.items(RoundInfo, f"/jobs/{job_id}/rounds")
+
+    def get(self, job_id: str, number: int) -> RoundInfo:
+        return self._transport.get(RoundInfo, f"/jobs/{job_id}/rounds/{number}")

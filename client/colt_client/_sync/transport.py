@@ -1,0 +1,222 @@
+# Written by `make client` from the module of the same name in _async/. Change that one.
+"""Sends calls, again where that is safe, and reads the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from colt_client._sync import io
+from colt_client.base import Model, Page
+from colt_client.calls import Call, Tries
+from colt_client.errors import ColtError, ConnectionLost, UnexpectedAnswer
+from colt_client.events import Event, EventReader
+from colt_client.sources import Source
+from colt_client.version import VERSION
+
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+API = "/api/v1"
+OUTAGE_SECONDS = 600.0  # how long watching waits for an answer
+_PAGE = 200  # items asked for at once
+_SILENT_SECONDS = 60.0  # of a stream of events, which holds a ping every 15 s
+
+
+class Transport:
+    """The connections to one service."""
+
+    def __init__(self, url: str, token: str | None, timeout: float, retry_seconds: float) -> None:
+        self.url = url.rstrip("/")
+        headers = {"User-Agent": f"colt-client/{VERSION}"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        # A proxy from the environment cannot reach this machine's loopback.
+        straight = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, mounts=straight)
+        self._retry_seconds = retry_seconds
+
+    def close(self) -> None:
+        self._http.close()
+
+    def send(self, call: Call, patience: float | None = None) -> httpx.Response:
+        """The answer, which is a success.
+
+        Args:
+            patience: seconds in which it is tried again; None for the client's.
+
+        Raises:
+            AnswerError, ConnectionLost
+        """
+        tries = Tries(call, self._retry_seconds if patience is None else patience)
+        while True:
+            try:
+                response = self._http.request(
+                    call.method, call.path, params=call.params, json=call.json, headers=dict(call.headers)
+                )
+            except httpx.TransportError as error:
+                pause: float | None = tries.after_loss(error, self.url)
+            else:
+                pause = tries.after_answer(response)
+                if pause is None:
+                    return response
+            io.sleep(pause or 0)
+
+    def upload(self, path: str, source: Source, show: Callable[[float, float | None], None]) -> httpx.Response:
+        """Send a file as the body of a POST.
+
+        It is sent again if the connection broke before the server had all of it: such a file is
+        not kept.
+
+        Raises:
+            AnswerError, ConnectionLost
+            ValueError: the file changed meanwhile.
+        """
+        call = Call("POST", path, {"filename": source.filename}, repeatable=False)
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
+        tries = Tries(call, self._retry_seconds)
+        while True:
+            sent = 0
+
+            def body() -> Iterator[bytes]:
+                nonlocal sent
+                for block in io.reading(source.blocks()):
+                    yield block
+                    sent += len(block)
+                    show(sent, source.size)
+
+            try:
+                response = self._http.post(path, params=call.params, content=body(), headers=headers)
+            except httpx.TransportError as error:
+                pause: float | None = tries.after_loss(error, self.url, reached=sent >= source.size)
+            else:
+                pause = tries.after_answer(response)
+                if pause is None:
+                    return response
+            io.sleep(pause or 0)
+
+    def get(self, kind: type[M], path: str, patience: float | None = None, /, **query: Any) -> M:
+        """The model that a GET answers."""
+        response = self.send(Call("GET", f"{API}{path}", query), patience)
+        found: M = read(kind, response)
+        return found
+
+    def post(self, kind: type[M], path: str, json: Any = None, *, repeatable: bool) -> M:
+        """The model that a POST answers."""
+        response = self.send(Call("POST", f"{API}{path}", json=json, repeatable=repeatable))
+        found: M = read(kind, response)
+        return found
+
+    def delete(self, path: str) -> None:
+        self.send(Call("DELETE", f"{API}{path}", done_status=httpx.codes.NOT_FOUND))
+
+    def cancel(self, path: str) -> None:
+        self.send(Call("POST", f"{API}{path}/cancel", done_status=httpx.codes.CONFLICT))
+
+    def items(self, kind: type[M], path: str, /, **query: Any) -> Iterator[M]:
+        """All items of a list. A page is asked for when it is needed."""
+        cursor: str | None = None
+        while True:
+            # Not `get`: mypy takes no generic type as a value.
+            query |= {"limit": _PAGE, "cursor": cursor}
+            page: Page[M] = read(Page[kind], self.send(Call("GET", f"{API}{path}", query)))  # type: ignore[valid-type]
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def events(self, path: str, after: int = 0) -> Iterator[Event]:
+        """The events after that with id `after`, until the last one. A stream that breaks is
+        resumed where it broke.
+
+        Raises:
+            AnswerError, ConnectionLost
+        """
+        call = Call("GET", f"{API}{path}")
+        tries = Tries(call, OUTAGE_SECONDS)
+        while True:
+            pause: float | None = None
+            try:
+                with self._stream(call, {"Last-Event-ID": str(after)}) as response:
+                    if response.is_error:
+                        response.read()
+                        pause = tries.after_answer(response)
+                    else:
+                        reader = EventReader()
+                        for data in response.iter_bytes():
+                            for event in reader.feed(data):
+                                yield event
+                                if event.kind == "end":
+                                    return
+                                after = event.id or after
+                            tries = Tries(call, OUTAGE_SECONDS)
+            except httpx.TransportError as error:
+                pause = tries.after_loss(error, self.url)
+            # A server that ends has closed the stream before its `end`.
+            io.sleep(0.5 if pause is None else pause)
+
+    @contextmanager
+    def _stream(self, call: Call, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        timeout = httpx.Timeout(**{**self._http.timeout.as_dict(), "read": _SILENT_SECONDS})
+        with self._http.stream(call.method, call.path, headers=headers, timeout=timeout) as response:
+            yield response
+
+    def download(
+        self, path: str, query: dict[str, Any], show: Callable[[float, float | None], None]
+    ) -> Iterator[bytes]:
+        """The bytes of a file. A download that breaks is resumed where it broke.
+
+        Raises:
+            AnswerError, ConnectionLost
+            ColtError: the file became another one meanwhile.
+        """
+        call = Call("GET", f"{API}{path}", query)
+        tries = Tries(call, self._retry_seconds)
+        done, total, tag = 0, None, ""
+        while total is None or done < total:
+            headers = {"Accept-Encoding": "identity"}  # ranges and lengths are of the file's own bytes
+            headers |= {"Range": f"bytes={done}-", "If-Range": tag} if done else {}
+            pause: float | None = None
+            try:
+                with self._http.stream("GET", call.path, params=call.params, headers=headers) as response:
+                    if response.is_error:
+                        response.read()
+                        pause = tries.after_answer(response)
+                    elif done and response.status_code != httpx.codes.PARTIAL_CONTENT:
+                        raise ColtError(f"{call.path} changed while it was downloaded; download it again")
+                    else:
+                        tag = response.headers.get("etag", "")
+                        length = response.headers.get("content-length")
+                        total = total if done or length is None else int(length)
+                        for block in response.iter_bytes():
+                            yield block
+                            done += len(block)
+                            show(done, total)
+                            tries = Tries(call, self._retry_seconds)
+                        if total is None:
+                            return
+            except httpx.TransportError as error:
+                if done and not tag:
+                    raise ConnectionLost(f"the download of {call.path} broke and cannot be resumed: {error}") from error
+                pause = tries.after_loss(error, self.url)
+            io.sleep(pause or 0)
+
+
+def read(kind: Any, response: httpx.Response) -> Any:
+    """The body as a model, or as any other type.
+
+    Raises:
+        UnexpectedAnswer: it is not one.
+    """
+    try:
+        if isinstance(kind, type) and issubclass(kind, Model):
+            return kind.model_validate_json(response.content)
+        return TypeAdapter(kind).validate_json(response.content)
+    except ValidationError as error:
+        raise UnexpectedAnswer(
+            f"the answer to {response.request.method} {response.request.url.path} is not what colt-client {VERSION} "
+            f"knows. Does the server have another version?\n{error}"
+        ) from error

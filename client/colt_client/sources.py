@@ -1,0 +1,128 @@
+"""What is uploaded: a file as it is, or a folder as an uncompressed tar that is made on the fly."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+BLOCK_BYTES = 2**18
+_TAR_BLOCK = 512
+
+
+class Source(Protocol):
+    """Bytes to upload."""
+
+    filename: str
+    size: int
+
+    def blocks(self) -> Iterator[bytes]:
+        """All of them. May be asked again."""
+
+
+def source_of(path: str | os.PathLike[str]) -> Source:
+    """The file or folder at a path of this machine.
+
+    Raises:
+        ValueError: there is none, or the folder holds nothing to send.
+    """
+    found = Path(path)
+    if found.is_dir():
+        return FolderSource(found)
+    if found.is_file():
+        return FileSource(found)
+    raise ValueError(
+        f"there is no file or folder {str(path)!r} on this machine. "
+        'If it is on the server, write {"kind": "path", "path": "..."}.'
+    )
+
+
+class FileSource:
+    """A file, sent as it is."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.filename = path.name
+        self.size = path.stat().st_size
+
+    def blocks(self) -> Iterator[bytes]:
+        return _read(self._path, self.size)
+
+
+class FolderSource:
+    """A folder, sent as a tar. Its bytes depend on names and contents alone.
+
+    Names that begin with a dot are left out. Links are followed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Look at the folder. Its files are read when they are sent.
+
+        Raises:
+            ValueError: it holds no file, a link leads nowhere or around in a circle, or something
+                is neither file nor folder.
+        """
+        name = re.sub(r"[^\w.-]", "_", folder.resolve().name).lstrip(".")
+        self.filename = f"{name or 'folder'}.tar"
+        self._files = [(_header(name, size), path, size) for name, path, size in _files(folder, "", frozenset())]
+        if not self._files:
+            raise ValueError(f"the folder {folder} holds no file to send")
+        content = sum(len(header) + size + _padding(size) for header, _, size in self._files)
+        self.size = content + 2 * _TAR_BLOCK
+
+    def blocks(self) -> Iterator[bytes]:
+        pending = bytearray()
+        for header, path, size in self._files:
+            pending += header
+            for block in _read(path, size):
+                pending += block
+                if len(pending) >= BLOCK_BYTES:
+                    yield bytes(pending)
+                    pending.clear()
+            pending += bytes(_padding(size))
+        yield bytes(pending + bytes(2 * _TAR_BLOCK))
+
+
+def _files(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, Path, int]]:
+    """(name in the tar, path, bytes) of every file, in the order of their names."""
+    here = folder.stat()
+    if (here.st_dev, here.st_ino) in above:
+        raise ValueError(f"{folder} is a link to a folder around it")
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith("."):
+            continue
+        path = Path(entry.path)
+        if entry.is_dir():
+            yield from _files(path, f"{prefix}{entry.name}/", above | {(here.st_dev, here.st_ino)})
+        elif entry.is_file():
+            yield f"{prefix}{entry.name}", path, entry.stat().st_size
+        else:
+            raise ValueError(f"{path} is neither a file nor a folder, or a link that leads nowhere")
+
+
+def _header(name: str, size: int) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+def _padding(size: int) -> int:
+    return -size % _TAR_BLOCK
+
+
+def _read(path: Path, size: int) -> Iterator[bytes]:
+    """A file that has `size` bytes.
+
+    Raises:
+        ValueError: it has not, any more.
+    """
+    left = size
+    with path.open("rb") as file:
+        while left and (block := file.read(min(left, BLOCK_BYTES))):
+            left -= len(block)
+            yield block
+        if left or file.read(1):
+            raise ValueError(f"{path} changed while it was sent")

@@ -1,0 +1,82 @@
+"""The Python client: its page's script against a real service, a restart in between, its wheel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from colt_client import Client, JobFailed
+from tests.support.processes import REPOSITORY, clean_environment
+from tests.support.stack import Stack, StartStack
+
+PAGE = REPOSITORY / "docs" / "python-client.md"
+
+
+@pytest.fixture(scope="module")
+def service(start_module_stack: StartStack) -> Stack:
+    return start_module_stack("embedded")
+
+
+def test_the_script_of_its_page_runs(service: Stack, tmp_path: Path) -> None:
+    script = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
+    path = ":".join([str(REPOSITORY / "client"), *sys.path])
+    env = clean_environment(COLT_URL=service.url, MPLBACKEND="agg") | {"PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "succeeded" in done.stdout
+    assert "linear" in done.stdout
+    assert "/config/epochs" in done.stdout
+    assert "Registering digits: 100% of 100%" in done.stderr
+    assert (tmp_path / "backbone.safetensors").stat().st_size > 1000
+
+
+def test_it_waits_and_follows_events_over_a_restart_of_the_server(service: Stack) -> None:
+    with Client(service.url) as client:
+        source = {"kind": "sample", "name": "digits"}
+        dataset = client.datasets.register(source, image_size=32).wait(progress=False)
+        job = client.jobs.submit(dataset, config={"preset": "digits", "sampler": "none", "epochs": 500})
+        seen: list[int] = []
+        kinds: list[str] = []
+
+        def follow() -> None:
+            with Client(service.url) as other:
+                for event in other.jobs.get(job.id).events():
+                    kinds.append(event.kind)
+                    seen.extend([] if event.id is None else [event.id])
+
+        follower = threading.Thread(target=follow)
+        follower.start()
+        service.api.stop()
+        service.api.start()
+        job.refresh()
+        service.wait_ready()
+        job.cancel()
+        with pytest.raises(JobFailed, match="cancelled"):
+            job.wait(progress=False)
+        follower.join(30)
+        assert kinds[-1] == "end"
+        assert seen == sorted(set(seen))
+
+
+def test_its_wheel_is_small_and_needs_no_torch(tmp_path: Path) -> None:
+    code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY / "client", check=True, env=clean_environment()
+    )
+    (wheel,) = tmp_path.glob("colt_client-*.whl")
+    assert wheel.stat().st_size < 100_000
+    zipfile.ZipFile(wheel).extractall(tmp_path / "target")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import colt_client;"
+        "assert colt_client.__file__.startswith(sys.argv[1]);"
+        "assert not {'torch', 'pandas', 'matplotlib', 'fastapi'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "target")], cwd=tmp_path, check=True)
