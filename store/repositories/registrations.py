@@ -93,6 +93,6 @@ def remove(session: Session, model: type[Registered], row_id: str) -> bool:
 
 
 def _references(model: type[Registered]) -> list[ForeignKey]:
-    """The columns that may name a row of this table."""
+    """The columns that may name a row of this table, and hold it. Others go with it."""
     keys = (key for table in Base.metadata.sorted_tables for key in table.foreign_keys)
-    return [key for key in keys if key.references(inspect(model).local_table)]
+    return [key for key in keys if key.references(inspect(model).local_table) and key.ondelete is None]
