@@ -99,7 +99,7 @@ def runs(session: Session, experiment_id: str) -> list[Run]:
         .options(undefer(Job.estimate))
         .execution_options(populate_existing=True)
     )
-    return [Run(row.arm, row.dataset_id, row.seed, job) for row, job in found.tuples()]
+    return [Run(row.arm, row.dataset_id, row.seed, job) for row, job in found]
 
 
 def counts_by_status(session: Session, experiment_id: str) -> dict[WorkStatus | None, int]:

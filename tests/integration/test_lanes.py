@@ -41,8 +41,13 @@ def test_a_long_probe_holds_up_no_registration_and_no_training(start_stack: Star
 
     probe = client.post(f"{job}/evaluations", json=PROBE).headers["location"]
     wait_until(lambda: status_of(probe) == "running", 60, "the probe runs")
+
+    def examiners() -> list[Any]:
+        return [process for process, line in working(stack) if "worker.examiner" in line]
+
+    wait_until(lambda: len(examiners()) == 1, 60, "its process has its name")
     # Paused, it lasts as long as one of an hour. Its supervisor continues.
-    (process,) = [process for process, line in working(stack) if "worker.examiner" in line]
+    (process,) = examiners()
     process.suspend()
     behind = client.post(f"{job}/evaluations", json={"kind": "knn"}).headers["location"]
     assert client.post(f"{job}/evaluations", json=PROBE).headers["location"] == probe

@@ -97,7 +97,7 @@ def test_arms_with_one_beginning_end_bit_for_bit_as_alone(configured: Engine, ho
         assert_equal(record(home, job_id), record(home, alone[arm]))
     assert f"up to 2 are shared with job {first}" in lines(others[0])
     with reading() as session:
-        begun = dict(session.execute(select(JobAttempt.job_id, JobAttempt.from_epoch)).tuples().all())
+        begun = dict(session.execute(select(JobAttempt.job_id, JobAttempt.from_epoch)).all())
     assert [begun[job_id] for job_id in others] == [2, 0], "the second had no one left to share with"
     assert job_of(alone["colt"]).beginning is None
 

@@ -82,9 +82,8 @@ def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
         backbone="resnet10", width=4, epochs=2, warmup_epochs=1, batch_size=8, sample_budget=PICKED, num_clusters=3
     )
     events = list(pretrain(config, images[:TRAIN], images[::-1]))
-    stored = CheckpointFolder(get_artifacts(), job.id).store(
-        next(event for event in events if isinstance(event, CheckpointReady))
-    )
+    last = [event for event in events if isinstance(event, CheckpointReady)][-1]
+    stored = CheckpointFolder(get_artifacts(), job.id).store(last)
     with writing() as session:
         session.add(stored)
     return stored
