@@ -214,7 +214,7 @@ def _differ(one: Arm, other: Arm) -> bool:
 
 
 def _check_groups(arms: Sequence[Arm]) -> None:
-    """Check that the one evaluation of a backbone has the groups of all that it is compared with."""
+    """Check that the groups of a backbone's one evaluation are those of all arms."""
     first, *others = [arm for arm in arms if arm.config is not None]
     for position, arm in enumerate(arms):
         for other in others if arm.backbone_id is not None else ():

@@ -67,8 +67,8 @@ def backbone_runs(
             for kind in kinds:
                 settings = ProbeSettings(kind=kind, group_thresholds=thresholds)
                 rows = found.get((backbone_id, dataset_id, kind), ())
-                row = next((row for row in rows if settings.is_stored_as(row.config)), None)
-                runs.append(BackboneRun(position, backbone_id, dataset_id, settings, row))
+                latest = next((row for row in rows if settings.is_stored_as(row.config)), None)
+                runs.append(BackboneRun(position, backbone_id, dataset_id, settings, latest))
     return runs
 
 

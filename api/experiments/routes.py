@@ -53,8 +53,8 @@ def submit_experiment(
 ) -> Accepted:
     """Queue a job for each arm, data set and seed: all of them, or none.
 
-    Every combination is checked as `POST /jobs` checks a job. The jobs are ordinary jobs. A backbone
-    gets an evaluation for each data set and kind instead, unless it has an equal one.
+    Every combination is checked as `POST /jobs` checks a job. The jobs are ordinary jobs. A
+    backbone gets an evaluation for each data set and kind instead, unless it has an equal one.
     """
     with writing() as session:
         experiment = submission.submit(session, wanted, idempotency_key, token_id(request))

@@ -103,8 +103,9 @@ def test_its_value_is_in_the_pair_of_every_seed(client: TestClient, rows: Rows) 
     made = Made(client, submitted(client, wanted))
     end_all(made)
     evaluation = end(net, dataset, (0.9, 0.6, 0.3))
-    # Few of COLT is 0.36, 0.42, 0.38, which differs from 0.3 by 0.06, 0.12, 0.08: mean 0.26/3; sum
-    # of squared deviations 0.0056/3, by 2, root: 0.0305505; half width 4.302653 * that / sqrt(3).
+    # Few of COLT is 0.36, 0.42, 0.38. It differs from 0.3 by 0.06, 0.12, 0.08: mean 0.26/3. The sum
+    # of squared deviations is 0.0056/3; by 2, root: 0.0305505. Half a width is 4.302653 * that,
+    # by sqrt(3).
     few = made.row("COLT", "few")
     assert (few["n"], few["pairs"], few["verdict"]) == (3, 3, "higher")
     assert few["difference"] == pytest.approx(0.26 / 3)
