@@ -18,20 +18,21 @@ from colt_core.refusals import unknown_name
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An arm that is ready to run on each data set with each seed.
+    """An arm that is ready to run on each data set with each seed; or a backbone, for every seed.
 
     Attributes:
-        config: all settings; its seed is replaced for each run.
+        config: all settings; its seed is replaced for each run. None of a backbone alone.
         ood_pool_id: None if it picks no images.
         train_on: the data sets that it trains on, in the order of the experiment's; None for those.
         own: the settings that the request gives for this arm alone.
     """
 
     name: str
-    config: PretrainConfig
-    ood_pool_id: str | None
-    train_on: list[str] | None
+    config: PretrainConfig | None
+    ood_pool_id: str | None = None
+    train_on: list[str] | None = None
     own: frozenset[str] = frozenset()
+    backbone_id: str | None = None
 
 
 def template_of(wanted: NewExperiment) -> Template | None:
@@ -62,17 +63,23 @@ def planned(wanted: NewExperiment, template: Template | None) -> list[Arm]:
 
     Raises:
         Unprocessable: a setting is unknown, or values are out of range or do not go together. Or
-            two arms are the same, or have the same name.
+            two arms are the same, or have the same name. Or all are backbones.
     """
     asked: Sequence[NewArm | TemplateArm]
     if template is None:
         asked = wanted.arms or []
     else:
         asked = [arm for arm in template.arms if arm.train_on is None or wanted.balanced_dataset_ids is not None]
-    problems = dict(_out_of_place(wanted, asked))
-    used = _used(wanted.config, asked)
+    trained = [arm for arm in asked if _backbone_of(arm) is None]
+    if not trained:
+        raise Unprocessable(("/arms", "all are backbones: give at least one arm that trains"))
+    problems = dict(_out_of_place(wanted, asked, trained))
+    used = _used(wanted.config, trained)
     arms: list[Arm] = []
     for position, arm in enumerate(asked):
+        if (backbone_id := _backbone_of(arm)) is not None:
+            arms.append(Arm(arm.name, None, backbone_id=backbone_id))
+            continue
         settings = _settings(wanted.config, arm, used)
         try:
             config = _scaled(settings, arm)
@@ -90,6 +97,7 @@ def planned(wanted: NewExperiment, template: Template | None) -> list[Arm]:
     if problems:
         raise Unprocessable(*problems.items())
     _check_names(arms)
+    _check_groups(arms)
     return arms
 
 
@@ -112,16 +120,25 @@ def located(
     return f"/arms/{position}{where}", what
 
 
-def _out_of_place(wanted: NewExperiment, arms: Sequence[NewArm | TemplateArm]) -> Iterator[tuple[str, str]]:
+def _backbone_of(arm: NewArm | TemplateArm) -> str | None:
+    return arm.backbone_id if isinstance(arm, NewArm) else None
+
+
+def _out_of_place(
+    wanted: NewExperiment, arms: Sequence[NewArm | TemplateArm], trained: Sequence[NewArm | TemplateArm]
+) -> Iterator[tuple[str, str]]:
     """Settings that would change nothing where they are given."""
     seed = "is not a setting of an experiment: list the seeds in `seeds`"
     for name in wanted.config:
         if name == "seed":
             yield "/config/seed", seed
-        elif all(name in arm.config for arm in arms):
+        elif all(name in arm.config for arm in trained):
             yield f"/config/{name}", "every arm has a value of its own: leave it out"
     for position, arm in enumerate(arms):
-        if "seed" in arm.config:
+        if _backbone_of(arm) is not None:
+            for name in sorted(arm.model_fields_set - {"name", "backbone_id"}):
+                yield f"/arms/{position}/{name}", "is for arms that train: leave it or `backbone_id` out"
+        elif "seed" in arm.config:
             yield f"/arms/{position}/config/seed", seed
 
 
@@ -191,7 +208,20 @@ def baseline_of(wanted: NewExperiment, arms: Sequence[Arm]) -> str:
 
 
 def _differ(one: Arm, other: Arm) -> bool:
-    return (one.config, one.train_on, one.ood_pool_id) != (other.config, other.train_on, other.ood_pool_id)
+    return (one.config, one.train_on, one.ood_pool_id, one.backbone_id) != (
+        *(other.config, other.train_on, other.ood_pool_id, other.backbone_id),
+    )
+
+
+def _check_groups(arms: Sequence[Arm]) -> None:
+    """Check that the groups of a backbone's one evaluation are those of all arms."""
+    first, *others = [arm for arm in arms if arm.config is not None]
+    for position, arm in enumerate(arms):
+        for other in others if arm.backbone_id is not None else ():
+            assert first.config is not None and other.config is not None  # they train
+            if first.config.group_thresholds != other.config.group_thresholds:
+                what = f"arms '{first.name}' and '{other.name}' have unequal group_thresholds: a backbone has one value"
+                raise Unprocessable((f"/arms/{position}/backbone_id", what))
 
 
 def _check_names(arms: Sequence[Arm]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
+from api import registration
 from api.experiments.arms import Arm, located
 from api.experiments.schemas import MOST_RUNS, NewExperiment
 from api.http.errors import Unprocessable
@@ -14,7 +15,7 @@ from api.jobs.estimate import JobEstimate
 from api.jobs.schemas import NewJob
 from api.jobs.submission import Fitting
 from store.costs import ACCEPT, said
-from store.models import Experiment
+from store.models import BackboneWeights, Experiment
 from store.settings import get_settings
 
 # Where a request gives what is wrong, and what to change there. It is found from the positions of
@@ -41,7 +42,9 @@ def check(
     Raises:
         Unprocessable: all that would fail later, or costs too much.
     """
-    if (total := len(arms) * len(experiment.dataset_ids) * len(seeds)) > MOST_RUNS:
+    trained = sum(arm.config is not None for arm in arms)
+    each = trained * len(seeds) + (len(arms) - trained) * len(experiment.evaluations)
+    if (total := each * len(experiment.dataset_ids)) > MOST_RUNS:
         made_of = f"{len(arms)} arms, {len(experiment.dataset_ids)} data sets and {len(seeds)} seeds"
         raise Unprocessable(("/seeds", f"{made_of} make {total:,} jobs, and at most {MOST_RUNS:,} are allowed"))
     fitting: dict[tuple[int, str], Fitting] = {}
@@ -49,6 +52,13 @@ def check(
     too_much: dict[str, str] = {}
     estimate = None
     for position, arm in enumerate(arms):
+        if arm.backbone_id is not None:
+            try:
+                registration.named_ready(session, BackboneWeights, arm.backbone_id, "/backbone_id")
+            except Unprocessable as error:
+                problems |= _moved(error, position, 0, locate)
+        if arm.config is None:
+            continue  # data and probes are checked for the arms that train
         for number, dataset_id in enumerate(experiment.dataset_ids):
             job = _job(experiment, arm, number, accept_cost)
             try:
@@ -107,6 +117,8 @@ def _located(
         return ("/balanced_dataset_ids" if given is None else f"/arms/{arm}/train_on") + f"/{number}", what
     if where in ("/dataset_id", "/evaluation_dataset_id"):
         return f"/dataset_ids/{dataset}", what
+    if where == "/backbone_id":
+        return f"/arms/{arm}/backbone_id", what
     if where == "/ood_pool_id" and given is not None and given.ood_pool_id is not None:
         return f"/arms/{arm}/ood_pool_id", what
     return where, what

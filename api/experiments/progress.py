@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from api.experiments.schemas import ArmInfo, ExperimentDetails, ExperimentInfo, RunInfo
+from api.experiments.backbones import BackboneRun, backbone_runs
+from api.experiments.schemas import ArmInfo, BackboneRunInfo, ExperimentDetails, ExperimentInfo, RunInfo
 from api.experiments.service import find, status_of
-from store.models import Experiment, Job
+from store.models import Experiment, ExperimentArm, Job
 from store.repositories import experiments
 from store.statuses import FINAL, WorkStatus
 
@@ -16,6 +18,8 @@ from store.statuses import FINAL, WorkStatus
 def shown(session: Session, experiment: Experiment) -> ExperimentInfo:
     """An experiment as lists show it."""
     counts = experiments.counts_by_status(session, experiment.id)
+    for found in backbone_runs(session, experiment, experiments.arms(session, experiment.id)):
+        counts[found.status] = counts.get(found.status, 0) + 1
     return ExperimentInfo.of(experiment, status=status_of(counts), **_numbers(counts))
 
 
@@ -28,18 +32,14 @@ def details(session: Session, experiment_id: str) -> ExperimentDetails:
     experiment = find(session, experiment_id)
     arms = experiments.arms(session, experiment_id)
     runs = experiments.runs(session, experiment_id)
-    counts: dict[WorkStatus | None, int] = {}
-    for run in runs:
-        status = None if run.job is None else run.job.status
-        counts[status] = counts.get(status, 0) + 1
+    of_backbones = backbone_runs(session, experiment, arms)
+    counts = Counter([None if run.job is None else run.job.status for run in runs])
+    counts.update(run.status for run in of_backbones)
     return ExperimentDetails.of(
         experiment,
         status=status_of(counts),
         **_numbers(counts),
-        arms=[
-            ArmInfo(name=arm.name, config=arm.config, ood_pool_id=arm.ood_pool_id, train_on=arm.train_on)
-            for arm in arms
-        ],
+        arms=[_arm(arm, of_backbones) for arm in arms],
         jobs=[
             RunInfo(
                 arm=arms[run.arm].name,
@@ -52,6 +52,27 @@ def details(session: Session, experiment_id: str) -> ExperimentDetails:
             for run in runs
         ],
         eta_seconds=eta_seconds([run.job for run in runs if run.job is not None]),
+    )
+
+
+def _arm(arm: ExperimentArm, of_backbones: Sequence[BackboneRun]) -> ArmInfo:
+    return ArmInfo(
+        name=arm.name,
+        config=arm.config,
+        backbone_id=arm.backbone_id,
+        evaluations=[
+            BackboneRunInfo(
+                dataset_id=run.dataset_id,
+                kind=run.settings.kind,
+                evaluation_id=None if run.evaluation is None else run.evaluation.id,
+                status=run.status,
+                error=None if run.evaluation is None else run.evaluation.error,
+            )
+            for run in of_backbones
+            if run.arm == arm.position
+        ],
+        ood_pool_id=arm.ood_pool_id,
+        train_on=arm.train_on,
     )
 
 

@@ -19,7 +19,7 @@ class ResultRow(BaseModel):
 
     arm: str
     metric: str = Field(description=f"{METRICS}. All are shares of 1.")
-    n: int = Field(description="Runs of the arm that have a value.")
+    n: int = Field(description="Runs of the arm that have a value. Of a backbone: data sets.")
     mean: float | None
     sd: float | None = Field(description="Standard deviation over these runs (n - 1). Null below two.")
     pairs: int | None = Field(description="Pairs of runs of the arm and the baseline. Null for the baseline.")
@@ -33,15 +33,16 @@ class ResultRow(BaseModel):
 
 
 class RunValues(BaseModel):
-    """The values of one run. Runs with the same data set and seed make a pair."""
+    """The values of one run. Runs with the same data set and seed make a pair. A backbone's values
+    are in the pair of every seed."""
 
     arm: str
     dataset_id: str
     dataset: str = Field(description="Its name.")
-    seed: int
-    job_id: str
+    seed: int | None = Field(description="Null: of a backbone, for every seed.")
+    job_id: str | None = Field(description="Null: of a backbone.")
     evaluation_id: str
-    steps: int = Field(description="Optimiser steps of the run.")
+    steps: int | None = Field(description="Optimiser steps of the run. Null: of a backbone.")
     values: dict[str, float | None] = Field(description=f"By metric: {METRICS}.")
 
 
@@ -50,7 +51,7 @@ class MissingRun(BaseModel):
 
     arm: str
     dataset_id: str
-    seed: int
+    seed: int | None = Field(description="Null: of a backbone, for every seed.")
     job_id: str | None
     why: str
     metrics: list[str] | None = Field(description="Metrics that this run lacks and others have. Null: all.")

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from sqlalchemy.orm import Session
 
 from api.compare.data import data_differences, warnings_about
+from api.experiments.backbones import backbone_runs
 from api.experiments.result_schemas import MissingRun, ResultRow, Results, RunValues
 from api.experiments.service import find
 from api.http.errors import Unprocessable
@@ -24,7 +25,7 @@ from store.statuses import WorkStatus
 
 GROUPS = ("all", "many", "medium", "few", "std")
 CLASS = "class/"
-Pair = tuple[str, int]  # data set, seed
+Pair = tuple[str, int | None]  # data set, seed; None: of a backbone, for every seed
 
 
 @dataclass(slots=True)
@@ -32,12 +33,23 @@ class _Arm:
     """The runs of an arm that have results, by pair."""
 
     name: str
+    is_backbone: bool
     jobs: dict[Pair, Job] = field(default_factory=dict)
     values: dict[Pair, dict[str, float | None]] = field(default_factory=dict)
 
     def of(self, metric: str) -> dict[Pair, float | None]:
         """The values of a metric, by pair. None: this run has none."""
         return {pair: values.get(metric) for pair, values in self.values.items()}
+
+    def beside(self, other: _Arm, metric: str) -> dict[Pair, float | None]:
+        """The same, by the pairs of another arm: a backbone's value is in the pair of every seed.
+
+        Two backbones have one pair for each data set, so that a value does not count twice.
+        """
+        own = self.of(metric)
+        if not self.is_backbone or other.is_backbone:
+            return own
+        return {pair: own[pair[0], None] for pair in other.values if (pair[0], None) in own}
 
 
 def results(session: Session, experiment_id: str, evaluation: str | None, baseline: str | None) -> Results:
@@ -53,7 +65,8 @@ def results(session: Session, experiment_id: str, evaluation: str | None, baseli
     """
     experiment = find(session, experiment_id)
     kind, baseline = evaluation or experiment.evaluations[0], baseline or experiment.baseline
-    arms = [_Arm(row.name) for row in experiments.arms(session, experiment_id)]
+    rows = experiments.arms(session, experiment_id)
+    arms = [_Arm(row.name, row.backbone_id is not None) for row in rows]
     names = [arm.name for arm in arms]
     if baseline not in names:
         raise Unprocessable(("?baseline", unknown_name("arm", baseline, names)))
@@ -82,6 +95,29 @@ def results(session: Session, experiment_id: str, evaluation: str | None, baseli
                 values=values,
             )
         )
+    for of_backbone in backbone_runs(session, experiment, rows, [kind]):
+        arm, dataset, probe = arms[of_backbone.arm], datasets[of_backbone.dataset_id], of_backbone.evaluation
+        if probe is None or probe.status != WorkStatus.SUCCEEDED:
+            why = _why_no_evaluation(probe, kind)
+            lacking = MissingRun(
+                arm=arm.name, dataset_id=of_backbone.dataset_id, seed=None, job_id=None, why=why, metrics=None
+            )
+            missing.append(lacking)
+            continue
+        values = values_of(probe, None if dataset is None else dataset.class_names)
+        arm.values[of_backbone.dataset_id, None] = values
+        pairs.append(
+            RunValues(
+                arm=arm.name,
+                dataset_id=of_backbone.dataset_id,
+                dataset="" if dataset is None else dataset.name,
+                seed=None,
+                job_id=None,
+                evaluation_id=probe.id,
+                steps=None,
+                values=values,
+            )
+        )
     compared_with = arms[names.index(baseline)]
     metrics = list(dict.fromkeys([*GROUPS, *(name for entry in pairs for name in entry.values)]))
     unequal = {arm.name: [*_unequal(session, arm, compared_with)] for arm in arms if arm is not compared_with}
@@ -91,7 +127,11 @@ def results(session: Session, experiment_id: str, evaluation: str | None, baseli
         rows=[_row(arm, compared_with, metric, bool(unequal.get(arm.name))) for arm in arms for metric in metrics],
         pairs=pairs,
         missing=[*missing, *_partly_missing(pairs)],
-        warnings=[*(warning for found in unequal.values() for warning in found), *_of_jobs(arms)],
+        warnings=[
+            *(warning for found in unequal.values() for warning in found),
+            *_of_backbones(arms),
+            *_of_jobs(arms),
+        ],
     )
 
 
@@ -152,6 +192,14 @@ def _why(job: Job | None, kind: str) -> str:
     return f"the job is {job.status}"
 
 
+def _why_no_evaluation(probe: Evaluation | None, kind: str) -> str:
+    if probe is None:
+        return f"the backbone has no evaluation '{kind}' with default settings on this data set"
+    if probe.status == WorkStatus.FAILED:
+        return f"the evaluation failed: {probe.error}"
+    return f"the evaluation is {probe.status}"
+
+
 def _missing(arm: str, run: Run, why: str) -> MissingRun:
     job_id = None if run.job is None else run.job.id
     return MissingRun(arm=arm, dataset_id=run.dataset_id, seed=run.seed, job_id=job_id, why=why, metrics=None)
@@ -189,7 +237,7 @@ def _row(arm: _Arm, baseline: _Arm, metric: str, unequal: bool) -> ResultRow:
     )
     if arm is baseline:
         return row
-    found = paired_comparison(values, baseline.of(metric))
+    found = paired_comparison(arm.beside(baseline, metric), baseline.beside(arm, metric))
     row.pairs, row.difference = found.n, found.mean
     row.interval, row.no_interval = found.interval, found.no_interval
     row.verdict = None if unequal else found.verdict
@@ -218,6 +266,24 @@ def _unequal(session: Session, arm: _Arm, baseline: _Arm) -> Iterator[DataWarnin
     for warning in told.values():
         detail = f"'{arm.name}' and '{baseline.name}': {warning.detail}. They get no verdict."
         yield DataWarning(warning.code, detail, warning.count, warning.examples)
+
+
+def _of_backbones(arms: Iterable[_Arm]) -> Iterator[DataWarning]:
+    """What the numbers of backbones do not say. They get verdicts all the same: nobody takes them
+    for a run of as many steps."""
+    for arm in arms:
+        if not arm.is_backbone:
+            continue
+        untrained = (
+            f"'{arm.name}' is a backbone that was not trained here. Its steps and data are not compared with those of "
+            "other arms, so a difference says nothing about settings."
+        )
+        yield DataWarning("not_trained_here", untrained, 1, (arm.name,))
+        one = (
+            f"The runs of '{arm.name}' do not vary by seed: its one value of a data set is in the pair of every seed. "
+            "Intervals beside it cover the chance of the other arm alone."
+        )
+        yield DataWarning("same_for_every_seed", one, len(arm.values), (arm.name,))
 
 
 def _of_jobs(arms: Sequence[_Arm]) -> Iterator[DataWarning]:

@@ -23,7 +23,7 @@ from api.http.responses import json_response
 from api.kinds.names import ProbeName
 from api.registration import Accepted
 from store.database import reading, writing
-from store.models import Experiment, Job
+from store.models import Evaluation, Experiment, Job
 from store.repositories import experiments
 
 log = logging.getLogger(__name__)
@@ -53,13 +53,15 @@ def submit_experiment(
 ) -> Accepted:
     """Queue a job for each arm, data set and seed: all of them, or none.
 
-    Every combination is checked as `POST /jobs` checks a job. The jobs are ordinary jobs.
+    Every combination is checked as `POST /jobs` checks a job. The jobs are ordinary jobs. A
+    backbone gets an evaluation for each data set and kind instead, unless it has an equal one.
     """
     with writing() as session:
         experiment = submission.submit(session, wanted, idempotency_key, token_id(request))
         shown = progress.shown(session, experiment)
-    log.info("experiment %s accepted with %d jobs", shown.id, shown.total)
+    log.info("experiment %s accepted with %d jobs and evaluations of backbones", shown.id, shown.total)
     ring_later(background, Job.bell)
+    ring_later(background, Evaluation.bell)
     return _accepted(shown, response)
 
 
@@ -96,7 +98,10 @@ def delete_experiment(
         bool, Query(description="Delete its jobs too, with their results. Refused while one runs. Default: they stay.")
     ] = False,
 ) -> None:
-    """Delete an experiment. Its jobs stay as ordinary jobs, unless `with_jobs` is true."""
+    """Delete an experiment. Its jobs stay as ordinary jobs, unless `with_jobs` is true.
+
+    Backbones and their evaluations stay.
+    """
     with writing() as session:
         folders = service.remove(session, experiment_id, with_jobs)
     for folder in folders:
@@ -105,7 +110,10 @@ def delete_experiment(
 
 @router.post("/{experiment_id}/cancel", status_code=202, responses=problems(404, 409))
 def cancel_experiment(experiment_id: str, response: Response) -> Accepted:
-    """Cancel all jobs of an experiment that wait or run."""
+    """Cancel all jobs of an experiment that wait or run.
+
+    Evaluations of backbones, which others may have asked for too, are not cancelled.
+    """
     with writing() as session:
         shown = progress.shown(session, service.cancel(session, experiment_id))
     return _accepted(shown, response)
@@ -116,10 +124,11 @@ def resume_experiment(
     experiment_id: str, request: Request, background: BackgroundTasks, response: Response
 ) -> Accepted:
     """Queue the cancelled and failed jobs of an experiment again, and new ones for those that were
-    deleted."""
+    deleted. So with evaluations of its backbones."""
     with writing() as session:
         shown = progress.shown(session, submission.resume(session, experiment_id, token_id(request)))
     ring_later(background, Job.bell)
+    ring_later(background, Evaluation.bell)
     return _accepted(shown, response)
 
 

@@ -32,13 +32,18 @@ Protocol = Annotated[str, StringConstraints(max_length=MOST_PROTOCOL, pattern=rf
 
 
 class NewArm(BaseModel):
-    """One of the settings to compare."""
+    """Settings to compare, or a registered backbone."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Name
     config: PartialConfig = Field(
         default_factory=dict, description="Its own settings, which come before those of the experiment."
+    )
+    backbone_id: Id | None = Field(
+        None,
+        description="A backbone in place of settings. It is not trained: it has one evaluation for each data set and "
+        "kind, whose values are in the pairs of every seed.",
     )
     ood_pool_id: Id | None = Field(None, description="Default: the experiment's.")
     train_on: list[Id] | None = Field(
@@ -51,7 +56,8 @@ class NewArm(BaseModel):
 
 
 class NewExperiment(BaseModel):
-    """Arms to compare on data sets with seeds: each combination becomes a job."""
+    """Arms to compare on data sets with seeds: each combination becomes a job. A backbone has
+    evaluations instead."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -109,7 +115,7 @@ class MoreSeeds(BaseModel):
 
 
 class ExperimentInfo(BaseModel):
-    """An experiment. Its status is that of its jobs."""
+    """An experiment. Its status is that of its jobs, and of the evaluations of its backbones."""
 
     id: str
     name: str
@@ -118,8 +124,10 @@ class ExperimentInfo(BaseModel):
         description="`queued` until a job has begun; `running`, or `cancelling`, while one waits or runs. Then "
         "`failed` if one failed, else `cancelled` if one was cancelled or deleted, else `succeeded`."
     )
-    finished: int = Field(description="Jobs that have ended in any way.")
-    total: int = Field(description="Jobs of all arms, data sets and seeds, with deleted ones.")
+    finished: int = Field(description="Jobs, and evaluations of backbones, that have ended in any way.")
+    total: int = Field(
+        description="Jobs of all arms, data sets and seeds, and evaluations of backbones, with deleted ones."
+    )
     dataset_ids: list[str]
     ood_pool_id: str | None
     seeds: list[int]
@@ -134,11 +142,23 @@ class ExperimentInfo(BaseModel):
         return cls.model_validate(own | found)
 
 
+class BackboneRunInfo(BaseModel):
+    """A backbone on one data set with one kind of probe, for every seed."""
+
+    dataset_id: str
+    kind: ProbeName
+    evaluation_id: str | None = Field(description="Null: the evaluation was deleted.")
+    status: WorkStatus | None
+    error: str | None
+
+
 class ArmInfo(BaseModel):
-    """One of the settings that are compared."""
+    """Settings that are compared, or a backbone."""
 
     name: str
-    config: ResolvedConfig
+    config: ResolvedConfig | None = Field(description="Null: it is a backbone, which is not trained.")
+    backbone_id: str | None
+    evaluations: list[BackboneRunInfo] = Field(description="Of a backbone, by data set and kind. Else empty.")
     ood_pool_id: str | None
     train_on: list[str] | None = Field(description="Null: on the experiment's data sets.")
 

@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from api import queues
+from api.experiments import backbones
 from api.experiments.arms import Arm, baseline_of, planned, template_of
 from api.experiments.checks import at, check, in_request, too_much_together
 from api.experiments.schemas import MoreSeeds, NewExperiment
@@ -28,7 +30,7 @@ from store.statuses import WorkStatus
 
 
 def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None, submitter: str | None) -> Experiment:
-    """Queue the jobs of an experiment: all, or none.
+    """Queue the jobs of an experiment, and the evaluations of its backbones: all, or none.
 
     A request with an idempotency key that was used before queues nothing.
 
@@ -65,9 +67,9 @@ def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None,
         ExperimentArm(
             position=position,
             name=arm.name,
-            config=arm.config.model_dump(mode="json"),
             ood_pool_id=arm.ood_pool_id,
             train_on=arm.train_on,
+            **_what_runs(arm),
         )
         for position, arm in enumerate(arms)
     ]
@@ -75,6 +77,7 @@ def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None,
         before = earlier(session, Experiment, idempotency_key, fingerprint)
         assert before is not None  # nothing else is unique
         return before
+    backbones.queue(session, experiment, submitter)
     _queue(session, experiment, fitting, _runs(experiment, arms, wanted.seeds), wanted.accept_cost, submitter)
     return experiment
 
@@ -100,7 +103,8 @@ def add_seeds(session: Session, experiment_id: str, wanted: MoreSeeds, submitter
 
 
 def resume(session: Session, experiment_id: str, submitter: str | None) -> Experiment:
-    """Queue the cancelled and failed jobs again, and new ones for those that were deleted.
+    """Queue the cancelled and failed jobs again, and new ones for those that were deleted. So with
+    the evaluations of backbones.
 
     Raises:
         NotFound: there is no such experiment.
@@ -111,12 +115,15 @@ def resume(session: Session, experiment_id: str, submitter: str | None) -> Exper
     runs = experiments.runs(session, experiment_id)
     stopped = [run.job.id for run in runs if run.job and run.job.status in (WorkStatus.CANCELLED, WorkStatus.FAILED)]
     deleted = [run for run in runs if run.job is None]
-    if not stopped and not deleted:
+    of_backbones = backbones.backbone_runs(session, experiment, experiments.arms(session, experiment_id))
+    lacking = any(run.stopped for run in of_backbones)
+    if not stopped and not deleted and not lacking:
         raise Conflict("No job of this experiment is cancelled, failed or deleted; there is nothing to resume.")
-    if deleted:
+    if deleted or lacking:
         arms = _stored_arms(session, experiment)
         # Its cost was accepted before.
         fitting = check(session, experiment, arms, experiment.seeds, True, at("", arms))
+        backbones.queue(session, experiment, submitter)
         experiments.remove_deleted(session, experiment_id)
         _queue(session, experiment, fitting, deleted, True, submitter)
     for job_id in stopped:
@@ -128,15 +135,27 @@ def _runs(experiment: Experiment, arms: Sequence[Arm], seeds: Iterable[int]) -> 
     """In the order in which they are queued: whole pairs come first."""
     for seed in seeds:
         for dataset_id in experiment.dataset_ids:
-            for position in range(len(arms)):
-                yield Run(position, dataset_id, seed, None)
+            for position, arm in enumerate(arms):
+                if arm.config is not None:
+                    yield Run(position, dataset_id, seed, None)
 
 
 def _stored_arms(session: Session, experiment: Experiment) -> list[Arm]:
     return [
-        Arm(row.name, PretrainConfig.from_stored(row.config), row.ood_pool_id, row.train_on)
+        Arm(
+            name=row.name,
+            config=None if row.config is None else PretrainConfig.from_stored(row.config),
+            ood_pool_id=row.ood_pool_id,
+            train_on=row.train_on,
+            backbone_id=row.backbone_id,
+        )
         for row in experiments.arms(session, experiment.id)
     ]
+
+
+def _what_runs(arm: Arm) -> dict[str, Any]:
+    """The one column that says what the arm is."""
+    return {"backbone_id": arm.backbone_id} if arm.config is None else {"config": arm.config.model_dump(mode="json")}
 
 
 def _queue(

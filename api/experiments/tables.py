@@ -97,10 +97,14 @@ def _differences(found: Results, text: Callable[[str], str], nothing: str) -> tu
 
 def _missing(found: Results) -> list[str]:
     return [
-        f"'{entry.arm}', data set {entry.dataset_id}, seed {entry.seed}: {entry.why}"
+        f"'{entry.arm}', data set {entry.dataset_id}, {_seed(entry.seed)}: {entry.why}"
         + ("" if entry.metrics is None else f": {', '.join(entry.metrics)}")
         for entry in found.missing
     ]
+
+
+def _seed(seed: int | None) -> str:
+    return "every seed" if seed is None else f"seed {seed}"
 
 
 def _markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1448,7 +1448,7 @@ class JobComparison(Model):
 
 
 class ExperimentInfo(Model):
-    """An experiment. Its status is that of its jobs."""
+    """An experiment. Its status is that of its jobs, and of the evaluations of its backbones."""
 
     id: str
     name: str
@@ -1458,9 +1458,9 @@ class ExperimentInfo(Model):
     `failed` if one failed, else `cancelled` if one was cancelled or deleted, else `succeeded`.
     """
     finished: int
-    """Jobs that have ended in any way."""
+    """Jobs, and evaluations of backbones, that have ended in any way."""
     total: int
-    """Jobs of all arms, data sets and seeds, with deleted ones."""
+    """Jobs of all arms, data sets and seeds, and evaluations of backbones, with deleted ones."""
     dataset_ids: list[str]
     ood_pool_id: str | None
     seeds: list[int]
@@ -1493,12 +1493,26 @@ class Template(Model):
     """The first is the baseline."""
 
 
+class BackboneRunInfo(Model):
+    """A backbone on one data set with one kind of probe, for every seed."""
+
+    dataset_id: str
+    kind: Literal["linear", "few_shot", "knn"] | str
+    evaluation_id: str | None
+    """Null: the evaluation was deleted."""
+    status: WorkStatus | None
+    error: str | None
+
+
 class ArmInfo(Model):
-    """One of the settings that are compared."""
+    """Settings that are compared, or a backbone."""
 
     name: str
-    config: dict[str, Any]
-    """All settings that the run reads, with their values."""
+    config: dict[str, Any] | None
+    """Null: it is a backbone, which is not trained."""
+    backbone_id: str | None
+    evaluations: list[BackboneRunInfo]
+    """Of a backbone, by data set and kind. Else empty."""
     ood_pool_id: str | None
     train_on: list[str] | None
     """Null: on the experiment's data sets."""
@@ -1527,9 +1541,9 @@ class ExperimentDetails(Model):
     `failed` if one failed, else `cancelled` if one was cancelled or deleted, else `succeeded`.
     """
     finished: int
-    """Jobs that have ended in any way."""
+    """Jobs, and evaluations of backbones, that have ended in any way."""
     total: int
-    """Jobs of all arms, data sets and seeds, with deleted ones."""
+    """Jobs of all arms, data sets and seeds, and evaluations of backbones, with deleted ones."""
     dataset_ids: list[str]
     ood_pool_id: str | None
     seeds: list[int]
@@ -1555,7 +1569,7 @@ class ResultRow(Model):
     shares of 1.
     """
     n: int
-    """Runs of the arm that have a value."""
+    """Runs of the arm that have a value. Of a backbone: data sets."""
     mean: float | None
     sd: float | None
     """Standard deviation over these runs (n - 1). Null below two."""
@@ -1574,17 +1588,21 @@ class ResultRow(Model):
 
 
 class RunValues(Model):
-    """The values of one run. Runs with the same data set and seed make a pair."""
+    """The values of one run. Runs with the same data set and seed make a pair. A backbone's values
+    are in the pair of every seed.
+    """
 
     arm: str
     dataset_id: str
     dataset: str
     """Its name."""
-    seed: int
-    job_id: str
+    seed: int | None
+    """Null: of a backbone, for every seed."""
+    job_id: str | None
+    """Null: of a backbone."""
     evaluation_id: str
-    steps: int
-    """Optimiser steps of the run."""
+    steps: int | None
+    """Optimiser steps of the run. Null: of a backbone."""
     values: dict[str, float | None]
     """By metric: `all` (mean accuracy over classes), `many`, `medium`, `few`, `std` or
     `class/NAME`.
@@ -1596,7 +1614,8 @@ class MissingRun(Model):
 
     arm: str
     dataset_id: str
-    seed: int
+    seed: int | None
+    """Null: of a backbone, for every seed."""
     job_id: str | None
     why: str
     metrics: list[str] | None

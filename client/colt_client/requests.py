@@ -642,11 +642,15 @@ NewAnalysis = (
 
 
 class NewArm(TypedDict, total=False):
-    """One of the settings to compare."""
+    """Settings to compare, or a registered backbone."""
 
     name: Required[str]
     config: PartialConfig
     """Its own settings, which come before those of the experiment."""
+    backbone_id: str | None
+    """A backbone in place of settings. It is not trained: it has one evaluation for each data set
+    and kind, whose values are in the pairs of every seed.
+    """
     ood_pool_id: str | None
     """Default: the experiment's."""
     train_on: list[str] | None
@@ -656,7 +660,9 @@ class NewArm(TypedDict, total=False):
 
 
 class NewExperiment(TypedDict, total=False):
-    """Arms to compare on data sets with seeds: each combination becomes a job."""
+    """Arms to compare on data sets with seeds: each combination becomes a job. A backbone has
+    evaluations instead.
+    """
 
     name: Required[str]
     template: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base, Identified
@@ -30,14 +30,20 @@ class Experiment(Identified, Base):
 
 
 class ExperimentArm(Base):
-    """One of the settings that are compared. `config` is whole, so a later seed has the same."""
+    """One of what is compared: settings, or a backbone that no seed changes.
+
+    `config` is whole, so a later seed has the same.
+    """
 
     __tablename__ = "experiment_arms"
+    # A column that nothing sets is NULL; None would be stored as the JSON document null.
+    __table_args__ = (CheckConstraint("(config IS NULL) = (backbone_id IS NOT NULL)", name="of_config_or_backbone"),)
 
     experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 0
     name: Mapped[str]
-    config: Mapped[dict[str, Any]]
+    config: Mapped[dict[str, Any] | None]
+    backbone_id: Mapped[str | None]  # as ids of data: what refers to the backbone is its evaluations
     ood_pool_id: Mapped[str | None]
     # Ids of the data sets that it trains on, one for each of the experiment's. Null: on those.
     train_on: Mapped[list[Any] | None]

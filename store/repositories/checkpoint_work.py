@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, case, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from colt_core.tagged import TaggedSettings
@@ -106,6 +106,18 @@ def same_of_backbone(
 ) -> Evaluation | None:
     """The same, of a backbone on a data set."""
     return _same(session, Evaluation, settings, backbone_id=backbone_id, dataset_id=dataset_id)
+
+
+def of_backbones(
+    session: Session, backbone_ids: Collection[str], dataset_ids: Collection[str], kinds: Collection[str]
+) -> Sequence[Evaluation]:
+    """The evaluations of these backbones on these data sets: those that came to nothing last, and
+    newer before older ones."""
+    found = select(Evaluation).where(
+        Evaluation.backbone_id.in_(backbone_ids), Evaluation.dataset_id.in_(dataset_ids), Evaluation.kind.in_(kinds)
+    )
+    nothing = case((Evaluation.status.in_(_WITHOUT_RESULT), 1), else_=0)
+    return session.scalars(found.order_by(nothing, Evaluation.created_at.desc(), Evaluation.id.desc())).all()
 
 
 def _same(session: Session, model: type[W], settings: TaggedSettings, **of: str) -> W | None:

@@ -1110,7 +1110,8 @@ export interface paths {
          * Submit Experiment
          * @description Queue a job for each arm, data set and seed: all of them, or none.
          *
-         *     Every combination is checked as `POST /jobs` checks a job. The jobs are ordinary jobs.
+         *     Every combination is checked as `POST /jobs` checks a job. The jobs are ordinary jobs. A
+         *     backbone gets an evaluation for each data set and kind instead, unless it has an equal one.
          */
         post: operations["submit_experiment"];
         delete?: never;
@@ -1156,6 +1157,8 @@ export interface paths {
         /**
          * Delete Experiment
          * @description Delete an experiment. Its jobs stay as ordinary jobs, unless `with_jobs` is true.
+         *
+         *     Backbones and their evaluations stay.
          */
         delete: operations["delete_experiment"];
         options?: never;
@@ -1175,6 +1178,8 @@ export interface paths {
         /**
          * Cancel Experiment
          * @description Cancel all jobs of an experiment that wait or run.
+         *
+         *     Evaluations of backbones, which others may have asked for too, are not cancelled.
          */
         post: operations["cancel_experiment"];
         delete?: never;
@@ -1195,7 +1200,7 @@ export interface paths {
         /**
          * Resume Experiment
          * @description Queue the cancelled and failed jobs of an experiment again, and new ones for those that were
-         *     deleted.
+         *     deleted. So with evaluations of its backbones.
          */
         post: operations["resume_experiment"];
         delete?: never;
@@ -1573,14 +1578,14 @@ export interface components {
         };
         /**
          * ArmInfo
-         * @description One of the settings that are compared.
+         * @description Settings that are compared, or a backbone.
          */
         ArmInfo: {
             /** Name */
             name: string;
             /**
-             * ResolvedConfig
-             * @description All settings that the run reads, with their values.
+             * Config
+             * @description Null: it is a backbone, which is not trained.
              */
             config: {
                 /**
@@ -1950,7 +1955,14 @@ export interface components {
                  * @default 10
                  */
                 checkpoint_interval: number;
-            };
+            } | null;
+            /** Backbone Id */
+            backbone_id: string | null;
+            /**
+             * Evaluations
+             * @description Of a backbone, by data set and kind. Else empty.
+             */
+            evaluations: components["schemas"]["BackboneRunInfo"][];
             /** Ood Pool Id */
             ood_pool_id: string | null;
             /**
@@ -2124,6 +2136,27 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * BackboneRunInfo
+         * @description A backbone on one data set with one kind of probe, for every seed.
+         */
+        BackboneRunInfo: {
+            /** Dataset Id */
+            dataset_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "linear" | "few_shot" | "knn";
+            /**
+             * Evaluation Id
+             * @description Null: the evaluation was deleted.
+             */
+            evaluation_id: string | null;
+            status: components["schemas"]["WorkStatus"] | null;
+            /** Error */
+            error: string | null;
         };
         /**
          * BudgetUse
@@ -3019,12 +3052,12 @@ export interface components {
             status: components["schemas"]["WorkStatus"];
             /**
              * Finished
-             * @description Jobs that have ended in any way.
+             * @description Jobs, and evaluations of backbones, that have ended in any way.
              */
             finished: number;
             /**
              * Total
-             * @description Jobs of all arms, data sets and seeds, with deleted ones.
+             * @description Jobs of all arms, data sets and seeds, and evaluations of backbones, with deleted ones.
              */
             total: number;
             /** Dataset Ids */
@@ -3059,7 +3092,7 @@ export interface components {
         };
         /**
          * ExperimentInfo
-         * @description An experiment. Its status is that of its jobs.
+         * @description An experiment. Its status is that of its jobs, and of the evaluations of its backbones.
          */
         ExperimentInfo: {
             /** Id */
@@ -3072,12 +3105,12 @@ export interface components {
             status: components["schemas"]["WorkStatus"];
             /**
              * Finished
-             * @description Jobs that have ended in any way.
+             * @description Jobs, and evaluations of backbones, that have ended in any way.
              */
             finished: number;
             /**
              * Total
-             * @description Jobs of all arms, data sets and seeds, with deleted ones.
+             * @description Jobs of all arms, data sets and seeds, and evaluations of backbones, with deleted ones.
              */
             total: number;
             /** Dataset Ids */
@@ -5149,8 +5182,11 @@ export interface components {
             arm: string;
             /** Dataset Id */
             dataset_id: string;
-            /** Seed */
-            seed: number;
+            /**
+             * Seed
+             * @description Null: of a backbone, for every seed.
+             */
+            seed: number | null;
             /** Job Id */
             job_id: string | null;
             /** Why */
@@ -5278,7 +5314,7 @@ export interface components {
         NewAnalysis: components["schemas"]["NewTailShare"] | components["schemas"]["NewClusterMinority"] | components["schemas"]["NewMisclassification"] | components["schemas"]["NewConnectivity"] | components["schemas"]["NewFeatureMap"] | components["schemas"]["NewUniformity"] | components["schemas"]["NewAlignment"];
         /**
          * NewArm
-         * @description One of the settings to compare.
+         * @description Settings to compare, or a registered backbone.
          */
         NewArm: {
             /**
@@ -5660,6 +5696,11 @@ export interface components {
                 checkpoint_interval?: number;
             };
             /**
+             * Backbone Id
+             * @description A backbone in place of settings. It is not trained: it has one evaluation for each data set and kind, whose values are in the pairs of every seed.
+             */
+            backbone_id?: string | null;
+            /**
              * Ood Pool Id
              * @description Default: the experiment's.
              */
@@ -5939,7 +5980,8 @@ export interface components {
         NewEvaluation: components["schemas"]["NewLinearProbe"] | components["schemas"]["NewFewShotProbe"] | components["schemas"]["NewKnnProbe"];
         /**
          * NewExperiment
-         * @description Arms to compare on data sets with seeds: each combination becomes a job.
+         * @description Arms to compare on data sets with seeds: each combination becomes a job. A backbone has
+         *     evaluations instead.
          * @example {
          *       "config": {
          *         "preset": "cpu-small"
@@ -8035,7 +8077,7 @@ export interface components {
             metric: string;
             /**
              * N
-             * @description Runs of the arm that have a value.
+             * @description Runs of the arm that have a value. Of a backbone: data sets.
              */
             n: number;
             /** Mean */
@@ -8240,7 +8282,8 @@ export interface components {
         };
         /**
          * RunValues
-         * @description The values of one run. Runs with the same data set and seed make a pair.
+         * @description The values of one run. Runs with the same data set and seed make a pair. A backbone's values
+         *     are in the pair of every seed.
          */
         RunValues: {
             /** Arm */
@@ -8252,17 +8295,23 @@ export interface components {
              * @description Its name.
              */
             dataset: string;
-            /** Seed */
-            seed: number;
-            /** Job Id */
-            job_id: string;
+            /**
+             * Seed
+             * @description Null: of a backbone, for every seed.
+             */
+            seed: number | null;
+            /**
+             * Job Id
+             * @description Null: of a backbone.
+             */
+            job_id: string | null;
             /** Evaluation Id */
             evaluation_id: string;
             /**
              * Steps
-             * @description Optimiser steps of the run.
+             * @description Optimiser steps of the run. Null: of a backbone.
              */
-            steps: number;
+            steps: number | null;
             /**
              * Values
              * @description By metric: `all` (mean accuracy over classes), `many`, `medium`, `few`, `std` or `class/NAME`.

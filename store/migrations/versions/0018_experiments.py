@@ -38,9 +38,13 @@ def upgrade() -> None:
         sa.Column("experiment_id", sa.String(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("config", JSON, nullable=False),
+        sa.Column("config", JSON, nullable=True),
+        sa.Column("backbone_id", sa.String(), nullable=True),
         sa.Column("ood_pool_id", sa.String(), nullable=True),
         sa.Column("train_on", JSON, nullable=True),
+        sa.CheckConstraint(
+            "(config IS NULL) = (backbone_id IS NOT NULL)", name=op.f("ck_experiment_arms_of_config_or_backbone")
+        ),
         sa.ForeignKeyConstraint(
             ["experiment_id"],
             ["experiments.id"],

@@ -387,6 +387,7 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             "experiment_arms",
             {"experiment_id": "compared", "position": 0, "name": "none", "config": {"epochs": 3}, "train_on": ["d"]},
         ),
+        ("experiment_arms", {"experiment_id": "compared", "position": 1, "name": "a net", "backbone_id": "b"}),
         (
             "experiment_runs",
             {"experiment_id": "compared", "arm": 0, "dataset_id": "d", "seed": 2**31 - 1, "job_id": "succeeded"},
