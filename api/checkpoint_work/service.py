@@ -90,7 +90,7 @@ def cancel(session: Session, model: type[W], row_id: str) -> W:
     """
     row = _found(checkpoint_work.lock(session, model, row_id), model, row_id)
     if not checkpoint_work.cancel(session, row):
-        raise Conflict(f"The {model.noun} is {row.status}; only a queued or running one can be cancelled.")
+        raise Conflict(f"The {_called(model)} is {row.status}; only a queued or running one can be cancelled.")
     return row
 
 
@@ -104,10 +104,15 @@ def remove(session: Session, model: type[W], row_id: str) -> None:
     if not checkpoint_work.remove(session, row):
         cancelling = row.status == WorkStatus.CANCELLING
         advice = "delete it once it is cancelled" if cancelling else "cancel it first, then delete it"
-        raise Conflict(f"The {model.noun} is {row.status}; {advice}.")
+        raise Conflict(f"The {_called(model)} is {row.status}; {advice}.")
 
 
 def _found(row: W | None, model: type[W], row_id: str) -> W:
     if row is None:
-        raise NotFound(f"There is no {model.noun} {row_id[:64]}.")
+        raise NotFound(f"There is no {_called(model)} {row_id[:64]}.")
     return row
+
+
+def _called(model: type[CheckpointWork]) -> str:
+    """The kind of work, for people."""
+    return model.noun.replace("_", " ")

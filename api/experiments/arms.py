@@ -22,7 +22,7 @@ class Arm:
 
     Attributes:
         config: all settings; its seed is replaced for each run. None of a backbone alone.
-        ood_pool_id: None if it picks no images.
+        ood_pool_id: None if it picks no OOD images.
         train_on: the data sets that it trains on, in the order of the experiment's; None for those.
         own: the settings that the request gives for this arm alone.
     """
@@ -170,18 +170,23 @@ def _times(value: float, factor: float) -> float:
 
 def _arm(wanted: NewExperiment, position: int, arm: NewArm | TemplateArm, config: PretrainConfig) -> Arm:
     number, own_pool, train_on, where = len(wanted.dataset_ids), None, None, ""
+    name = _named(arm.name, config) if isinstance(arm, TemplateArm) else arm.name
     if isinstance(arm, NewArm):
         own_pool, train_on, where = arm.ood_pool_id, arm.train_on, f"/arms/{position}/train_on"
     elif arm.train_on is not None:
         train_on, where = wanted.balanced_dataset_ids, "/balanced_dataset_ids"
+    if own_pool is not None and not config.sampler.uses_pool:
+        what = f"sampler '{config.sampler.kind}' reads no pool: leave it out"
+        raise Unprocessable((f"/arms/{position}/ood_pool_id", what))
     if train_on is not None and len(train_on) not in (1, number):
-        raise Unprocessable((where, f"arm '{arm.name}' trains on {len(train_on)} data sets: name one, or {number}"))
+        fewer = "name one" if number == 1 else f"name one, or {number}"
+        raise Unprocessable((where, f"arm '{name}' trains on {len(train_on)} data sets: {fewer}"))
     if train_on is not None and len(train_on) < number:
         train_on = train_on * number
     return Arm(
-        name=_named(arm.name, config) if isinstance(arm, TemplateArm) else arm.name,
+        name=name,
         config=config,
-        ood_pool_id=(own_pool or wanted.ood_pool_id) if config.sampler.picks else None,
+        ood_pool_id=(own_pool or wanted.ood_pool_id) if config.sampler.uses_pool else None,
         train_on=train_on,
         own=frozenset(arm.config),
     )

@@ -69,7 +69,8 @@ def results(session: Session, experiment_id: str, evaluation: str | None, baseli
     arms = [_Arm(row.name, row.backbone_id is not None) for row in rows]
     names = [arm.name for arm in arms]
     if baseline not in names:
-        raise Unprocessable(("?baseline", unknown_name("arm", baseline, names)))
+        hint = unknown_name("arm", baseline, names)
+        raise Unprocessable(("?baseline", f"{hint} The arms are {', '.join(map(repr, names))}"))
     runs = experiments.runs(session, experiment_id)
     datasets = {row_id: registrations.get(session, Dataset, row_id) for row_id in experiment.dataset_ids}
     found = experiments.last_evaluations(session, [run.job.id for run in runs if run.job], kind)

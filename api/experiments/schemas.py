@@ -26,7 +26,7 @@ def _different(values: list[Any]) -> list[Any]:
 
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]  # strict: true is no seed
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS), AfterValidator(_different)]
 Protocol = Annotated[str, StringConstraints(max_length=MOST_PROTOCOL, pattern=rf"^(?:{PRINTED}|[\n\r\t])*$")]
 

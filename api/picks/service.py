@@ -15,6 +15,7 @@ from api.picks.archive import zipped
 from api.picks.schemas import ComparedPick, ComparedPicks, Part
 from api.tailness import ood_samples
 from api.tailness.ood_samples import OodFilter
+from colt_core.config import PretrainConfig
 from store.models import Job, OodPool
 from store.repositories import registrations, rounds
 from store.repositories.pages import BadCursor, Slice, decode_cursor, encode_cursor
@@ -29,7 +30,9 @@ def table(session: Session, job_id: str, round: int | None, cluster: int | None)
 
     Raises:
         NotFound: there is no such job, the round was not run, or no round was run yet.
+        Conflict: its sampler picks training images.
     """
+    _check_sampler(find(session, job_id))
     return ood_samples.export(session, job_id, OodFilter(round, cluster, selected=True), "index")
 
 
@@ -37,7 +40,7 @@ def archive(session: Session, job_id: str, round: int | None, cluster: int | Non
     """The picks of a round as a zip archive of images, in pieces. Streaming it needs no session.
 
     Raises:
-        NotFound: as for `table`.
+        NotFound, Conflict: as for `table`.
         Unprocessable: there are too many.
     """
     pool = _pool(session, find(session, job_id))
@@ -61,6 +64,7 @@ def compared(
 
     Raises:
         NotFound: there is no such job, or one of them has not run the round.
+        Conflict: one has no pool, or picks training images.
         Unprocessable: it is one job twice, or they pick from different pools, or not at all.
     """
     if job_ids[0] == job_ids[1]:
@@ -103,7 +107,14 @@ def compared(
     )
 
 
+def _check_sampler(job: Job) -> None:
+    sampler = PretrainConfig.from_stored(job.config).sampler
+    if sampler.picks and not sampler.uses_pool:
+        raise Conflict(f"'{job.name}' picks no OOD images: sampler '{sampler.kind}' picks training images again.")
+
+
 def _pool(session: Session, job: Job) -> OodPool:
+    _check_sampler(job)
     pool = None if job.ood_pool_id is None else registrations.get(session, OodPool, job.ood_pool_id)
     if pool is None:
         raise Conflict(f"'{job.name}' has no OOD pool to pick from.")

@@ -240,7 +240,9 @@ def test_what_is_too_long_leaves_classes_out(made: Made, monkeypatch: pytest.Mon
 
 def test_queries_are_checked(made: Made) -> None:
     results = f"{made.location}/results"
-    assert pointers(made.client.get(results, params={"baseline": "colt"})) == ["?baseline"]
+    unknown = made.client.get(results, params={"baseline": "colt"})
+    assert pointers(unknown) == ["?baseline"]
+    assert "The arms are 'matched', 'COLT'" in unknown.text
     assert pointers(made.client.get(results, params={"evaluation": "none"})) == ["?evaluation"]
     assert pointers(made.client.get(results, params={"format": "pdf"})) == ["?format"]
     assert made.results(evaluation="knn")["pairs"] == []

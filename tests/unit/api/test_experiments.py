@@ -91,6 +91,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"seeds": []}, ["/seeds"]),
     ({"seeds": [1, 1]}, ["/seeds"]),
     ({"seeds": [-1]}, ["/seeds/0"]),
+    ({"seeds": [True]}, ["/seeds/0"]),
+    ({"arms": [ARMS[1], {**ARMS[0], "ood_pool_id": "unread"}]}, ["/arms/1/ood_pool_id"]),
     ({"arms": None}, ["/arms"]),
     ({"arms": ARMS[:1]}, ["/arms"]),
     ({"arms": [ARMS[0], {**ARMS[1], "name": "matched"}]}, ["/arms/1/name"]),
@@ -296,6 +298,25 @@ def test_an_arm_may_train_on_other_data_and_is_evaluated_on_the_same(client: Tes
     # As many steps as those with OOD images; plain pretraining has fewer.
     steps = [job["estimate"]["steps"] for job in jobs]
     assert steps[0] == steps[2] == steps[3] > steps[1]
+
+
+def test_an_arm_without_ood_images_has_no_pool(client: TestClient, rows: Rows) -> None:
+    control = {"name": "ID images", "config": {"sampler": "idfill"}}
+    shown = client.get(submitted(client, wanted := body(rows, arms=[control, ARMS[1]], seeds=[0]))).json()
+    pools = [wanted["ood_pool_id"] if arm["name"] == "COLT" else None for arm in shown["arms"]]
+    assert pools[0] is None
+    assert [arm["ood_pool_id"] for arm in shown["arms"]] == pools
+    jobs = [client.get(f"{API}/jobs/{run['job_id']}").json() for run in shown["jobs"]]
+    assert [job["ood_pool_id"] for job in jobs] == pools
+
+
+def test_too_many_balanced_data_sets_are_refused_in_words(client: TestClient, rows: Rows) -> None:
+    wanted = body(rows, template="did-it-help", balanced_dataset_ids=["a", "b"])
+    del wanted["arms"]
+    answer = client.post(f"{API}/experiments", json=wanted)
+    assert pointers(answer) == ["/balanced_dataset_ids"]
+    assert "'SimCLR, balanced data' trains on 2 data sets: name one" in answer.text
+    assert "or 1" not in answer.text
 
 
 def test_the_experiment_that_is_not_there(client: TestClient) -> None:

@@ -132,3 +132,15 @@ def test_only_picks_from_one_pool_can_be_compared(client: TestClient, rows: Rows
     problem(client.get(url, params={"job_id": [job.id, rows.job().id]}), 409)
     problem(client.get(url, params={"job_id": [job.id, "nothing"]}), 404)
     problem(client.get(url, params={"job_id": [job.id, first.id], "round": 1}), 404)
+
+
+def test_training_images_are_no_picks_from_a_pool(client: TestClient, rows: Rows, job: Job) -> None:
+    """A round of `idfill` scores nothing in the pool, so an empty answer would be a wrong one."""
+    filled = rows.job(ood_pool_id=job.ood_pool_id, config=job.config | {"sampler": "idfill"}, sampler="idfill")
+    rows.sampling_round(filled, 1, *SCORES, [0] * 8)
+    for format in ("csv", "zip"):
+        answer = client.get(f"{API}/jobs/{filled.id}/picks", params={"format": format})
+        problem(answer, 409)
+        assert "training images" in answer.text
+    for ids in ([job.id, filled.id], [filled.id, job.id]):
+        problem(client.get(f"{API}/compare/picks", params={"job_id": ids}), 409)
