@@ -20,7 +20,6 @@ from colt_core.probes.kinds import ProbeSettings
 from colt_core.refusals import unknown_name
 from store.models import Dataset, Evaluation, Job
 from store.repositories import experiments, registrations
-from store.repositories.experiments import Run
 from store.statuses import WorkStatus
 
 GROUPS = ("all", "many", "medium", "few", "std")
@@ -76,49 +75,37 @@ def results(session: Session, experiment_id: str, evaluation: str | None, baseli
     found = experiments.last_evaluations(session, [run.job.id for run in runs if run.job], kind)
     pairs: list[RunValues] = []
     missing: list[MissingRun] = []
+
+    def add(arm: _Arm, dataset_id: str, seed: int | None, job: Job | None, probe: Evaluation) -> None:
+        dataset = datasets[dataset_id]
+        values = arm.values[dataset_id, seed] = values_of(probe, None if dataset is None else dataset.class_names)
+        pairs.append(
+            RunValues(
+                arm=arm.name,
+                dataset_id=dataset_id,
+                dataset="" if dataset is None else dataset.name,
+                seed=seed,
+                job_id=None if job is None else job.id,
+                evaluation_id=probe.id,
+                steps=None if job is None else job.steps,
+                values=values,
+            )
+        )
+
     for run in runs:
-        arm, dataset = arms[run.arm], datasets[run.dataset_id]
-        probe = None if run.job is None else _usual(run.job, found.get(run.job.id, ()), kind)
-        if run.job is None or probe is None:
-            missing.append(_missing(arm.name, run, _why(run.job, kind)))
+        arm, job = arms[run.arm], run.job
+        probe = None if job is None else _usual(job, found.get(job.id, ()), kind)
+        if job is None or probe is None:
+            missing.append(_missing(arm.name, run.dataset_id, run.seed, job, _why(job, kind)))
             continue
-        values = values_of(probe, None if dataset is None else dataset.class_names)
-        arm.jobs[run.dataset_id, run.seed], arm.values[run.dataset_id, run.seed] = run.job, values
-        pairs.append(
-            RunValues(
-                arm=arm.name,
-                dataset_id=run.dataset_id,
-                dataset="" if dataset is None else dataset.name,
-                seed=run.seed,
-                job_id=run.job.id,
-                evaluation_id=probe.id,
-                steps=run.job.steps,
-                values=values,
-            )
-        )
-    for of_backbone in backbone_runs(session, experiment, rows, [kind]):
-        arm, dataset, probe = arms[of_backbone.arm], datasets[of_backbone.dataset_id], of_backbone.evaluation
+        arm.jobs[run.dataset_id, run.seed] = job
+        add(arm, run.dataset_id, run.seed, job, probe)
+    for untrained in backbone_runs(session, experiment, rows, [kind]):
+        arm, probe = arms[untrained.arm], untrained.evaluation
         if probe is None or probe.status != WorkStatus.SUCCEEDED:
-            why = _why_no_evaluation(probe, kind)
-            lacking = MissingRun(
-                arm=arm.name, dataset_id=of_backbone.dataset_id, seed=None, job_id=None, why=why, metrics=None
-            )
-            missing.append(lacking)
+            missing.append(_missing(arm.name, untrained.dataset_id, None, None, _why_no_evaluation(probe, kind)))
             continue
-        values = values_of(probe, None if dataset is None else dataset.class_names)
-        arm.values[of_backbone.dataset_id, None] = values
-        pairs.append(
-            RunValues(
-                arm=arm.name,
-                dataset_id=of_backbone.dataset_id,
-                dataset="" if dataset is None else dataset.name,
-                seed=None,
-                job_id=None,
-                evaluation_id=probe.id,
-                steps=None,
-                values=values,
-            )
-        )
+        add(arm, untrained.dataset_id, None, None, probe)
     compared_with = arms[names.index(baseline)]
     metrics = list(dict.fromkeys([*GROUPS, *(name for entry in pairs for name in entry.values)]))
     unequal = {arm.name: [*_unequal(session, arm, compared_with)] for arm in arms if arm is not compared_with}
@@ -201,9 +188,9 @@ def _why_no_evaluation(probe: Evaluation | None, kind: str) -> str:
     return f"the evaluation is {probe.status}"
 
 
-def _missing(arm: str, run: Run, why: str) -> MissingRun:
-    job_id = None if run.job is None else run.job.id
-    return MissingRun(arm=arm, dataset_id=run.dataset_id, seed=run.seed, job_id=job_id, why=why, metrics=None)
+def _missing(arm: str, dataset_id: str, seed: int | None, job: Job | None, why: str) -> MissingRun:
+    job_id = None if job is None else job.id
+    return MissingRun(arm=arm, dataset_id=dataset_id, seed=seed, job_id=job_id, why=why, metrics=None)
 
 
 def _partly_missing(pairs: Sequence[RunValues]) -> Iterator[MissingRun]:

@@ -82,7 +82,7 @@ def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
         backbone="resnet10", width=4, epochs=2, warmup_epochs=1, batch_size=8, sample_budget=PICKED, num_clusters=3
     )
     events = list(pretrain(config, images[:TRAIN], images[::-1]))
-    last = [event for event in events if isinstance(event, CheckpointReady)][-1]
+    _, last = (event for event in events if isinstance(event, CheckpointReady))  # the first: of the warm-up
     stored = CheckpointFolder(get_artifacts(), job.id).store(last)
     with writing() as session:
         session.add(stored)
