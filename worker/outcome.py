@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from store import leases
 from store.leases import Lease
 from store.models import CheckpointWork, Job, Leased, utc_now
-from store.repositories import attempts, checkpoint_work, events
+from store.repositories import attempts, checkpoint_work, deliveries, events
 from store.statuses import AttemptOutcome, WorkStatus
 
 LAST_FAULT = "It failed {faults} times in a row without progress, and will not be started again automatically."
@@ -126,6 +126,7 @@ def _end(session: Session, row: Leased, status: str, reason: str | None = None) 
     _release(row)
     if isinstance(row, Job):
         _tell(session, row)
+        deliveries.add_ended(session, [row.id])
     elif isinstance(row, CheckpointWork) and row.status != WorkStatus.FAILED:
         checkpoint_work.tell(session, row)
     return row.status

@@ -5,6 +5,7 @@ from store.models.data import BackboneWeights, Dataset, OodPool, Registered, Reg
 from store.models.experiments import Experiment, ExperimentArm, ExperimentRun
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
+from store.models.outgoing import Delivery, MirroredJob, SendingLease
 from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
 from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
@@ -22,6 +23,7 @@ __all__ = [
     "CheckpointWork",
     "CurveBucket",
     "Dataset",
+    "Delivery",
     "Evaluation",
     "Experiment",
     "ExperimentArm",
@@ -33,12 +35,14 @@ __all__ = [
     "Leased",
     "MeasuredActivations",
     "Metric",
+    "MirroredJob",
     "OodPool",
     "PoolCheck",
     "Queued",
     "Registered",
     "RegisteredImages",
     "SamplingRound",
+    "SendingLease",
     "ServiceKey",
     "TailnessEpoch",
     "Upload",
