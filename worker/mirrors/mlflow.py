@@ -19,7 +19,8 @@ from worker.mirrors.target import PacketRefused, State
 from worker.sender import ReceiverAway
 
 T = TypeVar("T")
-MOST_METRICS, MOST_PARAMS = 1000, 100  # in one request
+MOST_METRICS, MOST_PARAMS = 500, 100  # in one request
+SECONDS = 20.0  # for one request; less than a lease on the receiver
 LONGEST_PARAM, LONGEST_TAG = 500, 5000  # characters; newer servers take more
 STATUSES = {
     "queued": "SCHEDULED",
@@ -34,6 +35,7 @@ _REFUSALS = {
     *("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_STATE"),
     *("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"),
 }
+_STRANGE = "it does not answer as MLflow does"
 _PROXIED = "mlflow-artifacts"  # scheme of artifacts that the server itself takes
 
 
@@ -55,7 +57,11 @@ class MlflowTarget:
             self._headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
 
     def send(self, packet: Packet, state: State | None, keep: Callable[[], None]) -> State:
-        state = state or self._begin(packet)
+        if state is None:
+            try:
+                state = self._begin(packet)
+            except (KeyError, TypeError, IndexError):
+                raise ReceiverAway(_STRANGE) from None
         of_run = {"run_id": state["run_id"]}
         for metrics in _parts(packet.points, MOST_METRICS):
             keep()
@@ -110,7 +116,7 @@ class MlflowTarget:
 
     def _request(self, method: str, path: str, body: bytes = b"") -> Answer:
         try:
-            return request(method, f"{self._base}/{path}", headers=self._headers, body=body)
+            return request(method, f"{self._base}/{path}", headers=self._headers, body=body, seconds=SECONDS)
         except NoAnswer as error:
             raise ReceiverAway(str(error)) from None
 
@@ -122,9 +128,9 @@ def _checked(answer: Answer) -> dict[str, Any]:
         ReceiverAway, PacketRefused: the answer is an error.
     """
     if answer.status == 200:
-        found = _object(answer)
+        found = _object(answer) if answer.body else {}
         if found is None:
-            raise ReceiverAway("it does not answer as MLflow does")
+            raise ReceiverAway(_STRANGE)
         return found
     code = _error_code(answer)
     if code in _REFUSALS:
