@@ -18,7 +18,8 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses within IPv6, RFC
 
 
 class NoAnswer(Exception):
-    """The other service could not be asked, or gave no whole answer. The message holds no address."""
+    """The other service could not be asked, or gave no whole answer. The message has no
+    address."""
 
 
 class PrivateAddress(NoAnswer):

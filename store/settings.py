@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     mlflow_token: SecretStr = Field(SecretStr(""), description="Bearer token for it.")
     mlflow_experiment: str = Field("COLT", min_length=1, description="MLflow experiment that the runs are in.")
     tensorboard_dir: Path | None = Field(None, description="Folder that jobs are mirrored to as event files.")
-    webhook_url: SecretStr = Field(SecretStr(""), description="Told when a job or an experiment ends.")
+    webhook_url: SecretStr = Field(SecretStr(""), description="Gets a request when a job or an experiment ends.")
     webhook_secret: SecretStr = Field(SecretStr(""), description="Key of the webhook's signature.")
     webhook_allow_private: bool = Field(
         False, description="Whether the webhook may be on this machine or in a private network."

@@ -149,7 +149,7 @@ for _bell in Bell:
 
 
 def set_up_logging(**_: Any) -> None:
-    """Log as the service does. Of the libraries' own messages only warnings and errors are logged."""
+    """Log as the service does. Of libraries' messages only warnings and errors are logged."""
     logs.set_up(worker_id=get_folder().worker_id)
     for noisy in ("celery", "kombu", "httpcore"):  # which shows headers
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -104,7 +104,7 @@ class Sender:
                     log.warning("%s: %s; it gets later what it has missed", self._work.receiver, error)
                 faults += 1
             except (SendingLost, DatabaseIsNewer, DBAPIError):
-                pass  # another worker goes on, or the reconciler tells
+                pass  # another worker sends, or the reconciler logs it
             except Exception:
                 log.exception("could not send to %s", self._work.receiver)
                 faults += 1

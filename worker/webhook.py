@@ -1,4 +1,4 @@
-"""Tells the webhook when a job or an experiment has ended."""
+"""Reports to the webhook that a job or an experiment has ended."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Webhook:
                 if problem is None:
                     deliveries.taken(session, delivery.id)
                 elif not deliveries.not_taken(session, delivery.id):
-                    log.error("gave up telling the webhook of %s %s", delivery.event, delivery.subject_id)
+                    log.error("gave up sending the webhook %s %s", delivery.event, delivery.subject_id)
             if problem is not None:
                 raise ReceiverAway(problem)
 
@@ -74,7 +74,7 @@ class Webhook:
         return None if 200 <= answer.status < 300 else f"it answers {answer.status}"
 
     def _signed(self, delivery_id: str, body: bytes) -> dict[str, str]:
-        """Headers with which the receiver can tell that this service has sent the body, and when."""
+        """Headers that show the receiver that this service has sent the body, and when."""
         timestamp = str(int(time.time()))
         signed = b".".join([delivery_id.encode(), timestamp.encode(), body])
         signature = hmac.new(self._secret.encode(), signed, hashlib.sha256).hexdigest()

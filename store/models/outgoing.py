@@ -42,14 +42,15 @@ class MirroredJob(Base):
 
 
 class Delivery(Identified, Base):
-    """News that the webhook gets. The row is written with what it tells, in one transaction."""
+    """News that the webhook gets. The row is written with the change that it reports, in one
+    transaction."""
 
     __tablename__ = "deliveries"
 
     event: Mapped[str]  # such as job.succeeded
     subject_id: Mapped[str]  # of the job or experiment
     body: Mapped[str] = mapped_column(Text)  # JSON, sent as it is
-    key: Mapped[str | None] = mapped_column(unique=True)  # which end of an experiment it tells
+    key: Mapped[str | None] = mapped_column(unique=True)  # which end of an experiment it reports
     # Whether experiments that ended with this job have their deliveries.
     is_followed: Mapped[bool] = mapped_column(default=False, server_default=false())
     attempts: Mapped[int] = mapped_column(default=0)

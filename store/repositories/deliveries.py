@@ -1,4 +1,5 @@
-"""News for the webhook. Each is written with the change that it tells, and kept until it was sent."""
+"""News for the webhook. Each is written with the change that it reports, and kept until it was
+sent."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ def _follow(session: Session, experiment: Experiment) -> bool:
     """Add the news of an experiment, if all its work has ended.
 
     Returns:
-        False when only evaluations of backbones are missing. No end of a job will tell of theirs.
+        False when only evaluations of backbones are missing. No end of a job will show theirs.
     """
     counts = Counter(experiments.counts_by_status(session, experiment.id))
     if not counts.keys() <= _ENDED:

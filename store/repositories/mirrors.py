@@ -58,7 +58,7 @@ class Part:
 
 
 def due_jobs(session: Session, target: str) -> Sequence[str]:
-    """Ids of jobs that have begun and of which something is to be sent, the furthest behind first."""
+    """Ids of jobs that have begun and have something to be sent, the furthest behind first."""
     mirror = and_(MirroredJob.job_id == Job.id, MirroredJob.target == target)
     seen = func.coalesce(MirroredJob.event_id, 0)
     is_new = exists().where(JobEvent.job_id == Job.id, JobEvent.id > seen, JobEvent.kind.in_(_KINDS))
@@ -90,7 +90,7 @@ def next_part(session: Session, target: str, job_id: str) -> Part | None:
         if (step := _recorded_by(event, job)) > part.step:
             part.step = min(step, begins[1] + MOST_STEPS)
             known.append((part.step, event.created_at))
-            if part.step < step:  # the next part goes on with this event
+            if part.step < step:  # the next part begins with this event
                 break
         part.event_id = event.id
         _take(session, part, event)
@@ -172,7 +172,7 @@ def taken(session: Session, target: str, job_id: str, state: dict[str, Any]) -> 
 
 
 def refused(session: Session, target: str, job_id: str) -> None:
-    """The target has refused the packet of this job. It is sent again after 30 s, 60 s and so on."""
+    """The target has refused the job's packet. It is sent again after 30 s, 60 s and so on."""
     row = get(session, target, job_id)
     if row is not None:
         row.faults += 1

@@ -1,6 +1,6 @@
 """Which worker sends to a receiver: one at a time, by a lease on the receiver.
 
-Whoever sends stores what it has sent in a transaction that holds the lease. So a worker that was
+A worker stores what it has sent in a transaction that holds the lease. So one that was
 paused beyond its lease stores nothing.
 """
 

@@ -1,4 +1,4 @@
-"""A real training is mirrored to a real MLflow server and to event files, and the webhook is told.
+"""A real training is mirrored to a real MLflow server and to event files; the webhook hears of it.
 
 Meanwhile the server hangs and the worker is killed.
 """
@@ -166,7 +166,7 @@ def test_the_event_file_has_each_point_once(folder: Path, engine: Engine, job_id
 
 
 def test_the_webhook_was_told(receiver: Receiver, stack: Stack, job_id: str) -> None:
-    wait_until(lambda: bool(receiver.got), PATIENCE, "the webhook is told")
+    wait_until(lambda: bool(receiver.got), PATIENCE, "the webhook hears of it")
     assert {got.told["id"] for got in receiver.got} == {job_id}
     assert {got.told["event"] for got in receiver.got} == {"job.succeeded"}
     assert len(Counter(got.headers["Colt-Delivery"] for got in receiver.got)) == 1

@@ -30,7 +30,7 @@ STATUSES = {
     "failed": "FAILED",
     "succeeded": "FINISHED",
 }
-# What is wrong with one run or packet. Any other error is the server's, or of what stands before it.
+# What is wrong with one run or packet. Any other error is the server's, or a proxy's.
 _REFUSALS = {
     *("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_STATE"),
     *("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"),

@@ -22,7 +22,7 @@ _OF_ROUND = ("num_selected", "budget", "overlap", "num_embedded", "seconds")
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """Everything here is JSON. Nothing that cannot be had is in it.
+    """Everything here is JSON. What is not known is left out.
 
     Attributes:
         job_id, name: of the job.
@@ -89,9 +89,9 @@ class Packet:
 
 
 def legal_names(names: Sequence[str]) -> list[str]:
-    """Names of classes that every target takes. Letters and digits of any script stay, and `_.-` and
-    blanks inside.
+    """Names of classes that every target takes.
 
+    Letters and digits of any script stay, and `_.-` and blanks inside.
     If some would be empty, or equal where case does not count, all begin with their number.
     """
     legal = [re.sub(r"[^\w.\- ]", "_", name)[:_LONGEST_NAME].strip(" .") for name in names]
