@@ -18,7 +18,7 @@ WORKDIR /build
 ARG PIP_EXTRA_INDEX_URL=""
 COPY pyproject.toml README.md ./
 # The dependencies first: they are large and change seldom, so this layer is kept from build to build.
-RUN mkdir -p api cli client/colt_client colt_core store worker && /opt/colt/bin/pip install '.[service,s3,tensorboard]' \
+RUN mkdir -p api cli client/colt_client colt_core store worker && /opt/colt/bin/pip install '.[service,s3]' \
     && /opt/colt/bin/pip uninstall --yes colt-studio
 COPY api/ api/
 COPY cli/ cli/

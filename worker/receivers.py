@@ -20,7 +20,7 @@ def receivers(settings: Settings) -> Iterator[Work]:
     if settings.mlflow_url.get_secret_value():
         yield Mirror(MlflowTarget(settings))
     if settings.tensorboard_dir is not None:
-        if importlib.util.find_spec("tensorboardX") is None:
+        if importlib.util.find_spec("tensorboard") is None:
             log.error("COLT_TENSORBOARD_DIR needs the extra `tensorboard`; nothing is written there")
         else:
             from worker.mirrors.tensorboard import TensorboardTarget

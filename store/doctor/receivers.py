@@ -39,7 +39,7 @@ def _mlflow(base: str) -> Iterator[Finding]:
 
 
 def _tensorboard(folder: Path) -> Iterator[Finding]:
-    if importlib.util.find_spec("tensorboardX") is None:
+    if importlib.util.find_spec("tensorboard") is None:
         yield Finding("event files of TensorBoard need an extra", "pip install '.[service,tensorboard]'")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):

@@ -40,7 +40,7 @@ class Receiver:
 def receiving() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             receiver.got.append(Got(self.path, dict(self.headers), body))
             self.send_response(receiver.status)
             for name, value in receiver.headers.items():
@@ -50,6 +50,8 @@ def receiving() -> Iterator[Receiver]:
                 self.wfile.write(receiver.body)
             except OSError:  # the client has read enough
                 self.close_connection = True
+
+        do_GET = do_POST
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from tensorboardX.proto.event_pb2 import Event
-from tensorboardX.proto.summary_pb2 import Summary
-from tensorboardX.record_writer import RecordWriter
-from tensorboardX.summary import text
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.text.summary import text_pb
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from store.settings import Settings
 from worker.mirrors.packet import Packet, legal_names
@@ -50,7 +48,9 @@ class TensorboardTarget:
         with path.open("r+b" if path.exists() else "w+b") as file:
             file.truncate(length)
             file.seek(length)
-            file.write(_records(packet, is_first=length == 0, with_config=state is None))
+            writer = RecordWriter(file)
+            for event in _events(packet, is_first=length == 0, with_config=state is None):
+                writer.write(event.SerializeToString())
             file.flush()
             os.fsync(file.fileno())
             return {"file": str(path.relative_to(self._folder)), "bytes": file.tell()}
@@ -61,26 +61,16 @@ def _file_name(packet: Packet) -> str:
     return f"{folder}-{packet.job_id[:8]}/events.out.tfevents.{packet.begins_at // 1000}.colt"
 
 
-def _records(packet: Packet, *, is_first: bool, with_config: bool) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "records"
-        writer = RecordWriter(str(path))
-        for event in _events(packet, is_first=is_first, with_config=with_config):
-            writer.write(event.SerializeToString())
-        writer.close()
-        return path.read_bytes()
-
-
 def _events(packet: Packet, *, is_first: bool, with_config: bool) -> Iterator[Event]:
     if is_first:
         yield Event(wall_time=packet.begins_at / 1000, file_version="brain.Event:2")
     if with_config:
         code = json.dumps(packet.config, indent=1).replace("\n", "\n    ")
-        yield Event(wall_time=packet.begins_at / 1000, summary=text("config", f"    {code}"))
+        yield Event(wall_time=packet.begins_at / 1000, summary=text_pb("config", f"    {code}"))
     for name, step, value, at in packet.points:
         yield Event(
             wall_time=at / 1000, step=step, summary=Summary(value=[Summary.Value(tag=name, simple_value=value)])
         )
     if packet.status is not None:
         told = packet.status if packet.error is None else f"{packet.status}: {packet.error}"
-        yield Event(wall_time=packet.status_at / 1000, summary=text("status", told))
+        yield Event(wall_time=packet.status_at / 1000, summary=text_pb("status", told))

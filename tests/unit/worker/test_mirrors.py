@@ -132,7 +132,7 @@ def losses(*steps: int) -> list[tuple[int, Any]]:
 
 
 def texts(folder: Path, tag: str) -> list[str]:
-    return [event.tensor_proto.string_val[0].decode() for event in written(folder).Tensors(f"{tag}/text_summary")]
+    return [event.tensor_proto.string_val[0].decode() for event in written(folder).Tensors(tag)]
 
 
 def test_a_job_is_mirrored_while_it_runs_and_wholly_at_its_end(lease: Lease, sender: Sender, folder: Path) -> None:
