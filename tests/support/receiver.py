@@ -51,7 +51,7 @@ def receiving() -> Iterator[Receiver]:
             except OSError:  # the client has read enough
                 self.close_connection = True
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815 - its name is the method
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
