@@ -435,6 +435,35 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0021": [
+        ("sending_leases", {"receiver": "mlflow", "token": "t", "expires_at": NOW}),
+        (
+            "mirrored_jobs",
+            {
+                "target": "mlflow",
+                "job_id": "succeeded",
+                "event_id": 2**40,
+                "step": 30,
+                "round": 2,
+                "packet": "{}",
+                "state": {"run_id": "r"},
+                "faults": 1,
+                "retry_at": NOW,
+            },
+        ),
+        (
+            "deliveries",
+            {
+                "id": "n",
+                "event": "job.failed",
+                "subject_id": "gone",
+                "body": "{}",
+                "key": "k",
+                "attempts": 2,
+                "retry_at": NOW,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
