@@ -39,12 +39,16 @@ def add_ended_experiments(session: Session) -> None:
     Jobs that end at once do not see each other. So this is done after their commit, by the one
     worker that sends.
     """
-    jobs = session.scalars(select(Delivery).where(Delivery.is_followed.is_(False))).all()
-    for job in jobs:
-        of_job = select(ExperimentRun.experiment_id).where(ExperimentRun.job_id == job.subject_id)
-        ended = session.scalars(select(Experiment).where(Experiment.id.in_(of_job))).all()
-        job.is_followed = not [one for one in ended if not _follow(session, one)]  # all of them
-    session.flush()
+    ended = session.execute(select(Delivery.id, Delivery.subject_id).where(Delivery.is_followed.is_(False))).all()
+    if not ended:
+        return
+    runs = select(ExperimentRun.experiment_id, ExperimentRun.job_id)
+    of_jobs = session.execute(runs.where(ExperimentRun.job_id.in_([row.subject_id for row in ended]))).all()
+    found = session.scalars(select(Experiment).where(Experiment.id.in_({run.experiment_id for run in of_jobs}))).all()
+    open_ids = {experiment.id for experiment in found if not _follow(session, experiment)}
+    open_jobs = {run.job_id for run in of_jobs if run.experiment_id in open_ids}
+    followed = [row.id for row in ended if row.subject_id not in open_jobs]
+    session.execute(update(Delivery).where(Delivery.id.in_(followed)).values(is_followed=True))
 
 
 def _follow(session: Session, experiment: Experiment) -> bool:
