@@ -17,7 +17,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from store.database import reading, writing
 from store.models import Evaluation, JobEvent, Metric, SendingLease, utc_now
-from tests.conftest import start_module_stack as start_module_stack
 from tests.support.mlflow_server import MlflowServer, mlflow_server
 from tests.support.processes import wait_until
 from tests.support.receiver import Receiver, receiving
@@ -138,7 +137,7 @@ def test_mlflow_has_the_settings_the_accuracies_and_the_documents(
     assert metrics["knn/all"] == (30, row.accuracy)
     groups = row.group_accuracy or {}
     for group in ("many", "medium", "few"):
-        expected = None if groups[group] is None else (30, groups[group])
+        expected = None if groups.get(group) is None else (30, groups[group])
         assert metrics.get(f"knn/{group}") == expected
     assert row.per_class_accuracy is not None
     of_classes = [metrics[f"knn/class/{number}"][1] for number in range(10)]

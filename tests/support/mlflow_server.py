@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from tests.support.processes import Process, clean_environment, free_port, wait_until
 
@@ -38,7 +38,9 @@ class MlflowServer:
 
     def send(self, number: int) -> None:
         """Send a signal, such as SIGSTOP, to all of its processes."""
-        os.killpg(self._process.pid, number)
+        server = psutil.Process(self._process.pid)
+        for process in (*server.children(recursive=True), server):
+            process.send_signal(number)
 
     def stop(self) -> None:
         self._client.close()
