@@ -13,7 +13,7 @@ from store.models.queued import CheckpointWork
 
 
 class PoolCheck(CheckpointWork, Base):
-    """A comparison of a pool with a data set, in the feature space of a checkpoint or a backbone."""
+    """A comparison of a pool with a data set, in the features of a checkpoint or a backbone."""
 
     __tablename__ = "pool_checks"
     noun = "pool_check"

@@ -474,7 +474,7 @@ export interface paths {
          * @description Estimate what a job would need, without submitting it.
          *
          *     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
-         *     of a submission.
+         *     of a submission. The scope `read` is enough.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -6649,7 +6649,10 @@ export interface components {
             notes?: string;
             /** Dataset Id */
             dataset_id: string;
-            /** Ood Pool Id */
+            /**
+             * Ood Pool Id
+             * @description Only for a sampler that reads a pool: not for `none` and `idfill`.
+             */
             ood_pool_id?: string | null;
             /**
              * Evaluation Dataset Id
