@@ -16,7 +16,6 @@ from colt_core.backbones.stored import random_backbone
 from colt_core.data.dataset import ImagePool
 from colt_core.events import CheckpointReady
 from colt_core.pixels import MEAN, STD
-from colt_core.pools.check import check_pool_with_backbone
 from colt_core.pools.kinds import PoolCheckResult, PoolCheckSettings
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.kinds import ProbeSettings
@@ -135,9 +134,8 @@ def test_each_source_becomes_weights_that_are_evaluated(tmp_path: Path, home: Pa
         row_of_check = session.get_one(PoolCheck, check)
         assert (row_of_check.status, row_of_check.error) == ("succeeded", None)
         found_check = PoolCheckResult.model_validate(row_of_check.result)
-    offered = ImagePool(DATA.images[:POOL])
-    assert found_check == check_pool_with_backbone(checked, backbones.load(of_file), DATA, offered)
     assert found_check.verdict == "leak" and found_check.near_duplicates.exact_by_part["train"] == POOL
+    assert (found_check.num_pool, found_check.use.budget, found_check.use.tailness_from) == (POOL, 3, "class_sizes")
     assert find_orphans(get_artifacts(), age=0) == []
 
     start = CheckpointFolder(get_artifacts(), "job").start(
