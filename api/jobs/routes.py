@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.access.auth import Guarded, is_allowed
+from api.access.auth import Guarded, is_allowed, only_reads
 from api.http.after_commit import delete_later, ring_later
 from api.http.clients import token_id
 from api.http.errors import Unprocessable, problems
@@ -95,11 +95,12 @@ def _groups(wanted: jobs.JobFilter, order: Order, limit: int, cursor: str | None
 
 
 @router.post("/estimate", responses=problems(409, 415))
+@only_reads
 def estimate_job(wanted: NewJob) -> JobEstimate:
     """Estimate what a job would need, without submitting it.
 
     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
-    of a submission.
+    of a submission. The scope `read` is enough.
     """
     with reading() as session:
         return submission.estimated(session, wanted)

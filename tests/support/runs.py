@@ -260,6 +260,7 @@ def recorded(stack: Stack, job_id: str) -> dict[str, Any]:
                 (
                     *(row.round, row.epoch, row.step, row.clusters, row.num_selected, row.overlap),
                     *(row.ood_tailness, row.ood_cluster, row.ood_similarity, row.ood_selected, row.id_cluster),
+                    *(row.stop, row.nearest, row.nearest_similarity),
                 )
                 for row in rounds
             ],

@@ -9,6 +9,7 @@ from colt_client.models import (
     ClassTailness,
     IdSample,
     IdSampleDetail,
+    NearestSamples,
     OodSample,
     OodSampleDetail,
     RoundInfo,
@@ -72,6 +73,18 @@ class AsyncTailness:
     async def ood_sample(self, job_id: str, index: int) -> OodSampleDetail:
         """One image of the pool, over all rounds."""
         return await self._transport.get(OodSampleDetail, f"/jobs/{job_id}/ood-tailness/{index}")
+
+    async def nearest(
+        self, job_id: str, index: int, *, k: int | None = None, round: int | None = None
+    ) -> NearestSamples:
+        """The training images nearest to an image of the pool that a sampling round picked.
+
+        Args:
+            k: how many, 1..8. None for 8.
+            round: None for the last.
+        """
+        path = f"/jobs/{job_id}/ood-tailness/{index}/nearest"
+        return await self._transport.get(NearestSamples, path, k=k, round=round)
 
 
 class AsyncRounds:

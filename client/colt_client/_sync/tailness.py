@@ -10,6 +10,7 @@ from colt_client.models import (
     ClassTailness,
     IdSample,
     IdSampleDetail,
+    NearestSamples,
     OodSample,
     OodSampleDetail,
     RoundInfo,
@@ -73,6 +74,16 @@ class Tailness:
     def ood_sample(self, job_id: str, index: int) -> OodSampleDetail:
         """One image of the pool, over all rounds."""
         return self._transport.get(OodSampleDetail, f"/jobs/{job_id}/ood-tailness/{index}")
+
+    def nearest(self, job_id: str, index: int, *, k: int | None = None, round: int | None = None) -> NearestSamples:
+        """The training images nearest to an image of the pool that a sampling round picked.
+
+        Args:
+            k: how many, 1..8. None for 8.
+            round: None for the last.
+        """
+        path = f"/jobs/{job_id}/ood-tailness/{index}/nearest"
+        return self._transport.get(NearestSamples, path, k=k, round=round)
 
 
 class Rounds:

@@ -275,7 +275,7 @@ export interface paths {
         put?: never;
         /**
          * Request Pool Check
-         * @description Request a check of a pool against a data set, with the encoder of a checkpoint.
+         * @description Request a check of a pool against a data set, with the encoder of a checkpoint or a backbone.
          *
          *     It says how near the pool comes to each class, and which of its images are near-duplicates of
          *     the data. It says how many look in-distribution, and what COLT would do with a budget. Each
@@ -474,7 +474,7 @@ export interface paths {
          * @description Estimate what a job would need, without submitting it.
          *
          *     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
-         *     of a submission.
+         *     of a submission. The scope `read` is enough.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -998,6 +998,29 @@ export interface paths {
          * @description Get the scores of one OOD image in all rounds.
          */
         get: operations["get_ood_tailness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/ood-tailness/{index}/nearest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Nearest
+         * @description Get the training images nearest to an OOD image that a sampling round picked.
+         *
+         *     Nearness is the cosine of embeddings in that round. Of an image that the round did not pick
+         *     nothing is kept.
+         */
+        get: operations["get_nearest"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5275,6 +5298,54 @@ export interface components {
             examples: components["schemas"]["NearDuplicate"][];
         };
         /**
+         * NearestSample
+         * @description An image of the training part, near an OOD image.
+         */
+        NearestSample: {
+            /** Index */
+            index: number;
+            /**
+             * Label
+             * @description Null if the data set has no labels.
+             */
+            label: number | null;
+            /** Class Name */
+            class_name: string | null;
+            /**
+             * Similarity
+             * @description Cosine of both embeddings in the round, to three digits.
+             */
+            similarity: number;
+            /**
+             * Tailness
+             * @description What the round weighed it by. Null if it was not recorded.
+             */
+            tailness: number | null;
+        };
+        /**
+         * NearestSamples
+         * @description The training images nearest to an OOD image when a round picked it.
+         */
+        NearestSamples: {
+            /**
+             * Index
+             * @description Of the OOD image.
+             */
+            index: number;
+            /** Round */
+            round: number;
+            /**
+             * Epoch
+             * @description The epoch that began with this round.
+             */
+            epoch: number;
+            /**
+             * Items
+             * @description Nearest first.
+             */
+            items: components["schemas"]["NearestSample"][];
+        };
+        /**
          * NewAlignment
          * @description How close two augmented views of an image are, by class.
          */
@@ -6578,7 +6649,10 @@ export interface components {
             notes?: string;
             /** Dataset Id */
             dataset_id: string;
-            /** Ood Pool Id */
+            /**
+             * Ood Pool Id
+             * @description Only for a sampler that reads a pool: not for `none` and `idfill`.
+             */
             ood_pool_id?: string | null;
             /**
              * Evaluation Dataset Id
@@ -7216,7 +7290,12 @@ export interface components {
              * Checkpoint Id
              * @description Whose encoder to compare with. One that was trained on this data set also gives its tailness.
              */
-            checkpoint_id: string;
+            checkpoint_id?: string | null;
+            /**
+             * Backbone Id
+             * @description A registered backbone to compare with, in place of it.
+             */
+            backbone_id?: string | null;
             /**
              * Budget
              * @description K: images that a sampling round would pick from the pool.
@@ -7680,15 +7759,26 @@ export interface components {
             ood_pool_id: string;
             /** Dataset Id */
             dataset_id: string;
-            /** Job Id */
-            job_id: string;
-            /** Checkpoint Id */
-            checkpoint_id: string;
+            /**
+             * Job Id
+             * @description Of the checkpoint.
+             */
+            job_id: string | null;
+            /**
+             * Checkpoint Id
+             * @description Null for a check with a backbone.
+             */
+            checkpoint_id: string | null;
             /**
              * Epoch
              * @description Of the checkpoint.
              */
-            epoch: number;
+            epoch: number | null;
+            /**
+             * Backbone Id
+             * @description Null for a check with a checkpoint.
+             */
+            backbone_id: string | null;
             /** Budget */
             budget: number;
             status: components["schemas"]["WorkStatus"];
@@ -7739,15 +7829,26 @@ export interface components {
             ood_pool_id: string;
             /** Dataset Id */
             dataset_id: string;
-            /** Job Id */
-            job_id: string;
-            /** Checkpoint Id */
-            checkpoint_id: string;
+            /**
+             * Job Id
+             * @description Of the checkpoint.
+             */
+            job_id: string | null;
+            /**
+             * Checkpoint Id
+             * @description Null for a check with a backbone.
+             */
+            checkpoint_id: string | null;
             /**
              * Epoch
              * @description Of the checkpoint.
              */
-            epoch: number;
+            epoch: number | null;
+            /**
+             * Backbone Id
+             * @description Null for a check with a checkpoint.
+             */
+            backbone_id: string | null;
             /** Budget */
             budget: number;
             status: components["schemas"]["WorkStatus"];
@@ -15131,6 +15232,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OodSampleDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_nearest: {
+        parameters: {
+            query?: {
+                /** @description How many. */
+                k?: number;
+                /** @description Default: the last round. */
+                round?: number | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NearestSamples"];
                 };
             };
             /** @description Bad Request */
