@@ -7,6 +7,7 @@ from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job
 from store.models.leased import Leased, leased_models
 from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
+from store.models.scores import Score
 from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
 from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
 
@@ -39,6 +40,7 @@ __all__ = [
     "Registered",
     "RegisteredImages",
     "SamplingRound",
+    "Score",
     "ServiceKey",
     "TailnessEpoch",
     "Upload",
