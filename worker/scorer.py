@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from colt_core.data.dataset import training_part
+from colt_core.data.decoding import usable_cores
 from colt_core.data.errors import DataError
 from colt_core.data.limits import Limits
 from colt_core.data.readers import open_unlabelled
@@ -73,8 +74,12 @@ def _scorer(row: Score, job: Job) -> TailnessScorer:
     """The model that scored last, if it is that of the row, or else a new one in its place."""
     global _kept
     if _kept is None or _kept[0] != row.checkpoint_id:
+        import torch
+
         from colt_core.training.scoring import TailnessScorer
 
+        # A training may run beside it. If both took all cores, each would wait for the other.
+        torch.set_num_threads(max(1, usable_cores() // 2))
         _kept = None  # its memory is free before another one is loaded
         dataset, _ = load_data(job, {"images"})
         _kept = row.checkpoint_id, TailnessScorer(state_of(row), training_part(dataset)[0])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Images that no run has seen, read as those of a registration, and the bad ones named one by one."""
+"""Images that no run has seen, read as those of a registration. Bad ones are named one by one."""
 
 from __future__ import annotations
 

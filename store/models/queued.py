@@ -38,7 +38,7 @@ class CheckpointWork(Queued):
 
     bell = Bell.EXAMINE
     program = "worker.examiner:examine"
-    is_told: ClassVar[bool] = True  # whether the events of its job tell of it
+    in_events: ClassVar[bool] = True  # whether the events of its job show it
 
     job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)

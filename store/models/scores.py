@@ -16,7 +16,7 @@ from store.models.queued import CheckpointWork
 class Score(CheckpointWork, Base):
     """The tailness of the images in an upload, by a checkpoint.
 
-    Clients ask for it again and again, so events do not tell of it, and it is removed after a while
+    Clients ask for it again and again, so events do not show it. It is removed after a while
     (`COLT_SCORE_KEEP_SECONDS`).
     """
 
@@ -25,7 +25,7 @@ class Score(CheckpointWork, Base):
     bell = Bell.SCORE
     program = "worker.scorer:score"
     stays = True
-    is_told = False
+    in_events = False
     __table_args__ = queue_indexes("scores")
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)

@@ -164,14 +164,14 @@ def remove(session: Session, row: CheckpointWork) -> bool:
 def tell(session: Session, row: CheckpointWork, status: str | None = None) -> None:
     """Add an event to the job, if it has one, which must be locked (see `events.append`).
 
-    Of work that is not told, nothing is added.
+    Nothing is added for kinds of work that events do not show.
 
     Args:
         status: the status to show; None for the row's own.
     """
     session.flush()
     data = row.told() if status is None else row.told() | {"status": status}
-    if row.job_id is not None and row.is_told:
+    if row.job_id is not None and row.in_events:
         events.append(session, row.job_id, row.noun, data)
 
 

@@ -1,4 +1,4 @@
-"""Scores of unseen images. What they share with other work on checkpoints is in checkpoint_work.py."""
+"""Scores of unseen images. What all work on checkpoints shares is in checkpoint_work.py."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Unseen images are scored over HTTP as the job's last round scored its pool, on either pair of back
-ends."""
+"""Unseen images are scored over HTTP as the job's last round scored its pool, on either pair of
+back ends."""
 
 from __future__ import annotations
 
