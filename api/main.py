@@ -39,6 +39,8 @@ from api.ood_pools import routes as ood_pools
 from api.picks import routes as picks
 from api.pool_checks import routes as pool_checks
 from api.rounds import routes as rounds
+from api.scores import routes as scores
+from api.scores.waits import Waits
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
 from api.uploads.places import Places
@@ -48,7 +50,7 @@ from store.settings import get_settings
 
 _NOUNS = (
     *(uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, evaluations, analyses, checkpoints),
-    *(rounds, tailness, picks, compare, experiments, workers, kinds),
+    *(rounds, tailness, scores, picks, compare, experiments, workers, kinds),
 )
 
 
@@ -61,6 +63,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventFeed()
     app.state.wrong_tokens = WrongTokens()
     app.state.upload_places = Places()
+    app.state.score_waits = Waits()
     app.state.open_until = 0.0
     yield
     await app.state.feed.close()

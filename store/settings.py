@@ -85,6 +85,12 @@ class Settings(BaseSettings):
     max_queued: int = Field(
         1000, ge=1, description="Most pieces of work of one kind that may wait in the queue for one token."
     )
+    score_max_images: int = Field(10_000, ge=1, le=100_000, description="Most images that one request can have scored.")
+    score_max_bytes: int = Field(256 * 2**20, ge=1, description="Most bytes of their upload.")
+    score_warm_seconds: float = Field(
+        60, ge=0, description="How long a worker keeps the model that scored last, for the next request."
+    )
+    score_keep_seconds: float = Field(86_400, gt=0, description="How long scores of unseen images can be read.")
     torch_threads: int = Field(0, ge=0, description="Threads of a training process; 0 leaves it to torch.")
     jobs_side_by_side: Literal["auto"] | Annotated[int, Field(ge=1, le=8)] = Field(
         "auto",

@@ -30,6 +30,7 @@ from worker.receivers import receivers
 from worker.reconciler import Reconciler
 from worker.sender import Sender
 from worker.side_by_side import MOST, Jobs
+from worker.standing import Standing
 from worker.supervisor import supervise
 from worker.sweeper import Sweeper
 
@@ -42,6 +43,7 @@ _lanes = {bell: Lock() for bell in Bell}
 _passing = {Bell.PREPARE: Lock()}
 _jobs = Jobs()
 _beside = [Lock() for _ in range(MOST - 1)]  # further places for jobs, if they may run side by side
+standing = Standing(get_settings().score_warm_seconds)
 PLACES = len(_lanes) + len(_passing) + len(_beside)
 _taken: dict[str, float] = {}  # when work of each kind was last taken
 LONGEST_REST_SECONDS = 60.0
@@ -102,7 +104,7 @@ def _train_next(mine: WorkerFolder) -> bool | None:
 def _work(lease: Lease, mine: WorkerFolder, threads: int | None = None) -> bool:
     with logs.bound(**lease.ids):
         log.info("took %s %s", lease.model.__tablename__, lease.id)
-        return supervise(lease, mine, threads)
+        return supervise(lease, mine, threads, standing)
 
 
 def take_next(bell: Bell, worker_id: str, *, small_only: bool) -> Lease | None:

@@ -50,6 +50,15 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
         columns = _of_backbone(row, row.backbone_id)
     else:
         columns = _of_checkpoint(row)
+    record(lease, columns)
+
+
+def record(lease: Lease, columns: Columns) -> None:
+    """Write the result to the row, which has then succeeded.
+
+    Raises:
+        LeaseLost: as `examine`.
+    """
 
     def write(session: Session) -> None:
         row = leases.held(session, lease)
@@ -68,11 +77,21 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
 def _of_checkpoint(row: CheckpointWork) -> Columns:
     with reading() as session:
         job = session.get_one(Job, row.job_id)
+    return ANSWERS[type(row)](row, state_of(row), job)
+
+
+def state_of(row: CheckpointWork) -> Snapshot:
+    """The state of the checkpoint that a row is about.
+
+    Raises:
+        WorkFailed: when its file is missing or damaged.
+    """
+    with reading() as session:
         checkpoint = session.get_one(Checkpoint, row.checkpoint_id)
-    state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
+    state = CheckpointFolder(get_artifacts(), checkpoint.job_id).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; choose another one")
-    return ANSWERS[type(row)](row, state, job)
+    return state
 
 
 def _of_backbone(row: Evaluation | PoolCheck, backbone_id: str) -> Columns:

@@ -19,7 +19,7 @@ class UploadInfo(Model):
     used_at: dt.datetime | None
     """When a registration last named it. Null: never."""
     in_use: bool
-    """Whether a registration is reading it. Then it is not removed."""
+    """Whether a registration or a score is to read it. Then it is not removed."""
     expires_at: dt.datetime
     """When it is removed, unless a registration names it before."""
 
@@ -153,14 +153,10 @@ class PoolCheckInfo(Model):
     id: str
     ood_pool_id: str
     dataset_id: str
-    job_id: str | None
+    job_id: str
+    checkpoint_id: str
+    epoch: int
     """Of the checkpoint."""
-    checkpoint_id: str | None
-    """Null for a check with a backbone."""
-    epoch: int | None
-    """Of the checkpoint."""
-    backbone_id: str | None
-    """Null for a check with a checkpoint."""
     budget: int
     status: WorkStatus
     error: str | None
@@ -281,14 +277,10 @@ class PoolCheckWithResult(Model):
     id: str
     ood_pool_id: str
     dataset_id: str
-    job_id: str | None
+    job_id: str
+    checkpoint_id: str
+    epoch: int
     """Of the checkpoint."""
-    checkpoint_id: str | None
-    """Null for a check with a backbone."""
-    epoch: int | None
-    """Of the checkpoint."""
-    backbone_id: str | None
-    """Null for a check with a checkpoint."""
     budget: int
     status: WorkStatus
     error: str | None
@@ -1327,29 +1319,44 @@ class OodSampleDetail(Model):
     """Of more than 1000 rounds: the last 1000."""
 
 
-class NearestSample(Model):
-    """An image of the training part, near an OOD image."""
+class ImageScore(Model):
+    """The score of an image."""
 
     index: int
-    label: int | None
-    """Null if the data set has no labels."""
-    class_name: str | None
-    similarity: float
-    """Cosine of both embeddings in the round, to three digits."""
-    tailness: float | None
-    """What the round weighed it by. Null if it was not recorded."""
+    """Its place: of files by name, else in the array."""
+    name: str
+    """Of the file in the archive, or such as `images[3]`. At most 400 characters."""
+    tailness: float
+    """Similarity-weighted mean tailness of its nearest ID samples."""
 
 
-class NearestSamples(Model):
-    """The training images nearest to an OOD image when a round picked it."""
+class RefusedImage(Model):
+    """An image that could not be scored."""
 
     index: int
-    """Of the OOD image."""
-    round: int
+    name: str
+    detail: str
+    """Why, and what to change."""
+
+
+class ScoreInfo(Model):
+    """Scores of unseen images, by a checkpoint of a job."""
+
+    id: str
+    job_id: str
+    checkpoint_id: str
     epoch: int
-    """The epoch that began with this round."""
-    items: list[NearestSample]
-    """Nearest first."""
+    """Of the checkpoint."""
+    round: int | None
+    """The sampling round whose scores are comparable: it had the same weights. Null: none had."""
+    status: WorkStatus
+    error: str | None
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+    scores: list[ImageScore] | None
+    """Null until the status is `succeeded`."""
+    refused: list[RefusedImage] | None
+    """Null until the status is `succeeded`."""
 
 
 class ComparedPick(Model):
@@ -1685,7 +1692,7 @@ class DevicesInfo(Model):
 class Work(Model):
     """A piece of work that a worker holds a lease on."""
 
-    kind: Literal["job", "dataset", "ood_pool", "backbone", "evaluation", "analysis", "pool_check"] | str
+    kind: Literal["job", "dataset", "ood_pool", "backbone", "evaluation", "analysis", "pool_check", "score"] | str
     id: str
 
 

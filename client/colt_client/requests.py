@@ -643,6 +643,17 @@ NewAnalysis = (
 )
 
 
+class ImagesToScore(TypedDict, total=False):
+    """Images that were uploaded, to be scored."""
+
+    upload_id: Required[str]
+    """An upload of images, in everything that a pool can come in: an archive of images, npz or
+    npy.
+    """
+    keep_upload: bool
+    """By default the upload is deleted at the end, unless a registration has named it."""
+
+
 class NewArm(TypedDict, total=False):
     """Settings to compare, or a registered backbone."""
 

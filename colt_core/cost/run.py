@@ -117,8 +117,10 @@ def _nearest_values(config: PretrainConfig, num_train: int) -> int:
 
 
 def _checkpoints(config: PretrainConfig, num_train: int) -> int:
-    interval, beginning = config.checkpoint_interval, Beginning.of(config, num_train)
-    return -(-config.epochs // interval) + (beginning is not None and beginning.epochs % interval > 0)
+    beginning = Beginning.of(config, num_train)
+    epochs = {config.epochs, *range(config.checkpoint_interval, config.epochs, config.checkpoint_interval)}
+    epochs |= {epoch - 1 for epoch in config.round_epochs()} | ({beginning.epochs} if beginning else set())
+    return len(epochs - {0})
 
 
 def _checkpoint_bytes(config: PretrainConfig, data: RunData, encoder: EncoderShape, framework: FrameworkCost) -> int:

@@ -8,6 +8,7 @@ from store.models.leased import Leased, leased_models
 from store.models.outgoing import Delivery, MirroredJob, SendingLease
 from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
+from store.models.scores import Score
 from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
 from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
 
@@ -42,6 +43,7 @@ __all__ = [
     "Registered",
     "RegisteredImages",
     "SamplingRound",
+    "Score",
     "SendingLease",
     "ServiceKey",
     "TailnessEpoch",

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, aliased
 
 from colt_core.tagged import TaggedSettings
 from store.leases import lock_job_of
-from store.models import Checkpoint, CheckpointWork, Evaluation, Job, PoolCheck, leased_models, utc_now
-from store.repositories import events
+from store.models import Checkpoint, CheckpointWork, Evaluation, Job, PoolCheck, Score, leased_models, utc_now
+from store.repositories import events, scores
 from store.repositories.pages import LARGE_ROWS, Slice, keyset_page
 from store.repositories.turns import Place
 from store.statuses import WorkStatus
@@ -31,7 +31,7 @@ def add(
     checkpoint: Checkpoint,
     config: dict[str, Any],
     place: Place | None = None,
-    subject: Mapping[str, str] = _NOTHING_ELSE,
+    subject: Mapping[str, Any] = _NOTHING_ELSE,
 ) -> W:
     """Queue work on a checkpoint. `config` contains its `kind`. Without `place` it comes first.
 
@@ -141,6 +141,8 @@ def cancel(session: Session, row: CheckpointWork) -> bool:
     """
     if row.status == WorkStatus.QUEUED:
         row.ended(WorkStatus.CANCELLED, None, utc_now())
+        if isinstance(row, Score):
+            scores.let_go(session, row)
     elif row.status == WorkStatus.RUNNING:
         row.status = WorkStatus.CANCELLING
     else:
@@ -168,12 +170,14 @@ def remove(session: Session, row: CheckpointWork) -> bool:
 def tell(session: Session, row: CheckpointWork, status: str | None = None) -> None:
     """Add an event to the job, if it has one, which must be locked (see `events.append`).
 
+    Nothing is added for kinds of work that events do not show.
+
     Args:
         status: the status to show; None for the row's own.
     """
     session.flush()
     data = row.told() if status is None else row.told() | {"status": status}
-    if row.job_id is not None:
+    if row.job_id is not None and row.in_events:
         events.append(session, row.job_id, row.noun, data)
 
 

@@ -83,6 +83,11 @@ def get(session: Session, job_id: str, number: int) -> SamplingRound | None:
     return session.get(SamplingRound, (job_id, number))
 
 
+def last(session: Session, job_id: str) -> int | None:
+    """The number of the job's last round; None before the first."""
+    return session.scalar(select(func.max(SamplingRound.round)).where(SamplingRound.job_id == job_id))
+
+
 def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
     """The pool's scores from round `number`, or from the last one if None.
 

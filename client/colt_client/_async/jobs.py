@@ -11,8 +11,10 @@ from colt_client._async.datasets import AsyncDataset
 from colt_client._async.evaluations import AsyncEvaluation, AsyncEvaluations
 from colt_client._async.handles import AsyncHandle
 from colt_client._async.ood_pools import AsyncOodPool
+from colt_client._async.scores import score
 from colt_client._async.tailness import AsyncRounds, AsyncTailness
 from colt_client._async.transport import API, AsyncTransport, read
+from colt_client.bars import Progress
 from colt_client.calls import Call
 from colt_client.errors import JobFailed
 from colt_client.events import Event
@@ -31,9 +33,11 @@ from colt_client.models import (
     OodSample,
     Profile,
     RoundInfo,
+    ScoreInfo,
 )
 from colt_client.plots import plot_accuracy, plot_curves
 from colt_client.requests import JobChanges, JobsToCancel, NewJob
+from colt_client.sources import Images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,6 +112,24 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
     def picks(self, *, round: int | None = None) -> AsyncIterator[OodSample]:
         """The OOD images that a round picked, nearest to the tail first. None: the last round."""
         return AsyncTailness(self._transport).ood(self.id, round=round, selected=True, order="-tailness")
+
+    async def score(self, images: Images, *, progress: Progress = False) -> ScoreInfo:
+        """The tailness of images that it has not seen, as its last sampling round would score them.
+
+        The answer has `scores` and `refused`, the images that cannot be used. `to_pandas` makes a
+        frame of either.
+
+        Args:
+            images: a folder, an archive, an npz or an npy of this machine. Or paths of image files.
+                Or an array of numpy: uint8, N x H x W or N x H x W x 3.
+            progress: of the upload.
+
+        Raises:
+            ValueError: there is nothing to send.
+            Conflict: it has had no sampling round yet.
+            Invalid: its sampler has no rounds, or the images cannot be read.
+        """
+        return await score(self._transport, self.id, images, progress)
 
     def evaluations(self) -> AsyncIterator[AsyncEvaluation]:
         """Its evaluations."""

@@ -275,7 +275,7 @@ export interface paths {
         put?: never;
         /**
          * Request Pool Check
-         * @description Request a check of a pool against a data set, with the encoder of a checkpoint or a backbone.
+         * @description Request a check of a pool against a data set, with the encoder of a checkpoint.
          *
          *     It says how near the pool comes to each class, and which of its images are near-duplicates of
          *     the data. It says how many look in-distribution, and what COLT would do with a budget. Each
@@ -474,7 +474,7 @@ export interface paths {
          * @description Estimate what a job would need, without submitting it.
          *
          *     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
-         *     of a submission. The scope `read` is enough.
+         *     of a submission.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -1006,7 +1006,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/ood-tailness/{index}/nearest": {
+    "/api/v1/jobs/{job_id}/ood-tailness/score": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Score Images
+         * @description Score images that the run has not seen, as a sampling round scores those of its pool.
+         *
+         *     The weights are those of the job's last sampling round. Images are resized as those of the
+         *     pool were. Images that cannot be used are listed in `refused`, each with the reason. At most
+         *     10,000 images and 256 MiB are scored at once (COLT_SCORE_MAX_IMAGES, COLT_SCORE_MAX_BYTES).
+         *
+         *     If the scores are there within `wait`, the answer is 200. Otherwise it is 202; ask for the score
+         *     again at `Location`, for a day.
+         */
+        post: operations["score_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scores/{score_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1014,15 +1041,36 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Nearest
-         * @description Get the training images nearest to an OOD image that a sampling round picked.
-         *
-         *     Nearness is the cosine of embeddings in that round. Of an image that the round did not pick
-         *     nothing is kept.
+         * Get Score
+         * @description Get one score with its result.
          */
-        get: operations["get_nearest"];
+        get: operations["get_score"];
         put?: never;
         post?: never;
+        /**
+         * Delete Score
+         * @description Delete a score and its result. Refused while a worker has it.
+         */
+        delete: operations["delete_score"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scores/{score_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Score
+         * @description Cancel a score. A queued one is `cancelled` at once. A running one is `cancelling` until its worker stops.
+         */
+        post: operations["cancel_score"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3407,6 +3455,47 @@ export interface components {
             test?: string | null;
         };
         /**
+         * ImageScore
+         * @description The score of an image.
+         */
+        ImageScore: {
+            /**
+             * Index
+             * @description Its place: of files by name, else in the array.
+             */
+            index: number;
+            /**
+             * Name
+             * @description Of the file in the archive, or such as `images[3]`. At most 400 characters.
+             */
+            name: string;
+            /**
+             * Tailness
+             * @description Similarity-weighted mean tailness of its nearest ID samples.
+             */
+            tailness: number;
+        };
+        /**
+         * ImagesToScore
+         * @description Images that were uploaded, to be scored.
+         * @example {
+         *       "upload_id": "9d2f61c0"
+         *     }
+         */
+        ImagesToScore: {
+            /**
+             * Upload Id
+             * @description An upload of images, in everything that a pool can come in: an archive of images, npz or npy.
+             */
+            upload_id: string;
+            /**
+             * Keep Upload
+             * @description By default the upload is deleted at the end, unless a registration has named it.
+             * @default false
+             */
+            keep_upload?: boolean;
+        };
+        /**
          * JobChanges
          * @description What people say about a job. What is missing or null stays as it is.
          * @example {
@@ -5298,54 +5387,6 @@ export interface components {
             examples: components["schemas"]["NearDuplicate"][];
         };
         /**
-         * NearestSample
-         * @description An image of the training part, near an OOD image.
-         */
-        NearestSample: {
-            /** Index */
-            index: number;
-            /**
-             * Label
-             * @description Null if the data set has no labels.
-             */
-            label: number | null;
-            /** Class Name */
-            class_name: string | null;
-            /**
-             * Similarity
-             * @description Cosine of both embeddings in the round, to three digits.
-             */
-            similarity: number;
-            /**
-             * Tailness
-             * @description What the round weighed it by. Null if it was not recorded.
-             */
-            tailness: number | null;
-        };
-        /**
-         * NearestSamples
-         * @description The training images nearest to an OOD image when a round picked it.
-         */
-        NearestSamples: {
-            /**
-             * Index
-             * @description Of the OOD image.
-             */
-            index: number;
-            /** Round */
-            round: number;
-            /**
-             * Epoch
-             * @description The epoch that began with this round.
-             */
-            epoch: number;
-            /**
-             * Items
-             * @description Nearest first.
-             */
-            items: components["schemas"]["NearestSample"][];
-        };
-        /**
          * NewAlignment
          * @description How close two augmented views of an image are, by class.
          */
@@ -6649,10 +6690,7 @@ export interface components {
             notes?: string;
             /** Dataset Id */
             dataset_id: string;
-            /**
-             * Ood Pool Id
-             * @description Only for a sampler that reads a pool: not for `none` and `idfill`.
-             */
+            /** Ood Pool Id */
             ood_pool_id?: string | null;
             /**
              * Evaluation Dataset Id
@@ -7290,12 +7328,7 @@ export interface components {
              * Checkpoint Id
              * @description Whose encoder to compare with. One that was trained on this data set also gives its tailness.
              */
-            checkpoint_id?: string | null;
-            /**
-             * Backbone Id
-             * @description A registered backbone to compare with, in place of it.
-             */
-            backbone_id?: string | null;
+            checkpoint_id: string;
             /**
              * Budget
              * @description K: images that a sampling round would pick from the pool.
@@ -7759,26 +7792,15 @@ export interface components {
             ood_pool_id: string;
             /** Dataset Id */
             dataset_id: string;
-            /**
-             * Job Id
-             * @description Of the checkpoint.
-             */
-            job_id: string | null;
-            /**
-             * Checkpoint Id
-             * @description Null for a check with a backbone.
-             */
-            checkpoint_id: string | null;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
             /**
              * Epoch
              * @description Of the checkpoint.
              */
-            epoch: number | null;
-            /**
-             * Backbone Id
-             * @description Null for a check with a checkpoint.
-             */
-            backbone_id: string | null;
+            epoch: number;
             /** Budget */
             budget: number;
             status: components["schemas"]["WorkStatus"];
@@ -7829,26 +7851,15 @@ export interface components {
             ood_pool_id: string;
             /** Dataset Id */
             dataset_id: string;
-            /**
-             * Job Id
-             * @description Of the checkpoint.
-             */
-            job_id: string | null;
-            /**
-             * Checkpoint Id
-             * @description Null for a check with a backbone.
-             */
-            checkpoint_id: string | null;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
             /**
              * Epoch
              * @description Of the checkpoint.
              */
-            epoch: number | null;
-            /**
-             * Backbone Id
-             * @description Null for a check with a checkpoint.
-             */
-            backbone_id: string | null;
+            epoch: number;
             /** Budget */
             budget: number;
             status: components["schemas"]["WorkStatus"];
@@ -8138,6 +8149,21 @@ export interface components {
              * @default []
              */
             missing?: string[];
+        };
+        /**
+         * RefusedImage
+         * @description An image that could not be scored.
+         */
+        RefusedImage: {
+            /** Index */
+            index: number;
+            /** Name */
+            name: string;
+            /**
+             * Detail
+             * @description Why, and what to change.
+             */
+            detail: string;
         };
         /**
          * RegistrationProblem
@@ -8444,6 +8470,48 @@ export interface components {
              * @description Whether its jobs need an OOD pool. Others do not read one.
              */
             uses_pool: boolean;
+        };
+        /**
+         * ScoreInfo
+         * @description Scores of unseen images, by a checkpoint of a job.
+         */
+        ScoreInfo: {
+            /** Id */
+            id: string;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
+            /**
+             * Epoch
+             * @description Of the checkpoint.
+             */
+            epoch: number;
+            /**
+             * Round
+             * @description The sampling round whose scores are comparable: it had the same weights. Null: none had.
+             */
+            round: number | null;
+            status: components["schemas"]["WorkStatus"];
+            /** Error */
+            error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Scores
+             * @description Null until the status is `succeeded`.
+             */
+            scores: components["schemas"]["ImageScore"][] | null;
+            /**
+             * Refused
+             * @description Null until the status is `succeeded`.
+             */
+            refused: components["schemas"]["RefusedImage"][] | null;
         };
         /**
          * SeedMean
@@ -8800,7 +8868,7 @@ export interface components {
             used_at: string | null;
             /**
              * In Use
-             * @description Whether a registration is reading it. Then it is not removed.
+             * @description Whether a registration or a score is to read it. Then it is not removed.
              */
             in_use: boolean;
             /**
@@ -8845,7 +8913,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "job" | "dataset" | "ood_pool" | "backbone" | "evaluation" | "analysis" | "pool_check";
+            kind: "job" | "dataset" | "ood_pool" | "backbone" | "evaluation" | "analysis" | "pool_check" | "score";
             /** Id */
             id: string;
         };
@@ -15308,30 +15376,40 @@ export interface operations {
             };
         };
     };
-    get_nearest: {
+    score_images: {
         parameters: {
             query?: {
-                /** @description How many. */
-                k?: number;
-                /** @description Default: the last round. */
-                round?: number | null;
+                /** @description Seconds to wait for the scores. */
+                wait?: number;
             };
             header?: never;
             path: {
                 job_id: string;
-                index: number;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImagesToScore"];
+            };
+        };
         responses: {
-            /** @description Successful Response */
+            /** @description The scores. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NearestSamples"];
+                    "application/json": components["schemas"]["ScoreInfo"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreInfo"];
                 };
             };
             /** @description Bad Request */
@@ -15363,6 +15441,340 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_score: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                score_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_score: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                score_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_score: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                score_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

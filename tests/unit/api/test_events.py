@@ -48,7 +48,7 @@ def finish(job: Job) -> None:
         assert jobs.transition(session, job.id, {"running"}, "succeeded")
 
 
-def test_a_finished_job_is_told_from_the_first_event_to_the_end(server: httpx.Client, rows: Rows) -> None:
+def test_a_finished_job_in_events_from_the_first_event_to_the_end(server: httpx.Client, rows: Rows) -> None:
     job = rows.job()
     rows.event(job, "metric", name="loss", value=1.5)
     rows.event(job, "status", status="succeeded")

@@ -178,7 +178,7 @@ def test_checks_go_with_their_pool_or_data_set(
     problem(client.get(address), 404)
 
 
-def test_a_job_is_told_of_near_duplicates_that_a_check_has_found(
+def test_a_job_in_events_of_near_duplicates_that_a_check_has_found(
     client: TestClient, rows: Rows, pool: OodPool, dataset: Dataset, checkpoint: Checkpoint
 ) -> None:
     evaluated = rows.dataset("evaluated", digests=True)

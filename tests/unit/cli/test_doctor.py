@@ -116,7 +116,7 @@ def test_what_is_deleted_while_it_looks_is_no_damage(service: Engine, home: Path
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut short", "missing"])
-def test_a_damaged_checkpoint_is_told_of_and_its_row_removed(
+def test_a_damaged_checkpoint_in_events_of_and_its_row_removed(
     service: Engine, home: Path, capsys: Output, damage: str
 ) -> None:
     path = home / "artifacts/jobs/j/checkpoints/2-2-0/checkpoint.pt"
@@ -202,7 +202,7 @@ def test_without_a_whole_checkpoint_no_row_is_removed(service: Engine, home: Pat
         ),
     ],
 )
-def test_what_cannot_be_mended_is_told_of(service: Engine, home: Path, capsys: Output, file: str, words: str) -> None:
+def test_what_cannot_be_mended_in_events_of(service: Engine, home: Path, capsys: Output, file: str, words: str) -> None:
     before = stored(home)
     (home / "artifacts" / file).write_bytes(b"other")
     code, told = examined(capsys, fix=True)
@@ -256,13 +256,13 @@ def test_the_files_of_another_service_are_left_alone(service: Engine, home: Path
     assert stored(home) == before
 
 
-def test_a_store_that_takes_nothing_is_told_of(service: Engine, home: Path, capsys: Output) -> None:
+def test_a_store_that_takes_nothing_in_events_of(service: Engine, home: Path, capsys: Output) -> None:
     (home / "artifacts" / "health").write_bytes(b"")  # where it is tried
     code, told = examined(capsys)
     assert code == 1 and "the artifact store cannot be used: " in told and "no work is taken" in told
 
 
-def test_a_database_of_another_version_is_told_of(service: Engine, capsys: Output) -> None:
+def test_a_database_of_another_version_in_events_of(service: Engine, capsys: Output) -> None:
     with writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     assert "the database's schema is 0001, this version needs " in examined(capsys)[1]
