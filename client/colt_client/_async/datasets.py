@@ -56,9 +56,9 @@ class AsyncDatasets:
     async def get(self, id: str) -> AsyncDataset:
         return await AsyncDataset.of(self._transport, id)
 
-    async def list(self, *, status: str | None = None) -> AsyncIterator[AsyncDataset]:
-        """All data sets, newest first."""
-        async for info in self._transport.items(DatasetInfo, "/datasets", status=status):
+    async def list(self, *, status: str | None = None, limit: int | None = None) -> AsyncIterator[AsyncDataset]:
+        """The newest `limit` data sets, or all, newest first."""
+        async for info in self._transport.items(DatasetInfo, "/datasets", limit, status=status):
             yield AsyncDataset(self._transport, info)
 
     async def find(self, name: str) -> AsyncDataset | None:

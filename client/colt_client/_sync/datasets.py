@@ -57,9 +57,9 @@ class Datasets:
     def get(self, id: str) -> Dataset:
         return Dataset.of(self._transport, id)
 
-    def list(self, *, status: str | None = None) -> Iterator[Dataset]:
-        """All data sets, newest first."""
-        for info in self._transport.items(DatasetInfo, "/datasets", status=status):
+    def list(self, *, status: str | None = None, limit: int | None = None) -> Iterator[Dataset]:
+        """The newest `limit` data sets, or all, newest first."""
+        for info in self._transport.items(DatasetInfo, "/datasets", limit, status=status):
             yield Dataset(self._transport, info)
 
     def find(self, name: str) -> Dataset | None:
