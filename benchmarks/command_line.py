@@ -40,9 +40,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder))
         with service.running("api"):
-            until("the API answers", lambda: service.answers("/healthz"))
+            until(lambda: service.answers("/healthz"))
             with service.running("worker"):
-                dataset, pool = register(service, 128, 64)
+                dataset, pool = register(service, 1024, 128)
             add_finished(service, submit(service, dataset, pool, sample_budget=16), asked.jobs)
             url = service.base_url.removesuffix("/api/v1")
             times = {name: measured(arguments, url, asked.repeat) for name, arguments in COMMANDS.items()}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from colt_client._async.registered import AsyncRegistered, DataSource, register
 from colt_client._async.transport import AsyncTransport
 from colt_client.bars import Progress
 from colt_client.models import DatasetInfo, DatasetSample
-from colt_client.requests import NewDataset
+
+if TYPE_CHECKING:
+    from colt_client.requests import NewDataset
 
 
 class AsyncDataset(AsyncRegistered[DatasetInfo]):

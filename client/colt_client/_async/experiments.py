@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from colt_client._async.downloads import save
 from colt_client._async.handles import AsyncHandle
@@ -14,7 +14,9 @@ from colt_client._async.transport import API, AsyncTransport, read
 from colt_client.bars import Progress
 from colt_client.calls import Call
 from colt_client.models import Accepted, ExperimentDetails, ExperimentInfo, Results, Template
-from colt_client.requests import MoreSeeds, NewExperiment
+
+if TYPE_CHECKING:
+    from colt_client.requests import MoreSeeds, NewExperiment
 
 
 class AsyncExperiment(AsyncHandle[ExperimentInfo | ExperimentDetails]):

@@ -34,10 +34,11 @@ from colt_client.models import (
     RoundInfo,
 )
 from colt_client.plots import plot_accuracy, plot_curves
-from colt_client.requests import JobChanges, JobsToCancel, NewJob
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from colt_client.requests import JobChanges, JobsToCancel, NewJob
 
 
 class AsyncJob(AsyncHandle[JobInfo | JobDetails]):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from colt_client._async.handles import AsyncHandle
 from colt_client._async.registered import AsyncRegistered, DataSource, register
 from colt_client._async.transport import AsyncTransport
 from colt_client.bars import Progress
 from colt_client.models import Accepted, OodPoolInfo, PoolCheckInfo, PoolCheckWithResult, PoolSample
-from colt_client.requests import NewOodPool, NewPoolCheck
+
+if TYPE_CHECKING:
+    from colt_client.requests import NewOodPool, NewPoolCheck
 
 
 class AsyncOodPool(AsyncRegistered[OodPoolInfo]):

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from colt_client._sync.registered import DataSource, Registered, register
 from colt_client._sync.transport import Transport
 from colt_client.bars import Progress
 from colt_client.models import DatasetInfo, DatasetSample
-from colt_client.requests import NewDataset
+
+if TYPE_CHECKING:
+    from colt_client.requests import NewDataset
 
 
 class Dataset(Registered[DatasetInfo]):

@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from colt_client._sync.downloads import save
 from colt_client._sync.handles import Handle
@@ -15,7 +15,9 @@ from colt_client._sync.transport import API, Transport, read
 from colt_client.bars import Progress
 from colt_client.calls import Call
 from colt_client.models import Accepted, ExperimentDetails, ExperimentInfo, Results, Template
-from colt_client.requests import MoreSeeds, NewExperiment
+
+if TYPE_CHECKING:
+    from colt_client.requests import MoreSeeds, NewExperiment
 
 
 class Experiment(Handle[ExperimentInfo | ExperimentDetails]):
