@@ -2,9 +2,9 @@
 
     python -m benchmarks.command_line
 
-The command runs as a process of its own against a running API on SQLite. Its time includes the start
-of the interpreter, which has a row of its own. Rows have the median and the slowest of `--repeat`
-runs, and the median of the processor's time.
+The command runs as a process of its own against a running API on SQLite. Its time includes the
+start of the interpreter, which has a row of its own. Rows have the median and the slowest of
+`--repeat` runs, and the median of the processor's time.
 """
 
 from __future__ import annotations

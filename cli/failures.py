@@ -12,9 +12,9 @@ from cli.errors import Refused
 
 REFUSED, USAGE, UNREACHABLE, UNSUCCESSFUL, INTERRUPTED = 1, 2, 3, 4, 130
 
-EXIT_CODES = """Exit codes: 0 success; 1 refused, failed, or a check found something; 2 wrong arguments or
-settings; 3 the service does not answer, or takes no requests now; 4 what was waited for failed or was
-cancelled; 130 Ctrl-C."""
+EXIT_CODES = """Exit code 0 is success. 1: refused, failed, or a check found something. 2: wrong
+arguments or settings. 3: the service does not answer, or takes no requests now. 4: what was waited
+for failed or was cancelled. 130: Ctrl-C."""
 
 
 class Commands(TyperGroup):

@@ -232,7 +232,8 @@ def _line(event: Event) -> str:
     data: dict[str, Any] = event.data
     if event.kind == "log":
         return "\n".join(f"{event.kind:<10} {text(line)}" for line in data.get("lines", []))
-    said = [f"{name} {text(value)}" for name, value in data.items() if not isinstance(value, dict | list)]
+    nested = {name: value for group in data.values() if isinstance(group, dict) for name, value in group.items()}
+    said = [f"{name} {text(value)}" for name, value in (data | nested).items() if not isinstance(value, dict | list)]
     return f"{event.kind:<10} {', '.join(said)}"
 
 

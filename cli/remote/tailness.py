@@ -42,7 +42,7 @@ def top(
     """List the images nearest to the tail: of the pool as a sampling round scored them, or of the
     training part."""
     if train and (round is not None or selected is not None):
-        raise typer.BadParameter("goes without --round and --selected", param_hint="--train")
+        raise typer.BadParameter("is for training images: leave out --round and --selected", param_hint="--train")
     with service.service(url) as client:
         job_id, scores = service.job(client, wanted).id, client.tailness
         if train:

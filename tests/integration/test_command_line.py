@@ -1,4 +1,4 @@
-"""The command line's page, run as it stands there against a real service, and what it must survive."""
+"""The command line's page as one script against a real service, and what it must survive."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ def test_a_watch_continues_after_a_restart_of_the_service(page: tuple[Path, str]
     assert watch.wait(60) == 4
     events = [json.loads(line) for line in watch.output().splitlines()]
     ids = [event["id"] for event in events if event["id"] is not None]
-    assert ids == sorted(set(ids)), "none twice"
+    assert ids == sorted(set(ids)), "each at most once"
     with service.client.stream("GET", f"/api/v1/jobs/{job_id}/events") as answer:
         all_ids = [int(line.removeprefix("id: ")) for line in answer.iter_lines() if line.startswith("id: ")]
-    assert ids == all_ids, "none left out"
+    assert ids == all_ids, "all of them"
     assert events[-1] == {"id": None, "kind": "end", "data": {"status": "cancelled"}}

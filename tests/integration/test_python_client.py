@@ -67,7 +67,7 @@ def test_it_waits_and_follows_events_over_a_restart_of_the_server(service: Stack
 
 
 def test_a_job_is_submitted_once_while_the_server_dies_and_starts_again(service: Stack) -> None:
-    """By hand, as a connection that is refused cannot be told from one whose answer is lost."""
+    """The server is killed in the middle, whatever it is doing then."""
     with Client(service.url) as client:
         source = {"kind": "sample", "name": "digits"}
         dataset = client.datasets.register(source, image_size=32).wait(progress=False)
