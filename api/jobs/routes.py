@@ -173,6 +173,7 @@ async def stream_job_events(
     job_id: Annotated[str, Depends(_existing, scope="function")],
     request: Request,
     last_event_id: Annotated[int | None, Header(ge=0, lt=2**63, description="Resume after this event.")] = None,
+    follow: Annotated[bool, Query(description="false: the events so far, then `end`.")] = True,
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the events of a job, from its first: `status`, `progress`, `metric`, `round`,
     `warning`, `evaluation`, `analysis` and `log`.
@@ -180,7 +181,8 @@ async def stream_job_events(
     When the job is in a final status and all events were sent, an `end` event closes the stream. Do
     not reconnect then.
     """
-    async for event in request.app.state.feed.follow(job_id, last_event_id or 0, lambda: is_allowed(request)):
+    feed = request.app.state.feed
+    async for event in feed.follow(job_id, last_event_id or 0, lambda: is_allowed(request), stay=follow):
         yield event
 
 
