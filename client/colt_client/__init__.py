@@ -10,6 +10,7 @@ from colt_client._sync.analyses import Analysis
 from colt_client._sync.client import Client
 from colt_client._sync.datasets import Dataset
 from colt_client._sync.evaluations import Evaluation
+from colt_client._sync.experiments import Experiment
 from colt_client._sync.jobs import Job
 from colt_client._sync.ood_pools import OodPool
 from colt_client.errors import (
@@ -50,6 +51,7 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "Event",
+    "Experiment",
     "Failed",
     "FieldProblem",
     "Forbidden",

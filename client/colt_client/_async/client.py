@@ -11,6 +11,7 @@ from colt_client._async.analyses import AsyncAnalyses
 from colt_client._async.checkpoints import AsyncCheckpoints
 from colt_client._async.datasets import AsyncDatasets
 from colt_client._async.evaluations import AsyncEvaluations
+from colt_client._async.experiments import AsyncExperiments
 from colt_client._async.jobs import AsyncJob, AsyncJobs
 from colt_client._async.ood_pools import AsyncOodPools
 from colt_client._async.tailness import AsyncRounds, AsyncTailness
@@ -46,6 +47,7 @@ class AsyncClient:
         self.ood_pools = AsyncOodPools(self._transport)
         self.uploads = AsyncUploads(self._transport)
         self.jobs = AsyncJobs(self._transport)
+        self.experiments = AsyncExperiments(self._transport)
         self.evaluations = AsyncEvaluations(self._transport)
         self.analyses = AsyncAnalyses(self._transport)
         self.checkpoints = AsyncCheckpoints(self._transport)

@@ -12,6 +12,7 @@ from colt_client._sync.analyses import Analyses
 from colt_client._sync.checkpoints import Checkpoints
 from colt_client._sync.datasets import Datasets
 from colt_client._sync.evaluations import Evaluations
+from colt_client._sync.experiments import Experiments
 from colt_client._sync.jobs import Job, Jobs
 from colt_client._sync.ood_pools import OodPools
 from colt_client._sync.tailness import Rounds, Tailness
@@ -47,6 +48,7 @@ class Client:
         self.ood_pools = OodPools(self._transport)
         self.uploads = Uploads(self._transport)
         self.jobs = Jobs(self._transport)
+        self.experiments = Experiments(self._transport)
         self.evaluations = Evaluations(self._transport)
         self.analyses = Analyses(self._transport)
         self.checkpoints = Checkpoints(self._transport)

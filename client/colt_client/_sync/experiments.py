@@ -1,0 +1,125 @@
+# Written by `make client` from the module of the same name in _async/. Change that one.
+"""Experiments: arms compared on the same data sets with the same seeds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Literal, Unpack
+
+from colt_client._sync.datasets import Dataset
+from colt_client._sync.handles import Handle
+from colt_client._sync.ood_pools import OodPool
+from colt_client._sync.transport import API, Transport, read
+from colt_client.calls import Call
+from colt_client.models import Accepted, ExperimentDetails, ExperimentInfo, Results, Template
+from colt_client.requests import MoreSeeds, NewExperiment
+
+
+class Experiment(Handle[ExperimentInfo | ExperimentDetails]):
+    """Arms that are compared. Each run is a job."""
+
+    noun, path, answer, unit = "experiment", "/experiments", ExperimentDetails, "run"
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    def cancel(self) -> None:
+        """Cancel its jobs that wait or run.
+
+        Raises:
+            Conflict: all have ended.
+        """
+        self._transport.cancel(self._at)
+
+    def resume(self) -> None:
+        """Queue again what failed, was cancelled or deleted."""
+        self._transport.post(Accepted, f"{self._at}/resume", repeatable=False)
+
+    def add_seeds(self, **more: Unpack[MoreSeeds]) -> None:
+        """Queue a job for each arm, data set and new seed: all of them, or none."""
+        self._transport.post(Accepted, f"{self._at}/seeds", more, repeatable=False)
+
+    def results(self, *, evaluation: str | None = None, baseline: str | None = None) -> Results:
+        """Means, and paired differences with their 95 % intervals.
+
+        Args:
+            evaluation: the probe. None: the experiment's first.
+            baseline: the arm that others are compared with. None: the experiment's.
+        """
+        return self._transport.get(Results, f"{self._at}/results", evaluation=evaluation, baseline=baseline)
+
+    def table(
+        self,
+        format: Literal["markdown", "latex", "csv"] = "markdown",
+        *,
+        evaluation: str | None = None,
+        baseline: str | None = None,
+        classes: bool | None = None,
+    ) -> str:
+        """The results as a table.
+
+        Args:
+            evaluation, baseline: as for `results`.
+            classes: whether classes have rows too. None: only in CSV.
+        """
+        query = {"format": format, "evaluation": evaluation, "baseline": baseline, "classes": classes}
+        return (self._transport.send(Call("GET", f"{API}{self._at}/results", query))).text
+
+    def _title(self) -> str:
+        return self.name
+
+    def _progress(self) -> tuple[float, float | None, str]:
+        return self.info.finished, self.info.total, self.status
+
+
+class Experiments:
+    """`client.experiments`"""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def submit(
+        self,
+        datasets: Sequence[str | Dataset],
+        *,
+        ood_pool: str | OodPool | None = None,
+        idempotency_key: str | None = None,
+        **settings: Unpack[NewExperiment],
+    ) -> Experiment:
+        """Queue a job for each arm, data set and seed: all of them, or none.
+
+        Args:
+            datasets, ood_pool: ids, or what `register` answered.
+            idempotency_key: as for a job.
+            settings: such as `template="did-it-help"` and `seeds=[0, 1, 2]`.
+
+        Raises:
+            Invalid: a job cannot run; `errors` says why.
+        """
+        body = {**settings, "dataset_ids": [_id(dataset) for dataset in datasets]}
+        if ood_pool is not None:
+            body["ood_pool_id"] = _id(ood_pool)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        answer = self._transport.send(Call("POST", f"{API}/experiments", json=body, headers=headers))
+        accepted: Accepted = read(Accepted, answer)
+        return self.get(accepted.id)
+
+    def get(self, id: str) -> Experiment:
+        return Experiment.of(self._transport, id)
+
+    def list(self) -> Iterator[Experiment]:
+        """All experiments, newest first."""
+        for info in self._transport.items(ExperimentInfo, "/experiments"):
+            yield Experiment(self._transport, info)
+
+    def templates(self) -> Sequence[Template]:
+        """The bundled experiments: what each one compares."""
+        answer = self._transport.send(Call("GET", f"{API}/experiments/templates"))
+        found: Sequence[Template] = read(list[Template], answer)
+        return found
+
+
+def _id(data: str | Dataset | OodPool) -> str:
+    return data if isinstance(data, str) else data.id
