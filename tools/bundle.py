@@ -37,7 +37,7 @@ def bundle(project: Path, extras: str, out: Path) -> Path:
     shutil.rmtree(scratch, ignore_errors=True)
     wheels = scratch / "wheels"
     wheels.mkdir(parents=True)
-    build = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(project)]
+    build = [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), str(project.resolve())]
     subprocess.run(build, check=True)
     (own,) = wheels.glob("*.whl")
     name, version = own.name.split("-")[:2]
