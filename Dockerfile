@@ -21,7 +21,7 @@ COPY docs/ docs/
 COPY examples/ examples/
 COPY tools/guide/ tools/guide/
 COPY frontend/public/ frontend/public/
-RUN python -m sphinx -q -W -b html -c tools/guide docs api/guide
+RUN python -m sphinx -q -W -b html -c tools/guide -d /tmp/doctrees docs api/guide
 
 # -- The wheel, and everything it depends on, in one virtual environment ------------------------------------------------
 FROM python:3.11-slim AS packages
@@ -30,9 +30,6 @@ RUN python -m venv /opt/colt
 WORKDIR /build
 # Where pip may find further builds of torch, such as CPU-only ones; empty: the default ones, which bring CUDA.
 ARG PIP_EXTRA_INDEX_URL=""
-# The image has no git. Name the version that it is built from; empty: the one that pyproject.toml falls back to.
-ARG COLT_VERSION=""
-ENV SETUPTOOLS_SCM_PRETEND_VERSION_FOR_COLT_STUDIO=${COLT_VERSION}
 COPY pyproject.toml README.md LICENSE ./
 # The dependencies first: they are large and change seldom, so this layer is kept from build to build.
 RUN mkdir -p api cli client/colt_client colt_core store worker && /opt/colt/bin/pip install '.[service,s3]' \
@@ -45,7 +42,9 @@ COPY store/ store/
 COPY worker/ worker/
 COPY --from=dashboard /build/api/dashboard/ api/dashboard/
 COPY --from=guide /build/api/guide/ api/guide/
-RUN /opt/colt/bin/pip install --no-deps .
+# The build has no git to ask for a tag. Empty: the version that pyproject.toml falls back to.
+ARG COLT_VERSION=""
+RUN SETUPTOOLS_SCM_PRETEND_VERSION=${COLT_VERSION} /opt/colt/bin/pip install --no-deps .
 
 # -- What runs ---------------------------------------------------------------------------------------------------------
 FROM python:3.11-slim AS runtime
