@@ -24,7 +24,7 @@ from api.experiments import routes as experiments
 from api.health import routes as health
 from api.health.readiness import Readiness
 from api.health.shared import Shared
-from api.http import errors, frontend, openapi
+from api.http import errors, frontend, guide, openapi
 from api.http.body_limit import BodyLimit
 from api.http.docs import routes as docs
 from api.http.frontend import PageRules
@@ -70,7 +70,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.readiness.close()
 
 
-def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
+def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD) -> FastAPI:
     """The application. It makes no connections before the first request."""
     app = FastAPI(
         title="COLT Studio",
@@ -90,6 +90,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     app.include_router(sessions.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(docs.router)
+    guide.install(app, guide_pages)
     frontend.install(app, dashboard)
     errors.install(app)
     openapi.install(app)

@@ -69,7 +69,8 @@ def _submitted(client: Client, protocol: Protocol) -> Experiment:
     ids = {item["name"]: _registered(client.datasets, item) for item in (*protocol.data, *protocol.balanced)}
     if protocol.pool is not None:
         ids[protocol.pool["name"]] = _registered(client.ood_pools, protocol.pool)
-    return client.experiments.submit(**protocol.request(ids))
+    body = protocol.request(ids)
+    return client.experiments.submit(body.pop("dataset_ids"), **body)
 
 
 def _registered(nouns: Any, body: Json) -> str:

@@ -64,7 +64,7 @@ def run(
                 body[field] = [service.dataset(client, str(each)).id for each in wanted]
         if wanted_pool := pool or body.get("ood_pool_id"):
             body["ood_pool_id"] = service.ood_pool(client, str(wanted_pool)).id
-        found = client.experiments.submit(**body)
+        found = client.experiments.submit(body.pop("dataset_ids", []), **body)
         if wait:
             found.wait()
     if as_json:

@@ -680,13 +680,10 @@ class NewExperiment(TypedDict, total=False):
     name: Required[str]
     template: str | None
     """A bundled experiment, which has the arms. Else give `arms`."""
-    dataset_ids: Required[list[str]]
-    """Such as cuts of the same images, or orders of classes."""
     balanced_dataset_ids: list[str] | None
     """For templates with a control on balanced data: one for each of `dataset_ids`, or one for
     all. Register them from the same images with the long-tail profile `balanced`.
     """
-    ood_pool_id: str | None
     config: PartialConfig
     """Settings of all arms, without `seed`. An arm whose framework or sampler does not read one is
     without it.
