@@ -1,5 +1,5 @@
-"""Experiments as a reader has them: from a job to a form, a grid that is followed, and differences
-that are the API's numbers and words."""
+"""Experiments as a reader has them: a form filled from a job, a grid of runs, and differences in the
+API's numbers and words."""
 
 from __future__ import annotations
 

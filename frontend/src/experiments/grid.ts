@@ -35,10 +35,10 @@ export function canResume({ jobs, arms }: Pick<Experiment, 'jobs' | 'arms'>): bo
 /** Whether a job waits or runs. Evaluations of backbones are not cancelled with an experiment. */
 export const canCancel = ({ jobs }: Pick<Experiment, 'jobs'>): boolean => jobs.some(({ status }) => status === 'queued' || status === 'running');
 
-/** Settings in which arms differ, by name, with the value of each arm. Undefined where an arm does not read one. */
+/** Settings in which arms that read them differ, by name, with the value of each arm. Undefined: it reads none. */
 export function differingSettings(configs: readonly (Record<string, unknown> | null)[]): [name: string, values: unknown[]][] {
   const names = [...new Set(configs.flatMap((config) => Object.keys(config ?? {})))].filter((name) => name !== 'seed');
   return names
     .map((name): [string, unknown[]] => [name, configs.map((config) => config?.[name])])
-    .filter(([, values]) => new Set(values.map((value) => JSON.stringify(value))).size > 1);
+    .filter(([, values]) => new Set(values.filter((value) => value !== undefined).map((value) => JSON.stringify(value))).size > 1);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ResultRow } from '../api/types';
-import { armsOf, classOrder, classPlaces, groupPlaces, meanText, resultsTable, wordsOf } from './results';
+import type { ExperimentRun, ResultRow, Results } from '../api/types';
+import { armsOf, classOrder, classPlaces, groupPlaces, meanText, missingOf, resultsTable, wordsOf } from './results';
 
 const row = (arm: string, metric: string, changes: Partial<ResultRow> = {}): ResultRow => ({
   arm, metric, n: 3, mean: 0.5, sd: 0.01, pairs: 3, difference: 0.04, interval: [0.03, 0.05], no_interval: null, verdict: 'higher', ...changes,
@@ -56,4 +56,12 @@ it('leaves as points', () => {
     ['COLT', 'all', 3, 50, 1, 3, 4, 3, 5, 'higher'],
     ['plain', 'all', 3, 50, 1, null, null, null, null, ''],
   ]);
+});
+
+it('names what is missing and stays so, and counts what is under way', () => {
+  const entry = (job_id: string | null) => ({ arm: 'a', dataset_id: 'd', seed: 0, job_id, why: 'w', metrics: null }) as Results['missing'][number];
+  const job = (job_id: string, status: ExperimentRun['status']) => ({ job_id, status }) as ExperimentRun;
+  const missing = [entry('q'), entry('f'), entry(null), entry('s')];
+  const found = missingOf(missing, [job('q', 'running'), job('f', 'failed'), job('s', 'succeeded')]);
+  expect(found).toEqual({ stopped: missing.slice(1), underWay: 1 });
 });

@@ -1,4 +1,5 @@
-import type { ResultRow, Results } from '../api/types';
+import type { ExperimentRun, ResultRow, Results } from '../api/types';
+import { isFinal } from '../status';
 import { percent, points } from '../format';
 import type { Table } from '../plots/csv';
 import type { DifferencePlace } from '../plots/differences';
@@ -99,6 +100,13 @@ export function resultsTable(rows: readonly ResultRow[]): Table {
       times(row.interval?.[0]), times(row.interval?.[1]), wordsOf(row),
     ]),
   };
+}
+
+/** What is missing and will not come by itself, and how many runs still wait or run. */
+export function missingOf(missing: Results['missing'], jobs: readonly ExperimentRun[]): { stopped: Results['missing']; underWay: number } {
+  const waits = new Set(jobs.flatMap(({ job_id, status }) => (job_id && status && !isFinal(status) ? [job_id] : [])));
+  const stopped = missing.filter(({ job_id }) => job_id === null || !waits.has(job_id));
+  return { stopped, underWay: missing.length - stopped.length };
 }
 
 export const ofClasses = ({ metric }: ResultRow): boolean => metric.startsWith(CLASS);
