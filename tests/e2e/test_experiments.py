@@ -1,5 +1,5 @@
-"""Experiments as a reader has them: a form filled from a job, a grid of runs, and differences in the
-API's numbers and words."""
+"""Experiments as a reader has them: a form filled from a job, a grid of runs, and differences in
+the API's numbers and words."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def results(service: Stack, experiment: dict[str, Any], **query: str) -> dict[st
 def points(value: float) -> str:
     """A difference as the page writes it."""
     size = f"{abs(100 * value):.1f}"
-    return size if float(size) == 0 else f"{'−' if value < 0 else '+'}{size}"  # noqa: RUF001 -- a minus sign
+    return size if float(size) == 0 else f"{'−' if value < 0 else '+'}{size}"
 
 
 def test_the_grid_links_every_job(page: Page, experiment: dict[str, Any]) -> None:
@@ -80,8 +80,8 @@ def test_the_grid_links_every_job(page: Page, experiment: dict[str, Any]) -> Non
 def test_differences_are_the_apis_numbers_and_words(page: Page, service: Stack, experiment: dict[str, Any]) -> None:
     page.goto(f"/experiments/{experiment['id']}")
     for kind, baseline, arm in (("linear", "matched steps", "COLT"), ("knn", "COLT", "matched steps")):
-        page.get_by_label("Evaluation").select_option(kind)
-        page.get_by_label("Baseline").select_option(baseline)
+        page.get_by_label("Evaluation", exact=True).select_option(kind)
+        page.get_by_label("Baseline", exact=True).select_option(baseline)
         found = results(service, experiment, evaluation=kind, baseline=baseline)
         rows = {row["metric"]: row for row in found["rows"] if row["arm"] == arm}
         line = page.locator(f"#results tr[data-arm='{arm}']")
@@ -106,8 +106,8 @@ def test_differences_are_the_apis_numbers_and_words(page: Page, service: Stack, 
         assert sorted(dots) == sorted(row["difference"] for name, row in rows.items() if name.startswith("class/"))
     # The address has the choice.
     page.reload()
-    expect(page.get_by_label("Baseline")).to_have_value("COLT")
-    expect(page.get_by_label("Evaluation")).to_have_value("knn")
+    expect(page.get_by_label("Baseline", exact=True)).to_have_value("COLT")
+    expect(page.get_by_label("Evaluation", exact=True)).to_have_value("knn")
     assert "best" not in page.locator("main").inner_text().lower()
 
 

@@ -83,7 +83,7 @@ export function commonSettings(config: Record<string, unknown>, template: Templa
     Object.entries(config).filter(([name, value]) => {
       if (name === 'seed' || own.has(name) || !read.has(name)) return false;
       if (name === 'preset' || name === 'framework' || name === 'sampler') return value != null;
-      if (otherLength && /epochs|interval|momentum/.test(name)) return true;
+      if (otherLength && /(epochs|_interval|_momentum)$/.test(name)) return true;
       return JSON.stringify(value) !== JSON.stringify(defaults[name] ?? null);
     }),
   );
