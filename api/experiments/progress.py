@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.experiments.schemas import ArmInfo, BackboneRunInfo, ExperimentDetails, ExperimentInfo, RunInfo
 from api.experiments.service import find
+from api.jobs.schemas import Progress
 from store.models import Experiment, ExperimentArm, Job
 from store.repositories import experiments
 from store.repositories.backbone_runs import BackboneRun, backbone_runs
@@ -47,6 +48,7 @@ def details(session: Session, experiment_id: str) -> ExperimentDetails:
                 seed=run.seed,
                 job_id=None if run.job is None else run.job.id,
                 status=None if run.job is None else run.job.status,
+                progress=None if run.job is None else Progress.of(run.job),
                 error=None if run.job is None else run.job.error,
             )
             for run in runs

@@ -11,7 +11,7 @@ from api.access.auth import Guarded
 from api.experiments import progress, service, submission, tables
 from api.experiments.result_schemas import ResultFormat, Results
 from api.experiments.results import bounded, results, without_classes
-from api.experiments.schemas import ExperimentDetails, ExperimentInfo, MoreSeeds, NewExperiment
+from api.experiments.schemas import ExperimentDetails, ExperimentEstimate, ExperimentInfo, MoreSeeds, NewExperiment
 from api.experiments.templates import Template, templates
 from api.http.after_commit import delete_later, ring_later
 from api.http.clients import token_id
@@ -81,6 +81,17 @@ def list_experiments(limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Pag
 def list_experiment_templates() -> list[Template]:
     """List the bundled experiments: what each one compares."""
     return list(templates().values())
+
+
+@router.post("/estimate", responses=problems(409, 415))
+def estimate_experiment(wanted: NewExperiment) -> ExperimentEstimate:
+    """Estimate what an experiment would need, without submitting it: its arms with all settings,
+    and the cost of all jobs together.
+
+    `large` says what would need `accept_cost`. Other errors are those of a submission.
+    """
+    with reading() as session:
+        return submission.estimated(session, wanted)
 
 
 @router.get("/{experiment_id}", responses=problems(404))

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.jobs.schemas import PartialConfig, ResolvedConfig
+from api.http.errors import FieldProblem
+from api.jobs.schemas import PartialConfig, Progress, ResolvedConfig
 from api.kinds.names import ProbeName
 from api.registration import PRINTED, Name
 from colt_core.probes.kinds import probes
@@ -171,6 +172,7 @@ class RunInfo(BaseModel):
     seed: int
     job_id: str | None = Field(description="Null: the job was deleted.")
     status: WorkStatus | None
+    progress: Progress | None
     error: str | None
 
 
@@ -184,3 +186,23 @@ class ExperimentDetails(ExperimentInfo):
         description="Until all have ended, with as many jobs at once as now. Other work in the queue "
         "is not counted. Null: nothing is left, or nothing shows yet how long a step takes."
     )
+
+
+class ArmEstimate(BaseModel):
+    """What an arm is, and what it would need."""
+
+    name: str
+    config: ResolvedConfig | None = Field(description="Null: it is a backbone, which is not trained.")
+    jobs: int
+    steps: int = Field(description="Optimiser steps of all its jobs.")
+
+
+class ExperimentEstimate(BaseModel):
+    """What all jobs of an experiment are estimated to need."""
+
+    arms: list[ArmEstimate]
+    jobs: int
+    steps: int
+    memory_bytes: int = Field(description="Of the job that needs most.")
+    stored_bytes: int = Field(description="Checkpoints that are kept, and rows, of all jobs.")
+    large: list[FieldProblem] = Field(description="What needs `accept_cost`, and what makes it smaller.")

@@ -14,9 +14,10 @@ from api import queues
 from api.experiments import backbones
 from api.experiments.arms import Arm, baseline_of, planned, template_of
 from api.experiments.checks import at, check, in_request, too_much_together
-from api.experiments.schemas import MoreSeeds, NewExperiment
+from api.experiments.schemas import ArmEstimate, ExperimentEstimate, MoreSeeds, NewExperiment
 from api.experiments.service import lock
-from api.http.errors import Conflict, Unprocessable
+from api.experiments.templates import Template
+from api.http.errors import Conflict, FieldProblem, Unprocessable
 from api.http.idempotency import earlier
 from api.jobs import service as jobs_service
 from api.jobs import submission as job_submission
@@ -50,19 +51,8 @@ def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None,
     fingerprint = hashlib.sha256(json.dumps(wanted.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
     if (before := earlier(session, Experiment, idempotency_key, fingerprint)) is not None:
         return before
-    experiment = Experiment(
-        name=wanted.name,
-        template=wanted.template,
-        dataset_ids=wanted.dataset_ids,
-        ood_pool_id=wanted.ood_pool_id,
-        seeds=wanted.seeds,
-        evaluations=wanted.evaluations or (template.evaluations if template else [ProbeSettings.default_kind]),
-        baseline=baseline,
-        protocol=wanted.protocol,
-        idempotency_key=idempotency_key,
-        request_sha256=fingerprint,
-    )
-
+    experiment = _row(wanted, template, baseline)
+    experiment.idempotency_key, experiment.request_sha256 = idempotency_key, fingerprint
     fitting = check(session, experiment, arms, wanted.seeds, wanted.accept_cost, in_request(wanted, arms))
     rows = [
         ExperimentArm(
@@ -81,6 +71,44 @@ def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None,
     backbones.queue(session, experiment, submitter)
     _queue(session, experiment, fitting, _runs(experiment, arms, wanted.seeds), wanted.accept_cost, submitter)
     return experiment
+
+
+def estimated(session: Session, wanted: NewExperiment) -> ExperimentEstimate:
+    """What all its jobs would need.
+
+    Raises:
+        Unprocessable, Conflict: as `submit`, but not for what `accept_cost` accepts.
+    """
+    template = template_of(wanted)
+    arms = planned(wanted, template)
+    experiment = _row(wanted, template, baseline_of(wanted, arms))
+    locate = in_request(wanted, arms)
+    fitting = check(session, experiment, arms, wanted.seeds, True, locate)
+    each = len(wanted.seeds)
+    costs = [found.cost for found in fitting.values() for _ in wanted.seeds]
+    if (what := too_much_together(costs, True)) is not None:
+        raise Unprocessable(("/seeds", what))
+    large = {
+        locate(arm, wanted.dataset_ids.index(dataset_id), problem.pointer, problem.detail): None
+        for (arm, dataset_id), found in fitting.items()
+        for problem in found.cost.large
+    }
+    if (what := too_much_together(costs, False)) is not None:
+        large["/seeds", what] = None
+    told = []
+    for position, arm in enumerate(arms):
+        own = [found.cost for (of, _), found in fitting.items() if of == position]
+        steps = each * sum(cost.steps for cost in own)
+        config = None if arm.config is None else arm.config.model_dump(mode="json")
+        told.append(ArmEstimate(name=arm.name, config=config, jobs=each * len(own), steps=steps))
+    return ExperimentEstimate(
+        arms=told,
+        jobs=len(costs),
+        steps=sum(arm.steps for arm in told),
+        memory_bytes=max(cost.memory_bytes for cost in costs),
+        stored_bytes=sum(cost.kept_bytes + cost.database_bytes for cost in costs),
+        large=[FieldProblem(pointer=where, detail=what) for where, what in large],
+    )
 
 
 def add_seeds(session: Session, experiment_id: str, wanted: MoreSeeds, submitter: str | None) -> Experiment:
@@ -130,6 +158,19 @@ def resume(session: Session, experiment_id: str, submitter: str | None) -> Exper
     for job_id in stopped:
         jobs_service.resume(session, job_id, submitter)
     return experiment
+
+
+def _row(wanted: NewExperiment, template: Template | None, baseline: str) -> Experiment:
+    return Experiment(
+        name=wanted.name,
+        template=wanted.template,
+        dataset_ids=wanted.dataset_ids,
+        ood_pool_id=wanted.ood_pool_id,
+        seeds=wanted.seeds,
+        evaluations=wanted.evaluations or (template.evaluations if template else [ProbeSettings.default_kind]),
+        baseline=baseline,
+        protocol=wanted.protocol,
+    )
 
 
 def _runs(experiment: Experiment, arms: Sequence[Arm], seeds: Iterable[int]) -> Iterator[Run]:

@@ -198,6 +198,10 @@ class Progress(BaseModel):
     images_per_second: float | None
     eta_seconds: float | None
 
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(**{name: getattr(job, name) for name in cls.model_fields})
+
 
 class Compute(BaseModel):
     """What a run computes on, as decided at its start if the configuration says `auto`."""
@@ -247,7 +251,7 @@ class JobInfo(BaseModel):
             {name: getattr(job, name) for name in cls.model_fields if name not in ("progress", "queue_position")}
             | {"queue_position": queue_position}
             | {"warnings": job.warnings or []}
-            | {"progress": {name: getattr(job, name) for name in Progress.model_fields}}
+            | {"progress": Progress.of(job)}
         )
 
 

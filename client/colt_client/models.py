@@ -1533,6 +1533,31 @@ class Template(Model):
     """The first is the baseline."""
 
 
+class ArmEstimate(Model):
+    """What an arm is, and what it would need."""
+
+    name: str
+    config: dict[str, Any] | None
+    """Null: it is a backbone, which is not trained."""
+    jobs: int
+    steps: int
+    """Optimiser steps of all its jobs."""
+
+
+class ExperimentEstimate(Model):
+    """What all jobs of an experiment are estimated to need."""
+
+    arms: list[ArmEstimate]
+    jobs: int
+    steps: int
+    memory_bytes: int
+    """Of the job that needs most."""
+    stored_bytes: int
+    """Checkpoints that are kept, and rows, of all jobs."""
+    large: list[FieldProblem]
+    """What needs `accept_cost`, and what makes it smaller."""
+
+
 class BackboneRunInfo(Model):
     """A backbone on one data set with one kind of probe, for every seed."""
 
@@ -1567,6 +1592,7 @@ class RunInfo(Model):
     job_id: str | None
     """Null: the job was deleted."""
     status: WorkStatus | None
+    progress: Progress | None
     error: str | None
 
 

@@ -2,7 +2,9 @@ import createClient from 'openapi-fetch';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
-import type { JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewJob, NewPool, NewPoolCheck, OodOrder, Page, ProbeName, Split } from './types';
+import type {
+  JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodOrder, Page, ProbeName, ResultFormat, Results, Split,
+} from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
 const api = createClient<paths>();
@@ -126,6 +128,49 @@ export const eventsUrl = (id: string) => `/api/v1/jobs/${id}/events`;
 export function compareJobs(job_id: string[], max_points: number, baseline: string, evaluation: string) {
   const query = { job_id, max_points, baseline, ...(evaluation && { evaluation: evaluation as ProbeName }) };
   return answer(api.GET('/api/v1/compare', { params: { query } }));
+}
+
+/** Finished jobs on a data set, the newest first. */
+export const listFinishedJobs = (dataset_id: string) =>
+  answer(api.GET('/api/v1/jobs', { params: { query: { dataset_id, status: 'succeeded', limit: 200 } } }));
+
+export function compareWithBaseline(job_id: string, baseline: string, evaluation: ProbeName) {
+  return answer(api.GET('/api/v1/jobs/{job_id}/comparison', { params: { path: { job_id }, query: { baseline, evaluation } } }));
+}
+
+// Experiments
+
+export const listExperiments = (cursor: string) =>
+  answer(api.GET('/api/v1/experiments', { params: { query: page(cursor) } }));
+export const listTemplates = () => answer(api.GET('/api/v1/experiments/templates'));
+export const submitExperiment = (body: NewExperiment) => answer(api.POST('/api/v1/experiments', { body }));
+export const estimateExperiment = (body: NewExperiment) => answer(api.POST('/api/v1/experiments/estimate', { body }));
+export const getExperiment = (experiment_id: string) =>
+  answer(api.GET('/api/v1/experiments/{experiment_id}', { params: { path: { experiment_id } } }));
+export const deleteExperiment = (experiment_id: string, with_jobs: boolean) =>
+  answer(api.DELETE('/api/v1/experiments/{experiment_id}', { params: { path: { experiment_id }, query: { with_jobs } } }));
+export const cancelExperiment = (experiment_id: string) =>
+  answer(api.POST('/api/v1/experiments/{experiment_id}/cancel', { params: { path: { experiment_id } } }));
+export const resumeExperiment = (experiment_id: string) =>
+  answer(api.POST('/api/v1/experiments/{experiment_id}/resume', { params: { path: { experiment_id } } }));
+export const addSeeds = (experiment_id: string, seeds: number[], accept_cost: boolean) =>
+  answer(api.POST('/api/v1/experiments/{experiment_id}/seeds', { params: { path: { experiment_id } }, body: { seeds, accept_cost } }));
+
+/** What results are of. An empty text leaves the experiment's own choice. */
+export interface ResultChoice {
+  evaluation: string;
+  baseline: string;
+}
+
+export function getResults(experiment_id: string, { evaluation, baseline }: ResultChoice) {
+  const query = { ...(evaluation && { evaluation: evaluation as ProbeName }), ...(baseline && { baseline }) };
+  // Without a format they are JSON. The document has the other formats as text.
+  return answer(api.GET('/api/v1/experiments/{experiment_id}/results', { params: { path: { experiment_id }, query } })) as Promise<Results>;
+}
+
+export function resultsUrl(id: string, choice: ResultChoice, format: ResultFormat): string {
+  const query = Object.entries({ ...choice, format }).filter(([, value]) => value);
+  return `/api/v1/experiments/${id}/results?${new URLSearchParams(query)}`;
 }
 
 // What a job left

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { Evaluation, Job } from '../api/types';
-import { runLooks } from '../plots/palette';
 import { joinCurves } from './curves';
 import { sameClasses, scoresOf, unlikeSettings } from './scores';
 import { stepGap } from './steps';
@@ -8,6 +7,7 @@ import { stepGap } from './steps';
 function evaluation(all: number, few: number | null, std: number, config = {}): Evaluation {
   return {
     balanced_accuracy: all,
+    accuracy: all + 0.25,
     group_accuracy: { many: 0.9, medium: 0.8, few },
     group_std: std,
     class_counts: [10, 2],
@@ -19,7 +19,7 @@ describe('scores', () => {
   it('are side by side, with a gap where nothing was measured', () => {
     const scores = scoresOf([evaluation(0.5, 0.2, 0.1), null, evaluation(0.5, null, 0.3)]);
     expect(Object.fromEntries(scores.map(({ name, values }) => [name, values]))).toEqual({
-      All: [0.5, null, 0.5], Many: [0.9, null, 0.9], Medium: [0.8, null, 0.8], Few: [0.2, null, null], Std: [0.1, null, 0.3],
+      All: [0.5, null, 0.5], Accuracy: [0.75, null, 0.75], Many: [0.9, null, 0.9], Medium: [0.8, null, 0.8], Few: [0.2, null, null], Std: [0.1, null, 0.3],
     });
   });
 
@@ -49,15 +49,5 @@ describe('curves', () => {
     const joined = joinCurves([{ step: [1, 3], value: [5, 7] }, { step: [2, 3], value: [0, 1] }]);
     expect(joined).toEqual({ step: [1, 2, 3], values: [[5, undefined, 7], [undefined, 0, 1]] });
     expect(joinCurves([])).toEqual({ step: [], values: [] });
-  });
-});
-
-describe('looks', () => {
-  it('tell twenty jobs apart, and leave the first its own colour', () => {
-    const ids = Array.from({ length: 20 }, (_, i) => `job${i}`);
-    const looks = runLooks(ids);
-    expect(new Set(looks.map(({ color, dash }) => `${color} ${dash}`)).size).toBe(20);
-    expect(new Set(looks.slice(0, 5).map(({ color }) => color)).size).toBe(5);
-    expect(looks[0]).toEqual(runLooks(['job0'])[0]);
   });
 });

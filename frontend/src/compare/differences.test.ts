@@ -16,7 +16,7 @@ const setting = (job_ids: string[], changes: Partial<Setting> = {}): Setting => 
   classes: [row('class/owl', 0.01, null, null), row('class/cat', null, null, 'too few pairs')],
   ...changes,
 });
-const runs = ['a', 'b', 'c'].map((id) => ({ id, label: `run ${id}`, color: `#${id}` })) as unknown as Run[];
+const runs = ['a', 'b', 'c'].map((id) => ({ id, label: `run ${id}`, color: `#${id}`, shape: 'square' })) as unknown as Run[];
 const against: Against = { baseline: 'a', evaluation: 'linear', settings: [setting(['a']), setting(['b', 'c'])] };
 const evaluations = [null, { class_counts: [2, 30] } as unknown as Evaluation];
 
@@ -32,7 +32,7 @@ describe('differences', () => {
       ['all', 'All'], ['many', 'Many'], ['medium', 'Medium'], ['few', 'Few'], ['class-1', 'cat'], ['class-0', 'owl'],
     ]);
     expect(places[0]!.dots[0]).toEqual({
-      color: '#b', value: 0.04, low: 0.03, high: 0.05, story: 'All, run b and 1 more seed: +4.0 points (95 %: +3.0 to +5.0), higher',
+      color: '#b', shape: 'square', value: 0.04, low: 0.03, high: 0.05, story: 'All, run b and 1 more seed: +4.0 points (95 %: +3.0 to +5.0), higher',
     });
     expect(places.map(({ dots }) => dots[0]!.value)).toEqual([0.04, null, null, -0.02, null, 0.01]);
     expect(reachOf(places)).toBeCloseTo(0.108);

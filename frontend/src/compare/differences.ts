@@ -1,7 +1,7 @@
 import type { Comparison, Evaluation } from '../api/types';
 import { points } from '../format';
 import type { Table } from '../plots/csv';
-import type { DifferencePlace } from '../plots/differences';
+import type { DifferencePlace, DotLook } from '../plots/differences';
 import { headToTail } from '../plots/ordering';
 import type { Run } from './runs';
 
@@ -9,11 +9,9 @@ type Against = NonNullable<Comparison['against']>;
 type Setting = Against['settings'][number];
 type Row = Setting['rows'][number];
 
-/** A setting beside the baseline. */
-export interface Compared {
+/** A setting beside the baseline. It looks as its first run does. */
+export interface Compared extends DotLook {
   label: string;
-  /** The color of its first run. */
-  color: string;
   setting: Setting;
 }
 
@@ -28,11 +26,10 @@ export function settingLabel(setting: Setting, runs: readonly Run[]): string {
 
 /** All settings but the baseline's own. */
 export function comparedOf(against: Against, runs: readonly Run[]): Compared[] {
-  return against.settings.slice(1).map((setting) => ({
-    label: settingLabel(setting, runs),
-    color: runs.find(({ id }) => id === setting.job_ids[0])?.color ?? 'currentcolor',
-    setting,
-  }));
+  return against.settings.slice(1).map((setting) => {
+    const { color, shape } = runs.find(({ id }) => id === setting.job_ids[0])!;
+    return { label: settingLabel(setting, runs), color, shape, setting };
+  });
 }
 
 /** What a row says of its difference: the verdict where there is one, or why there is none. */
@@ -70,12 +67,12 @@ export function placesOf(compared: readonly Compared[], evaluations: readonly (E
   return [...groups, ...ordered];
 }
 
-function dot(row: Row | undefined, name: string, { label, color, setting }: Compared): DifferencePlace['dots'][number] {
+function dot(row: Row | undefined, name: string, { label, color, shape, setting }: Compared): DifferencePlace['dots'][number] {
   const value = row?.difference ?? null;
   const interval = row ? intervalText(row) : '';
   const sure = interval && ` (95 %: ${interval})`;
   const story = row && value !== null ? `${points(value)} points${sure}, ${verdictOf(row, setting)}` : 'no difference known';
-  return { color, value, low: row?.interval?.[0] ?? null, high: row?.interval?.[1] ?? null, story: `${name}, ${label}: ${story}` };
+  return { color, shape, value, low: row?.interval?.[0] ?? null, high: row?.interval?.[1] ?? null, story: `${name}, ${label}: ${story}` };
 }
 
 /** Every number, in points. */

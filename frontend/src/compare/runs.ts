@@ -1,13 +1,11 @@
 import type { Job } from '../api/types';
-import { runLooks } from '../plots/palette';
+import { runLooks, type Look } from '../plots/palette';
 
 /** A job among others: its label and how it is drawn. */
-export interface Run {
+export interface Run extends Look {
   id: string;
   /** The name of the job. The first digits of its id follow where another job has the same name. */
   label: string;
-  color: string;
-  dash?: number[];
   job: Job;
 }
 

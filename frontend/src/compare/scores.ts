@@ -3,6 +3,8 @@ import type { Evaluation } from '../api/types';
 /** One measure for all jobs. */
 export interface Score {
   name: string;
+  /** What it is a mean over, where that has to be said. */
+  over: string;
   title: string;
   /** One entry for each job. Null where it was not measured. */
   values: (number | null)[];
@@ -10,18 +12,19 @@ export interface Score {
 
 type Maybe = Evaluation | null;
 
-const MEASURES: [name: string, title: string, of: (evaluation: Evaluation) => number | null | undefined][] = [
-  ['All', 'Mean of the per-class accuracies', (e) => e.balanced_accuracy],
-  ['Many', 'Mean over the classes with the most training images', (e) => e.group_accuracy?.many],
-  ['Medium', 'Mean over the classes in between', (e) => e.group_accuracy?.medium],
-  ['Few', 'Mean over the classes with the fewest training images', (e) => e.group_accuracy?.few],
-  ['Std', 'Population standard deviation of the three group means, in points. Lower is more even.', (e) => e.group_std],
+const MEASURES: [name: string, over: string, title: string, of: (evaluation: Evaluation) => number | null | undefined][] = [
+  ['All', 'over classes', 'Mean of the per-class accuracies', (e) => e.balanced_accuracy],
+  ['Accuracy', 'over images', 'Share of all test images that are right. Classes with more test images count more.', (e) => e.accuracy],
+  ['Many', '', 'Mean over the classes with the most training images', (e) => e.group_accuracy?.many],
+  ['Medium', '', 'Mean over the classes in between', (e) => e.group_accuracy?.medium],
+  ['Few', '', 'Mean over the classes with the fewest training images', (e) => e.group_accuracy?.few],
+  ['Std', 'of the groups', 'Population standard deviation of the three group means, in points. Lower is more even.', (e) => e.group_std],
 ];
 
 export function scoresOf(evaluations: readonly Maybe[]): Score[] {
-  return MEASURES.map(([name, title, of]) => {
+  return MEASURES.map(([name, over, title, of]) => {
     const values = evaluations.map((evaluation) => (evaluation && of(evaluation)) ?? null);
-    return { name, title, values };
+    return { name, over, title, values };
   });
 }
 

@@ -46,6 +46,11 @@ export function classResults(evaluation: Measured, dataset: Named): ClassResult[
   });
 }
 
+/** A bar, with the value of a baseline beside it in words. */
+export function withMark(bar: Bar, mark: number | null, name: string): Bar {
+  return mark === null ? bar : { ...bar, mark, story: `${bar.story}; ${name}: ${percent(mark)}` };
+}
+
 export function toBar(result: ClassResult): Bar {
   const { index, name, trainCount, testCount, accuracy, low, high } = result;
   const sure = low === null ? '' : ` of ${integer(testCount)} test images (95 %: ${percent(low)} to ${percent(high)})`;

@@ -12,6 +12,8 @@ export interface Bar {
   /** Ends of the whisker, where the value is an estimate. */
   low?: number;
   high?: number;
+  /** Another value to compare with, drawn as a line across. */
+  mark?: number;
   /** Where it differs from the color of the plot. */
   color?: string;
   /** The description in one sentence, for the tooltip, the detail line and screen readers. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { nearestPoint, stretch } from './lines';
+import { nearestPoint, quantity, stretch } from './lines';
 
 it('finds the nearest point of a line, its gaps among them', () => {
   const values = [1, undefined, undefined, undefined, null, undefined];
@@ -10,4 +10,8 @@ it('finds the nearest point of a line, its gaps among them', () => {
 it('shows a line in a legend as it is drawn', () => {
   expect(stretch({ color: 'red' }, 'grey')).toBe('red');
   expect(stretch({ dash: [5, 4] }, 'grey')).toBe('repeating-linear-gradient(90deg, grey 0px 5px, transparent 5px 9px)');
+});
+
+it('says what is measured, with its unit', () => {
+  expect(['learning_rate', 'forward_backward_seconds', 'loss'].map(quantity)).toEqual(['learning rate', 'forward backward, seconds', 'loss']);
 });

@@ -27,3 +27,8 @@ export function stretch({ color, dash = [] }: Pick<Line, 'color' | 'dash'>, fain
   const stops = dash.map((length, part) => `${part % 2 ? 'transparent' : ink} ${at}px ${(at += length)}px`);
   return stops.length ? `repeating-linear-gradient(90deg, ${stops.join(', ')})` : ink;
 }
+
+/** A curve's name for people, with its unit where it has one: `round, seconds`. */
+export function quantity(name: string): string {
+  return name.replace(/_seconds$/, ', seconds').replaceAll('_', ' ');
+}

@@ -12,21 +12,44 @@ export function runColor(id: string): (typeof RUN_COLORS)[number] {
 }
 
 const DASHES = [undefined, [7, 4], [2, 3], [10, 3, 2, 3]] as const;
+export const SHAPES = ['circle', 'square', 'diamond', 'triangle'] as const;
+
+/** How a run, or an arm of an experiment, is drawn. */
+export interface Look {
+  color: string;
+  /** Of its lines; solid without. */
+  dash?: number[];
+  /** Of its dots. */
+  shape: (typeof SHAPES)[number];
+}
+
+/** A look by its place: dashes and shapes change when all colours are taken. */
+function look(color: string, place: number): Look {
+  const turn = Math.floor(place / RUN_COLORS.length) % DASHES.length;
+  const dash = DASHES[turn];
+  return { color, shape: SHAPES[turn]!, ...(dash && { dash: [...dash] }) };
+}
+
+/** Looks of so many things that keep their order. The first twenty are all different. */
+export function looksOf(count: number): Look[] {
+  return Array.from({ length: count }, (_, place) => look(RUN_COLORS[place % RUN_COLORS.length]!, place));
+}
 
 /**
- * Looks of runs side by side, all different for up to 20 runs. A run has its own colour, or the next free one. Lines
- * are dashed when all colours are taken.
+ * Looks of runs side by side, all different for up to 20 runs. A run has its own colour, or the next free one. They do
+ * not depend on the order of the runs.
  */
-export function runLooks(ids: readonly string[]): { color: string; dash?: number[] }[] {
+export function runLooks(ids: readonly string[]): Look[] {
   const taken = new Set<string>();
-  return ids.map((id, place) => {
+  const looks = new Map<string, Look>();
+  [...new Set(ids)].sort().forEach((id, place) => {
     if (place % RUN_COLORS.length === 0) taken.clear();
     const first = RUN_COLORS.indexOf(runColor(id));
     const color = [...RUN_COLORS.slice(first), ...RUN_COLORS.slice(0, first)].find((free) => !taken.has(free))!;
     taken.add(color);
-    const dash = DASHES[Math.floor(place / RUN_COLORS.length) % DASHES.length];
-    return { color, ...(dash && { dash: [...dash] }) };
+    looks.set(id, look(color, place));
   });
+  return ids.map((id) => looks.get(id)!);
 }
 
 /** Colours of the groups of classes, from the same set. */

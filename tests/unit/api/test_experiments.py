@@ -138,6 +138,8 @@ def test_what_cannot_run_is_refused_and_nothing_is_written(client: TestClient, r
         answer = client.post(f"{API}/experiments", json={**right, **change})
         assert answer.status_code == 422, change
         assert sorted(set(pointers(answer))) == where, (change, answer.text)
+        estimate = client.post(f"{API}/experiments/estimate", json={**right, **change})
+        assert (estimate.status_code, estimate.json()["errors"]) == (422, answer.json()["errors"]), change
     assert all_jobs(client) == client.get(f"{API}/experiments").json()["items"] == []
 
 
@@ -166,9 +168,30 @@ def test_what_is_large_together_needs_a_word(client: TestClient, rows: Rows) -> 
         answer = client.post(f"{API}/experiments", json=wanted)
         assert pointers(answer) == ["/seeds"]
         assert "4 jobs keep" in answer.json()["detail"] and "accept_cost" in answer.json()["detail"]
+        estimate = client.post(f"{API}/experiments/estimate", json=wanted).json()
+        assert estimate["large"] == answer.json()["errors"]
         location = submitted(client, {**wanted, "accept_cost": True})
         assert pointers(client.post(f"{location}/seeds", json={"seeds": [7]})) == ["/seeds"]
         assert client.post(f"{location}/seeds", json={"seeds": [7], "accept_cost": True}).status_code == 202
+
+
+def test_an_estimate_is_of_all_jobs_and_queues_none(client: TestClient, rows: Rows) -> None:
+    wanted = body(rows)
+    found = client.post(f"{API}/experiments/estimate", json=wanted).json()
+    assert all_jobs(client) == client.get(f"{API}/experiments").json()["items"] == []
+    location = submitted(client, wanted)
+    costs = [client.get(f"{API}/jobs/{job['id']}").json()["estimate"] for job in all_jobs(client)]
+    assert (found["jobs"], found["large"]) == (4, [])
+    assert found["steps"] == sum(cost["steps"] for cost in costs) > 0
+    assert found["stored_bytes"] == sum(cost["kept_bytes"] + cost["database_bytes"] for cost in costs)
+    assert found["memory_bytes"] == max(cost["memory_bytes"] for cost in costs)
+    shown = client.get(location).json()
+    assert [(arm["name"], arm["config"], arm["jobs"]) for arm in found["arms"]] == [
+        (arm["name"], arm["config"], 2) for arm in shown["arms"]
+    ]
+    assert sum(arm["steps"] for arm in found["arms"]) == found["steps"]
+    # A run says how far its job is.
+    assert all(run["progress"]["step"] == 0 and run["progress"]["epochs"] > 0 for run in shown["jobs"])
 
 
 def test_a_full_queue_queues_none(client: TestClient, rows: Rows) -> None:
