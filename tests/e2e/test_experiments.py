@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.support.axe import violations
 from tests.support.processes import wait_until
 from tests.support.stack import Stack
+from tests.support.watch import LONG
 
 API = "/api/v1"
 TINY = {"preset": "digits", "width": 4, "epochs": 2, "sample_budget": 40, "num_clusters": 4, "kmeans_restarts": 1}
@@ -147,11 +148,11 @@ def test_a_job_gets_baselines_and_seeds_and_all_is_cancelled_and_deleted(
     page.get_by_label("Seeds").fill("0")
     page.get_by_role("button", name="Submit").click()
 
-    expect(page.locator("h1 ~ [data-status=running]")).to_be_visible(timeout=60_000)
+    expect(page.locator("h1 ~ [data-status=running]")).to_be_visible(timeout=LONG)
     made = page.url.rsplit("/", 1)[1]
     own = service.client.get(f"{API}/experiments/{made}").json()
     expect(page.locator("#runs [data-run]")).to_have_count(4)
-    expect(page.locator("#runs")).to_contain_text(re.compile(r"\d+ (s|min \d\d s|h \d\d min) left"), timeout=60_000)
+    expect(page.locator("#runs")).to_contain_text(re.compile(r"\d+ (s|min \d\d s|h \d\d min) left"), timeout=LONG)
     config = next(arm["config"] for arm in own["arms"] if arm["config"]["sampler"] == "colt")
     assert {name: config[name] for name in TINY} == {**TINY, "epochs": 200}
 
@@ -164,14 +165,14 @@ def test_a_job_gets_baselines_and_seeds_and_all_is_cancelled_and_deleted(
     expect(page.locator("#runs [data-run]")).to_have_count(8)
 
     page.get_by_role("button", name="Cancel").first.click()
-    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=60_000)
+    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=LONG)
     missing = page.locator("[data-missing] li")
     expect(missing).to_have_count(8)
     expect(missing.first).to_contain_text("SimCLR, matched steps, digits, seed 0: the job is cancelled")
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("h1 ~ [data-status=running], h1 ~ [data-status=queued]")).to_be_visible()
     page.get_by_role("button", name="Cancel").first.click()
-    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=60_000)
+    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Delete").first.click()
     page.get_by_role("dialog").get_by_label("Delete its jobs too").check()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
