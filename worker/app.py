@@ -26,7 +26,9 @@ from store.settings import get_settings
 from worker import programs
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
+from worker.receivers import receivers
 from worker.reconciler import Reconciler
+from worker.sender import Sender
 from worker.side_by_side import MOST, Jobs
 from worker.standing import Standing
 from worker.supervisor import supervise
@@ -149,9 +151,9 @@ for _bell in Bell:
 
 
 def set_up_logging(**_: Any) -> None:
-    """Log as the service does. Of Celery's own messages only warnings and errors are logged."""
+    """Log as the service does. Of libraries' messages only warnings and errors are logged."""
     logs.set_up(worker_id=get_folder().worker_id)
-    for noisy in ("celery", "kombu"):
+    for noisy in ("celery", "kombu", "httpcore"):  # which shows headers
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -161,7 +163,10 @@ signals.setup_logging.connect(set_up_logging)
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _on_ready(**_: Any) -> None:
-    for work in (Reconciler(get_folder()), Sweeper(get_folder())):
+    folder = get_folder()
+    threads: list[Reconciler | Sweeper | Sender] = [Reconciler(folder), Sweeper(folder)]
+    threads += [Sender(folder, work) for work in receivers(get_settings())]
+    for work in threads:
         Thread(target=work.run, name=type(work).__name__, daemon=True).start()
 
 

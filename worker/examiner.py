@@ -1,4 +1,4 @@
-"""The program of work on one checkpoint, or of an evaluation of a backbone."""
+"""The program of work on one checkpoint, or on a backbone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from colt_core.analyses.kinds import AnalysisSettings
 from colt_core.data.dataset import ImageDataset, ImagePool
 from colt_core.data.findings import LEAKS
-from colt_core.pools.kinds import PoolCheckSettings
+from colt_core.pools.kinds import PoolCheckResult, PoolCheckSettings
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from store import leases
@@ -46,8 +46,8 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
     with reading() as session:
         row = session.get_one(lease.model, lease.id)
     assert isinstance(row, CheckpointWork)
-    if isinstance(row, Evaluation) and row.backbone_id is not None:
-        columns = _of_backbone(row.config, row.backbone_id, row.dataset_id)
+    if isinstance(row, Evaluation | PoolCheck) and row.backbone_id is not None:
+        columns = _of_backbone(row, row.backbone_id)
     else:
         columns = _of_checkpoint(row)
     record(lease, columns)
@@ -94,16 +94,18 @@ def state_of(row: CheckpointWork) -> Snapshot:
     return state
 
 
-def _of_backbone(config: dict[str, Any], backbone_id: str, dataset_id: str | None) -> Columns:
-    """Evaluate a registered backbone, as `probe` evaluates that of a checkpoint."""
+def _of_backbone(row: Evaluation | PoolCheck, backbone_id: str) -> Columns:
+    """Do with a registered backbone what is done with that of a checkpoint."""
     from colt_core.training.device import Compute
 
     with reading() as session:
-        dataset = session.get_one(Dataset, dataset_id)
+        dataset = session.get_one(Dataset, row.dataset_id)
     backbone = backbones.load(backbone_id)
     Compute.choose().module(backbone)
     images = ImageDataset.load(whole_folder(dataset))
-    columns = _evaluated(backbone, images, ProbeSettings.from_stored(config))
+    if isinstance(row, PoolCheck):
+        return _checked_with_backbone(row, backbone, images)
+    columns = _evaluated(backbone, images, ProbeSettings.from_stored(row.config))
     return columns | {"warnings": _leaks(dataset.warnings) + columns["warnings"]}
 
 
@@ -164,11 +166,24 @@ def _pool_check(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:
         dataset, pool = session.get_one(Dataset, row.dataset_id), session.get_one(OodPool, row.ood_pool_id)
     images, offered = ImageDataset.load(whole_folder(dataset)), ImagePool.load(whole_folder(pool))
     settings = PoolCheckSettings.from_stored(row.config)
+    trained_on_it = dataset.id == job.dataset_id
+    return _check_result(lambda: check_pool(settings, state, images, offered, trained_on_it=trained_on_it))
+
+
+def _checked_with_backbone(row: PoolCheck, backbone: Backbone, images: ImageDataset) -> Columns:
+    from colt_core.pools.check import check_pool_with_backbone
+
+    with reading() as session:
+        pool = session.get_one(OodPool, row.ood_pool_id)
+    offered, settings = ImagePool.load(whole_folder(pool)), PoolCheckSettings.from_stored(row.config)
+    return _check_result(lambda: check_pool_with_backbone(settings, backbone, images, offered))
+
+
+def _check_result(check: Callable[[], PoolCheckResult]) -> Columns:
     try:
-        result = check_pool(settings, state, images, offered, trained_on_it=dataset.id == job.dataset_id)
+        return {"result": check().model_dump(mode="json")}
     except ValueError as error:
         raise WorkFailed(f"pool check: {error}") from error
-    return {"result": result.model_dump(mode="json")}
 
 
 def _columns(found: dict[str, Any]) -> Columns:

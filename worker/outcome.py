@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from store import leases
 from store.leases import Lease
 from store.models import CheckpointWork, Job, Leased, Score, utc_now
-from store.repositories import attempts, checkpoint_work, events, scores
+from store.repositories import attempts, checkpoint_work, deliveries, events, scores
 from store.statuses import AttemptOutcome, WorkStatus
 
 LAST_FAULT = "It failed {faults} times in a row without progress, and will not be started again automatically."
@@ -128,6 +128,7 @@ def _end(session: Session, row: Leased, status: str, reason: str | None = None) 
         scores.let_go(session, row)
     if isinstance(row, Job):
         _tell(session, row)
+        deliveries.add_ended(session, [row.id])
     elif isinstance(row, CheckpointWork) and row.status != WorkStatus.FAILED:
         checkpoint_work.tell(session, row)
     return row.status

@@ -12,7 +12,7 @@ from api.http.errors import Unprocessable, problems
 from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.http.responses import CSV
-from api.tailness import id_samples, ood_samples
+from api.tailness import id_samples, nearest, ood_samples
 from api.tailness.id_samples import IdFilter
 from api.tailness.ood_samples import OodFilter
 from api.tailness.schemas import (
@@ -20,10 +20,12 @@ from api.tailness.schemas import (
     IdOrder,
     IdSampleDetail,
     IdSamplePage,
+    NearestSamples,
     OodOrder,
     OodSampleDetail,
     OodSamplePage,
 )
+from colt_core.samplers.kinds import MOST_NEAREST
 from store.database import reading
 from store.models import MOST_IMAGES
 
@@ -128,3 +130,20 @@ def get_ood_tailness(job_id: str, index: Index) -> OodSampleDetail:
     """Get the scores of one OOD image in all rounds."""
     with reading() as session:
         return ood_samples.sample(session, job_id, index)
+
+
+@router.get("/ood-tailness/{index}/nearest", responses=problems(404))
+@heavy
+def get_nearest(
+    job_id: str,
+    index: Index,
+    k: Annotated[int, Query(ge=1, le=MOST_NEAREST, description="How many.")] = MOST_NEAREST,
+    round: Annotated[int | None, Query(ge=1, lt=2**31, description="Default: the last round.")] = None,
+) -> NearestSamples:
+    """Get the training images nearest to an OOD image that a sampling round picked.
+
+    Nearness is the cosine of embeddings in that round. Of an image that the round did not pick
+    nothing is kept.
+    """
+    with reading() as session:
+        return nearest.nearest(session, job_id, index, round, k)

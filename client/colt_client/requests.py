@@ -133,10 +133,12 @@ class NewPoolCheck(TypedDict, total=False):
 
     dataset_id: Required[str]
     """A data set with labels."""
-    checkpoint_id: Required[str]
+    checkpoint_id: str | None
     """Whose encoder to compare with. One that was trained on this data set also gives its
     tailness.
     """
+    backbone_id: str | None
+    """A registered backbone to compare with, in place of it."""
     budget: Required[int]
     """K: images that a sampling round would pick from the pool."""
 

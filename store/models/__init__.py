@@ -5,6 +5,7 @@ from store.models.data import BackboneWeights, Dataset, OodPool, Registered, Reg
 from store.models.experiments import Experiment, ExperimentArm, ExperimentRun
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
+from store.models.outgoing import Delivery, MirroredJob, SendingLease
 from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
 from store.models.scores import Score
@@ -23,6 +24,7 @@ __all__ = [
     "CheckpointWork",
     "CurveBucket",
     "Dataset",
+    "Delivery",
     "Evaluation",
     "Experiment",
     "ExperimentArm",
@@ -34,6 +36,7 @@ __all__ = [
     "Leased",
     "MeasuredActivations",
     "Metric",
+    "MirroredJob",
     "OodPool",
     "PoolCheck",
     "Queued",
@@ -41,6 +44,7 @@ __all__ = [
     "RegisteredImages",
     "SamplingRound",
     "Score",
+    "SendingLease",
     "ServiceKey",
     "TailnessEpoch",
     "Upload",

@@ -23,7 +23,7 @@ QUIET = [
     "--disable-sync",
 ]
 
-PATIENCE = 20_000  # milliseconds; the machine may be busy with other tests
+PATIENCE = 40_000  # milliseconds; the machine may be busy with other tests
 expect.set_options(timeout=PATIENCE)
 
 

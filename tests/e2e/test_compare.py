@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.processes import wait_until
 from tests.support.stack import Stack
+from tests.support.watch import LONG
 
 TINY = {"preset": "digits", "sampler": "none", "width": 4, "checkpoint_interval": 1}
 
@@ -164,12 +165,12 @@ def test_a_job_that_runs_is_followed(page: Page, service: Stack, dataset_id: str
     running = submit(service, dataset_id, "endless", epochs=5000)
     page.goto(address([jobs[0], running]))
     cell = page.locator("#settings td[data-steps]").nth(1)
-    expect(cell).to_contain_text(" of ", timeout=40_000)
+    expect(cell).to_contain_text(" of ", timeout=LONG)
     expect(page.locator("tr[data-score=All] td").nth(1)).to_have_text("–")
     before = cell.inner_text()
     expect(cell).not_to_have_text(before)
     service.client.post(f"/api/v1/jobs/{running}/cancel")
-    expect(page.locator("#settings [data-status=cancelled]")).to_be_visible(timeout=40_000)
+    expect(page.locator("#settings [data-status=cancelled]")).to_be_visible(timeout=LONG)
 
 
 def test_what_cannot_be_compared_is_said(page: Page, jobs: list[str]) -> None:

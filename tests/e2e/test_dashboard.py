@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.stack import Stack
-from tests.support.watch import Watch
+from tests.support.watch import LONG, Watch
 
 TINY = {"width": 8, "sample_budget": 40, "num_clusters": 4, "kmeans_restarts": 1, "checkpoint_interval": 1}
 
@@ -31,7 +31,7 @@ def job(browser: Browser, service: Stack) -> dict[str, Any]:
     expect(page.get_by_text("Nothing has run yet")).to_be_visible()
     page.get_by_role("button", name="Register the digits").click()
     page.get_by_role("button", name="Register the glyphs").click()
-    expect(page.locator("[data-status=ready]")).to_have_count(2, timeout=60_000)
+    expect(page.locator("[data-status=ready]")).to_have_count(2, timeout=LONG)
 
     page.get_by_role("link", name="New job").last.click()
     page.get_by_label("Sampler").select_option("colt")
@@ -46,7 +46,7 @@ def job(browser: Browser, service: Stack) -> dict[str, Any]:
 
     page.evaluate("window.sameDocument = true")
     expect(page.locator("[data-live=live]")).to_be_visible()
-    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=90_000)
+    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=LONG)
     expect(page.locator("[data-live=ended]")).to_be_visible()
     expect(page.locator("rect[data-class]")).to_have_count(10)
     expect(page.locator("[data-fact=Epoch]")).to_have_text("3 of 3")
@@ -154,19 +154,19 @@ def test_attempts_are_told_as_they_happen_and_workers_with_what_they_do(
     page.goto(f"/jobs/{job_id}")
     first, second = page.locator("tr[data-attempt='1']"), page.locator("tr[data-attempt='2']")
     expect(first.locator("[data-status=running]")).to_be_visible()
-    expect(first.locator("td").nth(2)).to_have_text("start", timeout=40_000)
-    expect(page.locator("[data-fact=Epoch]")).to_have_text(re.compile("^[1-9]"), timeout=40_000)
+    expect(first.locator("td").nth(2)).to_have_text("start", timeout=LONG)
+    expect(page.locator("[data-fact=Epoch]")).to_have_text(re.compile("^[1-9]"), timeout=LONG)
     page.get_by_role("link", name="Workers").first.click()
     expect(page.locator("tr[data-worker] [data-status=live]")).to_have_count(1)
     page.get_by_role("link", name=f"job {job_id[:8]}").click()
 
     page.get_by_role("button", name="Cancel").click()
-    expect(first.locator("[data-status=cancelled]")).to_be_visible(timeout=20_000)
+    expect(first.locator("[data-status=cancelled]")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Resume").click()
-    expect(second.locator("[data-status=running]")).to_be_visible(timeout=20_000)
-    expect(second.locator("td").nth(2)).to_have_text(re.compile("^epoch [1-9]"), timeout=40_000)
+    expect(second.locator("[data-status=running]")).to_be_visible(timeout=LONG)
+    expect(second.locator("td").nth(2)).to_have_text(re.compile("^epoch [1-9]"), timeout=LONG)
     page.get_by_role("button", name="Cancel").click()
-    expect(second.locator("[data-status=cancelled]")).to_be_visible(timeout=20_000)
+    expect(second.locator("[data-status=cancelled]")).to_be_visible(timeout=LONG)
 
     told = service.client.get(f"/api/v1/jobs/{job_id}/attempts").json()["items"]
     assert [attempt["outcome"] for attempt in told] == ["cancelled", "cancelled"]
@@ -239,7 +239,7 @@ def finished_analysis(page: Page, service: Stack, job: dict[str, Any], kind: str
     without a reload."""
     page.locator(f"button[data-kind={kind}]").click()
     page.get_by_role("button", name="Run on the last checkpoint").click()
-    expect(page.locator("#analyses > div > [data-status=succeeded]")).to_be_visible(timeout=60_000)
+    expect(page.locator("#analyses > div > [data-status=succeeded]")).to_be_visible(timeout=LONG)
     page.locator("#analyses").get_by_text("As a table").click()
     expect(page.locator("#analyses .scroll-x td").first).to_be_visible()
     analyses = service.client.get(f"/api/v1/jobs/{job['id']}/analyses", params={"kind": kind}).json()["items"]
@@ -314,7 +314,7 @@ def test_an_evaluation_is_requested_and_deleted_on_the_page(page: Page, service:
     form.get_by_label("Checkpoint").select_option(label="epoch 2")
     form.get_by_role("button", name="Evaluate").click()
     # It takes the place of the one that was shown once it is there.
-    expect(page.locator("#accuracy").get_by_text("Nearest neighbours, epoch 2.")).to_be_visible(timeout=60_000)
+    expect(page.locator("#accuracy").get_by_text("Nearest neighbours, epoch 2.")).to_be_visible(timeout=LONG)
     added = [one for one in evaluations(service, job) if one not in before]
     assert [(one["kind"], one["epoch"], one["config"]["neighbors"]) for one in added] == [("knn", 2, 5)]
     accuracy = added[0]["balanced_accuracy"]
@@ -344,7 +344,7 @@ def test_a_pool_is_checked_on_its_page(page: Page, service: Stack, job: dict[str
     card = page.locator("#check")
     card.get_by_label("Budget K").fill("50")
     card.get_by_role("button", name="Check the pool").click()
-    expect(card.locator("[data-status=succeeded]")).to_be_visible(timeout=60_000)
+    expect(card.locator("[data-status=succeeded]")).to_be_visible(timeout=LONG)
 
     (checked,) = service.client.get(f"/api/v1/ood-pools/{pool}/checks").json()["items"]
     result = service.client.get(f"/api/v1/ood-pools/{pool}/checks/{checked['id']}").json()["result"]
@@ -373,7 +373,7 @@ def test_work_on_a_checkpoint_is_cancelled_on_the_page(page: Page, service: Stac
     form.get_by_role("button", name="Evaluate").click()
     page.get_by_role("button", name="Cancel Linear probe").click()
     cancelled = page.locator("[data-evaluation]", has=page.locator("[data-status=cancelled]"))
-    expect(cancelled).to_be_visible(timeout=60_000)
+    expect(cancelled).to_be_visible(timeout=LONG)
     delete(cancelled, "Linear probe, epoch 3")
     expect(cancelled).to_have_count(0)
     assert evaluations(service, job) == before
@@ -450,7 +450,7 @@ def test_a_file_is_uploaded_and_registered_or_its_problem_shown(page: Page, serv
     )
     page.get_by_label("Image size").fill("")
     page.get_by_role("button", name="Register", exact=True).click()
-    expect(page.locator("h1 ~ [data-status=ready]")).to_be_visible(timeout=40_000)
+    expect(page.locator("h1 ~ [data-status=ready]")).to_be_visible(timeout=LONG)
     expect(page.get_by_role("group", name="Images of the pool").locator("img")).to_have_count(12)
     expect(page.locator("[data-fact='Image size']")).to_have_text("16 px")
 
@@ -460,7 +460,7 @@ def test_a_file_is_uploaded_and_registered_or_its_problem_shown(page: Page, serv
     expect(page.get_by_label("File", exact=True)).to_have_attribute("accept", re.compile(r"\.npz.*\.parquet"))
     page.get_by_label("File", exact=True).set_input_files({"name": "wrong.npz", "mimeType": "", "buffer": wrong})
     page.get_by_role("button", name="Register", exact=True).click()
-    expect(page.locator("h1 ~ [data-status=failed]")).to_be_visible(timeout=40_000)
+    expect(page.locator("h1 ~ [data-status=failed]")).to_be_visible(timeout=LONG)
     expect(page.get_by_role("alert")).to_contain_text("uint8")
 
 
@@ -506,27 +506,27 @@ def test_a_restart_of_the_server_is_survived_and_a_job_is_cancelled_and_resumed(
     job_id = service.client.post("/api/v1/jobs", json=wanted).json()["id"]
     page.goto(f"/jobs/{job_id}")
     expect(page.locator("[data-live=live]")).to_be_visible()
-    expect(page.locator("[data-fact=Step]")).not_to_have_text("0 of 0", timeout=40_000)
+    expect(page.locator("[data-fact=Step]")).not_to_have_text("0 of 0", timeout=LONG)
 
     service.api.kill()
     expect(page.locator("[data-live=reconnecting]")).to_be_visible()
     service.api.start()
-    expect(page.locator("[data-live=live]")).to_be_visible(timeout=40_000)
+    expect(page.locator("[data-live=live]")).to_be_visible(timeout=LONG)
     step = page.locator("[data-fact=Step]").inner_text()
     expect(page.locator("[data-fact=Step]")).not_to_have_text(step)
 
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=40_000)
+    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=LONG)
     expect(page.locator("[data-live=ended]")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("[data-live=live]")).to_be_visible()
 
     # The list keeps up by itself too.
     page.get_by_role("link", name="Jobs", exact=True).click()
-    expect(page.locator(f"tr[data-job='{job_id}'] [data-status=running]")).to_be_visible(timeout=40_000)
+    expect(page.locator(f"tr[data-job='{job_id}'] [data-status=running]")).to_be_visible(timeout=LONG)
     page.get_by_role("link", name="long run").click()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=40_000)
+    expect(page.locator("h1 ~ [data-status=cancelled]")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Delete").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("link", name="browser run")).to_be_visible()
@@ -560,7 +560,7 @@ def test_a_job_is_annotated_found_by_name_and_trained_on_from_its_checkpoint(
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_role("heading", name="further")).to_be_visible()
     further = page.url.rsplit("/", 1)[1]
-    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=90_000)
+    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=LONG)
     started = service.client.get(f"/api/v1/jobs/{further}").json()["start_from"]
     assert (started["job_id"], started["epoch"]) == (job["id"], 3)
     expect(page.get_by_text("began with epoch 3 of another job")).to_be_visible()
@@ -576,7 +576,7 @@ def test_images_without_labels_are_registered_shown_and_trained_on(
     file = {"name": "scans.npz", "mimeType": "application/zip", "buffer": npz(images=images)}
     page.locator("#file").set_input_files(file)  # type: ignore[arg-type]
     page.get_by_role("button", name="Register", exact=True).click()
-    expect(page.get_by_text("Images without labels")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Images without labels")).to_be_visible(timeout=LONG)
     expect(page.get_by_role("group", name="Images").locator("img")).to_have_count(40)
     expect(page.locator("rect[data-class]")).to_have_count(0)
 
@@ -588,7 +588,7 @@ def test_images_without_labels_are_registered_shown_and_trained_on(
     page.get_by_text("Further settings").click()
     page.get_by_label("Configuration as JSON").fill('{"width": 8, "batch_size": 20}')
     page.get_by_role("button", name="Submit").click()
-    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=90_000)
+    expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=LONG)
     expect(bars(page)).to_have_count(10)  # of the data set that it was evaluated on
     expect(page.locator("#analyses [data-kind=uniformity]")).to_be_visible()
     expect(page.locator("#analyses [data-kind=tail_share]")).to_have_count(0)

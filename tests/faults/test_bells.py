@@ -27,7 +27,7 @@ def test_bells_that_ring_too_often_start_each_job_once(service: Service) -> None
         celery.send_task(Bell.TRAIN)
     celery.close()
     assert service.wait_status(other, "succeeded", "failed")["status"] == "succeeded"
-    assert service.job(other)["attempts"] == 1
+    service.assert_attempts(other, 1)
     found = recorded(service.stack, other)  # or else all comparisons with the undisturbed run would compare nothing
     assert all(found[name] != service.undisturbed[name] for name in ("metrics", "tailness", "rounds", "checkpoint"))
 

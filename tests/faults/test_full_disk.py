@@ -55,7 +55,7 @@ def test_a_running_job_waits_for_room_and_ends_as_undisturbed(full_service: Serv
         disk.empty()
     stack.wait_ready()
     full_service.assert_as_undisturbed(job_id)
-    assert full_service.job(job_id)["attempts"] == 1
+    full_service.assert_attempts(job_id, 1)
     assert [process.pid for process in stack.processes if process.running] == before
 
 
@@ -73,7 +73,7 @@ def test_a_job_that_was_queued_waits_for_room(full_service: Service, disk: Small
     finally:
         disk.empty()
     full_service.assert_as_undisturbed(job_id)
-    assert full_service.job(job_id)["attempts"] == 1
+    full_service.assert_attempts(job_id, 1)
 
 
 def stands_still(service: Service, job_id: str) -> Callable[[], bool]:

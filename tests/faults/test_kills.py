@@ -49,7 +49,7 @@ def test_a_job_outlives_its_trainer_its_worker_and_the_api(service: Service) -> 
     stack.api.start()
     stack.wait_ready()
     service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 3
+    service.assert_attempts(job_id, 3)
 
     told = timeline(service, job_id)
     assert [attempt["outcome"] for attempt in told] == ["failed", "worker_lost", "succeeded"]
@@ -87,7 +87,7 @@ def test_a_job_that_is_stopped_with_all_workers_or_cancelled_goes_on_from_there(
     assert service.process_of(job_id) is None
     assert stack.client.post(f"/api/v1/jobs/{job_id}/resume").status_code < 300
     service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 1
+    service.assert_attempts(job_id, 1)
 
     told = timeline(service, job_id)
     assert [attempt["outcome"] for attempt in told] == ["shut_down", "cancelled", "succeeded"]

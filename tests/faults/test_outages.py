@@ -84,7 +84,7 @@ def test_the_database_and_then_every_process_away_for_longer_than_a_lease(
             service.stack.wait_ready()
         pause_everyone(service, training())
         service.assert_as_undisturbed(job_id)
-        assert service.job(job_id)["attempts"] == 1  # neither lost its lease nor started again
+        service.assert_attempts(job_id, 1)  # neither lost its lease nor started again
         told = "\n".join(events.iter_lines())  # the stream outlived the outage, and ended by itself
     assert "event: end" in told and '"status":"succeeded"' in told.replace(" ", "")
     assert pids(service) == before
@@ -133,7 +133,7 @@ def test_a_broker_that_hangs_and_is_away_and_fails_and_is_emptied(
     later = service.submit()
     for job_id in (in_hang, in_absence, in_failure, later):
         service.assert_as_undisturbed(job_id)
-        assert service.job(job_id)["attempts"] == 1
+        service.assert_attempts(job_id, 1)
     for dataset_id in waiting:
         assert wait_status(service.stack, f"datasets/{dataset_id}", "ready", "failed")["status"] == "ready"
     assert pids(service) == before

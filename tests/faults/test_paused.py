@@ -76,7 +76,7 @@ def test_one_that_wakes_while_another_works_stops_and_writes_nothing(service: Se
         wake(paused)
     wait_until(lambda: is_over(late), 10, "the late one stops")
     service.assert_as_undisturbed(job_id)
-    assert service.job(job_id)["attempts"] == 2
+    service.assert_attempts(job_id, 2)
     assert_nothing_left(service)
 
 

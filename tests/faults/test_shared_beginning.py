@@ -54,4 +54,5 @@ def test_a_beginning_outlives_a_kill_in_it_and_just_after_it(service: Service) -
     for job_id in (first, second):
         service.assert_as_undisturbed(job_id)
     assert is_so(lambda a, b: (a.beginning_job_id, b.beginning_job_id) == (None, first))
-    assert [service.job(job_id)["attempts"] for job_id in (first, second)] == [3, 2]
+    service.assert_attempts(first, 3)
+    service.assert_attempts(second, 2)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from colt_client import Client, JobFailed
-from tests.support.processes import REPOSITORY, clean_environment
+from tests.support.processes import REPOSITORY, clean_environment, wait_until
 from tests.support.stack import Stack, StartStack
 
 PAGE = REPOSITORY / "docs" / "python-client.md"
@@ -64,6 +64,30 @@ def test_it_waits_and_follows_events_over_a_restart_of_the_server(service: Stack
         follower.join(30)
         assert kinds[-1] == "end"
         assert seen == sorted(set(seen))
+
+
+def test_a_job_is_submitted_once_while_the_server_dies_and_starts_again(service: Stack) -> None:
+    """The server is killed in the middle, whatever it is doing then."""
+    with Client(service.url) as client:
+        source = {"kind": "sample", "name": "digits"}
+        dataset = client.datasets.register(source, image_size=32).wait(progress=False)
+        submitted: list[str] = []
+
+        def submit() -> None:
+            with Client(service.url) as other:
+                settings = {"preset": "digits", "sampler": "none", "epochs": 500}
+                submitted.extend(other.jobs.submit(dataset.id, name=f"n{n}", config=settings).id for n in range(20))
+
+        submitter = threading.Thread(target=submit)
+        submitter.start()
+        wait_until(lambda: len(submitted) > 2 or any(client.jobs.list(name="n2")), 60, "some are submitted")
+        service.api.kill()
+        service.api.start()
+        submitter.join(120)
+        jobs = {job.id: job.name for job in client.jobs.list(name="n") if job.name.startswith("n")}
+        assert sorted(jobs.values()) == sorted(f"n{n}" for n in range(20)), "each once"
+        assert set(submitted) == set(jobs)
+        client.jobs.cancel(ids=submitted)
 
 
 def test_its_wheel_is_small_and_needs_no_torch(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ STACKS: tuple[Kind, ...] = get_args(Kind)
 # Short times, so that a test of a lost worker takes seconds. (One thread each is what
 # tests/conftest.py sets for all.)
 QUICK = {
-    "COLT_LEASE_SECONDS": "3",
+    "COLT_LEASE_SECONDS": "6",  # a busy machine may stop a process for some seconds
     "COLT_POLL_SECONDS": "0.2",
     "COLT_RECONCILE_SECONDS": "0.5",
     "COLT_TORCH_THREADS": "1",

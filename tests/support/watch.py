@@ -6,6 +6,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request
 
+# Milliseconds that a page waits for work of the service. A busy machine takes long.
+LONG = 180_000
+
 
 class Watch:
     """What a page did that it must not."""

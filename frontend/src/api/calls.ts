@@ -70,6 +70,8 @@ export function listPoolSamples(pool_id: string, { limit, cursor }: Paging) {
   return answer(api.GET('/api/v1/ood-pools/{pool_id}/samples', { params: { path: { pool_id }, query } }));
 }
 
+export const listBackbones = () =>
+  every((more) => answer(api.GET('/api/v1/backbones', { params: { query: { limit: 1000, ...more } } })));
 export const listPoolChecks = (pool_id: string) =>
   every((more) =>
     answer(api.GET('/api/v1/ood-pools/{pool_id}/checks', { params: { path: { pool_id }, query: { limit: 1000, ...more } } })),

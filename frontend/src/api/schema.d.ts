@@ -12886,7 +12886,10 @@ export interface operations {
     };
     stream_job_events: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description false: the events so far, then `end`. */
+                follow?: boolean;
+            };
             header?: {
                 /** @description Resume after this event. */
                 "last-event-id"?: number | null;

@@ -18,7 +18,10 @@ from store.doctor.damage import examine_files
 from store.doctor.orphans import AT_LEAST_AS_OLD
 from store.models import Checkpoint, Dataset, Evaluation, Job, Upload
 from store.repositories import jobs, recording
+from store.settings import get_settings
 from tests.support.locks import start_behind
+from tests.support.processes import free_port
+from tests.support.receiver import receiving
 from tests.support.rows import add_dataset, add_job
 from tests.support.settings import worker_settings
 
@@ -284,3 +287,29 @@ def test_rows_that_refer_to_nothing_are_told_of(sqlite_template: Path, home: Pat
         connection.close()
         code, told = examined(capsys)
     assert code == 1 and "rows of metrics refer to missing rows" in told
+
+
+def test_receivers_that_cannot_be_reached_are_named(
+    service: Engine, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    nobody = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("COLT_MLFLOW_URL", f"http://me:hunter2@{nobody}")
+    monkeypatch.setenv("COLT_TENSORBOARD_DIR", str(tmp_path / "file" / "events"))
+    monkeypatch.setenv("COLT_WEBHOOK_URL", f"http://{nobody}/hunter2")
+    monkeypatch.setenv("COLT_WEBHOOK_SECRET", "hunter2 and more than that")
+    get_settings.cache_clear()
+    assert doctor(fix=False) == 1
+    said = capsys.readouterr().out
+    for what in ("the MLflow server does not answer", "TensorBoard cannot be written", "private network"):
+        assert what in said
+    assert "3 found" in said and "hunter2" not in said
+
+    with receiving() as receiver:
+        monkeypatch.setenv("COLT_MLFLOW_URL", "")
+        monkeypatch.setenv("COLT_TENSORBOARD_DIR", str(tmp_path / "events" / "new"))
+        monkeypatch.setenv("COLT_WEBHOOK_URL", receiver.url)
+        monkeypatch.setenv("COLT_WEBHOOK_ALLOW_PRIVATE", "true")
+        get_settings.cache_clear()
+        assert doctor(fix=False) == 0
+        assert receiver.got == []

@@ -112,7 +112,7 @@ def test_images_without_labels_are_trained_on_and_others_evaluate(
         assert told in capsys.readouterr().err, options
     write_config(files / "config.yaml", epochs=1, sampler="none", width=8)
     assert main([*further, "--out", "misfit"]) == 1
-    assert "width: 8 does not fit the checkpoint to start from: set 4" in capsys.readouterr().err
+    assert "width: 8 does not fit the weights to start from: set 4" in capsys.readouterr().err
 
 
 def test_a_checkpoint_is_analysed(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
