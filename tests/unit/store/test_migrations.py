@@ -482,6 +482,26 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0023": [
+        (
+            "scores",
+            {
+                "id": "s",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "score",
+                "config": {"kind": "score", "keep_upload": False},
+                "status": "succeeded",
+                "epoch": 3,
+                "round": 2,
+                "upload_id": "gone",
+                "upload_removed": True,
+                "scores": [{"index": 0, "name": "a.png", "tailness": -0.5}],
+                "refused": [],
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
