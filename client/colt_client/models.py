@@ -1104,6 +1104,60 @@ class CheckpointInfo(Model):
     created_at: dt.datetime
 
 
+class OnnxExportConfig(Model):
+    """The backbone in float32, from pixels in 0..1 to features, for batches of any size."""
+
+    kind: Literal["onnx"]
+
+
+class FeaturesExportConfig(Model):
+    """The backbone's features of all images of a part, in float32."""
+
+    kind: Literal["features"]
+    split: Literal["train", "probe", "val", "test", "pool"] | str = "test"
+    """`train` is of the data set that the job trains on. `probe`, `val` and `test` are of the one
+    that it is evaluated on. `pool` is its OOD pool.
+    """
+    format: Literal["npz", "parquet"] | str = "npz"
+
+
+class Onnx(Model):
+    num_features: int
+    kind: Literal["onnx"]
+    opset: int
+    """Read from the file."""
+    image_size: int
+    """Height and width of the input, in pixels."""
+
+
+class Features(Model):
+    num_features: int
+    kind: Literal["features"]
+    num_images: int
+
+
+class ExportInfo(Model):
+    """A file made of one checkpoint."""
+
+    id: str
+    job_id: str
+    checkpoint_id: str
+    kind: Literal["onnx", "features"] | str
+    status: WorkStatus
+    error: str | None
+    epoch: int
+    """Of the checkpoint."""
+    config: OnnxExportConfig | FeaturesExportConfig | dict[str, Any]
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+    bytes: int | None
+    """Null until the status is `succeeded`."""
+    sha256: str | None
+    """Of the file. Null until the status is `succeeded`."""
+    result: Onnx | Features | dict[str, Any] | None
+    """What is in the file. Null until the status is `succeeded`."""
+
+
 class ClusterInfo(Model):
     """A k-means cluster of the ID images."""
 
@@ -1652,7 +1706,7 @@ class DevicesInfo(Model):
 class Work(Model):
     """A piece of work that a worker holds a lease on."""
 
-    kind: Literal["job", "dataset", "ood_pool", "backbone", "evaluation", "analysis", "pool_check"] | str
+    kind: Literal["job", "dataset", "ood_pool", "backbone", "export", "evaluation", "analysis", "pool_check"] | str
     id: str
 
 

@@ -11,6 +11,7 @@ from colt_client._async.analyses import AsyncAnalyses
 from colt_client._async.checkpoints import AsyncCheckpoints
 from colt_client._async.datasets import AsyncDatasets
 from colt_client._async.evaluations import AsyncEvaluations
+from colt_client._async.exports import AsyncExports
 from colt_client._async.jobs import AsyncJob, AsyncJobs
 from colt_client._async.ood_pools import AsyncOodPools
 from colt_client._async.tailness import AsyncRounds, AsyncTailness
@@ -49,6 +50,7 @@ class AsyncClient:
         self.evaluations = AsyncEvaluations(self._transport)
         self.analyses = AsyncAnalyses(self._transport)
         self.checkpoints = AsyncCheckpoints(self._transport)
+        self.exports = AsyncExports(self._transport)
         self.tailness = AsyncTailness(self._transport)
         self.rounds = AsyncRounds(self._transport)
 

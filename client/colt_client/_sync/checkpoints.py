@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from colt_client._sync.transport import Transport
-from colt_client.bars import Bar, Progress
+from colt_client.bars import Progress
 from colt_client.models import CheckpointInfo
 
 
@@ -30,22 +30,13 @@ class Checkpoints:
         Args:
             to: the file to write, which is replaced.
             format: `backbone` for safetensors with torchvision's names, `torch` for the whole
-                state of the run.
+                state of the run, `onnx` if it was exported.
 
         Returns:
             The path of the file.
 
         Raises:
             NotFound: there is no such checkpoint, or its file was removed.
+            Conflict: there is no ONNX file yet; `job.export("onnx")` makes it.
         """
-        target = Path(to)
-        part = target.with_name(f".{target.name}.part")
-        try:
-            with part.open("wb") as file, Bar(progress, f"Downloading {target.name}", "B") as bar:
-                path = f"/checkpoints/{id}/download"
-                for block in self._transport.download(path, {"format": format}, bar.show):
-                    file.write(block)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return target
+        return self._transport.save(f"/checkpoints/{id}/download", {"format": format}, to, progress)

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from colt_client._sync import io
+from colt_client.bars import Bar, Progress
 from colt_client.base import Model, Page
 from colt_client.calls import Call, Tries
 from colt_client.errors import ColtError, ConnectionLost, UnexpectedAnswer
@@ -203,6 +206,19 @@ class Transport:
                     raise ConnectionLost(f"the download of {call.path} broke and cannot be resumed: {error}") from error
                 pause = tries.after_loss(error, self.url)
             io.sleep(pause or 0)
+
+    def save(self, path: str, query: dict[str, Any], to: str | os.PathLike[str], progress: Progress) -> Path:
+        """Download into a file. Until it is complete, it has another name beside `to`."""
+        target = Path(to)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            with part.open("wb") as file, Bar(progress, f"Downloading {target.name}", "B") as bar:
+                for block in self.download(path, query, bar.show):
+                    file.write(block)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return target
 
 
 def read(kind: Any, response: httpx.Response) -> Any:

@@ -844,6 +844,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/checkpoints/{checkpoint_id}/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Features
+         * @description Download the backbone's features of a part of the data, in float32. They have to be requested
+         *     as an export first. `Range` requests are supported.
+         */
+        get: operations["download_features"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Exports
+         * @description List the files made of a job's checkpoints, newest first.
+         */
+        get: operations["list_exports"];
+        put?: never;
+        /**
+         * Request Export
+         * @description Request a file made of a checkpoint. Once its status is `succeeded`, download it: ONNX with
+         *     `/checkpoints/{id}/download`, and features with `/checkpoints/{id}/features`.
+         *
+         *     The same request again returns the existing export, unless it failed or was cancelled.
+         */
+        post: operations["request_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Export
+         * @description Get one export with its result.
+         */
+        get: operations["get_export"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Export
+         * @description Delete an export and its result. Refused while a worker has it.
+         */
+        delete: operations["delete_export"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Export
+         * @description Cancel an export. A queued one is `cancelled` at once. A running one is `cancelling` until its worker stops.
+         */
+        post: operations["cancel_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/rounds": {
         parameters: {
             query?: never;
@@ -974,8 +1066,8 @@ export interface paths {
         };
         /**
          * Export Ood Tailness
-         * @description Download the scores of a sampling round as one CSV file, with the filters and the order of
-         *     the list.
+         * @description Download the scores of a sampling round as one file, with the filters and the order of the
+         *     list.
          */
         get: operations["export_ood_tailness"];
         put?: never;
@@ -3129,6 +3221,55 @@ export interface components {
              */
             created_at: string;
         };
+        /**
+         * ExportInfo
+         * @description A file made of one checkpoint.
+         */
+        ExportInfo: {
+            /** Id */
+            id: string;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "onnx" | "features";
+            status: components["schemas"]["WorkStatus"];
+            /** Error */
+            error: string | null;
+            /**
+             * Epoch
+             * @description Of the checkpoint.
+             */
+            epoch: number;
+            /** Config */
+            config: components["schemas"]["OnnxExportConfig"] | components["schemas"]["FeaturesExportConfig"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Bytes
+             * @description Null until the status is `succeeded`.
+             */
+            bytes: number | null;
+            /**
+             * Sha256
+             * @description Of the file. Null until the status is `succeeded`.
+             */
+            sha256: string | null;
+            /**
+             * Result
+             * @description What is in the file. Null until the status is `succeeded`.
+             */
+            result: (components["schemas"]["Onnx"] | components["schemas"]["Features"]) | null;
+        };
         /** FeatureMap */
         FeatureMap: {
             /**
@@ -3189,6 +3330,42 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+        };
+        /** Features */
+        Features: {
+            /** Num Features */
+            num_features: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "features";
+            /** Num Images */
+            num_images: number;
+        };
+        /**
+         * FeaturesExportConfig
+         * @description The backbone's features of all images of a part, in float32.
+         */
+        FeaturesExportConfig: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "features";
+            /**
+             * Split
+             * @description `train` is of the data set that the job trains on. `probe`, `val` and `test` are of the one that it is evaluated on. `pool` is its OOD pool.
+             * @default test
+             * @enum {string}
+             */
+            split?: "train" | "probe" | "val" | "test" | "pool";
+            /**
+             * Format
+             * @default npz
+             * @enum {string}
+             */
+            format?: "npz" | "parquet";
         };
         /**
          * FewShotProbeConfig
@@ -6430,6 +6607,11 @@ export interface components {
             accept_cost?: boolean;
         };
         /**
+         * NewExport
+         * @description A file to make of one of the job's checkpoints.
+         */
+        NewExport: components["schemas"]["NewOnnxExport"] | components["schemas"]["NewFeaturesExport"];
+        /**
          * NewFeatureMap
          * @description The feature space in two dimensions: training images and the last picked OOD images.
          */
@@ -6462,6 +6644,35 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Checkpoint Id
+             * @description Default: the job's last checkpoint.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
+         * NewFeaturesExport
+         * @description The backbone's features of all images of a part, in float32.
+         */
+        NewFeaturesExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "features";
+            /**
+             * Split
+             * @description `train` is of the data set that the job trains on. `probe`, `val` and `test` are of the one that it is evaluated on. `pool` is its OOD pool.
+             * @default test
+             * @enum {string}
+             */
+            split?: "train" | "probe" | "val" | "test" | "pool";
+            /**
+             * Format
+             * @default npz
+             * @enum {string}
+             */
+            format?: "npz" | "parquet";
             /**
              * Checkpoint Id
              * @description Default: the job's last checkpoint.
@@ -7124,6 +7335,22 @@ export interface components {
             checkpoint_id?: string | null;
         };
         /**
+         * NewOnnxExport
+         * @description The backbone in float32, from pixels in 0..1 to features, for batches of any size.
+         */
+        NewOnnxExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "onnx";
+            /**
+             * Checkpoint Id
+             * @description Default: the job's last checkpoint.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
          * NewOodPool
          * @description Unlabelled out-of-distribution (OOD) images to register.
          * @example {
@@ -7340,6 +7567,37 @@ export interface components {
             } | null;
             /** Missing */
             missing: string[];
+        };
+        /** Onnx */
+        Onnx: {
+            /** Num Features */
+            num_features: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "onnx";
+            /**
+             * Opset
+             * @description Read from the file.
+             */
+            opset: number;
+            /**
+             * Image Size
+             * @description Height and width of the input, in pixels.
+             */
+            image_size: number;
+        };
+        /**
+         * OnnxExportConfig
+         * @description The backbone in float32, from pixels in 0..1 to features, for batches of any size.
+         */
+        OnnxExportConfig: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "onnx";
         };
         /**
          * OodPoolInfo
@@ -7570,6 +7828,16 @@ export interface components {
         Page_ExperimentInfo_: {
             /** Items */
             items: components["schemas"]["ExperimentInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+        };
+        /** Page[ExportInfo] */
+        Page_ExportInfo_: {
+            /** Items */
+            items: components["schemas"]["ExportInfo"][];
             /**
              * Next Cursor
              * @description Cursor of the next page. Null on the last page.
@@ -8744,7 +9012,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "job" | "dataset" | "ood_pool" | "backbone" | "evaluation" | "analysis" | "pool_check";
+            kind: "job" | "dataset" | "ood_pool" | "backbone" | "export" | "evaluation" | "analysis" | "pool_check";
             /** Id */
             id: string;
         };
@@ -14271,8 +14539,8 @@ export interface operations {
     download_checkpoint: {
         parameters: {
             query?: {
-                /** @description torch: everything needed to resume. backbone: torchvision-compatible weights as safetensors. */
-                format?: "torch" | "backbone";
+                /** @description torch: everything needed to resume. backbone: torchvision-compatible weights as safetensors. onnx: the network from pixels to features. It has to be requested as an export first. */
+                format?: "torch" | "backbone" | "onnx";
             };
             header?: never;
             path: {
@@ -14343,8 +14611,682 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Requested Range Not Satisfiable */
             416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_features: {
+        parameters: {
+            query?: {
+                /** @description As the export was requested. */
+                split?: "train" | "probe" | "val" | "test" | "pool";
+                /** @description As the export was requested. */
+                format?: "npz" | "parquet";
+            };
+            header?: never;
+            path: {
+                checkpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that `Range` requested. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client has it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Requested Range Not Satisfiable */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exports: {
+        parameters: {
+            query?: {
+                kind?: ("onnx" | "features") | null;
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExportInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15010,7 +15952,8 @@ export interface operations {
             query?: {
                 /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-similarity" | "similarity" | "-index" | "index" | "-cluster" | "cluster";
-                format?: "csv";
+                /** @description parquet: scores in float32, and null where there is none. */
+                format?: "csv" | "parquet";
                 /** @description Default: the last round. */
                 round?: number | null;
                 cluster?: number | null;
@@ -15029,13 +15972,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One line per sample, streamed. */
+            /** @description One row per sample, streamed. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "text/csv": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             /** @description Bad Request */
