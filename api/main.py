@@ -21,6 +21,7 @@ from api.compare import routes as compare
 from api.datasets import routes as datasets
 from api.evaluations import routes as evaluations
 from api.experiments import routes as experiments
+from api.exports import routes as exports
 from api.health import routes as health
 from api.health.readiness import Readiness
 from api.health.shared import Shared
@@ -50,7 +51,7 @@ from store.settings import get_settings
 
 _NOUNS = (
     *(uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, evaluations, analyses, checkpoints),
-    *(rounds, tailness, scores, picks, compare, experiments, workers, kinds),
+    *(exports, rounds, tailness, scores, picks, compare, experiments, workers, kinds),
 )
 
 

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from colt_core.analyses.kinds import AnalysisSettings
 from colt_core.data.dataset import ImageDataset, ImagePool
 from colt_core.data.findings import LEAKS
+from colt_core.exporting.kinds import ExportSettings, FeaturesExportConfig
+from colt_core.exporting.subject import ExportedImages
 from colt_core.pools.kinds import PoolCheckResult, PoolCheckSettings
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
+from store.disks import check_room
 from store.leases import Lease
-from store.models import Analysis, Checkpoint, CheckpointWork, Dataset, Evaluation, Job, OodPool, PoolCheck
+from store.models import (
+    Analysis,
+    Checkpoint,
+    CheckpointWork,
+    Dataset,
+    Evaluation,
+    Export,
+    Job,
+    OodPool,
+    PoolCheck,
+    RegisteredImages,
+)
 from store.repositories import checkpoint_work
 from store.statuses import WorkStatus
 from worker import backbones, outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed
+from worker.handover import SCRATCH
 from worker.job_data import load_data, whole_folder
 from worker.patience import retry_transaction
 
@@ -186,6 +204,49 @@ def _check_result(check: Callable[[], PoolCheckResult]) -> Columns:
         raise WorkFailed(f"pool check: {error}") from error
 
 
+def _export(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:
+    assert isinstance(row, Export)
+    assert row.lease_token is not None
+    settings = ExportSettings.from_stored(row.config)
+    data, images = None, None
+    if isinstance(settings, FeaturesExportConfig):
+        data, images = _part(job, settings.split)
+    with reading() as session:
+        trained_on = session.get_one(Dataset, job.dataset_id)
+    about = {"job_id": job.id, "checkpoint_id": row.checkpoint_id, "trained_on_sha256": trained_on.fingerprint}
+    about |= {"images_sha256": data.fingerprint} if data else {}
+    path = Path(os.environ[SCRATCH]) / f"{settings.kind}.{settings.ending}"
+    check_room(path.parent, 0)
+    known = {name: value for name, value in about.items() if value is not None}
+    try:
+        result = settings.load()(settings, state, images, known, path)
+    except ImportError as error:
+        raise WorkFailed(f"export '{settings.kind}': this worker lacks the Python package '{error.name}'") from error
+    except ValueError as error:
+        raise WorkFailed(f"export '{settings.kind}': {error}") from error
+    key = f"{row.folder_of(row.lease_token)}/{path.name}"
+    stored = get_artifacts().take_file(path, key)
+    return {"artifact": key, **asdict(stored), "result": result.model_dump(mode="json")}
+
+
+def _part(job: Job, split: str) -> tuple[RegisteredImages, ExportedImages]:
+    """Registered images of a job, and the part of them that is meant."""
+    with reading() as session:
+        data: RegisteredImages
+        if split == "pool":
+            data = session.get_one(OodPool, job.ood_pool_id)
+        else:
+            data = session.get_one(Dataset, job.dataset_id if split == "train" else job.evaluated_on)
+    folder = whole_folder(data)
+    if isinstance(data, OodPool) or (isinstance(data, Dataset) and not data.labels):
+        images = ImagePool.load(folder).images
+        return data, ExportedImages(images, np.arange(len(images), dtype=np.int64))
+    dataset = ImageDataset.load(folder)
+    if not dataset.parts[split].size:
+        raise WorkFailed(f"'{data.name}' has no images in the part '{split}'")
+    return data, ExportedImages(dataset.images, dataset.parts[split], dataset.labels, dataset.class_names)
+
+
 def _columns(found: dict[str, Any]) -> Columns:
     """A probe's results by column. Results without a column of their own go into `result`."""
     found = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
@@ -194,6 +255,7 @@ def _columns(found: dict[str, Any]) -> Columns:
 
 
 ANSWERS: dict[type[CheckpointWork], Callable[[CheckpointWork, Snapshot, Job], Columns]] = {
+    Export: _export,
     Evaluation: _evaluation,
     Analysis: _analysis,
     PoolCheck: _pool_check,

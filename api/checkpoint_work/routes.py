@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Response
 from pydantic import BaseModel
 
 from api.access.auth import Guarded
 from api.checkpoint_work import service
+from api.http.after_commit import delete_later
 from api.http.errors import problems
 from api.registration import Accepted
 from store.database import reading, writing
@@ -65,8 +66,10 @@ def steering(model: type[CheckpointWork], shown: type[BaseModel]) -> APIRouter:
         status_code=204,
         responses=problems(404, 409),
     )
-    def delete(row_id: str = named) -> None:
+    def delete(background: BackgroundTasks, row_id: str = named) -> None:
         with writing() as session:
-            service.remove(session, model, row_id)
+            folder = service.remove(session, model, row_id)
+        if folder is not None:
+            delete_later(background, folder)
 
     return router

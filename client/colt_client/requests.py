@@ -133,12 +133,10 @@ class NewPoolCheck(TypedDict, total=False):
 
     dataset_id: Required[str]
     """A data set with labels."""
-    checkpoint_id: str | None
+    checkpoint_id: Required[str]
     """Whose encoder to compare with. One that was trained on this data set also gives its
     tailness.
     """
-    backbone_id: str | None
-    """A registered backbone to compare with, in place of it."""
     budget: Required[int]
     """K: images that a sampling round would pick from the pool."""
 
@@ -643,15 +641,28 @@ NewAnalysis = (
 )
 
 
-class ImagesToScore(TypedDict, total=False):
-    """Images that were uploaded, to be scored."""
+class NewOnnxExport(TypedDict, total=False):
+    """The backbone in float32, from pixels in 0..1 to features, for batches of any size."""
 
-    upload_id: Required[str]
-    """An upload of images, in everything that a pool can come in: an archive of images, npz or
-    npy.
+    kind: Required[Literal["onnx"]]
+    checkpoint_id: str | None
+    """Default: the job's last checkpoint."""
+
+
+class NewFeaturesExport(TypedDict, total=False):
+    """The backbone's features of all images of a part, in float32."""
+
+    kind: Required[Literal["features"]]
+    split: Literal["train", "probe", "val", "test", "pool"]
+    """`train` is of the data set that the job trains on. `probe`, `val` and `test` are of the one
+    that it is evaluated on. `pool` is its OOD pool.
     """
-    keep_upload: bool
-    """By default the upload is deleted at the end, unless a registration has named it."""
+    format: Literal["npz", "parquet"]
+    checkpoint_id: str | None
+    """Default: the job's last checkpoint."""
+
+
+NewExport = NewOnnxExport | NewFeaturesExport
 
 
 class NewArm(TypedDict, total=False):
@@ -680,10 +691,13 @@ class NewExperiment(TypedDict, total=False):
     name: Required[str]
     template: str | None
     """A bundled experiment, which has the arms. Else give `arms`."""
+    dataset_ids: Required[list[str]]
+    """Such as cuts of the same images, or orders of classes."""
     balanced_dataset_ids: list[str] | None
     """For templates with a control on balanced data: one for each of `dataset_ids`, or one for
     all. Register them from the same images with the long-tail profile `balanced`.
     """
+    ood_pool_id: str | None
     config: PartialConfig
     """Settings of all arms, without `seed`. An arm whose framework or sampler does not read one is
     without it.

@@ -3,6 +3,7 @@
 from store.models.base import Base, new_id, utc_now
 from store.models.data import BackboneWeights, Dataset, OodPool, Registered, RegisteredImages, Upload
 from store.models.experiments import Experiment, ExperimentArm, ExperimentRun
+from store.models.exports import Export
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
 from store.models.outgoing import Delivery, MirroredJob, SendingLease
@@ -29,6 +30,7 @@ __all__ = [
     "Experiment",
     "ExperimentArm",
     "ExperimentRun",
+    "Export",
     "Job",
     "JobAttempt",
     "JobEvent",

@@ -46,6 +46,11 @@ class CheckpointWork(Queued):
     config: Mapped[dict[str, Any]]
     epoch: Mapped[int | None]  # of the checkpoint
 
+    @property
+    def folder(self) -> str | None:
+        """Folder in the artifact store with its files; None if its results are in the row."""
+        return None
+
     def told(self) -> dict[str, Any]:
         """The values that events show."""
         names = ("id", "kind", "status", "checkpoint_id", "epoch")

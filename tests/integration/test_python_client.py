@@ -23,19 +23,38 @@ def service(start_module_stack: StartStack) -> Stack:
     return start_module_stack("embedded")
 
 
-def test_the_script_of_its_page_runs(service: Stack, tmp_path: Path) -> None:
-    script = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
+def run_script(service: Stack, page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the Python blocks of a page, as one script."""
+    script = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
     path = ":".join([str(REPOSITORY / "client"), *sys.path])
     env = clean_environment(COLT_URL=service.url, MPLBACKEND="agg") | {"PYTHONPATH": path}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=env, capture_output=True, text=True, timeout=300
     )
+
+
+def test_the_script_of_its_page_runs(service: Stack, tmp_path: Path) -> None:
+    done = run_script(service, PAGE, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "succeeded" in done.stdout
     assert "linear" in done.stdout
     assert "/config/epochs" in done.stdout
     assert "Registering digits: 100% of 100%" in done.stderr
     assert (tmp_path / "backbone.safetensors").stat().st_size > 1000
+
+
+def test_the_script_of_the_page_on_exports_runs(service: Stack, tmp_path: Path) -> None:
+    with Client(service.url) as client:
+        dataset = client.datasets.register({"kind": "sample", "name": "digits"}, image_size=8).wait(progress=False)
+        config = {"preset": "digits", "sampler": "none", "epochs": 1}
+        client.jobs.submit(dataset, config=config, evaluations=[]).wait(progress=False)
+    done = run_script(service, REPOSITORY / "docs" / "exports.md", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "(5, 128)" in done.stdout and "config_sha256" in done.stdout
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"backbone.onnx", "test.npz", "train.parquet"}
+    for name in written:
+        assert str(service.home).encode() not in (tmp_path / name).read_bytes()
 
 
 def test_it_waits_and_follows_events_over_a_restart_of_the_server(service: Stack) -> None:

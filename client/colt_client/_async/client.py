@@ -12,6 +12,7 @@ from colt_client._async.checkpoints import AsyncCheckpoints
 from colt_client._async.datasets import AsyncDatasets
 from colt_client._async.evaluations import AsyncEvaluations
 from colt_client._async.experiments import AsyncExperiments
+from colt_client._async.exports import AsyncExports
 from colt_client._async.jobs import AsyncJob, AsyncJobs
 from colt_client._async.ood_pools import AsyncOodPools
 from colt_client._async.tailness import AsyncRounds, AsyncTailness
@@ -51,6 +52,7 @@ class AsyncClient:
         self.evaluations = AsyncEvaluations(self._transport)
         self.analyses = AsyncAnalyses(self._transport)
         self.checkpoints = AsyncCheckpoints(self._transport)
+        self.exports = AsyncExports(self._transport)
         self.tailness = AsyncTailness(self._transport)
         self.rounds = AsyncRounds(self._transport)
 

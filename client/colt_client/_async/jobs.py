@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from colt_client._async.analyses import AsyncAnalyses, AsyncAnalysis
 from colt_client._async.datasets import AsyncDataset
 from colt_client._async.evaluations import AsyncEvaluation, AsyncEvaluations
+from colt_client._async.exports import AsyncExport, AsyncExports
 from colt_client._async.handles import AsyncHandle
 from colt_client._async.ood_pools import AsyncOodPool
 from colt_client._async.scores import score
@@ -178,6 +179,12 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its
         result."""
         nouns = AsyncAnalyses(self._transport)
+        return await nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
+
+    async def export(self, kind: str, *, checkpoint_id: str | None = None, **settings: Any) -> AsyncExport:
+        """Ask for a file made of a checkpoint, `onnx` or `features`. `wait()` for it, then
+        `download` it."""
+        nouns = AsyncExports(self._transport)
         return await nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
 
     async def plot_accuracy(self, ax: Axes | None = None) -> Axes:

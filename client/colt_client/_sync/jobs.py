@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from colt_client._sync.analyses import Analyses, Analysis
 from colt_client._sync.datasets import Dataset
 from colt_client._sync.evaluations import Evaluation, Evaluations
+from colt_client._sync.exports import Export, Exports
 from colt_client._sync.handles import Handle
 from colt_client._sync.ood_pools import OodPool
 from colt_client._sync.scores import score
@@ -145,6 +146,12 @@ class Job(Handle[JobInfo | JobDetails]):
         """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its
         result."""
         nouns = Analyses(self._transport)
+        return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
+
+    def export(self, kind: str, *, checkpoint_id: str | None = None, **settings: Any) -> Export:
+        """Ask for a file made of a checkpoint, `onnx` or `features`. `wait()` for it, then
+        `download` it."""
+        nouns = Exports(self._transport)
         return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
 
     def plot_accuracy(self, ax: Axes | None = None) -> Axes:

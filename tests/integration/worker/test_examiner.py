@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import threading
 from dataclasses import asdict
@@ -25,12 +27,14 @@ from store.models import (
     Checkpoint,
     CheckpointWork,
     Evaluation,
+    Export,
     Job,
     JobEvent,
     OodPool,
     PoolCheck,
     leased_models,
 )
+from store.orphans import find_orphans
 from store.repositories import checkpoint_work
 from tests.support.claims import work_off
 from tests.support.processes import wait_until
@@ -39,6 +43,7 @@ from worker.checkpoints import STATE, CheckpointFolder
 from worker.child import Interrupt
 from worker.examiner import _columns, examine
 from worker.folder import WorkerFolder
+from worker.handover import SCRATCH
 from worker.reconciler import Reconciler
 
 CLASSES, TRAIN, PICKED = 3, 30, 8
@@ -46,12 +51,14 @@ ANY = {
     Evaluation: {"kind": "knn", "neighbors": 3},
     Analysis: {"kind": "tail_share"},
     PoolCheck: {"kind": "pool_check", "budget": 8},
+    Export: {"kind": "onnx"},
 }
 # One that cannot be answered on these data, and what is to blame.
 VAIN = {
     Evaluation: ({"kind": "few_shot", "shots": 100}, "shots 100"),
     Analysis: ({"kind": "cluster_minority", "num_clusters": 31}, "num_clusters: 31"),
     PoolCheck: ({"kind": "pool_check", "budget": 61}, "budget must be in 1..60"),
+    Export: ({"kind": "features", "split": "val"}, "no images in the part 'val'"),
 }
 LONG = {
     Evaluation: {"kind": "few_shot", "protocol": "sgd", "shots": 4},
@@ -197,6 +204,35 @@ def test_an_analysis_needs_no_file_that_it_does_not_use(home: Path, checkpoint: 
     assert "the file 'images.npy' of 'digits' is not in the artifact store" in failed.error
 
 
+@pytest.mark.parametrize("split", ["train", "test", "pool"])
+def test_features_of_a_part_become_a_file(home: Path, checkpoint: Checkpoint, split: str) -> None:
+    asked = ask(Export, checkpoint, {"kind": "features", "split": split, "format": "npz"})
+    work_off(home, Export)
+    row = row_of(Export, asked)
+    assert (row.status, row.error) == ("succeeded", None)
+    content = (home / "artifacts" / row.artifact).read_bytes()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (row.bytes, row.sha256)
+    with np.load(io.BytesIO(content)) as found:
+        assert found["features"].shape == (row.result["num_images"], row.result["num_features"])
+        assert len(found["index"]) == {"train": 30, "test": 15, "pool": 60}[split]
+        assert ("labels" in found) == (split != "pool")
+        about = json.loads(str(found["about"]))
+    assert about["checkpoint_id"] == checkpoint.id and len(about["images_sha256"]) == 64
+    assert about["trained_on_sha256"] == about["images_sha256"] or split == "pool"
+
+
+def test_a_file_of_a_lost_attempt_is_removed_and_that_of_the_export_stays(home: Path, checkpoint: Checkpoint) -> None:
+    asked = ask(Export, checkpoint, {"kind": "onnx"})
+    lost = row_of(Export, asked).folder_of("lost")
+    get_artifacts().write(f"{lost}/onnx.onnx", [b"half"])
+    assert Export.leftovers(asked, "lost", row_of(Export, asked)) == lost
+    work_off(home, Export)
+    row = row_of(Export, asked)
+    assert (row.status, row.result["opset"]) == ("succeeded", 17)
+    assert Export.leftovers(asked, row.artifact.split("/")[-2], row) is None
+    assert find_orphans(get_artifacts(), -60) == [lost]
+
+
 @each
 def test_what_cannot_be_answered_says_why(home: Path, checkpoint: Checkpoint, model: type[CheckpointWork]) -> None:
     config, blamed = VAIN[model]  # type: ignore[index]
@@ -252,8 +288,9 @@ def test_a_running_one_that_is_cancelled_ends_within_the_grace_time(
 
 @each
 def test_an_answer_that_comes_after_the_cancelling_is_dropped(
-    checkpoint: Checkpoint, model: type[CheckpointWork]
+    checkpoint: Checkpoint, model: type[CheckpointWork], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(SCRATCH, str(tmp_path))
     asked = ask(model, checkpoint, ANY[model])  # type: ignore[index]
     with writing() as session:
         lease = leases.claim(session, model, "me", 60)

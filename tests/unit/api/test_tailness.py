@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
 from api.rounds.schemas import ClusterInfo
+from api.tailness import ood_samples
 from store.database import writing
 from store.models import MOST_IMAGES, Job, SamplingRound
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
+from tests.support.processes import REPOSITORY
 from tests.support.results import Rows
 
 API = "/api/v1"
@@ -348,5 +352,28 @@ def test_export_is_the_list_as_a_file(client: TestClient, measured: Job) -> None
         "selected_rounds": "1 2",
     }
     assert len(client.get(f"{url}/export").text.splitlines()) == 9
-    assert pointers(client.get(f"{url}/export", params={"format": "parquet"})) == ["?format"]
+    assert pointers(client.get(f"{url}/export", params={"format": "xlsx"})) == ["?format"]
     problem(client.get(f"{url}/export", params={"round": 3}), 404)
+
+
+@pytest.mark.parametrize("block", [2, 1000])
+def test_export_as_parquet_has_the_same_rows(
+    client: TestClient, measured: Job, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(ood_samples, "_PARQUET_BLOCK", block)
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    query = {"order": "-similarity"}
+    answer = client.get(f"{url}/export", params={**query, "format": "parquet"})
+    assert answer.headers["content-disposition"].endswith('.parquet"')
+    table = pq.read_table(io.BytesIO(answer.content))
+    assert table.to_pylist() == client.get(url, params=query).json()["items"]
+    assert str(table.schema.field("tailness").type) == str(table.schema.field("similarity").type) == "float"
+    assert str(REPOSITORY).encode() not in answer.content
+    problem(client.get(f"{url}/export", params={"round": 3, "format": "parquet"}), 404)
+
+
+def test_export_as_parquet_has_null_for_a_score_that_is_not_finite(client: TestClient, rows: Rows) -> None:
+    job = rows.job(pool=rows.pool())
+    rows.sampling_round(job, 1, [math.nan] + [0.5] * 7, [0] * 8, [1] * 8)
+    content = client.get(f"{API}/jobs/{job.id}/ood-tailness/export?format=parquet&order=index").content
+    assert pq.read_table(io.BytesIO(content))["tailness"].to_pylist() == [None] + [0.5] * 7

@@ -502,6 +502,25 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0024": [
+        (
+            "exports",
+            {
+                "id": "x",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "onnx",
+                "config": {"kind": "onnx"},
+                "status": "succeeded",
+                "epoch": 3,
+                "artifact": "jobs/succeeded/exports/x/t/onnx.onnx",
+                "bytes": 2**40,
+                "sha256": "0",
+                "result": {"kind": "onnx", "opset": 17},
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
