@@ -12,7 +12,6 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from colt_client._async import io
-from colt_client.bars import Bar, Progress
 from colt_client.base import Model, Page
 from colt_client.calls import Call, Tries
 from colt_client.errors import ColtError, ConnectionLost, UnexpectedAnswer
@@ -216,6 +215,7 @@ class AsyncTransport:
                     raise ConnectionLost(f"the download of {call.path} broke and cannot be resumed: {error}") from error
                 pause = tries.after_loss(error, self.url)
             await io.sleep(pause or 0)
+
 
 def read(kind: Any, response: httpx.Response) -> Any:
     """The body as a model, or as any other type.
