@@ -19,7 +19,7 @@ class UploadInfo(Model):
     used_at: dt.datetime | None
     """When a registration last named it. Null: never."""
     in_use: bool
-    """Whether a registration is reading it. Then it is not removed."""
+    """Whether a registration or a score is to read it. Then it is not removed."""
     expires_at: dt.datetime
     """When it is removed, unless a registration names it before."""
 
@@ -153,10 +153,14 @@ class PoolCheckInfo(Model):
     id: str
     ood_pool_id: str
     dataset_id: str
-    job_id: str
-    checkpoint_id: str
-    epoch: int
+    job_id: str | None
     """Of the checkpoint."""
+    checkpoint_id: str | None
+    """Null for a check with a backbone."""
+    epoch: int | None
+    """Of the checkpoint."""
+    backbone_id: str | None
+    """Null for a check with a checkpoint."""
     budget: int
     status: WorkStatus
     error: str | None
@@ -277,10 +281,14 @@ class PoolCheckWithResult(Model):
     id: str
     ood_pool_id: str
     dataset_id: str
-    job_id: str
-    checkpoint_id: str
-    epoch: int
+    job_id: str | None
     """Of the checkpoint."""
+    checkpoint_id: str | None
+    """Null for a check with a backbone."""
+    epoch: int | None
+    """Of the checkpoint."""
+    backbone_id: str | None
+    """Null for a check with a checkpoint."""
     budget: int
     status: WorkStatus
     error: str | None
@@ -1373,6 +1381,71 @@ class OodSampleDetail(Model):
     """Of more than 1000 rounds: the last 1000."""
 
 
+class NearestSample(Model):
+    """An image of the training part, near an OOD image."""
+
+    index: int
+    label: int | None
+    """Null if the data set has no labels."""
+    class_name: str | None
+    similarity: float
+    """Cosine of both embeddings in the round, to three digits."""
+    tailness: float | None
+    """What the round weighed it by. Null if it was not recorded."""
+
+
+class NearestSamples(Model):
+    """The training images nearest to an OOD image when a round picked it."""
+
+    index: int
+    """Of the OOD image."""
+    round: int
+    epoch: int
+    """The epoch that began with this round."""
+    items: list[NearestSample]
+    """Nearest first."""
+
+
+class ImageScore(Model):
+    """The score of an image."""
+
+    index: int
+    """Its place: of files by name, else in the array."""
+    name: str
+    """Of the file in the archive, or such as `images[3]`. At most 400 characters."""
+    tailness: float
+    """Similarity-weighted mean tailness of its nearest ID samples."""
+
+
+class RefusedImage(Model):
+    """An image that could not be scored."""
+
+    index: int
+    name: str
+    detail: str
+    """Why, and what to change."""
+
+
+class ScoreInfo(Model):
+    """Scores of unseen images, by a checkpoint of a job."""
+
+    id: str
+    job_id: str
+    checkpoint_id: str
+    epoch: int
+    """Of the checkpoint."""
+    round: int | None
+    """The sampling round whose scores are comparable: it had the same weights. Null: none had."""
+    status: WorkStatus
+    error: str | None
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+    scores: list[ImageScore] | None
+    """Null until the status is `succeeded`."""
+    refused: list[RefusedImage] | None
+    """Null until the status is `succeeded`."""
+
+
 class ComparedPick(Model):
     """An OOD image that one or both jobs picked."""
 
@@ -1547,6 +1620,31 @@ class Template(Model):
     """The first is the baseline."""
 
 
+class ArmEstimate(Model):
+    """What an arm is, and what it would need."""
+
+    name: str
+    config: dict[str, Any] | None
+    """Null: it is a backbone, which is not trained."""
+    jobs: int
+    steps: int
+    """Optimiser steps of all its jobs."""
+
+
+class ExperimentEstimate(Model):
+    """What all jobs of an experiment are estimated to need."""
+
+    arms: list[ArmEstimate]
+    jobs: int
+    steps: int
+    memory_bytes: int
+    """Of the job that needs most."""
+    stored_bytes: int
+    """Checkpoints that are kept, and rows, of all jobs."""
+    large: list[FieldProblem]
+    """What needs `accept_cost`, and what makes it smaller."""
+
+
 class BackboneRunInfo(Model):
     """A backbone on one data set with one kind of probe, for every seed."""
 
@@ -1581,6 +1679,7 @@ class RunInfo(Model):
     job_id: str | None
     """Null: the job was deleted."""
     status: WorkStatus | None
+    progress: Progress | None
     error: str | None
 
 
@@ -1706,7 +1805,10 @@ class DevicesInfo(Model):
 class Work(Model):
     """A piece of work that a worker holds a lease on."""
 
-    kind: Literal["job", "dataset", "ood_pool", "backbone", "export", "evaluation", "analysis", "pool_check"] | str
+    kind: (
+        Literal["job", "dataset", "ood_pool", "backbone", "export", "evaluation", "analysis", "pool_check", "score"]
+        | str
+    )
     id: str
 
 

@@ -133,10 +133,12 @@ class NewPoolCheck(TypedDict, total=False):
 
     dataset_id: Required[str]
     """A data set with labels."""
-    checkpoint_id: Required[str]
+    checkpoint_id: str | None
     """Whose encoder to compare with. One that was trained on this data set also gives its
     tailness.
     """
+    backbone_id: str | None
+    """A registered backbone to compare with, in place of it."""
     budget: Required[int]
     """K: images that a sampling round would pick from the pool."""
 
@@ -665,6 +667,17 @@ class NewFeaturesExport(TypedDict, total=False):
 NewExport = NewOnnxExport | NewFeaturesExport
 
 
+class ImagesToScore(TypedDict, total=False):
+    """Images that were uploaded, to be scored."""
+
+    upload_id: Required[str]
+    """An upload of images, in everything that a pool can come in: an archive of images, npz or
+    npy.
+    """
+    keep_upload: bool
+    """By default the upload is deleted at the end, unless a registration has named it."""
+
+
 class NewArm(TypedDict, total=False):
     """Settings to compare, or a registered backbone."""
 
@@ -691,13 +704,10 @@ class NewExperiment(TypedDict, total=False):
     name: Required[str]
     template: str | None
     """A bundled experiment, which has the arms. Else give `arms`."""
-    dataset_ids: Required[list[str]]
-    """Such as cuts of the same images, or orders of classes."""
     balanced_dataset_ids: list[str] | None
     """For templates with a control on balanced data: one for each of `dataset_ids`, or one for
     all. Register them from the same images with the long-tail profile `balanced`.
     """
-    ood_pool_id: str | None
     config: PartialConfig
     """Settings of all arms, without `seed`. An arm whose framework or sampler does not read one is
     without it.

@@ -31,12 +31,13 @@ class Checkpoints:
         Args:
             to: the file to write, which is replaced.
             format: `backbone` for safetensors with torchvision's names, `torch` for the whole
-                state of the run.
+                state of the run, `onnx` if it was exported.
 
         Returns:
             The path of the file.
 
         Raises:
             NotFound: there is no such checkpoint, or its file was removed.
+            Conflict: there is no ONNX file yet; `job.export("onnx")` makes it.
         """
         return save(self._transport, f"/checkpoints/{id}/download", {"format": format}, to, progress)

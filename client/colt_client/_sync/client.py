@@ -13,6 +13,7 @@ from colt_client._sync.checkpoints import Checkpoints
 from colt_client._sync.datasets import Datasets
 from colt_client._sync.evaluations import Evaluations
 from colt_client._sync.experiments import Experiments
+from colt_client._sync.exports import Exports
 from colt_client._sync.jobs import Job, Jobs
 from colt_client._sync.ood_pools import OodPools
 from colt_client._sync.tailness import Rounds, Tailness
@@ -52,6 +53,7 @@ class Client:
         self.evaluations = Evaluations(self._transport)
         self.analyses = Analyses(self._transport)
         self.checkpoints = Checkpoints(self._transport)
+        self.exports = Exports(self._transport)
         self.tailness = Tailness(self._transport)
         self.rounds = Rounds(self._transport)
 

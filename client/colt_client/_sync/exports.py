@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from colt_client._sync.downloads import save
 from colt_client._sync.handles import Handle
 from colt_client._sync.transport import Transport
 from colt_client.bars import Progress
@@ -43,7 +44,7 @@ class Export(Handle[ExportInfo]):
         path, query = f"{checkpoint}/download", {"format": str(self.info.kind)}
         if isinstance(config, FeaturesExportConfig):
             path, query = f"{checkpoint}/features", {"split": str(config.split), "format": str(config.format)}
-        return self._transport.save(path, query, to, progress)
+        return save(self._transport, path, query, to, progress)
 
     def _title(self) -> str:
         return f"Export {self.info.kind}"

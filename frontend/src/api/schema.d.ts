@@ -275,7 +275,7 @@ export interface paths {
         put?: never;
         /**
          * Request Pool Check
-         * @description Request a check of a pool against a data set, with the encoder of a checkpoint.
+         * @description Request a check of a pool against a data set, with the encoder of a checkpoint or a backbone.
          *
          *     It says how near the pool comes to each class, and which of its images are near-duplicates of
          *     the data. It says how many look in-distribution, and what COLT would do with a budget. Each
@@ -474,7 +474,7 @@ export interface paths {
          * @description Estimate what a job would need, without submitting it.
          *
          *     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
-         *     of a submission.
+         *     of a submission. The scope `read` is enough.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -1098,6 +1098,100 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/ood-tailness/{index}/nearest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Nearest
+         * @description Get the training images nearest to an OOD image that a sampling round picked.
+         *
+         *     Nearness is the cosine of embeddings in that round. Of an image that the round did not pick
+         *     nothing is kept.
+         */
+        get: operations["get_nearest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/ood-tailness/score": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Score Images
+         * @description Score images that the run has not seen, as a sampling round scores those of its pool.
+         *
+         *     The weights are those of the job's last sampling round. Images are resized as those of the
+         *     pool were. Images that cannot be used are listed in `refused`, each with the reason. At most
+         *     10,000 images and 256 MiB are scored at once (COLT_SCORE_MAX_IMAGES, COLT_SCORE_MAX_BYTES).
+         *
+         *     If the scores are there within `wait`, the answer is 200. Otherwise it is 202; ask for the score
+         *     again at `Location`, for a day.
+         */
+        post: operations["score_images"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scores/{score_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Score
+         * @description Get one score with its result.
+         */
+        get: operations["get_score"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Score
+         * @description Delete a score and its result. Refused while a worker has it.
+         */
+        delete: operations["delete_score"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scores/{score_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Score
+         * @description Cancel a score. A queued one is `cancelled` at once. A running one is `cancelling` until its worker stops.
+         */
+        post: operations["cancel_score"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/picks": {
         parameters: {
             query?: never;
@@ -1226,6 +1320,29 @@ export interface paths {
         get: operations["list_experiment_templates"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate Experiment
+         * @description Estimate what an experiment would need, without submitting it: its arms with all settings,
+         *     and the cost of all jobs together.
+         *
+         *     `large` says what would need `accept_cost`. Other errors are those of a submission.
+         */
+        post: operations["estimate_experiment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1667,6 +1784,394 @@ export interface components {
              * @description Null until the status is `succeeded`.
              */
             result: (components["schemas"]["TailShare"] | components["schemas"]["ClusterMinority"] | components["schemas"]["Misclassification"] | components["schemas"]["Connectivity"] | components["schemas"]["FeatureMap"] | components["schemas"]["Uniformity"] | components["schemas"]["Alignment"]) | null;
+        };
+        /**
+         * ArmEstimate
+         * @description What an arm is, and what it would need.
+         */
+        ArmEstimate: {
+            /** Name */
+            name: string;
+            /**
+             * Config
+             * @description Null: it is a backbone, which is not trained.
+             */
+            config: {
+                /**
+                 * Preset
+                 * @description Source of the values that were not given.
+                 */
+                preset: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
+                /**
+                 * @default simclr
+                 * @enum {string}
+                 */
+                framework: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
+                /**
+                 * Prune Share
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
+                 */
+                queue_size?: number;
+                /**
+                 * Key Momentum
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
+                 * @default 0.99
+                 */
+                key_momentum?: number;
+                /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
+                 * @default colt
+                 * @enum {string}
+                 */
+                sampler: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
+                /**
+                 * Match Steps
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
+                 * @default false
+                 */
+                match_steps?: boolean;
+                /**
+                 * Warmup Epochs
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @default 100
+                 */
+                warmup_epochs?: number;
+                /**
+                 * Sample Budget
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @default 10000
+                 */
+                sample_budget?: number;
+                /**
+                 * Cluster Temperature
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
+                 * @default 1
+                 */
+                cluster_temperature?: number;
+                /**
+                 * Budget Remainder
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @default largest
+                 * @enum {string}
+                 */
+                budget_remainder?: "largest" | "last";
+                /**
+                 * Ood Neighbors
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
+                 * @default 20
+                 */
+                ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
+                 * Pool Refresh
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
+                /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
+                 * Backbone
+                 * @description resnet10 has one basic block in each stage.
+                 * @default resnet18
+                 * @enum {string}
+                 */
+                backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+                /**
+                 * Width
+                 * @description Channels of the first stage; 64 is the standard.
+                 * @default 64
+                 */
+                width: number;
+                /**
+                 * Stem
+                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
+                 * @default cifar
+                 * @enum {string}
+                 */
+                stem: "cifar" | "cifar-stride2" | "imagenet";
+                /**
+                 * Projection Dim
+                 * @default 128
+                 */
+                projection_dim: number;
+                /**
+                 * Epochs
+                 * @default 2000
+                 */
+                epochs: number;
+                /**
+                 * Batch Size
+                 * @description Images in a step. Each gives two views.
+                 * @default 512
+                 */
+                batch_size: number;
+                /**
+                 * Temperature
+                 * @description tau
+                 * @default 0.2
+                 */
+                temperature: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high: number | null;
+                /**
+                 * Optimizer
+                 * @default sgd
+                 * @enum {string}
+                 */
+                optimizer: "sgd" | "adamw";
+                /**
+                 * Learning Rate
+                 * @default 0.5
+                 */
+                learning_rate: number;
+                /**
+                 * Final Learning Rate
+                 * @description The end of the cosine schedule.
+                 * @default 0.000001
+                 */
+                final_learning_rate: number;
+                /**
+                 * Momentum
+                 * @description SGD momentum, or AdamW's first beta.
+                 * @default 0.9
+                 */
+                momentum: number;
+                /**
+                 * Weight Decay
+                 * @description On every parameter.
+                 * @default 0.0001
+                 */
+                weight_decay: number;
+                /**
+                 * Lr Warmup Epochs
+                 * @description Linear warm-up of the learning rate, in epochs.
+                 * @default 10
+                 */
+                lr_warmup_epochs: number;
+                /**
+                 * Min Crop Scale
+                 * @description RandomResizedCrop takes at least this share of the area.
+                 * @default 0.1
+                 */
+                min_crop_scale: number;
+                /**
+                 * Flip Probability
+                 * @description Horizontal flip.
+                 * @default 0.5
+                 */
+                flip_probability: number;
+                /**
+                 * Color Jitter
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
+                 * @default 0.4
+                 */
+                color_jitter: number;
+                /**
+                 * Color Jitter Probability
+                 * @default 0.8
+                 */
+                color_jitter_probability: number;
+                /**
+                 * Grayscale Probability
+                 * @default 0.2
+                 */
+                grayscale_probability: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability: number;
+                /**
+                 * Augmentation
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation: "exact" | "fused";
+                /**
+                 * Top K
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
+                 * @default 10
+                 */
+                top_k: number;
+                /**
+                 * Tailness Momentum
+                 * @description m
+                 * @default 0.97
+                 */
+                tailness_momentum: number;
+                /**
+                 * Ood In Negatives
+                 * @description Whether OOD embeddings count among a sample's negatives.
+                 * @default true
+                 */
+                ood_in_negatives: boolean;
+                /**
+                 * Num Clusters
+                 * @description C
+                 * @default 10
+                 */
+                num_clusters: number;
+                /**
+                 * Kmeans Restarts
+                 * @default 10
+                 */
+                kmeans_restarts: number;
+                /**
+                 * Distribution Loss Weight
+                 * @description alpha; 0 leaves the term out.
+                 * @default 0.2
+                 */
+                distribution_loss_weight: number;
+                /**
+                 * Distribution Denominator
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
+                 * @default all
+                 * @enum {string}
+                 */
+                distribution_denominator: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+                group_thresholds: components["schemas"]["GroupThresholds"] | null;
+                /**
+                 * Seed
+                 * @default 0
+                 */
+                seed: number;
+                /**
+                 * Device
+                 * @default auto
+                 * @enum {string}
+                 */
+                device: "auto" | "cpu" | "cuda";
+                /**
+                 * Precision
+                 * @description auto: bf16 if the hardware computes in it.
+                 * @default auto
+                 * @enum {string}
+                 */
+                precision: "auto" | "fp32" | "bf16";
+                /**
+                 * Num Processes
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
+                 * @default 1
+                 */
+                num_processes: number;
+                /**
+                 * Checkpoint Interval
+                 * @description Epochs between two checkpoints. The last epoch always has one.
+                 * @default 10
+                 */
+                checkpoint_interval: number;
+            } | null;
+            /** Jobs */
+            jobs: number;
+            /**
+             * Steps
+             * @description Optimiser steps of all its jobs.
+             */
+            steps: number;
         };
         /**
          * ArmInfo
@@ -3183,6 +3688,33 @@ export interface components {
             eta_seconds: number | null;
         };
         /**
+         * ExperimentEstimate
+         * @description What all jobs of an experiment are estimated to need.
+         */
+        ExperimentEstimate: {
+            /** Arms */
+            arms: components["schemas"]["ArmEstimate"][];
+            /** Jobs */
+            jobs: number;
+            /** Steps */
+            steps: number;
+            /**
+             * Memory Bytes
+             * @description Of the job that needs most.
+             */
+            memory_bytes: number;
+            /**
+             * Stored Bytes
+             * @description Checkpoints that are kept, and rows, of all jobs.
+             */
+            stored_bytes: number;
+            /**
+             * Large
+             * @description What needs `accept_cost`, and what makes it smaller.
+             */
+            large: components["schemas"]["FieldProblem"][];
+        };
+        /**
          * ExperimentInfo
          * @description An experiment. Its status is that of its jobs, and of the evaluations of its backbones.
          */
@@ -3559,6 +4091,47 @@ export interface components {
             val?: string | null;
             /** Test */
             test?: string | null;
+        };
+        /**
+         * ImageScore
+         * @description The score of an image.
+         */
+        ImageScore: {
+            /**
+             * Index
+             * @description Its place: of files by name, else in the array.
+             */
+            index: number;
+            /**
+             * Name
+             * @description Of the file in the archive, or such as `images[3]`. At most 400 characters.
+             */
+            name: string;
+            /**
+             * Tailness
+             * @description Similarity-weighted mean tailness of its nearest ID samples.
+             */
+            tailness: number;
+        };
+        /**
+         * ImagesToScore
+         * @description Images that were uploaded, to be scored.
+         * @example {
+         *       "upload_id": "9d2f61c0"
+         *     }
+         */
+        ImagesToScore: {
+            /**
+             * Upload Id
+             * @description An upload of images, in everything that a pool can come in: an archive of images, npz or npy.
+             */
+            upload_id: string;
+            /**
+             * Keep Upload
+             * @description By default the upload is deleted at the end, unless a registration has named it.
+             * @default false
+             */
+            keep_upload?: boolean;
         };
         /**
          * JobChanges
@@ -5452,6 +6025,54 @@ export interface components {
             examples: components["schemas"]["NearDuplicate"][];
         };
         /**
+         * NearestSample
+         * @description An image of the training part, near an OOD image.
+         */
+        NearestSample: {
+            /** Index */
+            index: number;
+            /**
+             * Label
+             * @description Null if the data set has no labels.
+             */
+            label: number | null;
+            /** Class Name */
+            class_name: string | null;
+            /**
+             * Similarity
+             * @description Cosine of both embeddings in the round, to three digits.
+             */
+            similarity: number;
+            /**
+             * Tailness
+             * @description What the round weighed it by. Null if it was not recorded.
+             */
+            tailness: number | null;
+        };
+        /**
+         * NearestSamples
+         * @description The training images nearest to an OOD image when a round picked it.
+         */
+        NearestSamples: {
+            /**
+             * Index
+             * @description Of the OOD image.
+             */
+            index: number;
+            /** Round */
+            round: number;
+            /**
+             * Epoch
+             * @description The epoch that began with this round.
+             */
+            epoch: number;
+            /**
+             * Items
+             * @description Nearest first.
+             */
+            items: components["schemas"]["NearestSample"][];
+        };
+        /**
          * NewAlignment
          * @description How close two augmented views of an image are, by class.
          */
@@ -6789,7 +7410,10 @@ export interface components {
             notes?: string;
             /** Dataset Id */
             dataset_id: string;
-            /** Ood Pool Id */
+            /**
+             * Ood Pool Id
+             * @description Only for a sampler that reads a pool: not for `none` and `idfill`.
+             */
             ood_pool_id?: string | null;
             /**
              * Evaluation Dataset Id
@@ -7443,7 +8067,12 @@ export interface components {
              * Checkpoint Id
              * @description Whose encoder to compare with. One that was trained on this data set also gives its tailness.
              */
-            checkpoint_id: string;
+            checkpoint_id?: string | null;
+            /**
+             * Backbone Id
+             * @description A registered backbone to compare with, in place of it.
+             */
+            backbone_id?: string | null;
             /**
              * Budget
              * @description K: images that a sampling round would pick from the pool.
@@ -7948,15 +8577,26 @@ export interface components {
             ood_pool_id: string;
             /** Dataset Id */
             dataset_id: string;
-            /** Job Id */
-            job_id: string;
-            /** Checkpoint Id */
-            checkpoint_id: string;
+            /**
+             * Job Id
+             * @description Of the checkpoint.
+             */
+            job_id: string | null;
+            /**
+             * Checkpoint Id
+             * @description Null for a check with a backbone.
+             */
+            checkpoint_id: string | null;
             /**
              * Epoch
              * @description Of the checkpoint.
              */
-            epoch: number;
+            epoch: number | null;
+            /**
+             * Backbone Id
+             * @description Null for a check with a checkpoint.
+             */
+            backbone_id: string | null;
             /** Budget */
             budget: number;
             status: components["schemas"]["WorkStatus"];
@@ -8007,15 +8647,26 @@ export interface components {
             ood_pool_id: string;
             /** Dataset Id */
             dataset_id: string;
-            /** Job Id */
-            job_id: string;
-            /** Checkpoint Id */
-            checkpoint_id: string;
+            /**
+             * Job Id
+             * @description Of the checkpoint.
+             */
+            job_id: string | null;
+            /**
+             * Checkpoint Id
+             * @description Null for a check with a backbone.
+             */
+            checkpoint_id: string | null;
             /**
              * Epoch
              * @description Of the checkpoint.
              */
-            epoch: number;
+            epoch: number | null;
+            /**
+             * Backbone Id
+             * @description Null for a check with a checkpoint.
+             */
+            backbone_id: string | null;
             /** Budget */
             budget: number;
             status: components["schemas"]["WorkStatus"];
@@ -8307,6 +8958,21 @@ export interface components {
             missing?: string[];
         };
         /**
+         * RefusedImage
+         * @description An image that could not be scored.
+         */
+        RefusedImage: {
+            /** Index */
+            index: number;
+            /** Name */
+            name: string;
+            /**
+             * Detail
+             * @description Why, and what to change.
+             */
+            detail: string;
+        };
+        /**
          * RegistrationProblem
          * @description Why a registration failed.
          */
@@ -8545,6 +9211,7 @@ export interface components {
              */
             job_id: string | null;
             status: components["schemas"]["WorkStatus"] | null;
+            progress: components["schemas"]["Progress"] | null;
             /** Error */
             error: string | null;
         };
@@ -8611,6 +9278,48 @@ export interface components {
              * @description Whether its jobs need an OOD pool. Others do not read one.
              */
             uses_pool: boolean;
+        };
+        /**
+         * ScoreInfo
+         * @description Scores of unseen images, by a checkpoint of a job.
+         */
+        ScoreInfo: {
+            /** Id */
+            id: string;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
+            /**
+             * Epoch
+             * @description Of the checkpoint.
+             */
+            epoch: number;
+            /**
+             * Round
+             * @description The sampling round whose scores are comparable: it had the same weights. Null: none had.
+             */
+            round: number | null;
+            status: components["schemas"]["WorkStatus"];
+            /** Error */
+            error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Scores
+             * @description Null until the status is `succeeded`.
+             */
+            scores: components["schemas"]["ImageScore"][] | null;
+            /**
+             * Refused
+             * @description Null until the status is `succeeded`.
+             */
+            refused: components["schemas"]["RefusedImage"][] | null;
         };
         /**
          * SeedMean
@@ -8967,7 +9676,7 @@ export interface components {
             used_at: string | null;
             /**
              * In Use
-             * @description Whether a registration is reading it. Then it is not removed.
+             * @description Whether a registration or a score is to read it. Then it is not removed.
              */
             in_use: boolean;
             /**
@@ -9012,7 +9721,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "job" | "dataset" | "ood_pool" | "backbone" | "export" | "evaluation" | "analysis" | "pool_check";
+            kind: "job" | "dataset" | "ood_pool" | "backbone" | "export" | "evaluation" | "analysis" | "pool_check" | "score";
             /** Id */
             id: string;
         };
@@ -12985,7 +13694,10 @@ export interface operations {
     };
     stream_job_events: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description false: the events so far, then `end`. */
+                follow?: boolean;
+            };
             header?: {
                 /** @description Resume after this event. */
                 "last-event-id"?: number | null;
@@ -16151,6 +16863,550 @@ export interface operations {
             };
         };
     };
+    get_nearest: {
+        parameters: {
+            query?: {
+                /** @description How many. */
+                k?: number;
+                /** @description Default: the last round. */
+                round?: number | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NearestSamples"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    score_images: {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for the scores. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImagesToScore"];
+            };
+        };
+        responses: {
+            /** @description The scores. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreInfo"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_score: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                score_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_score: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                score_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_score: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                score_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     download_picks: {
         parameters: {
             query?: {
@@ -16826,6 +18082,129 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    estimate_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExperiment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentEstimate"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
