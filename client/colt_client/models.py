@@ -153,10 +153,14 @@ class PoolCheckInfo(Model):
     id: str
     ood_pool_id: str
     dataset_id: str
-    job_id: str
-    checkpoint_id: str
-    epoch: int
+    job_id: str | None
     """Of the checkpoint."""
+    checkpoint_id: str | None
+    """Null for a check with a backbone."""
+    epoch: int | None
+    """Of the checkpoint."""
+    backbone_id: str | None
+    """Null for a check with a checkpoint."""
     budget: int
     status: WorkStatus
     error: str | None
@@ -277,10 +281,14 @@ class PoolCheckWithResult(Model):
     id: str
     ood_pool_id: str
     dataset_id: str
-    job_id: str
-    checkpoint_id: str
-    epoch: int
+    job_id: str | None
     """Of the checkpoint."""
+    checkpoint_id: str | None
+    """Null for a check with a backbone."""
+    epoch: int | None
+    """Of the checkpoint."""
+    backbone_id: str | None
+    """Null for a check with a checkpoint."""
     budget: int
     status: WorkStatus
     error: str | None
@@ -1317,6 +1325,31 @@ class OodSampleDetail(Model):
     round: int
     rounds: list[OodSampleRound]
     """Of more than 1000 rounds: the last 1000."""
+
+
+class NearestSample(Model):
+    """An image of the training part, near an OOD image."""
+
+    index: int
+    label: int | None
+    """Null if the data set has no labels."""
+    class_name: str | None
+    similarity: float
+    """Cosine of both embeddings in the round, to three digits."""
+    tailness: float | None
+    """What the round weighed it by. Null if it was not recorded."""
+
+
+class NearestSamples(Model):
+    """The training images nearest to an OOD image when a round picked it."""
+
+    index: int
+    """Of the OOD image."""
+    round: int
+    epoch: int
+    """The epoch that began with this round."""
+    items: list[NearestSample]
+    """Nearest first."""
 
 
 class ImageScore(Model):

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from colt_client._sync.datasets import Dataset
 from colt_client._sync.downloads import save
 from colt_client._sync.handles import Handle
+from colt_client._sync.ood_pools import OodPool
 from colt_client._sync.transport import API, Transport, read
 from colt_client.bars import Progress
 from colt_client.calls import Call
@@ -59,6 +61,23 @@ class Experiment(Handle[ExperimentInfo | ExperimentDetails]):
         query = {"evaluation": evaluation, "baseline": baseline, "classes": classes}
         return self._transport.get(Results, f"{self._at}/results", **query)
 
+    def table(
+        self,
+        format: Literal["markdown", "latex", "csv"] = "markdown",
+        *,
+        evaluation: str | None = None,
+        baseline: str | None = None,
+        classes: bool | None = None,
+    ) -> str:
+        """The results as a table.
+
+        Args:
+            evaluation, baseline: as for `results`.
+            classes: whether classes have rows too. None: only in CSV.
+        """
+        query = {"format": format, "evaluation": evaluation, "baseline": baseline, "classes": classes}
+        return (self._transport.send(Call("GET", f"{API}{self._at}/results", query))).text
+
     def export(
         self, to: str | os.PathLike[str], *, format: str = "csv", progress: Progress = True, **query: Any
     ) -> Path:
@@ -84,20 +103,29 @@ class Experiments:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def submit(self, *, idempotency_key: str | None = None, **wanted: Unpack[NewExperiment]) -> Experiment:
-        """Queue a job for each arm, data set and seed: all of them, or none. However often the
-        connection breaks, they are queued once.
+    def submit(
+        self,
+        datasets: Sequence[str | Dataset],
+        *,
+        ood_pool: str | OodPool | None = None,
+        idempotency_key: str | None = None,
+        **settings: Unpack[NewExperiment],
+    ) -> Experiment:
+        """Queue a job for each arm, data set and seed: all of them, or none.
 
         Args:
-            idempotency_key: the same key and request give the same experiment, for a day. One is
-                made for each call.
-            wanted: such as `name`, `template`, `dataset_ids`, `ood_pool_id` and `seeds`.
+            datasets, ood_pool: ids, or what `register` answered.
+            idempotency_key: as for a job.
+            settings: such as `template="did-it-help"` and `seeds=[0, 1, 2]`.
 
         Raises:
-            Invalid: one of the jobs cannot run; `errors` says why.
+            Invalid: a job cannot run; `errors` says why.
         """
+        body = {**settings, "dataset_ids": [_id(dataset) for dataset in datasets]}
+        if ood_pool is not None:
+            body["ood_pool_id"] = _id(ood_pool)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        answer = self._transport.send(Call("POST", f"{API}/experiments", json=wanted, headers=headers))
+        answer = self._transport.send(Call("POST", f"{API}/experiments", json=body, headers=headers))
         accepted: Accepted = read(Accepted, answer)
         return self.get(accepted.id)
 
@@ -114,3 +142,7 @@ class Experiments:
         answer = self._transport.send(Call("GET", f"{API}/experiments/templates"))
         found: tuple[Template, ...] = read(tuple[Template, ...], answer)
         return found
+
+
+def _id(data: str | Dataset | OodPool) -> str:
+    return data if isinstance(data, str) else data.id

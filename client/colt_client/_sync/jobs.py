@@ -31,17 +31,19 @@ from colt_client.models import (
     JobDetails,
     JobEstimate,
     JobInfo,
+    Kinds,
     OodSample,
     Profile,
     RoundInfo,
     ScoreInfo,
 )
 from colt_client.plots import plot_accuracy, plot_curves
-from colt_client.requests import JobChanges, JobsToCancel, NewJob
 from colt_client.sources import Images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from colt_client.requests import JobChanges, JobsToCancel, NewJob
 
 
 class Job(Handle[JobInfo | JobDetails]):
@@ -71,18 +73,48 @@ class Job(Handle[JobInfo | JobDetails]):
         """Queue it again, if it failed or was cancelled. It resumes from its last checkpoint."""
         self._transport.post(Accepted, f"{self._at}/resume", repeatable=False)
 
+    def rerun(self, **changes: Unpack[NewJob]) -> Job:
+        """Submit a new job with the same data and settings, but for `changes`. In `config`, name
+        what differs alone.
+
+        Settings that only the earlier framework or sampler reads are left out.
+
+        Raises:
+            Invalid: it cannot run; `errors` says why.
+        """
+        info = self._transport.get(JobDetails, self._at)
+        changed = changes.pop("config", {})
+        config = {**info.config, **changed}
+        if (config["framework"], config["sampler"]) != (info.config["framework"], info.config["sampler"]):
+            kinds: Kinds = read(Kinds, self._transport.send(Call("GET", f"{API}/kinds")))
+            unread = _settings(kinds, info.config) - _settings(kinds, config) - changed.keys()
+            config = {name: value for name, value in config.items() if name not in unread}
+        start = info.start_from and info.start_from.model_dump(include={"checkpoint_id", "backbone_id"})
+        same: dict[str, Any] = {
+            "name": info.name,
+            "tags": info.tags,
+            "notes": info.notes,
+            "evaluations": info.evaluations,
+            "start_from": start,
+        }
+        again: Any = {**same, **changes, "config": config}
+        return Jobs(self._transport).submit(
+            info.dataset_id, ood_pool=info.ood_pool_id, evaluation_dataset=info.evaluation_dataset_id, **again
+        )
+
     def change(self, **changes: Unpack[JobChanges]) -> None:
         """Change `name`, `tags` or `notes`."""
         answer = self._transport.send(Call("PATCH", f"{API}{self._at}", json=changes))
         self.info = read(JobDetails, answer)
 
-    def events(self, *, after: int = 0) -> Iterator[Event]:
+    def events(self, *, after: int = 0, follow: bool = True) -> Iterator[Event]:
         """What happens to it, from the first event until it ends. A stream that breaks is resumed.
 
         Args:
             after: the id of an event; only later ones are given.
+            follow: False gives the events so far, and does not wait for others.
         """
-        return self._transport.events(f"{self._at}/events", after)
+        return self._transport.events(f"{self._at}/events", after, follow)
 
     def metrics(self, *names: str, max_points: int | None = None) -> Curves:
         """Its curves, such as `loss` and `learning_rate`; all if none is named.
@@ -233,20 +265,32 @@ class Jobs:
         tag: str | None = None,
         name: str | None = None,
         order: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[Job]:
         """Jobs that fit all filters, newest first.
 
         Args:
             name: a part of it.
             order: such as `-accuracy`, largest first.
+            limit: the first ones alone.
         """
         query = {"dataset_id": dataset_id, "sampler": sampler, "framework": framework, "tag": tag, "name": name}
-        for info in self._transport.items(JobInfo, "/jobs", status=status, order=order, **query):
+        for info in self._transport.items(JobInfo, "/jobs", limit, status=status, order=order, **query):
             yield Job(self._transport, info)
 
     def cancel(self, **which: Unpack[JobsToCancel]) -> CancelledJobs:
         """Cancel many jobs: these `ids`, or all that fit the filters."""
         return self._transport.post(CancelledJobs, "/jobs/cancel", which, repeatable=False)
+
+
+def _settings(kinds: Kinds, config: dict[str, Any]) -> set[str]:
+    """The settings that the framework and the sampler of a configuration read for themselves."""
+    names: set[str] = set()
+    for framework in kinds.frameworks:
+        names |= framework.settings["properties"].keys() if framework.kind == config["framework"] else set()
+    for sampler in kinds.samplers:
+        names |= sampler.settings["properties"].keys() if sampler.kind == config["sampler"] else set()
+    return names
 
 
 def _body(
