@@ -9,6 +9,20 @@ COPY frontend/ ./
 # Vite writes to ../api/dashboard.
 RUN npm run build
 
+# -- The guide ---------------------------------------------------------------------------------------------------------
+FROM python:3.11-slim AS guide
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+COPY pyproject.toml CHANGELOG.md ./
+# What the extra `guide` names, without the package itself.
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['guide'], sep='\\n')" \
+    > guide.txt && pip install -r guide.txt
+COPY docs/ docs/
+COPY examples/ examples/
+COPY tools/guide/ tools/guide/
+COPY frontend/public/ frontend/public/
+RUN python -m sphinx -q -W -b html -c tools/guide -d /tmp/doctrees docs api/guide
+
 # -- The wheel, and everything it depends on, in one virtual environment ------------------------------------------------
 FROM python:3.11-slim AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -16,7 +30,7 @@ RUN python -m venv /opt/colt
 WORKDIR /build
 # Where pip may find further builds of torch, such as CPU-only ones; empty: the default ones, which bring CUDA.
 ARG PIP_EXTRA_INDEX_URL=""
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 # The dependencies first: they are large and change seldom, so this layer is kept from build to build.
 RUN mkdir -p api cli client/colt_client colt_core store worker && /opt/colt/bin/pip install '.[service,s3]' \
     && /opt/colt/bin/pip uninstall --yes colt-studio
@@ -27,7 +41,10 @@ COPY colt_core/ colt_core/
 COPY store/ store/
 COPY worker/ worker/
 COPY --from=dashboard /build/api/dashboard/ api/dashboard/
-RUN /opt/colt/bin/pip install --no-deps .
+COPY --from=guide /build/api/guide/ api/guide/
+# The build has no git to ask for a tag. Empty: the version that pyproject.toml falls back to.
+ARG COLT_VERSION=""
+RUN SETUPTOOLS_SCM_PRETEND_VERSION=${COLT_VERSION} /opt/colt/bin/pip install --no-deps .
 
 # -- What runs ---------------------------------------------------------------------------------------------------------
 FROM python:3.11-slim AS runtime

@@ -7,8 +7,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NPM := ../tools/with-node npm
 DASHBOARD := api/dashboard/index.html
+GUIDE := api/guide/index.html
 FRONTEND_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 	$(wildcard frontend/*.html frontend/*.json frontend/*.ts frontend/*.js)
+
+GUIDE_SOURCES := $(wildcard docs/*) CHANGELOG.md $(shell find tools/guide -type f -not -name '*.pyc')
 
 KILLS ?= 100
 SEED ?= 0
@@ -16,13 +19,13 @@ SEED ?= 0
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up test test-faults check lint types imports rooms prose audit frontend frontend-check openapi openapi-check \
-	client client-check migration bench clean
+.PHONY: help setup up test test-faults check lint types imports rooms prose audit frontend frontend-check guide openapi openapi-check \
+	client client-check migration bench bundle clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 18
 
-setup: .venv/.service $(DASHBOARD)  ## Create .venv, install, build the dashboard
+setup: .venv/.service $(DASHBOARD) $(GUIDE)  ## Create .venv, install, build dashboard and guide
 	@:
 
 up: setup  ## Run API, worker and dashboard until Ctrl-C
@@ -57,6 +60,8 @@ audit: .venv/.lint  ## Look the installed packages up among known vulnerabilitie
 
 frontend: $(DASHBOARD)  ## Build the dashboard, when its sources have changed
 
+guide: $(GUIDE)  ## Build the guide, when its pages have changed
+
 frontend-check: frontend/node_modules/.installed  ## Types and unit tests of the dashboard
 	@cd frontend && $(NPM) run --silent check
 	@cd frontend && $(NPM) run --silent test
@@ -78,11 +83,14 @@ client-check: .venv/.lint  ## Fail when they are not those of the API
 migration: .venv/.service  ## Write a migration from the models (MESSAGE="what changes")
 	@$(BIN)/python -m store.migrations "$(MESSAGE)"
 
+bundle: setup  ## Gather wheels and an install script in dist/, for machines without a network
+	@$(BIN)/python -m tools.bundle
+
 bench: .venv/.test  ## Run the quick set of benchmarks; minutes, on an idle machine
 	@$(BIN)/python -m benchmarks
 
 clean:  ## Remove what was installed and built; data in .colt stays
-	@rm -rf .venv frontend/node_modules api/dashboard build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv frontend/node_modules api/dashboard api/guide build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -92,7 +100,7 @@ clean:  ## Remove what was installed and built; data in .colt stays
 
 .venv/.service: pyproject.toml | .venv/bin/python
 	@echo "Installing the service's Python packages (some minutes the first time) ..."
-	@$(PIP) -e '.[service]'
+	@$(PIP) -e '.[service,guide]'
 	@touch $@
 
 .venv/.test: pyproject.toml .venv/.service
@@ -113,4 +121,11 @@ frontend/node_modules/.installed: frontend/package.json frontend/package-lock.js
 $(DASHBOARD): $(FRONTEND_SOURCES) | frontend/node_modules/.installed
 	@echo "Building the dashboard ..."
 	@cd frontend && $(NPM) run --silent build -- --logLevel error
+	@touch $@
+
+$(GUIDE): $(GUIDE_SOURCES) | .venv/.service
+	@echo "Building the guide ..."
+	@rm -rf api/guide
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -c tools/guide -d .venv/.guide docs api/guide
+	@rm -f api/guide/.buildinfo api/guide/objects.inv
 	@touch $@

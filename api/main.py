@@ -21,10 +21,11 @@ from api.compare import routes as compare
 from api.datasets import routes as datasets
 from api.evaluations import routes as evaluations
 from api.experiments import routes as experiments
+from api.exports import routes as exports
 from api.health import routes as health
 from api.health.readiness import Readiness
 from api.health.shared import Shared
-from api.http import errors, frontend, openapi
+from api.http import errors, frontend, guide, openapi
 from api.http.body_limit import BodyLimit
 from api.http.docs import routes as docs
 from api.http.frontend import PageRules
@@ -39,6 +40,8 @@ from api.ood_pools import routes as ood_pools
 from api.picks import routes as picks
 from api.pool_checks import routes as pool_checks
 from api.rounds import routes as rounds
+from api.scores import routes as scores
+from api.scores.waits import Waits
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
 from api.uploads.places import Places
@@ -48,7 +51,7 @@ from store.settings import get_settings
 
 _NOUNS = (
     *(uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, evaluations, analyses, checkpoints),
-    *(rounds, tailness, picks, compare, experiments, workers, kinds),
+    *(exports, rounds, tailness, scores, picks, compare, experiments, workers, kinds),
 )
 
 
@@ -61,13 +64,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventFeed()
     app.state.wrong_tokens = WrongTokens()
     app.state.upload_places = Places()
+    app.state.score_waits = Waits()
     app.state.open_until = 0.0
     yield
     await app.state.feed.close()
     app.state.readiness.close()
 
 
-def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
+def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD) -> FastAPI:
     """The application. It makes no connections before the first request."""
     app = FastAPI(
         title="COLT Studio",
@@ -87,6 +91,7 @@ def create_app(dashboard: Path = frontend.BUILD) -> FastAPI:
     app.include_router(sessions.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(docs.router)
+    guide.install(app, guide_pages)
     frontend.install(app, dashboard)
     errors.install(app)
     openapi.install(app)

@@ -86,7 +86,8 @@ def _run(service: Service, of_way: Service, data: tuple[str, str], epochs: int, 
     ids = []
     for arm, settings in ARMS.items():
         common = {"preset": "cpu-small", "epochs": epochs, "batch_size": BATCH, "sample_budget": BUDGET}
-        body = {"name": arm, "dataset_id": dataset, "ood_pool_id": pool, "evaluations": []}
+        read = None if settings.get("sampler") == "none" else pool
+        body = {"name": arm, "dataset_id": dataset, "ood_pool_id": read, "evaluations": []}
         ids.append(service.post("/jobs", {**body, "config": {**common, **settings}}))
     if group is not None:  # as the API does for the jobs of an experiment
         _share(service, ids, group)

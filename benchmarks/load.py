@@ -86,7 +86,9 @@ def _step(service: Service, job: str) -> int:
 
 def submit(service: Service, dataset: str, pool: str, **config: object) -> str:
     """Submit a job of the preset `cpu-small` without evaluations. Returns its id."""
-    body = {"dataset_id": dataset, "ood_pool_id": pool, "config": {"preset": "cpu-small", **config}, "evaluations": []}
+    body = {"dataset_id": dataset, "config": {"preset": "cpu-small", **config}, "evaluations": []}
+    if config.get("sampler") != "none":  # which reads no pool
+        body["ood_pool_id"] = pool
     return service.post("/jobs", body)
 
 

@@ -13,6 +13,7 @@ from store.doctor.database import examine_database
 from store.doctor.finding import Finding
 from store.doctor.home import examine_home
 from store.doctor.orphans import examine_orphans
+from store.doctor.receivers import examine_receivers
 from store.migrate import DatabaseIsNewer
 from store.settings import get_settings
 
@@ -61,3 +62,4 @@ def _findings() -> Iterator[Finding]:
         yield Finding(f"{error}; no work is taken", "free space on its disk, or make it writable")
     yield from examine_files(artifacts)
     yield from examine_orphans(artifacts, get_settings().home)
+    yield from examine_receivers(get_settings())

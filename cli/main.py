@@ -1,150 +1,161 @@
-"""Arguments of `colt`, and the command that each calls.
+"""The command `colt`: which commands there are, with their arguments.
 
 Commands import what they need when they run, so that `--help` is quick.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Never
 
-from pydantic import ValidationError
+import typer
 
-from cli.errors import Refused
+from cli.failures import EXIT_CODES, Commands
+from cli.remote import data, experiments, exports, jobs, pools, results, tailness
+
+app = typer.Typer(
+    cls=Commands,
+    help="COLT Studio: train and analyse long-tailed self-supervised models with OOD images.",
+    epilog=f"Settings come from COLT_* variables or a .env file; .env.example lists them.\n\n{EXIT_CODES}",
+    rich_markup_mode=None,  # help is text that can be searched
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(pools.app, name="pool")
+app.add_typer(jobs.app, name="job")
+app.command("eval", epilog="Example: colt eval first knn --set neighbors=5")(results.evaluate)
+app.command(epilog="Example: colt compare first second --baseline first")(results.compare)
+app.add_typer(experiments.app, name="experiment")
+app.add_typer(tailness.app, name="tailness")
+app.command(epilog="Example: colt export backbone first -o backbone.safetensors")(exports.export)
 
 
-def _up(_args: argparse.Namespace) -> int:
+@app.command(epilog="Example: colt up")
+def up() -> int:
+    """Migrate, then run API, worker and dashboard until Ctrl-C."""
     from cli.up import up
 
     return up()
 
 
-def _migrate(_args: argparse.Namespace) -> int:
+@app.command(epilog="Example: colt migrate")
+def migrate() -> None:
+    """Migrate the database to the newest schema."""
     from cli.preflight import migrate
 
     migrate()
     print("The database is at the newest schema.")
-    return 0
 
 
-def _backup(args: argparse.Namespace) -> int:
+@app.command(epilog="Example: colt backup /backups/monday")
+def backup(folder: Annotated[Path, typer.Argument(help="Target folder; must not exist yet.")]) -> int:
+    """Copy database and artifacts of this machine while the service runs."""
     from cli.backup import backup
 
-    return backup(args.folder)
+    return backup(folder)
 
 
-def _run_module(args: argparse.Namespace) -> int:
+@app.command(epilog="Example: colt api")
+def api() -> None:
+    """Run only the API and dashboard."""
+    _become("api")
+
+
+@app.command(epilog="Example: colt worker")
+def worker() -> None:
+    """Run only one worker."""
+    _become("worker")
+
+
+def _become(module: str) -> Never:
     # The program replaces this process, so signals and exit codes need no forwarding.
-    os.execv(sys.executable, [sys.executable, "-m", args.command])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606
 
 
-def _health(_args: argparse.Namespace) -> int:
+@app.command(epilog="Example: colt health")
+def health() -> int:
+    """Check the heartbeat of this machine's worker."""
     from cli.health import check_worker
 
     return check_worker()
 
 
-def _doctor(args: argparse.Namespace) -> int:
+@app.command(epilog="Example: colt doctor --fix")
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Fix problems, instead of showing what would be done.")] = False,
+) -> int:
+    """Find damaged and orphaned files, and fix what is safe."""
     from cli.doctor import doctor
 
-    return doctor(fix=args.fix)
+    return doctor(fix=fix)
 
 
-def _demo(args: argparse.Namespace) -> int:
+@app.command(epilog="Example: colt demo --epochs 2")
+def demo(
+    url: Annotated[
+        str | None, typer.Option(help="Address of the service. Default: from COLT_HOST and COLT_PORT.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of each job, for a shorter demo. Default: from the preset.")
+    ] = None,
+) -> int:
+    """Compare SimCLR and COLT on bundled digits, on a running service."""
     from cli.demo import demo
 
-    return demo(args.url, args.epochs)
+    return demo(url, epochs)
 
 
-def _token_create(args: argparse.Namespace) -> int:
+token = typer.Typer(help="Make, list or revoke tokens of clients, or go without.")
+app.add_typer(token, name="token")
+
+
+class Scope(StrEnum):
+    """What a token allows."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@token.command(epilog="Example: colt token create alice --scope read")
+def create(
+    name: Annotated[str, typer.Argument(help="Its owner or purpose.")],
+    scope: Annotated[list[Scope] | None, typer.Option(help="May be given twice. Default: read and write.")] = None,
+) -> int:
+    """Make a token and show it once."""
     from cli.tokens import create
 
-    return create(args.name, args.scope or ["read", "write"])
+    return create(name, [each.value for each in scope or Scope])
 
 
-def _token_list(_args: argparse.Namespace) -> int:
+@token.command("list", epilog="Example: colt token list")
+def list_() -> int:
+    """List tokens by id and name."""
     from cli.tokens import show
 
     return show()
 
 
-def _token_revoke(args: argparse.Namespace) -> int:
+@token.command(epilog="Example: colt token revoke 0123456789abcdef0123456789abcdef")
+def revoke(id: Annotated[str, typer.Argument(help="As `colt token list` shows it.")]) -> int:
+    """Revoke a token."""
     from cli.tokens import revoke
 
-    return revoke(args.id)
+    return revoke(id)
 
 
-def _token_open(args: argparse.Namespace) -> int:
+@token.command("open", epilog="Example: colt token open --yes")
+def open_(yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False) -> int:
+    """After the last token was revoked, let everybody on this machine in."""
     from cli.tokens import open_again
 
-    return open_again(confirmed=args.yes)
+    return open_again(confirmed=yes)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="colt",
-        description="COLT Studio: train and analyse long-tailed self-supervised models with OOD images.",
-        epilog="Settings come from COLT_* variables or a .env file; .env.example lists them.",
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    commands.add_parser("up", help="migrate, then run API, worker and dashboard until Ctrl-C").set_defaults(run=_up)
-    commands.add_parser("migrate", help="migrate the database to the newest schema").set_defaults(run=_migrate)
-    backup = commands.add_parser("backup", help="copy database and artifacts of this machine while the service runs")
-    backup.add_argument("folder", type=Path, help="target folder; must not exist yet")
-    backup.set_defaults(run=_backup)
-    commands.add_parser("api", help="run only the API and dashboard").set_defaults(run=_run_module)
-    commands.add_parser("worker", help="run only one worker").set_defaults(run=_run_module)
-
-    commands.add_parser("health", help="check the heartbeat of this machine's worker").set_defaults(run=_health)
-
-    doctor = commands.add_parser("doctor", help="find damaged and orphaned files, and fix what is safe")
-    doctor.add_argument("--fix", action="store_true", help="fix problems, instead of showing what would be done")
-    doctor.set_defaults(run=_doctor)
-
-    demo = commands.add_parser("demo", help="compare SimCLR and COLT on bundled digits, on a running service")
-    demo.add_argument("--url", help="address of the service (default: from COLT_HOST and COLT_PORT)")
-    demo.add_argument("--epochs", type=int, help="epochs of each job, for a shorter demo (default: from the preset)")
-    demo.set_defaults(run=_demo)
-
-    token = commands.add_parser("token", help="make, list or revoke tokens of clients, or go without")
-    actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="make a token and show it once")
-    create.add_argument("name", help="its owner or purpose")
-    create.add_argument(
-        "--scope", action="append", choices=["read", "write"], help="may be given twice (default: read and write)"
-    )
-    create.set_defaults(run=_token_create)
-    actions.add_parser("list", help="list tokens by id and name").set_defaults(run=_token_list)
-    revoke = actions.add_parser("revoke", help="revoke a token")
-    revoke.add_argument("id", help="as `colt token list` shows it")
-    revoke.set_defaults(run=_token_revoke)
-    opened = actions.add_parser("open", help="after the last token was revoked, let everybody on this machine in")
-    opened.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    opened.set_defaults(run=_token_open)
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Returns:
-        The exit code: 0 after success, 1 after a failure, 2 for invalid arguments or settings, 130
-        after Ctrl-C.
-    """
-    args = build_parser().parse_args(argv)
-    try:
-        return int(args.run(args))
-    except Refused as error:
-        print(f"colt {args.command}: {error}", file=sys.stderr)
-        return 1
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            name = "COLT_" + "_".join(str(part) for part in problem["loc"]).upper()
-            print(f"colt {args.command}: {name}: {problem['msg']}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+def main(arguments: Sequence[str] | None = None) -> Never:
+    """Run one command, and end with its exit code (see `cli/failures.py`)."""
+    app(args=arguments, prog_name="colt")
+    raise AssertionError  # typer ends the program

@@ -86,7 +86,7 @@ class RoundDone:
     """A sampling round at the start of `epoch`. `round` counts from 1 over the run.
 
     Tailness, cluster and similarity of the whole pool are reported for every sampler, so that runs
-    can be compared. A sampler that needs no pool leaves them empty.
+    can be compared. A sampler that needs no pool leaves them empty, and `nearest` too.
     """
 
     round: int
@@ -98,6 +98,8 @@ class RoundDone:
     ood_tailness: Float32  # (M,)
     ood_cluster: Int64  # (M,) nearest centre
     ood_similarity: Float32  # (M,) cosine to that centre
+    nearest: Int64  # (K, k) training images nearest to each OOD image picked, by cosine of embeddings
+    nearest_similarity: Float32  # (K, k) their cosines, largest first
     ood_embedded: int  # pool images that went through the encoder for this round
     seconds: float
     repeats: bool = False  # whether the picks are training images, trained on again

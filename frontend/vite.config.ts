@@ -29,6 +29,6 @@ export default defineConfig({
     // A data: URL would save one request and cost a rule in the content security policy.
     assetsInlineLimit: 0,
   },
-  server: { proxy: { '/api': 'http://127.0.0.1:8000', '/docs': 'http://127.0.0.1:8000' } },
+  server: { proxy: { '/api': 'http://127.0.0.1:8000', '/docs': 'http://127.0.0.1:8000', '/guide': 'http://127.0.0.1:8000' } },
   test: { include: ['src/**/*.test.ts'] },
 });

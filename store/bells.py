@@ -11,3 +11,4 @@ class Bell(StrEnum):
     TRAIN = "colt.train"
     PREPARE = "colt.prepare"  # registrations; in earlier versions evaluations and analyses too
     EXAMINE = "colt.examine"
+    SCORE = "colt.score"  # of unseen images, for clients that wait

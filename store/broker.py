@@ -51,6 +51,7 @@ def build_celery(settings: Settings) -> Celery:
                 "data_folder_in": queue,
                 "data_folder_out": queue,
                 "store_processed": False,
+                "polling_interval": 0.1,  # seconds; a client that has images scored waits for this
             },
         )
     else:

@@ -8,6 +8,7 @@ No file is deleted while it is being written. Files are listed before the rows a
   checkpoints of a leased job are skipped. A writer without its lease can add no row.
 - Data sets and pools: the row is written before the files. Each attempt has a folder named by its
   lease, which is skipped while the lease is held.
+- Exports: as data sets. The folder is one of the job's, and is deleted with it.
 - Uploads: the row is written after the file. A file that is being written is young, and only files
   that have been unchanged for a long time are orphans.
 """
@@ -22,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from store.artifacts import ArtifactStore
 from store.database import reading
-from store.models import Checkpoint, Job, Registered, Upload, leased_models
+from store.models import Checkpoint, Export, Job, Registered, Upload, leased_models
 from store.statuses import RegistrationStatus
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")  # as ArtifactStore.write names them
@@ -60,6 +61,10 @@ def named_folders(session: Session) -> set[str]:
             named |= {row.folder, row.artifact}
             if row.lease_token is not None:
                 named.add(row.folder_of(row.lease_token))
+    for export in session.scalars(select(Export)):
+        named |= {export.folder, (export.artifact or "").rpartition("/")[0]} - {""}
+        if export.lease_token is not None:
+            named.add(export.folder_of(export.lease_token))
     return named
 
 
@@ -73,6 +78,8 @@ def _owner(key: str) -> str | None:
             return f"{kind}/{row_id}"
         case ["jobs", row_id, "checkpoints", name, _, *_]:
             return f"jobs/{row_id}/checkpoints/{name}"
+        case ["jobs", row_id, "exports", export_id, attempt, _, *_]:
+            return f"jobs/{row_id}/exports/{export_id}/{attempt}"
         case ["health", _]:
             return key
     return None

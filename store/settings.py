@@ -10,15 +10,20 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LEAST_SECRET = 16
 
 
 class Settings(BaseSettings):
     """The `COLT_*` variables. Addresses that may contain a password are never shown in logs."""
 
-    model_config = SettingsConfigDict(env_prefix="COLT_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="COLT_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address the API binds to. Any address but loopback needs a token.")
     port: int = Field(8000, ge=1, le=65_535)
@@ -80,6 +85,12 @@ class Settings(BaseSettings):
     max_queued: int = Field(
         1000, ge=1, description="Most pieces of work of one kind that may wait in the queue for one token."
     )
+    score_max_images: int = Field(10_000, ge=1, le=100_000, description="Most images that one request can have scored.")
+    score_max_bytes: int = Field(256 * 2**20, ge=1, description="Most bytes of their upload.")
+    score_warm_seconds: float = Field(
+        60, ge=0, description="How long a worker keeps the model that scored last, for the next request."
+    )
+    score_keep_seconds: float = Field(86_400, gt=0, description="How long scores of unseen images can be read.")
     torch_threads: int = Field(0, ge=0, description="Threads of a training process; 0 leaves it to torch.")
     jobs_side_by_side: Literal["auto"] | Annotated[int, Field(ge=1, le=8)] = Field(
         "auto",
@@ -108,6 +119,17 @@ class Settings(BaseSettings):
         3, ge=1, description="Latest checkpoints of a job to keep. Those with an evaluation or analysis are also kept."
     )
     orphan_seconds: float = Field(86_400, gt=0, description="Age at which files that no row names are removed.")
+
+    public_url: str = Field("", description="Where people reach this service, for links in what it sends elsewhere.")
+    mlflow_url: SecretStr = Field(SecretStr(""), description="MLflow tracking server that jobs are mirrored to.")
+    mlflow_token: SecretStr = Field(SecretStr(""), description="Bearer token for it.")
+    mlflow_experiment: str = Field("COLT", min_length=1, description="MLflow experiment that the runs are in.")
+    tensorboard_dir: Path | None = Field(None, description="Folder that jobs are mirrored to as event files.")
+    webhook_url: SecretStr = Field(SecretStr(""), description="Gets a request when a job or an experiment ends.")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Key of the webhook's signature.")
+    webhook_allow_private: bool = Field(
+        False, description="Whether the webhook may be on this machine or in a private network."
+    )
 
     disk_floor: float = Field(
         0.05, ge=0, lt=1, description="Share of each disk that uploads, registrations and checkpoints leave free."
@@ -157,6 +179,25 @@ class Settings(BaseSettings):
     @classmethod
     def _split_names(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("mlflow_url", "webhook_url", mode="after")
+    @classmethod
+    def _check_address(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value()
+        if address and not (address.startswith(("http://", "https://")) and urlsplit(address).hostname):
+            raise ValueError("not an address that begins with http:// or https://")
+        return value
+
+    @field_validator("tensorboard_dir", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
+
+    @model_validator(mode="after")
+    def _webhook_is_signed(self) -> Settings:
+        if self.webhook_url.get_secret_value() and len(self.webhook_secret.get_secret_value()) < LEAST_SECRET:
+            raise ValueError(f"COLT_WEBHOOK_URL needs a COLT_WEBHOOK_SECRET of at least {LEAST_SECRET} characters")
+        return self
 
     @model_validator(mode="before")
     @classmethod

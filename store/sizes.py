@@ -8,6 +8,7 @@ METRIC_BYTES = 190  # of a point of a curve: Postgres takes about that, SQLite l
 EPOCH_BYTES, OF_CLASS_BYTES = 250, 22  # of an epoch's tailness beside its values; and its mean of a class
 ROUND_BYTES, CLUSTER_BYTES, COUNT_BYTES = 700, 130, 5  # of a round; of each of its clusters; of a class's count
 TAILNESS_BYTES, SCORE_BYTES, ASSIGNED_BYTES = 4, 11, 2  # of a training image; of a pool image; of its cluster
+NEAREST_BYTES = 6  # of a training image near a pick
 CHECKPOINT_BYTES = 1000  # of its row, and of the line in the log
 
 
@@ -27,5 +28,6 @@ def database_bytes(cost: RunCost, num_classes: int, num_clusters: int) -> int:
         + cost.rounds * of_round
         + SCORE_BYTES * cost.pool_values
         + ASSIGNED_BYTES * cost.cluster_values
+        + NEAREST_BYTES * cost.nearest_values
         + CHECKPOINT_BYTES * cost.checkpoints
     )

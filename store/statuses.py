@@ -5,6 +5,7 @@ The columns store plain strings, so a new status needs no migration.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -38,3 +39,20 @@ class AttemptOutcome(StrEnum):
 
 
 FINAL = frozenset({WorkStatus.CANCELLED, WorkStatus.FAILED, WorkStatus.SUCCEEDED})
+
+
+def status_of_all(counts: Mapping[WorkStatus | None, int]) -> WorkStatus:
+    """The status of an experiment.
+
+    Args:
+        counts: its runs by the status of their job. None: it was deleted.
+    """
+    if WorkStatus.CANCELLING in counts:
+        return WorkStatus.CANCELLING
+    if WorkStatus.RUNNING in counts:
+        return WorkStatus.RUNNING
+    if WorkStatus.QUEUED in counts:
+        return WorkStatus.QUEUED if len(counts) == 1 else WorkStatus.RUNNING
+    if WorkStatus.FAILED in counts:
+        return WorkStatus.FAILED
+    return WorkStatus.CANCELLED if counts.keys() & {WorkStatus.CANCELLED, None} else WorkStatus.SUCCEEDED

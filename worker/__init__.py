@@ -1,7 +1,7 @@
 """A Celery worker that claims rows by lease, and supervises one process for each piece of work.
 
-app -> supervisor -> trainer | registrar | examiner (each in its own process). The reconciler finds
-work that was lost.
+app -> supervisor -> trainer | registrar | examiner | scorer (each in its own process). The
+reconciler finds work that was lost.
 """
 
 import os

@@ -13,7 +13,7 @@ from store.migrate import DatabaseIsNewer, check_not_newer
 from store.repositories import workers
 from store.settings import get_settings
 from worker import programs
-from worker.app import PLACES, app, set_up_logging
+from worker.app import PLACES, app, set_up_logging, standing
 from worker.folder import get_folder
 
 log = logging.getLogger("worker")
@@ -56,6 +56,7 @@ def main() -> int:
             )
             celery.start()
         finally:
+            standing.end()
             folder.remove()
             _say_goodbye(worker_id)
     return int(celery.exitcode or 0)

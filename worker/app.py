@@ -26,8 +26,11 @@ from store.settings import get_settings
 from worker import programs
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
+from worker.receivers import receivers
 from worker.reconciler import Reconciler
+from worker.sender import Sender
 from worker.side_by_side import MOST, Jobs
+from worker.standing import Standing
 from worker.supervisor import supervise
 from worker.sweeper import Sweeper
 
@@ -40,6 +43,7 @@ _lanes = {bell: Lock() for bell in Bell}
 _passing = {Bell.PREPARE: Lock()}
 _jobs = Jobs()
 _beside = [Lock() for _ in range(MOST - 1)]  # further places for jobs, if they may run side by side
+standing = Standing(get_settings().score_warm_seconds)
 PLACES = len(_lanes) + len(_passing) + len(_beside)
 _taken: dict[str, float] = {}  # when work of each kind was last taken
 LONGEST_REST_SECONDS = 60.0
@@ -100,7 +104,7 @@ def _train_next(mine: WorkerFolder) -> bool | None:
 def _work(lease: Lease, mine: WorkerFolder, threads: int | None = None) -> bool:
     with logs.bound(**lease.ids):
         log.info("took %s %s", lease.model.__tablename__, lease.id)
-        return supervise(lease, mine, threads)
+        return supervise(lease, mine, threads, standing)
 
 
 def take_next(bell: Bell, worker_id: str, *, small_only: bool) -> Lease | None:
@@ -147,9 +151,9 @@ for _bell in Bell:
 
 
 def set_up_logging(**_: Any) -> None:
-    """Log as the service does. Of Celery's own messages only warnings and errors are logged."""
+    """Log as the service does. Of libraries' messages only warnings and errors are logged."""
     logs.set_up(worker_id=get_folder().worker_id)
-    for noisy in ("celery", "kombu"):
+    for noisy in ("celery", "kombu", "httpcore"):  # which shows headers
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -159,7 +163,10 @@ signals.setup_logging.connect(set_up_logging)
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _on_ready(**_: Any) -> None:
-    for work in (Reconciler(get_folder()), Sweeper(get_folder())):
+    folder = get_folder()
+    threads: list[Reconciler | Sweeper | Sender] = [Reconciler(folder), Sweeper(folder)]
+    threads += [Sender(folder, work) for work in receivers(get_settings())]
+    for work in threads:
         Thread(target=work.run, name=type(work).__name__, daemon=True).start()
 
 

@@ -1,29 +1,47 @@
-"""The program of work on one checkpoint, or of an evaluation of a backbone."""
+"""The program of work on one checkpoint, or on a backbone."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from colt_core.analyses.kinds import AnalysisSettings
 from colt_core.data.dataset import ImageDataset, ImagePool
 from colt_core.data.findings import LEAKS
-from colt_core.pools.kinds import PoolCheckSettings
+from colt_core.exporting.kinds import ExportSettings, FeaturesExportConfig
+from colt_core.exporting.subject import ExportedImages
+from colt_core.pools.kinds import PoolCheckResult, PoolCheckSettings
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.snapshot import Snapshot
 from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
+from store.disks import check_room
 from store.leases import Lease
-from store.models import Analysis, Checkpoint, CheckpointWork, Dataset, Evaluation, Job, OodPool, PoolCheck
+from store.models import (
+    Analysis,
+    Checkpoint,
+    CheckpointWork,
+    Dataset,
+    Evaluation,
+    Export,
+    Job,
+    OodPool,
+    PoolCheck,
+    RegisteredImages,
+)
 from store.repositories import checkpoint_work
 from store.statuses import WorkStatus
 from worker import backbones, outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed
+from worker.handover import SCRATCH
 from worker.job_data import load_data, whole_folder
 from worker.patience import retry_transaction
 
@@ -46,10 +64,19 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
     with reading() as session:
         row = session.get_one(lease.model, lease.id)
     assert isinstance(row, CheckpointWork)
-    if isinstance(row, Evaluation) and row.backbone_id is not None:
-        columns = _of_backbone(row.config, row.backbone_id, row.dataset_id)
+    if isinstance(row, Evaluation | PoolCheck) and row.backbone_id is not None:
+        columns = _of_backbone(row, row.backbone_id)
     else:
         columns = _of_checkpoint(row)
+    record(lease, columns)
+
+
+def record(lease: Lease, columns: Columns) -> None:
+    """Write the result to the row, which has then succeeded.
+
+    Raises:
+        LeaseLost: as `examine`.
+    """
 
     def write(session: Session) -> None:
         row = leases.held(session, lease)
@@ -68,23 +95,35 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
 def _of_checkpoint(row: CheckpointWork) -> Columns:
     with reading() as session:
         job = session.get_one(Job, row.job_id)
+    return ANSWERS[type(row)](row, state_of(row), job)
+
+
+def state_of(row: CheckpointWork) -> Snapshot:
+    """The state of the checkpoint that a row is about.
+
+    Raises:
+        WorkFailed: when its file is missing or damaged.
+    """
+    with reading() as session:
         checkpoint = session.get_one(Checkpoint, row.checkpoint_id)
-    state = CheckpointFolder(get_artifacts(), job.id).load(checkpoint)
+    state = CheckpointFolder(get_artifacts(), checkpoint.job_id).load(checkpoint)
     if state is None:
         raise WorkFailed(f"the checkpoint of epoch {checkpoint.epoch} is missing or damaged; choose another one")
-    return ANSWERS[type(row)](row, state, job)
+    return state
 
 
-def _of_backbone(config: dict[str, Any], backbone_id: str, dataset_id: str | None) -> Columns:
-    """Evaluate a registered backbone, as `probe` evaluates that of a checkpoint."""
+def _of_backbone(row: Evaluation | PoolCheck, backbone_id: str) -> Columns:
+    """Do with a registered backbone what is done with that of a checkpoint."""
     from colt_core.training.device import Compute
 
     with reading() as session:
-        dataset = session.get_one(Dataset, dataset_id)
+        dataset = session.get_one(Dataset, row.dataset_id)
     backbone = backbones.load(backbone_id)
     Compute.choose().module(backbone)
     images = ImageDataset.load(whole_folder(dataset))
-    columns = _evaluated(backbone, images, ProbeSettings.from_stored(config))
+    if isinstance(row, PoolCheck):
+        return _checked_with_backbone(row, backbone, images)
+    columns = _evaluated(backbone, images, ProbeSettings.from_stored(row.config))
     return columns | {"warnings": _leaks(dataset.warnings) + columns["warnings"]}
 
 
@@ -145,11 +184,67 @@ def _pool_check(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:
         dataset, pool = session.get_one(Dataset, row.dataset_id), session.get_one(OodPool, row.ood_pool_id)
     images, offered = ImageDataset.load(whole_folder(dataset)), ImagePool.load(whole_folder(pool))
     settings = PoolCheckSettings.from_stored(row.config)
+    trained_on_it = dataset.id == job.dataset_id
+    return _check_result(lambda: check_pool(settings, state, images, offered, trained_on_it=trained_on_it))
+
+
+def _checked_with_backbone(row: PoolCheck, backbone: Backbone, images: ImageDataset) -> Columns:
+    from colt_core.pools.check import check_pool_with_backbone
+
+    with reading() as session:
+        pool = session.get_one(OodPool, row.ood_pool_id)
+    offered, settings = ImagePool.load(whole_folder(pool)), PoolCheckSettings.from_stored(row.config)
+    return _check_result(lambda: check_pool_with_backbone(settings, backbone, images, offered))
+
+
+def _check_result(check: Callable[[], PoolCheckResult]) -> Columns:
     try:
-        result = check_pool(settings, state, images, offered, trained_on_it=dataset.id == job.dataset_id)
+        return {"result": check().model_dump(mode="json")}
     except ValueError as error:
         raise WorkFailed(f"pool check: {error}") from error
-    return {"result": result.model_dump(mode="json")}
+
+
+def _export(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:
+    assert isinstance(row, Export)
+    assert row.lease_token is not None
+    settings = ExportSettings.from_stored(row.config)
+    data, images = None, None
+    if isinstance(settings, FeaturesExportConfig):
+        data, images = _part(job, settings.split)
+    with reading() as session:
+        trained_on = session.get_one(Dataset, job.dataset_id)
+    about = {"job_id": job.id, "checkpoint_id": row.checkpoint_id, "trained_on_sha256": trained_on.fingerprint}
+    about |= {"images_sha256": data.fingerprint} if data else {}
+    path = Path(os.environ[SCRATCH]) / f"{settings.kind}.{settings.ending}"
+    check_room(path.parent, 0)
+    known = {name: value for name, value in about.items() if value is not None}
+    try:
+        result = settings.load()(settings, state, images, known, path)
+    except ImportError as error:
+        raise WorkFailed(f"export '{settings.kind}': this worker lacks the Python package '{error.name}'") from error
+    except ValueError as error:
+        raise WorkFailed(f"export '{settings.kind}': {error}") from error
+    key = f"{row.folder_of(row.lease_token)}/{path.name}"
+    stored = get_artifacts().take_file(path, key)
+    return {"artifact": key, **asdict(stored), "result": result.model_dump(mode="json")}
+
+
+def _part(job: Job, split: str) -> tuple[RegisteredImages, ExportedImages]:
+    """Registered images of a job, and the part of them that is meant."""
+    with reading() as session:
+        data: RegisteredImages
+        if split == "pool":
+            data = session.get_one(OodPool, job.ood_pool_id)
+        else:
+            data = session.get_one(Dataset, job.dataset_id if split == "train" else job.evaluated_on)
+    folder = whole_folder(data)
+    if isinstance(data, OodPool) or (isinstance(data, Dataset) and not data.labels):
+        images = ImagePool.load(folder).images
+        return data, ExportedImages(images, np.arange(len(images), dtype=np.int64))
+    dataset = ImageDataset.load(folder)
+    if not dataset.parts[split].size:
+        raise WorkFailed(f"'{data.name}' has no images in the part '{split}'")
+    return data, ExportedImages(dataset.images, dataset.parts[split], dataset.labels, dataset.class_names)
 
 
 def _columns(found: dict[str, Any]) -> Columns:
@@ -160,6 +255,7 @@ def _columns(found: dict[str, Any]) -> Columns:
 
 
 ANSWERS: dict[type[CheckpointWork], Callable[[CheckpointWork, Snapshot, Job], Columns]] = {
+    Export: _export,
     Evaluation: _evaluation,
     Analysis: _analysis,
     PoolCheck: _pool_check,

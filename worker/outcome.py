@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from store import leases
 from store.leases import Lease
-from store.models import CheckpointWork, Job, Leased, utc_now
-from store.repositories import attempts, checkpoint_work, events
+from store.models import CheckpointWork, Job, Leased, Score, utc_now
+from store.repositories import attempts, checkpoint_work, deliveries, events, scores
 from store.statuses import AttemptOutcome, WorkStatus
 
 LAST_FAULT = "It failed {faults} times in a row without progress, and will not be started again automatically."
@@ -124,8 +124,11 @@ def _put_back(session: Session, row: Leased) -> str:
 def _end(session: Session, row: Leased, status: str, reason: str | None = None) -> str:
     row.ended(status, reason, utc_now())
     _release(row)
+    if isinstance(row, Score):
+        scores.let_go(session, row)
     if isinstance(row, Job):
         _tell(session, row)
+        deliveries.add_ended(session, [row.id])
     elif isinstance(row, CheckpointWork) and row.status != WorkStatus.FAILED:
         checkpoint_work.tell(session, row)
     return row.status

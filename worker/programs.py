@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver, get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from threading import Event, Lock
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from setproctitle import setproctitle
 
@@ -109,7 +109,14 @@ def _nothing() -> None:
 
 
 class Program:
-    """A running process, the first of a process group of its own."""
+    """A running process, the first of a process group of its own.
+
+    One of a kind that `stays` waits for another row when it has done the last one.
+
+    Attributes:
+        model: the kind of work.
+        waits: whether it has done its last row, and waits for another.
+    """
 
     def __init__(self, lease: Lease, environment: dict[str, str], log_path: Path) -> None:
         """Start `lease.model.program` for the row of a lease.
@@ -124,10 +131,17 @@ class Program:
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         log_path.open("ab").close()
-        model = lease.model
-        arguments = (model.program, model.noun, lease.id, lease.token, environment, log_path)
+        self.model = model = lease.model
+        self.waits = False
+        self._orders: Connection[Any, Any] | None
+        self._orders, orders = _FORKING.Pipe() if model.stays else (None, None)
+        arguments = (model.program, model.noun, lease.id, lease.token, environment, log_path, orders)
         self._process = _FORKING.Process(target=_run, args=arguments)
-        _start(self._process)
+        try:
+            _start(self._process)
+        finally:
+            if orders is not None:
+                orders.close()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -135,9 +149,35 @@ class Program:
         """Wait for its end, for so many seconds or without a limit. Answers whether it came."""
         return _ended(self._process, within)
 
+    def hand(self, lease: Lease) -> None:
+        """Give another row to a program that waits.
+
+        Raises:
+            OSError: when it has ended.
+        """
+        assert self._orders is not None and self.waits
+        self.waits = False
+        self._orders.send((lease.id, lease.token))
+
+    def done(self, within: float) -> bool:
+        """Wait until it has done its row or has ended. Answers whether it has."""
+        if self._orders is None:
+            return self.ended(within)
+        if self._orders in wait([self._process.sentinel, self._orders], within):
+            try:
+                self._orders.recv()
+                self.waits = True
+                return True
+            except (EOFError, OSError):  # it is about to end
+                return self.ended(within)
+        return self.ended(0)
+
     @property
     def exit_code(self) -> int:
-        """Of an ended process. Minus the number of the signal, if one ended it."""
+        """Of an ended process: minus the number of the signal, if one ended it. 0 of one that
+        waits."""
+        if self.waits:
+            return 0
         assert self._process.exitcode is not None
         return self._process.exitcode
 
@@ -152,12 +192,23 @@ class Program:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.ended()
+        if self._orders is not None:
+            self._orders.close()
 
 
-def _run(program: str, noun: str, row_id: str, token: str, environment: dict[str, str], log_path: Path) -> NoReturn:
-    """What the forked process does."""
+def _run(
+    program: str,
+    noun: str,
+    row_id: str,
+    token: str,
+    environment: dict[str, str],
+    log_path: Path,
+    orders: Connection[Any, Any] | None,
+) -> NoReturn:
+    """What the forked process does. `orders` are further rows, if it stays."""
     os.setpgid(0, 0)
-    setproctitle(f"{program.partition(':')[0]} {noun} {row_id}")
+    module = program.partition(":")[0]
+    setproctitle(f"{module} {noun} {row_id}")
     with log_path.open("ab") as output:
         for number in (1, 2):
             os.dup2(output.fileno(), number)
@@ -170,4 +221,14 @@ def _run(program: str, noun: str, row_id: str, token: str, environment: dict[str
     os.environ.update(environment)
     work = pkgutil.resolve_name(program)
     (model,) = (model for model in leased_models() if model.noun == noun)
-    sys.exit(child.run(Lease(model, row_id, token), work))
+    code = child.run(Lease(model, row_id, token), work)
+    while orders is not None and code == 0:
+        setproctitle(f"{module} {noun} waiting")
+        try:
+            orders.send(None)
+            row_id, token = orders.recv()
+        except (EOFError, OSError):  # the worker has ended, or wants this process no more
+            break
+        setproctitle(f"{module} {noun} {row_id}")
+        code = child.run(Lease(model, row_id, token), work)
+    sys.exit(code)

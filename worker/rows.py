@@ -61,7 +61,8 @@ def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: 
         counts = np.zeros((len(event.clusters), num_classes), dtype=np.int64)
         np.add.at(counts, (event.id_cluster, labels), 1)
         of_classes = counts.tolist()
-    row = SamplingRound(
+    by_index = np.argsort(event.selected) if len(event.nearest) else None
+    return SamplingRound(
         job_id=job_id,
         round=event.round,
         epoch=event.epoch,
@@ -80,11 +81,12 @@ def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: 
         overlap=float(np.isin(event.selected, previous).mean()) if len(previous) else None,
         num_embedded=event.ood_embedded,
         seconds=event.seconds,
+        stop=None if event.stop is None else asdict(event.stop),
         ood_tailness=event.ood_tailness.astype("<f4").tobytes(),
         ood_cluster=event.ood_cluster.astype("<u2").tobytes(),
         ood_similarity=event.ood_similarity.astype("<f4").tobytes(),
         ood_selected=picked.tobytes(),
         id_cluster=event.id_cluster.astype("<u2").tobytes(),
+        nearest=None if by_index is None else event.nearest[by_index].astype("<i4").tobytes(),
+        nearest_similarity=None if by_index is None else event.nearest_similarity[by_index].astype("<f2").tobytes(),
     )
-    row.stop = None if event.stop is None else asdict(event.stop)
-    return row

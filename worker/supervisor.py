@@ -32,6 +32,7 @@ from worker.folder import WorkerFolder
 from worker.handover import DIGESTS, SCRATCH, THREADS
 from worker.patience import retry_transaction
 from worker.programs import Program
+from worker.standing import Standing
 
 TAIL_BYTES = 16_384
 
@@ -42,13 +43,15 @@ class TookTooLong(Exception):
     """The work was ended at its time limit. The message is for the user."""
 
 
-def supervise(lease: Lease, folder: WorkerFolder, threads: int | None = None) -> bool:
+def supervise(lease: Lease, folder: WorkerFolder, threads: int | None = None, standing: Standing | None = None) -> bool:
     """Do the work of a claimed row in a process of its own.
 
     Afterwards the row has its outcome and the scratch folder is removed.
 
     Args:
         threads: of the process, if it trains. None leaves it to torch.
+        standing: has a process that may do the work, and keeps one that stays. None: no process
+            outlives its work.
 
     Returns:
         Whether the work failed without progress or could not be started. The cause may be this
@@ -61,12 +64,13 @@ def supervise(lease: Lease, folder: WorkerFolder, threads: int | None = None) ->
         environment = {**os.environ, SCRATCH: str(scratch), DIGESTS: str(folder.digests)}
         if threads is not None:
             environment[THREADS] = str(threads)
-        program = Program(lease, environment, log_path)
+        program = _begun(lease, environment, log_path, standing)
     except OSError as error:  # most likely memory or disk is full
         log.exception("cannot start work on %s", lease.id)
         reason = f"Its process could not be started: {error.strerror or error}"
         retry_transaction(lambda session: outcome.not_begun(session, lease, reason))
         return True
+    stopped = True
     try:
         stopped = _watch(program, lease, folder, settings)
         _settle(lease, program.exit_code, stopped, log_path, settings)
@@ -75,13 +79,29 @@ def supervise(lease: Lease, folder: WorkerFolder, threads: int | None = None) ->
     except LeaseLost:
         pass  # the process has written its outcome, or another worker has the row, or it was deleted
     finally:
-        program.kill_group()
+        if stopped or standing is None or not standing.keep(program):
+            program.kill_group()
         shutil.rmtree(scratch, ignore_errors=True)
     return _clean_up(lease)
 
 
+def _begun(lease: Lease, environment: dict[str, str], log_path: Path, standing: Standing | None) -> Program:
+    """A process that works on the row: one that stays from earlier work, or a new one.
+
+    Raises:
+        OSError: when none can be started.
+    """
+    if standing is not None and lease.model.stays and (program := standing.take(lease.model)) is not None:
+        try:
+            program.hand(lease)
+            return program
+        except OSError:  # it has just ended
+            program.kill_group()
+    return Program(lease, environment, log_path)
+
+
 def _watch(program: Program, lease: Lease, folder: WorkerFolder, settings: Settings) -> bool:
-    """Wait for the process to end, and renew the lease meanwhile.
+    """Wait for the process to be done, and renew the lease meanwhile.
 
     Returns:
         Whether the process was asked to end.
@@ -94,7 +114,7 @@ def _watch(program: Program, lease: Lease, folder: WorkerFolder, settings: Setti
     limit = settings.registration_seconds if issubclass(lease.model, Registered) else math.inf
     asked: float | None = None
     while True:
-        if program.ended(within=settings.poll_seconds):
+        if program.done(within=settings.poll_seconds):
             return asked is not None
         if time.monotonic() - began > limit:
             program.kill_group()

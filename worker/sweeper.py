@@ -15,7 +15,7 @@ from store.artifacts import ArtifactStore, get_artifacts
 from store.database import reading, writing
 from store.models import utc_now
 from store.orphans import find_orphans
-from store.repositories import request_keys, sessions, uploads
+from store.repositories import deliveries, request_keys, scores, sessions, uploads
 from store.settings import Settings, get_settings
 from worker.folder import WorkerFolder
 
@@ -62,7 +62,7 @@ class Sweeper:
 
 
 def _remove_expired(settings: Settings) -> None:
-    """Remove uploads that nobody used, sessions that are over, and keys of requests long made."""
+    """Remove unused uploads, sessions that are over, old scores, and what was sent long ago."""
     unused_since = utc_now() - dt.timedelta(seconds=settings.upload_expire_seconds)
     with reading() as session:
         unused = uploads.unused_since(session, unused_since)
@@ -74,6 +74,8 @@ def _remove_expired(settings: Settings) -> None:
             log.info("removed upload %s, which no registration has used for long", upload_id)
     with writing() as session:
         sessions.remove_expired(session)
+        deliveries.remove_old(session)
+        scores.remove_ended(session, utc_now() - dt.timedelta(seconds=settings.score_keep_seconds))
         request_keys.forget_keys(session, utc_now() - dt.timedelta(seconds=settings.idempotency_seconds))
 
 

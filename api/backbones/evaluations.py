@@ -41,8 +41,11 @@ def request(
         raise Unprocessable(("/dataset_id", f"{lack}: name a data set with labels and a test part"))
     if (problem := settings.problem(*dataset.sizes)) is not None:
         raise Unprocessable((f"/{problem[0]}", problem[1]))
-    earlier = checkpoint_work.same_of_backbone(session, backbone_id, dataset_id, settings)
+    named = {"dataset_id": dataset_id}
+    earlier = checkpoint_work.same_of_backbone(session, Evaluation, backbone_id, settings, named)
     if earlier is not None:
         return earlier
     place = place_for(session, Evaluation, (dataset,), submitter)
-    return checkpoint_work.add_of_backbone(session, backbone_id, dataset_id, settings.model_dump(mode="json"), place)
+    return checkpoint_work.add_of_backbone(
+        session, Evaluation, backbone_id, settings.model_dump(mode="json"), place, named
+    )

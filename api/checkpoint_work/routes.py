@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Response
 from pydantic import BaseModel
 
 from api.access.auth import Guarded
 from api.checkpoint_work import service
+from api.http.after_commit import delete_later
 from api.http.errors import problems
 from api.registration import Accepted
 from store.database import reading, writing
@@ -28,6 +29,7 @@ def steering(model: type[CheckpointWork], shown: type[BaseModel]) -> APIRouter:
     Args:
         shown: the response model.
     """
+    article = "an" if model.noun[0] in "aeiou" else "a"
     noun, path = model.noun, f"/{model.__tablename__}/{{{model.noun}_id}}"
     router = APIRouter(tags=["jobs"], route_class=Guarded)
     # Given as a default: FastAPI would evaluate an annotation where `noun` does not exist.
@@ -47,7 +49,7 @@ def steering(model: type[CheckpointWork], shown: type[BaseModel]) -> APIRouter:
     @router.post(
         f"{path}/cancel",
         name=f"cancel_{noun}",
-        description=f"Cancel an {noun}. A queued one is `cancelled` at once. "
+        description=f"Cancel {article} {noun}. A queued one is `cancelled` at once. "
         "A running one is `cancelling` until its worker stops.",
         status_code=202,
         responses=problems(404, 409),
@@ -60,12 +62,14 @@ def steering(model: type[CheckpointWork], shown: type[BaseModel]) -> APIRouter:
     @router.delete(
         path,
         name=f"delete_{noun}",
-        description=f"Delete an {noun} and its result. Refused while a worker has it.",
+        description=f"Delete {article} {noun} and its result. Refused while a worker has it.",
         status_code=204,
         responses=problems(404, 409),
     )
-    def delete(row_id: str = named) -> None:
+    def delete(background: BackgroundTasks, row_id: str = named) -> None:
         with writing() as session:
-            service.remove(session, model, row_id)
+            folder = service.remove(session, model, row_id)
+        if folder is not None:
+            delete_later(background, folder)
 
     return router

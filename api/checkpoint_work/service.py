@@ -94,8 +94,11 @@ def cancel(session: Session, model: type[W], row_id: str) -> W:
     return row
 
 
-def remove(session: Session, model: type[W], row_id: str) -> None:
+def remove(session: Session, model: type[W], row_id: str) -> str | None:
     """Delete a row that no worker has, with its result.
+
+    Returns:
+        The key of its files, to delete after the commit; None if it has none.
 
     Raises:
         NotFound, Conflict
@@ -105,6 +108,7 @@ def remove(session: Session, model: type[W], row_id: str) -> None:
         cancelling = row.status == WorkStatus.CANCELLING
         advice = "delete it once it is cancelled" if cancelling else "cancel it first, then delete it"
         raise Conflict(f"The {_called(model)} is {row.status}; {advice}.")
+    return row.folder
 
 
 def _found(row: W | None, model: type[W], row_id: str) -> W:

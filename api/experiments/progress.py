@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from api.experiments.backbones import BackboneRun, backbone_runs
 from api.experiments.schemas import ArmInfo, BackboneRunInfo, ExperimentDetails, ExperimentInfo, RunInfo
-from api.experiments.service import find, status_of
+from api.experiments.service import find
 from api.jobs.schemas import Progress
 from store.models import Experiment, ExperimentArm, Job
 from store.repositories import experiments
-from store.statuses import FINAL, WorkStatus
+from store.repositories.backbone_runs import BackboneRun, backbone_runs
+from store.statuses import FINAL, WorkStatus, status_of_all
 
 
 def shown(session: Session, experiment: Experiment) -> ExperimentInfo:
@@ -21,7 +21,7 @@ def shown(session: Session, experiment: Experiment) -> ExperimentInfo:
     counts = experiments.counts_by_status(session, experiment.id)
     for found in backbone_runs(session, experiment, experiments.arms(session, experiment.id)):
         counts[found.status] = counts.get(found.status, 0) + 1
-    return ExperimentInfo.of(experiment, status=status_of(counts), **_numbers(counts))
+    return ExperimentInfo.of(experiment, status=status_of_all(counts), **_numbers(counts))
 
 
 def details(session: Session, experiment_id: str) -> ExperimentDetails:
@@ -38,7 +38,7 @@ def details(session: Session, experiment_id: str) -> ExperimentDetails:
     counts.update(run.status for run in of_backbones)
     return ExperimentDetails.of(
         experiment,
-        status=status_of(counts),
+        status=status_of_all(counts),
         **_numbers(counts),
         arms=[_arm(arm, of_backbones) for arm in arms],
         jobs=[

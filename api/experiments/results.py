@@ -9,7 +9,6 @@ from pydantic_core import to_json
 from sqlalchemy.orm import Session
 
 from api.compare.data import data_differences, warnings_about
-from api.experiments.backbones import backbone_runs
 from api.experiments.result_schemas import MissingRun, ResultRow, Results, RunValues
 from api.experiments.service import find
 from api.http.errors import Unprocessable
@@ -20,6 +19,7 @@ from colt_core.probes.kinds import ProbeSettings
 from colt_core.refusals import unknown_name
 from store.models import Dataset, Evaluation, Job
 from store.repositories import experiments, registrations
+from store.repositories.backbone_runs import backbone_runs
 from store.statuses import WorkStatus
 
 GROUPS = ("all", "many", "medium", "few", "std")

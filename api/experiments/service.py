@@ -9,7 +9,6 @@ from api.jobs import service as jobs_service
 from store.models import Experiment
 from store.repositories import experiments, jobs
 from store.repositories.jobs import JobFilter
-from store.statuses import WorkStatus
 
 
 def find(session: Session, experiment_id: str) -> Experiment:
@@ -60,23 +59,6 @@ def remove(session: Session, experiment_id: str, with_jobs: bool) -> list[str]:
     job_ids = _job_ids(session, experiment_id) if with_jobs else []
     experiments.remove(session, experiment)
     return [jobs_service.remove(session, job_id) for job_id in job_ids]
-
-
-def status_of(counts: dict[WorkStatus | None, int]) -> WorkStatus:
-    """The status of an experiment.
-
-    Args:
-        counts: its runs by the status of their job. None: it was deleted.
-    """
-    if WorkStatus.CANCELLING in counts:
-        return WorkStatus.CANCELLING
-    if WorkStatus.RUNNING in counts:
-        return WorkStatus.RUNNING
-    if WorkStatus.QUEUED in counts:
-        return WorkStatus.QUEUED if len(counts) == 1 else WorkStatus.RUNNING
-    if WorkStatus.FAILED in counts:
-        return WorkStatus.FAILED
-    return WorkStatus.CANCELLED if counts.keys() & {WorkStatus.CANCELLED, None} else WorkStatus.SUCCEEDED
 
 
 def _job_ids(session: Session, experiment_id: str) -> list[str]:

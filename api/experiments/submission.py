@@ -26,6 +26,7 @@ from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from store.models import Experiment, ExperimentArm, Job
 from store.repositories import experiments, jobs, turns
+from store.repositories.backbone_runs import backbone_runs
 from store.repositories.experiments import Run
 from store.statuses import WorkStatus
 
@@ -143,7 +144,7 @@ def resume(session: Session, experiment_id: str, submitter: str | None) -> Exper
     runs = experiments.runs(session, experiment_id)
     stopped = [run.job.id for run in runs if run.job and run.job.status in (WorkStatus.CANCELLED, WorkStatus.FAILED)]
     deleted = [run for run in runs if run.job is None]
-    of_backbones = backbones.backbone_runs(session, experiment, experiments.arms(session, experiment_id))
+    of_backbones = backbone_runs(session, experiment, experiments.arms(session, experiment_id))
     lacking = any(run.stopped for run in of_backbones)
     if not stopped and not deleted and not lacking:
         raise Conflict("No job of this experiment is cancelled, failed or deleted; there is nothing to resume.")

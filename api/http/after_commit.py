@@ -22,19 +22,20 @@ _threads = anyio.CapacityLimiter(8)
 
 def ring_later(background: BackgroundTasks, bell: Bell) -> None:
     """Wake a worker. When the broker is down, a reconciler finds the work."""
-    background.add_task(_ring, bell)
+    background.add_task(ring_now, bell)
+
+
+async def ring_now(bell: Bell) -> None:
+    """Wake a worker before the response, for a client that waits for the work."""
+    try:
+        await anyio.to_thread.run_sync(ring, bell, limiter=_threads)
+    except Exception:
+        log.warning("the broker does not answer; workers find the work at their next check", exc_info=True)
 
 
 def delete_later(background: BackgroundTasks, key: str) -> None:
     """Remove a folder of the artifact store whose row is gone."""
     background.add_task(_delete, key)
-
-
-async def _ring(bell: Bell) -> None:
-    try:
-        await anyio.to_thread.run_sync(ring, bell, limiter=_threads)
-    except Exception:
-        log.warning("the broker does not answer; workers find the work at their next check", exc_info=True)
 
 
 async def _delete(key: str) -> None:

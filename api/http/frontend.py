@@ -31,7 +31,7 @@ class PageRules:
     """ASGI middleware for the dashboard's files.
 
     Browsers may keep assets forever, as their names hold a hash, but must ask again for pages.
-    Wrong addresses of the API and of assets get a problem document, never the page.
+    Wrong addresses of the API, of assets and of the guide get a problem document, never the page.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -50,7 +50,7 @@ class PageRules:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith(("/api/", "/assets/")):
+        if scope["path"].startswith(("/api/", "/assets/", "/guide/")):
             # Without `Accept`, the fallback to the page does not apply.
             scope["headers"] = [header for header in scope["headers"] if header[0] != b"accept"]
         await self._app(scope, receive, send_with_rule)

@@ -23,8 +23,11 @@ TEXT: dict[int | str, dict[str, Any]] = {
     206: {"description": "The part that `Range` requested.", "content": {"text/plain": {"schema": {"type": "string"}}}},
     304: {"description": "The client has it already."},
 }
-CSV: dict[int | str, dict[str, Any]] = {
-    200: {"description": "One line per sample, streamed.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+SCORES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One row per sample, streamed.",
+        "content": {"text/csv": {"schema": {"type": "string"}}, "application/vnd.apache.parquet": _BINARY},
+    }
 }
 PICKS: dict[int | str, dict[str, Any]] = {
     200: {

@@ -115,7 +115,8 @@ def estimate(
 
     best = min(machines, key=fit)
     cost = cost_on(best)()
-    kept = min(cost.checkpoints, get_settings().keep_checkpoints + 1) * cost.checkpoint_bytes
+    at_once = get_settings().keep_checkpoints + 1 + (cost.rounds > 0)  # one being written, and that of the last round
+    kept = min(cost.checkpoints, at_once) * cost.checkpoint_bytes
     rows = database_bytes(cost, dataset.num_classes or 0, config.num_clusters)
     artifacts, database = get_artifacts().room(), _database_room()
     capacity = Capacity(

@@ -24,7 +24,7 @@ from store.statuses import FINAL
 log = logging.getLogger(__name__)
 _BATCH = 500
 CHECK_SECONDS = 30.0  # between checks that a stream's token is still valid
-_End = str  # the final status, or "deleted"
+_End = str  # the job's status, or "deleted"
 
 
 @dataclass(eq=False)
@@ -33,6 +33,7 @@ class _Follower:
 
     job_id: str
     seen: int  # id of the last event put into the queue
+    stays: bool  # whether it waits for later events
     queue: asyncio.Queue[list[JobEvent] | _End] = field(default_factory=lambda: asyncio.Queue(maxsize=2))
 
 
@@ -46,13 +47,16 @@ class EventFeed:
         self._wake = asyncio.Event()
 
     async def follow(
-        self, job_id: str, after: int, is_allowed: Callable[[], Awaitable[bool]]
+        self, job_id: str, after: int, is_allowed: Callable[[], Awaitable[bool]], *, stay: bool = True
     ) -> AsyncIterator[ServerSentEvent]:
         """The events of a job after the one with id `after`, then an `end` event.
 
         The stream ends early once `is_allowed` says no.
+
+        Args:
+            stay: wait for later events, until the job has ended.
         """
-        follower = _Follower(job_id, after)
+        follower = _Follower(job_id, after, stay)
         self._followers.add(follower)
         self._wake.set()
         if self.resting:
@@ -109,8 +113,10 @@ class EventFeed:
                     log.warning("cannot read job events; still trying", exc_info=True)
                 away, news = True, {}
             more = False
-            for place, (found, end) in news.items():
+            for place, (found, status) in news.items():
                 for follower in places[place]:
+                    ended = status in FINAL or status == "deleted"
+                    end = status if ended or not follower.stays else None
                     if found:
                         follower.seen = found[-1].id
                         follower.queue.put_nowait(found)
@@ -131,9 +137,8 @@ class EventFeed:
             return
 
 
-def _read(places: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[list[JobEvent], _End | None]]:
-    """New events after each (job, last seen event), and how the job ended if there will be no
-    more."""
+def _read(places: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[list[JobEvent], str]]:
+    """New events after each (job, last seen event), and the job's status, or "deleted"."""
     with reading() as session:
         # Statuses first, in their own transaction: when one is final, all events of its job can be
         # read.
@@ -141,7 +146,5 @@ def _read(places: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[list[JobE
     with reading() as session:
         news = {}
         for job_id, seen in places:
-            status = statuses.get(job_id, "deleted")
-            found = events.after(session, job_id, seen, _BATCH)
-            news[job_id, seen] = (found, status if status in FINAL or status == "deleted" else None)
+            news[job_id, seen] = (events.after(session, job_id, seen, _BATCH), statuses.get(job_id, "deleted"))
         return news

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.access.auth import Guarded, is_allowed
+from api.access.auth import Guarded, is_allowed, only_reads
 from api.http.after_commit import delete_later, ring_later
 from api.http.clients import token_id
 from api.http.errors import Unprocessable, problems
@@ -95,11 +95,12 @@ def _groups(wanted: jobs.JobFilter, order: Order, limit: int, cursor: str | None
 
 
 @router.post("/estimate", responses=problems(409, 415))
+@only_reads
 def estimate_job(wanted: NewJob) -> JobEstimate:
     """Estimate what a job would need, without submitting it.
 
     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
-    of a submission.
+    of a submission. The scope `read` is enough.
     """
     with reading() as session:
         return submission.estimated(session, wanted)
@@ -172,6 +173,7 @@ async def stream_job_events(
     job_id: Annotated[str, Depends(_existing, scope="function")],
     request: Request,
     last_event_id: Annotated[int | None, Header(ge=0, lt=2**63, description="Resume after this event.")] = None,
+    follow: Annotated[bool, Query(description="false: the events so far, then `end`.")] = True,
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the events of a job, from its first: `status`, `progress`, `metric`, `round`,
     `warning`, `evaluation`, `analysis` and `log`.
@@ -179,7 +181,8 @@ async def stream_job_events(
     When the job is in a final status and all events were sent, an `end` event closes the stream. Do
     not reconnect then.
     """
-    async for event in request.app.state.feed.follow(job_id, last_event_id or 0, lambda: is_allowed(request)):
+    feed = request.app.state.feed
+    async for event in feed.follow(job_id, last_event_id or 0, lambda: is_allowed(request), stay=follow):
         yield event
 
 

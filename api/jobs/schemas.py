@@ -146,7 +146,12 @@ class NewJob(BaseModel):
     tags: Tags = []
     notes: Notes = Field("", description="Text for people, of several lines if need be.")
     dataset_id: str = Field(min_length=1, max_length=64)
-    ood_pool_id: str | None = Field(None, min_length=1, max_length=64)
+    ood_pool_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="Only for a sampler that reads a pool: not for `none` and `idfill`.",
+    )
     evaluation_dataset_id: str | None = Field(
         None,
         min_length=1,

@@ -24,6 +24,7 @@ from api.registration import named_ready
 from api.workers.service import lacking
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
+from colt_core.samplers.kinds import samplers
 from colt_core.training.beginning import Beginning
 from store.costs import ACCEPT
 from store.models import Dataset, Job, OodPool, RegisteredImages
@@ -207,6 +208,9 @@ def _fingerprint(wanted: NewJob) -> str:
 
 def _misfits(config: PretrainConfig, dataset: Dataset, pool: OodPool | None) -> Iterator[tuple[str, str]]:
     num_pool = None if pool is None else pool.num_samples
+    if pool is not None and not config.sampler.uses_pool:
+        able = ", ".join(kind for kind, settings in samplers.items() if settings.uses_pool)
+        yield "/ood_pool_id", f"sampler '{config.sampler.kind}' reads no pool: leave it out, or choose one of {able}"
     for field, what in config.data_problems((dataset.split_sizes or {}).get("train", 0), num_pool):
         yield f"/config/{field}", what
     if pool is not None and pool.image_size != dataset.image_size:

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterable, Iterator
 
+from api.http.outbox import Outbox
 from api.samples.npy import read_rows
 from api.samples.service import as_png
 from store.artifacts import get_artifacts
 
 _DIGITS = 9  # of the largest index in a pool
-
-
-class _Outbox(io.RawIOBase):
-    """A file that is written once and taken away in pieces. It cannot be read or sought."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        self._pieces.append(bytes(data))
-        return len(data)
-
-    def take(self) -> bytes:
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        return taken
 
 
 def zipped(table: Iterable[str], artifact: str, indices: Iterable[int]) -> Iterator[bytes]:
@@ -40,7 +21,7 @@ def zipped(table: Iterable[str], artifact: str, indices: Iterable[int]) -> Itera
         artifact: the key of the pool's files.
         indices: of images in the pool.
     """
-    outbox = _Outbox()
+    outbox = Outbox()
     # Stored as they are: PNG files are compressed.
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("picks.csv", "".join(table), zipfile.ZIP_DEFLATED)

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/ood-pools/{pool_id}", tags=["data"], route_class=Gua
 def request_pool_check(
     pool_id: str, wanted: NewPoolCheck, request: Request, background: BackgroundTasks, response: Response
 ) -> Accepted:
-    """Request a check of a pool against a data set, with the encoder of a checkpoint.
+    """Request a check of a pool against a data set, with the encoder of a checkpoint or a backbone.
 
     It says how near the pool comes to each class, and which of its images are near-duplicates of
     the data. It says how many look in-distribution, and what COLT would do with a budget. Each

@@ -52,7 +52,7 @@ def page(
     Raises:
         NotFound: the round was not run.
     """
-    dataset = _dataset_of(session, job_id)
+    dataset = dataset_of(session, job_id)
     _check_label(dataset, wanted.label, order)
     start, number, epoch = 0, wanted.round, tailness.latest_epoch(session, job_id)
     if cursor is not None:
@@ -68,7 +68,7 @@ def page(
         number, in_cluster = _in_cluster(session, job_id, wanted.cluster, number)
     if scores is None or (wanted.cluster is not None and in_cluster is None):
         return IdSamplePage(items=[], next_cursor=None, epoch=None, round=None)
-    classes = _Classes.of(dataset)
+    classes = Classes.of(dataset)
     columns: dict[str, NDArray[Any]] = {"tailness": scores}
     passing = np.ones(len(scores), bool)
     if classes.label is not None:
@@ -96,7 +96,7 @@ def sample(session: Session, job_id: str, index: int) -> IdSampleDetail:
     Raises:
         NotFound: the index is beyond the training part.
     """
-    dataset = _dataset_of(session, job_id)
+    dataset = dataset_of(session, job_id)
     num_train = (dataset.split_sizes or {}).get("train", 0)
     if index >= num_train:
         raise NotFound(f"There is no training sample {index}. The training part has {num_train} samples.")
@@ -104,7 +104,7 @@ def sample(session: Session, job_id: str, index: int) -> IdSampleDetail:
     history = tailness.history(session, job_id, index, epochs)
     return IdSampleDetail(
         index=index,
-        **_Classes.of(dataset).shown(index),
+        **Classes.of(dataset).shown(index),
         tailness=history[-1][1] if history else None,
         history=IdHistory(epoch=[epoch for epoch, _ in history], tailness=[value for _, value in history]),
     )
@@ -122,7 +122,7 @@ def classes(
         NotFound: the epoch was not recorded.
         Conflict: the data set has no labels.
     """
-    dataset = _dataset_of(session, job_id)
+    dataset = dataset_of(session, job_id)
     if not dataset.labels:
         raise Conflict(f"The job trains on '{dataset.name}', whose images have no labels, so there are no classes.")
     start, until = 0, None
@@ -161,7 +161,7 @@ def _shown_epochs(epochs: list[int]) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Classes:
+class Classes:
     """Classes of the training images; None without labels."""
 
     label: NDArray[np.int64] | None
@@ -211,7 +211,12 @@ def _in_cluster(
     return None, None
 
 
-def _dataset_of(session: Session, job_id: str) -> Dataset:
+def dataset_of(session: Session, job_id: str) -> Dataset:
+    """The data set that a job trains on.
+
+    Raises:
+        NotFound: there is no such job.
+    """
     dataset = registrations.get(session, Dataset, find(session, job_id).dataset_id)
     assert dataset is not None  # a foreign key says so
     return dataset

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from api.http.errors import NotFound
+from api.http.outbox import Outbox
 from api.jobs.service import find
 from api.tailness.ordering import ordered
 from api.tailness.schemas import OodOrder, OodSample, OodSampleDetail, OodSamplePage, OodSampleRound
@@ -21,6 +22,7 @@ from store.repositories.pages import BadCursor, Slice, decode_cursor, encode_cur
 from store.repositories.rounds import Picks, PoolScores
 
 _EXPORT_BLOCK = 2000
+_PARQUET_BLOCK = 2**16  # rows of a row group
 MOST_ROUNDS = 1000  # of the history of an image
 
 
@@ -88,11 +90,7 @@ def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
     Raises:
         NotFound: there is no such job, the round was not run, or no round was run yet.
     """
-    scores = scores_of(session, job_id, wanted.round)
-    if scores is None:
-        raise NotFound("This job has had no sampling round yet.")
-    indices = _in_order(scores, wanted, order)
-    picks = rounds.picks(session, job_id)
+    scores, indices, picks = _exported(session, job_id, wanted, order)
 
     def lines() -> Iterator[str]:
         yield "index,tailness,cluster,similarity,selected,selected_rounds\n"
@@ -107,6 +105,56 @@ def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
             yield text.getvalue()
 
     return lines()
+
+
+def export_parquet(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> Iterator[bytes]:
+    """The same as a Parquet file, in pieces. Scores that are not finite are null.
+
+    Raises:
+        NotFound: as for `export`.
+    """
+    scores, indices, picks = _exported(session, job_id, wanted, order)
+
+    def pieces() -> Iterator[bytes]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"index": pa.int64(), "tailness": pa.float32(), "cluster": pa.int32(), "similarity": pa.float32()}
+        schema = pa.schema({**types, "selected": pa.bool_(), "selected_rounds": pa.list_(pa.int32())})
+        outbox = Outbox()
+        with pq.ParquetWriter(outbox, schema) as writer:
+            for start in range(0, len(indices), _PARQUET_BLOCK):
+                index = indices[start : start + _PARQUET_BLOCK]
+                columns: list[NDArray[Any]] = [
+                    index,
+                    scores.tailness[index],
+                    scores.cluster[index],
+                    scores.similarity[index],
+                ]
+                arrays = [
+                    pa.array(column, kind, mask=~np.isfinite(column))
+                    for column, kind in zip(columns, types.values(), strict=True)
+                ]
+                chosen = pa.array(list(_rounds_of(index, picks)), pa.list_(pa.int32()))
+                writer.write_batch(pa.record_batch([*arrays, pa.array(scores.selected[index]), chosen], schema=schema))
+                yield outbox.take()
+        yield outbox.take()
+
+    return pieces()
+
+
+def _exported(
+    session: Session, job_id: str, wanted: OodFilter, order: OodOrder
+) -> tuple[PoolScores, NDArray[np.int64], Picks]:
+    """Scores, the indices that pass in their order, and all picks.
+
+    Raises:
+        NotFound: there is no such job, the round was not run, or no round was run yet.
+    """
+    scores = scores_of(session, job_id, wanted.round)
+    if scores is None:
+        raise NotFound("This job has had no sampling round yet.")
+    return scores, _in_order(scores, wanted, order), rounds.picks(session, job_id)
 
 
 def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
@@ -169,13 +217,19 @@ def _items(scores: PoolScores, indices: NDArray[np.int64], picks: Picks) -> Gene
     """The samples as a response shows them."""
     columns = (scores.tailness, scores.cluster, scores.similarity, scores.selected)
     rows = zip(indices.tolist(), *(column[indices].tolist() for column in columns), strict=True)
-    begins, ends = (np.searchsorted(picks.index, indices, side) for side in ("left", "right"))
-    for (index, tailness, cluster, similarity, selected), begin, end in zip(rows, begins, ends, strict=True):
+    chosen = _rounds_of(indices, picks)
+    for (index, tailness, cluster, similarity, selected), selected_rounds in zip(rows, chosen, strict=True):
         yield OodSample(
             index=index,
             tailness=tailness,
             cluster=cluster,
             similarity=similarity,
             selected=selected,
-            selected_rounds=picks.round[begin:end].tolist(),
+            selected_rounds=selected_rounds,
         )
+
+
+def _rounds_of(indices: NDArray[np.int64], picks: Picks) -> Iterator[list[int]]:
+    """The rounds that picked each image."""
+    begins, ends = (np.searchsorted(picks.index, indices, side) for side in ("left", "right"))
+    return (picks.round[begin:end].tolist() for begin, end in zip(begins, ends, strict=True))

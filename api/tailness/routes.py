@@ -11,8 +11,8 @@ from api.access.auth import Guarded
 from api.http.errors import Unprocessable, problems
 from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
-from api.http.responses import CSV
-from api.tailness import id_samples, ood_samples
+from api.http.responses import SCORES
+from api.tailness import id_samples, nearest, ood_samples
 from api.tailness.id_samples import IdFilter
 from api.tailness.ood_samples import OodFilter
 from api.tailness.schemas import (
@@ -20,10 +20,12 @@ from api.tailness.schemas import (
     IdOrder,
     IdSampleDetail,
     IdSamplePage,
+    NearestSamples,
     OodOrder,
     OodSampleDetail,
     OodSamplePage,
 )
+from colt_core.samplers.kinds import MOST_NEAREST
 from store.database import reading
 from store.models import MOST_IMAGES
 
@@ -106,20 +108,24 @@ def list_ood_tailness(
         return ood_samples.page(session, job_id, wanted, order, limit, cursor)
 
 
-@router.get("/ood-tailness/export", response_class=StreamingResponse, responses=CSV | problems(404))
+@router.get("/ood-tailness/export", response_class=StreamingResponse, responses=SCORES | problems(404))
 @heavy
 def export_ood_tailness(
     job_id: str,
     wanted: Filter,
     order: Order = "-tailness",
-    format: Annotated[Literal["csv"], Query()] = "csv",
+    format: Annotated[
+        Literal["csv", "parquet"], Query(description="parquet: scores in float32, and null where there is none.")
+    ] = "csv",
 ) -> StreamingResponse:
-    """Download the scores of a sampling round as one CSV file, with the filters and the order of
-    the list."""
+    """Download the scores of a sampling round as one file, with the filters and the order of the
+    list."""
     with reading() as session:
-        lines = ood_samples.export(session, job_id, wanted, order)
+        export = ood_samples.export_parquet if format == "parquet" else ood_samples.export
+        content = export(session, job_id, wanted, order)
     headers = {"Content-Disposition": f'attachment; filename="ood-tailness-{job_id}.{format}"'}
-    return StreamingResponse(lines, media_type="text/csv", headers=headers)
+    media_type = "application/vnd.apache.parquet" if format == "parquet" else "text/csv"
+    return StreamingResponse(content, media_type=media_type, headers=headers)
 
 
 @router.get("/ood-tailness/{index}", responses=problems(404))
@@ -128,3 +134,20 @@ def get_ood_tailness(job_id: str, index: Index) -> OodSampleDetail:
     """Get the scores of one OOD image in all rounds."""
     with reading() as session:
         return ood_samples.sample(session, job_id, index)
+
+
+@router.get("/ood-tailness/{index}/nearest", responses=problems(404))
+@heavy
+def get_nearest(
+    job_id: str,
+    index: Index,
+    k: Annotated[int, Query(ge=1, le=MOST_NEAREST, description="How many.")] = MOST_NEAREST,
+    round: Annotated[int | None, Query(ge=1, lt=2**31, description="Default: the last round.")] = None,
+) -> NearestSamples:
+    """Get the training images nearest to an OOD image that a sampling round picked.
+
+    Nearness is the cosine of embeddings in that round. Of an image that the round did not pick
+    nothing is kept.
+    """
+    with reading() as session:
+        return nearest.nearest(session, job_id, index, round, k)

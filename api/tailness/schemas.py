@@ -53,6 +53,25 @@ class ClassTailnessList(Page[ClassTailness]):
     epochs: list[int] = Field(description="Of more than 1000 recorded epochs: evenly spaced ones, and the last.")
 
 
+class NearestSample(BaseModel):
+    """An image of the training part, near an OOD image."""
+
+    index: int
+    label: int | None = Field(description="Null if the data set has no labels.")
+    class_name: str | None
+    similarity: float = Field(description="Cosine of both embeddings in the round, to three digits.")
+    tailness: float | None = Field(description="What the round weighed it by. Null if it was not recorded.")
+
+
+class NearestSamples(BaseModel):
+    """The training images nearest to an OOD image when a round picked it."""
+
+    index: int = Field(description="Of the OOD image.")
+    round: int
+    epoch: int = Field(description="The epoch that began with this round.")
+    items: list[NearestSample] = Field(description="Nearest first.")
+
+
 class OodSample(BaseModel):
     """An image of the OOD pool, with its scores from one sampling round."""
 

@@ -16,5 +16,5 @@ class UploadInfo(BaseModel):
     sha256: str
     created_at: dt.datetime
     used_at: dt.datetime | None = Field(description="When a registration last named it. Null: never.")
-    in_use: bool = Field(description="Whether a registration is reading it. Then it is not removed.")
+    in_use: bool = Field(description="Whether a registration or a score is to read it. Then it is not removed.")
     expires_at: dt.datetime = Field(description="When it is removed, unless a registration names it before.")

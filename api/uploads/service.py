@@ -175,7 +175,7 @@ def remove(session: Session, upload_id: str) -> str:
     if upload is None:
         raise NotFound(f"There is no upload {upload_id[:64]}.")
     if uploads.is_awaited(session, upload_id):
-        raise Conflict("A registration is reading this upload. Delete it when the registration has ended.")
+        raise Conflict("A registration or a score is to read this upload. Delete it when that has ended.")
     uploads.remove(session, upload)
     return f"uploads/{upload_id}"
 

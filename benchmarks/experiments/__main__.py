@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import closing
 from pathlib import Path
 
 from benchmarks.experiments.protocol import Protocol
 from benchmarks.experiments.run import run
-from cli.address import service_url
-from cli.client import Client
-from cli.errors import Refused
-from store.settings import get_settings
+from cli.remote.service import service
+from colt_client import ColtError
 
 
 def main() -> int:
@@ -28,11 +25,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of what is written; default: results")
     asked = parser.parse_args()
     try:
-        with closing(Client(asked.url or service_url(get_settings()))) as client:
+        with service(asked.url) as client:
             client.check_ready()
             for path in run(client, Protocol.read(asked.file), asked.out):
                 print(path)
-    except (Refused, ValueError) as error:
+    except (ColtError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

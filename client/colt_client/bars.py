@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 # Called with what is done, and with all there is or None.
 Progress = bool | Callable[[float, float | None], None]
-_Unit = Literal["B", "epoch", ""]
+_Unit = Literal["B", "epoch", "run", ""]
 _LINE_SECONDS = 10.0
 
 

@@ -1104,6 +1104,60 @@ class CheckpointInfo(Model):
     created_at: dt.datetime
 
 
+class OnnxExportConfig(Model):
+    """The backbone in float32, from pixels in 0..1 to features, for batches of any size."""
+
+    kind: Literal["onnx"]
+
+
+class FeaturesExportConfig(Model):
+    """The backbone's features of all images of a part, in float32."""
+
+    kind: Literal["features"]
+    split: Literal["train", "probe", "val", "test", "pool"] | str = "test"
+    """`train` is of the data set that the job trains on. `probe`, `val` and `test` are of the one
+    that it is evaluated on. `pool` is its OOD pool.
+    """
+    format: Literal["npz", "parquet"] | str = "npz"
+
+
+class Onnx(Model):
+    num_features: int
+    kind: Literal["onnx"]
+    opset: int
+    """Read from the file."""
+    image_size: int
+    """Height and width of the input, in pixels."""
+
+
+class Features(Model):
+    num_features: int
+    kind: Literal["features"]
+    num_images: int
+
+
+class ExportInfo(Model):
+    """A file made of one checkpoint."""
+
+    id: str
+    job_id: str
+    checkpoint_id: str
+    kind: Literal["onnx", "features"] | str
+    status: WorkStatus
+    error: str | None
+    epoch: int
+    """Of the checkpoint."""
+    config: OnnxExportConfig | FeaturesExportConfig | dict[str, Any]
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+    bytes: int | None
+    """Null until the status is `succeeded`."""
+    sha256: str | None
+    """Of the file. Null until the status is `succeeded`."""
+    result: Onnx | Features | dict[str, Any] | None
+    """What is in the file. Null until the status is `succeeded`."""
+
+
 class ClusterInfo(Model):
     """A k-means cluster of the ID images."""
 
@@ -1493,31 +1547,6 @@ class Template(Model):
     """The first is the baseline."""
 
 
-class ArmEstimate(Model):
-    """What an arm is, and what it would need."""
-
-    name: str
-    config: dict[str, Any] | None
-    """Null: it is a backbone, which is not trained."""
-    jobs: int
-    steps: int
-    """Optimiser steps of all its jobs."""
-
-
-class ExperimentEstimate(Model):
-    """What all jobs of an experiment are estimated to need."""
-
-    arms: list[ArmEstimate]
-    jobs: int
-    steps: int
-    memory_bytes: int
-    """Of the job that needs most."""
-    stored_bytes: int
-    """Checkpoints that are kept, and rows, of all jobs."""
-    large: list[FieldProblem]
-    """What needs `accept_cost`, and what makes it smaller."""
-
-
 class BackboneRunInfo(Model):
     """A backbone on one data set with one kind of probe, for every seed."""
 
@@ -1552,7 +1581,6 @@ class RunInfo(Model):
     job_id: str | None
     """Null: the job was deleted."""
     status: WorkStatus | None
-    progress: Progress | None
     error: str | None
 
 
@@ -1678,7 +1706,7 @@ class DevicesInfo(Model):
 class Work(Model):
     """A piece of work that a worker holds a lease on."""
 
-    kind: Literal["job", "dataset", "ood_pool", "backbone", "evaluation", "analysis", "pool_check"] | str
+    kind: Literal["job", "dataset", "ood_pool", "backbone", "export", "evaluation", "analysis", "pool_check"] | str
     id: str
 
 

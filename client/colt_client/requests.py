@@ -641,6 +641,30 @@ NewAnalysis = (
 )
 
 
+class NewOnnxExport(TypedDict, total=False):
+    """The backbone in float32, from pixels in 0..1 to features, for batches of any size."""
+
+    kind: Required[Literal["onnx"]]
+    checkpoint_id: str | None
+    """Default: the job's last checkpoint."""
+
+
+class NewFeaturesExport(TypedDict, total=False):
+    """The backbone's features of all images of a part, in float32."""
+
+    kind: Required[Literal["features"]]
+    split: Literal["train", "probe", "val", "test", "pool"]
+    """`train` is of the data set that the job trains on. `probe`, `val` and `test` are of the one
+    that it is evaluated on. `pool` is its OOD pool.
+    """
+    format: Literal["npz", "parquet"]
+    checkpoint_id: str | None
+    """Default: the job's last checkpoint."""
+
+
+NewExport = NewOnnxExport | NewFeaturesExport
+
+
 class NewArm(TypedDict, total=False):
     """Settings to compare, or a registered backbone."""
 

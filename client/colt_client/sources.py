@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from colt_client.frames import needed
 
 BLOCK_BYTES = 2**18
 _TAR_BLOCK = 512
+
+# A file or folder of this machine, files, or an array of numpy (N x H x W, or with 3 channels).
+Images = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | Any
 
 
 class Source(Protocol):
@@ -52,24 +58,45 @@ class FileSource:
         return _read(self._path, self.size)
 
 
-class FolderSource:
-    """A folder, sent as a tar. Its bytes depend on names and contents alone.
+def source_of_images(images: Images) -> tuple[Source, list[str] | None]:
+    """Images to be scored, and their names if the files are sent under others.
 
-    Names that begin with a dot are left out. Links are followed.
+    Raises:
+        ValueError: there is nothing to send.
     """
+    if isinstance(images, str | os.PathLike):
+        return source_of(images), None
+    if hasattr(images, "dtype"):
+        return ArraySource(images), None
+    paths = [Path(path) for path in images]
+    if not paths:
+        raise ValueError("there is no image to send")
+    return TarSource("images.tar", _numbered(paths)), [str(path) for path in paths]
 
-    def __init__(self, folder: Path) -> None:
-        """Look at the folder. Its files are read when they are sent.
 
-        Raises:
-            ValueError: it holds no file, a link leads nowhere or around in a circle, or something
-                is neither file nor folder.
-        """
-        name = re.sub(r"[^\w.-]", "_", folder.resolve().name).lstrip(".")
-        self.filename = f"{name or 'folder'}.tar"
-        self._files = [(_header(name, size), path, size) for name, path, size in _files(folder, "", frozenset())]
-        if not self._files:
-            raise ValueError(f"the folder {folder} holds no file to send")
+class ArraySource:
+    """An array of images, sent as an npy file."""
+
+    filename = "images.npy"
+
+    def __init__(self, images: Any) -> None:
+        file = io.BytesIO()
+        needed("numpy").save(file, images, allow_pickle=False)
+        self._content = file.getvalue()
+        self.size = len(self._content)
+
+    def blocks(self) -> Iterator[bytes]:
+        for start in range(0, self.size, BLOCK_BYTES):
+            yield self._content[start : start + BLOCK_BYTES]
+
+
+class TarSource:
+    """Files, sent as a tar. Its bytes depend on names and contents alone."""
+
+    def __init__(self, filename: str, files: Iterable[tuple[str, Path, int]]) -> None:
+        """files: (name in the tar, path, bytes) of each. They are read when they are sent."""
+        self.filename = filename
+        self._files = [(_header(name, size), path, size) for name, path, size in files]
         content = sum(len(header) + size + _padding(size) for header, _, size in self._files)
         self.size = content + 2 * _TAR_BLOCK
 
@@ -84,6 +111,23 @@ class FolderSource:
                     pending.clear()
             pending += bytes(_padding(size))
         yield bytes(pending + bytes(2 * _TAR_BLOCK))
+
+
+class FolderSource(TarSource):
+    """A folder. Names that begin with a dot are left out. Links are followed."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look at the folder. Its files are read when they are sent.
+
+        Raises:
+            ValueError: it holds no file, a link leads nowhere or around in a circle, or something
+                is neither file nor folder.
+        """
+        name = re.sub(r"[^\w.-]", "_", folder.resolve().name).lstrip(".")
+        files = list(_files(folder, "", frozenset()))
+        if not files:
+            raise ValueError(f"the folder {folder} holds no file to send")
+        super().__init__(f"{name or 'folder'}.tar", files)
 
 
 def _files(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, Path, int]]:
@@ -101,6 +145,14 @@ def _files(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iter
             yield f"{prefix}{entry.name}", path, entry.stat().st_size
         else:
             raise ValueError(f"{path} is neither a file nor a folder, or a link that leads nowhere")
+
+
+def _numbered(paths: list[Path]) -> Iterator[tuple[str, Path, int]]:
+    """The same, of files that keep their order whatever they are called."""
+    for number, path in enumerate(paths):
+        if not path.is_file():
+            raise ValueError(f"there is no file {str(path)!r} on this machine")
+        yield f"{number:07d}-{path.name}", path, path.stat().st_size
 
 
 def _header(name: str, size: int) -> bytes:

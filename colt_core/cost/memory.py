@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 from colt_core.config import PretrainConfig
@@ -169,6 +170,7 @@ def _sampling(config: PretrainConfig, data: RunData, encoder: EncoderShape, prec
     if config.rounds.refreshes_candidates:
         found += 2 * pool
     found += 24 * (data.num_train + num_pool)  # scores, clusters and order
+    found += 12 * prod(config.rounds.nearest_shape(config.rounds.sample_budget, data.num_train))
     if isinstance(config.sampler, MakSettings):
         found += 2 * FLOAT * encoder.features * (data.num_train + num_pool)
         found += config.sampler.mak_passes * PARTITIONS * config.batch_size * row

@@ -7,6 +7,7 @@ else those of the encoder's layer shapes. All else is computed from the configur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from colt_core.config import PretrainConfig
 from colt_core.cost.memory import FLOAT, HALF, Activations, Device, Memory, Precision, RunData, moments_of
@@ -38,6 +39,7 @@ class RunCost:
         tailness_values: a value of each training image after each epoch.
         pool_values: a score of each pool image after each round.
         cluster_values: the cluster of each training image after each round.
+        nearest_values: training images near the picks of all rounds.
     """
 
     parameters: int
@@ -54,6 +56,7 @@ class RunCost:
     tailness_values: int
     pool_values: int
     cluster_values: int
+    nearest_values: int
 
     @property
     def total_memory(self) -> int:
@@ -104,12 +107,20 @@ def run_cost(
         tailness_values=config.epochs * data.num_train,
         pool_values=rounds * data.num_pool if config.sampler.uses_pool else 0,
         cluster_values=rounds * data.num_train,
+        nearest_values=_nearest_values(config, data.num_train),
     )
 
 
+def _nearest_values(config: PretrainConfig, num_train: int) -> int:
+    rounds = len(config.round_epochs())
+    return rounds * prod(config.rounds.nearest_shape(config.rounds.sample_budget, num_train)) if rounds else 0
+
+
 def _checkpoints(config: PretrainConfig, num_train: int) -> int:
-    interval, beginning = config.checkpoint_interval, Beginning.of(config, num_train)
-    return -(-config.epochs // interval) + (beginning is not None and beginning.epochs % interval > 0)
+    beginning = Beginning.of(config, num_train)
+    epochs = {config.epochs, *range(config.checkpoint_interval, config.epochs, config.checkpoint_interval)}
+    epochs |= {epoch - 1 for epoch in config.round_epochs()} | ({beginning.epochs} if beginning else set())
+    return len(epochs - {0})
 
 
 def _checkpoint_bytes(config: PretrainConfig, data: RunData, encoder: EncoderShape, framework: FrameworkCost) -> int:

@@ -22,7 +22,15 @@ _BICUBIC = Image.Resampling.BICUBIC
 
 
 class Conversion(Protocol):
-    """What is made of each image. It is sent to decoding processes, so it can be pickled."""
+    """What is made of each image. It is sent to decoding processes, so it can be pickled.
+
+    Attributes:
+        one_by_one: an image that cannot be used is left out as a damaged one is. Else it ends the
+            reading.
+    """
+
+    @property
+    def one_by_one(self) -> bool: ...
 
     def of_image(self, image: Image.Image, name: str) -> UInt8:
         """From an opened file.
@@ -49,12 +57,14 @@ class ToPixels:
             pixels show the colour that the file stores for them.
         value_range: values of 16-bit images that become 0 and 255. Values between are scaled
             linearly, those outside are clipped. None: such images are refused.
+        one_by_one: see :class:`Conversion`.
     """
 
     size: int | None = None
     fit: Fit = "crop"
     background: tuple[int, int, int] | None = None
     value_range: tuple[int, int] | None = None
+    one_by_one: bool = False
 
     def of_image(self, image: Image.Image, name: str) -> UInt8:
         """See :class:`Conversion`."""
@@ -98,6 +108,8 @@ class ToExtremes:
     The result has the shape (1, 1, 8): two int32, to be read by :func:`extremes`. Those of an image
     of 8 bits are HIGHEST and LOWEST, so that they do not count.
     """
+
+    one_by_one: bool = False
 
     def of_image(self, image: Image.Image, name: str) -> UInt8:
         """See :class:`Conversion`."""

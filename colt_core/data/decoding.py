@@ -25,7 +25,7 @@ import numpy as np
 
 from colt_core.data.conversion import Conversion
 from colt_core.data.decoder import COUNT, Order, decode_alike, write_at
-from colt_core.data.errors import DamagedImage
+from colt_core.data.errors import DamagedImage, DataError
 from colt_core.data.images import UInt8, decode
 from colt_core.data.jpeg_headers import JpegHeaders
 from colt_core.data.limits import Limits
@@ -149,6 +149,10 @@ def _decoded(content: bytes, name: str, conversion: Conversion, limits: Limits) 
         return decode(content, name, conversion, limits)[None]
     except DamagedImage as error:
         return error
+    except DataError as error:
+        if conversion.one_by_one:
+            return DamagedImage(str(error))
+        raise
 
 
 class _Decoder:

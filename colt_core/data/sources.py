@@ -33,7 +33,7 @@ class ImageSource(Protocol):
         """Read each distinct position in blocks, in the order that reads fastest.
 
         Close the generator if it is not read to its end. Raises DataError for an image that cannot
-        be used though it is whole.
+        be used though it is whole, unless the conversion takes them `one_by_one`.
         """
         ...
 
@@ -114,7 +114,13 @@ class ArrayImages:
             which, index = self._locate(position)
             title, array = self._arrays[which]
             pixels = array[index].transpose(1, 2, 0) if self._channels_first else array[index]
-            yield np.array([position]), conversion.of_array(pixels, f"{title}[{index}]")[None]
+            try:
+                block: UInt8 | DamagedImage = conversion.of_array(pixels, f"{title}[{index}]")[None]
+            except DataError as error:
+                if not conversion.one_by_one:
+                    raise
+                block = DamagedImage(str(error))
+            yield np.array([position]), block
 
     def _locate(self, position: int) -> tuple[int, int]:
         which = int(np.searchsorted(self._ends, position, side="right"))

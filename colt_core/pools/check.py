@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import Tensor
+from torch.nn.functional import normalize
 
 from colt_core.config import PretrainConfig
 from colt_core.data.dataset import ImageDataset, ImagePool
@@ -10,9 +12,10 @@ from colt_core.data.groups import ClassGroups, class_groups
 from colt_core.distributed import ALONE
 from colt_core.embeddings import Embeddings, as_embeddings, as_pool_embeddings
 from colt_core.events import Float32, Int64
+from colt_core.models import Backbone
 from colt_core.pools.budget_use import budget_use, mean_or_none
 from colt_core.pools.duplicates import near_duplicates
-from colt_core.pools.kinds import PoolCheckResult, PoolCheckSettings, Reach, Verdict
+from colt_core.pools.kinds import CLUSTERS_OF_BACKBONE, PoolCheckResult, PoolCheckSettings, Reach, Verdict
 from colt_core.pools.nearness import Nearness, expected_reach, nearest_of_own_class, nearness
 from colt_core.pools.pixels import look_like
 from colt_core.pools.verdicts import enough, findings_of, overall
@@ -54,7 +57,7 @@ def check_pool(
     Compute.of(config).module(framework)
 
     def embed(images: np.ndarray, index: Int64 | None) -> Embeddings:
-        return embed_pool(framework, images, index, config.projection_dim, config.precision, ALONE)
+        return embed_pool(framework, framework.embed, images, index, config.projection_dim, config.precision, ALONE)
 
     temperature = config.sampler.cluster_temperature if isinstance(config.sampler, RoundSettings) else 1.0
     return compare_pool(
@@ -69,6 +72,39 @@ def check_pool(
         restarts=config.kmeans_restarts,
         temperature=temperature,
         seed=config.seed,
+    )
+
+
+def check_pool_with_backbone(
+    settings: PoolCheckSettings, backbone: Backbone, dataset: ImageDataset, pool: ImagePool
+) -> PoolCheckResult:
+    """Check a pool by the L2-normalised features of any backbone.
+
+    No run says how, so there are CLUSTERS_OF_BACKBONE clusters, and rare classes count as tail.
+
+    Args:
+        settings: the budget.
+        backbone: on any device.
+        dataset: a labelled data set.
+        pool: the pool.
+
+    Raises:
+        ValueError: as `compare_pool`; or if features are not finite.
+    """
+
+    def features(images: Tensor) -> Tensor:
+        return normalize(backbone(images).float(), dim=1)
+
+    def embed(images: np.ndarray, index: Int64 | None) -> Embeddings:
+        return embed_pool(backbone, features, images, index, backbone.num_features, "auto", ALONE)
+
+    return compare_pool(
+        dataset,
+        pool,
+        as_embeddings(np.asarray(embed(dataset.images, used_images(dataset)), np.float32), "the data set's features"),
+        embed(pool.images, None),
+        settings.budget,
+        num_clusters=CLUSTERS_OF_BACKBONE,
     )
 
 

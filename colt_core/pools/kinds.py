@@ -13,6 +13,8 @@ from colt_core.kinds import Registry
 from colt_core.samplers.kinds import SampleBudget
 from colt_core.tagged import TaggedSettings
 
+CLUSTERS_OF_BACKBONE = 10  # of a check without a run, whose configuration would say
+
 Verdict = Literal["useful", "useless", "leak"]
 FindingVerdict = Literal["useful", "useless", "leak", "no leak"]
 About = Literal["near_duplicates", "tail", "in_distribution", "budget"]

@@ -10,6 +10,9 @@ from pydantic import Field
 from colt_core.kinds import FieldMark, Registry, Settings
 
 MAX_COUNT = 2**31 - 1  # the largest count; numbers that a float cannot hold would end the run
+MOST_NEAREST = 8  # training images that a round finds for each OOD image picked
+# With more picks it finds none. They would take 100 MB of memory, and half of it in the database.
+_MOST_PICKS_WITH_NEAREST = 2**20
 _MAX_CARRIED_BYTES = 2**30  # bytes of float32 embeddings: 2 M pool images of 128 dimensions
 
 WarmupEpochs = Annotated[int, FieldMark.EPOCHS, Field(ge=1, le=MAX_COUNT)]
@@ -79,6 +82,12 @@ class RoundSettings(SamplerSettings):
     def refreshes_candidates(self) -> bool:
         """Whether a round embeds only a part of the pool again."""
         return False
+
+    def nearest_shape(self, num_picks: int, num_train: int) -> tuple[int, int]:
+        """(K, k): picks of a round whose nearest training images it finds, all or none, and how
+        many of each."""
+        found = self.uses_pool and num_picks <= _MOST_PICKS_WITH_NEAREST
+        return num_picks if found else 0, min(MOST_NEAREST, num_train)
 
     def round_epochs(self, epochs: int) -> range:
         """The first epoch after the warm-up."""

@@ -11,6 +11,7 @@ from colt_core.config import PretrainConfig
 from colt_core.embeddings import Embeddings, as_embeddings, as_pool_embeddings
 from colt_core.events import Cluster, Float32, Int64, PickingStop
 from colt_core.samplers.budget import budgeted_clusters
+from colt_core.samplers.nearest import nearest_training
 from colt_core.samplers.ood_tailness import score_ood
 from colt_core.samplers.protocol import PoolMeasures, RoundInputs, Sampler
 
@@ -25,6 +26,8 @@ class RoundFields(TypedDict):
     ood_tailness: Float32
     ood_cluster: Int64
     ood_similarity: Float32
+    nearest: Int64
+    nearest_similarity: Float32
 
 
 def sampling_round(
@@ -95,14 +98,18 @@ def sampling_round(
             clustering.labels,
         )
     )
-    selected = selection.picks
+    selected = selection.picks if pickable is None else pickable[selection.picks]
     scores = score_ood(ood_z, id_z, tailness, clustering.centers, rounds.ood_neighbors, rounds.neighbor_search)
+    num_picks, count = rounds.nearest_shape(len(selected), len(id_z))
+    nearest_similarity, nearest = nearest_training(ood_z, selected[:num_picks], id_z, count)
     return RoundFields(
         clusters=clusters,
         id_cluster=clustering.labels,
-        selected=selected if pickable is None else pickable[selected],
+        selected=selected,
         stop=selection.stop,
         ood_tailness=scores.tailness,
         ood_cluster=scores.cluster,
         ood_similarity=scores.similarity,
+        nearest=nearest,
+        nearest_similarity=nearest_similarity,
     )

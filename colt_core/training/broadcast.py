@@ -44,6 +44,8 @@ def broadcast_round(
             ood_tailness=np.empty(num_pool, dtype=np.float32),
             ood_cluster=np.empty(num_pool, dtype=np.int64),
             ood_similarity=np.empty(num_pool, dtype=np.float32),
+            nearest=np.empty((0, 0), dtype=np.int64),
+            nearest_similarity=np.empty((0, 0), dtype=np.float32),
         )
         clusters_C4 = np.empty((config.num_clusters, 4), dtype=np.float64)
     _broadcast(clusters_C4)
@@ -52,9 +54,13 @@ def broadcast_round(
     _broadcast(picked_4)
     if ranks.rank > 0:
         found["selected"] = np.empty(int(picked_4[0]), dtype=np.int64)
+        shape = config.rounds.nearest_shape(len(found["selected"]), num_train)
+        found["nearest"], found["nearest_similarity"] = np.empty(shape, np.int64), np.empty(shape, np.float32)
         found["stop"] = None if math.isnan(picked_4[1]) else PickingStop(*picked_4[1:].tolist())
-    for name in ("id_cluster", "selected", "ood_tailness", "ood_cluster", "ood_similarity"):
+    for name in ("id_cluster", "ood_tailness", "ood_cluster", "ood_similarity"):
         _broadcast(found[name])
+    for picked in ("selected", "nearest", "nearest_similarity"):
+        _broadcast(found[picked])
     found["clusters"] = tuple(
         Cluster(int(size), float(tailness) if size else None, float(weight), int(budget))
         for size, tailness, weight, budget in clusters_C4

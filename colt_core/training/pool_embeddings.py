@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from colt_core.distributed import Ranks
 from colt_core.events import Int64
-from colt_core.frameworks.framework import Framework
 from colt_core.training.embed import BATCH_SIZE, EachBlock, Images, nothing, output_blocks
 
 LARGEST_IN_MEMORY = 2**30  # bytes: 2 M images of 128 dimensions
 
 
 def embed_pool(
-    framework: Framework,
+    module: nn.Module,
+    function: Callable[[Tensor], Tensor],
     pool: Images,
     index_M: Int64 | None,
     dim: int,
@@ -31,7 +33,8 @@ def embed_pool(
     All ranks compute, but only rank 0 gets the embeddings.
 
     Args:
-        framework: as in `embed`.
+        module: gives the device. Its training mode is restored afterwards.
+        function: makes L2-normalised embeddings of images, such as `Framework.embed`.
         pool: OOD images, (.., 3, H, W) uint8.
         index_M: which of the pool's images, in this order. None: all.
         dim: D, dimensions of an embedding.
@@ -46,7 +49,7 @@ def embed_pool(
     """
     count = (len(pool) if index_M is None else len(index_M)) if ranks.rank == 0 else 0
     z_MD = _allocate(count, dim)
-    embedded = output_blocks(framework, framework.embed, pool, BATCH_SIZE, precision, ranks, index_M, each_block)
+    embedded = output_blocks(module, function, pool, BATCH_SIZE, precision, ranks, index_M, each_block)
     for rows, z_BD in embedded:
         if ranks.rank == 0:
             z_MD[rows] = z_BD

@@ -52,8 +52,9 @@ def pretrain(
 ) -> Iterator[Event]:
     """Train an encoder and yield an event for every step, epoch, round and checkpoint.
 
-    Checkpoints come every `checkpoint_interval` epochs, before the first sampling round and at the
-    end. Others can take over the one before the first round (`take_over`).
+    Checkpoints come every `checkpoint_interval` epochs, before each sampling round and at the end.
+    That of a round scores unseen images as the round scores the pool (`TailnessScorer`). Others can
+    take over the one before the first round (`take_over`).
 
     On one machine a run is a function of (config, images, pool). Resumed at any step, it ends with
     bit-identical results. A resumed run does not repeat events from before the checkpoint. Events
@@ -167,7 +168,8 @@ def _run(
         if (warning := state.vitals.end_epoch(epoch)) is not None:
             yield Warned(epoch, state.step, warning)
         ends_beginning = beginning is not None and epoch == beginning.epochs
-        if epoch % config.checkpoint_interval == 0 or epoch == config.epochs or ends_beginning:
+        precedes_round = epoch + 1 in round_epochs
+        if epoch % config.checkpoint_interval == 0 or epoch == config.epochs or ends_beginning or precedes_round:
             yield CheckpointReady(state.epoch, state.step, state.snapshot())
 
     yield Finished(state.epoch, state.step)

@@ -114,7 +114,8 @@ def _embedded(
     state: TrainingState, pool: UInt8, index_M: Int64 | None, ranks: Ranks, check_stop: EachBlock
 ) -> Embeddings:
     config = state.config
-    z_MD = embed_pool(state.framework, pool, index_M, config.projection_dim, config.precision, ranks, check_stop)
+    framework, dim = state.framework, config.projection_dim
+    z_MD = embed_pool(framework, framework.embed, pool, index_M, dim, config.precision, ranks, check_stop)
     return _checked_norms(z_MD, state, ranks)
 
 

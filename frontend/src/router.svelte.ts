@@ -50,7 +50,7 @@ function onClick(event: MouseEvent): void {
   }
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
-  if (/^\/(api|docs|openapi\.json|metrics|healthz|readyz)\b/.test(link.pathname)) return;
+  if (/^\/(api|docs|guide|openapi\.json|metrics|healthz|readyz)\b/.test(link.pathname)) return;
   if (link.hash && link.pathname === location.pathname) return;
   event.preventDefault();
   navigate(link.pathname + link.search + link.hash);

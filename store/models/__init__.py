@@ -3,10 +3,13 @@
 from store.models.base import Base, new_id, utc_now
 from store.models.data import BackboneWeights, Dataset, OodPool, Registered, RegisteredImages, Upload
 from store.models.experiments import Experiment, ExperimentArm, ExperimentRun
+from store.models.exports import Export
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
 from store.models.leased import Leased, leased_models
+from store.models.outgoing import Delivery, MirroredJob, SendingLease
 from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
+from store.models.scores import Score
 from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
 from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
 
@@ -22,10 +25,12 @@ __all__ = [
     "CheckpointWork",
     "CurveBucket",
     "Dataset",
+    "Delivery",
     "Evaluation",
     "Experiment",
     "ExperimentArm",
     "ExperimentRun",
+    "Export",
     "Job",
     "JobAttempt",
     "JobEvent",
@@ -33,12 +38,15 @@ __all__ = [
     "Leased",
     "MeasuredActivations",
     "Metric",
+    "MirroredJob",
     "OodPool",
     "PoolCheck",
     "Queued",
     "Registered",
     "RegisteredImages",
     "SamplingRound",
+    "Score",
+    "SendingLease",
     "ServiceKey",
     "TailnessEpoch",
     "Upload",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from typing import Any, ClassVar, Self
 
 from sqlalchemy import BigInteger, Index, Text
@@ -44,6 +46,14 @@ class Registered(Leased):
     problem: Mapped[dict[str, Any] | None]
     files: Mapped[dict[str, Any] | None]  # bytes and sha256 by name; null in rows of earlier versions
     stored_as: Mapped[str | None] = mapped_column("artifact")  # null in rows of earlier versions
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Digest of the stored content, wherever it is stored. Null in rows of earlier versions."""
+        if self.files is None:
+            return None
+        digests = {name: stored["sha256"] for name, stored in self.files.items()}
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
     @property
     def folder(self) -> str:

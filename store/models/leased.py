@@ -34,6 +34,7 @@ class Leased(Identified):
     running: ClassVar[str]
     failed: ClassVar[str]
     in_work: ClassVar[tuple[str, ...]]  # statuses of rows that a worker may hold
+    stays: ClassVar[bool] = False  # whether the program waits for further rows (worker/standing.py)
 
     status: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)

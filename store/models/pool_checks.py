@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base
@@ -13,15 +13,20 @@ from store.models.queued import CheckpointWork
 
 
 class PoolCheck(CheckpointWork, Base):
-    """A comparison of a pool with a data set, in the feature space of a checkpoint."""
+    """A comparison of a pool with a data set, in the features of a checkpoint or a backbone."""
 
     __tablename__ = "pool_checks"
     noun = "pool_check"
-    __table_args__ = queue_indexes("pool_checks")
+    __table_args__ = (
+        *queue_indexes("pool_checks"),
+        CheckConstraint(
+            "(checkpoint_id IS NULL) = (job_id IS NULL) AND (checkpoint_id IS NULL) = (epoch IS NULL)"
+            " AND (checkpoint_id IS NULL) = (backbone_id IS NOT NULL)",
+            name="of_checkpoint_or_backbone",
+        ),
+    )
 
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
-    epoch: Mapped[int] = mapped_column()
+    backbone_id: Mapped[str | None] = mapped_column(ForeignKey("backbones.id", ondelete="CASCADE"), index=True)
     ood_pool_id: Mapped[str] = mapped_column(ForeignKey("ood_pools.id", ondelete="CASCADE"), index=True)
     # Not always the one that the checkpoint's job trained on.
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)

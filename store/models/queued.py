@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -32,18 +32,24 @@ class Queued(Leased):
 class CheckpointWork(Queued):
     """Work on one checkpoint, such as an evaluation, described by `kind` and `config`.
 
-    Subclasses add columns for the result. An evaluation may be of a backbone instead; then it has
-    neither job nor checkpoint.
+    Subclasses add columns for the result. An evaluation or a pool check may be of a backbone
+    instead; then it has neither job nor checkpoint.
     """
 
     bell = Bell.EXAMINE
     program = "worker.examiner:examine"
+    in_events: ClassVar[bool] = True  # whether the events of its job show it
 
     job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str]
     config: Mapped[dict[str, Any]]
     epoch: Mapped[int | None]  # of the checkpoint
+
+    @property
+    def folder(self) -> str | None:
+        """Folder in the artifact store with its files; None if its results are in the row."""
+        return None
 
     def told(self) -> dict[str, Any]:
         """The values that events show."""

@@ -18,7 +18,6 @@ MOST_IMAGES = 2**28
 # Of a round with more numbers, images by cluster and class are not counted, as they would take
 # megabytes.
 MOST_CLASS_COUNTS = 100_000
-_STOP = "stop_of_round"
 
 
 class TailnessEpoch(Base):
@@ -44,6 +43,7 @@ class SamplingRound(Base):
     overlap: Mapped[float | None]  # share of the picks that the previous round also picked
     num_embedded: Mapped[int | None]  # pool images passed through the encoder; null in rounds of earlier versions
     seconds: Mapped[float]
+    stop: Mapped[dict[str, Any] | None]  # as PickingStop: why it picked less than its budget
     # (M,) arrays over the pool; empty if the picks were training images. Deferred, since a list of
     # rounds needs none of them.
     ood_tailness: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
@@ -52,6 +52,10 @@ class SamplingRound(Base):
     ood_selected: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint8, 0 or 1
     # (N,) array over the training part.
     id_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16
+    # (num_selected, k) training images nearest to each OOD image picked, by index in the pool, and
+    # their cosines. Null in rounds of earlier versions, and of very many picks.
+    nearest: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  # int32
+    nearest_similarity: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  # float16
 
     @property
     def budget(self) -> int:
@@ -62,17 +66,3 @@ class SamplingRound(Base):
     def picked_from(self) -> Literal["pool", "train"]:
         """Where the picks are from. A round that picks from the pool embeds images of it."""
         return "train" if self.num_embedded == 0 else "pool"
-
-    @property
-    def stop(self) -> dict[str, Any] | None:
-        """Why the round picked less than its budget. It is kept beside the first cluster's values.
-
-        There it needs no column, and earlier versions do not read it.
-        """
-        return self.clusters[0].get(_STOP) if self.clusters else None
-
-    @stop.setter
-    def stop(self, stop: dict[str, Any] | None) -> None:
-        if stop is not None:
-            first, *others = self.clusters
-            self.clusters = [{**first, _STOP: stop}, *others]

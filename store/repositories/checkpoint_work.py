@@ -1,4 +1,4 @@
-"""Work on checkpoints, and evaluations of backbones: every `CheckpointWork`."""
+"""Work on checkpoints, and some of it on backbones: every `CheckpointWork`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session, aliased
 
 from colt_core.tagged import TaggedSettings
 from store.leases import lock_job_of
-from store.models import Checkpoint, CheckpointWork, Evaluation, Job, leased_models, utc_now
-from store.repositories import events
+from store.models import Checkpoint, CheckpointWork, Evaluation, Job, PoolCheck, Score, leased_models, utc_now
+from store.repositories import events, scores
 from store.repositories.pages import LARGE_ROWS, Slice, keyset_page
 from store.repositories.turns import Place
 from store.statuses import WorkStatus
 
 W = TypeVar("W", bound=CheckpointWork)
+B = TypeVar("B", Evaluation, PoolCheck)  # those that may be of a backbone instead
 
 _NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
 # A repeated request is not answered with a row in one of these statuses.
@@ -30,7 +31,7 @@ def add(
     checkpoint: Checkpoint,
     config: dict[str, Any],
     place: Place | None = None,
-    subject: Mapping[str, str] = _NOTHING_ELSE,
+    subject: Mapping[str, Any] = _NOTHING_ELSE,
 ) -> W:
     """Queue work on a checkpoint. `config` contains its `kind`. Without `place` it comes first.
 
@@ -43,10 +44,15 @@ def add(
 
 
 def add_of_backbone(
-    session: Session, backbone_id: str, dataset_id: str, config: dict[str, Any], place: Place | None = None
-) -> Evaluation:
-    """Queue the evaluation of a backbone on a data set, as `add` does that of a checkpoint."""
-    return _added(session, Evaluation(backbone_id=backbone_id, dataset_id=dataset_id), config, place)
+    session: Session,
+    model: type[B],
+    backbone_id: str,
+    config: dict[str, Any],
+    place: Place | None = None,
+    subject: Mapping[str, str] = _NOTHING_ELSE,
+) -> B:
+    """Queue work on a backbone, as `add` does that on a checkpoint."""
+    return _added(session, model(backbone_id=backbone_id, **subject), config, place)
 
 
 def _added(session: Session, row: W, config: dict[str, Any], place: Place | None) -> W:
@@ -102,10 +108,10 @@ def same(
 
 
 def same_of_backbone(
-    session: Session, backbone_id: str, dataset_id: str, settings: TaggedSettings
-) -> Evaluation | None:
-    """The same, of a backbone on a data set."""
-    return _same(session, Evaluation, settings, backbone_id=backbone_id, dataset_id=dataset_id)
+    session: Session, model: type[B], backbone_id: str, settings: TaggedSettings, subject: Mapping[str, str]
+) -> B | None:
+    """The same, of a backbone."""
+    return _same(session, model, settings, backbone_id=backbone_id, **subject)
 
 
 def of_backbones(
@@ -135,6 +141,8 @@ def cancel(session: Session, row: CheckpointWork) -> bool:
     """
     if row.status == WorkStatus.QUEUED:
         row.ended(WorkStatus.CANCELLED, None, utc_now())
+        if isinstance(row, Score):
+            scores.let_go(session, row)
     elif row.status == WorkStatus.RUNNING:
         row.status = WorkStatus.CANCELLING
     else:
@@ -162,12 +170,14 @@ def remove(session: Session, row: CheckpointWork) -> bool:
 def tell(session: Session, row: CheckpointWork, status: str | None = None) -> None:
     """Add an event to the job, if it has one, which must be locked (see `events.append`).
 
+    Nothing is added for kinds of work that events do not show.
+
     Args:
         status: the status to show; None for the row's own.
     """
     session.flush()
     data = row.told() if status is None else row.told() | {"status": status}
-    if row.job_id is not None:
+    if row.job_id is not None and row.in_events:
         events.append(session, row.job_id, row.noun, data)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store.models import Checkpoint, Job, utc_now
-from store.repositories import events
+from store.repositories import deliveries, events
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import Slice, keyset_page
 from store.statuses import FINAL, WorkStatus
@@ -139,6 +139,7 @@ def _move(
     )
     found = {row.id: row.status for row in moved}
     events.append_all(session, "status", {job_id: {"status": now} for job_id, now in found.items()})
+    deliveries.add_ended(session, [job_id for job_id, now in found.items() if now in FINAL])
     return found
 
 

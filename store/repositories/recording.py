@@ -19,7 +19,7 @@ from store.models import (
     TailnessEpoch,
     leased_models,
 )
-from store.repositories import curve_buckets
+from store.repositories import curve_buckets, scores
 from store.repositories.checkpoint_work import is_asked_about
 from store.statuses import WorkStatus
 
@@ -97,12 +97,14 @@ def replace_checkpoint(session: Session, row: Checkpoint) -> list[str]:
 def drop_old_checkpoints(session: Session, job_id: str, keep: int) -> list[str]:
     """Drop all checkpoints except the last `keep`.
 
-    Checkpoints that others need (`is_asked_about`) stay.
+    Checkpoints that others need (`is_asked_about`) stay, and the one that scores unseen images.
 
     Returns:
         The artifact keys to delete once the transaction has committed.
     """
     kept = set(session.scalars(select(Checkpoint.id).where(Checkpoint.job_id == job_id, is_asked_about())))
+    if (scoring := scores.scored_by(session, job_id)) is not None:
+        kept.add(scoring[1].id)
     old = [row for row in checkpoints(session, job_id)[keep:] if row.id not in kept]
     for row in old:
         session.delete(row)

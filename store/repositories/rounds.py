@@ -14,6 +14,7 @@ from store.models import SamplingRound
 from store.repositories.pages import LARGE_ROWS, Slice, numbered_page
 
 FLOAT32, UINT16, UINT8 = np.dtype("<f4"), np.dtype("<u2"), np.dtype("u1")
+INT32, FLOAT16 = np.dtype("<i4"), np.dtype("<f2")
 _ARRAYS: tuple[tuple[InstrumentedAttribute[bytes], np.dtype[Any]], ...] = (
     (SamplingRound.ood_tailness, FLOAT32),
     (SamplingRound.ood_cluster, UINT16),
@@ -54,6 +55,20 @@ class PoolSampleInRound:
     selected: bool
 
 
+@dataclass(frozen=True, slots=True)
+class NearestInRound:
+    """The k training images nearest to one pool image in a round, nearest first.
+
+    The arrays are None if the round did not pick the image, or kept none.
+    """
+
+    round: int
+    epoch: int
+    selected: bool
+    index: NDArray[np.int32] | None  # (k,)
+    similarity: NDArray[np.float16] | None  # (k,)
+
+
 def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice[SamplingRound]:
     """A page of rounds without their arrays, in order.
 
@@ -66,6 +81,11 @@ def page(session: Session, job_id: str, limit: int, cursor: str | None) -> Slice
 
 def get(session: Session, job_id: str, number: int) -> SamplingRound | None:
     return session.get(SamplingRound, (job_id, number))
+
+
+def last(session: Session, job_id: str) -> int | None:
+    """The number of the job's last round; None before the first."""
+    return session.scalar(select(func.max(SamplingRound.round)).where(SamplingRound.job_id == job_id))
 
 
 def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
@@ -147,5 +167,51 @@ def sample_history(session: Session, job_id: str, index: int, last: int) -> list
     return found
 
 
-def _cut(column: InstrumentedAttribute[bytes], dtype: np.dtype[Any], index: int) -> ColumnElement[bytes]:
-    return func.substr(column, index * dtype.itemsize + 1, dtype.itemsize, type_=LargeBinary)
+def nearest(session: Session, job_id: str, number: int | None, index: int) -> NearestInRound | None:
+    """The training images nearest to one pool image, from round `number`, or from the last one if
+    None.
+
+    The database extracts the image's bytes. Its place is the number of picks before it.
+
+    Args:
+        session: a session.
+        job_id: the job.
+        number: the round.
+        index: the image's index in the pool, below MOST_IMAGES.
+
+    Returns:
+        None when there was no such round, or it has not scored the image.
+    """
+    picked_until = func.substr(SamplingRound.ood_selected, 1, index + 1, type_=LargeBinary)
+    columns = (SamplingRound.round, SamplingRound.epoch, SamplingRound.num_selected)
+    statement = select(*columns, picked_until, func.length(SamplingRound.nearest)).where(SamplingRound.job_id == job_id)
+    if number is None:
+        statement = statement.order_by(SamplingRound.round.desc()).limit(1)
+    else:
+        statement = statement.where(SamplingRound.round == number)
+    row = session.execute(statement).one_or_none()
+    if row is None or len(row[3]) <= index:
+        return None
+    number, epoch, num_selected, packed, size = row
+    picked = np.frombuffer(packed, UINT8)
+    if not picked[index] or size is None:
+        return NearestInRound(number, epoch, bool(picked[index]), None, None)
+    place, count = int(np.count_nonzero(picked[:index])), size // (INT32.itemsize * num_selected)
+    cuts = select(
+        _cut(SamplingRound.nearest, INT32, place, count), _cut(SamplingRound.nearest_similarity, FLOAT16, place, count)
+    )
+    index_k, similarity_k = session.execute(
+        cuts.where(SamplingRound.job_id == job_id, SamplingRound.round == number)
+    ).one()
+    return NearestInRound(number, epoch, True, np.frombuffer(index_k, INT32), np.frombuffer(similarity_k, FLOAT16))
+
+
+def _cut(
+    column: InstrumentedAttribute[bytes] | InstrumentedAttribute[bytes | None],
+    dtype: np.dtype[Any],
+    index: int,
+    count: int = 1,
+) -> ColumnElement[bytes]:
+    """The values from `index` * `count` on, `count` of them."""
+    size = count * dtype.itemsize
+    return func.substr(column, index * size + 1, size, type_=LargeBinary)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from colt_core.data.spec import ImageLists
-from store.models import Registered, Upload, leased_models, utc_now
+from store.models import Registered, Score, Upload, leased_models, utc_now
 from store.repositories.pages import Slice, keyset_page
 
 # Where the specification of a registration may name an upload.
@@ -81,13 +81,14 @@ def last_used(upload: Upload) -> dt.datetime:
 
 
 def is_awaited(session: Session, upload_id: str) -> bool:
-    """Whether an unfinished registration uses this upload."""
+    """Whether an unfinished registration or score uses this upload."""
     return upload_id in awaited(session)
 
 
 def awaited(session: Session) -> set[str]:
-    """Ids of all uploads that unfinished registrations use."""
-    found: set[str] = set()
+    """Ids of all uploads that unfinished registrations and scores use."""
+    unfinished = (Score.waiting, *Score.in_work)
+    found = set(session.scalars(select(Score.upload_id).where(Score.status.in_(unfinished))))
     for model in leased_models(Registered):
         # Only these values: a row may hold names of thousands of classes, and there may be many.
         named = select(*(model.spec[path].as_string() for path in _NAMED))

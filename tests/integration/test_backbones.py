@@ -26,7 +26,7 @@ OWN = {
 
 
 def commands(stack: Stack, dataset_id: str) -> str:
-    (helpers,) = re.findall(r"```bash\n(API=.*?)\n\n", (ROOT / "README.md").read_text(), re.DOTALL)
+    (helpers,) = re.findall(r"```bash\n(API=.*?)```", (ROOT / "docs" / "rest-by-example.md").read_text(), re.DOTALL)
     blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "jobs-and-settings.md").read_text(), re.DOTALL)
     (block,) = [block for block in blocks if "post backbones" in block]
     for theirs, ours in OWN.items():

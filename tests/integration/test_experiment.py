@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-from contextlib import closing
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import yaml
 
 from benchmarks.experiments.protocol import Protocol
 from benchmarks.experiments.run import run
-from cli.client import Client
+from colt_client import Client
 from tests.support.forking import forked_worker
 from tests.support.stack import StartStack
 
@@ -40,15 +39,16 @@ def test_its_table_is_that_of_its_raw_values(start_stack: StartStack, tmp_path: 
     stack = start_stack("embedded", workers=0)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(PROTOCOL))
     protocol = Protocol.read(tmp_path / "tiny.yaml")
-    with closing(Client(str(stack.client.base_url))) as client:
+    with Client(str(stack.client.base_url)) as client:
         with forked_worker(stack):
             values, tables = run(client, protocol, tmp_path / "out")
-        (experiment,) = client.get("/experiments")["items"]
-        results = client.get(f"/experiments/{experiment['id']}/results")
+        (found,) = client.experiments.list()
+        experiment = found.info.model_dump()
+        results = found.results().model_dump()
         assert (
             run(client, protocol, tmp_path / "again")[0].read_text() == values.read_text()
         )  # and nothing was submitted
-        assert len(client.get("/experiments")["items"]) == 1
+        assert len(list(client.experiments.list())) == 1
     assert (experiment["status"], experiment["finished"], experiment["total"]) == ("succeeded", 6, 6)
     assert results["missing"] == []
 

@@ -104,7 +104,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_
 
 
 @pytest.mark.timeout(300)
-def test_each_is_refused_and_nothing_is_told(guarded: Stack, tmp_path: Path, redis_server: Redis) -> None:
+def test_each_is_refused_and_nothing_in_events(guarded: Stack, tmp_path: Path, redis_server: Redis) -> None:
     said: list[str] = []
 
     def ask(method: str, path: str, **request: Any) -> dict[str, Any]:

@@ -42,10 +42,12 @@ class Service(NamedTuple):
 
     def train(self, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """A job's path, and the job once it has succeeded."""
-        unread = {"sample_interval"} - samplers[settings["sampler"]].model_fields.keys()
+        sampler = samplers[settings["sampler"]]
+        unread = {"sample_interval"} - sampler.model_fields.keys()
         small = CONFIG | {"width": 4}  # half the time of each of these many jobs
         common = {name: value for name, value in small.items() if name not in unread}
-        body = {"dataset_id": self.dataset["id"], "ood_pool_id": self.pool["id"], "config": common | settings}
+        pool = self.pool["id"] if sampler.uses_pool else None
+        body = {"dataset_id": self.dataset["id"], "ood_pool_id": pool, "config": common | settings}
         created = self.client.post(f"{API}/jobs", json=body)
         assert created.status_code == 202, created.text
         return created.headers["location"], until(self.client, created.headers["location"], "succeeded")

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from api.main import create_app
 from store.database import writing
-from store.models import Analysis, Evaluation, PoolCheck, Upload, new_id
+from store.models import Analysis, Evaluation, Export, PoolCheck, Score, Upload, new_id
 from store.repositories import tokens
 from tests.conftest import DATABASES
 from tests.support.processes import wait_until
@@ -100,8 +100,14 @@ class Service:
             kind="pool_check",
             config={"kind": "pool_check", "budget": 3},
         )
+        export = Export(
+            id=new_id(), job_id=job.id, checkpoint_id=checkpoint.id, epoch=1, kind="onnx", config={"kind": "onnx"}
+        )
+        score = Score(
+            id=new_id(), job_id=job.id, checkpoint_id=checkpoint.id, epoch=1, kind="score", config={}, upload_id="gone"
+        )
         with writing() as session:
-            session.add_all([upload, evaluation, analysis, check])
+            session.add_all([upload, evaluation, analysis, check, export, score])
         made = {
             "dataset_id": dataset,
             "pool_id": pool,
@@ -113,6 +119,8 @@ class Service:
             "analysis_id": analysis,
             "experiment_id": rows.experiment(job),
             "check_id": check,
+            "score_id": score,
+            "export_id": export,
         }
         return {name: row.id for name, row in made.items()} | {"index": 0, "number": 1}
 

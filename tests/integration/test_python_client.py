@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from colt_client import Client, JobFailed
-from tests.support.processes import REPOSITORY, clean_environment
+from tests.support.processes import REPOSITORY, clean_environment, wait_until
 from tests.support.stack import Stack, StartStack
 
 PAGE = REPOSITORY / "docs" / "python-client.md"
@@ -23,19 +23,38 @@ def service(start_module_stack: StartStack) -> Stack:
     return start_module_stack("embedded")
 
 
-def test_the_script_of_its_page_runs(service: Stack, tmp_path: Path) -> None:
-    script = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
+def run_script(service: Stack, page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the Python blocks of a page, as one script."""
+    script = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
     path = ":".join([str(REPOSITORY / "client"), *sys.path])
     env = clean_environment(COLT_URL=service.url, MPLBACKEND="agg") | {"PYTHONPATH": path}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=env, capture_output=True, text=True, timeout=300
     )
+
+
+def test_the_script_of_its_page_runs(service: Stack, tmp_path: Path) -> None:
+    done = run_script(service, PAGE, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "succeeded" in done.stdout
     assert "linear" in done.stdout
     assert "/config/epochs" in done.stdout
     assert "Registering digits: 100% of 100%" in done.stderr
     assert (tmp_path / "backbone.safetensors").stat().st_size > 1000
+
+
+def test_the_script_of_the_page_on_exports_runs(service: Stack, tmp_path: Path) -> None:
+    with Client(service.url) as client:
+        dataset = client.datasets.register({"kind": "sample", "name": "digits"}, image_size=8).wait(progress=False)
+        config = {"preset": "digits", "sampler": "none", "epochs": 1}
+        client.jobs.submit(dataset, config=config, evaluations=[]).wait(progress=False)
+    done = run_script(service, REPOSITORY / "docs" / "exports.md", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "(5, 128)" in done.stdout and "config_sha256" in done.stdout
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"backbone.onnx", "test.npz", "train.parquet"}
+    for name in written:
+        assert str(service.home).encode() not in (tmp_path / name).read_bytes()
 
 
 def test_it_waits_and_follows_events_over_a_restart_of_the_server(service: Stack) -> None:
@@ -64,6 +83,30 @@ def test_it_waits_and_follows_events_over_a_restart_of_the_server(service: Stack
         follower.join(30)
         assert kinds[-1] == "end"
         assert seen == sorted(set(seen))
+
+
+def test_a_job_is_submitted_once_while_the_server_dies_and_starts_again(service: Stack) -> None:
+    """The server is killed in the middle, whatever it is doing then."""
+    with Client(service.url) as client:
+        source = {"kind": "sample", "name": "digits"}
+        dataset = client.datasets.register(source, image_size=32).wait(progress=False)
+        submitted: list[str] = []
+
+        def submit() -> None:
+            with Client(service.url) as other:
+                settings = {"preset": "digits", "sampler": "none", "epochs": 500}
+                submitted.extend(other.jobs.submit(dataset.id, name=f"n{n}", config=settings).id for n in range(20))
+
+        submitter = threading.Thread(target=submit)
+        submitter.start()
+        wait_until(lambda: len(submitted) > 2 or any(client.jobs.list(name="n2")), 60, "some are submitted")
+        service.api.kill()
+        service.api.start()
+        submitter.join(120)
+        jobs = {job.id: job.name for job in client.jobs.list(name="n") if job.name.startswith("n")}
+        assert sorted(jobs.values()) == sorted(f"n{n}" for n in range(20)), "each once"
+        assert set(submitted) == set(jobs)
+        client.jobs.cancel(ids=submitted)
 
 
 def test_its_wheel_is_small_and_needs_no_torch(tmp_path: Path) -> None:

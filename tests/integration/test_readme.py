@@ -1,5 +1,5 @@
-"""The README's commands, as they stand there, against a running service. Only the address and the
-number of epochs are the test's own."""
+"""The README's script and the commands of the REST page, as they stand there, against one running
+service. Only the address, the number of images and the length of training are the tests' own."""
 
 from __future__ import annotations
 
@@ -7,63 +7,139 @@ import io
 import json
 import re
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from tests.support.stack import StartStack
+from tests.support.processes import REPOSITORY, clean_environment
+from tests.support.stack import Stack, StartStack
 
-README = Path(__file__).parents[2] / "README.md"
-# What CIFAR-10 would bring for the cut that the README asks for, and the 50 images a class that the
-# probe needs.
-TRAIN_COUNTS = [count + 50 for count in (4500, 2697, 1617, 969, 581, 348, 208, 125, 75, 45)]
-POOL_SIZE = 5100
+# The page's cut of CIFAR-10, with a tenth of its images, and the 50 images a class that the probe
+# needs.
+CUT = [450, 269, 161, 96, 58, 34, 20, 12, 7, 4]
+POOL_SIZE = 400
+
+pytestmark = pytest.mark.timeout(600)
 
 
-def _jpeg(rng: np.random.Generator, level: int) -> bytes:
+@pytest.fixture(scope="module")
+def service(start_module_stack: StartStack) -> Stack:
+    return start_module_stack("embedded")  # as `colt up`, which the README begins with
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (REPOSITORY / page).read_text("utf-8"), re.DOTALL)
+
+
+def changed(text: str, changes: dict[str, str]) -> str:
+    for theirs, ours in changes.items():
+        assert theirs in text, theirs
+        text = text.replace(theirs, ours)
+    return text
+
+
+def jpeg(rng: np.random.Generator, level: int) -> bytes:
     pixels = rng.integers(0, 60, (32, 32, 3)) + level
     buffer = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint8)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
-def _write_archives(folder: Path) -> None:
-    """Archives with the README's names; a few images a class, many times over, are enough to run
-    the commands."""
+def write_archives(folder: Path) -> None:
+    """Archives with the page's names; a few images a class, many times over, are enough to run the
+    commands."""
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(folder / "cifar10.zip", "w") as archive:
-        for label, count in enumerate(TRAIN_COUNTS):
-            images = [_jpeg(rng, level=15 * label) for _ in range(8)]
-            for number in range(count):
+        for label, count in enumerate(CUT):
+            images = [jpeg(rng, level=15 * label) for _ in range(8)]
+            for number in range(count + 50):
                 archive.writestr(f"train/class{label}/{number}.jpg", images[number % 8])
             for number in range(8):
                 archive.writestr(f"test/class{label}/{number}.jpg", images[number])
     with zipfile.ZipFile(folder / "ood_pool_50k.zip", "w") as archive:
-        images = [_jpeg(rng, level=int(level)) for level in rng.integers(0, 190, 50)]
+        images = [jpeg(rng, level=int(level)) for level in rng.integers(0, 190, 50)]
         for number in range(POOL_SIZE):
             archive.writestr(f"{number}.jpg", images[number % 50])
 
 
-def test_its_curl_commands_lead_to_accuracy_and_tail_like_images(start_stack: StartStack, tmp_path: Path) -> None:
-    stack = start_stack("embedded")  # as `colt up`, which the README begins with
-    blocks = re.findall(r"```bash\n(.*?)```", README.read_text(), re.DOTALL)
-    (commands,) = [block for block in blocks if "curl" in block]
-    assert "API=http://127.0.0.1:8000/" in commands
-    _write_archives(tmp_path)
-    assert '"epochs": 3}' in commands
-    fewer = commands.replace('"epochs": 3}', '"epochs": 2}')  # the fewest with a sampling round
-    script = "set -euo pipefail\n" + fewer.replace("http://127.0.0.1:8000", stack.url)
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+def write_folders(folder: Path) -> None:
+    """`images/`, with three classes of a long tail, and `other-images/`."""
+    rng = np.random.default_rng(0)
+    for label, count in enumerate([60, 24, 12]):
+        for part, number in (("train", count), ("test", 6)):
+            (folder / "images" / part / f"class{label}").mkdir(parents=True)
+            for index in range(number):
+                (folder / "images" / part / f"class{label}" / f"{index}.jpg").write_bytes(jpeg(rng, 60 * label))
+    (folder / "other-images").mkdir()
+    for index in range(40):
+        (folder / "other-images" / f"{index}.jpg").write_bytes(jpeg(rng, 4 * index))
+
+
+def test_the_readmes_script_leads_from_folders_to_a_table_with_intervals(service: Stack, tmp_path: Path) -> None:
+    write_folders(tmp_path)
+    (script,) = blocks("README.md", "python")
+    assert len(script.splitlines()) <= 15
+    assert script in blocks("docs/did-it-help.md", "python")  # which the guide shows
+    tiny = '"digits", "epochs": 2, "width": 4, "batch_size": 16, "sample_budget": 16, "num_clusters": 2}'
+    own = {'"cpu-small"}': tiny, "seeds=[0, 1, 2],": 'seeds=[0, 1], evaluations=["knn"],'}
+    script = changed(script, own)
+    env = clean_environment(COLT_URL=service.url) | {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'client'}"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 0, done.stderr
+    means, differences = done.stdout.split("| 95 % interval |")
+    for arm in ("SimCLR, random OOD images", "SimCLR with COLT"):
+        assert re.search(rf"^\| {arm} \| 2 \|", means, re.MULTILINE), done.stdout
+        for metric in ("All", "Many", "Medium", "Few", "Std"):
+            row = rf"^\| {arm} \| {metric} \| 2 \| [+-][\d.]+ \| (\[-?[\d.]+, [+-]?[\d.]+\]|all 2 pairs are equal)"
+            assert re.search(row, differences, re.MULTILINE), done.stdout
+
+
+def test_the_commands_of_the_rest_page_lead_to_accuracy_and_tail_like_images(service: Stack, tmp_path: Path) -> None:
+    write_archives(tmp_path)
+    page = "docs/rest-by-example.md"
+    assert "API=http://127.0.0.1:8000/" in blocks(page, "bash")[0]
+    own = {
+        "http://127.0.0.1:8000": service.url,
+        '"max_per_class": 4500': '"max_per_class": 450',
+        '"cpu-small"': '"digits", "width": 4',
+        '"epochs": 3}': '"epochs": 2}',  # the fewest with a sampling round
+        '"seeds": [0, 1, 2]': '"seeds": [0], "evaluations": ["knn"]',
+    }
+    (check,) = [block for block in blocks("docs/your-data.md", "bash") if "/check " in block]
+    script = "set -euo pipefail\n" + changed("\n".join([*blocks(page, "bash"), check]), own)
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     evaluations, position = json.JSONDecoder().raw_decode(done.stdout)
-    picked = json.loads(done.stdout[position:])
+    picked, position = json.JSONDecoder().raw_decode(done.stdout, position)
+    assert "SimCLR with COLT" in done.stdout[position:]
 
     (evaluation,) = evaluations["items"]
     assert evaluation["status"] == "succeeded"
-    assert evaluation["class_counts"] == [4500, 2697, 1617, 969, 581, 348, 208, 125, 75, 45]
+    assert evaluation["class_counts"] == CUT
     assert len(evaluation["per_class_accuracy"]) == 10
     scores = [item["tailness"] for item in picked["items"]]
     assert len(scores) == 100
     assert scores == sorted(scores, reverse=True)
+
+
+def test_waiting_for_what_failed_ends_with_the_reason(service: Stack, tmp_path: Path) -> None:
+    helpers = changed(blocks("docs/rest-by-example.md", "bash")[0], {"http://127.0.0.1:8000": service.url})
+    (tmp_path / "broken.zip").write_bytes(b"no archive")
+    commands = """POOL=$(post ood-pools '{"name": "broken", "source": {"kind": "upload",
+      "upload_id": "'$(upload broken.zip)'"}}' | id)
+    ready ood-pools/$POOL"""
+    done = subprocess.run(
+        ["bash", "-c", f"set -euo pipefail\n{helpers}\n{commands}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "has not succeeded" in done.stderr and '"problem"' in done.stderr

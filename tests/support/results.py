@@ -178,8 +178,21 @@ class Rows:
             session.add(TailnessEpoch(job_id=job.id, epoch=epoch, class_means=means, scores=values.tobytes()))
 
     def sampling_round(
-        self, job: Job, number: int, tailness: list[float], cluster: list[int], selected: list[int]
+        self,
+        job: Job,
+        number: int,
+        tailness: list[float],
+        cluster: list[int],
+        selected: list[int],
+        nearest: list[list[int]] | None = None,
     ) -> None:
+        """Without `nearest`, the training images of each pick, as an earlier version left it. The
+        first is at a cosine of 1, the next of 1/2, and so on."""
+        columns = {}
+        if nearest is not None:
+            index = np.array(nearest, "<i4")
+            similarity = np.broadcast_to(1 / np.arange(1, index.shape[1] + 1), index.shape)
+            columns = {"nearest": index.tobytes(), "nearest_similarity": similarity.astype("<f2").tobytes()}
         id_cluster = np.array([0, 0, 0, 0, 0, 0, *((0, 1) if number % 2 else (1, 0)), 1, 1], "<u2")
         with writing() as session:
             session.add(
@@ -201,6 +214,7 @@ class Rows:
                     ood_similarity=np.linspace(0, 0.875, POOL_SIZE)[: len(tailness)].astype("<f4").tobytes(),
                     ood_selected=np.array(selected, "u1").tobytes(),
                     id_cluster=id_cluster.tobytes(),
+                    **columns,
                 )
             )
 

@@ -70,7 +70,7 @@ class Service:
         return body
 
     def assert_attempts(self, job_id: str, count: int) -> None:
-        """The job began so often. What ended each attempt stands in the failure."""
+        """The job began so often. A failure names what ended each attempt."""
         answer = self.stack.client.get(f"/api/v1/jobs/{job_id}/attempts")
         answer.raise_for_status()
         assert self.job(job_id)["attempts"] == count, answer.json()
@@ -260,6 +260,7 @@ def recorded(stack: Stack, job_id: str) -> dict[str, Any]:
                 (
                     *(row.round, row.epoch, row.step, row.clusters, row.num_selected, row.overlap),
                     *(row.ood_tailness, row.ood_cluster, row.ood_similarity, row.ood_selected, row.id_cluster),
+                    *(row.stop, row.nearest, row.nearest_similarity),
                 )
                 for row in rounds
             ],

@@ -1,4 +1,5 @@
-"""Links and file names on the README and the pages lead somewhere; the README links every page."""
+"""Links and file names on the README and the pages lead somewhere; the README and the guide link
+every page; messages that are quoted exist."""
 
 from __future__ import annotations
 
@@ -9,7 +10,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "RESULTS.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "CHANGELOG.md",
+    ROOT / "benchmarks" / "RESULTS.md",
+]
+DOCS = set((ROOT / "docs").glob("*.md"))
 
 
 def links(page: Path) -> list[str]:
@@ -42,16 +49,58 @@ FILES = re.compile(rf"`((?:{ROOMS})/[\w./-]+)`")
 # The files of extending.md are those that its reader writes.
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "extending.md"], ids=lambda page: page.name)
 def test_files_that_are_named_exist(page: Path) -> None:
-    named = set(FILES.findall(page.read_text("utf-8"))) - {"api/dashboard/"}  # built, not in the checkout
+    named = set(FILES.findall(page.read_text("utf-8"))) - {"api/dashboard/", "api/guide/"}  # built, not in the checkout
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 def test_the_readme_links_every_page() -> None:
     linked = {(ROOT / link).resolve() for link in links(ROOT / "README.md") if not link.startswith("http")}
-    assert set(PAGES[1:]) <= linked
+    assert set(PAGES[1:]) - {ROOT / "CHANGELOG.md"} <= linked
+
+
+def test_the_first_page_of_the_guide_links_every_other() -> None:
+    linked = [(ROOT / "docs" / link).resolve() for link in links(ROOT / "docs" / "index.md")]
+    assert sorted(linked) == sorted(DOCS - {ROOT / "docs" / "index.md"})
+
+
+def messages() -> list[str]:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+
+
+def test_every_message_of_the_troubleshooting_page_is_in_the_code() -> None:
+    rooms = ("api", "cli", "client", "colt_core", "store", "worker")
+    code = "\n".join(path.read_text("utf-8") for room in rooms for path in (ROOT / room).rglob("*.py"))
+    parts = [part.strip() for message in messages() for part in message.split("…")]
+    assert len(parts) > 15
+    assert [part for part in parts if part not in code] == []
 
 
 def test_links_are_found() -> None:
     assert len(links(ROOT / "README.md")) > 10
     assert "one-machine" in anchors(ROOT / "docs" / "operate.md")
     assert "worker/supervisor.py" in FILES.findall((ROOT / "docs" / "how-it-works.md").read_text("utf-8"))
+
+
+# Where the commands and scripts of each page are run. Two blocks are not: one needs ImageNet, one
+# runs a protocol file for hours.
+RUN_BY = {
+    "README.md": "test_readme.py",
+    "air-gapped.md": "test_bundle.py",
+    "did-it-help.md": "test_readme.py",
+    "extending.md": "colt_core/test_extending_page.py",
+    "jobs-and-settings.md": "test_backbones.py",
+    "library.md": "colt_core/test_library_page.py",
+    "python-client.md": "test_python_client.py",
+    "rest-by-example.md": "test_readme.py",
+    "your-data.md": "test_readme.py",
+}
+
+
+def test_a_test_runs_the_blocks_of_each_page() -> None:
+    pages = [ROOT / "README.md", *DOCS]
+    runnable = {page.name for page in pages if re.search(r"^```(bash|python)$", page.read_text("utf-8"), re.MULTILINE)}
+    assert runnable == RUN_BY.keys()
+    for page, name in RUN_BY.items():
+        test = ROOT / "tests" / "integration" / name
+        assert page in test.read_text("utf-8")

@@ -19,6 +19,7 @@ ARGUMENTS = {
     "NewDataset": {"name", "source"},
     "NewOodPool": {"name", "source"},
     "NewJob": {"dataset_id", "ood_pool_id", "evaluation_dataset_id"},
+    "NewExperiment": {"dataset_ids", "ood_pool_id"},
 }
 LEFT_OUT = {"NewSession", "SessionInfo"}  # for browsers
 WIDTH = 92

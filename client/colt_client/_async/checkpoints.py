@@ -6,8 +6,9 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from colt_client._async.downloads import save
 from colt_client._async.transport import AsyncTransport
-from colt_client.bars import Bar, Progress
+from colt_client.bars import Progress
 from colt_client.models import CheckpointInfo
 
 
@@ -17,9 +18,9 @@ class AsyncCheckpoints:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(self, job_id: str) -> AsyncIterator[CheckpointInfo]:
-        """The checkpoints of a job."""
-        return self._transport.items(CheckpointInfo, f"/jobs/{job_id}/checkpoints")
+    def list(self, job_id: str, *, limit: int | None = None) -> AsyncIterator[CheckpointInfo]:
+        """The checkpoints of a job, newest first."""
+        return self._transport.items(CheckpointInfo, f"/jobs/{job_id}/checkpoints", limit)
 
     async def download(
         self, id: str, to: str | os.PathLike[str], *, format: str = "backbone", progress: Progress = True
@@ -29,22 +30,13 @@ class AsyncCheckpoints:
         Args:
             to: the file to write, which is replaced.
             format: `backbone` for safetensors with torchvision's names, `torch` for the whole
-                state of the run.
+                state of the run, `onnx` if it was exported.
 
         Returns:
             The path of the file.
 
         Raises:
             NotFound: there is no such checkpoint, or its file was removed.
+            Conflict: there is no ONNX file yet; `job.export("onnx")` makes it.
         """
-        target = Path(to)
-        part = target.with_name(f".{target.name}.part")
-        try:
-            with part.open("wb") as file, Bar(progress, f"Downloading {target.name}", "B") as bar:
-                path = f"/checkpoints/{id}/download"
-                async for block in self._transport.download(path, {"format": format}, bar.show):
-                    file.write(block)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return target
+        return await save(self._transport, f"/checkpoints/{id}/download", {"format": format}, to, progress)

@@ -11,6 +11,8 @@ from colt_client._async.analyses import AsyncAnalyses
 from colt_client._async.checkpoints import AsyncCheckpoints
 from colt_client._async.datasets import AsyncDatasets
 from colt_client._async.evaluations import AsyncEvaluations
+from colt_client._async.experiments import AsyncExperiments
+from colt_client._async.exports import AsyncExports
 from colt_client._async.jobs import AsyncJob, AsyncJobs
 from colt_client._async.ood_pools import AsyncOodPools
 from colt_client._async.tailness import AsyncRounds, AsyncTailness
@@ -46,9 +48,11 @@ class AsyncClient:
         self.ood_pools = AsyncOodPools(self._transport)
         self.uploads = AsyncUploads(self._transport)
         self.jobs = AsyncJobs(self._transport)
+        self.experiments = AsyncExperiments(self._transport)
         self.evaluations = AsyncEvaluations(self._transport)
         self.analyses = AsyncAnalyses(self._transport)
         self.checkpoints = AsyncCheckpoints(self._transport)
+        self.exports = AsyncExports(self._transport)
         self.tailness = AsyncTailness(self._transport)
         self.rounds = AsyncRounds(self._transport)
 
@@ -73,10 +77,24 @@ class AsyncClient:
         """
         await self._transport.send(Call("GET", "/readyz"), patience=0)
 
-    async def compare(self, *jobs: str | AsyncJob, max_points: int | None = None) -> Comparison:
-        """Jobs side by side: what differs, their evaluations and their curves."""
+    async def compare(
+        self,
+        *jobs: str | AsyncJob,
+        baseline: str | AsyncJob | None = None,
+        evaluation: str | None = None,
+        max_points: int | None = None,
+    ) -> Comparison:
+        """Jobs side by side: what differs, their evaluations and their curves.
+
+        Args:
+            baseline: one of the jobs. `against` then has the differences from it.
+            evaluation: the probe to compare by. None: `linear`, or another that the baseline has.
+            max_points: of each curve.
+        """
         ids = [job if isinstance(job, str) else job.id for job in jobs]
-        return await self._transport.get(Comparison, "/compare", job_id=ids, max_points=max_points)
+        base = baseline if baseline is None or isinstance(baseline, str) else baseline.id
+        query = {"job_id": ids, "baseline": base, "evaluation": evaluation, "max_points": max_points}
+        return await self._transport.get(Comparison, "/compare", **query)
 
     def workers(self) -> AsyncIterator[WorkerInfo]:
         """The worker processes."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from colt_client._async.registered import AsyncRegistered, DataSource, register
 from colt_client._async.transport import AsyncTransport
 from colt_client.bars import Progress
 from colt_client.models import DatasetInfo, DatasetSample
-from colt_client.requests import NewDataset
+
+if TYPE_CHECKING:
+    from colt_client.requests import NewDataset
 
 
 class AsyncDataset(AsyncRegistered[DatasetInfo]):
@@ -56,9 +58,9 @@ class AsyncDatasets:
     async def get(self, id: str) -> AsyncDataset:
         return await AsyncDataset.of(self._transport, id)
 
-    async def list(self, *, status: str | None = None) -> AsyncIterator[AsyncDataset]:
-        """All data sets, newest first."""
-        async for info in self._transport.items(DatasetInfo, "/datasets", status=status):
+    async def list(self, *, status: str | None = None, limit: int | None = None) -> AsyncIterator[AsyncDataset]:
+        """The newest `limit` data sets, or all, newest first."""
+        async for info in self._transport.items(DatasetInfo, "/datasets", limit, status=status):
             yield AsyncDataset(self._transport, info)
 
     async def find(self, name: str) -> AsyncDataset | None:

@@ -39,7 +39,7 @@ class AsyncHandle(Generic[Info]):
     path: ClassVar[str]
     failure: ClassVar[type[Failed]] = Failed
     answer: ClassVar[type[Model]]
-    unit: ClassVar[Literal["epoch", ""]] = ""
+    unit: ClassVar[Literal["epoch", "run", ""]] = ""
 
     def __init__(self, transport: AsyncTransport, info: Info) -> None:
         self._transport = transport

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 from colt_client._async.analyses import AsyncAnalyses, AsyncAnalysis
 from colt_client._async.datasets import AsyncDataset
 from colt_client._async.evaluations import AsyncEvaluation, AsyncEvaluations
+from colt_client._async.exports import AsyncExport, AsyncExports
 from colt_client._async.handles import AsyncHandle
 from colt_client._async.ood_pools import AsyncOodPool
+from colt_client._async.scores import score
 from colt_client._async.tailness import AsyncRounds, AsyncTailness
 from colt_client._async.transport import API, AsyncTransport, read
+from colt_client.bars import Progress
 from colt_client.calls import Call
 from colt_client.errors import JobFailed
 from colt_client.events import Event
@@ -28,15 +31,19 @@ from colt_client.models import (
     JobDetails,
     JobEstimate,
     JobInfo,
+    Kinds,
     OodSample,
     Profile,
     RoundInfo,
+    ScoreInfo,
 )
 from colt_client.plots import plot_accuracy, plot_curves
-from colt_client.requests import JobChanges, JobsToCancel, NewJob
+from colt_client.sources import Images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from colt_client.requests import JobChanges, JobsToCancel, NewJob
 
 
 class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
@@ -66,18 +73,48 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         """Queue it again, if it failed or was cancelled. It resumes from its last checkpoint."""
         await self._transport.post(Accepted, f"{self._at}/resume", repeatable=False)
 
+    async def rerun(self, **changes: Unpack[NewJob]) -> AsyncJob:
+        """Submit a new job with the same data and settings, but for `changes`. In `config`, name
+        what differs alone.
+
+        Settings that only the earlier framework or sampler reads are left out.
+
+        Raises:
+            Invalid: it cannot run; `errors` says why.
+        """
+        info = await self._transport.get(JobDetails, self._at)
+        changed = changes.pop("config", {})
+        config = {**info.config, **changed}
+        if (config["framework"], config["sampler"]) != (info.config["framework"], info.config["sampler"]):
+            kinds: Kinds = read(Kinds, await self._transport.send(Call("GET", f"{API}/kinds")))
+            unread = _settings(kinds, info.config) - _settings(kinds, config) - changed.keys()
+            config = {name: value for name, value in config.items() if name not in unread}
+        start = info.start_from and info.start_from.model_dump(include={"checkpoint_id", "backbone_id"})
+        same: dict[str, Any] = {
+            "name": info.name,
+            "tags": info.tags,
+            "notes": info.notes,
+            "evaluations": info.evaluations,
+            "start_from": start,
+        }
+        again: Any = {**same, **changes, "config": config}
+        return await AsyncJobs(self._transport).submit(
+            info.dataset_id, ood_pool=info.ood_pool_id, evaluation_dataset=info.evaluation_dataset_id, **again
+        )
+
     async def change(self, **changes: Unpack[JobChanges]) -> None:
         """Change `name`, `tags` or `notes`."""
         answer = await self._transport.send(Call("PATCH", f"{API}{self._at}", json=changes))
         self.info = read(JobDetails, answer)
 
-    def events(self, *, after: int = 0) -> AsyncIterator[Event]:
+    def events(self, *, after: int = 0, follow: bool = True) -> AsyncIterator[Event]:
         """What happens to it, from the first event until it ends. A stream that breaks is resumed.
 
         Args:
             after: the id of an event; only later ones are given.
+            follow: False gives the events so far, and does not wait for others.
         """
-        return self._transport.events(f"{self._at}/events", after)
+        return self._transport.events(f"{self._at}/events", after, follow)
 
     async def metrics(self, *names: str, max_points: int | None = None) -> Curves:
         """Its curves, such as `loss` and `learning_rate`; all if none is named.
@@ -109,6 +146,24 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         """The OOD images that a round picked, nearest to the tail first. None: the last round."""
         return AsyncTailness(self._transport).ood(self.id, round=round, selected=True, order="-tailness")
 
+    async def score(self, images: Images, *, progress: Progress = False) -> ScoreInfo:
+        """The tailness of images that it has not seen, as its last sampling round would score them.
+
+        The answer has `scores` and `refused`, the images that cannot be used. `to_pandas` makes a
+        frame of either.
+
+        Args:
+            images: a folder, an archive, an npz or an npy of this machine. Or paths of image files.
+                Or an array of numpy: uint8, N x H x W or N x H x W x 3.
+            progress: of the upload.
+
+        Raises:
+            ValueError: there is nothing to send.
+            Conflict: it has had no sampling round yet.
+            Invalid: its sampler has no rounds, or the images cannot be read.
+        """
+        return await score(self._transport, self.id, images, progress)
+
     def evaluations(self) -> AsyncIterator[AsyncEvaluation]:
         """Its evaluations."""
         return AsyncEvaluations(self._transport).list(self.id)
@@ -124,6 +179,12 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its
         result."""
         nouns = AsyncAnalyses(self._transport)
+        return await nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
+
+    async def export(self, kind: str, *, checkpoint_id: str | None = None, **settings: Any) -> AsyncExport:
+        """Ask for a file made of a checkpoint, `onnx` or `features`. `wait()` for it, then
+        `download` it."""
+        nouns = AsyncExports(self._transport)
         return await nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
 
     async def plot_accuracy(self, ax: Axes | None = None) -> Axes:
@@ -212,20 +273,32 @@ class AsyncJobs:
         tag: str | None = None,
         name: str | None = None,
         order: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[AsyncJob]:
         """Jobs that fit all filters, newest first.
 
         Args:
             name: a part of it.
             order: such as `-accuracy`, largest first.
+            limit: the first ones alone.
         """
         query = {"dataset_id": dataset_id, "sampler": sampler, "framework": framework, "tag": tag, "name": name}
-        async for info in self._transport.items(JobInfo, "/jobs", status=status, order=order, **query):
+        async for info in self._transport.items(JobInfo, "/jobs", limit, status=status, order=order, **query):
             yield AsyncJob(self._transport, info)
 
     async def cancel(self, **which: Unpack[JobsToCancel]) -> CancelledJobs:
         """Cancel many jobs: these `ids`, or all that fit the filters."""
         return await self._transport.post(CancelledJobs, "/jobs/cancel", which, repeatable=False)
+
+
+def _settings(kinds: Kinds, config: dict[str, Any]) -> set[str]:
+    """The settings that the framework and the sampler of a configuration read for themselves."""
+    names: set[str] = set()
+    for framework in kinds.frameworks:
+        names |= framework.settings["properties"].keys() if framework.kind == config["framework"] else set()
+    for sampler in kinds.samplers:
+        names |= sampler.settings["properties"].keys() if sampler.kind == config["sampler"] else set()
+    return names
 
 
 def _body(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+from colt_client._async.downloads import save
 from colt_client._async.transport import AsyncTransport
+from colt_client.bars import Progress
 from colt_client.models import (
     ClassTailness,
     IdSample,
     IdSampleDetail,
+    NearestSamples,
     OodSample,
     OodSampleDetail,
     RoundInfo,
@@ -29,14 +34,16 @@ class AsyncTailness:
         cluster: int | None = None,
         round: int | None = None,
         order: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[IdSample]:
         """Training images with their latest tailness.
 
         Args:
             order: such as `-tailness`, largest first.
+            limit: the first ones alone.
         """
         path = f"/jobs/{job_id}/tailness/samples"
-        return self._transport.items(IdSample, path, label=label, cluster=cluster, round=round, order=order)
+        return self._transport.items(IdSample, path, limit, label=label, cluster=cluster, round=round, order=order)
 
     async def sample(self, job_id: str, index: int) -> IdSampleDetail:
         """One training image, over all epochs."""
@@ -56,6 +63,7 @@ class AsyncTailness:
         min: float | None = None,
         max: float | None = None,
         order: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[OodSample]:
         """Images of the pool in a sampling round.
 
@@ -64,14 +72,66 @@ class AsyncTailness:
             selected: True for those that the round picked.
             min, max: bounds of the tailness.
             order: such as `-tailness`, largest first.
+            limit: the first ones alone.
         """
         path = f"/jobs/{job_id}/ood-tailness"
         query = {"round": round, "cluster": cluster, "selected": selected, "min": min, "max": max, "order": order}
-        return self._transport.items(OodSample, path, **query)
+        return self._transport.items(OodSample, path, limit, **query)
+
+    async def export(
+        self,
+        job_id: str,
+        to: str | os.PathLike[str],
+        *,
+        format: str = "csv",
+        round: int | None = None,
+        selected: bool | None = None,
+        progress: Progress = True,
+    ) -> Path:
+        """Write the scores of all images of the pool in a sampling round to a file.
+
+        Args:
+            to: the file to write, which is replaced.
+            format: `csv`.
+            round: None for the last.
+            selected: True for those that the round picked.
+        """
+        query = {"format": format, "round": round, "selected": selected}
+        return await save(self._transport, f"/jobs/{job_id}/ood-tailness/export", query, to, progress)
+
+    async def save_picks(
+        self,
+        job_id: str,
+        to: str | os.PathLike[str],
+        *,
+        format: str = "csv",
+        round: int | None = None,
+        progress: Progress = True,
+    ) -> Path:
+        """Write what a sampling round picked to a file.
+
+        Args:
+            to: the file to write, which is replaced.
+            format: `csv`, or `zip` with the images too.
+            round: None for the last.
+        """
+        return await save(self._transport, f"/jobs/{job_id}/picks", {"format": format, "round": round}, to, progress)
 
     async def ood_sample(self, job_id: str, index: int) -> OodSampleDetail:
         """One image of the pool, over all rounds."""
         return await self._transport.get(OodSampleDetail, f"/jobs/{job_id}/ood-tailness/{index}")
+
+    async def nearest(
+        self, job_id: str, index: int, *, k: int | None = None, round: int | None = None
+    ) -> NearestSamples:
+        """The training images nearest to an image of the pool that a sampling round picked.
+
+        Args:
+            k: how many, 1..8. None for 8.
+            round: None for the last.
+        """
+        path = f"/jobs/{job_id}/ood-tailness/{index}/nearest"
+        return await self._transport.get(NearestSamples, path, k=k, round=round)
 
 
 class AsyncRounds:

@@ -9,7 +9,7 @@ from colt_client._async import io
 from colt_client._async.transport import API, AsyncTransport, read
 from colt_client.bars import Bar, Progress
 from colt_client.models import UploadInfo
-from colt_client.sources import source_of
+from colt_client.sources import Source, source_of
 
 
 class AsyncUploads:
@@ -32,7 +32,10 @@ class AsyncUploads:
             ConnectionLost: an upload cannot be resumed. One that broke off before its end is begun
                 again, as long as calls are repeated.
         """
-        source = await io.run(lambda: source_of(path))
+        return await self.send_source(await io.run(lambda: source_of(path)), progress=progress)
+
+    async def send_source(self, source: Source, *, progress: Progress = True) -> UploadInfo:
+        """`send`, of what was looked at before."""
         with Bar(progress, f"Uploading {source.filename}", "B") as bar:
             answer = await self._transport.upload(f"{API}/uploads", source, bar.show)
         upload: UploadInfo = read(UploadInfo, answer)

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from colt_client._sync.downloads import save
 from colt_client._sync.transport import Transport
-from colt_client.bars import Bar, Progress
+from colt_client.bars import Progress
 from colt_client.models import CheckpointInfo
 
 
@@ -18,9 +19,9 @@ class Checkpoints:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, job_id: str) -> Iterator[CheckpointInfo]:
-        """The checkpoints of a job."""
-        return self._transport.items(CheckpointInfo, f"/jobs/{job_id}/checkpoints")
+    def list(self, job_id: str, *, limit: int | None = None) -> Iterator[CheckpointInfo]:
+        """The checkpoints of a job, newest first."""
+        return self._transport.items(CheckpointInfo, f"/jobs/{job_id}/checkpoints", limit)
 
     def download(
         self, id: str, to: str | os.PathLike[str], *, format: str = "backbone", progress: Progress = True
@@ -38,14 +39,4 @@ class Checkpoints:
         Raises:
             NotFound: there is no such checkpoint, or its file was removed.
         """
-        target = Path(to)
-        part = target.with_name(f".{target.name}.part")
-        try:
-            with part.open("wb") as file, Bar(progress, f"Downloading {target.name}", "B") as bar:
-                path = f"/checkpoints/{id}/download"
-                for block in self._transport.download(path, {"format": format}, bar.show):
-                    file.write(block)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return target
+        return save(self._transport, f"/checkpoints/{id}/download", {"format": format}, to, progress)

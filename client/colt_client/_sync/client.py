@@ -12,6 +12,7 @@ from colt_client._sync.analyses import Analyses
 from colt_client._sync.checkpoints import Checkpoints
 from colt_client._sync.datasets import Datasets
 from colt_client._sync.evaluations import Evaluations
+from colt_client._sync.experiments import Experiments
 from colt_client._sync.jobs import Job, Jobs
 from colt_client._sync.ood_pools import OodPools
 from colt_client._sync.tailness import Rounds, Tailness
@@ -47,6 +48,7 @@ class Client:
         self.ood_pools = OodPools(self._transport)
         self.uploads = Uploads(self._transport)
         self.jobs = Jobs(self._transport)
+        self.experiments = Experiments(self._transport)
         self.evaluations = Evaluations(self._transport)
         self.analyses = Analyses(self._transport)
         self.checkpoints = Checkpoints(self._transport)
@@ -72,10 +74,24 @@ class Client:
         """
         self._transport.send(Call("GET", "/readyz"), patience=0)
 
-    def compare(self, *jobs: str | Job, max_points: int | None = None) -> Comparison:
-        """Jobs side by side: what differs, their evaluations and their curves."""
+    def compare(
+        self,
+        *jobs: str | Job,
+        baseline: str | Job | None = None,
+        evaluation: str | None = None,
+        max_points: int | None = None,
+    ) -> Comparison:
+        """Jobs side by side: what differs, their evaluations and their curves.
+
+        Args:
+            baseline: one of the jobs. `against` then has the differences from it.
+            evaluation: the probe to compare by. None: `linear`, or another that the baseline has.
+            max_points: of each curve.
+        """
         ids = [job if isinstance(job, str) else job.id for job in jobs]
-        return self._transport.get(Comparison, "/compare", job_id=ids, max_points=max_points)
+        base = baseline if baseline is None or isinstance(baseline, str) else baseline.id
+        query = {"job_id": ids, "baseline": base, "evaluation": evaluation, "max_points": max_points}
+        return self._transport.get(Comparison, "/compare", **query)
 
     def workers(self) -> Iterator[WorkerInfo]:
         """The worker processes."""

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from colt_client._sync.registered import DataSource, Registered, register
 from colt_client._sync.transport import Transport
 from colt_client.bars import Progress
 from colt_client.models import DatasetInfo, DatasetSample
-from colt_client.requests import NewDataset
+
+if TYPE_CHECKING:
+    from colt_client.requests import NewDataset
 
 
 class Dataset(Registered[DatasetInfo]):
@@ -57,9 +59,9 @@ class Datasets:
     def get(self, id: str) -> Dataset:
         return Dataset.of(self._transport, id)
 
-    def list(self, *, status: str | None = None) -> Iterator[Dataset]:
-        """All data sets, newest first."""
-        for info in self._transport.items(DatasetInfo, "/datasets", status=status):
+    def list(self, *, status: str | None = None, limit: int | None = None) -> Iterator[Dataset]:
+        """The newest `limit` data sets, or all, newest first."""
+        for info in self._transport.items(DatasetInfo, "/datasets", limit, status=status):
             yield Dataset(self._transport, info)
 
     def find(self, name: str) -> Dataset | None:

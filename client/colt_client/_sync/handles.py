@@ -40,7 +40,7 @@ class Handle(Generic[Info]):
     path: ClassVar[str]
     failure: ClassVar[type[Failed]] = Failed
     answer: ClassVar[type[Model]]
-    unit: ClassVar[Literal["epoch", ""]] = ""
+    unit: ClassVar[Literal["epoch", "run", ""]] = ""
 
     def __init__(self, transport: Transport, info: Info) -> None:
         self._transport = transport

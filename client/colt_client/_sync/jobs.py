@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 from colt_client._sync.analyses import Analyses, Analysis
 from colt_client._sync.datasets import Dataset
 from colt_client._sync.evaluations import Evaluation, Evaluations
+from colt_client._sync.exports import Export, Exports
 from colt_client._sync.handles import Handle
 from colt_client._sync.ood_pools import OodPool
+from colt_client._sync.scores import score
 from colt_client._sync.tailness import Rounds, Tailness
 from colt_client._sync.transport import API, Transport, read
+from colt_client.bars import Progress
 from colt_client.calls import Call
 from colt_client.errors import JobFailed
 from colt_client.events import Event
@@ -32,9 +35,11 @@ from colt_client.models import (
     OodSample,
     Profile,
     RoundInfo,
+    ScoreInfo,
 )
 from colt_client.plots import plot_accuracy, plot_curves
 from colt_client.requests import JobChanges, JobsToCancel, NewJob
+from colt_client.sources import Images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,6 +115,24 @@ class Job(Handle[JobInfo | JobDetails]):
         """The OOD images that a round picked, nearest to the tail first. None: the last round."""
         return Tailness(self._transport).ood(self.id, round=round, selected=True, order="-tailness")
 
+    def score(self, images: Images, *, progress: Progress = False) -> ScoreInfo:
+        """The tailness of images that it has not seen, as its last sampling round would score them.
+
+        The answer has `scores` and `refused`, the images that cannot be used. `to_pandas` makes a
+        frame of either.
+
+        Args:
+            images: a folder, an archive, an npz or an npy of this machine. Or paths of image files.
+                Or an array of numpy: uint8, N x H x W or N x H x W x 3.
+            progress: of the upload.
+
+        Raises:
+            ValueError: there is nothing to send.
+            Conflict: it has had no sampling round yet.
+            Invalid: its sampler has no rounds, or the images cannot be read.
+        """
+        return score(self._transport, self.id, images, progress)
+
     def evaluations(self) -> Iterator[Evaluation]:
         """Its evaluations."""
         return Evaluations(self._transport).list(self.id)
@@ -123,6 +146,12 @@ class Job(Handle[JobInfo | JobDetails]):
         """Ask for an analysis of a checkpoint, the last if none is named. `wait()` for its
         result."""
         nouns = Analyses(self._transport)
+        return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
+
+    def export(self, kind: str, *, checkpoint_id: str | None = None, **settings: Any) -> Export:
+        """Ask for a file made of a checkpoint, `onnx` or `features`. `wait()` for it, then
+        `download` it."""
+        nouns = Exports(self._transport)
         return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
 
     def plot_accuracy(self, ax: Axes | None = None) -> Axes:

@@ -10,7 +10,7 @@ from colt_client._sync import io
 from colt_client._sync.transport import API, Transport, read
 from colt_client.bars import Bar, Progress
 from colt_client.models import UploadInfo
-from colt_client.sources import source_of
+from colt_client.sources import Source, source_of
 
 
 class Uploads:
@@ -33,7 +33,10 @@ class Uploads:
             ConnectionLost: an upload cannot be resumed. One that broke off before its end is begun
                 again, as long as calls are repeated.
         """
-        source = io.run(lambda: source_of(path))
+        return self.send_source(io.run(lambda: source_of(path)), progress=progress)
+
+    def send_source(self, source: Source, *, progress: Progress = True) -> UploadInfo:
+        """`send`, of what was looked at before."""
         with Bar(progress, f"Uploading {source.filename}", "B") as bar:
             answer = self._transport.upload(f"{API}/uploads", source, bar.show)
         upload: UploadInfo = read(UploadInfo, answer)

@@ -72,6 +72,8 @@ export function listPoolSamples(pool_id: string, { limit, cursor }: Paging) {
   return answer(api.GET('/api/v1/ood-pools/{pool_id}/samples', { params: { path: { pool_id }, query } }));
 }
 
+export const listBackbones = () =>
+  every((more) => answer(api.GET('/api/v1/backbones', { params: { query: { limit: 1000, ...more } } })));
 export const listPoolChecks = (pool_id: string) =>
   every((more) =>
     answer(api.GET('/api/v1/ood-pools/{pool_id}/checks', { params: { path: { pool_id }, query: { limit: 1000, ...more } } })),
@@ -215,7 +217,11 @@ export const listCheckpoints = (job_id: string) =>
   every((more) =>
     answer(api.GET('/api/v1/jobs/{job_id}/checkpoints', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
   );
-export const checkpointUrl = (id: string, format: 'torch' | 'backbone') =>
+export const getExport = (export_id: string) =>
+  answer(api.GET('/api/v1/exports/{export_id}', { params: { path: { export_id } } }));
+export const requestOnnx = (job_id: string, checkpoint_id: string) =>
+  answer(api.POST('/api/v1/jobs/{job_id}/exports', { params: { path: { job_id } }, body: { kind: 'onnx', checkpoint_id } }));
+export const checkpointUrl = (id: string, format: 'torch' | 'backbone' | 'onnx') =>
   `/api/v1/checkpoints/${id}/download?format=${format}`;
 
 export interface OodFilters {

@@ -844,6 +844,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/checkpoints/{checkpoint_id}/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Features
+         * @description Download the backbone's features of a part of the data, in float32. They have to be requested
+         *     as an export first. `Range` requests are supported.
+         */
+        get: operations["download_features"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Exports
+         * @description List the files made of a job's checkpoints, newest first.
+         */
+        get: operations["list_exports"];
+        put?: never;
+        /**
+         * Request Export
+         * @description Request a file made of a checkpoint. Once its status is `succeeded`, download it: ONNX with
+         *     `/checkpoints/{id}/download`, and features with `/checkpoints/{id}/features`.
+         *
+         *     The same request again returns the existing export, unless it failed or was cancelled.
+         */
+        post: operations["request_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Export
+         * @description Get one export with its result.
+         */
+        get: operations["get_export"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Export
+         * @description Delete an export and its result. Refused while a worker has it.
+         */
+        delete: operations["delete_export"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Export
+         * @description Cancel an export. A queued one is `cancelled` at once. A running one is `cancelling` until its worker stops.
+         */
+        post: operations["cancel_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/rounds": {
         parameters: {
             query?: never;
@@ -974,8 +1066,8 @@ export interface paths {
         };
         /**
          * Export Ood Tailness
-         * @description Download the scores of a sampling round as one CSV file, with the filters and the order of
-         *     the list.
+         * @description Download the scores of a sampling round as one file, with the filters and the order of the
+         *     list.
          */
         get: operations["export_ood_tailness"];
         put?: never;
@@ -1134,29 +1226,6 @@ export interface paths {
         get: operations["list_experiment_templates"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/experiments/estimate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Estimate Experiment
-         * @description Estimate what an experiment would need, without submitting it: its arms with all settings,
-         *     and the cost of all jobs together.
-         *
-         *     `large` says what would need `accept_cost`. Other errors are those of a submission.
-         */
-        post: operations["estimate_experiment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1598,394 +1667,6 @@ export interface components {
              * @description Null until the status is `succeeded`.
              */
             result: (components["schemas"]["TailShare"] | components["schemas"]["ClusterMinority"] | components["schemas"]["Misclassification"] | components["schemas"]["Connectivity"] | components["schemas"]["FeatureMap"] | components["schemas"]["Uniformity"] | components["schemas"]["Alignment"]) | null;
-        };
-        /**
-         * ArmEstimate
-         * @description What an arm is, and what it would need.
-         */
-        ArmEstimate: {
-            /** Name */
-            name: string;
-            /**
-             * Config
-             * @description Null: it is a backbone, which is not trained.
-             */
-            config: {
-                /**
-                 * Preset
-                 * @description Source of the values that were not given.
-                 */
-                preset: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
-                /**
-                 * @default simclr
-                 * @enum {string}
-                 */
-                framework: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
-                /**
-                 * Prune Share
-                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
-                 * @default 0.9
-                 */
-                prune_share?: number;
-                /**
-                 * Bcl Variant
-                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
-                 * @default I
-                 * @enum {string}
-                 */
-                bcl_variant?: "I" | "D";
-                /**
-                 * Loss Momentum
-                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
-                 * @default 0.97
-                 */
-                loss_momentum?: number;
-                /**
-                 * Queue Size
-                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
-                 * @default 4096
-                 */
-                queue_size?: number;
-                /**
-                 * Key Momentum
-                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
-                 * @default 0.99
-                 */
-                key_momentum?: number;
-                /**
-                 * Gh Directions
-                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
-                 * @default 100
-                 */
-                gh_directions?: number;
-                /**
-                 * Gh Ramp Epochs
-                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
-                 * @default 10
-                 */
-                gh_ramp_epochs?: number;
-                /**
-                 * @default colt
-                 * @enum {string}
-                 */
-                sampler: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
-                /**
-                 * Match Steps
-                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
-                 * @default false
-                 */
-                match_steps?: boolean;
-                /**
-                 * Warmup Epochs
-                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
-                 * @default 100
-                 */
-                warmup_epochs?: number;
-                /**
-                 * Sample Budget
-                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
-                 * @default 10000
-                 */
-                sample_budget?: number;
-                /**
-                 * Cluster Temperature
-                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
-                 * @default 1
-                 */
-                cluster_temperature?: number;
-                /**
-                 * Budget Remainder
-                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
-                 * @default largest
-                 * @enum {string}
-                 */
-                budget_remainder?: "largest" | "last";
-                /**
-                 * Ood Neighbors
-                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
-                 * @default 20
-                 */
-                ood_neighbors?: number;
-                /**
-                 * Neighbor Search
-                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
-                 * @default exact
-                 * @enum {string}
-                 */
-                neighbor_search?: "exact" | "approximate";
-                /**
-                 * Sample Interval
-                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
-                 * @default 25
-                 */
-                sample_interval?: number;
-                /**
-                 * Redraw
-                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
-                 * @default true
-                 */
-                redraw?: boolean;
-                /**
-                 * Mak Passes
-                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
-                 * @default 10
-                 */
-                mak_passes?: number;
-                /**
-                 * Mak Loss Weight
-                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
-                 * @default 0.5
-                 */
-                mak_loss_weight?: number;
-                /**
-                 * Mak Candidates
-                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
-                 * @default 1.5
-                 */
-                mak_candidates?: number;
-                /**
-                 * Cluster Order
-                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
-                 * @default index
-                 * @enum {string}
-                 */
-                cluster_order?: "index" | "tail_first";
-                /**
-                 * Pool Refresh
-                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
-                 * @default full
-                 * @enum {string}
-                 */
-                pool_refresh?: "full" | "candidates";
-                /**
-                 * Spread Points
-                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
-                 * @default 15
-                 */
-                spread_points?: number;
-                /**
-                 * Spread Stop
-                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
-                 * @default 0.95
-                 */
-                spread_stop?: number;
-                /**
-                 * Backbone
-                 * @description resnet10 has one basic block in each stage.
-                 * @default resnet18
-                 * @enum {string}
-                 */
-                backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
-                /**
-                 * Width
-                 * @description Channels of the first stage; 64 is the standard.
-                 * @default 64
-                 */
-                width: number;
-                /**
-                 * Stem
-                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
-                 * @default cifar
-                 * @enum {string}
-                 */
-                stem: "cifar" | "cifar-stride2" | "imagenet";
-                /**
-                 * Projection Dim
-                 * @default 128
-                 */
-                projection_dim: number;
-                /**
-                 * Epochs
-                 * @default 2000
-                 */
-                epochs: number;
-                /**
-                 * Batch Size
-                 * @description Images in a step. Each gives two views.
-                 * @default 512
-                 */
-                batch_size: number;
-                /**
-                 * Temperature
-                 * @description tau
-                 * @default 0.2
-                 */
-                temperature: number;
-                /**
-                 * Temperature Schedule
-                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
-                 * @default constant
-                 * @enum {string}
-                 */
-                temperature_schedule: "constant" | "cosine";
-                /**
-                 * Temperature Low
-                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
-                 */
-                temperature_low: number | null;
-                /**
-                 * Temperature High
-                 * @description Only for the cosine schedule: its highest tau. Default: 1.
-                 */
-                temperature_high: number | null;
-                /**
-                 * Optimizer
-                 * @default sgd
-                 * @enum {string}
-                 */
-                optimizer: "sgd" | "adamw";
-                /**
-                 * Learning Rate
-                 * @default 0.5
-                 */
-                learning_rate: number;
-                /**
-                 * Final Learning Rate
-                 * @description The end of the cosine schedule.
-                 * @default 0.000001
-                 */
-                final_learning_rate: number;
-                /**
-                 * Momentum
-                 * @description SGD momentum, or AdamW's first beta.
-                 * @default 0.9
-                 */
-                momentum: number;
-                /**
-                 * Weight Decay
-                 * @description On every parameter.
-                 * @default 0.0001
-                 */
-                weight_decay: number;
-                /**
-                 * Lr Warmup Epochs
-                 * @description Linear warm-up of the learning rate, in epochs.
-                 * @default 10
-                 */
-                lr_warmup_epochs: number;
-                /**
-                 * Min Crop Scale
-                 * @description RandomResizedCrop takes at least this share of the area.
-                 * @default 0.1
-                 */
-                min_crop_scale: number;
-                /**
-                 * Flip Probability
-                 * @description Horizontal flip.
-                 * @default 0.5
-                 */
-                flip_probability: number;
-                /**
-                 * Color Jitter
-                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
-                 * @default 0.4
-                 */
-                color_jitter: number;
-                /**
-                 * Color Jitter Probability
-                 * @default 0.8
-                 */
-                color_jitter_probability: number;
-                /**
-                 * Grayscale Probability
-                 * @default 0.2
-                 */
-                grayscale_probability: number;
-                /**
-                 * Blur Probability
-                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
-                 * @default 0
-                 */
-                blur_probability: number;
-                /**
-                 * Augmentation
-                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
-                 * @default exact
-                 * @enum {string}
-                 */
-                augmentation: "exact" | "fused";
-                /**
-                 * Top K
-                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
-                 * @default 10
-                 */
-                top_k: number;
-                /**
-                 * Tailness Momentum
-                 * @description m
-                 * @default 0.97
-                 */
-                tailness_momentum: number;
-                /**
-                 * Ood In Negatives
-                 * @description Whether OOD embeddings count among a sample's negatives.
-                 * @default true
-                 */
-                ood_in_negatives: boolean;
-                /**
-                 * Num Clusters
-                 * @description C
-                 * @default 10
-                 */
-                num_clusters: number;
-                /**
-                 * Kmeans Restarts
-                 * @default 10
-                 */
-                kmeans_restarts: number;
-                /**
-                 * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
-                 * @default 0.2
-                 */
-                distribution_loss_weight: number;
-                /**
-                 * Distribution Denominator
-                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
-                 * @default all
-                 * @enum {string}
-                 */
-                distribution_denominator: "all" | "cross_domain";
-                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
-                group_thresholds: components["schemas"]["GroupThresholds"] | null;
-                /**
-                 * Seed
-                 * @default 0
-                 */
-                seed: number;
-                /**
-                 * Device
-                 * @default auto
-                 * @enum {string}
-                 */
-                device: "auto" | "cpu" | "cuda";
-                /**
-                 * Precision
-                 * @description auto: bf16 if the hardware computes in it.
-                 * @default auto
-                 * @enum {string}
-                 */
-                precision: "auto" | "fp32" | "bf16";
-                /**
-                 * Num Processes
-                 * @description Data-parallel ranks. Each trains on its share of every batch.
-                 * @default 1
-                 */
-                num_processes: number;
-                /**
-                 * Checkpoint Interval
-                 * @description Epochs between two checkpoints. The last epoch always has one.
-                 * @default 10
-                 */
-                checkpoint_interval: number;
-            } | null;
-            /** Jobs */
-            jobs: number;
-            /**
-             * Steps
-             * @description Optimiser steps of all its jobs.
-             */
-            steps: number;
         };
         /**
          * ArmInfo
@@ -3502,33 +3183,6 @@ export interface components {
             eta_seconds: number | null;
         };
         /**
-         * ExperimentEstimate
-         * @description What all jobs of an experiment are estimated to need.
-         */
-        ExperimentEstimate: {
-            /** Arms */
-            arms: components["schemas"]["ArmEstimate"][];
-            /** Jobs */
-            jobs: number;
-            /** Steps */
-            steps: number;
-            /**
-             * Memory Bytes
-             * @description Of the job that needs most.
-             */
-            memory_bytes: number;
-            /**
-             * Stored Bytes
-             * @description Checkpoints that are kept, and rows, of all jobs.
-             */
-            stored_bytes: number;
-            /**
-             * Large
-             * @description What needs `accept_cost`, and what makes it smaller.
-             */
-            large: components["schemas"]["FieldProblem"][];
-        };
-        /**
          * ExperimentInfo
          * @description An experiment. Its status is that of its jobs, and of the evaluations of its backbones.
          */
@@ -3566,6 +3220,55 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * ExportInfo
+         * @description A file made of one checkpoint.
+         */
+        ExportInfo: {
+            /** Id */
+            id: string;
+            /** Job Id */
+            job_id: string;
+            /** Checkpoint Id */
+            checkpoint_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "onnx" | "features";
+            status: components["schemas"]["WorkStatus"];
+            /** Error */
+            error: string | null;
+            /**
+             * Epoch
+             * @description Of the checkpoint.
+             */
+            epoch: number;
+            /** Config */
+            config: components["schemas"]["OnnxExportConfig"] | components["schemas"]["FeaturesExportConfig"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Bytes
+             * @description Null until the status is `succeeded`.
+             */
+            bytes: number | null;
+            /**
+             * Sha256
+             * @description Of the file. Null until the status is `succeeded`.
+             */
+            sha256: string | null;
+            /**
+             * Result
+             * @description What is in the file. Null until the status is `succeeded`.
+             */
+            result: (components["schemas"]["Onnx"] | components["schemas"]["Features"]) | null;
         };
         /** FeatureMap */
         FeatureMap: {
@@ -3627,6 +3330,42 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+        };
+        /** Features */
+        Features: {
+            /** Num Features */
+            num_features: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "features";
+            /** Num Images */
+            num_images: number;
+        };
+        /**
+         * FeaturesExportConfig
+         * @description The backbone's features of all images of a part, in float32.
+         */
+        FeaturesExportConfig: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "features";
+            /**
+             * Split
+             * @description `train` is of the data set that the job trains on. `probe`, `val` and `test` are of the one that it is evaluated on. `pool` is its OOD pool.
+             * @default test
+             * @enum {string}
+             */
+            split?: "train" | "probe" | "val" | "test" | "pool";
+            /**
+             * Format
+             * @default npz
+             * @enum {string}
+             */
+            format?: "npz" | "parquet";
         };
         /**
          * FewShotProbeConfig
@@ -6868,6 +6607,11 @@ export interface components {
             accept_cost?: boolean;
         };
         /**
+         * NewExport
+         * @description A file to make of one of the job's checkpoints.
+         */
+        NewExport: components["schemas"]["NewOnnxExport"] | components["schemas"]["NewFeaturesExport"];
+        /**
          * NewFeatureMap
          * @description The feature space in two dimensions: training images and the last picked OOD images.
          */
@@ -6900,6 +6644,35 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Checkpoint Id
+             * @description Default: the job's last checkpoint.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
+         * NewFeaturesExport
+         * @description The backbone's features of all images of a part, in float32.
+         */
+        NewFeaturesExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "features";
+            /**
+             * Split
+             * @description `train` is of the data set that the job trains on. `probe`, `val` and `test` are of the one that it is evaluated on. `pool` is its OOD pool.
+             * @default test
+             * @enum {string}
+             */
+            split?: "train" | "probe" | "val" | "test" | "pool";
+            /**
+             * Format
+             * @default npz
+             * @enum {string}
+             */
+            format?: "npz" | "parquet";
             /**
              * Checkpoint Id
              * @description Default: the job's last checkpoint.
@@ -7562,6 +7335,22 @@ export interface components {
             checkpoint_id?: string | null;
         };
         /**
+         * NewOnnxExport
+         * @description The backbone in float32, from pixels in 0..1 to features, for batches of any size.
+         */
+        NewOnnxExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "onnx";
+            /**
+             * Checkpoint Id
+             * @description Default: the job's last checkpoint.
+             */
+            checkpoint_id?: string | null;
+        };
+        /**
          * NewOodPool
          * @description Unlabelled out-of-distribution (OOD) images to register.
          * @example {
@@ -7778,6 +7567,37 @@ export interface components {
             } | null;
             /** Missing */
             missing: string[];
+        };
+        /** Onnx */
+        Onnx: {
+            /** Num Features */
+            num_features: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "onnx";
+            /**
+             * Opset
+             * @description Read from the file.
+             */
+            opset: number;
+            /**
+             * Image Size
+             * @description Height and width of the input, in pixels.
+             */
+            image_size: number;
+        };
+        /**
+         * OnnxExportConfig
+         * @description The backbone in float32, from pixels in 0..1 to features, for batches of any size.
+         */
+        OnnxExportConfig: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "onnx";
         };
         /**
          * OodPoolInfo
@@ -8008,6 +7828,16 @@ export interface components {
         Page_ExperimentInfo_: {
             /** Items */
             items: components["schemas"]["ExperimentInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+        };
+        /** Page[ExportInfo] */
+        Page_ExportInfo_: {
+            /** Items */
+            items: components["schemas"]["ExportInfo"][];
             /**
              * Next Cursor
              * @description Cursor of the next page. Null on the last page.
@@ -8715,7 +8545,6 @@ export interface components {
              */
             job_id: string | null;
             status: components["schemas"]["WorkStatus"] | null;
-            progress: components["schemas"]["Progress"] | null;
             /** Error */
             error: string | null;
         };
@@ -9183,7 +9012,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "job" | "dataset" | "ood_pool" | "backbone" | "evaluation" | "analysis" | "pool_check";
+            kind: "job" | "dataset" | "ood_pool" | "backbone" | "export" | "evaluation" | "analysis" | "pool_check";
             /** Id */
             id: string;
         };
@@ -14710,8 +14539,8 @@ export interface operations {
     download_checkpoint: {
         parameters: {
             query?: {
-                /** @description torch: everything needed to resume. backbone: torchvision-compatible weights as safetensors. */
-                format?: "torch" | "backbone";
+                /** @description torch: everything needed to resume. backbone: torchvision-compatible weights as safetensors. onnx: the network from pixels to features. It has to be requested as an export first. */
+                format?: "torch" | "backbone" | "onnx";
             };
             header?: never;
             path: {
@@ -14782,8 +14611,682 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Requested Range Not Satisfiable */
             416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_features: {
+        parameters: {
+            query?: {
+                /** @description As the export was requested. */
+                split?: "train" | "probe" | "val" | "test" | "pool";
+                /** @description As the export was requested. */
+                format?: "npz" | "parquet";
+            };
+            header?: never;
+            path: {
+                checkpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that `Range` requested. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client has it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Requested Range Not Satisfiable */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exports: {
+        parameters: {
+            query?: {
+                kind?: ("onnx" | "features") | null;
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExportInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15449,7 +15952,8 @@ export interface operations {
             query?: {
                 /** @description A leading `-` sorts in descending order. */
                 order?: "-tailness" | "tailness" | "-similarity" | "similarity" | "-index" | "index" | "-cluster" | "cluster";
-                format?: "csv";
+                /** @description parquet: scores in float32, and null where there is none. */
+                format?: "csv" | "parquet";
                 /** @description Default: the last round. */
                 round?: number | null;
                 cluster?: number | null;
@@ -15468,13 +15972,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One line per sample, streamed. */
+            /** @description One row per sample, streamed. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "text/csv": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             /** @description Bad Request */
@@ -16321,129 +16826,6 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    estimate_experiment: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewExperiment"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExperimentEstimate"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -13,14 +13,16 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import Engine
 
 from colt_core.backbones.stored import random_backbone
+from colt_core.data.dataset import ImagePool
 from colt_core.events import CheckpointReady
 from colt_core.pixels import MEAN, STD
+from colt_core.pools.kinds import PoolCheckResult, PoolCheckSettings
 from colt_core.probes.evaluate import evaluate
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.training.checkpoint import load_backbone
 from store.artifacts import get_artifacts
 from store.database import reading, writing
-from store.models import BackboneWeights, Evaluation, Upload, new_id
+from store.models import BackboneWeights, Evaluation, OodPool, PoolCheck, Upload, new_id
 from store.orphans import find_orphans
 from store.repositories import checkpoint_work
 from tests.support.claims import one_worker
@@ -32,6 +34,7 @@ from worker.checkpoints import CheckpointFolder
 from worker.child import WorkFailed
 
 SMALL = {"backbone": "resnet10", "width": 4, "stem": "cifar-stride2"}
+POOL = 12
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +59,18 @@ def add(source: dict[str, Any], name: str = "net", **spec: Any) -> str:
     row = BackboneWeights(name=name, spec=settings | spec)
     with writing() as session:
         session.add(row)
+    return row.id
+
+
+def add_pool(tmp_path: Path) -> str:
+    """Of training images."""
+    row = OodPool(name="pool", spec={}, status="ready")
+    with writing() as session:
+        session.add(row)
+    ImagePool(DATA.images[:POOL]).save(tmp_path / "pool")
+    written = get_artifacts().take_folder(tmp_path / "pool", row.artifact)
+    with writing() as session:
+        session.get_one(OodPool, row.id).files = {name: asdict(of) for name, of in written.items()}
     return row.id
 
 
@@ -84,11 +99,20 @@ def test_each_source_becomes_weights_that_are_evaluated(tmp_path: Path, home: Pa
             assert (shown(row_id).status, shown(row_id).problem) == ("ready", None)
         with writing() as session:
             asked = [
-                checkpoint_work.add_of_backbone(session, row_id, dataset.id, probe.model_dump(mode="json")).id
+                checkpoint_work.add_of_backbone(
+                    session, Evaluation, row_id, probe.model_dump(mode="json"), subject={"dataset_id": dataset.id}
+                ).id
                 for row_id in (of_file, of_seed)
             ]
         for _ in asked:
             work(Evaluation)
+        pool, checked = add_pool(tmp_path), PoolCheckSettings(budget=3)
+        with writing() as session:
+            subject = {"dataset_id": dataset.id, "ood_pool_id": pool}
+            check = checkpoint_work.add_of_backbone(
+                session, PoolCheck, of_file, checked.model_dump(mode="json"), subject=subject
+            ).id
+        work(PoolCheck)
 
     row = shown(of_file)
     assert row.matched_share == 1.0 and row.names is not None
@@ -106,6 +130,12 @@ def test_each_source_becomes_weights_that_are_evaluated(tmp_path: Path, home: Pa
         expected = evaluate(backbones.load(backbone_id), DATA, probe)
         assert evaluation.accuracy == expected.accuracy and evaluation.per_class_accuracy is not None
         assert tuple(evaluation.per_class_accuracy) == tuple(expected.per_class_accuracy)
+    with reading() as session:
+        row_of_check = session.get_one(PoolCheck, check)
+        assert (row_of_check.status, row_of_check.error) == ("succeeded", None)
+        found_check = PoolCheckResult.model_validate(row_of_check.result)
+    assert found_check.verdict == "leak" and found_check.near_duplicates.exact_by_part["train"] == POOL
+    assert (found_check.num_pool, found_check.use.budget, found_check.use.tailness_from) == (POOL, 3, "class_sizes")
     assert find_orphans(get_artifacts(), age=0) == []
 
     start = CheckpointFolder(get_artifacts(), "job").start(

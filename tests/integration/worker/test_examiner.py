@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import threading
 from dataclasses import asdict
@@ -25,12 +27,14 @@ from store.models import (
     Checkpoint,
     CheckpointWork,
     Evaluation,
+    Export,
     Job,
     JobEvent,
     OodPool,
     PoolCheck,
     leased_models,
 )
+from store.orphans import find_orphans
 from store.repositories import checkpoint_work
 from tests.support.claims import work_off
 from tests.support.processes import wait_until
@@ -39,6 +43,7 @@ from worker.checkpoints import STATE, CheckpointFolder
 from worker.child import Interrupt
 from worker.examiner import _columns, examine
 from worker.folder import WorkerFolder
+from worker.handover import SCRATCH
 from worker.reconciler import Reconciler
 
 CLASSES, TRAIN, PICKED = 3, 30, 8
@@ -46,18 +51,21 @@ ANY = {
     Evaluation: {"kind": "knn", "neighbors": 3},
     Analysis: {"kind": "tail_share"},
     PoolCheck: {"kind": "pool_check", "budget": 8},
+    Export: {"kind": "onnx"},
 }
 # One that cannot be answered on these data, and what is to blame.
 VAIN = {
     Evaluation: ({"kind": "few_shot", "shots": 100}, "shots 100"),
     Analysis: ({"kind": "cluster_minority", "num_clusters": 31}, "num_clusters: 31"),
     PoolCheck: ({"kind": "pool_check", "budget": 61}, "budget must be in 1..60"),
+    Export: ({"kind": "features", "split": "val"}, "no images in the part 'val'"),
 }
 LONG = {
     Evaluation: {"kind": "few_shot", "protocol": "sgd", "shots": 4},
     Analysis: {"kind": "alignment", "num_pairs": 64},
 }
-each = pytest.mark.parametrize("model", leased_models(CheckpointWork))
+TOLD = [model for model in leased_models(CheckpointWork) if model.in_events]  # others have tests of their own
+each = pytest.mark.parametrize("model", TOLD)
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def checkpoint(configured: Engine, home: Path, tmp_path: Path) -> Checkpoint:
     labels = np.arange(60, dtype=np.int64) % CLASSES
     row = add_dataset(configured, status="ready")
     ImageDataset(images, labels, ("a", "b", "c"), {**parts, "test": np.arange(45, 60)}).save(tmp_path / "data")
-    pool = OodPool(name="pool", spec={}, status="ready")
+    pool = OodPool(name="pool", spec={}, status="ready", image_size=16)
     with writing() as session:
         session.add(pool)
     ImagePool(images[::-1].copy()).save(tmp_path / "pool")
@@ -115,7 +123,7 @@ def told(model: type[CheckpointWork]) -> list[dict[str, Any]]:
         return list(session.scalars(select(JobEvent.data).where(JobEvent.kind == model.noun).order_by(JobEvent.id)))
 
 
-def test_a_probe_fills_its_row_and_is_told(home: Path, checkpoint: Checkpoint) -> None:
+def test_a_probe_fills_its_row_and_in_events(home: Path, checkpoint: Checkpoint) -> None:
     leak, other = (
         {"code": code, "detail": "One is.", "count": 1, "examples": [3]}
         for code in ("pool_holds_test_images", "overlap_unknown")
@@ -156,7 +164,7 @@ def test_what_a_probe_finds_beyond_its_columns_is_kept_as_its_result() -> None:
     assert _columns({"recall_at": (0.1, 0.2)}) == {"result": {"recall_at": [0.1, 0.2]}}
 
 
-def test_an_analysis_fills_its_row_and_is_told(home: Path, checkpoint: Checkpoint) -> None:
+def test_an_analysis_fills_its_row_and_in_events(home: Path, checkpoint: Checkpoint) -> None:
     asked = ask(Analysis, checkpoint, {"kind": "connectivity", "num_views": 2, "thresholds": [0.5, 2.0]})
     work_off(home, Analysis)
     row = row_of(Analysis, asked)
@@ -194,6 +202,35 @@ def test_an_analysis_needs_no_file_that_it_does_not_use(home: Path, checkpoint: 
     assert TailShare.model_validate(done.result).phi_tail
     assert failed.status == "failed"
     assert "the file 'images.npy' of 'digits' is not in the artifact store" in failed.error
+
+
+@pytest.mark.parametrize("split", ["train", "test", "pool"])
+def test_features_of_a_part_become_a_file(home: Path, checkpoint: Checkpoint, split: str) -> None:
+    asked = ask(Export, checkpoint, {"kind": "features", "split": split, "format": "npz"})
+    work_off(home, Export)
+    row = row_of(Export, asked)
+    assert (row.status, row.error) == ("succeeded", None)
+    content = (home / "artifacts" / row.artifact).read_bytes()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (row.bytes, row.sha256)
+    with np.load(io.BytesIO(content)) as found:
+        assert found["features"].shape == (row.result["num_images"], row.result["num_features"])
+        assert len(found["index"]) == {"train": 30, "test": 15, "pool": 60}[split]
+        assert ("labels" in found) == (split != "pool")
+        about = json.loads(str(found["about"]))
+    assert about["checkpoint_id"] == checkpoint.id and len(about["images_sha256"]) == 64
+    assert about["trained_on_sha256"] == about["images_sha256"] or split == "pool"
+
+
+def test_a_file_of_a_lost_attempt_is_removed_and_that_of_the_export_stays(home: Path, checkpoint: Checkpoint) -> None:
+    asked = ask(Export, checkpoint, {"kind": "onnx"})
+    lost = row_of(Export, asked).folder_of("lost")
+    get_artifacts().write(f"{lost}/onnx.onnx", [b"half"])
+    assert Export.leftovers(asked, "lost", row_of(Export, asked)) == lost
+    work_off(home, Export)
+    row = row_of(Export, asked)
+    assert (row.status, row.result["opset"]) == ("succeeded", 17)
+    assert Export.leftovers(asked, row.artifact.split("/")[-2], row) is None
+    assert find_orphans(get_artifacts(), -60) == [lost]
 
 
 @each
@@ -251,8 +288,9 @@ def test_a_running_one_that_is_cancelled_ends_within_the_grace_time(
 
 @each
 def test_an_answer_that_comes_after_the_cancelling_is_dropped(
-    checkpoint: Checkpoint, model: type[CheckpointWork]
+    checkpoint: Checkpoint, model: type[CheckpointWork], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(SCRATCH, str(tmp_path))
     asked = ask(model, checkpoint, ANY[model])  # type: ignore[index]
     with writing() as session:
         lease = leases.claim(session, model, "me", 60)

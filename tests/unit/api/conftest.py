@@ -21,7 +21,7 @@ from tests.support.settings import service_settings
 
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
-    return create_app(dashboard=Path("/nowhere"))
+    return create_app(Path("/nowhere"), Path("/nowhere"))
 
 
 @pytest.fixture

@@ -71,6 +71,11 @@ def test_scopes_are_kept(client: TestClient) -> None:
     assert "write" in str(problem(client.post(f"{API}/datasets", json=BODY, headers=bearer(read)), 403)["detail"])
     assert client.post(f"{API}/datasets", json=BODY, headers=bearer(write)).status_code == 202
     problem(client.get(f"{API}/datasets", headers=bearer(write)), 403)
+    # An estimate is asked for by POST, and changes nothing.
+    job = {"dataset_id": "none", "config": {}}
+    assert pointers(client.post(f"{API}/jobs/estimate", json=job, headers=bearer(read))) == ["/dataset_id"]
+    problem(client.post(f"{API}/jobs/estimate", json=job, headers=bearer(write)), 403)
+    problem(client.post(f"{API}/jobs", json=job, headers=bearer(read)), 403)
 
 
 def test_every_call_is_guarded(client: TestClient, app: FastAPI) -> None:

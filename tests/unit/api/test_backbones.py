@@ -160,7 +160,9 @@ def test_two_who_ask_the_same_in_one_instant_share_it(service_engine: Engine, cl
         with writing() as session:
             session.get(BackboneWeights, backbone.id, with_for_update=True)
             second = start_behind(pool, service_engine, lambda: evaluate(client, backbone.id, dataset, kind="knn"))
-            first = checkpoint_work.add_of_backbone(session, backbone.id, dataset.id, {"kind": "knn"})
+            first = checkpoint_work.add_of_backbone(
+                session, Evaluation, backbone.id, {"kind": "knn"}, subject={"dataset_id": dataset.id}
+            )
         assert second.result().json()["id"] == first.id
 
 

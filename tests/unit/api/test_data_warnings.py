@@ -56,7 +56,7 @@ def test_digests_that_cannot_be_read_are_as_none(client: TestClient, rows: Rows,
     assert [*warned(client, rows, dataset, digests=True)] == ["overlap_unknown"]
 
 
-def test_the_leak_of_a_data_set_is_told_to_each_of_its_jobs(client: TestClient, rows: Rows) -> None:
+def test_the_leak_of_a_data_set_in_events_to_each_of_its_jobs(client: TestClient, rows: Rows) -> None:
     dataset = rows.dataset(warnings=[{**LEAK, "code": "blank_images"}, LEAK])
     shown = submitted(client, {"dataset_id": dataset.id, "config": SMALL})
     assert shown["warnings"] == [LEAK]

@@ -133,7 +133,7 @@ def test_an_answer_does_not_grow_with_what_was_sent(client: TestClient) -> None:
     assert len(long.content) < 2000
 
 
-def test_of_many_wrong_indices_one_is_told(client: TestClient) -> None:
+def test_of_many_wrong_indices_one_in_events(client: TestClient) -> None:
     cut = {"profile": "indices", "indices": [0, "x", *[-1] * 1000]}
     answer = client.post(
         f"{API}/datasets", json={"name": "x", "source": {"kind": "sample", "name": "digits"}, "long_tail": cut}

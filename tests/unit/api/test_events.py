@@ -48,7 +48,7 @@ def finish(job: Job) -> None:
         assert jobs.transition(session, job.id, {"running"}, "succeeded")
 
 
-def test_a_finished_job_is_told_from_the_first_event_to_the_end(server: httpx.Client, rows: Rows) -> None:
+def test_a_finished_job_in_events_from_the_first_event_to_the_end(server: httpx.Client, rows: Rows) -> None:
     job = rows.job()
     rows.event(job, "metric", name="loss", value=1.5)
     rows.event(job, "status", status="succeeded")
@@ -67,6 +67,17 @@ def test_a_finished_job_is_told_from_the_first_event_to_the_end(server: httpx.Cl
     assert events[-1][0] is None  # so that a client still resumes from the last real event
     with server.stream("GET", f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": str(ids[1])}) as response:
         assert [kind for _, kind, _ in told(response)] == ["status", "end"]
+
+
+def test_without_following_a_running_job_is_told_so_far(server: httpx.Client, rows: Rows) -> None:
+    job = rows.job()
+    with writing() as session:
+        session.add_all(JobEvent(job_id=job.id, kind="log", data={"n": n}) for n in range(600))
+    with server.stream("GET", f"{API}/jobs/{job.id}/events", params={"follow": False}) as response:
+        events = list(told(response))
+    assert [data["n"] for _, kind, data in events if kind == "log"] == list(range(600))
+    assert events[-1][1:] == ("end", {"status": job.status})
+    assert job.status not in {"succeeded", "failed", "cancelled"}
 
 
 def test_a_long_history_comes_whole_and_in_order(server: httpx.Client, rows: Rows) -> None:

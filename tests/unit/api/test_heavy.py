@@ -30,7 +30,7 @@ from tests.support.serving import serving
 
 API = "/api/v1"
 HEAVY = ["metrics", "profile", "tailness/samples", "tailness/samples/0", "tailness/classes"]
-HEAVY += ["ood-tailness", "ood-tailness/0", "ood-tailness/export"]
+HEAVY += ["ood-tailness", "ood-tailness/0", "ood-tailness/0/nearest", "ood-tailness/export"]
 
 
 class Service:

@@ -109,9 +109,13 @@ WRONG_BODIES: list[tuple[dict[str, Any], list[str]]] = [
 def test_samplers_say_whether_they_need_a_pool_and_only_those_do(client: TestClient, rows: Rows) -> None:
     needing = {kind["kind"]: kind["uses_pool"] for kind in client.get(f"{API}/kinds").json()["samplers"]}
     assert {kind for kind, needs in needing.items() if not needs} == {"none", "idfill"}
-    dataset = rows.dataset()
+    dataset, pool = rows.dataset(), rows.pool()
     for kind, needs in needing.items():
         config = {**SMALL_COLT, "sampler": kind, "sample_budget": 50}  # more than there are images
+        with_pool = {"dataset_id": dataset.id, "ood_pool_id": pool.id, "config": config}
+        for path in ("jobs", "jobs/estimate"):
+            where = ["/config/sample_budget"] if needs else ["/ood_pool_id"]
+            assert pointers(client.post(f"{API}/{path}", json=with_pool)) == where
         answer = client.post(f"{API}/jobs", json={"dataset_id": dataset.id, "config": config})
         assert (answer.status_code, pointers(answer) if needs else None) == (
             (422, ["/config/sampler"]) if needs else (202, None)
@@ -546,7 +550,8 @@ def test_jobs_of_a_group_share_the_beginnings_that_are_equal(client: TestClient,
 
     def beginning(group: str | None = "g", sampler: str = "colt", **config: Any) -> str | None:
         settings = {**SMALL_COLT, "sampler": sampler, **config}
-        wanted = NewJob(dataset_id=dataset.id, ood_pool_id=pool.id, config=settings, evaluations=[])
+        read = None if sampler == "none" else pool.id
+        wanted = NewJob(dataset_id=dataset.id, ood_pool_id=read, config=settings, evaluations=[])
         with reading() as session:
             return check(session, wanted, resolve(wanted.config)).row(queues.place(session, Job, None), group).beginning
 

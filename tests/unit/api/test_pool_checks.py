@@ -135,6 +135,39 @@ def test_what_cannot_be_checked_is_refused_with_a_pointer(
     problem(ask(client, pool, rows.dataset("new", status="registering"), checkpoint), 409)
 
 
+def test_a_check_with_a_backbone_names_it_and_no_checkpoint(
+    client: TestClient, rows: Rows, pool: OodPool, dataset: Dataset, checkpoint: Checkpoint
+) -> None:
+    backbone = rows.backbone()
+    of_backbone: dict[str, Any] = {"checkpoint_id": None, "backbone_id": backbone.id}
+    answer = ask(client, pool, dataset, checkpoint, **of_backbone)
+    assert answer.status_code == 202, answer.text
+    address = answer.headers["location"]
+    shown = client.get(address).json()
+    nothing = {"job_id": None, "checkpoint_id": None, "epoch": None}
+    assert shown.items() >= ({"backbone_id": backbone.id, "status": "queued", "budget": 3} | nothing).items()
+    assert ask(client, pool, dataset, checkpoint, **of_backbone).json() == answer.json()
+    others = {ask(client, pool, dataset, checkpoint).json()["id"], shown["id"]}
+    others.add(ask(client, rows.pool(), dataset, checkpoint, **of_backbone).json()["id"])
+    others.add(ask(client, pool, dataset, checkpoint, **of_backbone, budget=4).json()["id"])
+    assert len(others) == 4
+    assert client.get(f"{API}/ood-pools/{pool.id}/checks").json()["items"][-1]["id"] == shown["id"]
+    assert client.post(f"{address}/cancel").json()["status"] == "cancelled"
+    for change, where in (
+        ({"checkpoint_id": None}, [""]),
+        ({"backbone_id": backbone.id}, [""]),
+        (of_backbone | {"backbone_id": "no"}, ["/backbone_id"]),
+        (of_backbone | {"backbone_id": rows.backbone("failed").id}, ["/backbone_id"]),
+        (of_backbone | {"budget": 9}, ["/budget"]),
+    ):
+        assert pointers(ask(client, pool, dataset, checkpoint, **change)) == where
+    problem(
+        ask(client, pool, dataset, checkpoint, **of_backbone | {"backbone_id": rows.backbone("registering").id}), 409
+    )
+    assert client.delete(f"{API}/backbones/{backbone.id}").status_code == 204
+    problem(client.get(address), 404)
+
+
 @pytest.mark.parametrize("path", ["ood-pools/{pool}", "datasets/{other}"])
 def test_checks_go_with_their_pool_or_data_set(
     client: TestClient, rows: Rows, pool: OodPool, checkpoint: Checkpoint, path: str
@@ -145,7 +178,7 @@ def test_checks_go_with_their_pool_or_data_set(
     problem(client.get(address), 404)
 
 
-def test_a_job_is_told_of_near_duplicates_that_a_check_has_found(
+def test_a_job_in_events_of_near_duplicates_that_a_check_has_found(
     client: TestClient, rows: Rows, pool: OodPool, dataset: Dataset, checkpoint: Checkpoint
 ) -> None:
     evaluated = rows.dataset("evaluated", digests=True)

@@ -171,6 +171,29 @@ def test_without_a_build_the_page_says_how_to_build(client: TestClient) -> None:
     assert "make frontend" in answer.text
 
 
+def test_without_a_build_every_address_of_the_guide_says_how_to_build(client: TestClient) -> None:
+    for path in ("/guide", "/guide/glossary.html"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert "make guide" in answer.text
+
+
+def test_the_guide_is_served_beside_the_dashboard(home: Path, tmp_path: Path) -> None:
+    for name in ("dashboard", "guide"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(name)
+    (tmp_path / "guide" / "glossary.html").write_text("glossary")
+    browser = {"Accept": "text/html"}
+    with TestClient(create_app(tmp_path / "dashboard", tmp_path / "guide"), base_url="http://localhost") as client:
+        for path, expected in (("/guide", "guide"), ("/guide/", "guide"), ("/guide/glossary.html", "glossary")):
+            answer = client.get(path, headers=browser)
+            assert (answer.status_code, answer.text) == (200, expected)
+            assert answer.headers["cache-control"] == "no-cache"
+        assert client.get("/guides", headers=browser).text == "dashboard"
+        problem(client.get("/guide/nothing.html", headers=browser), 404)
+        problem(client.get("/guide/%2e%2e/dashboard/index.html", headers=browser), 404)
+
+
 def test_the_dashboard_is_served_under_the_api(home: Path, tmp_path: Path) -> None:
     build = tmp_path / "build"
     (build / "assets").mkdir(parents=True)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
 from api.rounds.schemas import ClusterInfo
+from api.tailness import ood_samples
 from store.database import writing
 from store.models import MOST_IMAGES, Job, SamplingRound
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
+from tests.support.processes import REPOSITORY
 from tests.support.results import Rows
 
 API = "/api/v1"
@@ -53,6 +57,8 @@ def test_before_anything_is_measured(client: TestClient, job: Job) -> None:
         "rounds/1",
         "ood-tailness?round=1",
         "ood-tailness/0",
+        "ood-tailness/0/nearest",
+        "ood-tailness/0/nearest?round=1",
         "ood-tailness/export",
         "tailness/samples?cluster=0&round=1",
         "tailness/classes?epoch=1",
@@ -284,6 +290,52 @@ def test_one_ood_sample_over_rounds(client: TestClient, measured: Job) -> None:
     problem(client.get(f"{url}/8"), 404)
 
 
+def test_training_images_nearest_to_a_pick(client: TestClient, measured: Job, rows: Rows) -> None:
+    near = [[9, 6, 0], [1, 2, 3], [8, 7, 9]]  # of pool images 2, 3 and 5
+    rows.sampling_round(measured, 3, *ROUND_2, nearest=near)
+    rows.sampling_round(measured, 4, *ROUND_1, nearest=near[:2])  # of pool images 3 and 7
+    rows.tailness(measured, 39, EPOCH_2)  # round 4 is before epoch 40
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    shown = client.get(f"{url}/3/nearest").json()
+    assert (shown["index"], shown["round"], shown["epoch"]) == (3, 4, 40)
+    assert shown["items"] == [
+        {"index": 9, "label": 2, "class_name": "owl", "similarity": 1.0, "tailness": 0.0},
+        {"index": 6, "label": 1, "class_name": "dog", "similarity": 0.5, "tailness": -0.125},
+        {"index": 0, "label": 0, "class_name": "cat", "similarity": pytest.approx(1 / 3, abs=1e-3), "tailness": -0.5},
+    ]
+
+    def indices(image: int, **query: int) -> list[int]:
+        return [item["index"] for item in client.get(f"{url}/{image}/nearest", params=query).json()["items"]]
+
+    assert (indices(7), indices(7, k=2), indices(7, k=8)) == (near[1], near[1][:2], near[1])
+    assert [indices(image, round=3) for image in (2, 3, 5)] == near
+    # Nothing was recorded after epoch 29, which round 3 weighed by.
+    assert {item["tailness"] for item in client.get(f"{url}/2/nearest?round=3").json()["items"]} == {None}
+    for query in ({"k": 0}, {"k": 9}, {"round": 0}, {"k": "all"}):
+        assert pointers(client.get(f"{url}/3/nearest", params=query)) == [f"?{next(iter(query))}"]
+    assert pointers(client.get(f"{url}/{MOST_IMAGES}/nearest")) == ["{index}"]
+
+
+def test_a_round_without_nearest_images_says_what_is_kept(client: TestClient, measured: Job, rows: Rows) -> None:
+    """Those of an image that it did not pick, and of a round of an earlier version."""
+    rows.sampling_round(measured, 3, *ROUND_2, nearest=[[9], [1], [8]])
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    for path, told in (
+        ("7/nearest", "Round 3 did not pick OOD image 7."),
+        ("7/nearest?round=2", "Round 2 did not pick OOD image 7."),
+        ("7/nearest?round=1", "Round 1 picked OOD image 7, but kept no nearest training images: it was run by an"),
+    ):
+        detail = problem(client.get(f"{url}/{path}"), 404)["detail"]
+        assert detail.startswith(told) and "&selected=true` lists them" in detail
+    assert "no sampling round 4" in problem(client.get(f"{url}/7/nearest?round=4"), 404)["detail"]
+    assert "seen an OOD image 8" in problem(client.get(f"{url}/8/nearest"), 404)["detail"]
+    problem(client.get(f"{API}/jobs/none/ood-tailness/7/nearest"), 404)
+    unlabelled = rows.job(rows.unlabelled())
+    rows.sampling_round(unlabelled, 1, *ROUND_1, nearest=[[9], [1]])
+    (near,) = client.get(f"{API}/jobs/{unlabelled.id}/ood-tailness/3/nearest").json()["items"]
+    assert near == {"index": 9, "label": None, "class_name": None, "similarity": 1.0, "tailness": None}
+
+
 def test_export_is_the_list_as_a_file(client: TestClient, measured: Job) -> None:
     url = f"{API}/jobs/{measured.id}/ood-tailness"
     answer = client.get(f"{url}/export", params={"format": "csv", "selected": True})
@@ -300,5 +352,28 @@ def test_export_is_the_list_as_a_file(client: TestClient, measured: Job) -> None
         "selected_rounds": "1 2",
     }
     assert len(client.get(f"{url}/export").text.splitlines()) == 9
-    assert pointers(client.get(f"{url}/export", params={"format": "parquet"})) == ["?format"]
+    assert pointers(client.get(f"{url}/export", params={"format": "xlsx"})) == ["?format"]
     problem(client.get(f"{url}/export", params={"round": 3}), 404)
+
+
+@pytest.mark.parametrize("block", [2, 1000])
+def test_export_as_parquet_has_the_same_rows(
+    client: TestClient, measured: Job, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(ood_samples, "_PARQUET_BLOCK", block)
+    url = f"{API}/jobs/{measured.id}/ood-tailness"
+    query = {"order": "-similarity"}
+    answer = client.get(f"{url}/export", params={**query, "format": "parquet"})
+    assert answer.headers["content-disposition"].endswith('.parquet"')
+    table = pq.read_table(io.BytesIO(answer.content))
+    assert table.to_pylist() == client.get(url, params=query).json()["items"]
+    assert str(table.schema.field("tailness").type) == str(table.schema.field("similarity").type) == "float"
+    assert str(REPOSITORY).encode() not in answer.content
+    problem(client.get(f"{url}/export", params={"round": 3, "format": "parquet"}), 404)
+
+
+def test_export_as_parquet_has_null_for_a_score_that_is_not_finite(client: TestClient, rows: Rows) -> None:
+    job = rows.job(pool=rows.pool())
+    rows.sampling_round(job, 1, [math.nan] + [0.5] * 7, [0] * 8, [1] * 8)
+    content = client.get(f"{API}/jobs/{job.id}/ood-tailness/export?format=parquet&order=index").content
+    assert pq.read_table(io.BytesIO(content))["tailness"].to_pylist() == [None] + [0.5] * 7

@@ -18,7 +18,10 @@ from store.doctor.damage import examine_files
 from store.doctor.orphans import AT_LEAST_AS_OLD
 from store.models import Checkpoint, Dataset, Evaluation, Job, Upload
 from store.repositories import jobs, recording
+from store.settings import get_settings
 from tests.support.locks import start_behind
+from tests.support.processes import free_port
+from tests.support.receiver import receiving
 from tests.support.rows import add_dataset, add_job
 from tests.support.settings import worker_settings
 
@@ -113,7 +116,7 @@ def test_what_is_deleted_while_it_looks_is_no_damage(service: Engine, home: Path
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut short", "missing"])
-def test_a_damaged_checkpoint_is_told_of_and_its_row_removed(
+def test_a_damaged_checkpoint_in_events_of_and_its_row_removed(
     service: Engine, home: Path, capsys: Output, damage: str
 ) -> None:
     path = home / "artifacts/jobs/j/checkpoints/2-2-0/checkpoint.pt"
@@ -199,7 +202,7 @@ def test_without_a_whole_checkpoint_no_row_is_removed(service: Engine, home: Pat
         ),
     ],
 )
-def test_what_cannot_be_mended_is_told_of(service: Engine, home: Path, capsys: Output, file: str, words: str) -> None:
+def test_what_cannot_be_mended_in_events_of(service: Engine, home: Path, capsys: Output, file: str, words: str) -> None:
     before = stored(home)
     (home / "artifacts" / file).write_bytes(b"other")
     code, told = examined(capsys, fix=True)
@@ -253,13 +256,13 @@ def test_the_files_of_another_service_are_left_alone(service: Engine, home: Path
     assert stored(home) == before
 
 
-def test_a_store_that_takes_nothing_is_told_of(service: Engine, home: Path, capsys: Output) -> None:
+def test_a_store_that_takes_nothing_in_events_of(service: Engine, home: Path, capsys: Output) -> None:
     (home / "artifacts" / "health").write_bytes(b"")  # where it is tried
     code, told = examined(capsys)
     assert code == 1 and "the artifact store cannot be used: " in told and "no work is taken" in told
 
 
-def test_a_database_of_another_version_is_told_of(service: Engine, capsys: Output) -> None:
+def test_a_database_of_another_version_in_events_of(service: Engine, capsys: Output) -> None:
     with writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     assert "the database's schema is 0001, this version needs " in examined(capsys)[1]
@@ -284,3 +287,29 @@ def test_rows_that_refer_to_nothing_are_told_of(sqlite_template: Path, home: Pat
         connection.close()
         code, told = examined(capsys)
     assert code == 1 and "rows of metrics refer to missing rows" in told
+
+
+def test_receivers_that_cannot_be_reached_are_named(
+    service: Engine, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    nobody = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("COLT_MLFLOW_URL", f"http://me:hunter2@{nobody}")
+    monkeypatch.setenv("COLT_TENSORBOARD_DIR", str(tmp_path / "file" / "events"))
+    monkeypatch.setenv("COLT_WEBHOOK_URL", f"http://{nobody}/hunter2")
+    monkeypatch.setenv("COLT_WEBHOOK_SECRET", "hunter2 and more than that")
+    get_settings.cache_clear()
+    assert doctor(fix=False) == 1
+    said = capsys.readouterr().out
+    for what in ("the MLflow server does not answer", "TensorBoard cannot be written", "private network"):
+        assert what in said
+    assert "3 found" in said and "hunter2" not in said
+
+    with receiving() as receiver:
+        monkeypatch.setenv("COLT_MLFLOW_URL", "")
+        monkeypatch.setenv("COLT_TENSORBOARD_DIR", str(tmp_path / "events" / "new"))
+        monkeypatch.setenv("COLT_WEBHOOK_URL", receiver.url)
+        monkeypatch.setenv("COLT_WEBHOOK_ALLOW_PRIVATE", "true")
+        get_settings.cache_clear()
+        assert doctor(fix=False) == 0
+        assert receiver.got == []

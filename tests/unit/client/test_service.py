@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 import tarfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import make_url
 
+import api.queues
 from colt_client import AsyncClient, Busy, Client, ConnectionLost, Invalid, NotFound, to_pandas
+from colt_client.requests import PartialConfig
 from colt_client.sources import source_of
+from store.database import get_engine
+from tests.support.processes import wait_until
 from tests.support.results import Rows
+from tests.support.settings import forget_settings
 from tests.unit.api.conftest import app, database_url, home, rows, server
 
 __all__ = ["app", "database_url", "home", "rows", "server"]
@@ -85,6 +94,59 @@ def test_curves_become_a_frame(client: Client, rows: Rows) -> None:
     curves = client.jobs.get(job.id).metrics("loss")
     assert curves.to_pandas()["value"].tolist() == [3.0, 2.0]
     assert to_pandas(item.info for item in client.jobs.list())["id"].tolist() == [job.id]
+
+
+def statuses(client: Client) -> list[int]:
+    """Those of all answers from now on."""
+    told: list[int] = []
+    client._transport._http.event_hooks["response"].append(lambda response: told.append(response.status_code))
+    return told
+
+
+CONFIG: PartialConfig = {"sampler": "none", "batch_size": 4}
+
+
+def test_a_submission_that_is_put_off_is_sent_again_when_the_server_says(
+    client: Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """429: the queue is full until another job leaves it."""
+    monkeypatch.setenv("COLT_MAX_QUEUED", "1")
+    forget_settings()
+    first = rows.job(rows.dataset(image_size=32))
+    with pytest.raises(Busy, match="wait in the queue") as refused:
+        client.jobs.submit(first.dataset_id, config=CONFIG)
+    assert refused.value.status == 429 and refused.value.retry_after == 60, "longer than the client's patience"
+    assert [job.id for job in client.jobs.list()] == [first.id]
+
+    monkeypatch.setattr(api.queues, "_WAIT_SECONDS", 1)
+    with ThreadPoolExecutor() as pool, Client(client.url) as other:
+        told = statuses(client)
+        submitting = pool.submit(client.jobs.submit, first.dataset_id, config=CONFIG)
+        wait_until(lambda: 429 in told, 20, "it is refused")
+        other.jobs.get(first.id).cancel()
+        second = submitting.result(20)
+        assert {job.id for job in other.jobs.list()} == {first.id, second.id}
+
+
+def test_a_submission_is_sent_again_after_the_database_was_locked(
+    server: httpx.Client, rows: Rows, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503: the answer cannot say whether the job was stored."""
+    monkeypatch.setenv("COLT_LOCK_TIMEOUT_SECONDS", "0.5")
+    forget_settings()
+    data = rows.dataset(image_size=32)
+    database = make_url(get_engine().url).database
+    assert database is not None
+    with Client(str(server.base_url), retry_seconds=30) as client, ThreadPoolExecutor() as pool:
+        told = statuses(client)
+        with closing(sqlite3.connect(database)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            submitting = pool.submit(client.jobs.submit, data.id, config=CONFIG)
+            wait_until(lambda: 503 in told, 30, "it is refused")
+            other.rollback()
+        job = submitting.result(30)
+        assert 202 in told
+        assert [found.id for found in client.jobs.list()] == [job.id]
 
 
 class Breaking:

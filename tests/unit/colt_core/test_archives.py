@@ -345,7 +345,7 @@ def test_binary_tar_sizes_that_lie_are_refused(tmp_path: Path, kind: bytes, size
         open_archive(tmp_path / "a.tar")
 
 
-def test_damage_is_told_from_honest_files(tmp_path: Path) -> None:
+def test_damage_in_events_from_honest_files(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not an archive")
     (tmp_path / "empty").touch()
     whole = gzip.compress(_tar(tmp_path / "a.tar").read_bytes())

@@ -284,7 +284,7 @@ def test_how_images_become_squares_of_8_bits_can_be_given(files: Path) -> None:
     assert data.images[data.labels == 1, 0, 8, 8].max() == 255
 
 
-def test_no_line_is_told_twice_where_a_run_stopped_between_an_epochs_last_step_and_its_end(files: Path) -> None:
+def test_no_line_in_events_twice_where_a_run_stopped_between_an_epochs_last_step_and_its_end(files: Path) -> None:
     from colt_core.run import _drop_lines_after
 
     lines = [

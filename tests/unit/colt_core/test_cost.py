@@ -83,6 +83,7 @@ def test_counts_are_those_of_the_run(settings: dict[str, Any], tmp_path: Path) -
         cost.rounds * len(POOL) * made.sampler.uses_pool,
         4 * len(TRAIN),
     )
+    assert cost.nearest_values == sum(done.nearest.size for done in kinds(events, RoundDone))
     save_checkpoint(checkpoints[0].state, tmp_path / "state.pt")
     export_backbone(checkpoints[0].state, tmp_path / "backbone.safetensors")
     written = sum(path.stat().st_size for path in tmp_path.iterdir())

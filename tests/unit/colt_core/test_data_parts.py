@@ -239,7 +239,7 @@ def test_a_pool_larger_than_memory_is_opened_unread(tmp_path: Path) -> None:
     assert not pool.images[-1].any()
 
 
-def test_a_damaged_folder_is_told(tmp_path: Path) -> None:
+def test_a_damaged_folder_in_events(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a saved data set"):
         ImageDataset.load(tmp_path)
     build_dataset(_source([5, 5]), DatasetSpec(), into=tmp_path / "d")

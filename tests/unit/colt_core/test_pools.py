@@ -13,10 +13,12 @@ from PIL import Image
 from colt_core import CheckpointReady, PoolCheckSettings, check_pool, compare_pool
 from colt_core.data import ImageDataset, ImagePool
 from colt_core.data.dataset import PARTS
-from colt_core.pools.check import used_images
+from colt_core.pools.check import check_pool_with_backbone, used_images
 from colt_core.pools.kinds import PoolCheckResult
 from colt_core.pools.nearness import expected_reach, nearest_of_own_class, nearness
 from colt_core.pools.pixels import differences, look_like, statistics_of
+from colt_core.training.checkpoint import load_backbone
+from colt_core.training.embed import extract_features
 from tests.support import tiny_runs
 from tests.support.tiny_dataset import DATA
 
@@ -208,5 +210,12 @@ def test_the_encoder_of_a_checkpoint_is_asked() -> None:
     other = check_pool(PoolCheckSettings(budget=5), state, DATA, pool, trained_on_it=False)
     assert other.use.tailness_from == "class_sizes" and other.reach == own.reach
     assert used_images(DATA).tolist() == list(range(56))
+    backbone, _ = load_backbone(state)
+    settings = PoolCheckSettings(budget=5)
+    by_features = check_pool_with_backbone(settings, backbone, DATA, pool)
+    data_z, pool_z = (extract_features(backbone, images) for images in (DATA.images, pool.images))
+    data_z, pool_z = (z / np.linalg.norm(z, axis=1, keepdims=True) for z in (data_z, pool_z))
+    assert by_features.use.tailness_from == "class_sizes" and by_features.verdict == "leak"
+    assert by_features.near_duplicates.by_part == compare_pool(DATA, pool, data_z, pool_z, 5).near_duplicates.by_part
     json = own.model_dump_json()
     assert PoolCheckResult.model_validate_json(json) == own and "NaN" not in json

@@ -237,7 +237,7 @@ def all_is_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_embeddings_of_a_large_pool_are_half_precision_in_a_file_without_a_name(all_is_large: Path) -> None:
     framework = started(config()).framework
-    z = embed_pool(framework, POOL, None, 8, "fp32", ALONE)
+    z = embed_pool(framework, framework.embed, POOL, None, 8, "fp32", ALONE)
     assert isinstance(z, np.memmap) and z.dtype == np.float16
     np.testing.assert_array_equal(z, embed(framework, POOL, precision="fp32").astype(np.float16))
     assert not list(all_is_large.iterdir())
@@ -270,7 +270,8 @@ def _on_large_pool(ranks: Ranks, batch_size: int) -> Any:
     pool_embeddings.LARGEST_IN_MEMORY, pool_embeddings.BATCH_SIZE = 0, batch_size
     framework = started(config()).framework
     index = np.array([29, 3, 4, 11, 0, 17, 5])
-    return [np.array(embed_pool(framework, POOL, chosen, 8, "fp32", ranks)) for chosen in (None, index)], index
+    embed = framework.embed
+    return [np.array(embed_pool(framework, embed, POOL, chosen, 8, "fp32", ranks)) for chosen in (None, index)], index
 
 
 @pytest.mark.parametrize("batch_size", [4, 512])

@@ -16,6 +16,7 @@ from colt_core.events import Cluster, Float32, RoundDone
 from colt_core.samplers.build import build_sampler
 from colt_core.samplers.clustering import cluster_embeddings
 from colt_core.samplers.colt import ColtSampler, nearest_unpicked
+from colt_core.samplers.nearest import nearest_training
 from colt_core.samplers.ood_tailness import neighborhood_tailness, score_ood
 from colt_core.samplers.protocol import RoundInputs
 from colt_core.samplers.random import RandomSampler
@@ -341,9 +342,61 @@ def test_a_round_fills_the_event(sampler: str) -> None:
         ("ood_tailness", 100, np.float32),
         ("ood_cluster", 100, np.int64),
         ("ood_similarity", 100, np.float32),
+        ("nearest", 20, np.int64),
+        ("nearest_similarity", 20, np.float32),
     ):
         array = getattr(event, name)
-        assert (array.shape, array.dtype) == ((size,), kind)
+        assert (array.shape, array.dtype) == ((size, 8) if name.startswith("nearest") else (size,), kind)
+
+
+def slow_nearest(ood_z: Float32, picks: list[int], id_z: Float32, k: int) -> list[list[int]]:
+    """One dot product after another."""
+    cosines = [
+        [float(np.dot(ood_z[pick].astype(np.float64), row.astype(np.float64))) for row in id_z] for pick in picks
+    ]
+    return [sorted(range(len(id_z)), key=lambda n: -of_pick[n])[:k] for of_pick in cosines]
+
+
+@pytest.mark.parametrize("block_floats", [1, 50, 2**21])
+@pytest.mark.parametrize("num_train", [5, 8, 90])
+def test_nearest_training_images_are_those_of_all_products(num_train: int, block_floats: int, tmp_path: Path) -> None:
+    id_z, ood_z, k = unit_rows(num_train), unit_rows(300, seed=1), min(8, num_train)
+    picks = np.random.default_rng(0).permutation(300)[:40]
+    half = np.memmap(tmp_path / "z.bin", dtype=np.float16, mode="w+", shape=ood_z.shape)
+    half[:] = ood_z
+    for z in (ood_z, half):
+        similarity, index = nearest_training(z, picks, id_z, k, block_floats)
+        exact = np.asarray(z, dtype=np.float32)
+        assert index.tolist() == slow_nearest(exact, picks.tolist(), id_z, k)
+        expected = np.einsum("kd,knd->kn", exact[picks], id_z[index])
+        np.testing.assert_allclose(similarity, expected, atol=1e-6)
+        assert (np.diff(similarity, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"neighbor_search": "approximate"}, {"sampler": "random"}, {"ood_neighbors": 1}]
+)
+@pytest.mark.parametrize("in_part", [False, True])
+def test_a_round_finds_the_training_images_nearest_to_its_picks(settings: dict[str, object], in_part: bool) -> None:
+    """Exactly, however the scores of the pool are found. Of a part of the pool too."""
+    chosen = config(**settings)
+    id_z, ood_z = unit_rows(80), unit_rows(100, seed=1)
+    sampler = build_sampler(chosen)
+    assert sampler is not None
+    pickable = np.arange(1, 100, 3) if in_part else None
+    found = sampling_round(id_z, ood_z, np.zeros(80, np.float32), sampler, chosen, 1, pickable=pickable)
+    picks = found["selected"].tolist()
+    assert len(picks) == 20 and (not in_part or {pick % 3 for pick in picks} == {1})
+    assert found["nearest"].tolist() == slow_nearest(ood_z, picks, id_z, 8)
+
+
+def test_a_round_of_very_many_picks_finds_no_nearest_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    id_z, ood_z = unit_rows(80), unit_rows(100, seed=1)
+    for most, found in ((20, 20), (19, 0)):
+        monkeypatch.setattr("colt_core.samplers.kinds._MOST_PICKS_WITH_NEAREST", most)
+        fields = sampling_round(id_z, ood_z, np.zeros(80, np.float32), ColtSampler(), config(), 1)
+        assert fields["nearest"].shape == fields["nearest_similarity"].shape == (found, 8)
+        assert len(fields["selected"]) == 20
 
 
 @pytest.mark.parametrize(

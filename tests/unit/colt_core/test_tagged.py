@@ -70,7 +70,7 @@ def test_a_setting_of_another_kind_is_refused_and_told_whose_it_is() -> None:
     }
 
 
-def test_an_unknown_setting_is_told_with_what_may_be_meant() -> None:
+def test_an_unknown_setting_in_events_with_what_may_be_meant() -> None:
     # Beside it, all else that is wrong.
     assert problems(ProbeSettings, {"kind": "knn", "neighbours": 3, "neighbors": 0}) == {
         ("neighbors",): "Input should be greater than or equal to 1",

@@ -40,6 +40,7 @@ def test_the_events_of_a_colt_run(uninterrupted: dict[str, list[Event]]) -> None
         "CheckpointReady",
         "RoundDone",
         "EpochDone",
+        "CheckpointReady",
         "RoundDone",
         "EpochDone",
         "CheckpointReady",

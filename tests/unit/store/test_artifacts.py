@@ -104,7 +104,7 @@ def test_keys_stay_inside(artifacts: ArtifactStore, key: str) -> None:
         artifacts.delete(key)
 
 
-def test_what_was_written_is_told_from_anything_else(artifacts: ArtifactStore) -> None:
+def test_what_was_written_in_events_from_anything_else(artifacts: ArtifactStore) -> None:
     stored = artifacts.write("jobs/j/state", [b"what was written"])
     assert artifacts.holds("jobs/j/state", stored)
     for content in (b"what was wRitten", b"what was", b""):

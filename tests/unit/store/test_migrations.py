@@ -435,6 +435,92 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0021": [
+        ("sending_leases", {"receiver": "mlflow", "token": "t", "expires_at": NOW}),
+        (
+            "mirrored_jobs",
+            {
+                "target": "mlflow",
+                "job_id": "succeeded",
+                "event_id": 2**40,
+                "step": 30,
+                "round": 2,
+                "packet": "{}",
+                "state": {"run_id": "r"},
+                "faults": 1,
+                "retry_at": NOW,
+            },
+        ),
+        (
+            "deliveries",
+            {
+                "id": "n",
+                "event": "job.failed",
+                "subject_id": "gone",
+                "body": "{}",
+                "key": "k",
+                "attempts": 2,
+                "retry_at": NOW,
+            },
+        ),
+    ],
+    "0022": [
+        (
+            "sampling_rounds",
+            {
+                "job_id": "succeeded",
+                "round": 3,
+                "epoch": 4,
+                "step": 30,
+                "clusters": [{"size": 1}],
+                "num_selected": 1,
+                "seconds": 0.5,
+                "stop": {"similarity": 0.25, "reference": 0.5, "share": 0.95},
+                "nearest": b"\x07\x00\x00\x00",
+                "nearest_similarity": b"\x00\x3c",
+                **PACKED,
+            },
+        ),
+    ],
+    "0023": [
+        (
+            "scores",
+            {
+                "id": "s",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "score",
+                "config": {"kind": "score", "keep_upload": False},
+                "status": "succeeded",
+                "epoch": 3,
+                "round": 2,
+                "upload_id": "gone",
+                "upload_removed": True,
+                "scores": [{"index": 0, "name": "a.png", "tailness": -0.5}],
+                "refused": [],
+                **LEASED,
+            },
+        ),
+    ],
+    "0024": [
+        (
+            "exports",
+            {
+                "id": "x",
+                "job_id": "succeeded",
+                "checkpoint_id": "c",
+                "kind": "onnx",
+                "config": {"kind": "onnx"},
+                "status": "succeeded",
+                "epoch": 3,
+                "artifact": "jobs/succeeded/exports/x/t/onnx.onnx",
+                "bytes": 2**40,
+                "sha256": "0",
+                "result": {"kind": "onnx", "opset": 17},
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
@@ -658,6 +744,29 @@ def test_a_deviation_of_groups_that_were_missing_is_dropped(
     upgrade(empty_engine)
     with reading(empty_engine) as session:
         assert session.get_one(Evaluation, "e").group_std == (0.125 if kept else None)
+
+
+def test_why_a_round_stopped_gets_a_column(empty_engine: Engine) -> None:
+    stop = {"similarity": 0.25, "reference": 0.5, "share": 0.95}
+    first, second = {"size": 3, "class_counts": [2, 1]}, {"size": 1, "class_counts": None}
+    kept = [[{**first, "stop_of_round": stop}, second], [first, second], []]
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0020")
+        fill(connection, "0002")
+        table = Table("sampling_rounds", MetaData(), autoload_with=connection)
+        for number, clusters in enumerate(kept, 2):
+            row = {"job_id": "succeeded", "round": number, "epoch": 2, "step": 10, "num_selected": 5, "seconds": 0.5}
+            connection.execute(insert(table).values(row | PACKED | {"clusters": clusters}))
+    upgrade(empty_engine)
+    with reading(empty_engine) as session:
+        rows = [session.get_one(SamplingRound, ("succeeded", number)) for number in (2, 3, 4)]
+        assert [row.clusters for row in rows] == [[first, second], [first, second], []]
+        assert [row.stop for row in rows] == [stop, None, None]
+    with empty_engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0020")
+        table = Table("sampling_rounds", MetaData(), autoload_with=connection)
+        rounds = select(table.c.clusters).where(table.c.round > 1).order_by(table.c.round)
+        assert connection.scalars(rounds).all() == kept
 
 
 def test_an_evaluation_is_of_a_checkpoint_or_of_a_backbone(engine: Engine) -> None:

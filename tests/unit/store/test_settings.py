@@ -101,3 +101,27 @@ def test_the_example_file_as_it_stands_changes_nothing(tmp_path: Path) -> None:
     before = Settings()
     (tmp_path / ".env").write_text((REPOSITORY / ".env.example").read_text())
     assert Settings() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("COLT_WEBHOOK_URL", "https://hooks.example/hunter2", "COLT_WEBHOOK_SECRET"),
+        ("COLT_WEBHOOK_URL", "file:///hunter2", "http"),
+        ("COLT_MLFLOW_URL", "hunter2", "http"),
+        ("COLT_MLFLOW_URL", "https://", "http"),
+    ],
+)
+def test_receivers_have_addresses_and_a_secret(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=told) as refused:
+        Settings()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_nothing_is_sent_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLT_TENSORBOARD_DIR", "")  # as compose gives what is not set
+    settings = Settings()
+    assert not settings.mlflow_url and not settings.webhook_url and settings.tensorboard_dir is None

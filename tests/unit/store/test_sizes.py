@@ -68,6 +68,8 @@ def test_the_rows_of_a_run_take_about_as_many_bytes(engine: Engine) -> None:
                     ood_cluster=scores[: 2 * NUM_POOL],
                     ood_selected=scores[:NUM_POOL],
                     id_cluster=scores[: 2 * NUM_TRAIN],
+                    nearest=rng.bytes(32 * 1000),
+                    nearest_similarity=rng.bytes(16 * 1000),
                 )
             )
     used = size(engine) - before

@@ -11,7 +11,7 @@ def test_the_celery_side_loads_no_torch(tmp_path: Path) -> None:
     """It computes nothing, so it would only hold the memory."""
     program = """
 import sys
-import worker.app, worker.__main__, worker.supervisor, worker.reconciler
+import worker.app, worker.__main__, worker.supervisor, worker.reconciler, worker.mirrors.tensorboard
 print(sorted({"torch", "torchvision", "faiss", "sklearn", "api"} & set(sys.modules)))
 """
     told = subprocess.run(

@@ -75,7 +75,7 @@ def test_an_unwilling_database_is_not_asked_twice(configured: Engine, statement:
     assert workers(configured) == 0
 
 
-def test_who_waits_is_told_once_and_may_give_up() -> None:
+def test_who_waits_in_events_once_and_may_give_up() -> None:
     told: list[str] = []
     tries = []
 

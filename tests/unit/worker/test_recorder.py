@@ -84,6 +84,8 @@ def sampling_round(number: int, at_epoch: int, at_step: int, selected: list[int]
         ood_tailness=np.array([-0.1, -0.2, -0.3], dtype=np.float32),
         ood_cluster=np.array([0, 1, 1]),
         ood_similarity=np.array([0.9, 0.8, 0.7], dtype=np.float32),
+        nearest=np.array([[pick, 3] for pick in selected]),
+        nearest_similarity=np.array([[0.5, pick / 16] for pick in selected], dtype=np.float32),
         ood_embedded=2,
         seconds=0.5,
     )
@@ -236,6 +238,8 @@ def test_a_round_is_recorded_with_its_overlap_with_the_one_before(configured: En
         assert np.frombuffer(second.ood_selected, "u1").tolist() == [1, 0, 1]
         assert np.frombuffer(second.ood_cluster, "<u2").tolist() == [0, 1, 1]
         assert np.frombuffer(second.id_cluster, "<u2").tolist() == [0, 0, 0, 1]
+        assert np.frombuffer(second.nearest or b"", "<i4").tolist() == [0, 3, 2, 3]  # pool image 0, then 2
+        assert np.frombuffer(second.nearest_similarity or b"", "<f2").tolist() == [0.5, 0, 0.5, 0.125]
     assert [(event["round"], event["num_embedded"]) for event in told(configured, "round")] == [(2, 2), (3, 2)]
 
 
@@ -266,6 +270,8 @@ def test_repeated_training_images_are_recorded_as_no_picks_of_the_pool(configure
         ood_tailness=none,
         ood_cluster=none,
         ood_similarity=none,
+        nearest=np.empty((0, 4), np.int64),
+        nearest_similarity=np.empty((0, 4), np.float32),
     )
     recorder.record(repeated)
     recorder.record(replace(repeated, round=2, epoch=3, selected=np.array([3, 1, 1])))
@@ -273,6 +279,7 @@ def test_repeated_training_images_are_recorded_as_no_picks_of_the_pool(configure
     with reading(configured) as session:
         first, second = session.scalars(select(SamplingRound).order_by(SamplingRound.round))
         assert (first.num_selected, first.num_embedded, first.picked_from) == (3, 0, "train")
+        assert (first.nearest, first.nearest_similarity) == (None, None)
         assert (first.overlap, second.overlap) == (None, pytest.approx(1 / 3))
         assert first.ood_selected == first.ood_tailness == b"" and len(first.id_cluster) == 8
         assert len(rounds.picks(session, first.job_id).index) == 0

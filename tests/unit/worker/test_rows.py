@@ -13,5 +13,6 @@ def test_without_labels_rows_hold_scores_and_no_classes() -> None:
     row = tailness_row("j", EpochDone(1, 3, 2.5, scores, 2, 1.0, {}), None, 0)
     assert row.class_means == [] and np.frombuffer(row.scores, "<f4").tolist() == [-0.5, -0.25]
     ids = np.array([0, 1])
-    picked = RoundDone(1, 2, 3, (Cluster(1, -0.5, 0.5, 1),) * 2, ids, ids[:1], scores, ids, scores, 2, 0.5)
+    near = (ids[np.newaxis], scores[np.newaxis])
+    picked = RoundDone(1, 2, 3, (Cluster(1, -0.5, 0.5, 1),) * 2, ids, ids[:1], scores, ids, scores, *near, 2, 0.5)
     assert [cluster["class_counts"] for cluster in round_row("j", picked, None, 0, ids[:0]).clusters] == [None, None]

@@ -1,0 +1,1 @@
+"""Scores images that no run has seen."""

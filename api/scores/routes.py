@@ -1,0 +1,73 @@
+"""Scores: the tailness of images that no run has seen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.access.auth import Guarded
+from api.checkpoint_work.routes import steering
+from api.http.after_commit import ring_now
+from api.http.clients import token_id
+from api.http.errors import Unprocessable, problems
+from api.http.threads import in_thread
+from api.scores import service
+from api.scores.schemas import ImagesToScore, ScoreInfo
+from store.database import reading, writing
+from store.models import Score
+from store.repositories import scores
+from store.statuses import FINAL, WorkStatus
+
+router = APIRouter(tags=["tailness"], route_class=Guarded)
+_DONE: dict[int | str, dict[str, Any]] = {200: {"model": ScoreInfo, "description": "The scores."}}
+
+
+@router.post(
+    "/jobs/{job_id}/ood-tailness/score",
+    status_code=202,
+    responses=_DONE | problems(404, 409, 413, 415),
+    response_model=ScoreInfo,
+)
+async def score_images(
+    job_id: str,
+    wanted: ImagesToScore,
+    request: Request,
+    response: Response,
+    wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the scores.")] = 10,
+) -> ScoreInfo:
+    """Score images that the run has not seen, as a sampling round scores those of its pool.
+
+    The weights are those of the job's last sampling round. Images are resized as those of the
+    pool were. Images that cannot be used are listed in `refused`, each with the reason. At most
+    10,000 images and 256 MiB are scored at once (COLT_SCORE_MAX_IMAGES, COLT_SCORE_MAX_BYTES).
+
+    If the scores are there within `wait`, the answer is 200. Otherwise it is 202; ask for the score
+    again at `Location`, for a day.
+    """
+
+    def queue() -> str:
+        with writing() as session:
+            return service.request(session, job_id, wanted, token_id(request))
+
+    def has_ended() -> bool:
+        with reading() as session:
+            status = scores.status(session, score_id)
+        return status is None or status in FINAL
+
+    def shown() -> ScoreInfo:
+        with reading() as session:
+            return service.describe(session, score_id)
+
+    score_id = await in_thread(queue)
+    await ring_now(Score.bell)
+    done = await request.app.state.score_waits.until(lambda: in_thread(has_ended), wait)
+    found = await in_thread(shown)
+    if done and found.status == WorkStatus.FAILED:
+        raise Unprocessable(("/upload_id", found.error or "the images could not be scored"))
+    response.headers["Location"] = f"/api/v1/scores/{score_id}"
+    response.status_code = 200 if done else 202
+    return found
+
+
+router.include_router(steering(Score, ScoreInfo))

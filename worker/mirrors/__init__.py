@@ -1,0 +1,1 @@
+"""Copies of jobs in other tools: MLflow, TensorBoard."""
