@@ -64,11 +64,7 @@ def examine(lease: Lease, _interrupt: Interrupt) -> None:
     with reading() as session:
         row = session.get_one(lease.model, lease.id)
     assert isinstance(row, CheckpointWork)
-    if isinstance(row, Evaluation | PoolCheck) and row.backbone_id is not None:
-        columns = _of_backbone(row, row.backbone_id)
-    else:
-        columns = _of_checkpoint(row)
-    record(lease, columns)
+    record(lease, _of_backbone(row) if row.checkpoint_id is None else _of_checkpoint(row))
 
 
 def record(lease: Lease, columns: Columns) -> None:
@@ -112,19 +108,29 @@ def state_of(row: CheckpointWork) -> Snapshot:
     return state
 
 
-def _of_backbone(row: Evaluation | PoolCheck, backbone_id: str) -> Columns:
+def _of_backbone(row: CheckpointWork) -> Columns:
     """Do with a registered backbone what is done with that of a checkpoint."""
+    if isinstance(row, PoolCheck):
+        return _checked_with_backbone(row, _backbone(row.backbone_id), _dataset(row.dataset_id)[1])
+    assert isinstance(row, Evaluation)
+    dataset, images = _dataset(row.dataset_id)
+    columns = _evaluated(_backbone(row.backbone_id), images, ProbeSettings.from_stored(row.config))
+    return columns | {"warnings": _leaks(dataset.warnings) + columns["warnings"]}
+
+
+def _backbone(backbone_id: str | None) -> Backbone:
     from colt_core.training.device import Compute
 
-    with reading() as session:
-        dataset = session.get_one(Dataset, row.dataset_id)
+    assert backbone_id is not None
     backbone = backbones.load(backbone_id)
     Compute.choose().module(backbone)
-    images = ImageDataset.load(whole_folder(dataset))
-    if isinstance(row, PoolCheck):
-        return _checked_with_backbone(row, backbone, images)
-    columns = _evaluated(backbone, images, ProbeSettings.from_stored(row.config))
-    return columns | {"warnings": _leaks(dataset.warnings) + columns["warnings"]}
+    return backbone
+
+
+def _dataset(dataset_id: str | None) -> tuple[Dataset, ImageDataset]:
+    with reading() as session:
+        dataset = session.get_one(Dataset, dataset_id)
+    return dataset, ImageDataset.load(whole_folder(dataset))
 
 
 def probe(state: Snapshot, dataset: ImageDataset, config: ProbeSettings, job: Job) -> Columns:
