@@ -89,6 +89,7 @@ RUN_BY = {
     "air-gapped.md": "test_bundle.py",
     "command-line.md": "test_command_line.py",
     "did-it-help.md": "test_readme.py",
+    "exports.md": "test_python_client.py",
     "extending.md": "colt_core/test_extending_page.py",
     "jobs-and-settings.md": "test_backbones.py",
     "library.md": "colt_core/test_library_page.py",
