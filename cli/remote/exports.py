@@ -36,12 +36,21 @@ def _checkpoint(format: str) -> Callable[[Client, str, Path], object]:
     )
 
 
+def _made(kind: str, **settings: str) -> Callable[[Client, str, Path], object]:
+    """What a worker makes of the job's last checkpoint."""
+    return lambda client, wanted, to: service.job(client, wanted).export(kind, **settings).wait().download(to)
+
+
 def _picks(format: str) -> Callable[[Client, str, Path], object]:
     return lambda client, wanted, to: client.tailness.save_picks(service.job(client, wanted).id, to, format=format)
 
 
 EXPORTS = {
     "backbone": Export("safetensors", "the encoder's weights under torchvision's names", _checkpoint("backbone")),
+    "onnx": Export("onnx", "the encoder for other programs", _made("onnx")),
+    "features": Export(
+        "parquet", "the encoder's features of the test part", _made("features", split="test", format="parquet")
+    ),
     "checkpoint": Export("pt", "the whole state of the run, to resume it", _checkpoint("torch")),
     "picks": Export("csv", "the pool images that the last round picked", _picks("csv")),
     "picks-zip": Export("zip", "the same with the images", _picks("zip")),
@@ -55,7 +64,9 @@ def export(
     ],
     wanted: Annotated[
         str,
-        typer.Argument(metavar="JOB", help="Its id, or its name if only one has it. Or a checkpoint's id."),
+        typer.Argument(
+            metavar="JOB", help="Its id, or its name if only one has it. Or the id of a checkpoint, for its own files."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: JOB and an ending, in this folder.")

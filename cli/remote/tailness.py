@@ -1,10 +1,8 @@
-"""`colt tailness`: which images form the tail.
-
-Scoring new images (`POST /jobs/{id}/ood-tailness/score`) would be one more command here.
-"""
+"""`colt tailness`: which images form the tail."""
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +25,7 @@ class Format(StrEnum):
     """What scores can be written as."""
 
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 @app.command(epilog="Example: colt tailness top first -n 100 --json")
@@ -94,6 +93,32 @@ def export(
             client.tailness.export(job_id, path, format=format.value, round=round, selected=selected, progress=False)
 
         save(output, write)
+
+
+@app.command(epilog="Example: colt tailness score first photos/")
+def score(
+    wanted: Wanted,
+    images: Annotated[
+        list[Path], typer.Argument(exists=True, help="A folder, an archive, an npz or npy, or files of images.")
+    ],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score images that the job has not seen, as its last sampling round would. Ends with 1 if some
+    cannot be used."""
+    with service.service(url) as client:
+        found = service.job(client, wanted).score(images if _are_files(images) else images[0], progress=True)
+    rows = [(one.index, one.tailness, one.name) for one in found.scores or []]
+    _print(found, ("index", "tailness", "name"), rows, as_json=as_json)
+    for one in found.refused or []:
+        typer.echo(f"{one.name}: {one.detail}", err=True)
+    if found.refused:
+        raise typer.Exit(1)
+
+
+def _are_files(images: Sequence[Path]) -> bool:
+    """Whether each is an image, in place of one folder or archive of them."""
+    return len(images) > 1 or (mimetypes.guess_type(images[0])[0] or "").startswith("image/")
 
 
 def _print(found: object, heads: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool) -> None:

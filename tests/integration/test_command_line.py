@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.processes import REPOSITORY, Process, clean_environment, wait_until
@@ -71,6 +72,10 @@ def test_the_script_of_its_page_runs(page: tuple[Path, str], service: Stack) -> 
     with (folder / "picks.csv").open() as file:
         picks = list(csv.DictReader(file))
     assert picks
+    unseen = json.loads((folder / "unseen.json").read_text())
+    assert [len(unseen["scores"]), unseen["refused"]] == [len(picks), []]
+    assert (folder / "encoder.onnx").stat().st_size > 1000
+    assert pq.read_table(folder / "features.parquet").num_rows > 100
     assert (folder / "backbone.safetensors").stat().st_size > 1000
     with (folder / "plan.csv").open() as file:
         assert {row["arm"] for row in csv.DictReader(file)} == {"matched", "COLT"}
