@@ -45,7 +45,7 @@ class _Lines:
         self._last = self._written = ""
 
     def show(self, done: float, total: float | None, note: str) -> None:
-        amount = "" if total is None else f" {_amount(done, self._unit)} of {_amount(total, self._unit)}"
+        amount = "" if total is None else f" {_amount(done, total, self._unit)}"
         self._last = f"{self._title}:{amount}{f' ({note})' if note else ''}"
         if time.monotonic() - self._at >= _LINE_SECONDS:
             self._write()
@@ -84,7 +84,7 @@ def _tqdm(title: str, unit: _Unit) -> _Tqdm | None:
     return _Tqdm(tqdm(desc=title, unit=unit, unit_scale=unit == "B", unit_divisor=1024))
 
 
-def _amount(value: float, unit: _Unit) -> str:
+def _amount(done: float, total: float, unit: _Unit) -> str:
     if unit == "B":
-        return f"{value / 2**20:.1f} MiB"
-    return f"{value:g} {unit}s" if unit else f"{value:.0%}"
+        return f"{done / 2**20:.1f} of {total / 2**20:.1f} MiB"
+    return f"{done:g} of {total:g} {unit}s" if unit else f"{done / total:.0%}"
