@@ -34,9 +34,11 @@ class CheckpointFolder:
     without a row are found later (store/orphans.py).
     """
 
-    def __init__(self, artifacts: ArtifactStore, job_id: str) -> None:
+    def __init__(self, artifacts: ArtifactStore, job_id: str, trained_on_sha256: str | None = None) -> None:
+        """trained_on_sha256: digest of the training data, which the files of backbones tell."""
         self._artifacts = artifacts
         self._job_id = job_id
+        self._about = {} if trained_on_sha256 is None else {"trained_on_sha256": trained_on_sha256}
         self.damaged: list[Checkpoint] = []  # that `last` has skipped
 
     def store(self, event: CheckpointReady) -> Checkpoint:
@@ -54,7 +56,7 @@ class CheckpointFolder:
         key = f"jobs/{self._job_id}/checkpoints/{event.epoch}-{event.step}-{event.state['rounds']}-{row_id[:12]}"
         try:
             with self._artifacts.writing(f"{key}/{BACKBONE}") as backbone:
-                write_backbone(event.state, backbone)
+                write_backbone(event.state, backbone, self._about)
             with self._artifacts.writing(f"{key}/{STATE}") as state:
                 write_checkpoint(event.state, state)
         except OSError:

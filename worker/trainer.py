@@ -25,7 +25,7 @@ from store import leases
 from store.artifacts import get_artifacts
 from store.database import reading
 from store.leases import Lease
-from store.models import Checkpoint, Evaluation, Job, new_id, utc_now
+from store.models import Checkpoint, Dataset, Evaluation, Job, new_id, utc_now
 from store.repositories import attempts, checkpoint_work, profile, recording
 from store.statuses import WorkStatus
 from worker import outcome
@@ -58,12 +58,13 @@ def train(lease: Lease, interrupt: Interrupt) -> None:
         torch.set_num_threads(int(threads))
     with reading() as session:
         job = session.get_one(Job, lease.id)
+        trained_on = session.get_one(Dataset, job.dataset_id).fingerprint
     dataset, pool = load_data(job)
     evaluated = load_evaluated(job)  # now, since a run of weeks must not end with a file that cannot be read
     config = PretrainConfig.from_stored(job.config)
     images, labels = training_part(dataset)
     num_classes = dataset.num_classes if isinstance(dataset, ImageDataset) else 0
-    checkpoints = CheckpointFolder(get_artifacts(), job.id)
+    checkpoints = CheckpointFolder(get_artifacts(), job.id, trained_on)
     pool_images = None if pool is None else pool.images
     row, state = checkpoints.last() or (None, None)
     sizes = checked_data(config, images, pool_images).sizes

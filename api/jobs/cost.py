@@ -43,6 +43,11 @@ class _Machine:
         return cls(devices, device, config.precision)
 
     @property
+    def emulates(self) -> bool:
+        """Whether it does not multiply in the run's precision."""
+        return self.precision == "bf16" and not self.devices.bf16
+
+    @property
     def gpu_bytes(self) -> int | None:
         """Memory of its smallest GPU, if that is what counts and is known."""
         return min(self.devices.cuda_bytes, default=None) if self.device == "cuda" else None
@@ -105,7 +110,14 @@ def estimate(
         def cost(**changes: int) -> RunCost:
             changed = config.model_copy(update=changes) if changes else config
             found = measured[machine.precision]
-            return run_cost(changed, data, device=machine.device, precision=machine.precision, activations=found)
+            return run_cost(
+                changed,
+                data,
+                device=machine.device,
+                precision=machine.precision,
+                emulated=machine.emulates,
+                activations=found,
+            )
 
         return cost
 
@@ -154,7 +166,7 @@ def _machines(session: Session, config: PretrainConfig) -> tuple[Whose, list[_Ma
         if found := [machine for devices in told if (machine := _Machine.of(devices, config)) is not None]:
             return whose, found
     device: Device = "cuda" if config.device == "cuda" else "cpu"
-    return "none", [_Machine(Devices(cpu_cores=0), device, "bf16" if config.precision == "bf16" else "fp32")]
+    return "none", [_Machine(Devices(cpu_cores=0, bf16=True), device, "bf16" if config.precision == "bf16" else "fp32")]
 
 
 def _remedy(lack: str, fits: Callable[..., bool], config: PretrainConfig) -> tuple[str, str]:

@@ -75,6 +75,7 @@ def run_cost(
     *,
     device: Device = "cpu",
     precision: Precision = "fp32",
+    emulated: bool = False,
     activations: Activations | None = None,
 ) -> RunCost:
     """What a run needs, within a factor of 1.5 (`tests/integration/test_cost.py`).
@@ -83,6 +84,7 @@ def run_cost(
         config: the run.
         data: sizes of its data.
         device, precision: what `auto` is on the machine.
+        emulated: whether the device does not multiply in that precision.
         activations: measured ones of this encoder. None: those of the layers' shapes.
     """
     encoder = encoder_shape(config.backbone, config.width, config.stem, config.projection_dim, data.image_size)
@@ -96,7 +98,7 @@ def run_cost(
         parameters=encoder.parameters + framework.trained,
         precision=precision,
         measured=found.measured,
-        memory=Memory.of(config, data, encoder, framework, found, precision, device),
+        memory=Memory.of(config, data, encoder, framework, found, precision, device, emulated),
         processes=config.num_processes,
         steps=schedule.steps,
         epochs=config.epochs,

@@ -6,15 +6,21 @@ import hashlib
 import json
 
 from colt_core.config import PretrainConfig
+from colt_core.pixels import MEAN, STD
 from colt_core.snapshot import Snapshot
 
 
 def describe(state: Snapshot) -> dict[str, str]:
-    """Architecture, image size, age and settings of a checkpoint's backbone, as texts."""
+    """Architecture, pixels, age and settings of a checkpoint's backbone, as texts.
+
+    `mean` and `std` of the channels are JSON. The backbone expects (RGB in 0..1 - mean) / std.
+    """
     config = PretrainConfig.from_stored(state["config"])
     architecture = {name: str(value) for name, value in config.architecture._asdict().items()}
     return architecture | {
         "image_size": str(state["data"]["image_size"]),
+        "mean": json.dumps(MEAN),
+        "std": json.dumps(STD),
         "epoch": str(state["epoch"]),
         "step": str(state["step"]),
         "config_sha256": config_sha256(config),

@@ -6,7 +6,6 @@ takes a minute on a slow machine, needs further packages, and notes the paths of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,7 @@ def write(
         raise ValueError("the backbone's weights are not finite, since its training diverged: name an earlier one")
     size = state["data"]["image_size"]
     model = to_onnx(backbone, size)
-    pixels = {"input": "RGB in 0..1", "mean": json.dumps(MEAN), "std": json.dumps(STD), "standardised": "in the graph"}
+    pixels = {"input": "RGB in 0..1", "standardised": "in the graph"}
     for name, value in {**describe(state), **pixels, **about}.items():
         model.metadata_props.add(key=name, value=value)
     onnx.checker.check_model(model, full_check=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from colt_core.backbones.stored import StandardizedBackbone
 from colt_core.config import PretrainConfig
+from colt_core.exporting.about import describe
 from colt_core.frameworks.build import build_framework
 from colt_core.frameworks.framework import Framework
 from colt_core.models import Backbone
@@ -186,17 +187,20 @@ def export_backbone(state: Snapshot, path: str | Path) -> None:
     """Write the backbone's weights as safetensors, under torchvision's names and without `fc`.
 
     With width 64 and the "imagenet" stem,
-    `resnet18().load_state_dict(load_file(path), strict=False)` loads them.
+    `resnet18().load_state_dict(load_file(path), strict=False)` loads them. The file's metadata are
+    those of `colt_core.exporting.about.describe`.
     """
     with _atomic_file(Path(path)) as file:
         write_backbone(state, file)
 
 
-def write_backbone(state: Snapshot, file: SupportsWrite[bytes]) -> None:
-    """Do as `export_backbone`, but write to an open file."""
-    config = state["config"]
-    metadata = {"format": "pt", **{name: str(config[name]) for name in ("backbone", "width", "stem")}}
-    file.write(save(_backbone_weights(state), metadata))
+def write_backbone(state: Snapshot, file: SupportsWrite[bytes], about: Mapping[str, str] | None = None) -> None:
+    """Do as `export_backbone`, but write to an open file.
+
+    Args:
+        about: what else the file's metadata say of its origin.
+    """
+    file.write(save(_backbone_weights(state), {"format": "pt", **describe(state), **(about or {})}))
 
 
 def _backbone_weights(state: Snapshot) -> dict[str, Tensor]:

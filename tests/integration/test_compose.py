@@ -155,7 +155,7 @@ def test_every_file_that_the_image_copies_is_there_and_not_ignored() -> None:
                 assert parts[0].removeprefix("--from=") in stages
             else:
                 copied += [Path(part) for part in parts[:-1]]
-    assert stages == {"dashboard", "packages", "runtime"}
+    assert stages == {"dashboard", "guide", "packages", "runtime"}
     assert copied
     for path in copied:
         assert (REPOSITORY / path).exists(), path

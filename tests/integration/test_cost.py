@@ -16,6 +16,7 @@ from colt_core.config import PretrainConfig
 from colt_core.cost.dry_run import measured_activations
 from colt_core.cost.memory import RunData
 from colt_core.cost.run import RunCost, run_cost
+from colt_core.training.device import Compute
 from store.sizes import database_bytes
 from tests.support.measured_runs import CLASSES, Used
 from tests.support.missing import cannot_run
@@ -48,7 +49,14 @@ class Run(NamedTuple):
     def cost(self, *, measured: bool) -> RunCost:
         config = PretrainConfig.resolve(COMMON | self.config)
         activations = measured_activations(config, self.image_size) if measured else None
-        return run_cost(config, self.data, precision=config.precision, activations=activations)  # type: ignore[arg-type]
+        computes = Compute.of(config)
+        return run_cost(
+            config,
+            self.data,
+            precision="bf16" if computes.bf16 else "fp32",
+            emulated=computes.bf16 and not Compute.choose("cpu").bf16,
+            activations=activations,
+        )
 
 
 RUNS = {

@@ -50,9 +50,9 @@ def test_the_script_of_the_page_on_exports_runs(service: Stack, tmp_path: Path) 
         client.jobs.submit(dataset, config=config, evaluations=[]).wait(progress=False)
     done = run_script(service, REPOSITORY / "docs" / "exports.md", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "(5, 128)" in done.stdout and "config_sha256" in done.stdout
+    assert "torch.Size([5, 128])" in done.stdout and "(5, 128)" in done.stdout and "config_sha256" in done.stdout
     written = {path.name for path in tmp_path.iterdir()}
-    assert written == {"backbone.onnx", "test.npz", "train.parquet"}
+    assert written == {"backbone.onnx", "backbone.safetensors", "test.npz", "train.parquet"}
     for name in written:
         assert str(service.home).encode() not in (tmp_path / name).read_bytes()
 

@@ -78,7 +78,7 @@ class Job(Handle[JobInfo | JobDetails]):
         """Submit a new job with the same data and settings, but for `changes`. In `config`, name
         what differs alone.
 
-        Settings that only the earlier framework or sampler reads are left out.
+        What only the earlier framework or sampler reads is left out: settings, or the OOD pool.
 
         Raises:
             Invalid: it cannot run; `errors` says why.
@@ -86,10 +86,10 @@ class Job(Handle[JobInfo | JobDetails]):
         info = self._transport.get(JobDetails, self._at)
         changed = changes.pop("config", {})
         config = {**info.config, **changed}
-        if (config["framework"], config["sampler"]) != (info.config["framework"], info.config["sampler"]):
-            kinds: Kinds = read(Kinds, self._transport.send(Call("GET", f"{API}/kinds")))
-            unread = _settings(kinds, info.config) - _settings(kinds, config) - changed.keys()
-            config = {name: value for name, value in config.items() if name not in unread}
+        kinds: Kinds = read(Kinds, self._transport.send(Call("GET", f"{API}/kinds")))
+        unread = _settings(kinds, info.config) - _settings(kinds, config) - changed.keys()
+        config = {name: value for name, value in config.items() if name not in unread}
+        reads_pool = any(sampler.kind == config["sampler"] and sampler.uses_pool for sampler in kinds.samplers)
         start = info.start_from and info.start_from.model_dump(include={"checkpoint_id", "backbone_id"})
         same: dict[str, Any] = {
             "name": info.name,
@@ -100,7 +100,10 @@ class Job(Handle[JobInfo | JobDetails]):
         }
         again: Any = {**same, **changes, "config": config}
         return Jobs(self._transport).submit(
-            info.dataset_id, ood_pool=info.ood_pool_id, evaluation_dataset=info.evaluation_dataset_id, **again
+            info.dataset_id,
+            ood_pool=info.ood_pool_id if reads_pool else None,
+            evaluation_dataset=info.evaluation_dataset_id,
+            **again,
         )
 
     def change(self, **changes: Unpack[JobChanges]) -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from colt_core.config import PretrainConfig
 from colt_core.events import CheckpointReady
+from colt_core.exporting.about import describe
 from colt_core.training.checkpoint import export_backbone, load_backbone, load_checkpoint, save_checkpoint
 from colt_core.training.embed import extract_features
 from colt_core.training.pretrain import pretrain
@@ -117,7 +118,7 @@ def test_the_export_loads_into_torchvision_and_gives_the_same_features(tmp_path:
     with torch.no_grad():
         assert torch.equal(backbone(images), reference.eval()(images))
     with safe_open(tmp_path / "backbone.safetensors", "pt") as file:
-        assert file.metadata() == {"format": "pt", "backbone": "resnet18", "width": "64", "stem": "imagenet"}
+        assert file.metadata() == {"format": "pt", **describe(state)}
     assert [path.name for path in tmp_path.iterdir()] == ["backbone.safetensors"]
 
 
