@@ -54,8 +54,8 @@ class MlflowServer:
         found: dict[str, Any] = answer.json()
         return found
 
-    def get(self, path: str, **query: str) -> dict[str, Any]:
-        answer = self._client.get(path, params=query)
+    def get(self, call: str, /, **query: str) -> dict[str, Any]:
+        answer = self._client.get(call, params=query)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
