@@ -56,9 +56,11 @@ def data(configured: Engine, home: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def queue(data: dict[str, str], arm: str, group: str | None) -> str:
-    wanted = NewJob(name=arm, config=CONFIG | ARMS[arm], evaluations=[], **data)  # type: ignore[arg-type]
+    config = resolve(CONFIG | ARMS[arm])
+    read = {name: row_id for name, row_id in data.items() if name != "ood_pool_id" or config.sampler.uses_pool}
+    wanted = NewJob(name=arm, config=CONFIG | ARMS[arm], evaluations=[], **read)  # type: ignore[arg-type]
     with writing() as session:
-        job = check(session, wanted, resolve(wanted.config)).row(queues.place(session, Job, None), group)
+        job = check(session, wanted, config).row(queues.place(session, Job, None), group)
         assert jobs.add(session, job)
         return job.id
 
