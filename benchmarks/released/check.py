@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 Arrays = dict[str, NDArray[Any]]
 
 SCORE_TOLERANCE = 1e-5  # relative
-GRADIENT_TOLERANCE = 1e-4
+# Sums of float32 in another order differ so much. The same step deviates by 0.7 to 1.1e-4 in its
+# smallest gradient, depending on threads and instructions of one CPU.
+GRADIENT_TOLERANCE = 2e-4
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def test_download_whole(client: TestClient, download: str) -> None:
     assert backbone.content == b"safe"
     assert backbone.headers["content-disposition"].endswith('epoch5.safetensors"')
     assert backbone.headers["etag"] != answer.headers["etag"]
-    assert pointers(client.get(download, params={"format": "onnx"})) == ["?format"]
+    assert pointers(client.get(download, params={"format": "tflite"})) == ["?format"]
 
 
 def test_download_in_parts(client: TestClient, download: str) -> None:

@@ -112,7 +112,7 @@ def test_a_submission_that_is_put_off_is_sent_again_when_the_server_says(
     """429: the queue is full until another job leaves it."""
     monkeypatch.setenv("COLT_MAX_QUEUED", "1")
     forget_settings()
-    first = rows.job(rows.dataset(image_size=32))
+    first = rows.job(rows.dataset(image_size=32), status="queued")
     with pytest.raises(Busy, match="wait in the queue") as refused:
         client.jobs.submit(first.dataset_id, config=CONFIG)
     assert refused.value.status == 429 and refused.value.retry_after == 60, "longer than the client's patience"
