@@ -20,7 +20,7 @@ from tests.support.processes import MARK
 CACHED = (get_settings, get_engine, get_artifacts, get_celery)
 QUICK = {
     "POLL_SECONDS": "0.1",
-    "LEASE_SECONDS": "3",
+    "LEASE_SECONDS": "6",
     "STOP_GRACE_SECONDS": "1",
     "TORCH_THREADS": "1",
     "JOBS_SIDE_BY_SIDE": "1",
