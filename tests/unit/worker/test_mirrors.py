@@ -272,15 +272,15 @@ def test_a_job_that_is_refused_holds_up_no_other(
 def test_one_worker_at_a_time_sends(lease: Lease, target: TensorboardTarget, home: Path, folder: Path) -> None:
     """A worker that was paused beyond its lease stores nothing. Both have sent the same."""
     train(lease, 1, 2, 3)
-    mine, other = WorkerFolder(home, "me"), WorkerFolder(home, "other")
+    mine, other = WorkerFolder(home, "me"), Sender(WorkerFolder(home, "other"), Mirror(target))
 
     class Overtaken(Failing):
         def send(self, packet: Packet, state: State | None, keep: Any) -> State:
-            Sender(other, Mirror(target)).once()  # nothing, for the lease is ours
+            other.once()  # nothing, for the lease is ours
             assert list(folder.glob("*")) == []
             with writing() as session:
                 session.execute(update(SendingLease).values(expires_at=utc_now()))
-            Sender(other, Mirror(target)).once()
+            other.once()
             return super().send(packet, state, keep)
 
     overtaken = Overtaken(target, ReceiverAway())
@@ -289,7 +289,7 @@ def test_one_worker_at_a_time_sends(lease: Lease, target: TensorboardTarget, hom
         Sender(mine, Mirror(overtaken)).once()
     train(lease, 4)
     end(lease)
-    Sender(other, Mirror(target)).once()
+    other.once()
     assert scalars(folder)["loss"] == losses(1, 2, 3, 4)
 
 
