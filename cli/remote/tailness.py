@@ -98,16 +98,18 @@ def export(
 @app.command(epilog="Example: colt tailness score first photos/")
 def score(
     wanted: Wanted,
-    images: Annotated[
-        list[Path], typer.Argument(exists=True, help="A folder, an archive, an npz or npy, or files of images.")
-    ],
+    images: Annotated[list[Path], typer.Argument(help="A folder, an archive, an npz or npy, or files of images.")],
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Score images that the job has not seen, as its last sampling round would. Ends with 1 if some
     cannot be used."""
     with service.service(url) as client:
-        found = service.job(client, wanted).score(images if _are_files(images) else images[0], progress=True)
+        job = service.job(client, wanted)
+        try:
+            found = job.score(images if _are_files(images) else images[0], progress=True)
+        except ValueError as error:  # there is nothing to send
+            raise typer.BadParameter(str(error)) from error
     rows = [(one.index, one.tailness, one.name) for one in found.scores or []]
     _print(found, ("index", "tailness", "name"), rows, as_json=as_json)
     for one in found.refused or []:
