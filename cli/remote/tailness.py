@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import Refused
 from cli.remote import service
 from cli.remote.options import AsJson, Most, Output, Url
 from cli.remote.printing import print_json, print_table, save
@@ -109,7 +110,7 @@ def score(
         try:
             found = job.score(images if _are_files(images) else images[0], progress=True)
         except ValueError as error:  # there is nothing to send
-            raise typer.BadParameter(str(error)) from error
+            raise Refused(str(error)) from error
     rows = [(one.index, one.tailness, one.name) for one in found.scores or []]
     _print(found, ("index", "tailness", "name"), rows, as_json=as_json)
     for one in found.refused or []:
