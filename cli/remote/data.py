@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import Refused
 from cli.remote import registering
 from cli.remote.options import AsJson, Most, Settings, Url, Wait, given, settings_of
 from cli.remote.registering import (
@@ -80,13 +79,7 @@ def add(
     )
     settings |= settings_of(more)
     with service(url) as client:
-        try:
-            found = client.datasets.register(
-                registering.source_of(source), name=registering.name_of(source, name), **settings
-            )
-        except ValueError as error:
-            raise Refused(str(error)) from error
-        registering.show(found.wait() if wait else found, as_json=as_json)
+        registering.register(client.datasets, source, name, settings, wait=wait, as_json=as_json)
 
 
 @app.command("ls", epilog="Example: colt data ls --status ready --json")

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import Refused
 from cli.failures import REFUSED
 from cli.remote import registering, service
 from cli.remote.options import AsJson, Most, Settings, Url, Wait, given, settings_of
@@ -46,13 +45,7 @@ def add(
     )
     settings |= settings_of(more)
     with service.service(url) as client:
-        try:
-            found = client.ood_pools.register(
-                registering.source_of(source), name=registering.name_of(source, name), **settings
-            )
-        except ValueError as error:
-            raise Refused(str(error)) from error
-        registering.show(found.wait() if wait else found, as_json=as_json)
+        registering.register(client.ood_pools, source, name, settings, wait=wait, as_json=as_json)
 
 
 @app.command("ls", epilog="Example: colt pool ls")

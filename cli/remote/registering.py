@@ -13,6 +13,8 @@ from cli.remote.printing import print_fields, print_json, print_table, print_war
 
 if TYPE_CHECKING:
     from colt_client import Dataset, OodPool
+    from colt_client._sync.datasets import Datasets
+    from colt_client._sync.ood_pools import OodPools
 
 From = Annotated[
     str,
@@ -46,6 +48,21 @@ def source_of(said: str) -> dict[str, Any] | Path:
 def name_of(said: str, name: str | None) -> str | None:
     """The name that was given, or the end of a path of the server."""
     return name or (Path(said.removeprefix("server:")).name if said.startswith("server:") else None)
+
+
+def register(
+    nouns: Datasets | OodPools, said: str, name: str | None, settings: dict[str, Any], *, wait: bool, as_json: bool
+) -> None:
+    """Register what SOURCE names, and show it.
+
+    Raises:
+        Refused: there is nothing to send.
+    """
+    try:
+        found: Dataset | OodPool = nouns.register(source_of(said), name=name_of(said, name), **settings)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    show(found.wait() if wait else found, as_json=as_json)
 
 
 def show(found: Dataset | OodPool, *, as_json: bool) -> None:
