@@ -128,8 +128,7 @@ def export_ood_tailness(
     return StreamingResponse(content, media_type=media_type, headers=headers)
 
 
-# Numbers alone: other words are addresses of their own.
-@router.get("/ood-tailness/{index:int}", responses=problems(404))
+@router.get("/ood-tailness/{index}", responses=problems(404))
 @heavy
 def get_ood_tailness(job_id: str, index: Index) -> OodSampleDetail:
     """Get the scores of one OOD image in all rounds."""
@@ -137,7 +136,7 @@ def get_ood_tailness(job_id: str, index: Index) -> OodSampleDetail:
         return ood_samples.sample(session, job_id, index)
 
 
-@router.get("/ood-tailness/{index:int}/nearest", responses=problems(404))
+@router.get("/ood-tailness/{index}/nearest", responses=problems(404))
 @heavy
 def get_nearest(
     job_id: str,
