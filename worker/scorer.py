@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from colt_core.data.dataset import training_part
@@ -12,6 +13,7 @@ from colt_core.data.readers import open_unlabelled
 from colt_core.data.sources import ImageSource
 from colt_core.data.spec import ImageSpec
 from colt_core.data.unseen import UnseenImages
+from colt_core.events import Int64
 from colt_core.training.missing import DeviceMissing
 from store.database import reading
 from store.leases import Lease
@@ -23,13 +25,14 @@ from worker.job_data import load_data
 from worker.sources import uploaded_file
 
 if TYPE_CHECKING:
-    from colt_core.training.scoring import TailnessScorer
+    from colt_core.training.scoring import TailnessScorer, UnseenScores
 
 _MOST_UNPACKED = 2 * 2**30  # bytes of an upload, unpacked
 _SETTINGS = {"image_size", "fit", "background", "bit_depth", "value_range"}
 _LONGEST_NAME, _LONGEST_DETAIL = 400, 1000
+_DIGITS = 4  # of cosines to training images
 
-_kept: tuple[str, TailnessScorer] | None = None  # by the id of its checkpoint
+_kept: tuple[str, TailnessScorer, Int64 | None] | None = None  # by the id of its checkpoint
 
 
 def score(lease: Lease, _interrupt: Interrupt) -> None:
@@ -52,7 +55,7 @@ def score(lease: Lease, _interrupt: Interrupt) -> None:
     assert like.image_size is not None  # it is ready
     try:
         unseen = UnseenImages(_offered(row.upload_id), spec, like.image_size)
-        record(lease, _scored(unseen, _scorer(row, job)))
+        record(lease, _scored(unseen, *_scorer(row, job), row.nearest))
     except DeviceMissing as error:
         raise WorkBrokeOff(str(error)) from error
     except ValueError as error:  # DataError too
@@ -70,8 +73,12 @@ def _offered(upload_id: str) -> ImageSource:
     return images
 
 
-def _scorer(row: Score, job: Job) -> TailnessScorer:
-    """The model that scored last, if it is that of the row, or else a new one in its place."""
+def _scorer(row: Score, job: Job) -> tuple[TailnessScorer, Int64 | None]:
+    """The model that scored last, if it is that of the row, or else a new one in its place.
+
+    Returns:
+        It, and the labels of its training images; None without labels.
+    """
     global _kept
     if _kept is None or _kept[0] != row.checkpoint_id:
         import torch
@@ -82,24 +89,45 @@ def _scorer(row: Score, job: Job) -> TailnessScorer:
         torch.set_num_threads(max(1, usable_cores() // 2))
         _kept = None  # its memory is free before another one is loaded
         dataset, _ = load_data(job, {"images"})
-        _kept = row.checkpoint_id, TailnessScorer(state_of(row), training_part(dataset)[0])  # type: ignore[arg-type]
-    return _kept[1]
+        images, labels = training_part(dataset)  # type: ignore[arg-type]
+        _kept = row.checkpoint_id, TailnessScorer(state_of(row), images), labels
+    return _kept[1:]
 
 
-def _scored(unseen: UnseenImages, scorer: TailnessScorer) -> dict[str, Any]:
+def _scored(unseen: UnseenImages, scorer: TailnessScorer, labels: Int64 | None, nearest: int) -> dict[str, Any]:
     from colt_core.training.embed import BATCH_SIZE  # torch
 
-    tailness: dict[int, float] = {}
+    found: dict[int, dict[str, Any]] = {}
     for positions, images in unseen.batches(BATCH_SIZE):
-        tailness.update(zip(positions.tolist(), scorer.score(images).tolist(), strict=True))
+        scores = scorer.score(images, nearest)
+        columns = (scores.tailness, scores.cluster, scores.similarity)
+        rows = zip(positions.tolist(), *(column.tolist() for column in columns), _nearest(scores, labels), strict=True)
+        for position, tailness, cluster, similarity, near in rows:
+            found[position] = {"tailness": tailness, "cluster": cluster, "similarity": similarity, "nearest": near}
 
     def named(position: int) -> dict[str, Any]:
         return {"index": position, "name": unseen.source.name(position)[:_LONGEST_NAME]}
 
     return {
-        "scores": [named(position) | {"tailness": tailness[position]} for position in sorted(tailness)],
+        "scores": [named(position) | found[position] for position in sorted(found)],
         "refused": [
             named(position) | {"detail": detail[:_LONGEST_DETAIL]}
             for position, detail in sorted(unseen.refused.items())
         ],
     }
+
+
+def _nearest(scores: UnseenScores, labels: Int64 | None) -> Iterator[list[dict[str, Any]]]:
+    """The nearest training images of each image."""
+    for near, similarity, tailness in zip(
+        scores.nearest, scores.nearest_similarity, scores.nearest_tailness, strict=True
+    ):
+        yield [
+            {
+                "index": int(index),
+                "label": None if labels is None else int(labels[index]),
+                "similarity": round(float(cosine), _DIGITS),
+                "tailness": float(score),
+            }
+            for index, cosine, score in zip(near, similarity, tailness, strict=True)
+        ]

@@ -6,6 +6,7 @@ import datetime as dt
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from colt_core.samplers.kinds import MOST_NEAREST
 from store.statuses import WorkStatus
 
 
@@ -24,6 +25,16 @@ class ImagesToScore(BaseModel):
         strict=True,
         description="By default the upload is deleted at the end, unless a registration has named it.",
     )
+    nearest: int = Field(3, ge=0, le=MOST_NEAREST, description="How many of the nearest training images to tell.")
+
+
+class NearSample(BaseModel):
+    """An image of the training part, near a scored image."""
+
+    index: int
+    label: int | None = Field(description="Null if the data set has no labels.")
+    similarity: float = Field(description="Cosine of both embeddings.")
+    tailness: float
 
 
 class ImageScore(BaseModel):
@@ -32,6 +43,9 @@ class ImageScore(BaseModel):
     index: int = Field(description="Its place: of files by name, else in the array.")
     name: str = Field(description="Of the file in the archive, or such as `images[3]`. At most 400 characters.")
     tailness: float = Field(description="Similarity-weighted mean tailness of its nearest ID samples.")
+    cluster: int | None = Field(None, description="Nearest ID cluster. Null in scores of earlier versions.")
+    similarity: float | None = Field(None, description="Cosine similarity to the centre of that cluster.")
+    nearest: list[NearSample] = Field([], description="The nearest training images, nearest first.")
 
 
 class RefusedImage(BaseModel):

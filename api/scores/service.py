@@ -52,7 +52,7 @@ def request(session: Session, job_id: str, wanted: ImagesToScore, submitter: str
     number, checkpoint = found or (None, find_checkpoint(session, job_id, None))
     if (lack := lacking(session, job.config.get("device", "auto"), num_processes=1)) is not None:
         raise Conflict(f"The job's device is '{job.config['device']}', but {lack[1]}. Start one, then ask again.")
-    config = {"kind": Score.noun, "keep_upload": wanted.keep_upload}
+    config = {"kind": Score.noun, "keep_upload": wanted.keep_upload, "nearest": wanted.nearest}
     row = work.add(
         session,
         Score,

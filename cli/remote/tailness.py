@@ -111,8 +111,8 @@ def score(
             found = job.score(images if _are_files(images) else images[0], progress=True)
         except ValueError as error:  # there is nothing to send
             raise Refused(str(error)) from error
-    rows = [(one.index, one.tailness, one.name) for one in found.scores or []]
-    _print(found, ("index", "tailness", "name"), rows, as_json=as_json)
+    heads = ("index", "tailness", "cluster", "similarity", "name")
+    _print(found, heads, [[getattr(one, name) for name in heads] for one in found.scores or []], as_json=as_json)
     for one in found.refused or []:
         typer.echo(f"{one.name}: {one.detail}", err=True)
     if found.refused:

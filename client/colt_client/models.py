@@ -1406,6 +1406,17 @@ class NearestSamples(Model):
     """Nearest first."""
 
 
+class NearSample(Model):
+    """An image of the training part, near a scored image."""
+
+    index: int
+    label: int | None
+    """Null if the data set has no labels."""
+    similarity: float
+    """Cosine of both embeddings."""
+    tailness: float
+
+
 class ImageScore(Model):
     """The score of an image."""
 
@@ -1415,6 +1426,12 @@ class ImageScore(Model):
     """Of the file in the archive, or such as `images[3]`. At most 400 characters."""
     tailness: float
     """Similarity-weighted mean tailness of its nearest ID samples."""
+    cluster: int | None = None
+    """Nearest ID cluster. Null in scores of earlier versions."""
+    similarity: float | None = None
+    """Cosine similarity to the centre of that cluster."""
+    nearest: list[NearSample] = []
+    """The nearest training images, nearest first."""
 
 
 class RefusedImage(Model):

@@ -676,6 +676,8 @@ class ImagesToScore(TypedDict, total=False):
     """
     keep_upload: bool
     """By default the upload is deleted at the end, unless a registration has named it."""
+    nearest: int
+    """How many of the nearest training images to tell."""
 
 
 class NewArm(TypedDict, total=False):

@@ -35,7 +35,7 @@ class Score(CheckpointWork, Base):
     round: Mapped[int | None]
     upload_id: Mapped[str] = mapped_column(index=True)
     upload_removed: Mapped[bool] = mapped_column(default=False, server_default=false())
-    # Deferred, as they may have a megabyte: index, name and tailness; index, name and detail.
+    # Deferred, as they may have megabytes: fields of `ImageScore`; of `RefusedImage`.
     scores: Mapped[list[Any] | None] = mapped_column(deferred=True)
     refused: Mapped[list[Any] | None] = mapped_column(deferred=True)
 
@@ -43,6 +43,11 @@ class Score(CheckpointWork, Base):
     def keeps_upload(self) -> bool:
         """Whether the upload stays when the work has ended."""
         return bool(self.config.get("keep_upload"))
+
+    @property
+    def nearest(self) -> int:
+        """How many training images to tell for each image."""
+        return int(self.config.get("nearest", 0))
 
     @classmethod
     def leftovers(cls, row_id: str, token: str, row: Self | None) -> str | None:

@@ -65,7 +65,8 @@ def test_images_of_the_pool_get_their_stored_score_also_after_a_kill(start_stack
     assert [item["epoch"] for item in client.get(f"{job}/checkpoints").json()["items"]] == [5, 3]
 
     stored = client.get(f"{job}/ood-tailness", params={"order": "index", "limit": SHOWN}).json()
-    expected = [item["tailness"] for item in stored["items"]]
+    expected = {name: [item[name] for item in stored["items"]] for name in ("tailness", "cluster", "similarity")}
+    picked = next(item["index"] for item in stored["items"] if item["selected"])
     artifacts = Path(stack.env.get("COLT_ARTIFACTS_URL") or stack.home / "artifacts")
     (file,) = matching(artifacts / "ood_pools" / pool["id"], "*/images.npy")
     images = np.load(file)[:SHOWN]
@@ -73,7 +74,15 @@ def test_images_of_the_pool_get_their_stored_score_also_after_a_kill(start_stack
     def check(found: dict[str, Any]) -> None:
         assert (found["status"], found["epoch"], found["round"]) == ("succeeded", 3, stored["round"]), found
         assert [item["index"] for item in found["scores"]] == list(range(SHOWN)) and found["refused"] == []
-        np.testing.assert_allclose([item["tailness"] for item in found["scores"]], expected, atol=TOLERANCE)
+        for name, values in expected.items():
+            np.testing.assert_allclose([item[name] for item in found["scores"]], values, atol=TOLERANCE)
+        for item in found["scores"]:
+            similarities = [near["similarity"] for near in item["nearest"]]
+            assert len(similarities) == 3 and similarities == sorted(similarities, reverse=True)
+        near = found["scores"][picked]["nearest"]
+        told = client.get(f"{job}/ood-tailness/{picked}/nearest", params={"k": 3}).json()["items"]
+        np.testing.assert_allclose([one["similarity"] for one in near], [one["similarity"] for one in told], atol=1e-3)
+        assert near[0]["label"] == client.get(f"{job}/tailness/samples/{near[0]['index']}").json()["label"]
 
     def ask(**more: Any) -> httpx.Response:
         sent = {"upload_id": upload(client, "some.npz", npz(images))}
@@ -114,7 +123,8 @@ def test_images_of_the_pool_get_their_stored_score_also_after_a_kill(start_stack
         *((number, f"{number}.png") for number in range(3)),
         (4, "large.png"),
     ]
-    np.testing.assert_allclose([item["tailness"] for item in mixed["scores"][:3]], expected[:3], atol=TOLERANCE)
+    tailness = [item["tailness"] for item in mixed["scores"][:3]]
+    np.testing.assert_allclose(tailness, expected["tailness"][:3], atol=TOLERANCE)
     ((index, name, detail),) = ((item["index"], item["name"], item["detail"]) for item in mixed["refused"])
     assert (index, name) == (3, "bad.png") and "damaged, or not an image" in detail
 

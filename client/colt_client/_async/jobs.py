@@ -149,7 +149,7 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         """The OOD images that a round picked, nearest to the tail first. None: the last round."""
         return AsyncTailness(self._transport).ood(self.id, round=round, selected=True, order="-tailness")
 
-    async def score(self, images: Images, *, progress: Progress = False) -> ScoreInfo:
+    async def score(self, images: Images, *, nearest: int = 3, progress: Progress = False) -> ScoreInfo:
         """The tailness of images that it has not seen, as its last sampling round would score them.
 
         The answer has `scores` and `refused`, the images that cannot be used. `to_pandas` makes a
@@ -158,6 +158,7 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         Args:
             images: a folder, an archive, an npz or an npy of this machine. Or paths of image files.
                 Or an array of numpy: uint8, N x H x W or N x H x W x 3.
+            nearest: how many of the nearest training images to tell for each, 0 to 8.
             progress: of the upload.
 
         Raises:
@@ -165,7 +166,7 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
             Conflict: it has had no sampling round yet.
             Invalid: its sampler has no rounds, or the images cannot be read.
         """
-        return await score(self._transport, self.id, images, progress)
+        return await score(self._transport, self.id, images, nearest, progress)
 
     def evaluations(self) -> AsyncIterator[AsyncEvaluation]:
         """Its evaluations."""

@@ -20,13 +20,13 @@ class AsyncScore(AsyncHandle[ScoreInfo]):
     noun, path, answer = "score", "/scores", ScoreInfo
 
 
-async def score(transport: AsyncTransport, job_id: str, images: Images, progress: Progress) -> ScoreInfo:
+async def score(transport: AsyncTransport, job_id: str, images: Images, nearest: int, progress: Progress) -> ScoreInfo:
     """Upload images, and wait for their scores."""
     source, names = await io.run(lambda: source_of_images(images))
     uploads = AsyncUploads(transport)
     upload = await uploads.send_source(source, progress=progress)
     try:
-        body = {"upload_id": upload.id}
+        body = {"upload_id": upload.id, "nearest": nearest}
         info = await transport.post(ScoreInfo, f"/jobs/{job_id}/ood-tailness/score", body, repeatable=False)
     except AnswerError:
         with suppress(ColtError):

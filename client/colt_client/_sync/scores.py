@@ -21,13 +21,13 @@ class Score(Handle[ScoreInfo]):
     noun, path, answer = "score", "/scores", ScoreInfo
 
 
-def score(transport: Transport, job_id: str, images: Images, progress: Progress) -> ScoreInfo:
+def score(transport: Transport, job_id: str, images: Images, nearest: int, progress: Progress) -> ScoreInfo:
     """Upload images, and wait for their scores."""
     source, names = io.run(lambda: source_of_images(images))
     uploads = Uploads(transport)
     upload = uploads.send_source(source, progress=progress)
     try:
-        body = {"upload_id": upload.id}
+        body = {"upload_id": upload.id, "nearest": nearest}
         info = transport.post(ScoreInfo, f"/jobs/{job_id}/ood-tailness/score", body, repeatable=False)
     except AnswerError:
         with suppress(ColtError):

@@ -4112,6 +4112,22 @@ export interface components {
              * @description Similarity-weighted mean tailness of its nearest ID samples.
              */
             tailness: number;
+            /**
+             * Cluster
+             * @description Nearest ID cluster. Null in scores of earlier versions.
+             */
+            cluster?: number | null;
+            /**
+             * Similarity
+             * @description Cosine similarity to the centre of that cluster.
+             */
+            similarity?: number | null;
+            /**
+             * Nearest
+             * @description The nearest training images, nearest first.
+             * @default []
+             */
+            nearest?: components["schemas"]["NearSample"][];
         };
         /**
          * ImagesToScore
@@ -4132,6 +4148,12 @@ export interface components {
              * @default false
              */
             keep_upload?: boolean;
+            /**
+             * Nearest
+             * @description How many of the nearest training images to tell.
+             * @default 3
+             */
+            nearest?: number;
         };
         /**
          * JobChanges
@@ -6023,6 +6045,26 @@ export interface components {
              * @description Those of the test part come first.
              */
             examples: components["schemas"]["NearDuplicate"][];
+        };
+        /**
+         * NearSample
+         * @description An image of the training part, near a scored image.
+         */
+        NearSample: {
+            /** Index */
+            index: number;
+            /**
+             * Label
+             * @description Null if the data set has no labels.
+             */
+            label: number | null;
+            /**
+             * Similarity
+             * @description Cosine of both embeddings.
+             */
+            similarity: number;
+            /** Tailness */
+            tailness: number;
         };
         /**
          * NearestSample

@@ -25,9 +25,12 @@ def test_images_of_the_pool_get_the_score_of_every_round(settings: dict[str, Any
     assert len(rounds) == 2
     for found in rounds:
         assert isinstance(found, RoundDone)
-        score = TailnessScorer(states[found.step], TRAIN).score(POOL)
-        assert score.dtype == np.float32
-        np.testing.assert_allclose(score, found.ood_tailness, atol=1e-5)
+        scores = TailnessScorer(states[found.step], TRAIN).score(POOL, nearest=found.nearest.shape[1])
+        assert scores.tailness.dtype == np.float32
+        np.testing.assert_allclose(scores.tailness, found.ood_tailness, atol=1e-5)
+        np.testing.assert_array_equal(scores.cluster, found.ood_cluster)
+        np.testing.assert_allclose(scores.similarity, found.ood_similarity, atol=1e-5)
+        np.testing.assert_allclose(scores.nearest_similarity[found.selected], found.nearest_similarity, atol=1e-5)
     assert not np.allclose(rounds[0].ood_tailness, rounds[1].ood_tailness, atol=1e-5)  # type: ignore[attr-defined]
 
 
@@ -35,8 +38,8 @@ def test_a_score_is_of_the_image_alone_and_its_batch_does_not_matter() -> None:
     *_, last = kinds(run(config()), CheckpointReady)
     scorer = TailnessScorer(last.state, TRAIN)  # type: ignore[attr-defined]
     unseen = images(7, seed=9)
-    together = scorer.score(unseen)
-    np.testing.assert_allclose([scorer.score(unseen[[i]])[0] for i in range(7)], together, atol=1e-5)
+    together = scorer.score(unseen).tailness
+    np.testing.assert_allclose([scorer.score(unseen[[i]]).tailness[0] for i in range(7)], together, atol=1e-5)
     assert ((together >= -1) & (together <= 0)).all()
 
 
@@ -46,7 +49,8 @@ def test_a_large_pool_is_scored_in_half_precision_as_its_round_did(monkeypatch: 
     events = run(config(warmup_epochs=3))
     (found,) = kinds(events, RoundDone)
     state = next(event.state for event in kinds(events, CheckpointReady) if event.step == found.step)  # type: ignore[attr-defined]
-    np.testing.assert_allclose(TailnessScorer(state, TRAIN).score(POOL), found.ood_tailness, atol=1e-5)  # type: ignore[attr-defined]
+    scores = TailnessScorer(state, TRAIN).score(POOL)
+    np.testing.assert_allclose(scores.tailness, found.ood_tailness, atol=1e-5)  # type: ignore[attr-defined]
 
 
 def test_other_training_images_and_runs_without_rounds_are_refused() -> None:
