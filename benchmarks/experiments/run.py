@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.experiments.protocol import Json, Protocol
+from benchmarks.experiments.values import Value, write
 from colt_client import Client, Experiment, Failed
-from colt_client.models import Results
 
 
-def run(client: Client, protocol: Protocol, out: Path) -> tuple[Path, Path]:
+def run(client: Client, protocol: Protocol, out: Path, seeds: Sequence[int] = ()) -> tuple[Path, Path]:
     """Run a protocol, or take up the experiment that has it already.
 
     Args:
         client: of the service.
         protocol: what to run.
-        out: the folder of the results.
+        out: the folder of the results. Values of other runs that it has already stay.
+        seeds: to run now. Default: those of the protocol.
 
     Returns:
-        The raw values of all runs as CSV, and the results as Markdown.
+        The raw values of runs as CSV, and the results of this service as Markdown.
 
     Raises:
         ColtError: data cannot be registered, or the service refuses the request.
     """
-    experiment = _existing(client, protocol) or _submitted(client, protocol)
+    seeds = seeds or protocol.experiment.get("seeds", ())
+    experiment = _existing(client, protocol) or _submitted(client, protocol, seeds)
+    if more := [seed for seed in seeds if seed not in experiment.info.seeds]:
+        experiment.add_seeds(seeds=more)
     try:
         experiment.wait()
     except Failed as error:
@@ -34,7 +38,7 @@ def run(client: Client, protocol: Protocol, out: Path) -> tuple[Path, Path]:
     out.mkdir(parents=True, exist_ok=True)
     values, tables = out / f"{protocol.stem}.csv", out / f"{protocol.stem}.md"
     kinds = experiment.info.evaluations
-    write_values(values, [experiment.results(evaluation=kind) for kind in kinds])
+    write(values, Value.all_of(experiment.results(evaluation=kind) for kind in kinds))
     with TemporaryDirectory() as folder:
         made = [Path(folder) / kind for kind in kinds]
         for kind, path in zip(kinds, made, strict=True):
@@ -42,17 +46,6 @@ def run(client: Client, protocol: Protocol, out: Path) -> tuple[Path, Path]:
         texts = [path.read_text("utf-8") for path in made]
     tables.write_text(f"# {experiment.name}\n\n" + "\n".join(texts), "utf-8")
     return values, tables
-
-
-def write_values(path: Path, results: list[Results]) -> None:
-    """Write the raw values, one a line. Runs with the same data set and seed make a pair."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("evaluation", "arm", "dataset", "seed", "steps", "job_id", "metric", "value"))
-        for found in results:
-            for pair in found.pairs:
-                of = (found.evaluation, pair.arm, pair.dataset, pair.seed, pair.steps, pair.job_id)
-                writer.writerows((*of, metric, value) for metric, value in pair.values.items())
 
 
 def _existing(client: Client, protocol: Protocol) -> Experiment | None:
@@ -65,11 +58,11 @@ def _existing(client: Client, protocol: Protocol) -> Experiment | None:
     return None
 
 
-def _submitted(client: Client, protocol: Protocol) -> Experiment:
+def _submitted(client: Client, protocol: Protocol, seeds: Sequence[int]) -> Experiment:
     ids = {item["name"]: _registered(client.datasets, item) for item in (*protocol.data, *protocol.balanced)}
     if protocol.pool is not None:
         ids[protocol.pool["name"]] = _registered(client.ood_pools, protocol.pool)
-    body = protocol.request(ids)
+    body = protocol.request(ids) | ({"seeds": list(seeds)} if seeds else {})
     return client.experiments.submit(body.pop("dataset_ids"), **body)
 
 

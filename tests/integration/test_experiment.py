@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks.experiments.protocol import Protocol
 from benchmarks.experiments.run import run
+from benchmarks.experiments.values import markdown, read, write
 from colt_client import Client
 from tests.support.forking import forked_worker
 from tests.support.stack import StartStack
@@ -41,6 +42,7 @@ def test_its_table_is_that_of_its_raw_values(start_stack: StartStack, tmp_path: 
     protocol = Protocol.read(tmp_path / "tiny.yaml")
     with Client(str(stack.client.base_url)) as client:
         with forked_worker(stack):
+            run(client, protocol, tmp_path / "out", seeds=[0, 1])
             values, tables = run(client, protocol, tmp_path / "out")
         (found,) = client.experiments.list()
         experiment = found.info.model_dump()
@@ -84,3 +86,15 @@ def test_its_table_is_that_of_its_raw_values(start_stack: StartStack, tmp_path: 
     text = tables.read_text()
     few = rows["COLT", "few"]
     assert f"| COLT | Few | 3 | {100 * few['difference']:+.2f} | " in text
+
+    # Values of several services meet in one file, whose tables are those of the product.
+    again, lines = tmp_path / "merged.csv", read(values)
+    write(again, [line for line in lines if line.seed != "1"])
+    write(again, [line for line in lines if line.seed != "0"])
+    assert sorted(map(str, read(again))) == sorted(map(str, lines))
+    merged = markdown(read(again), "matched", "knn")
+    assert f"| COLT | 3 | {100 * rows['COLT', 'all']['mean']:.2f} | " in merged
+    low, high = few["interval"]
+    assert f"| {100 * few['difference']:+.2f} | {100 * low:+.2f} to {100 * high:+.2f} | {few['verdict']} |" in merged
+    with pytest.raises(ValueError, match=r"no value is of 'none', but of matched, COLT"):
+        markdown(read(again), "none", "knn")
