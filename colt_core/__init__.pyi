@@ -14,7 +14,7 @@ from colt_core.analyses.kinds import (
     UniformityConfig,
 )
 from colt_core.analyses.misclassification import misclassification_matrix
-from colt_core.analyses.run import analyze
+from colt_core.analyses.run import analyze, analyze_backbone
 from colt_core.analyses.tail_share import tail_share
 from colt_core.analyses.uniformity import uniformity
 from colt_core.augment import BatchAugmenter, ViewParameters, normalize
@@ -194,6 +194,7 @@ __all__ = [
     "Warned",
     "alignment",
     "analyze",
+    "analyze_backbone",
     "build_dataset",
     "build_framework",
     "build_pool",

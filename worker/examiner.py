@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from colt_core.analyses.kinds import AnalysisSettings
+from colt_core.analyses.kinds import AnalysisResult, AnalysisSettings
 from colt_core.data.dataset import ImageDataset, ImagePool
 from colt_core.data.findings import LEAKS
 from colt_core.exporting.kinds import ExportSettings, FeaturesExportConfig
@@ -42,7 +42,7 @@ from worker import backbones, outcome
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkFailed
 from worker.handover import SCRATCH
-from worker.job_data import load_data, whole_folder
+from worker.job_data import load_data, open_data, whole_folder
 from worker.patience import retry_transaction
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def _of_backbone(row: CheckpointWork) -> Columns:
     """Do with a registered backbone what is done with that of a checkpoint."""
     if isinstance(row, PoolCheck):
         return _checked_with_backbone(row, _backbone(row.backbone_id), _dataset(row.dataset_id)[1])
+    if isinstance(row, Analysis):
+        return _analysis_of_backbone(row, _backbone(row.backbone_id))
     assert isinstance(row, Evaluation)
     dataset, images = _dataset(row.dataset_id)
     columns = _evaluated(_backbone(row.backbone_id), images, ProbeSettings.from_stored(row.config))
@@ -175,11 +177,24 @@ def _analysis(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:
 
     wanted = AnalysisSettings.from_stored(row.config)
     dataset, pool = load_data(job, wanted.needs)
+    return _analysed(wanted, lambda: analyze(wanted, state, dataset, pool))
+
+
+def _analysis_of_backbone(row: Analysis, backbone: Backbone) -> Columns:
+    from colt_core.analyses.run import analyze_backbone
+
+    wanted = AnalysisSettings.from_stored(row.config)
+    with reading() as session:
+        dataset = session.get_one(Dataset, row.dataset_id)
+    images = open_data(dataset)
+    return _analysed(wanted, lambda: analyze_backbone(wanted, backbone, images, row.assumed))
+
+
+def _analysed(wanted: AnalysisSettings, analyze: Callable[[], AnalysisResult]) -> Columns:
     try:
-        result = analyze(wanted, state, dataset, pool)
+        return {"result": analyze().model_dump(mode="json")}
     except ValueError as error:
         raise WorkFailed(f"analysis '{wanted.kind}': {error}") from error
-    return {"result": result.model_dump(mode="json")}
 
 
 def _pool_check(row: CheckpointWork, state: Snapshot, job: Job) -> Columns:

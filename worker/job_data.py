@@ -38,7 +38,7 @@ def load_data(
     # After the session has ended, since reading gigabytes takes a while.
     data: ImageDataset | DatasetLabels | ImagePool
     if "images" in needs or not dataset.labels:
-        data = _open(dataset, whole_folder(dataset))
+        data = open_data(dataset)
     else:
         data = DatasetLabels.load(whole_folder(dataset, without={IMAGES}))
     return data, None if pool is None or "pool" not in needs else ImagePool.load(whole_folder(pool))
@@ -88,6 +88,15 @@ def whole_folder(row: Registered, without: Set[str] = frozenset()) -> Path:
         missing = str(error).removeprefix(row.artifact).removeprefix("/")
         what = f"the file '{missing}' of '{row.name}' is" if missing else f"the files of '{row.name}' are"
         raise WorkBrokeOff(f"{what} not in the artifact store") from error
+
+
+def open_data(dataset: Dataset) -> ImageDataset | ImagePool:
+    """A registered data set; a pool if it has no labels.
+
+    Raises:
+        WorkFailed, WorkBrokeOff: as `whole_folder`.
+    """
+    return _open(dataset, whole_folder(dataset))
 
 
 def _open(dataset: Dataset, folder: Path) -> ImageDataset | ImagePool:

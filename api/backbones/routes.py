@@ -1,4 +1,4 @@
-"""Backbones from elsewhere, random ones, and those of checkpoints; their evaluations."""
+"""Backbones from elsewhere, random ones and those of checkpoints; what is asked of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 
 from api import registration
 from api.access.auth import Guarded
-from api.backbones import evaluations, service
+from api.analyses.schemas import AnalysisInfo, NewBackboneAnalysis
+from api.backbones import analyses, evaluations, service
 from api.backbones.schemas import BackboneDetails, BackboneInfo, NewBackbone
 from api.checkpoint_work.routes import accepted
 from api.evaluations.schemas import EvaluationInfo, NewBackboneEvaluation
@@ -16,9 +17,10 @@ from api.http.after_commit import delete_later, ring_later
 from api.http.clients import token_id
 from api.http.errors import problems
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
+from api.kinds.names import AnalysisName
 from api.registration import Accepted
 from store.database import reading, writing
-from store.models import BackboneWeights, Evaluation
+from store.models import Analysis, BackboneWeights, Evaluation
 from store.repositories import checkpoint_work, registrations
 from store.statuses import RegistrationStatus
 
@@ -64,7 +66,10 @@ def get_backbone(backbone_id: str) -> BackboneDetails:
 
 @router.delete("/{backbone_id}", status_code=204, responses=problems(404, 409))
 def delete_backbone(backbone_id: str, background: BackgroundTasks) -> None:
-    """Delete a backbone. Refused while it has evaluations, or a job is to begin with it."""
+    """Delete a backbone.
+
+    Refused while it has evaluations or analyses, or a job is to begin with it.
+    """
     with writing() as session:
         folder = registration.remove(session, BackboneWeights, backbone_id)
     delete_later(background, folder)
@@ -77,7 +82,7 @@ def list_backbone_evaluations(
     """List the evaluations of a backbone, newest first."""
     with reading() as session:
         registration.find(session, BackboneWeights, backbone_id)
-        found = checkpoint_work.page_of_backbone(session, backbone_id, limit, cursor)
+        found = checkpoint_work.page_of_backbone(session, Evaluation, backbone_id, None, limit, cursor)
         return Page[EvaluationInfo].of(found, EvaluationInfo.model_validate)
 
 
@@ -97,3 +102,37 @@ def request_backbone_evaluation(
         evaluation = evaluations.request(session, backbone_id, wanted.dataset_id, wanted.settings, token_id(request))
     ring_later(background, Evaluation.bell)
     return accepted(evaluation, response)
+
+
+@router.get("/{backbone_id}/analyses", responses=problems(404))
+def list_backbone_analyses(
+    backbone_id: str,
+    kind: Annotated[AnalysisName | None, Query()] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[AnalysisInfo]:
+    """List the analyses of a backbone, newest first. Results are left out; ask for one analysis to
+    get its result."""
+    with reading() as session:
+        registration.find(session, BackboneWeights, backbone_id)
+        found = checkpoint_work.page_of_backbone(session, Analysis, backbone_id, kind, limit, cursor)
+        return Page[AnalysisInfo].of(found, AnalysisInfo.model_validate)
+
+
+@router.post("/{backbone_id}/analyses", status_code=202, responses=problems(404, 409, 415))
+def request_backbone_analysis(
+    backbone_id: str,
+    wanted: NewBackboneAnalysis,
+    request: Request,
+    background: BackgroundTasks,
+    response: Response,
+) -> Accepted:
+    """Request an analysis of a backbone's features, L2-normalised, of the images of a data set.
+
+    Those that need a run's tailness or picks are refused. The same request again returns the
+    existing analysis, unless it failed or was cancelled.
+    """
+    with writing() as session:
+        analysis = analyses.request(session, backbone_id, wanted, token_id(request))
+    ring_later(background, Analysis.bell)
+    return accepted(analysis, response)

@@ -265,6 +265,15 @@ def _of_database(request: Request, error: Exception) -> JSONResponse:
     return problem_response(request.url.path, 503, detail, headers={"Retry-After": "2"})
 
 
+def _of_lost_connection(request: Request, error: Exception) -> JSONResponse:
+    """Of any other error with which the connection ended, such as that of a transaction that was
+    idle for too long."""
+    assert isinstance(error, sqlalchemy.exc.DBAPIError)
+    if not error.connection_invalidated:
+        raise error
+    return _of_database(request, error)
+
+
 def _of_storage(request: Request, error: Exception) -> JSONResponse:
     log.error("files cannot be read or written", exc_info=error)
     full = is_full(error)
@@ -317,6 +326,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _of_database)
     app.add_exception_handler(sqlalchemy.exc.InterfaceError, _of_database)
     app.add_exception_handler(sqlalchemy.exc.TimeoutError, _of_database)
+    app.add_exception_handler(sqlalchemy.exc.DBAPIError, _of_lost_connection)
     app.add_exception_handler(OSError, _of_storage)
 
 

@@ -21,7 +21,9 @@ class OfCheckpoint(BaseModel):
 class OfBackbone(BaseModel):
     """What all requests for work on a backbone have."""
 
-    dataset_id: str = Field(min_length=1, max_length=64, description="With labels and a test part, of any image size.")
+    dataset_id: str = Field(
+        min_length=1, max_length=64, description="Of any image size. A probe needs labels and a test part."
+    )
 
 
 def requests_for(kinds: Iterable[type[TaggedSettings]], of: type[BaseModel] = OfCheckpoint) -> Any:

@@ -43,12 +43,17 @@ class SamplerKind(Kind):
 
 
 class AnalysisKind(Kind):
-    needs_labels: bool = Field(description="Whether it is refused for jobs on images without labels.")
+    needs_labels: bool = Field(description="Whether it is refused for images without labels.")
+    of_backbones: bool = Field(description="Whether it can also be of a registered backbone.")
 
     @classmethod
     def of(cls, settings: type[Settings]) -> Self:
         assert issubclass(settings, AnalysisSettings)
-        return cls(**dict(Kind.of(settings)), needs_labels=not settings.without_labels)
+        return cls(
+            **dict(Kind.of(settings)),
+            needs_labels=not settings.without_labels,
+            of_backbones=settings.of_backbones,
+        )
 
 
 class Preset(BaseModel):

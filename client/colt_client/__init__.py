@@ -13,6 +13,7 @@ from colt_client.version import VERSION
 if TYPE_CHECKING:
     from colt_client._async.client import AsyncClient
     from colt_client._sync.analyses import Analysis
+    from colt_client._sync.backbones import Backbone
     from colt_client._sync.client import Client
     from colt_client._sync.datasets import Dataset
     from colt_client._sync.evaluations import Evaluation
@@ -48,6 +49,7 @@ _WHERE = {
     "Analysis": "colt_client._sync.analyses",
     "AnswerError": "colt_client.errors",
     "AsyncClient": "colt_client._async.client",
+    "Backbone": "colt_client._sync.backbones",
     "Busy": "colt_client.errors",
     "Client": "colt_client._sync.client",
     "ColtError": "colt_client.errors",
@@ -82,6 +84,7 @@ __all__ = [
     "Analysis",
     "AnswerError",
     "AsyncClient",
+    "Backbone",
     "Busy",
     "Client",
     "ColtError",

@@ -439,6 +439,202 @@ class EvaluationInfo(Model):
     finished_at: dt.datetime | None
 
 
+class TailShareConfig(Model):
+    """Whether the images of highest tailness come from the tail classes.
+
+    phi_tail and phi_head are the shares of tail and head among them, relative to their shares
+    among all images.
+    """
+
+    kind: Literal["tail_share"]
+    seed: int = 0
+    gammas: list[float] = [1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+    """Percentages of the training images, taken by highest tailness."""
+
+
+class ClusterMinorityConfig(Model):
+    """Whether clusters of high tailness are those that hold the tail classes.
+
+    Plots tailness of k-means clusters against their share of images in the Few classes, with a
+    linear fit.
+    """
+
+    kind: Literal["cluster_minority"]
+    seed: int = 0
+    num_clusters: int | None = None
+    """Default: the run's num_clusters."""
+
+
+class GroupThresholds(Model):
+    """Few has fewer than `low` training images, Many more than `high`.
+
+    The defaults are the convention of ImageNet-LT and Places-LT.
+    """
+
+    low: int = 20
+    high: int = 100
+
+
+class LinearProbeConfig(Model):
+    """A linear classifier on frozen features, trained on the whole probe part."""
+
+    kind: Literal["linear"]
+    group_thresholds: GroupThresholds | None = None
+    """Many, Medium and Few by training counts. Default: thirds by rank."""
+    seed: int = 0
+    protocol: Literal["fast", "sgd"] | str = "fast"
+    """fast: logistic regression on cached features. sgd: as in the released code, with
+    augmentation.
+    """
+
+
+class FewShotProbeConfig(Model):
+    """A linear classifier on frozen features, trained on a few images of each class."""
+
+    kind: Literal["few_shot"]
+    group_thresholds: GroupThresholds | None = None
+    """Many, Medium and Few by training counts. Default: thirds by rank."""
+    seed: int = 0
+    protocol: Literal["fast", "sgd"] | str = "fast"
+    """fast: logistic regression on cached features. sgd: as in the released code, with
+    augmentation.
+    """
+    shots: int | None = None
+    """Images of each class; one with fewer gives all. Default: 1 % of the largest class's training
+    images.
+    """
+
+
+class KnnProbeConfig(Model):
+    """For each test image, the nearest probe images vote. Nothing is trained."""
+
+    kind: Literal["knn"]
+    group_thresholds: GroupThresholds | None = None
+    """Many, Medium and Few by training counts. Default: thirds by rank."""
+    seed: int = 0
+    neighbors: int = 20
+    """How many probe images vote."""
+
+
+class MisclassificationConfig(Model):
+    """Which classes a probe confuses.
+
+    Counts a probe's wrong predictions by class, relative to balanced confusion.
+    """
+
+    kind: Literal["misclassification"]
+    seed: int = 0
+    probe: LinearProbeConfig | FewShotProbeConfig | KnnProbeConfig | dict[str, Any] = {
+        "kind": "linear",
+        "seed": 0,
+        "protocol": "fast",
+    }
+
+
+class ConnectivityConfig(Model):
+    """Share of same-class image pairs that augmentation connects, without and with OOD bridges.
+
+    Bridges are the OOD images of the last round. A bridge connects two images if both have a
+    view near one of its views.
+    """
+
+    kind: Literal["connectivity"]
+    seed: int = 0
+    per_class: int = 50
+    """ID images of each class; a random sample if there are more."""
+    num_ood: int = 1000
+    """Picked OOD images that may be bridges; a random sample if there are more."""
+    num_views: int = 8
+    """Augmented views of each image."""
+    thresholds: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    """Largest distances between normalised embeddings (0..2) at which two views are connected."""
+
+
+class FeatureMapConfig(Model):
+    """The feature space in two dimensions: training images and the last picked OOD images."""
+
+    kind: Literal["feature_map"]
+    seed: int = 0
+    method: Literal["tsne", "pca"] | str = "tsne"
+    num_samples: int = 1000
+    """ID images; a random sample if there are more."""
+    num_ood: int = 500
+    """Picked OOD images; a random sample if there are more."""
+
+
+class UniformityConfig(Model):
+    """How evenly the training images spread over the feature space.
+
+    log mean exp(-2 |z_a - z_b|^2) over pairs of ID embeddings (Wang & Isola 2020).
+    """
+
+    kind: Literal["uniformity"]
+    seed: int = 0
+    num_samples: int = 5000
+    """ID images; a random sample if there are more."""
+
+
+class AlignmentConfig(Model):
+    """How close two augmented views of an image are, by class.
+
+    The mean |z_view1 - z_view2|^2 of two augmented views (Wang & Isola 2020).
+    """
+
+    kind: Literal["alignment"]
+    seed: int = 0
+    per_class: int = 200
+    """ID images of each class; a random sample if there are more."""
+    num_pairs: int = 4
+    """Pairs of views of each image."""
+
+
+class AnalysisInfo(Model):
+    """An analysis of a checkpoint with the data of its job, or of a backbone with a data set.
+
+    Embeddings of a checkpoint are outputs of its projection head, those of a backbone its
+    features. Both are L2-normalised. Numbers of the two do not compare.
+    """
+
+    id: str
+    job_id: str | None
+    checkpoint_id: str | None
+    backbone_id: str | None
+    dataset_id: str | None
+    """Of a backbone's analysis. Null: that of the job."""
+    kind: (
+        Literal[
+            "tail_share",
+            "cluster_minority",
+            "misclassification",
+            "connectivity",
+            "feature_map",
+            "uniformity",
+            "alignment",
+        ]
+        | str
+    )
+    status: WorkStatus
+    error: str | None
+    epoch: int | None
+    """Finished epochs in the checkpoint."""
+    config: (
+        TailShareConfig
+        | ClusterMinorityConfig
+        | MisclassificationConfig
+        | ConnectivityConfig
+        | FeatureMapConfig
+        | UniformityConfig
+        | AlignmentConfig
+        | dict[str, Any]
+    )
+    assumed: dict[str, Any] | None
+    """Settings of a run that it reads, which a backbone has not: the defaults of a job.
+    `group_thresholds` null: thirds by rank. Null as a whole: those of the job.
+    """
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+
+
 class StartedFrom(Model):
     """The checkpoint whose weights a run began, or will begin, with."""
 
@@ -783,190 +979,6 @@ class AttemptInfo(Model):
     """Finished steps of the job when it ended."""
 
 
-class TailShareConfig(Model):
-    """Whether the images of highest tailness come from the tail classes.
-
-    phi_tail and phi_head are the shares of tail and head among them, relative to their shares
-    among all images.
-    """
-
-    kind: Literal["tail_share"]
-    seed: int = 0
-    gammas: list[float] = [1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
-    """Percentages of the training images, taken by highest tailness."""
-
-
-class ClusterMinorityConfig(Model):
-    """Whether clusters of high tailness are those that hold the tail classes.
-
-    Plots tailness of k-means clusters against their share of images in the Few classes, with a
-    linear fit.
-    """
-
-    kind: Literal["cluster_minority"]
-    seed: int = 0
-    num_clusters: int | None = None
-    """Default: the run's num_clusters."""
-
-
-class GroupThresholds(Model):
-    """Few has fewer than `low` training images, Many more than `high`.
-
-    The defaults are the convention of ImageNet-LT and Places-LT.
-    """
-
-    low: int = 20
-    high: int = 100
-
-
-class LinearProbeConfig(Model):
-    """A linear classifier on frozen features, trained on the whole probe part."""
-
-    kind: Literal["linear"]
-    group_thresholds: GroupThresholds | None = None
-    """Many, Medium and Few by training counts. Default: thirds by rank."""
-    seed: int = 0
-    protocol: Literal["fast", "sgd"] | str = "fast"
-    """fast: logistic regression on cached features. sgd: as in the released code, with
-    augmentation.
-    """
-
-
-class FewShotProbeConfig(Model):
-    """A linear classifier on frozen features, trained on a few images of each class."""
-
-    kind: Literal["few_shot"]
-    group_thresholds: GroupThresholds | None = None
-    """Many, Medium and Few by training counts. Default: thirds by rank."""
-    seed: int = 0
-    protocol: Literal["fast", "sgd"] | str = "fast"
-    """fast: logistic regression on cached features. sgd: as in the released code, with
-    augmentation.
-    """
-    shots: int | None = None
-    """Images of each class; one with fewer gives all. Default: 1 % of the largest class's training
-    images.
-    """
-
-
-class KnnProbeConfig(Model):
-    """For each test image, the nearest probe images vote. Nothing is trained."""
-
-    kind: Literal["knn"]
-    group_thresholds: GroupThresholds | None = None
-    """Many, Medium and Few by training counts. Default: thirds by rank."""
-    seed: int = 0
-    neighbors: int = 20
-    """How many probe images vote."""
-
-
-class MisclassificationConfig(Model):
-    """Which classes a probe confuses.
-
-    Counts a probe's wrong predictions by class, relative to balanced confusion.
-    """
-
-    kind: Literal["misclassification"]
-    seed: int = 0
-    probe: LinearProbeConfig | FewShotProbeConfig | KnnProbeConfig | dict[str, Any] = {
-        "kind": "linear",
-        "seed": 0,
-        "protocol": "fast",
-    }
-
-
-class ConnectivityConfig(Model):
-    """Share of same-class image pairs that augmentation connects, without and with OOD bridges.
-
-    Bridges are the OOD images of the last round. A bridge connects two images if both have a
-    view near one of its views.
-    """
-
-    kind: Literal["connectivity"]
-    seed: int = 0
-    per_class: int = 50
-    """ID images of each class; a random sample if there are more."""
-    num_ood: int = 1000
-    """Picked OOD images that may be bridges; a random sample if there are more."""
-    num_views: int = 8
-    """Augmented views of each image."""
-    thresholds: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
-    """Largest distances between normalised embeddings (0..2) at which two views are connected."""
-
-
-class FeatureMapConfig(Model):
-    """The feature space in two dimensions: training images and the last picked OOD images."""
-
-    kind: Literal["feature_map"]
-    seed: int = 0
-    method: Literal["tsne", "pca"] | str = "tsne"
-    num_samples: int = 1000
-    """ID images; a random sample if there are more."""
-    num_ood: int = 500
-    """Picked OOD images; a random sample if there are more."""
-
-
-class UniformityConfig(Model):
-    """How evenly the training images spread over the feature space.
-
-    log mean exp(-2 |z_a - z_b|^2) over pairs of ID embeddings (Wang & Isola 2020).
-    """
-
-    kind: Literal["uniformity"]
-    seed: int = 0
-    num_samples: int = 5000
-    """ID images; a random sample if there are more."""
-
-
-class AlignmentConfig(Model):
-    """How close two augmented views of an image are, by class.
-
-    The mean |z_view1 - z_view2|^2 of two augmented views (Wang & Isola 2020).
-    """
-
-    kind: Literal["alignment"]
-    seed: int = 0
-    per_class: int = 200
-    """ID images of each class; a random sample if there are more."""
-    num_pairs: int = 4
-    """Pairs of views of each image."""
-
-
-class AnalysisInfo(Model):
-    """An analysis of one checkpoint."""
-
-    id: str
-    job_id: str
-    checkpoint_id: str
-    kind: (
-        Literal[
-            "tail_share",
-            "cluster_minority",
-            "misclassification",
-            "connectivity",
-            "feature_map",
-            "uniformity",
-            "alignment",
-        ]
-        | str
-    )
-    status: WorkStatus
-    error: str | None
-    epoch: int
-    config: (
-        TailShareConfig
-        | ClusterMinorityConfig
-        | MisclassificationConfig
-        | ConnectivityConfig
-        | FeatureMapConfig
-        | UniformityConfig
-        | AlignmentConfig
-        | dict[str, Any]
-    )
-    created_at: dt.datetime
-    finished_at: dt.datetime | None
-
-
 class TailShare(Model):
     kind: Literal["tail_share"]
     gamma: list[float]
@@ -1017,7 +1029,7 @@ class Connectivity(Model):
     minority: ConnectivityOf
     """Pairs within the Few classes."""
     num_ood: int
-    """OOD images that may be bridges. 0 if the run has picked none."""
+    """OOD images that may be bridges. 0 if no run has picked any."""
 
 
 class FeatureMap(Model):
@@ -1029,7 +1041,7 @@ class FeatureMap(Model):
     label: list[int | None]
     """Class of an ID image; null if the data set has no labels. -1 for an OOD image."""
     tailness: list[float | None]
-    """Tailness of an ID image; null for an OOD image."""
+    """Tailness of an ID image; null for an OOD image, and without a run."""
 
 
 class Uniformity(Model):
@@ -1056,8 +1068,11 @@ class AnalysisWithResult(Model):
     """An analysis with its result."""
 
     id: str
-    job_id: str
-    checkpoint_id: str
+    job_id: str | None
+    checkpoint_id: str | None
+    backbone_id: str | None
+    dataset_id: str | None
+    """Of a backbone's analysis. Null: that of the job."""
     kind: (
         Literal[
             "tail_share",
@@ -1072,7 +1087,8 @@ class AnalysisWithResult(Model):
     )
     status: WorkStatus
     error: str | None
-    epoch: int
+    epoch: int | None
+    """Finished epochs in the checkpoint."""
     config: (
         TailShareConfig
         | ClusterMinorityConfig
@@ -1083,6 +1099,10 @@ class AnalysisWithResult(Model):
         | AlignmentConfig
         | dict[str, Any]
     )
+    assumed: dict[str, Any] | None
+    """Settings of a run that it reads, which a backbone has not: the defaults of a job.
+    `group_thresholds` null: thirds by rank. Null as a whole: those of the job.
+    """
     created_at: dt.datetime
     finished_at: dt.datetime | None
     result: (
@@ -1875,7 +1895,9 @@ class AnalysisKind(Model):
     settings: dict[str, Any]
     """JSON schema of its own settings, which not every kind reads."""
     needs_labels: bool
-    """Whether it is refused for jobs on images without labels."""
+    """Whether it is refused for images without labels."""
+    of_backbones: bool
+    """Whether it can also be of a registered backbone."""
 
 
 class Preset(Model):

@@ -143,31 +143,9 @@ class NewPoolCheck(TypedDict, total=False):
     """K: images that a sampling round would pick from the pool."""
 
 
-class WeightsUpload(TypedDict, total=False):
-    """An uploaded file of weights under torchvision's or timm's names."""
-
-    kind: Required[Literal["upload"]]
-    upload_id: Required[str]
-
-
-class RandomWeights(TypedDict, total=False):
-    """The weights that a run with this seed begins with."""
-
-    kind: Required[Literal["random"]]
-    seed: int
-
-
-class CheckpointWeights(TypedDict, total=False):
-    """The backbone of a checkpoint of any job."""
-
-    kind: Required[Literal["checkpoint"]]
-    checkpoint_id: Required[str]
-
-
 class NewBackbone(TypedDict, total=False):
     """A backbone to register."""
 
-    source: Required[WeightsUpload | RandomWeights | CheckpointWeights]
     backbone: Literal["resnet10", "resnet18", "resnet34", "resnet50"] | None
     """Required, but for a checkpoint."""
     width: int | None
@@ -180,7 +158,6 @@ class NewBackbone(TypedDict, total=False):
     """Of red, green and blue, in units of 0..1, as in its training. Default: ImageNet's."""
     std: list[Any] | None
     """Deviations, in the same units. Default: ImageNet's."""
-    name: Required[str]
 
 
 class GroupThresholds(TypedDict, total=False):
@@ -205,7 +182,7 @@ class NewLinearProbeOfBackbone(TypedDict, total=False):
     augmentation.
     """
     dataset_id: Required[str]
-    """With labels and a test part, of any image size."""
+    """Of any image size. A probe needs labels and a test part."""
 
 
 class NewFewShotProbeOfBackbone(TypedDict, total=False):
@@ -224,7 +201,7 @@ class NewFewShotProbeOfBackbone(TypedDict, total=False):
     images.
     """
     dataset_id: Required[str]
-    """With labels and a test part, of any image size."""
+    """Of any image size. A probe needs labels and a test part."""
 
 
 class NewKnnProbeOfBackbone(TypedDict, total=False):
@@ -237,10 +214,125 @@ class NewKnnProbeOfBackbone(TypedDict, total=False):
     neighbors: int
     """How many probe images vote."""
     dataset_id: Required[str]
-    """With labels and a test part, of any image size."""
+    """Of any image size. A probe needs labels and a test part."""
 
 
 NewBackboneEvaluation = NewLinearProbeOfBackbone | NewFewShotProbeOfBackbone | NewKnnProbeOfBackbone
+
+
+class LinearProbeConfig(TypedDict, total=False):
+    """A linear classifier on frozen features, trained on the whole probe part."""
+
+    kind: Required[Literal["linear"]]
+    group_thresholds: GroupThresholds | None
+    """Many, Medium and Few by training counts. Default: thirds by rank."""
+    seed: int
+    protocol: Literal["fast", "sgd"]
+    """fast: logistic regression on cached features. sgd: as in the released code, with
+    augmentation.
+    """
+
+
+class FewShotProbeConfig(TypedDict, total=False):
+    """A linear classifier on frozen features, trained on a few images of each class."""
+
+    kind: Required[Literal["few_shot"]]
+    group_thresholds: GroupThresholds | None
+    """Many, Medium and Few by training counts. Default: thirds by rank."""
+    seed: int
+    protocol: Literal["fast", "sgd"]
+    """fast: logistic regression on cached features. sgd: as in the released code, with
+    augmentation.
+    """
+    shots: int | None
+    """Images of each class; one with fewer gives all. Default: 1 % of the largest class's training
+    images.
+    """
+
+
+class KnnProbeConfig(TypedDict, total=False):
+    """For each test image, the nearest probe images vote. Nothing is trained."""
+
+    kind: Required[Literal["knn"]]
+    group_thresholds: GroupThresholds | None
+    """Many, Medium and Few by training counts. Default: thirds by rank."""
+    seed: int
+    neighbors: int
+    """How many probe images vote."""
+
+
+class NewMisclassificationOfBackbone(TypedDict, total=False):
+    """Which classes a probe confuses."""
+
+    kind: Required[Literal["misclassification"]]
+    seed: int
+    probe: LinearProbeConfig | FewShotProbeConfig | KnnProbeConfig
+    dataset_id: Required[str]
+    """Of any image size. A probe needs labels and a test part."""
+
+
+class NewConnectivityOfBackbone(TypedDict, total=False):
+    """Share of same-class image pairs that augmentation connects, without and with OOD bridges."""
+
+    kind: Required[Literal["connectivity"]]
+    seed: int
+    per_class: int
+    """ID images of each class; a random sample if there are more."""
+    num_ood: int
+    """Picked OOD images that may be bridges; a random sample if there are more."""
+    num_views: int
+    """Augmented views of each image."""
+    thresholds: list[float]
+    """Largest distances between normalised embeddings (0..2) at which two views are connected."""
+    dataset_id: Required[str]
+    """Of any image size. A probe needs labels and a test part."""
+
+
+class NewFeatureMapOfBackbone(TypedDict, total=False):
+    """The feature space in two dimensions: training images and the last picked OOD images."""
+
+    kind: Required[Literal["feature_map"]]
+    seed: int
+    method: Literal["tsne", "pca"]
+    num_samples: int
+    """ID images; a random sample if there are more."""
+    num_ood: int
+    """Picked OOD images; a random sample if there are more."""
+    dataset_id: Required[str]
+    """Of any image size. A probe needs labels and a test part."""
+
+
+class NewUniformityOfBackbone(TypedDict, total=False):
+    """How evenly the training images spread over the feature space."""
+
+    kind: Required[Literal["uniformity"]]
+    seed: int
+    num_samples: int
+    """ID images; a random sample if there are more."""
+    dataset_id: Required[str]
+    """Of any image size. A probe needs labels and a test part."""
+
+
+class NewAlignmentOfBackbone(TypedDict, total=False):
+    """How close two augmented views of an image are, by class."""
+
+    kind: Required[Literal["alignment"]]
+    seed: int
+    per_class: int
+    """ID images of each class; a random sample if there are more."""
+    num_pairs: int
+    """Pairs of views of each image."""
+    dataset_id: Required[str]
+    """Of any image size. A probe needs labels and a test part."""
+
+
+NewBackboneAnalysis = (
+    NewMisclassificationOfBackbone
+    | NewConnectivityOfBackbone
+    | NewFeatureMapOfBackbone
+    | NewUniformityOfBackbone
+    | NewAlignmentOfBackbone
+)
 
 
 class PartialConfig(TypedDict, total=False):
@@ -524,47 +616,6 @@ class NewClusterMinority(TypedDict, total=False):
     """Default: the run's num_clusters."""
     checkpoint_id: str | None
     """Default: the job's last checkpoint."""
-
-
-class LinearProbeConfig(TypedDict, total=False):
-    """A linear classifier on frozen features, trained on the whole probe part."""
-
-    kind: Required[Literal["linear"]]
-    group_thresholds: GroupThresholds | None
-    """Many, Medium and Few by training counts. Default: thirds by rank."""
-    seed: int
-    protocol: Literal["fast", "sgd"]
-    """fast: logistic regression on cached features. sgd: as in the released code, with
-    augmentation.
-    """
-
-
-class FewShotProbeConfig(TypedDict, total=False):
-    """A linear classifier on frozen features, trained on a few images of each class."""
-
-    kind: Required[Literal["few_shot"]]
-    group_thresholds: GroupThresholds | None
-    """Many, Medium and Few by training counts. Default: thirds by rank."""
-    seed: int
-    protocol: Literal["fast", "sgd"]
-    """fast: logistic regression on cached features. sgd: as in the released code, with
-    augmentation.
-    """
-    shots: int | None
-    """Images of each class; one with fewer gives all. Default: 1 % of the largest class's training
-    images.
-    """
-
-
-class KnnProbeConfig(TypedDict, total=False):
-    """For each test image, the nearest probe images vote. Nothing is trained."""
-
-    kind: Required[Literal["knn"]]
-    group_thresholds: GroupThresholds | None
-    """Many, Medium and Few by training counts. Default: thirds by rank."""
-    seed: int
-    neighbors: int
-    """How many probe images vote."""
 
 
 class NewMisclassification(TypedDict, total=False):

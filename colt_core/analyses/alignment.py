@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.analysed import Analysed
 from colt_core.analyses.kinds import Alignment, AlignmentConfig
 from colt_core.analyses.views import embed_views
 from colt_core.events import Float32
 from colt_core.probes.metrics import mean_of_known
 
 
-def analyze(settings: AlignmentConfig, run: AnalysedRun) -> Alignment:
+def analyze(settings: AlignmentConfig, subject: Analysed) -> Alignment:
     """The analysis `alignment`."""
     by_class: list[float | None] = []
-    for c in range(run.num_classes):  # one by one, since the views of all classes may not fit into memory
-        index = run.of_classes((c,), settings.per_class, settings.seed)
-        z_NVD = embed_views(run.framework, run.images, index, 2 * settings.num_pairs, run.config, settings.seed)
+    for c in range(subject.num_classes):  # one by one, since the views of all classes may not fit into memory
+        index = subject.of_classes((c,), settings.per_class, settings.seed)
+        num_views = 2 * settings.num_pairs
+        z_NVD = embed_views(subject.encoder, subject.images, index, num_views, subject.config, settings.seed)
         by_class.append(alignment(z_NVD[:, 0::2], z_NVD[:, 1::2]) if len(index) else None)
-    group = {name: mean_of_known([by_class[c] for c in classes]) for name, classes in run.groups.items()}
+    group = {name: mean_of_known([by_class[c] for c in classes]) for name, classes in subject.groups.items()}
     overall = mean_of_known(by_class)
     assert overall is not None  # since a training part is never empty
     return Alignment(alignment=overall, by_class=by_class, group=group)

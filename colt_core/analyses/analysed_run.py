@@ -9,13 +9,14 @@ from typing import Self
 
 import numpy as np
 
+from colt_core.analyses.analysed import Analysed
 from colt_core.analyses.kinds import Need
 from colt_core.analyses.views import UInt8, choose
 from colt_core.config import PretrainConfig
-from colt_core.data import ClassGroups, ImageDataset, ImagePool, class_groups
-from colt_core.data.dataset import DatasetLabels, training_part
+from colt_core.data import ImageDataset, ImagePool
+from colt_core.data.dataset import DatasetLabels
 from colt_core.events import Float32, Int64
-from colt_core.frameworks.framework import Framework
+from colt_core.models import Encoder
 from colt_core.snapshot import Snapshot
 from colt_core.tailness import TailnessTracker
 from colt_core.training.checkpoint import load_framework
@@ -23,15 +24,10 @@ from colt_core.training.device import Compute
 
 
 @dataclass(frozen=True)
-class AnalysedRun:
-    """A checkpoint and its data.
+class AnalysedRun(Analysed):
+    """A checkpoint and its data. Its embeddings are outputs of the projection head."""
 
-    Images and network are loaded only when an analysis uses them.
-    """
-
-    config: PretrainConfig
     state: Snapshot
-    data: ImageDataset | DatasetLabels | ImagePool
     pool: ImagePool | None
 
     @classmethod
@@ -54,7 +50,7 @@ class AnalysedRun:
         Raises:
             ValueError: if the data are not the run's.
         """
-        run = cls(PretrainConfig.from_stored(state["config"]), state, data, pool)
+        run = cls(PretrainConfig.from_stored(state["config"]), data, state, pool)
         sizes = {"num_train": len(data) if isinstance(data, ImagePool) else len(run.labels)}
         if "images" in needs:
             sizes["image_size"] = int(run.images.shape[-1])
@@ -66,59 +62,12 @@ class AnalysedRun:
                 raise ValueError(f"the checkpoint belongs to other data: {name} was {trained_on[name]} and is {value}")
         return run
 
-    @property
-    def dataset(self) -> ImageDataset:
-        """The data set with its images and labels.
-
-        Raises:
-            ValueError: if either is missing.
-        """
-        if not isinstance(self.data, ImageDataset):
-            raise ValueError("the analysis needs the images of the data set, and their labels")
-        return self.data
-
-    @property
-    def labelled(self) -> ImageDataset | DatasetLabels:
-        """The data set, perhaps without its images.
-
-        Raises:
-            ValueError: if it has no labels.
-        """
-        if isinstance(self.data, ImagePool):
-            raise ValueError("the analysis needs labels, and the images have none")
-        return self.data
-
     @cached_property
-    def framework(self) -> Framework:
+    def encoder(self) -> Encoder:
         """The framework on its device, in eval mode."""
         framework, config = load_framework(self.state)
         Compute.of(config).module(framework)
         return framework
-
-    @cached_property
-    def images(self) -> UInt8:
-        """The ID training images."""
-        return training_part(self.data if isinstance(self.data, ImagePool) else self.dataset)[0]
-
-    @property
-    def has_labels(self) -> bool:
-        """Whether the data set has labels. Only analyses that are `without_labels` need to ask."""
-        return not isinstance(self.data, ImagePool)
-
-    @cached_property
-    def labels(self) -> Int64:
-        """The classes of the ID training images."""
-        return self.labelled.labels[self.labelled.parts["train"]]
-
-    @property
-    def num_classes(self) -> int:
-        """C, the number of classes."""
-        return self.labelled.num_classes
-
-    @cached_property
-    def groups(self) -> ClassGroups:
-        """Many, Medium and Few by the run's `group_thresholds`."""
-        return class_groups(self.labelled.class_counts, self.config.group_thresholds)
 
     @cached_property
     def tailness(self) -> Float32:
@@ -133,24 +82,14 @@ class AnalysedRun:
         selected: Int64 = self.state["selected"].numpy()
         return selected if self.config.sampler.uses_pool else selected[:0]
 
-    def of_classes(self, classes: tuple[int, ...], per_class: int, seed: int) -> Int64:
-        """Up to `per_class` randomly drawn training images of each class."""
-        drawn = [np.empty(0, dtype=np.int64)]
-        for c in classes:
-            members = np.flatnonzero(self.labels == c)
-            drawn.append(members[choose(len(members), per_class, seed, c)])
-        return np.concatenate(drawn)
-
     def picked(self, wanted: int, seed: int) -> tuple[UInt8, Int64]:
         """The pool's images, and up to `wanted` randomly drawn indices of the last round's picks.
-
-        Before the first round there are no picks.
 
         Raises:
             ValueError: if there are picks, but no pool.
         """
         if wanted == 0 or len(self.selected) == 0:
-            return self.images[:0], np.empty(0, dtype=np.int64)
+            return super().picked(wanted, seed)
         if self.pool is None:
             raise ValueError("the run has picked OOD images, so the analysis needs its pool")
         return self.pool.images, np.sort(self.selected[choose(len(self.selected), wanted, seed)])

@@ -21,7 +21,7 @@ Float64 = NDArray[np.float64]
 
 def analyze(settings: ClusterMinorityConfig, run: AnalysedRun) -> ClusterMinority:
     """The analysis `cluster_minority`."""
-    z_ND = embed_images(run.framework, run.images, np.arange(len(run.images)), run.config.precision)
+    z_ND = embed_images(run.encoder, run.images, np.arange(len(run.images)), run.config.precision)
     num_clusters = settings.num_clusters or run.config.num_clusters
     clusters = cluster_embeddings(z_ND, num_clusters, run.config.kmeans_restarts, settings.seed)
     return cluster_minority(run.tailness, clusters.labels, run.labels, run.groups.few)

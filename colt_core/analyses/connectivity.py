@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.analysed import Analysed
 from colt_core.analyses.kinds import Connectivity, ConnectivityConfig, ConnectivityOf
 from colt_core.analyses.views import UInt8, embed_views
 from colt_core.embeddings import as_embeddings
@@ -20,19 +20,19 @@ from colt_core.events import Float32, Int64
 BLOCK = 2**22  # products of views in memory at a time
 
 
-def analyze(settings: ConnectivityConfig, run: AnalysedRun) -> Connectivity:
+def analyze(settings: ConnectivityConfig, subject: Analysed) -> Connectivity:
     """The analysis `connectivity`."""
 
     def views(images: UInt8, index: Int64, purpose: str) -> Float32:
-        return embed_views(run.framework, images, index, settings.num_views, run.config, settings.seed, purpose)
+        return embed_views(subject.encoder, images, index, settings.num_views, subject.config, settings.seed, purpose)
 
-    pool, picked = run.picked(settings.num_ood, settings.seed)
+    pool, picked = subject.picked(settings.num_ood, settings.seed)
     ood_z_MVD = views(pool, picked, "ood views") if len(picked) else None
     of_group = []
-    for classes in (run.groups.many, run.groups.few):
-        index = run.of_classes(classes, settings.per_class, settings.seed)
-        id_z_NVD = views(run.images, index, "id views")
-        of_group.append(connectivity(id_z_NVD, run.labels[index], settings.thresholds, ood_z_MVD))
+    for classes in (subject.groups.many, subject.groups.few):
+        index = subject.of_classes(classes, settings.per_class, settings.seed)
+        id_z_NVD = views(subject.images, index, "id views")
+        of_group.append(connectivity(id_z_NVD, subject.labels[index], settings.thresholds, ood_z_MVD))
     return Connectivity(
         thresholds=list(settings.thresholds), majority=of_group[0], minority=of_group[1], num_ood=len(picked)
     )

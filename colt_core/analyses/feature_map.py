@@ -8,28 +8,29 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.analysed import Analysed
 from colt_core.analyses.kinds import FeatureMap, FeatureMapConfig
 from colt_core.analyses.views import choose, embed_images
 from colt_core.events import Float32
 
 
-def analyze(settings: FeatureMapConfig, run: AnalysedRun) -> FeatureMap:
+def analyze(settings: FeatureMapConfig, subject: Analysed) -> FeatureMap:
     """The analysis `feature_map`."""
-    precision = run.config.precision
-    index = choose(len(run.images), settings.num_samples, settings.seed)
-    pool, picked = run.picked(settings.num_ood, settings.seed)
-    z_ND = embed_images(run.framework, run.images, index, precision)
+    precision = subject.config.precision
+    index = choose(len(subject.images), settings.num_samples, settings.seed)
+    pool, picked = subject.picked(settings.num_ood, settings.seed)
+    z_ND = embed_images(subject.encoder, subject.images, index, precision)
     if len(picked):
-        z_ND = np.concatenate([z_ND, embed_images(run.framework, pool, picked, precision)])
+        z_ND = np.concatenate([z_ND, embed_images(subject.encoder, pool, picked, precision)])
     points = feature_map(z_ND, settings.method, settings.seed)
-    label = run.labels[index].tolist() if run.has_labels else [None] * len(index)
+    label = subject.labels[index].tolist() if subject.has_labels else [None] * len(index)
+    tailness = [None] * len(index) if subject.tailness is None else subject.tailness[index].tolist()
     return FeatureMap(
         index=[*index.tolist(), *picked.tolist()],
         x=points[:, 0].tolist(),
         y=points[:, 1].tolist(),
         label=[*label, *[-1] * len(picked)],
-        tailness=[*run.tailness[index].tolist(), *[None] * len(picked)],
+        tailness=[*tailness, *[None] * len(picked)],
     )
 
 

@@ -6,8 +6,9 @@ To add an analysis, write a function with the protocol `Implementation` of `run.
 Then add its result and register its settings here.
 
 Results are plain numbers, ready for a plot. Lists of one result that belong together have the same
-length. Embeddings are L2-normalised outputs of the projection head, as for tailness and sampling
-rounds.
+length. Embeddings of a checkpoint are L2-normalised outputs of the projection head, as for tailness
+and sampling rounds. Those of a backbone are its L2-normalised features. Numbers of these two spaces
+do not compare.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ from colt_core.probes.kinds import LinearProbeConfig, ProbeSettings
 from colt_core.tagged import TaggedSettings
 
 Need = Literal["images", "pool"]
+# Settings of a run that make the views of an image.
+AUGMENTATION = (
+    *("min_crop_scale", "flip_probability", "color_jitter", "color_jitter_probability"),
+    *("grayscale_probability", "blur_probability", "augmentation"),
+)
 
 analyses: Registry[AnalysisSettings] = Registry("analysis")
 
@@ -42,6 +48,9 @@ class AnalysisSettings(TaggedSettings):
             `pool`.
         tests: whether it predicts the test part, which not every data set has.
         without_labels: whether it also runs on images without labels.
+        of_backbones: whether it also runs on a backbone that no run trained. It then takes any
+            `Analysed`, else an `AnalysedRun`.
+        reads: which settings of the run it reads. Of a backbone, their defaults apply.
         result: the model of its result.
     """
 
@@ -49,6 +58,8 @@ class AnalysisSettings(TaggedSettings):
     without_labels: ClassVar[bool] = False
     needs: ClassVar[frozenset[Need]]
     tests: ClassVar[bool] = False
+    of_backbones: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ("precision",)
     result: ClassVar[type[AnalysisResult]]
 
     if TYPE_CHECKING:  # this class takes the settings of every kind
@@ -63,7 +74,7 @@ class AnalysisSettings(TaggedSettings):
         """The problem of this analysis with this run and data of these sizes, if any.
 
         Args:
-            run: the configuration of the run.
+            run: the configuration of the run. Of a backbone, the defaults.
             class_counts: training images of each class. Without labels, all are of one class.
             probe_counts: probe images of each class.
             num_val: images of the val part.
@@ -73,6 +84,12 @@ class AnalysisSettings(TaggedSettings):
             with a slash, as in `probe/shots`.
         """
         return None
+
+    @classmethod
+    def assumed(cls) -> dict[str, Any]:
+        """The settings that apply to a backbone in place of those of a run, ready for JSON."""
+        defaults = PretrainConfig().model_dump(mode="json")
+        return {name: defaults[name] for name in cls.reads}
 
 
 AnalysisConfig = AnalysisSettings  # its public name
@@ -167,6 +184,8 @@ class MisclassificationConfig(AnalysisSettings):
     implementation = "colt_core.analyses.misclassification:analyze"
     needs = frozenset[Need]({"images"})
     tests = True
+    of_backbones = True
+    reads = ("precision", "flip_probability")
     result = Misclassification
 
     probe: ProbeSettings = LinearProbeConfig()
@@ -193,7 +212,7 @@ class Connectivity(AnalysisResult):
     thresholds: list[float]
     majority: ConnectivityOf = Field(description="Pairs within the Many classes.")
     minority: ConnectivityOf = Field(description="Pairs within the Few classes.")
-    num_ood: int = Field(description="OOD images that may be bridges. 0 if the run has picked none.")
+    num_ood: int = Field(description="OOD images that may be bridges. 0 if no run has picked any.")
 
 
 @analyses.register
@@ -208,6 +227,8 @@ class ConnectivityConfig(AnalysisSettings):
     title = "Connectivity"
     implementation = "colt_core.analyses.connectivity:analyze"
     needs = frozenset[Need]({"images", "pool"})
+    of_backbones = True
+    reads = ("precision", "group_thresholds", *AUGMENTATION)
     result = Connectivity
 
     per_class: int = Field(50, ge=2, le=1000, description="ID images of each class; a random sample if there are more.")
@@ -233,7 +254,9 @@ class FeatureMap(AnalysisResult):
     label: list[int | None] = Field(
         description="Class of an ID image; null if the data set has no labels. -1 for an OOD image."
     )
-    tailness: list[float | None] = Field(description="Tailness of an ID image; null for an OOD image.")
+    tailness: list[float | None] = Field(
+        description="Tailness of an ID image; null for an OOD image, and without a run."
+    )
 
 
 @analyses.register
@@ -245,6 +268,7 @@ class FeatureMapConfig(AnalysisSettings):
     implementation = "colt_core.analyses.feature_map:analyze"
     needs = frozenset[Need]({"images", "pool"})
     without_labels = True
+    of_backbones = True
     result = FeatureMap
 
     method: Literal["tsne", "pca"] = "tsne"
@@ -280,6 +304,7 @@ class UniformityConfig(AnalysisSettings):
     implementation = "colt_core.analyses.uniformity:analyze"
     needs = frozenset[Need]({"images"})
     without_labels = True
+    of_backbones = True
     result = Uniformity
 
     num_samples: int = Field(5000, ge=2, le=50_000, description="ID images; a random sample if there are more.")
@@ -303,6 +328,8 @@ class AlignmentConfig(AnalysisSettings):
     title = "Alignment"
     implementation = "colt_core.analyses.alignment:analyze"
     needs = frozenset[Need]({"images"})
+    of_backbones = True
+    reads = ("precision", "group_thresholds", *AUGMENTATION)
     result = Alignment
 
     per_class: int = Field(

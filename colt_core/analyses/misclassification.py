@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.analysed import Analysed
 from colt_core.analyses.kinds import Misclassification, MisclassificationConfig
 from colt_core.events import Int64
 from colt_core.probes.evaluate import predict
 from colt_core.probes.metrics import check_predictions
 
 
-def analyze(settings: MisclassificationConfig, run: AnalysedRun) -> Misclassification:
+def analyze(settings: MisclassificationConfig, subject: Analysed) -> Misclassification:
     """The analysis `misclassification`."""
-    dataset = run.dataset
+    dataset = subject.dataset
     predictions = predict(
-        run.framework.backbone,
+        subject.encoder.backbone,
         dataset,
         settings.probe,
-        flip_probability=run.config.flip_probability,
-        precision=run.config.precision,
+        flip_probability=subject.config.flip_probability,
+        precision=subject.config.precision,
     )
     return misclassification_matrix(predictions, dataset.labels[dataset.parts["test"]], dataset.class_counts)
 

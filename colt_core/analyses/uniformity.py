@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from colt_core.analyses.analysed_run import AnalysedRun
+from colt_core.analyses.analysed import Analysed
 from colt_core.analyses.kinds import Uniformity, UniformityConfig
 from colt_core.analyses.views import choose, embed_images
 from colt_core.embeddings import as_embeddings
@@ -16,15 +16,15 @@ from colt_core.events import Float32
 BLOCK = 2**22  # pairs compared at a time, so that memory never holds all pairs
 
 
-def analyze(settings: UniformityConfig, run: AnalysedRun) -> Uniformity:
+def analyze(settings: UniformityConfig, subject: Analysed) -> Uniformity:
     """The analysis `uniformity`."""
-    index = choose(len(run.images), settings.num_samples, settings.seed)
+    index = choose(len(subject.images), settings.num_samples, settings.seed)
     if len(index) < 2:
         raise ValueError("uniformity needs at least two training images, and there is only one")
-    z_ND = embed_images(run.framework, run.images, index, run.config.precision)
+    z_ND = embed_images(subject.encoder, subject.images, index, subject.config.precision)
     by_class = None
-    if run.has_labels:
-        of_class = [z_ND[run.labels[index] == c] for c in range(run.num_classes)]
+    if subject.has_labels:
+        of_class = [z_ND[subject.labels[index] == c] for c in range(subject.num_classes)]
         by_class = [uniformity(z) if len(z) > 1 else None for z in of_class]
     return Uniformity(uniformity=uniformity(z_ND), by_class=by_class, num_samples=len(index))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from colt_core.augment import BatchAugmenter
 from colt_core.config import PretrainConfig
 from colt_core.events import Float32, Int64
-from colt_core.frameworks.framework import Framework
+from colt_core.models import Encoder
 from colt_core.seeding import generator
 from colt_core.training.device import Compute
 from colt_core.training.embed import embed, have_unit_norm
@@ -26,14 +26,14 @@ def choose(count: int, wanted: int, seed: int, *position: int) -> Int64:
     return np.sort(drawn.numpy())
 
 
-def embed_images(framework: Framework, images: UInt8, index_N: Int64, precision: str) -> Float32:
+def embed_images(encoder: Encoder, images: UInt8, index_N: Int64, precision: str) -> Float32:
     """(N, D) L2-normalised embeddings of `images[index_N]`, which must not be empty.
 
     Raises:
         ValueError: if they are not finite, or too large to be normalised.
     """
     blocks = [
-        embed(framework, images[index_N[start : start + _BLOCK]], precision=precision)
+        embed(encoder, images[index_N[start : start + _BLOCK]], precision=precision)
         for start in range(0, len(index_N), _BLOCK)
     ]
     return _checked(np.concatenate(blocks))
@@ -41,7 +41,7 @@ def embed_images(framework: Framework, images: UInt8, index_N: Int64, precision:
 
 @torch.no_grad()
 def embed_views(
-    framework: Framework,
+    encoder: Encoder,
     images: UInt8,
     index_N: Int64,
     num_views: int,
@@ -57,28 +57,33 @@ def embed_views(
     training.
 
     Args:
+        config: gives augmentation and precision.
         purpose: names the random stream. Views that are compared with each other need different
             streams.
 
     Raises:
         ValueError: if they are not finite, or too large to be normalised.
     """
-    compute = Compute.choose(next(framework.parameters()).device.type, config.precision)
+    compute = Compute.choose(next(encoder.parameters()).device.type, config.precision)
     augment = BatchAugmenter.of(config)
-    z_NVD = np.empty((len(index_N), num_views, config.projection_dim), dtype=np.float32)
+    z_NVD = np.empty((len(index_N), num_views, 0), dtype=np.float32)
     for start in range(0, len(index_N), _BATCH):
         rows = slice(start, start + _BATCH)
         pixels = compute.images(torch.from_numpy(np.array(images[index_N[rows]])))
         for view in range(num_views):
             views = augment(pixels, generator(seed, purpose, start, view), torch.zeros(len(pixels)))
             with compute.deterministic(), compute.autocast():
-                z_NVD[rows, view] = framework.embed(views).cpu().numpy()
+                z_BD = encoder.embed(views).cpu().numpy()
+            if start == view == 0:
+                z_NVD = np.empty((*z_NVD.shape[:2], z_BD.shape[1]), dtype=np.float32)
+            z_NVD[rows, view] = z_BD
     return _checked(z_NVD)
 
 
 def _checked(z: Float32) -> Float32:
     if not have_unit_norm(z):
         raise ValueError(
-            "the embeddings are not finite, or too large, since training diverged: analyse an earlier checkpoint"
+            "the embeddings are zero, not finite, or too large, as after a training that diverged: "
+            "analyse another checkpoint or backbone"
         )
     return z

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from colt_core.batch import Batch
 from colt_core.config import PretrainConfig
 from colt_core.losses import nt_xent, similarity_softmax
-from colt_core.models import Backbone
+from colt_core.models import Backbone, Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ContrastiveLoss:
     probability: Tensor | None = None  # (2B, 2B) of the same; tailness then needs no second softmax
 
 
-class Framework(nn.Module, ABC):
+class Framework(Encoder, ABC):
     """A backbone with a projection head, and the loss that trains them.
 
     A framework's state between steps (a pruning mask, per-sample losses, a queue) must be buffers.
@@ -46,8 +46,7 @@ class Framework(nn.Module, ABC):
     """
 
     def __init__(self, backbone: Backbone, projector: nn.Module) -> None:
-        super().__init__()
-        self.backbone = backbone
+        super().__init__(backbone)
         self.projector = projector
 
     @classmethod

@@ -16,8 +16,7 @@ from colt_core.augment import normalize
 from colt_core.distributed import ALONE, Ranks, gather_rows
 from colt_core.embeddings import as_float32, blocks
 from colt_core.events import Int64
-from colt_core.frameworks.framework import Framework
-from colt_core.models import Backbone
+from colt_core.models import Backbone, Encoder
 from colt_core.training.device import Compute
 
 Float32 = NDArray[np.float32]
@@ -31,7 +30,7 @@ def nothing() -> None:
 
 
 def embed(
-    framework: Framework,
+    encoder: Encoder,
     images: Images,
     *,
     batch_size: int = BATCH_SIZE,
@@ -39,18 +38,18 @@ def embed(
     ranks: Ranks = ALONE,
     each_block: EachBlock = nothing,
 ) -> Float32:
-    """L2-normalised outputs of the projection head, used for tailness and sampling rounds.
+    """L2-normalised embeddings, such as those of a framework for tailness and sampling rounds.
 
     Args:
-        framework: on any device; its training mode is restored afterwards.
+        encoder: on any device; its training mode is restored afterwards.
         images: (N, 3, H, W) uint8.
         ranks: each rank embeds its share of the images. All ranks get the result.
         each_block: called before each block, on all ranks. It may raise to stop.
 
     Returns:
-        (N, projection_dim) float32.
+        (N, D) float32.
     """
-    outputs = output_blocks(framework, framework.embed, images, batch_size, precision, ranks, each_block=each_block)
+    outputs = output_blocks(encoder, encoder.embed, images, batch_size, precision, ranks, each_block=each_block)
     return _stack_blocks(outputs, len(images))
 
 

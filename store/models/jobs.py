@@ -136,9 +136,10 @@ class Checkpoint(Identified, Base):
         return self.sha256 != ""
 
 
-# An evaluation of a checkpoint has the first two columns and not the others; one of a backbone has
-# these alone.
+# Work on a checkpoint has the first two columns and not the others; work on a backbone has these
+# alone.
 _WITHOUT_CHECKPOINT = {"job_id": "NULL", "epoch": "NULL", "backbone_id": "NOT NULL", "dataset_id": "NOT NULL"}
+_OF_EITHER = " AND ".join(f"(checkpoint_id IS NULL) = ({name} IS {null})" for name, null in _WITHOUT_CHECKPOINT.items())
 
 
 class Evaluation(CheckpointWork, Base):
@@ -153,10 +154,7 @@ class Evaluation(CheckpointWork, Base):
     )
     __table_args__ = (
         *queue_indexes("evaluations"),
-        CheckConstraint(
-            " AND ".join(f"(checkpoint_id IS NULL) = ({name} IS {null})" for name, null in _WITHOUT_CHECKPOINT.items()),
-            name="of_checkpoint_or_backbone",
-        ),
+        CheckConstraint(_OF_EITHER, name="of_checkpoint_or_backbone"),
     )
 
     backbone_id: Mapped[str | None] = mapped_column(ForeignKey("backbones.id"), index=True)
@@ -183,15 +181,20 @@ class Evaluation(CheckpointWork, Base):
 
 
 class Analysis(CheckpointWork, Base):
-    """One analysis of one checkpoint, of a kind in colt_core/analyses."""
+    """One analysis of one checkpoint, or of a backbone on a data set, of a kind in
+    colt_core/analyses."""
 
     __tablename__ = "analyses"
     noun = "analysis"
-    __table_args__ = queue_indexes("analyses")
+    __table_args__ = (
+        *queue_indexes("analyses"),
+        CheckConstraint(_OF_EITHER, name="of_checkpoint_or_backbone"),
+    )
 
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id", ondelete="CASCADE"), index=True)
-    epoch: Mapped[int] = mapped_column()
+    backbone_id: Mapped[str | None] = mapped_column(ForeignKey("backbones.id"), index=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
+    # Settings in place of those of a run. Null: there is a run.
+    assumed: Mapped[dict[str, Any] | None]
     # Deferred: a map of 10,000 points takes half a megabyte, and lists do not show it.
     result: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
 

@@ -32,8 +32,8 @@ class Queued(Leased):
 class CheckpointWork(Queued):
     """Work on one checkpoint, such as an evaluation, described by `kind` and `config`.
 
-    Subclasses add columns for the result. An evaluation or a pool check may be of a backbone
-    instead; then it has neither job nor checkpoint.
+    Subclasses add columns for the result. An evaluation, an analysis or a pool check may be of a
+    backbone instead; then it has neither job nor checkpoint.
     """
 
     bell = Bell.EXAMINE

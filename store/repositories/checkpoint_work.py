@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session, aliased
 
 from colt_core.tagged import TaggedSettings
 from store.leases import lock_job_of
-from store.models import Checkpoint, CheckpointWork, Evaluation, Job, PoolCheck, Score, leased_models, utc_now
+from store.models import Analysis, Checkpoint, CheckpointWork, Evaluation, Job, PoolCheck, Score, leased_models, utc_now
 from store.repositories import events, scores
 from store.repositories.pages import LARGE_ROWS, Slice, keyset_page
 from store.repositories.turns import Place
 from store.statuses import WorkStatus
 
 W = TypeVar("W", bound=CheckpointWork)
-B = TypeVar("B", Evaluation, PoolCheck)  # those that may be of a backbone instead
+B = TypeVar("B", Evaluation, Analysis, PoolCheck)  # those that may be of a backbone instead
 
 _NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
 # A repeated request is not answered with a row in one of these statuses.
@@ -49,9 +49,9 @@ def add_of_backbone(
     backbone_id: str,
     config: dict[str, Any],
     place: Place | None = None,
-    subject: Mapping[str, str] = _NOTHING_ELSE,
+    subject: Mapping[str, Any] = _NOTHING_ELSE,
 ) -> B:
-    """Queue work on a backbone, as `add` does that on a checkpoint."""
+    """Queue work on a backbone, as `add` does on a checkpoint."""
     return _added(session, model(backbone_id=backbone_id, **subject), config, place)
 
 
@@ -70,20 +70,23 @@ def page(session: Session, model: type[W], job_id: str, kind: str | None, limit:
     Raises:
         BadCursor: when `cursor` belongs to another list.
     """
-    mine = select(model).where(model.job_id == job_id)
+    return _page(session, model, model.job_id == job_id, kind, limit, cursor)
+
+
+def page_of_backbone(
+    session: Session, model: type[B], backbone_id: str, kind: str | None, limit: int, cursor: str | None
+) -> Slice[B]:
+    """The same, of one backbone's rows."""
+    return _page(session, model, model.backbone_id == backbone_id, kind, limit, cursor)
+
+
+def _page(
+    session: Session, model: type[W], mine: ColumnElement[bool], kind: str | None, limit: int, cursor: str | None
+) -> Slice[W]:
+    rows = select(model).where(mine)
     if kind is not None:
-        mine = mine.where(model.kind == kind)
-    return keyset_page(session, mine, model, "-created_at", limit, cursor, LARGE_ROWS)
-
-
-def page_of_backbone(session: Session, backbone_id: str, limit: int, cursor: str | None) -> Slice[Evaluation]:
-    """A page of one backbone's evaluations, newest first.
-
-    Raises:
-        BadCursor: when `cursor` belongs to another list.
-    """
-    mine = select(Evaluation).where(Evaluation.backbone_id == backbone_id)
-    return keyset_page(session, mine, Evaluation, "-created_at", limit, cursor, LARGE_ROWS)
+        rows = rows.where(model.kind == kind)
+    return keyset_page(session, rows, model, "-created_at", limit, cursor, LARGE_ROWS)
 
 
 def get(session: Session, model: type[W], row_id: str) -> W | None:

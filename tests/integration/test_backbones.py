@@ -33,7 +33,7 @@ def commands(stack: Stack, dataset_id: str) -> str:
         assert theirs in block
         block = block.replace(theirs, ours)
     helpers = helpers.replace("http://127.0.0.1:8000", stack.url)
-    return f"set -euo pipefail\n{helpers}\nDATA={dataset_id}\n{block}\necho; echo $BACKBONE $JOB"
+    return f"set -euo pipefail\n{helpers}\nDATA={dataset_id}\n{block}\necho; echo $BACKBONE $JOB $ANALYSIS"
 
 
 @pytest.mark.parametrize("stack", ["embedded"], indirect=True)
@@ -54,6 +54,10 @@ def test_weights_of_torchvision_are_evaluated_and_begun_with(stack: Stack, tmp_p
     assert backbone["matched_share"] == 1.0 and backbone["names"]["unexpected"] == ["fc.weight", "fc.bias"]
     assert evaluation["status"] == "succeeded" and evaluation["backbone_id"] == backbone["id"]
     assert len(evaluation["per_class_accuracy"]) == 10
+
+    analysis = client.get(f"{API}/analyses/{ids[2]}").json()
+    assert (analysis["status"], analysis["backbone_id"], analysis["job_id"]) == ("succeeded", backbone["id"], None)
+    assert analysis["assumed"] == {"precision": "auto"} and -4 < analysis["result"]["uniformity"] < 0
 
     job = until(client, f"{API}/jobs/{ids[1]}", "succeeded")
     assert job["start_from"] == {"backbone_id": backbone["id"], "name": "ImageNet"}

@@ -16,6 +16,7 @@ Schema = dict[str, Any]
 NAMES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 # What the methods of the client take as arguments of their own.
 ARGUMENTS = {
+    "NewBackbone": {"name", "source"},
     "NewDataset": {"name", "source"},
     "NewOodPool": {"name", "source"},
     "NewJob": {"dataset_id", "ood_pool_id", "evaluation_dataset_id"},

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from colt_client._async.analyses import AsyncAnalyses
+from colt_client._async.backbones import AsyncBackbones
 from colt_client._async.checkpoints import AsyncCheckpoints
 from colt_client._async.datasets import AsyncDatasets
 from colt_client._async.evaluations import AsyncEvaluations
@@ -46,6 +47,7 @@ class AsyncClient:
         self._transport = AsyncTransport(self.url, token or os.environ.get("COLT_TOKEN"), timeout, retry_seconds)
         self.datasets = AsyncDatasets(self._transport)
         self.ood_pools = AsyncOodPools(self._transport)
+        self.backbones = AsyncBackbones(self._transport)
         self.uploads = AsyncUploads(self._transport)
         self.jobs = AsyncJobs(self._transport)
         self.experiments = AsyncExperiments(self._transport)

@@ -1,4 +1,4 @@
-"""What data sets and OOD pools have in common: they are registered from a source."""
+"""What data sets, OOD pools and backbones have in common: they are registered from a source."""
 
 from __future__ import annotations
 

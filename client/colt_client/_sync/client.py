@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from colt_client._sync.analyses import Analyses
+from colt_client._sync.backbones import Backbones
 from colt_client._sync.checkpoints import Checkpoints
 from colt_client._sync.datasets import Datasets
 from colt_client._sync.evaluations import Evaluations
@@ -47,6 +48,7 @@ class Client:
         self._transport = Transport(self.url, token or os.environ.get("COLT_TOKEN"), timeout, retry_seconds)
         self.datasets = Datasets(self._transport)
         self.ood_pools = OodPools(self._transport)
+        self.backbones = Backbones(self._transport)
         self.uploads = Uploads(self._transport)
         self.jobs = Jobs(self._transport)
         self.experiments = Experiments(self._transport)

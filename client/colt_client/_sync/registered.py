@@ -1,5 +1,5 @@
 # Written by `make client` from the module of the same name in _async/. Change that one.
-"""What data sets and OOD pools have in common: they are registered from a source."""
+"""What data sets, OOD pools and backbones have in common: they are registered from a source."""
 
 from __future__ import annotations
 

@@ -400,7 +400,9 @@ export interface paths {
         post?: never;
         /**
          * Delete Backbone
-         * @description Delete a backbone. Refused while it has evaluations, or a job is to begin with it.
+         * @description Delete a backbone.
+         *
+         *     Refused while it has evaluations or analyses, or a job is to begin with it.
          */
         delete: operations["delete_backbone"];
         options?: never;
@@ -428,6 +430,34 @@ export interface paths {
          *     The same request again returns the existing evaluation, unless it failed or was cancelled.
          */
         post: operations["request_backbone_evaluation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backbones/{backbone_id}/analyses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Backbone Analyses
+         * @description List the analyses of a backbone, newest first. Results are left out; ask for one analysis to
+         *     get its result.
+         */
+        get: operations["list_backbone_analyses"];
+        put?: never;
+        /**
+         * Request Backbone Analysis
+         * @description Request an analysis of a backbone's features, L2-normalised, of the images of a data set.
+         *
+         *     Those that need a run's tailness or picks are refused. The same request again returns the
+         *     existing analysis, unless it failed or was cancelled.
+         */
+        post: operations["request_backbone_analysis"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1696,15 +1726,25 @@ export interface components {
         };
         /**
          * AnalysisInfo
-         * @description An analysis of one checkpoint.
+         * @description An analysis of a checkpoint with the data of its job, or of a backbone with a data set.
+         *
+         *     Embeddings of a checkpoint are outputs of its projection head, those of a backbone its features.
+         *     Both are L2-normalised. Numbers of the two do not compare.
          */
         AnalysisInfo: {
             /** Id */
             id: string;
             /** Job Id */
-            job_id: string;
+            job_id: string | null;
             /** Checkpoint Id */
-            checkpoint_id: string;
+            checkpoint_id: string | null;
+            /** Backbone Id */
+            backbone_id: string | null;
+            /**
+             * Dataset Id
+             * @description Of a backbone's analysis. Null: that of the job.
+             */
+            dataset_id: string | null;
             /**
              * Kind
              * @enum {string}
@@ -1713,10 +1753,20 @@ export interface components {
             status: components["schemas"]["WorkStatus"];
             /** Error */
             error: string | null;
-            /** Epoch */
-            epoch: number;
+            /**
+             * Epoch
+             * @description Finished epochs in the checkpoint.
+             */
+            epoch: number | null;
             /** Config */
             config: components["schemas"]["TailShareConfig"] | components["schemas"]["ClusterMinorityConfig"] | components["schemas"]["MisclassificationConfig"] | components["schemas"]["ConnectivityConfig"] | components["schemas"]["FeatureMapConfig"] | components["schemas"]["UniformityConfig"] | components["schemas"]["AlignmentConfig"];
+            /**
+             * Assumed
+             * @description Settings of a run that it reads, which a backbone has not: the defaults of a job. `group_thresholds` null: thirds by rank. Null as a whole: those of the job.
+             */
+            assumed: {
+                [key: string]: unknown;
+            } | null;
             /**
              * Created At
              * Format: date-time
@@ -1745,9 +1795,14 @@ export interface components {
             };
             /**
              * Needs Labels
-             * @description Whether it is refused for jobs on images without labels.
+             * @description Whether it is refused for images without labels.
              */
             needs_labels: boolean;
+            /**
+             * Of Backbones
+             * @description Whether it can also be of a registered backbone.
+             */
+            of_backbones: boolean;
         };
         /**
          * AnalysisWithResult
@@ -1757,9 +1812,16 @@ export interface components {
             /** Id */
             id: string;
             /** Job Id */
-            job_id: string;
+            job_id: string | null;
             /** Checkpoint Id */
-            checkpoint_id: string;
+            checkpoint_id: string | null;
+            /** Backbone Id */
+            backbone_id: string | null;
+            /**
+             * Dataset Id
+             * @description Of a backbone's analysis. Null: that of the job.
+             */
+            dataset_id: string | null;
             /**
              * Kind
              * @enum {string}
@@ -1768,10 +1830,20 @@ export interface components {
             status: components["schemas"]["WorkStatus"];
             /** Error */
             error: string | null;
-            /** Epoch */
-            epoch: number;
+            /**
+             * Epoch
+             * @description Finished epochs in the checkpoint.
+             */
+            epoch: number | null;
             /** Config */
             config: components["schemas"]["TailShareConfig"] | components["schemas"]["ClusterMinorityConfig"] | components["schemas"]["MisclassificationConfig"] | components["schemas"]["ConnectivityConfig"] | components["schemas"]["FeatureMapConfig"] | components["schemas"]["UniformityConfig"] | components["schemas"]["AlignmentConfig"];
+            /**
+             * Assumed
+             * @description Settings of a run that it reads, which a backbone has not: the defaults of a job. `group_thresholds` null: thirds by rank. Null as a whole: those of the job.
+             */
+            assumed: {
+                [key: string]: unknown;
+            } | null;
             /**
              * Created At
              * Format: date-time
@@ -3257,7 +3329,7 @@ export interface components {
             minority: components["schemas"]["ConnectivityOf"];
             /**
              * Num Ood
-             * @description OOD images that may be bridges. 0 if the run has picked none.
+             * @description OOD images that may be bridges. 0 if no run has picked any.
              */
             num_ood: number;
         };
@@ -3825,7 +3897,7 @@ export interface components {
             label: (number | null)[];
             /**
              * Tailness
-             * @description Tailness of an ID image; null for an OOD image.
+             * @description Tailness of an ID image; null for an OOD image, and without a run.
              */
             tailness: (number | null)[];
         };
@@ -6148,6 +6220,39 @@ export interface components {
             checkpoint_id?: string | null;
         };
         /**
+         * NewAlignmentOfBackbone
+         * @description How close two augmented views of an image are, by class.
+         */
+        NewAlignmentOfBackbone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "alignment";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Per Class
+             * @description ID images of each class; a random sample if there are more.
+             * @default 200
+             */
+            per_class?: number;
+            /**
+             * Num Pairs
+             * @description Pairs of views of each image.
+             * @default 4
+             */
+            num_pairs?: number;
+            /**
+             * Dataset Id
+             * @description Of any image size. A probe needs labels and a test part.
+             */
+            dataset_id: string;
+        };
+        /**
          * NewAnalysis
          * @description An analysis of one of the job's checkpoints, to queue.
          */
@@ -6606,6 +6711,15 @@ export interface components {
             name: string;
         };
         /**
+         * NewBackboneAnalysis
+         * @description An analysis of a backbone on a data set, to queue.
+         * @example {
+         *       "dataset_id": "5f0c1e5e0c5b4d0f8a8e1d2c3b4a5968",
+         *       "kind": "uniformity"
+         *     }
+         */
+        NewBackboneAnalysis: components["schemas"]["NewMisclassificationOfBackbone"] | components["schemas"]["NewConnectivityOfBackbone"] | components["schemas"]["NewFeatureMapOfBackbone"] | components["schemas"]["NewUniformityOfBackbone"] | components["schemas"]["NewAlignmentOfBackbone"];
+        /**
          * NewBackboneEvaluation
          * @description A probe of a backbone on a data set. The default kind is `linear`.
          * @example {
@@ -6695,6 +6809,62 @@ export interface components {
              * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
+        };
+        /**
+         * NewConnectivityOfBackbone
+         * @description Share of same-class image pairs that augmentation connects, without and with OOD bridges.
+         */
+        NewConnectivityOfBackbone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "connectivity";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Per Class
+             * @description ID images of each class; a random sample if there are more.
+             * @default 50
+             */
+            per_class?: number;
+            /**
+             * Num Ood
+             * @description Picked OOD images that may be bridges; a random sample if there are more.
+             * @default 1000
+             */
+            num_ood?: number;
+            /**
+             * Num Views
+             * @description Augmented views of each image.
+             * @default 8
+             */
+            num_views?: number;
+            /**
+             * Thresholds
+             * @description Largest distances between normalised embeddings (0..2) at which two views are connected.
+             * @default [
+             *       0.1,
+             *       0.2,
+             *       0.3,
+             *       0.4,
+             *       0.5,
+             *       0.6,
+             *       0.7,
+             *       0.8,
+             *       0.9,
+             *       1
+             *     ]
+             */
+            thresholds?: number[];
+            /**
+             * Dataset Id
+             * @description Of any image size. A probe needs labels and a test part.
+             */
+            dataset_id: string;
         };
         /**
          * NewDataset
@@ -7314,6 +7484,45 @@ export interface components {
             checkpoint_id?: string | null;
         };
         /**
+         * NewFeatureMapOfBackbone
+         * @description The feature space in two dimensions: training images and the last picked OOD images.
+         */
+        NewFeatureMapOfBackbone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "feature_map";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Method
+             * @default tsne
+             * @enum {string}
+             */
+            method?: "tsne" | "pca";
+            /**
+             * Num Samples
+             * @description ID images; a random sample if there are more.
+             * @default 1000
+             */
+            num_samples?: number;
+            /**
+             * Num Ood
+             * @description Picked OOD images; a random sample if there are more.
+             * @default 500
+             */
+            num_ood?: number;
+            /**
+             * Dataset Id
+             * @description Of any image size. A probe needs labels and a test part.
+             */
+            dataset_id: string;
+        };
+        /**
          * NewFeaturesExport
          * @description The backbone's features of all images of a part, in float32.
          */
@@ -7408,7 +7617,7 @@ export interface components {
             shots?: number | null;
             /**
              * Dataset Id
-             * @description With labels and a test part, of any image size.
+             * @description Of any image size. A probe needs labels and a test part.
              */
             dataset_id: string;
         };
@@ -7906,7 +8115,7 @@ export interface components {
             neighbors?: number;
             /**
              * Dataset Id
-             * @description With labels and a test part, of any image size.
+             * @description Of any image size. A probe needs labels and a test part.
              */
             dataset_id: string;
         };
@@ -7966,7 +8175,7 @@ export interface components {
             protocol?: "fast" | "sgd";
             /**
              * Dataset Id
-             * @description With labels and a test part, of any image size.
+             * @description Of any image size. A probe needs labels and a test part.
              */
             dataset_id: string;
         };
@@ -7999,6 +8208,36 @@ export interface components {
              * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
+        };
+        /**
+         * NewMisclassificationOfBackbone
+         * @description Which classes a probe confuses.
+         */
+        NewMisclassificationOfBackbone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "misclassification";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Probe
+             * @default {
+             *       "kind": "linear",
+             *       "seed": 0,
+             *       "protocol": "fast"
+             *     }
+             */
+            probe?: components["schemas"]["LinearProbeConfig"] | components["schemas"]["FewShotProbeConfig"] | components["schemas"]["KnnProbeConfig"];
+            /**
+             * Dataset Id
+             * @description Of any image size. A probe needs labels and a test part.
+             */
+            dataset_id: string;
         };
         /**
          * NewOnnxExport
@@ -8193,6 +8432,33 @@ export interface components {
              * @description Default: the job's last checkpoint.
              */
             checkpoint_id?: string | null;
+        };
+        /**
+         * NewUniformityOfBackbone
+         * @description How evenly the training images spread over the feature space.
+         */
+        NewUniformityOfBackbone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "uniformity";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Num Samples
+             * @description ID images; a random sample if there are more.
+             * @default 5000
+             */
+            num_samples?: number;
+            /**
+             * Dataset Id
+             * @description Of any image size. A probe needs labels and a test part.
+             */
+            dataset_id: string;
         };
         /**
          * NotReady
@@ -12624,6 +12890,240 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["NewBackboneEvaluation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_backbone_analyses: {
+        parameters: {
+            query?: {
+                kind?: ("tail_share" | "cluster_minority" | "misclassification" | "connectivity" | "feature_map" | "uniformity" | "alignment") | null;
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                backbone_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AnalysisInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_backbone_analysis: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backbone_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBackboneAnalysis"];
             };
         };
         responses: {

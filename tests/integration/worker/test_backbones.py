@@ -12,6 +12,8 @@ import torchvision
 from safetensors.torch import load_file, save_file
 from sqlalchemy import Engine
 
+from colt_core.analyses.kinds import AlignmentConfig, FeatureMapConfig
+from colt_core.analyses.run import analyze_backbone
 from colt_core.backbones.stored import random_backbone
 from colt_core.data.dataset import ImagePool
 from colt_core.events import CheckpointReady
@@ -22,7 +24,7 @@ from colt_core.probes.kinds import ProbeSettings
 from colt_core.training.checkpoint import load_backbone
 from store.artifacts import get_artifacts
 from store.database import reading, writing
-from store.models import BackboneWeights, Evaluation, OodPool, PoolCheck, Upload, new_id
+from store.models import Analysis, BackboneWeights, Evaluation, OodPool, PoolCheck, Upload, new_id
 from store.orphans import find_orphans
 from store.repositories import checkpoint_work
 from tests.support.claims import one_worker
@@ -113,6 +115,20 @@ def test_each_source_becomes_weights_that_are_evaluated(tmp_path: Path, home: Pa
                 session, PoolCheck, of_file, checked.model_dump(mode="json"), subject=subject
             ).id
         work(PoolCheck)
+        mapped, thresholds = FeatureMapConfig(method="pca"), {"low": 9, "high": 13}
+        with writing() as session:
+            analyses = [
+                checkpoint_work.add_of_backbone(
+                    session,
+                    Analysis,
+                    of_file,
+                    settings.model_dump(mode="json"),
+                    subject={"dataset_id": dataset.id, "assumed": assumed},
+                ).id
+                for settings, assumed in ((mapped, {}), (AlignmentConfig(), {"group_thresholds": thresholds}))
+            ]
+        for _ in analyses:
+            work(Analysis)
 
     row = shown(of_file)
     assert row.matched_share == 1.0 and row.names is not None
@@ -136,6 +152,16 @@ def test_each_source_becomes_weights_that_are_evaluated(tmp_path: Path, home: Pa
         found_check = PoolCheckResult.model_validate(row_of_check.result)
     assert found_check.verdict == "leak" and found_check.near_duplicates.exact_by_part["train"] == POOL
     assert (found_check.num_pool, found_check.use.budget, found_check.use.tailness_from) == (POOL, 3, "class_sizes")
+    results = []
+    for analysis_id in analyses:
+        with reading() as session:
+            analysis = session.get_one(Analysis, analysis_id)
+            assert (analysis.status, analysis.error) == ("succeeded", None)
+            results.append(analysis.result)
+    of_library = analyze_backbone(mapped, backbones.load(of_file), DATA)
+    assert results[0] == of_library.model_dump(mode="json")
+    body, tail = results[1]["by_class"][1:]
+    assert results[1]["group"]["few"] == pytest.approx((body + tail) / 2)  # by the thresholds of the row
     assert find_orphans(get_artifacts(), age=0) == []
 
     start = CheckpointFolder(get_artifacts(), "job").start(

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from store import leases
 from store.database import reading, writing
 from store.devices import Devices
-from store.models import BackboneWeights, Dataset, Evaluation, Job
+from store.models import Analysis, BackboneWeights, Dataset, Evaluation, Job
 from store.repositories import checkpoint_work
 from store.statuses import WorkStatus
 from tests.conftest import database_url as database_url  # runs once on each engine
@@ -126,6 +126,77 @@ def test_an_evaluation_of_a_backbone_is_queued_claimed_and_shown(client: TestCli
     assert client.get(address).json()["accuracy"] == 0.5
     assert client.delete(address).status_code == 204
     assert client.get(f"{URL}/{backbone.id}/evaluations").json()["items"] == []
+
+
+def analyse(client: TestClient, backbone_id: str, dataset: Dataset, **settings: Any) -> Any:
+    return client.post(f"{URL}/{backbone_id}/analyses", json={"dataset_id": dataset.id, **settings})
+
+
+def test_an_analysis_of_a_backbone_says_what_stands_in_for_a_run(client: TestClient, rows: Rows) -> None:
+    backbone, dataset = rows.backbone(), rows.dataset()
+    answer = analyse(client, backbone.id, dataset, kind="alignment", num_pairs=2)
+    assert answer.status_code == 202, answer.text
+    address = answer.headers["location"]
+    shown = client.get(address).json()
+    assert (shown["backbone_id"], shown["dataset_id"], shown["kind"]) == (backbone.id, dataset.id, "alignment")
+    assert (shown["job_id"], shown["checkpoint_id"], shown["epoch"], shown.pop("result")) == (None,) * 4
+    assert shown["config"] == {"kind": "alignment", "seed": 0, "per_class": 200, "num_pairs": 2}
+    assert shown["assumed"]["group_thresholds"] is None and shown["assumed"]["min_crop_scale"] == 0.1
+    other = analyse(client, backbone.id, dataset, kind="uniformity").json()["id"]
+    listed = client.get(f"{URL}/{backbone.id}/analyses").json()["items"]
+    assert [item["id"] for item in listed] == [other, shown["id"]] and listed[1] == shown
+    assert client.get(f"{URL}/{backbone.id}/analyses", params={"kind": "alignment"}).json()["items"] == [shown]
+    assert pointers(client.get(f"{URL}/{backbone.id}/analyses", params={"kind": "horoscope"})) == ["?kind"]
+    problem(client.get(f"{URL}/none/analyses"), 404)
+
+    with writing() as session:
+        lease = leases.claim(session, Analysis, "worker", 60, DEVICES)
+    assert lease is not None and lease.id == shown["id"]
+    found = {"kind": "alignment", "alignment": 0.5, "by_class": [0.5], "group": {"many": 0.5}}
+    with writing() as session:
+        leases.finish(session, lease, WorkStatus.SUCCEEDED, result=found)
+    assert client.get(address).json()["result"] == found
+    assert "Analyses use this backbone" in str(problem(client.delete(f"{URL}/{backbone.id}"), 409)["detail"])
+    assert client.post(f"{API}/analyses/{other}/cancel").json()["status"] == "cancelled"
+    for analysis in (shown["id"], other):
+        assert client.delete(f"{API}/analyses/{analysis}").status_code == 204
+    assert client.delete(f"{URL}/{backbone.id}").status_code == 204
+
+
+def test_the_same_analysis_of_a_backbone_is_made_once(client: TestClient, rows: Rows) -> None:
+    backbone, dataset = rows.backbone(), rows.dataset()
+    first = analyse(client, backbone.id, dataset, kind="uniformity").json()["id"]
+    assert analyse(client, backbone.id, dataset, kind="uniformity", num_samples=5000).json()["id"] == first
+    with writing() as session:  # as an earlier version with another default
+        session.get_one(Analysis, first).assumed = {"precision": "fp32"}
+    again = analyse(client, backbone.id, dataset, kind="uniformity").json()["id"]
+    assert again != first and analyse(client, backbone.id, dataset, kind="uniformity").json()["id"] == again
+    assert analyse(client, rows.backbone().id, dataset, kind="uniformity").json()["id"] not in (first, again)
+
+
+def test_what_cannot_be_analysed_is_refused_by_name(client: TestClient, rows: Rows) -> None:
+    backbone, dataset = rows.backbone(), rows.dataset()
+    for kind in ("tail_share", "cluster_minority"):
+        refused = problem(analyse(client, backbone.id, dataset, kind=kind), 422)
+        (told,) = refused["errors"]  # type: ignore[misc]
+        assert told["pointer"] == "/kind"  # type: ignore[index]
+        assert "only a run has" in told["detail"] and "uniformity, alignment" in told["detail"]  # type: ignore[index]
+    for settings, where in (
+        ({}, "/kind"),
+        ({"kind": "horoscope"}, "/kind"),
+        ({"kind": "uniformity", "num_samples": 1}, "/num_samples"),
+        ({"kind": "uniformity", "checkpoint_id": "c"}, "/checkpoint_id"),
+        ({"kind": "uniformity", "group_thresholds": None}, "/group_thresholds"),
+        ({"kind": "misclassification", "probe": {"kind": "few_shot", "shots": 50}}, "/probe/shots"),
+    ):
+        assert pointers(analyse(client, backbone.id, dataset, **settings)) == [where], settings
+    assert pointers(analyse(client, backbone.id, rows.unlabelled(), kind="alignment")) == ["/dataset_id"]
+    assert pointers(analyse(client, backbone.id, rows.unlabelled(), kind="misclassification")) == ["/dataset_id"]
+    assert analyse(client, backbone.id, rows.unlabelled(), kind="uniformity").status_code == 202
+    missing = client.post(f"{URL}/{backbone.id}/analyses", json={"dataset_id": "none", "kind": "uniformity"})
+    assert pointers(missing) == ["/dataset_id"]
+    problem(analyse(client, "none", dataset, kind="uniformity"), 404)
+    problem(analyse(client, rows.backbone("registering").id, dataset, kind="uniformity"), 409)
 
 
 def test_evaluations_of_checkpoints_and_of_backbones_wait_in_one_queue(client: TestClient, rows: Rows) -> None:

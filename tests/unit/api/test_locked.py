@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 from api.main import create_app
-from store.database import build_engine, reading, writing
+from store.database import build_engine, get_engine, reading, writing
 from tests.support.problems import problem
 from tests.support.processes import wait_until
 from tests.support.results import Rows
@@ -94,6 +94,33 @@ def test_a_lock_that_is_not_freed_is_a_503(
             assert client.get(f"{API}/datasets").status_code == 200
             assert "colt_database_up 0.0" in client.get("/metrics").text
         assert client.get(f"{API}/jobs").status_code == 200
+
+
+def test_a_transaction_that_postgres_ends_is_a_503(
+    home: Path, other: Engine, monkeypatch: pytest.MonkeyPatch, rows: Rows
+) -> None:
+    monkeypatch.setenv("COLT_LEASE_SECONDS", "0.3")  # the limit of an idle transaction
+    forget_settings()
+    job = rows.job(status="failed")
+
+    def connected(pid: int) -> bool:
+        with other.connect() as connection:
+            query = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+            return bool(connection.scalar(query, {"pid": pid}))
+
+    def pause(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if "idle_in_transaction_session_timeout" in statement:
+            pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            wait_until(lambda: not connected(pid), 30, "Postgres ended the transaction")
+
+    with serving(create_app(dashboard=Path("/nowhere"))) as client:
+        event.listen(get_engine(), "after_cursor_execute", pause)
+        answer = client.post(f"{API}/jobs/{job.id}/resume")
+        event.remove(get_engine(), "after_cursor_execute", pause)
+        assert "does not answer" in str(problem(answer, 503)["detail"])
+        assert float(answer.headers["retry-after"]) > 0
+        assert client.get(f"{API}/jobs/{job.id}").json()["status"] == "failed"
+        assert client.post(f"{API}/jobs/{job.id}/resume").status_code == 202
 
 
 def test_a_writer_that_holds_sqlite_is_a_503(

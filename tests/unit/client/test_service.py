@@ -103,6 +103,24 @@ def statuses(client: Client) -> list[int]:
     return told
 
 
+def test_a_backbone_is_asked_for_on_a_data_set(client: Client, rows: Rows, tmp_path: Path) -> None:
+    dataset = rows.dataset()
+    (tmp_path / "r18.safetensors").write_bytes(b"weights")
+    registered = client.backbones.register(tmp_path / "r18.safetensors", backbone="resnet18", progress=False)
+    assert (registered.name, registered.status) == ("r18", "registering")
+    backbone = client.backbones.get(rows.backbone().id)
+    assert [item.id for item in client.backbones.list(status="ready")] == [backbone.id]
+    evaluation = backbone.evaluate(dataset.id, "knn", neighbors=3)
+    assert (evaluation.info.backbone_id, evaluation.info.config["neighbors"]) == (backbone.id, 3)
+    assert [item.id for item in backbone.evaluations()] == [evaluation.id]
+    analysis = backbone.analyse(client.datasets.get(dataset.id), "alignment", num_pairs=2)
+    assert (analysis.info.backbone_id, analysis.info.job_id) == (backbone.id, None)
+    assert analysis.info.assumed is not None and analysis.info.assumed["flip_probability"] == 0.5
+    assert [item.id for item in backbone.analyses(kind="alignment")] == [analysis.id]
+    with pytest.raises(Invalid, match="only a run has"):
+        backbone.analyse(dataset.id, "tail_share")
+
+
 CONFIG: PartialConfig = {"sampler": "none", "batch_size": 4}
 
 

@@ -521,6 +521,22 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0025": [
+        (
+            "analyses",
+            {
+                "id": "i",
+                "backbone_id": "b",
+                "dataset_id": "d",
+                "kind": "uniformity",
+                "config": {"kind": "uniformity", "seed": 0},
+                "assumed": {"precision": "auto"},
+                "status": "succeeded",
+                "result": {"kind": "uniformity", "uniformity": -2.5},
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
