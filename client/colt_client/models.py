@@ -479,6 +479,8 @@ class Compute(Model):
     """Why this precision was chosen."""
     threads: int
     """Threads for CPU operations, in each process."""
+    versions: dict[str, str] | None = None
+    """Versions of Python and of the packages that compute. Null: started by an earlier version."""
 
 
 class JobInfo(Model):
