@@ -39,6 +39,7 @@ from api.ood_pools import routes as ood_pools
 from api.picks import routes as picks
 from api.pool_checks import routes as pool_checks
 from api.records import routes as records
+from api.resumable_uploads import routes as resumable_uploads
 from api.rounds import routes as rounds
 from api.scores import routes as scores
 from api.scores.waits import Waits
@@ -51,7 +52,19 @@ from store.database import get_engine, limit_waits
 from store.settings import get_settings
 
 _NOUNS = (
-    *(uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, evaluations, analyses, checkpoints),
+    *(
+        uploads,
+        resumable_uploads,
+        datasets,
+        ood_pools,
+        pool_checks,
+        backbones,
+        jobs,
+        attempts,
+        evaluations,
+        analyses,
+        checkpoints,
+    ),
     *(exports, records, rounds, tailness, scores, picks, compare, experiments, workers, kinds),
 )
 
@@ -98,7 +111,7 @@ def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD
     openapi.install(app)
     settings = get_settings()
     app.add_middleware(errors.Uncaught)  # the innermost
-    app.add_middleware(BodyLimit, streamed="/api/v1/uploads", session="/api/v1/session")
+    app.add_middleware(BodyLimit, streamed=("/api/v1/uploads", "/api/v1/resumable-uploads/"), session="/api/v1/session")
     app.add_middleware(PageRules)
     app.add_middleware(
         Security,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import itertools
 import json
 import platform
+import random
 import re
 import socket
 import subprocess
@@ -138,6 +141,32 @@ def test_a_job_is_submitted_once_while_the_server_dies_and_starts_again(service:
         assert sorted(jobs.values()) == sorted(f"n{n}" for n in range(20)), "each once"
         assert set(submitted) == set(jobs)
         client.jobs.cancel(ids=submitted)
+
+
+def test_an_upload_goes_on_where_it_was_when_the_server_died(service: Stack, tmp_path: Path) -> None:
+    path = tmp_path / "noise.npy"
+    content = random.Random(0).randbytes(80 * 2**20)
+    path.write_bytes(content)
+    killed = False
+    seen: list[float] = []
+
+    def progress(done: float, total: float | None) -> None:
+        nonlocal killed
+        seen.append(done)
+        if not killed and done > 48 * 2**20:
+            killed = True
+            service.api.kill()
+            service.api.start()
+
+    with Client(service.url) as client:
+        sent = client.uploads.send(path, progress=progress)
+        assert (sent.bytes, sent.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+        (back,) = [after for before, after in itertools.pairwise(seen) if after < before]
+        assert back >= 16 * 2**20, "parts that had arrived are not sent again"
+        assert [upload.id for upload in client.uploads.list() if upload.filename == "noise.npy"] == [sent.id]
+        (file,) = (service.home / "artifacts" / "uploads" / sent.id).rglob("*.npy")
+        assert file.read_bytes() == content
+        client.uploads.delete(sent.id)
 
 
 def test_its_wheel_is_small_and_needs_no_torch(tmp_path: Path) -> None:
