@@ -58,10 +58,10 @@ def test_its_table_is_that_of_its_raw_values(start_stack: StartStack, tmp_path: 
     with Client(str(stack.client.base_url)) as client:
         with forked_worker(stack):
             values, tables = run(client, protocol, tmp_path / "out")
+            again = run_as_the_page_does(stack, tmp_path)
         (found,) = client.experiments.list()
         experiment = found.info.model_dump()
         results = found.results().model_dump()
-        again = run_as_the_page_does(stack, tmp_path)
         assert again.read_text() == values.read_text()  # and nothing was submitted
         assert len(list(client.experiments.list())) == 1
     assert (experiment["status"], experiment["finished"], experiment["total"]) == ("succeeded", 6, 6)
