@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -39,6 +38,8 @@ from api.kinds import routes as kinds
 from api.ood_pools import routes as ood_pools
 from api.picks import routes as picks
 from api.pool_checks import routes as pool_checks
+from api.records import routes as records
+from api.resumable_uploads import routes as resumable_uploads
 from api.rounds import routes as rounds
 from api.scores import routes as scores
 from api.scores.waits import Waits
@@ -46,12 +47,25 @@ from api.tailness import routes as tailness
 from api.uploads import routes as uploads
 from api.uploads.places import Places
 from api.workers import routes as workers
+from colt_core.version import installed_version
 from store.database import get_engine, limit_waits
 from store.settings import get_settings
 
 _NOUNS = (
-    *(uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, evaluations, analyses, checkpoints),
-    *(exports, rounds, tailness, scores, picks, compare, experiments, workers, kinds),
+    *(
+        uploads,
+        resumable_uploads,
+        datasets,
+        ood_pools,
+        pool_checks,
+        backbones,
+        jobs,
+        attempts,
+        evaluations,
+        analyses,
+        checkpoints,
+    ),
+    *(exports, records, rounds, tailness, scores, picks, compare, experiments, workers, kinds),
 )
 
 
@@ -75,7 +89,7 @@ def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD
     """The application. It makes no connections before the first request."""
     app = FastAPI(
         title="COLT Studio",
-        version=_version(),
+        version=installed_version(),
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
@@ -97,7 +111,7 @@ def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD
     openapi.install(app)
     settings = get_settings()
     app.add_middleware(errors.Uncaught)  # the innermost
-    app.add_middleware(BodyLimit, streamed="/api/v1/uploads", session="/api/v1/session")
+    app.add_middleware(BodyLimit, streamed=("/api/v1/uploads", "/api/v1/resumable-uploads/"), session="/api/v1/session")
     app.add_middleware(PageRules)
     app.add_middleware(
         Security,
@@ -108,13 +122,6 @@ def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app
-
-
-def _version() -> str:
-    try:
-        return version("colt-studio")
-    except PackageNotFoundError:  # run from a bare checkout
-        return "0"
 
 
 app = create_app()

@@ -10,7 +10,8 @@ No file is deleted while it is being written. Files are listed before the rows a
   lease, which is skipped while the lease is held.
 - Exports: as data sets. The folder is one of the job's, and is deleted with it.
 - Uploads: the row is written after the file. A file that is being written is young, and only files
-  that have been unchanged for a long time are orphans.
+  that have been unchanged for a long time are orphans. The parts of an unfinished one are kept as
+  long as its row.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from store.artifacts import ArtifactStore
 from store.database import reading
-from store.models import Checkpoint, Export, Job, Registered, Upload, leased_models
+from store.models import Checkpoint, Export, Job, Registered, UnfinishedUpload, Upload, leased_models
 from store.statuses import RegistrationStatus
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")  # as ArtifactStore.write names them
@@ -55,7 +56,8 @@ def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = N
 def named_folders(session: Session) -> set[str]:
     """Folders in the artifact store that rows name."""
     named = set(session.scalars(select(Checkpoint.artifact).where(Checkpoint.usable)))
-    named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(Upload.id))}
+    for uploads in (UnfinishedUpload, Upload):  # the first become the second, under the same id
+        named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(uploads.id))}
     for row in (row for model in leased_models(Registered) for row in session.scalars(select(model))):
         if row.status != RegistrationStatus.FAILED:  # a failed registration is not retried, so its files are unused
             named |= {row.folder, row.artifact}

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from colt_core.events import EpochDone, RoundDone, RunStarted
+from colt_core.version import installed_version
 from store.models import MOST_CLASS_COUNTS, SamplingRound, TailnessEpoch
 
 Int64 = NDArray[np.int64]
 
 
 def compute_column(event: RunStarted) -> dict[str, Any]:
-    """The device that the run computes on, the precision, and why it was chosen."""
+    """The device that the run computes on, the precision, why it was chosen, and which versions of
+    programs compute."""
     return {
         "device": event.device,
         "precision": event.precision,
         "reason": event.reason,
         "threads": event.threads,
+        "versions": {
+            "colt-studio": installed_version(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
     }
 
 

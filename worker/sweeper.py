@@ -15,7 +15,7 @@ from store.artifacts import ArtifactStore, get_artifacts
 from store.database import reading, writing
 from store.models import utc_now
 from store.orphans import find_orphans
-from store.repositories import deliveries, request_keys, scores, sessions, uploads
+from store.repositories import deliveries, request_keys, scores, sessions, unfinished_uploads, uploads
 from store.settings import Settings, get_settings
 from worker.folder import WorkerFolder
 
@@ -72,6 +72,14 @@ def _remove_expired(settings: Settings) -> None:
         if removed:
             get_artifacts().delete(f"uploads/{upload_id}")
             log.info("removed upload %s, which no registration has used for long", upload_id)
+    with reading() as session:
+        abandoned = unfinished_uploads.untouched_since(session, unused_since)
+    for upload_id in abandoned:
+        with writing() as session:
+            removed = unfinished_uploads.remove_untouched(session, upload_id, unused_since)
+        if removed:
+            get_artifacts().delete(f"uploads/{upload_id}")
+            log.info("removed upload %s, of which nothing has arrived for long", upload_id)
     with writing() as session:
         sessions.remove_expired(session)
         deliveries.remove_old(session)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from api.experiments.result_schemas import ResultRow, Results
 from api.experiments.results import CLASS, GROUPS
+from api.markdown import one_line, plain, table
 
 TITLES = {"all": "All", "many": "Many", "medium": "Medium", "few": "Few", "std": "Std"}
 
@@ -30,13 +31,13 @@ def as_markdown(found: Results) -> str:
     """Two tables in points: the arms' means, and their differences to the baseline."""
     parts = [
         f"Means in points, ± standard deviation over the runs. Evaluation: {found.evaluation}.",
-        _markdown_table(*_means(found, _plain, "±", "–")),
-        f"Differences to {_plain(found.baseline)} in points, over pairs of runs with the same data set and seed.",
-        _markdown_table(*_differences(found, _plain, "–")),
+        table(*_means(found, plain, "±", "–")),
+        f"Differences to {plain(found.baseline)} in points, over pairs of runs with the same data set and seed.",
+        table(*_differences(found, plain, "–")),
     ]
     told = [
-        *(f"- {_plain(warning.detail)}" for warning in found.warnings),
-        *(f"- Missing: {_plain(line)}" for line in _missing(found)),
+        *(f"- {plain(warning.detail)}" for warning in found.warnings),
+        *(f"- Missing: {plain(line)}" for line in _missing(found)),
     ]
     return "\n\n".join([*parts, *(["\n".join(told)] if told else [])]) + "\n"
 
@@ -48,11 +49,11 @@ def as_latex(found: Results) -> str:
     told = [*(warning.detail for warning in found.warnings), *(f"Missing: {line}" for line in _missing(found))]
     return "".join(
         [
-            f"% Means in points over n runs. Evaluation: {_one_line(found.evaluation)}.\n",
+            f"% Means in points over n runs. Evaluation: {one_line(found.evaluation)}.\n",
             _latex_table(heads, rows),
-            f"% Differences to {_one_line(found.baseline)} in points, with 95 % t intervals over pairs of runs.\n",
+            f"% Differences to {one_line(found.baseline)} in points, with 95 % t intervals over pairs of runs.\n",
             _latex_table(differences, lines),
-            *(f"% {_one_line(line)}\n" for line in told),
+            *(f"% {one_line(line)}\n" for line in told),
         ]
     )
 
@@ -107,16 +108,6 @@ def _seed(seed: int | None) -> str:
     return "every seed" if seed is None else f"seed {seed}"
 
 
-def _markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{sign}" if sign in "|\\`*_<[" else sign for sign in _one_line(text))
-
-
 def _latex_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     first, *others = [f"{' & '.join(line)} \\\\\n" for line in (heads, *rows)]
     columns, body = "l" * len(heads), "".join(others)
@@ -134,8 +125,4 @@ _LATEX = {
 
 def _latex(text: str) -> str:
     """Text that LaTeX shows as it is."""
-    return "".join(_LATEX.get(sign, sign) for sign in _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return "".join(_LATEX.get(sign, sign) for sign in one_line(text))

@@ -1,6 +1,6 @@
 """Limits on the size, the number of parts and the time of a request body.
 
-Files have their own size limit, as `/uploads` streams them to disk.
+Files have their own size limit, as they are streamed to disk.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ class BodyLimit:
     """ASGI middleware that limits bodies. JSON is kept in memory, and all other requests wait while
     it is parsed."""
 
-    def __init__(self, app: ASGIApp, streamed: str, session: str) -> None:
-        """Take two paths.
+    def __init__(self, app: ASGIApp, streamed: tuple[str, str], session: str) -> None:
+        """Take paths.
 
         Args:
-            streamed: its bodies are not kept in memory.
+            streamed: a path whose bodies are not kept in memory, and how others begin.
             session: its bodies hold a token.
         """
         self._app = app
-        self._streamed = streamed
+        self._streamed, self._streamed_below = streamed
         self._session = session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
         if not is_announced(headers):
             await self._app(scope, receive, send)
-        elif scope["path"] == self._streamed:
+        elif scope["path"] == self._streamed or scope["path"].startswith(self._streamed_below):
             await self._app(scope, _in_pieces(receive), send)
         else:
             most = _MOST_BYTES_OF_SESSION if scope["path"] == self._session else MOST_BYTES

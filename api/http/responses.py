@@ -35,6 +35,9 @@ PICKS: dict[int | str, dict[str, Any]] = {
         "content": {"text/csv": {"schema": {"type": "string"}}, "application/zip": _BINARY},
     }
 }
+RECORD: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The archive, streamed.", "content": {"application/zip": _BINARY}}
+}
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Server-Sent Events."}  # FastAPI describes the items
 }

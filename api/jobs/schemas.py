@@ -210,6 +210,9 @@ class Compute(BaseModel):
     precision: Literal["bf16", "fp32"]
     reason: str = Field(description="Why this precision was chosen.")
     threads: int = Field(description="Threads for CPU operations, in each process.")
+    versions: dict[str, str] | None = Field(
+        None, description="Versions of Python and of the packages that compute. Null: started by an earlier version."
+    )
 
 
 class JobInfo(BaseModel):

@@ -13,6 +13,7 @@ from api.jobs.service import find
 from api.rounds.schemas import RoundDetails, RoundInfo
 from colt_core.config import PretrainConfig
 from colt_core.data.groups import GroupThresholds, class_groups
+from store.models import SamplingRound
 from store.repositories import rounds
 
 MOST_LIFTS = 50_000  # of a round: one megabyte
@@ -28,17 +29,22 @@ def details(session: Session, job_id: str, number: int) -> RoundDetails:
     found = rounds.get(session, job_id, number)
     if found is None:
         raise NotFound(f"This job has had no sampling round {number}.")
-    shown = RoundInfo.model_validate(found)
-    clusters: list[dict[str, Any]] = [{**dict(cluster), "few_share": None, "lift": None} for cluster in shown.clusters]
+    return shown(found, PretrainConfig.from_stored(job.config).group_thresholds)
+
+
+def shown(row: SamplingRound, thresholds: GroupThresholds | None) -> RoundDetails:
+    """A round with the shares of classes in its clusters. `thresholds` are those of the job."""
+    info = RoundInfo.model_validate(row)
+    clusters: list[dict[str, Any]] = [{**dict(cluster), "few_share": None, "lift": None} for cluster in info.clusters]
     few_share = None
-    counts = [cluster.class_counts for cluster in shown.clusters if cluster.class_counts]
+    counts = [cluster.class_counts for cluster in info.clusters if cluster.class_counts]
     if len(counts) == len(clusters) > 0:
         counts_KC = np.array(counts)
-        in_few_K, few_share = few_shares(counts_KC, PretrainConfig.from_stored(job.config).group_thresholds)
+        in_few_K, few_share = few_shares(counts_KC, thresholds)
         lifts = lift(counts_KC) if counts_KC.size <= MOST_LIFTS else [None] * len(clusters)
         for cluster, of_few, of_classes in zip(clusters, in_few_K, lifts, strict=True):
             cluster |= {"few_share": of_few, "lift": of_classes}
-    return RoundDetails.model_validate({**dict(shown), "clusters": clusters, "few_share": few_share})
+    return RoundDetails.model_validate({**dict(info), "clusters": clusters, "few_share": few_share})
 
 
 def few_shares(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request
@@ -20,7 +21,7 @@ from store.settings import get_settings
 
 router = APIRouter(prefix="/uploads", tags=["data"], route_class=Guarded)
 
-_RAW_BODY = {
+RAW_BODY = {
     "requestBody": {
         "required": True,
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -28,17 +29,11 @@ _RAW_BODY = {
 }
 
 
-@router.post("", status_code=201, responses=problems(413, 415, 507), openapi_extra=_RAW_BODY)
-async def upload_file(
-    request: Request,
-    filename: Annotated[
-        str, Query(description="The file's name. Its ending says what the file is.", examples=["a.zip"])
-    ],
-) -> UploadInfo:
-    """Upload a file (zip, tar, tar.gz, npz, npy or txt) as the raw body.
+def raw_body(request: Request) -> tuple[int | None, AsyncIterator[bytes]]:
+    """The announced length of a body that is a file, and its bytes as they arrive.
 
-    With curl:
-    `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
+    Raises:
+        UnsupportedMediaType: it is a form.
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise UnsupportedMediaType(
@@ -47,8 +42,23 @@ async def upload_file(
     length = request.headers.get("content-length", "")
     settings = get_settings()
     pace = Pace(settings.upload_least_rate, settings.upload_grace_seconds)
-    body = service.in_blocks(paced(request.stream(), pace))
-    declared = int(length) if length.isdecimal() else None
+    return int(length) if length.isdecimal() else None, service.in_blocks(paced(request.stream(), pace))
+
+
+@router.post("", status_code=201, responses=problems(413, 415, 507), openapi_extra=RAW_BODY)
+async def upload_file(
+    request: Request,
+    filename: Annotated[
+        str, Query(description="The file's name. Its ending says what the file is.", examples=["a.zip"])
+    ],
+) -> UploadInfo:
+    """Upload a file (zip, tar, tar.gz, npz, npy or txt) as the raw body. A large one can continue
+    after a lost connection with `POST /resumable-uploads`.
+
+    With curl:
+    `curl -X POST --data-binary @images.zip "http://localhost:8000/api/v1/uploads?filename=images.zip"`.
+    """
+    declared, body = raw_body(request)
     upload = await service.receive(filename, declared, body, request.app.state.upload_places, client_of(request))
     return service.describe(upload, awaited=())
 

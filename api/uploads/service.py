@@ -27,19 +27,23 @@ from store.settings import get_settings
 ENDINGS = tuple(dict.fromkeys([*pool_endings(), *dataset_endings(), *LIST_ENDINGS, *WEIGHT_ENDINGS]))
 
 
-def checked_filename(filename: str) -> str:
+def checked_filename(filename: str, pointer: str = "?filename") -> str:
     """The file's name, made safe to be part of a key.
+
+    Args:
+        filename: as the client calls it.
+        pointer: to the name in the request.
 
     Raises:
         Unprocessable: it is a path, has characters that hide what it is, or has an ending that no
             reader knows.
     """
     if not re.fullmatch(r"[^/\\:]{1,200}", filename) or filename.startswith("."):
-        raise Unprocessable(("?filename", "must be a file name without a path, of at most 200 characters"))
+        raise Unprocessable((pointer, "must be a file name without a path, of at most 200 characters"))
     if re.search(f"[{UNPRINTED}]", filename):
-        raise Unprocessable(("?filename", "has control characters, or some that turn text around; rename the file"))
+        raise Unprocessable((pointer, "has control characters, or some that turn text around; rename the file"))
     if not filename.lower().endswith(ENDINGS):
-        raise Unprocessable(("?filename", f"must end in one of {', '.join(ENDINGS)}"))
+        raise Unprocessable((pointer, f"must end in one of {', '.join(ENDINGS)}"))
     return re.sub(r"[^A-Za-z0-9._-]", "_", filename)
 
 
@@ -65,7 +69,7 @@ async def receive(
         raise TooLarge(f"The file has {declared_bytes} bytes, but at most {limit} are accepted.")
     room = await anyio.to_thread.run_sync(get_artifacts().room)
     if room is not None and (declared_bytes or 0) > room:
-        raise _full(f"The file has {declared_bytes} bytes, but there is room for {room} alone.")
+        raise full(f"The file has {declared_bytes} bytes, but there is room for {room} alone. Nothing was kept.")
 
     async def next_chunk() -> bytes:
         return await anext(body, b"")
@@ -105,7 +109,7 @@ async def receive(
         except BaseException as error:
             get_artifacts().delete(folder)
             if isinstance(error, ArtifactsUnavailable) and is_full(error):
-                raise _full("The file did not fit.") from error
+                raise full("The file did not fit. Nothing was kept.") from error
             raise
         return upload
 
@@ -156,9 +160,10 @@ def describe(upload: Upload, awaited: Collection[str]) -> UploadInfo:
     )
 
 
-def _full(what: str) -> Full:
+def full(what: str) -> Full:
+    """The error of a file that the disk has no room for."""
     kept = f"{get_settings().disk_floor:.0%} of it stay free"
-    return Full(f"The disk of the artifact store is full: {kept}. {what} Nothing was kept; try again later.")
+    return Full(f"The disk of the artifact store is full: {kept}. {what} Try again later.")
 
 
 def remove(session: Session, upload_id: str) -> str:

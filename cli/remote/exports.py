@@ -54,6 +54,11 @@ EXPORTS = {
     "checkpoint": Export("pt", "the whole state of the run, to resume it", _checkpoint("torch")),
     "picks": Export("csv", "the pool images that the last round picked", _picks("csv")),
     "picks-zip": Export("zip", "the same with the images", _picks("zip")),
+    "record": Export(
+        "zip",
+        "all that is known of the run, with a model card",
+        lambda client, wanted, to: service.job(client, wanted).record(to),
+    ),
 }
 _HELP = "; ".join(f"{name}: {export.summary}" for name, export in EXPORTS.items())
 

@@ -24,6 +24,22 @@ class UploadInfo(Model):
     """When it is removed, unless a registration names it before."""
 
 
+class ResumableUploadInfo(Model):
+    """How much of a file has arrived."""
+
+    id: str
+    """Once it is complete, also that of the upload."""
+    filename: str
+    bytes: int
+    """Of the whole file."""
+    offset: int
+    """Bytes that have arrived. The next request begins there."""
+    complete: bool
+    """Whether `/uploads/{id}` has it, so that it can be registered."""
+    expires_at: dt.datetime
+    """When it is removed, unless more arrives or it is used before."""
+
+
 WorkStatus = Literal["queued", "running", "cancelling", "cancelled", "failed", "succeeded"] | str
 
 RegistrationStatus = Literal["registering", "ready", "failed"] | str
@@ -675,6 +691,8 @@ class Compute(Model):
     """Why this precision was chosen."""
     threads: int
     """Threads for CPU operations, in each process."""
+    versions: dict[str, str] | None = None
+    """Versions of Python and of the packages that compute. Null: started by an earlier version."""
 
 
 class JobInfo(Model):

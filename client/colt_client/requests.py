@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Any, Literal, Required, TypedDict
 
 
+class NewResumableUpload(TypedDict, total=False):
+    """A file that is to arrive in one or more requests."""
+
+    filename: Required[str]
+    """Its ending says what the file is."""
+    bytes: Required[int]
+    """Of the whole file."""
+    sha256: str | None
+    """Of the whole file. If it arrives with another, it is not kept."""
+
+
 class TableColumns(TypedDict, total=False):
     """The columns of a table that lies beside the images. What is left out is guessed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -25,8 +26,8 @@ class Source(Protocol):
     filename: str
     size: int
 
-    def blocks(self) -> Iterator[bytes]:
-        """All of them. May be asked again."""
+    def blocks(self, start: int = 0) -> Iterator[bytes]:
+        """Those from `start` on. May be asked again."""
 
 
 def source_of(path: str | os.PathLike[str]) -> Source:
@@ -54,8 +55,8 @@ class FileSource:
         self.filename = path.name
         self.size = path.stat().st_size
 
-    def blocks(self) -> Iterator[bytes]:
-        return _read(self._path, self.size)
+    def blocks(self, start: int = 0) -> Iterator[bytes]:
+        return _read(self._path, self.size, start)
 
 
 def source_of_images(images: Images) -> tuple[Source, list[str] | None]:
@@ -85,9 +86,9 @@ class ArraySource:
         self._content = file.getvalue()
         self.size = len(self._content)
 
-    def blocks(self) -> Iterator[bytes]:
-        for start in range(0, self.size, BLOCK_BYTES):
-            yield self._content[start : start + BLOCK_BYTES]
+    def blocks(self, start: int = 0) -> Iterator[bytes]:
+        for at in range(start, self.size, BLOCK_BYTES):
+            yield self._content[at : at + BLOCK_BYTES]
 
 
 class TarSource:
@@ -100,7 +101,13 @@ class TarSource:
         content = sum(len(header) + size + _padding(size) for header, _, size in self._files)
         self.size = content + 2 * _TAR_BLOCK
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self, start: int = 0) -> Iterator[bytes]:
+        passed = 0
+        for block in self._all():
+            yield from [block[max(0, start - passed) :]] if passed + len(block) > start else []
+            passed += len(block)
+
+    def _all(self) -> Iterator[bytes]:
         pending = bytearray()
         for header, path, size in self._files:
             pending += header
@@ -165,14 +172,23 @@ def _padding(size: int) -> int:
     return -size % _TAR_BLOCK
 
 
-def _read(path: Path, size: int) -> Iterator[bytes]:
-    """A file that has `size` bytes.
+def digest(source: Source) -> str:
+    """The sha256 of all bytes, which are read for it."""
+    found = hashlib.sha256()
+    for block in source.blocks():
+        found.update(block)
+    return found.hexdigest()
+
+
+def _read(path: Path, size: int, start: int = 0) -> Iterator[bytes]:
+    """A file that has `size` bytes, from `start` on.
 
     Raises:
         ValueError: it has not, any more.
     """
-    left = size
+    left = size - start
     with path.open("rb") as file:
+        file.seek(start)
         while left and (block := file.read(min(left, BLOCK_BYTES))):
             left -= len(block)
             yield block

@@ -1,7 +1,16 @@
 """The tables."""
 
 from store.models.base import Base, new_id, utc_now
-from store.models.data import BackboneWeights, Dataset, OodPool, Registered, RegisteredImages, Upload
+from store.models.data import (
+    BackboneWeights,
+    Dataset,
+    OodPool,
+    Registered,
+    RegisteredImages,
+    UnfinishedUpload,
+    Upload,
+    UploadPart,
+)
 from store.models.experiments import Experiment, ExperimentArm, ExperimentRun
 from store.models.exports import Export
 from store.models.jobs import Analysis, Checkpoint, CurveBucket, Evaluation, Job, JobAttempt, JobEvent, Metric
@@ -49,7 +58,9 @@ __all__ = [
     "SendingLease",
     "ServiceKey",
     "TailnessEpoch",
+    "UnfinishedUpload",
     "Upload",
+    "UploadPart",
     "Worker",
     "leased_models",
     "new_id",

@@ -7,12 +7,12 @@ import hashlib
 import json
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import BigInteger, Index, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from colt_core.architectures import Architecture
 from store.bells import Bell
-from store.models.base import Base, Identified
+from store.models.base import Base, Identified, utc_now
 from store.models.leased import Leased, queue_indexes
 from store.statuses import RegistrationStatus
 
@@ -26,6 +26,30 @@ class Upload(Identified, Base):
     artifact: Mapped[str]
     # When a registration last named it. Null: never, or in rows of earlier versions.
     used_at: Mapped[dt.datetime | None]
+
+
+class UnfinishedUpload(Identified, Base):
+    """An upload that arrives in several requests. Once it is complete, its `Upload` has the same
+    id."""
+
+    __tablename__ = "unfinished_uploads"
+
+    filename: Mapped[str]
+    bytes: Mapped[int] = mapped_column(BigInteger)  # of the whole file
+    sha256: Mapped[str | None]  # of the whole file, if the client has announced it
+    arrived: Mapped[int] = mapped_column(BigInteger, default=0)  # the bytes of its parts
+    touched_at: Mapped[dt.datetime] = mapped_column(default=utc_now)  # when the last part arrived
+
+
+class UploadPart(Base):
+    """The bytes of an unfinished upload from `start` on."""
+
+    __tablename__ = "upload_parts"
+
+    upload_id: Mapped[str] = mapped_column(ForeignKey("unfinished_uploads.id", ondelete="CASCADE"), primary_key=True)
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    artifact: Mapped[str]
 
 
 class Registered(Leased):

@@ -102,6 +102,22 @@ def runs(session: Session, experiment_id: str) -> list[Run]:
     return [Run(row.arm, row.dataset_id, row.seed, job) for row, job in found]
 
 
+def of_job(session: Session, job_id: str, most: int) -> list[tuple[Experiment, str]]:
+    """The newest experiments that a job is a run of, with the name of its arm."""
+    found = session.execute(
+        select(Experiment, ExperimentArm.name)
+        .join(ExperimentRun, ExperimentRun.experiment_id == Experiment.id)
+        .join(
+            ExperimentArm,
+            (ExperimentArm.experiment_id == Experiment.id) & (ExperimentArm.position == ExperimentRun.arm),
+        )
+        .where(ExperimentRun.job_id == job_id)
+        .order_by(Experiment.created_at.desc(), Experiment.id.desc())
+        .limit(most)
+    )
+    return [(experiment, arm) for experiment, arm in found]
+
+
 def counts_by_status(session: Session, experiment_id: str) -> dict[WorkStatus | None, int]:
     """Runs by the status of their job. None: the job was deleted."""
     found = session.execute(

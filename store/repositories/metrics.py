@@ -29,6 +29,12 @@ def names(session: Session, job_id: str) -> list[str]:
     return list(session.scalars(select(found.c.name).where(found.c.name.is_not(None))))
 
 
+def points_after(session: Session, job_id: str, name: str, step: int, most: int) -> list[tuple[int, float]]:
+    """The next points of a curve, as (step, value): at most so many after a step."""
+    later = select(Metric.step, Metric.value).where(Metric.job_id == job_id, Metric.name == name, Metric.step > step)
+    return [(row.step, row.value) for row in session.execute(later.order_by(Metric.step).limit(most))]
+
+
 def series(session: Session, job_id: str, wanted: Sequence[str], max_points: int) -> dict[str, Series]:
     """Curves by name, each of at most `max_points` points (at least 4).
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from colt_core.data.spec import ImageLists
-from store.models import Registered, Score, Upload, leased_models, utc_now
+from store.models import Registered, Score, UnfinishedUpload, Upload, leased_models, utc_now
 from store.repositories.pages import Slice, keyset_page
 
 # Where the specification of a registration may name an upload.
@@ -48,8 +48,9 @@ def page(session: Session, limit: int, cursor: str | None) -> Slice[Upload]:
 
 
 def total_bytes(session: Session) -> int:
-    """Bytes of all stored uploads."""
-    return int(session.scalar(select(func.coalesce(func.sum(Upload.bytes), 0))) or 0)
+    """Bytes of all stored uploads, and of what has arrived of unfinished ones."""
+    sums = (func.sum(Upload.bytes), func.sum(UnfinishedUpload.arrived))
+    return sum(int(session.scalar(select(func.coalesce(found, 0))) or 0) for found in sums)
 
 
 def remove(session: Session, upload: Upload) -> None:

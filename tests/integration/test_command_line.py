@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,10 @@ def test_the_script_of_its_page_runs(page: tuple[Path, str], service: Stack) -> 
     with (folder / "picks.csv").open() as file:
         picks = list(csv.DictReader(file))
     assert picks
+    with zipfile.ZipFile(folder / "record.zip") as record, record.open("picks.csv") as file:
+        rows = list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
+    last = max(int(row["round"]) for row in rows)
+    assert [row["index"] for row in rows if int(row["round"]) == last] == [row["index"] for row in picks]
     unseen = json.loads((folder / "unseen.json").read_text())
     assert [len(unseen["scores"]), unseen["refused"]] == [len(picks), []]
     assert (folder / "encoder.onnx").stat().st_size > 1000

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
+import re
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -15,7 +18,8 @@ from benchmarks.experiments.run import run
 from benchmarks.experiments.values import markdown, read, write
 from colt_client import Client
 from tests.support.forking import forked_worker
-from tests.support.stack import StartStack
+from tests.support.processes import REPOSITORY, clean_environment
+from tests.support.stack import Stack, StartStack
 
 TAIL = {"profile": "exp", "imbalance_ratio": 20}
 ROUNDS = {"warmup_epochs": 1, "sample_interval": 1, "sample_budget": 50, "num_clusters": 4}
@@ -36,6 +40,18 @@ PROTOCOL = {
 T_OF_TWO = 4.302652729911275  # 97.5 % quantile of Student's t with two degrees of freedom
 
 
+def run_as_the_page_does(stack: Stack, folder: Path) -> Path:
+    """Run the command of the page on `tiny.yaml`, whose experiment there is, and return its raw
+    values."""
+    page = (REPOSITORY / "docs" / "did-it-help.md").read_text("utf-8")
+    (command,) = re.findall(r"^python -m benchmarks.experiments .*$", page, re.MULTILINE)
+    words = [str(folder / "tiny.yaml") if word.endswith(".yaml") else word for word in command.split()[1:]]
+    env = clean_environment(COLT_URL=stack.url) | {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'client'}"}
+    done = subprocess.run([sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return folder / done.stdout.split()[0]
+
+
 def test_its_table_is_that_of_its_raw_values(start_stack: StartStack, tmp_path: Path) -> None:
     stack = start_stack("embedded", workers=0)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(PROTOCOL))
@@ -44,12 +60,11 @@ def test_its_table_is_that_of_its_raw_values(start_stack: StartStack, tmp_path: 
         with forked_worker(stack):
             run(client, protocol, tmp_path / "out", seeds=[0, 1])
             values, tables = run(client, protocol, tmp_path / "out")
+            again = run_as_the_page_does(stack, tmp_path)
         (found,) = client.experiments.list()
         experiment = found.info.model_dump()
         results = found.results().model_dump()
-        assert (
-            run(client, protocol, tmp_path / "again")[0].read_text() == values.read_text()
-        )  # and nothing was submitted
+        assert again.read_text() == values.read_text()  # and nothing was submitted
         assert len(list(client.experiments.list())) == 1
     assert (experiment["status"], experiment["finished"], experiment["total"]) == ("succeeded", 6, 6)
     assert results["missing"] == []

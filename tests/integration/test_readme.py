@@ -3,11 +3,13 @@ service. Only the address, the number of images and the length of training are t
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -27,8 +29,22 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def service(start_module_stack: StartStack) -> Stack:
-    return start_module_stack("embedded")  # as `colt up`, which the README begins with
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the pages call `/data`, with a few images in the places of ImageNet's."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for part, name in (("train", "n01"), ("train", "n02"), ("val", "n01"), ("val", "n02")):
+        (folder / "imagenet" / part / name).mkdir(parents=True)
+        for number in range(8):
+            (folder / "imagenet" / part / name / f"{number}.JPEG").write_bytes(jpeg(rng, 20 * number))
+    with tarfile.open(folder / "imagenet-r.tar", "w") as archive:
+        archive.add(folder / "imagenet" / "val", "imagenet-r")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(start_module_stack: StartStack, data: Path) -> Stack:
+    return start_module_stack("embedded", COLT_DATA_ROOTS=str(data))  # as `colt up`, which the README begins with
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -66,6 +82,13 @@ def write_archives(folder: Path) -> None:
             archive.writestr(f"{number}.jpg", images[number % 50])
 
 
+def write_lists(folder: Path) -> None:
+    """The published lists that the page on data names, of the images in `data`."""
+    for name, part, count in (("ImageNet_100_LT_train.txt", "train", 8), ("ImageNet_100_test.txt", "val", 4)):
+        lines = [f"{part}/n0{label + 1}/{number}.JPEG {label}" for label in range(2) for number in range(count)]
+        (folder / name).write_text("\n".join(lines) + "\n")
+
+
 def write_folders(folder: Path) -> None:
     """`images/`, with three classes of a long tail, and `other-images/`."""
     rng = np.random.default_rng(0)
@@ -100,25 +123,42 @@ def test_the_readmes_script_leads_from_folders_to_a_table_with_intervals(service
             assert re.search(row, differences, re.MULTILINE), done.stdout
 
 
-def test_the_commands_of_the_rest_page_lead_to_accuracy_and_tail_like_images(service: Stack, tmp_path: Path) -> None:
+def test_the_commands_of_the_rest_page_lead_to_accuracy_and_tail_like_images(
+    service: Stack, data: Path, tmp_path: Path
+) -> None:
     write_archives(tmp_path)
+    write_lists(tmp_path)
     page = "docs/rest-by-example.md"
     assert "API=http://127.0.0.1:8000/" in blocks(page, "bash")[0]
     own = {
         "http://127.0.0.1:8000": service.url,
+        '"/data/': f'"{data}/',
         '"max_per_class": 4500': '"max_per_class": 450',
         '"cpu-small"': '"digits", "width": 4',
         '"epochs": 3}': '"epochs": 2}',  # the fewest with a sampling round
         '"seeds": [0, 1, 2]': '"seeds": [0], "evaluations": ["knn"]',
     }
     (check,) = [block for block in blocks("docs/your-data.md", "bash") if "/check " in block]
-    script = "set -euo pipefail\n" + changed("\n".join([*blocks(page, "bash"), check]), own)
+    (score,) = blocks("docs/results.md", "bash")
+    (lists,) = [block for block in blocks("docs/your-data.md", "bash") if "ImageNet" in block]
+    others = [
+        f"cp ood_pool_50k.zip new.zip\nscore() {{\n{score}}}\nSCORE=$(score | id)",
+        f'{lists}ready scores/$SCORE && curl -sS "$API/scores/$SCORE" > scores.json',
+        "ready datasets/$LISTED && ready ood-pools/$RENDITIONS",
+        'curl -sS "$API/datasets/$LISTED" > listed.json',
+    ]
+    script = "set -euo pipefail\n" + changed("\n".join([*blocks(page, "bash"), check, *others]), own)
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     evaluations, position = json.JSONDecoder().raw_decode(done.stdout)
     picked, position = json.JSONDecoder().raw_decode(done.stdout, position)
     assert "SimCLR with COLT" in done.stdout[position:]
 
+    sent = (tmp_path / "ood_pool_50k.zip").read_bytes()
+    assert (tmp_path / "sent.txt").read_text().strip() == hashlib.sha256(sent).hexdigest()
+    assert len(json.loads((tmp_path / "scores.json").read_text())["scores"]) == POOL_SIZE
+    assert json.loads((tmp_path / "listed.json").read_text())["class_counts"] == [8, 8]
+    assert zipfile.ZipFile(tmp_path / "record.zip").testzip() is None
     (evaluation,) = evaluations["items"]
     assert evaluation["status"] == "succeeded"
     assert evaluation["class_counts"] == CUT

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from colt_client._async.analyses import AsyncAnalyses, AsyncAnalysis
 from colt_client._async.datasets import AsyncDataset
+from colt_client._async.downloads import save
 from colt_client._async.evaluations import AsyncEvaluation, AsyncEvaluations
 from colt_client._async.exports import AsyncExport, AsyncExports
 from colt_client._async.handles import AsyncHandle
@@ -190,6 +193,15 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
         `download` it."""
         nouns = AsyncExports(self._transport)
         return await nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
+
+    async def record(self, to: str | os.PathLike[str], *, progress: Progress = True) -> Path:
+        """Write all that is known of it to a zip, without weights and images. The `README.md` in it
+        names each file and column.
+
+        Args:
+            to: the file to write, which is replaced.
+        """
+        return await save(self._transport, f"{self._at}/record", {}, to, progress)
 
     async def plot_accuracy(self, ax: Axes | None = None) -> Axes:
         """Plot the accuracy of each class in its newest evaluation of each kind.

@@ -13,9 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from colt_client._async import io
 from colt_client.base import Model, Page
-from colt_client.calls import Call, Tries
-from colt_client.errors import ColtError, ConnectionLost, UnexpectedAnswer
+from colt_client.calls import Call, Tries, error_of
+from colt_client.errors import AnswerError, ColtError, ConnectionLost, UnexpectedAnswer
 from colt_client.events import Event, EventReader
+from colt_client.models import ResumableUploadInfo
 from colt_client.sources import Source
 from colt_client.version import VERSION
 
@@ -103,6 +104,61 @@ class AsyncTransport:
                 if pause is None:
                     return response
             await io.sleep(pause or 0)
+
+    async def send_rest(
+        self, upload: ResumableUploadInfo, source: Source, show: Callable[[float, float | None], None]
+    ) -> bool:
+        """Send what the server has not of a file. If that breaks off, it continues where the server
+        is, which may be down for ten minutes.
+
+        Returns:
+            Whether it broke off.
+
+        Raises:
+            AnswerError, ConnectionLost
+            ValueError: the file changed meanwhile.
+        """
+        call = Call("PATCH", f"{API}/resumable-uploads/{upload.id}")
+        tries = Tries(call, OUTAGE_SECONDS)
+        timeout = httpx.Timeout(**{**self._http.timeout.as_dict(), "read": OUTAGE_SECONDS})  # it is put together
+        broke_off = upload.offset > 0
+        while True:
+            offset = sent = upload.offset
+
+            async def body(offset: int = offset) -> AsyncIterator[bytes]:
+                nonlocal sent
+                async for block in io.reading(source.blocks(offset)):
+                    yield block
+                    sent += len(block)
+                    show(sent, source.size)
+
+            headers = {
+                "Content-Type": "application/partial-upload",
+                "Content-Length": str(source.size - offset),
+                "Upload-Offset": str(offset),
+            }
+            moved: AnswerError | None = None
+            try:
+                response = await self._http.patch(call.path, content=body(), headers=headers, timeout=timeout)
+            except httpx.TransportError as error:
+                pause: float | None = tries.after_loss(error, self.url)
+            else:
+                if response.status_code == httpx.codes.CONFLICT:
+                    pause, moved = 0, error_of(response)
+                else:
+                    pause = tries.after_answer(response)
+                    if pause is None:
+                        return broke_off
+            broke_off = True
+            await io.sleep(pause or 0)
+            upload = await self.get(ResumableUploadInfo, f"/resumable-uploads/{upload.id}", OUTAGE_SECONDS)
+            show(upload.offset, source.size)
+            if upload.complete:
+                return broke_off
+            if upload.offset > offset:
+                tries = Tries(call, OUTAGE_SECONDS)
+            elif moved is not None:
+                raise moved
 
     async def get(self, kind: type[M], path: str, patience: float | None = None, /, **query: Any) -> M:
         """The model that a GET answers."""

@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 from colt_client._async import io
 from colt_client._async.transport import API, AsyncTransport, read
 from colt_client.bars import Bar, Progress
-from colt_client.models import UploadInfo
-from colt_client.sources import Source, source_of
+from colt_client.errors import ConnectionLost
+from colt_client.models import ResumableUploadInfo, UploadInfo
+from colt_client.sources import Source, digest, source_of
+
+RESUMABLE_BYTES = 32 * 2**20  # of a file that is worth more than one request
 
 
 class AsyncUploads:
@@ -29,16 +32,50 @@ class AsyncUploads:
         Raises:
             ValueError: there is nothing to send, or it changed meanwhile.
             NoRoom, TooLarge: the server takes no more bytes.
-            ConnectionLost: an upload cannot be resumed. One that broke off before its end is begun
+            ConnectionLost: the server gave no answer. One of 32 MiB or more continues where it
+                broke off, for ten minutes; later, `resume` continues it. A smaller one is begun
                 again, as long as calls are repeated.
         """
         return await self.send_source(await io.run(lambda: source_of(path)), progress=progress)
 
     async def send_source(self, source: Source, *, progress: Progress = True) -> UploadInfo:
         """`send`, of what was looked at before."""
+        if source.size >= RESUMABLE_BYTES:
+            wanted = {"filename": source.filename, "bytes": source.size}
+            begun = await self._transport.post(ResumableUploadInfo, "/resumable-uploads", wanted, repeatable=True)
+            return await self._rest(begun, source, progress)
         with Bar(progress, f"Uploading {source.filename}", "B") as bar:
             answer = await self._transport.upload(f"{API}/uploads", source, bar.show)
         upload: UploadInfo = read(UploadInfo, answer)
+        return upload
+
+    async def resume(self, id: str, path: str | os.PathLike[str], *, progress: Progress = True) -> UploadInfo:
+        """Continue an upload that an earlier program left unfinished.
+
+        Args:
+            id: of the upload. The message of `ConnectionLost` names it.
+            path: the same file or folder.
+
+        Raises:
+            ValueError: it is not the same.
+            NotFound: it has expired.
+        """
+        source = await io.run(lambda: source_of(path))
+        begun = await self._transport.get(ResumableUploadInfo, f"/resumable-uploads/{id}")
+        if (begun.filename, begun.bytes) != (source.filename, source.size):
+            raise ValueError(f"upload {id} is of {begun.filename!r} with {begun.bytes} bytes, and not of {str(path)!r}")
+        return await self._rest(begun, source, progress)
+
+    async def _rest(self, begun: ResumableUploadInfo, source: Source, progress: Progress) -> UploadInfo:
+        with Bar(progress, f"Uploading {source.filename}", "B") as bar:
+            try:
+                broke_off = await self._transport.send_rest(begun, source, bar.show)
+            except ConnectionLost as error:
+                raise ConnectionLost(f"upload {begun.id} is not complete: {error}") from error
+        upload = await self.get(begun.id)
+        if broke_off and upload.sha256 != await io.run(lambda: digest(source)):
+            await self.delete(upload.id)
+            raise ValueError(f"{source.filename} changed while it was sent")
         return upload
 
     def list(self) -> AsyncIterator[UploadInfo]:

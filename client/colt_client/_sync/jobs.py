@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from colt_client._sync.analyses import Analyses, Analysis
 from colt_client._sync.datasets import Dataset
+from colt_client._sync.downloads import save
 from colt_client._sync.evaluations import Evaluation, Evaluations
 from colt_client._sync.exports import Export, Exports
 from colt_client._sync.handles import Handle
@@ -189,6 +192,15 @@ class Job(Handle[JobInfo | JobDetails]):
         `download` it."""
         nouns = Exports(self._transport)
         return nouns.request(self.id, kind, checkpoint_id=checkpoint_id, **settings)
+
+    def record(self, to: str | os.PathLike[str], *, progress: Progress = True) -> Path:
+        """Write all that is known of it to a zip, without weights and images. The `README.md` in it
+        names each file and column.
+
+        Args:
+            to: the file to write, which is replaced.
+        """
+        return save(self._transport, f"{self._at}/record", {}, to, progress)
 
     def plot_accuracy(self, ax: Axes | None = None) -> Axes:
         """Plot the accuracy of each class in its newest evaluation of each kind.

@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 
 import api.queues
 from colt_client import AsyncClient, Busy, Client, ConnectionLost, Invalid, NotFound, to_pandas
+from colt_client._sync import uploads
 from colt_client.requests import PartialConfig
 from colt_client.sources import source_of
 from store.database import get_engine
@@ -225,3 +226,33 @@ def test_a_registration_whose_answer_is_lost_is_not_repeated(breaking: Breaking,
         other.datasets.register(source, image_size=32)
     assert [found.name for found in client.datasets.list()] == ["digits"]
     assert breaking.requests == 1
+
+
+def test_a_source_goes_on_from_any_byte(tmp_path: Path) -> None:
+    file = tmp_path / "a.zip"
+    file.write_bytes(bytes(range(256)) * 3)
+    for source in (source_of(folder(tmp_path / "pets")), source_of(file)):
+        whole = b"".join(source.blocks())
+        for start in (0, 1, 511, 512, 700, len(whole)):
+            assert b"".join(source.blocks(start)) == whole[start:]
+
+
+def test_a_large_upload_that_another_program_began_is_continued(
+    client: Client, server: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "RESUMABLE_BYTES", 500)
+    path = tmp_path / "a.zip"
+    path.write_bytes(bytes(range(256)) * 3)
+    begun = server.post("/api/v1/resumable-uploads", json={"filename": "a.zip", "bytes": 768}).json()
+    address = f"/api/v1/resumable-uploads/{begun['id']}"
+    server.patch(address, content=path.read_bytes()[:300], headers={"Upload-Offset": "0"})
+    told: list[float] = []
+    sent = client.uploads.resume(begun["id"], path, progress=lambda done, _: told.append(done))
+    assert (sent.id, sent.bytes, told) == (begun["id"], 768, [768])
+    assert client.uploads.send(path).sha256 == sent.sha256
+    other = server.post("/api/v1/resumable-uploads", json={"filename": "a.zip", "bytes": 768}).json()
+    server.patch(f"/api/v1/resumable-uploads/{other['id']}", content=bytes(300), headers={"Upload-Offset": "0"})
+    with pytest.raises(ValueError, match="changed"):
+        client.uploads.resume(other["id"], path)
+    with pytest.raises(NotFound):
+        client.uploads.get(other["id"])

@@ -537,6 +537,10 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "0026": [
+        ("unfinished_uploads", {"id": "h", "filename": "a.zip", "bytes": 2**40, "arrived": 2**33, "touched_at": NOW}),
+        ("upload_parts", {"upload_id": "h", "start": 0, "bytes": 2**33, "artifact": "uploads/h/parts/0-t"}),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
