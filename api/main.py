@@ -52,20 +52,10 @@ from store.database import get_engine, limit_waits
 from store.settings import get_settings
 
 _NOUNS = (
-    *(
-        uploads,
-        resumable_uploads,
-        datasets,
-        ood_pools,
-        pool_checks,
-        backbones,
-        jobs,
-        attempts,
-        evaluations,
-        analyses,
-        checkpoints,
-    ),
-    *(exports, records, rounds, tailness, scores, picks, compare, experiments, workers, kinds),
+    *(uploads, resumable_uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, evaluations),
+    # Scores come before the tailness of an image: their address is not that of an image.
+    *(analyses, checkpoints, exports, records, rounds, scores, tailness, picks, compare, experiments),
+    *(workers, kinds),
 )
 
 

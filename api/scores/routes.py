@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from api.access.auth import Guarded
 from api.checkpoint_work.routes import steering
@@ -19,7 +21,17 @@ from store.models import Score
 from store.repositories import scores
 from store.statuses import FINAL, WorkStatus
 
-router = APIRouter(tags=["tailness"], route_class=Guarded)
+
+class _AnyMethod(Guarded):
+    """A route that answers other methods too, by 405. Else `score` would be read as the index of an
+    image (`/ood-tailness/{index}`)."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return Match.FULL if match is Match.PARTIAL else match, found
+
+
+router = APIRouter(tags=["tailness"], route_class=_AnyMethod)
 _DONE: dict[int | str, dict[str, Any]] = {200: {"model": ScoreInfo, "description": "The scores."}}
 
 
