@@ -162,8 +162,10 @@ def submitted_while_it_is_away(service: Service, redis_server: Redis, seconds: f
         assert service.job(running)["status"] in {"running", "succeeded"}
         answer = service.stack.client.get("/readyz")
         assert (answer.status_code, answer.json()["missing"]) == (503, ["broker"])
+        assert service.stack.client.get("/healthz").status_code == 200
     finally:
         redis_server.start()
+    service.stack.wait_ready()
     return job_id
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import load
 
 from tests.support.clients import API, CONFIG, register, until
+from tests.support.processes import wait_until
 from tests.support.stack import Stack
 
 
@@ -27,9 +28,20 @@ def events(client: httpx.Client, job: str) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+def assert_every_worker_reports_and_the_api_comes_back(stack: Stack) -> None:
+    assert stack.client.get("/healthz").status_code == 200
+    live = f"colt_workers_live {len(stack.workers)}.0"
+    wait_until(lambda: live in stack.client.get("/metrics").text, 30, live)
+
+    stack.api.kill()
+    stack.api.start()
+    stack.wait_ready()
+
+
 @pytest.mark.timeout(400)
 def test_from_registration_to_the_most_tail_like_images(stack: Stack) -> None:
     client = stack.client
+    assert_every_worker_reports_and_the_api_comes_back(stack)
     tail = {"profile": "exp", "imbalance_ratio": 20, "seed": 1}
     dataset = register(
         client, "datasets", {"name": "d", "source": {"kind": "sample", "name": "digits"}, "long_tail": tail}

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from store.bells import Bell
 from tests.support.clients import API, register, until
 from tests.support.processes import wait_until
 from tests.support.runs import working
-from tests.support.stack import StartStack
+from tests.support.stack import Stack, StartStack
 from worker.app import app
 
 # Few images to train on and many to probe with: an epoch takes a moment, the released probe
@@ -25,8 +26,21 @@ CONFIG = {"preset": "digits", "sampler": "none", "epochs": 1, "width": 16, "batc
 PROBE = {"kind": "linear", "protocol": "sgd"}
 
 
-def test_a_long_probe_holds_up_no_registration_and_no_training(start_stack: StartStack) -> None:
-    stack = start_stack("embedded")
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pool that is large to `stack`."""
+    path = tmp_path_factory.mktemp("data") / "many.npy"
+    np.save(path, np.zeros((20_000, 32, 32), dtype=np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def stack(start_module_stack: StartStack, many: Path) -> Stack:
+    """One service for tests that wait for all that they began. It trains one job at a time."""
+    return start_module_stack("embedded", COLT_SMALL_BYTES=str(2**20), COLT_DATA_ROOTS=str(many.parent))
+
+
+def test_a_long_probe_holds_up_no_registration_and_no_training(stack: Stack) -> None:
     client = stack.client
 
     def status_of(address: str) -> str:
@@ -63,11 +77,9 @@ def test_a_long_probe_holds_up_no_registration_and_no_training(start_stack: Star
     assert [item["kind"] for item in client.get(f"{job}/evaluations").json()["items"]] == ["knn"]
 
 
-def test_a_small_registration_passes_a_large_one_under_way(start_stack: StartStack, tmp_path: Path) -> None:
-    np.save(tmp_path / "many.npy", np.zeros((20_000, 32, 32), dtype=np.uint8))
-    stack = start_stack("embedded", COLT_SMALL_BYTES=str(2**20), COLT_DATA_ROOTS=str(tmp_path))
+def test_a_small_registration_passes_a_large_one_under_way(stack: Stack, many: Path) -> None:
     client = stack.client
-    body = {"name": "many", "source": {"kind": "path", "path": str(tmp_path / "many.npy")}}
+    body = {"name": "many", "source": {"kind": "path", "path": str(many)}}
     large = client.post(f"{API}/ood-pools", json=body).headers["location"]
 
     def registrars() -> list[Any]:
