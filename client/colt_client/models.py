@@ -1318,12 +1318,32 @@ class ClassTailness(Model):
     """Mean tailness after each of `epochs`."""
 
 
+class SizeFit(Model):
+    """How the mean tailness of a class goes with its size: r is below 0 if rare classes are tail-
+    like.
+    """
+
+    classes: int
+    """Classes with images and a mean tailness. Each counts the same."""
+    r: float | None
+    """Pearson's r of log10(count) and mean tailness. Null below 3 classes, or if either is
+    constant.
+    """
+    interval: list[Any] | None
+    """95 % interval of r by Fisher's z. Null below 4 classes, or if all classes lie on one line."""
+    slope: float | None
+    """Of the least-squares line: tailness by log10(count). Null where r is."""
+    intercept: float | None
+
+
 class ClassTailnessList(Model):
     items: list[ClassTailness]
     next_cursor: str | None
     """Cursor of the next page. Null on the last page."""
     epochs: list[int]
     """Of more than 1000 recorded epochs: evenly spaced ones, and the last."""
+    fit: SizeFit
+    """Over all classes, after the last of `epochs`."""
 
 
 class OodSample(Model):
@@ -1353,6 +1373,34 @@ class OodSamplePage(Model):
     """Number of samples that pass the filters."""
 
 
+class OodHistogram(Model):
+    """How many images of the pool have which tailness in a round."""
+
+    round: int | None
+    """Null before the first."""
+    edges: list[float]
+    """Ends of the B bins of one width: B + 1 of them. Empty without an image."""
+    all: list[int]
+    """Images in each bin. The last bin has its upper end too."""
+    picked: list[int]
+    """Images in each bin that the round picked."""
+
+
+class Standing(Model):
+    """The ranks of an image among the others of its pool in a round."""
+
+    percentile: float
+    """Share of the pool's images with a smaller tailness, 0..1."""
+    cluster_rank: int
+    """1 for the image most similar to the centre of its cluster, among the pool's images of the
+    cluster.
+    """
+    cluster_size: int
+    """The pool's images of its cluster."""
+    budget: int
+    """OOD images that the round could pick for the cluster."""
+
+
 class OodSampleRound(Model):
     round: int
     epoch: int
@@ -1363,7 +1411,9 @@ class OodSampleRound(Model):
 
 
 class OodSampleDetail(Model):
-    """An image of the OOD pool, with its scores from the last round and from every round."""
+    """An image of the OOD pool, with its scores from the last round, or from the one asked for,
+    and from every round.
+    """
 
     index: int
     tailness: float
@@ -1377,6 +1427,8 @@ class OodSampleDetail(Model):
     selected_rounds: list[int]
     """The rounds that picked the image."""
     round: int
+    standing: Standing
+    """In the last round, or in the one asked for."""
     rounds: list[OodSampleRound]
     """Of more than 1000 rounds: the last 1000."""
 

@@ -1078,6 +1078,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/ood-tailness/histogram": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ood Histogram
+         * @description Get how many OOD images have which tailness in a sampling round, and how many of them it
+         *     picked.
+         */
+        get: operations["get_ood_histogram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/ood-tailness/{index}": {
         parameters: {
             query?: never;
@@ -1087,7 +1108,8 @@ export interface paths {
         };
         /**
          * Get Ood Tailness
-         * @description Get the scores of one OOD image in all rounds.
+         * @description Get the scores of one OOD image in a sampling round, its rank in the pool, and its scores in
+         *     all rounds.
          */
         get: operations["get_ood_tailness"];
         put?: never;
@@ -2913,6 +2935,8 @@ export interface components {
              * @description Of more than 1000 recorded epochs: evenly spaced ones, and the last.
              */
             epochs: number[];
+            /** @description Over all classes, after the last of `epochs`. */
+            fit: components["schemas"]["SizeFit"];
         };
         /**
          * ClusterDetails
@@ -8229,6 +8253,32 @@ export interface components {
             kind: "onnx";
         };
         /**
+         * OodHistogram
+         * @description How many images of the pool have which tailness in a round.
+         */
+        OodHistogram: {
+            /**
+             * Round
+             * @description Null before the first.
+             */
+            round: number | null;
+            /**
+             * Edges
+             * @description Ends of the B bins of one width: B + 1 of them. Empty without an image.
+             */
+            edges: number[];
+            /**
+             * All
+             * @description Images in each bin. The last bin has its upper end too.
+             */
+            all: number[];
+            /**
+             * Picked
+             * @description Images in each bin that the round picked.
+             */
+            picked: number[];
+        };
+        /**
          * OodPoolInfo
          * @description An OOD pool. Until it is `ready`, values that are not known yet are null.
          */
@@ -8308,7 +8358,8 @@ export interface components {
         };
         /**
          * OodSampleDetail
-         * @description An image of the OOD pool, with its scores from the last round and from every round.
+         * @description An image of the OOD pool, with its scores from the last round, or from the one asked for, and
+         *     from every round.
          */
         OodSampleDetail: {
             /** Index */
@@ -8340,6 +8391,8 @@ export interface components {
             selected_rounds: number[];
             /** Round */
             round: number;
+            /** @description In the last round, or in the one asked for. */
+            standing: components["schemas"]["Standing"];
             /**
              * Rounds
              * @description Of more than 1000 rounds: the last 1000.
@@ -9361,6 +9414,38 @@ export interface components {
             token_name?: string | null;
         };
         /**
+         * SizeFit
+         * @description How the mean tailness of a class goes with its size: r is below 0 if rare classes are
+         *     tail-like.
+         */
+        SizeFit: {
+            /**
+             * Classes
+             * @description Classes with images and a mean tailness. Each counts the same.
+             */
+            classes: number;
+            /**
+             * R
+             * @description Pearson's r of log10(count) and mean tailness. Null below 3 classes, or if either is constant.
+             */
+            r: number | null;
+            /**
+             * Interval
+             * @description 95 % interval of r by Fisher's z. Null below 4 classes, or if all classes lie on one line.
+             */
+            interval: [
+                number,
+                number
+            ] | null;
+            /**
+             * Slope
+             * @description Of the least-squares line: tailness by log10(count). Null where r is.
+             */
+            slope: number | null;
+            /** Intercept */
+            intercept: number | null;
+        };
+        /**
          * Source
          * @description Where images can be registered from.
          */
@@ -9396,6 +9481,32 @@ export interface components {
              * @default 0
              */
             test?: number;
+        };
+        /**
+         * Standing
+         * @description The ranks of an image among the others of its pool in a round.
+         */
+        Standing: {
+            /**
+             * Percentile
+             * @description Share of the pool's images with a smaller tailness, 0..1.
+             */
+            percentile: number;
+            /**
+             * Cluster Rank
+             * @description 1 for the image most similar to the centre of its cluster, among the pool's images of the cluster.
+             */
+            cluster_rank: number;
+            /**
+             * Cluster Size
+             * @description The pool's images of its cluster.
+             */
+            cluster_size: number;
+            /**
+             * Budget
+             * @description OOD images that the round could pick for the cluster.
+             */
+            budget: number;
         };
         /**
          * StartFrom
@@ -16567,6 +16678,8 @@ export interface operations {
                 min?: number | null;
                 /** @description Largest tailness. */
                 max?: number | null;
+                /** @description entered: picked by this round, and not by the one before. stayed: by both. left: by the one before alone. */
+                change?: ("entered" | "stayed" | "left") | null;
             };
             header?: never;
             path: {
@@ -16675,6 +16788,8 @@ export interface operations {
                 min?: number | null;
                 /** @description Largest tailness. */
                 max?: number | null;
+                /** @description entered: picked by this round, and not by the one before. stayed: by both. left: by the one before alone. */
+                change?: ("entered" | "stayed" | "left") | null;
             };
             header?: never;
             path: {
@@ -16768,9 +16883,112 @@ export interface operations {
             };
         };
     };
+    get_ood_histogram: {
+        parameters: {
+            query?: {
+                /** @description Default: the last round. */
+                round?: number | null;
+                /** @description Only images nearest to this cluster. */
+                cluster?: number | null;
+                bins?: number;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OodHistogram"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_ood_tailness: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of the scores and of `standing`. Default: the last. */
+                round?: number | null;
+            };
             header?: never;
             path: {
                 job_id: string;
