@@ -3,7 +3,7 @@ import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
 import type {
-  JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodOrder, Page, ProbeName, ResultFormat, Results, Split,
+  JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, ProbeName, ResultFormat, Results, Split,
 } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
@@ -228,6 +228,10 @@ export interface OodFilters {
   round: number;
   cluster: string;
   selected: string;
+  change: OodChange | '';
+  /** Bounds of the tailness. */
+  min: string;
+  max: string;
   order: OodOrder;
 }
 
@@ -241,12 +245,26 @@ export function oodCsvUrl(id: string, filters: OodFilters): string {
   return `/api/v1/jobs/${id}/ood-tailness/export?${new URLSearchParams([['format', 'csv'], ...query])}`;
 }
 
-function oodQuery({ round, cluster, selected, order }: OodFilters) {
+export const getOodImage = (job_id: string, index: number, round: number) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/ood-tailness/{index}', { params: { path: { job_id, index }, query: { round } } }));
+export const getNearest = (job_id: string, index: number, round: number) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/ood-tailness/{index}/nearest', { params: { path: { job_id, index }, query: { round } } }));
+export const getOodHistogram = (job_id: string, round: number, cluster: string) =>
+  answer(
+    api.GET('/api/v1/jobs/{job_id}/ood-tailness/histogram', {
+      params: { path: { job_id }, query: { round, ...(cluster && { cluster: Number(cluster) }) } },
+    }),
+  );
+
+function oodQuery({ round, cluster, selected, change, min, max, order }: OodFilters) {
   return {
     round,
     order,
     ...(cluster && { cluster: Number(cluster) }),
     ...(selected && { selected: selected === 'true' }),
+    ...(change && { change }),
+    ...(min && { min: Number(min) }),
+    ...(max && { max: Number(max) }),
   };
 }
 
