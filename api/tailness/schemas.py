@@ -58,7 +58,7 @@ class SizeFit(BaseModel):
     r: float | None = Field(
         description="Pearson's r of log10(count) and mean tailness. Null below 3 classes, or if either is constant."
     )
-    interval: tuple[float, float] | None = Field(
+    interval: list[float] | None = Field(
         description="95 % interval of r by Fisher's z. Null below 4 classes, or if all classes lie on one line."
     )
     slope: float | None = Field(description="Of the least-squares line: tailness by log10(count). Null where r is.")

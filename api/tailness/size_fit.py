@@ -40,5 +40,5 @@ def size_fit(counts: Sequence[int], mean_tailness: Sequence[float | None]) -> Si
     interval = None
     if len(measured) > 3 and abs(r) < _MOST_R:
         reach = _TWO_SIDED_95 / math.sqrt(len(measured) - 3)
-        interval = (math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach))
+        interval = [math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)]
     return SizeFit(classes=len(measured), r=r, interval=interval, slope=float(slope), intercept=float(intercept))

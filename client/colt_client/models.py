@@ -1329,7 +1329,7 @@ class SizeFit(Model):
     """Pearson's r of log10(count) and mean tailness. Null below 3 classes, or if either is
     constant.
     """
-    interval: list[Any] | None
+    interval: list[float] | None
     """95 % interval of r by Fisher's z. Null below 4 classes, or if all classes lie on one line."""
     slope: float | None
     """Of the least-squares line: tailness by log10(count). Null where r is."""

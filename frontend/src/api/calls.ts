@@ -3,7 +3,7 @@ import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
 import type {
-  JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, ProbeName, ResultFormat, Results, Split,
+  IdOrder, JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, ProbeName, ResultFormat, Results, Split,
 } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
@@ -12,12 +12,12 @@ const api = createClient<paths>();
 type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
 
 /** All items of a list, page by page: a page ends where its items would exceed 2 MiB. */
-async function every<T>(list: (more: { cursor?: string }) => Promise<Page<T>>): Promise<Page<T>> {
-  const items: T[] = [];
+async function every<P extends Page<unknown>>(list: (more: { cursor?: string }) => Promise<P>): Promise<P> {
+  const items: unknown[] = [];
   for (let cursor = ''; ; ) {
     const found = await list(page(cursor));
     items.push(...found.items);
-    if (found.next_cursor === null) return { items, next_cursor: null };
+    if (found.next_cursor === null) return { ...found, items };
     cursor = found.next_cursor;
   }
 }
@@ -243,6 +243,14 @@ export function listOodTailness(job_id: string, wanted: OodFilters & Paging) {
 export function oodCsvUrl(id: string, filters: OodFilters): string {
   const query = Object.entries(oodQuery(filters)).map(([name, value]) => [name, String(value)]);
   return `/api/v1/jobs/${id}/ood-tailness/export?${new URLSearchParams([['format', 'csv'], ...query])}`;
+}
+
+export const listClassTailness = (job_id: string) =>
+  every((more) => answer(api.GET('/api/v1/jobs/{job_id}/tailness/classes', { params: { path: { job_id }, query: more } })));
+
+export function listIdTailness(job_id: string, wanted: { label: string; order: IdOrder } & Paging) {
+  const query = { order: wanted.order, ...(wanted.label && { label: Number(wanted.label) }), limit: wanted.limit, ...page(wanted.cursor) };
+  return answer(api.GET('/api/v1/jobs/{job_id}/tailness/samples', { params: { path: { job_id }, query } }));
 }
 
 export const getOodImage = (job_id: string, index: number, round: number) =>

@@ -9433,10 +9433,7 @@ export interface components {
              * Interval
              * @description 95 % interval of r by Fisher's z. Null below 4 classes, or if all classes lie on one line.
              */
-            interval: [
-                number,
-                number
-            ] | null;
+            interval: number[] | null;
             /**
              * Slope
              * @description Of the least-squares line: tailness by log10(count). Null where r is.

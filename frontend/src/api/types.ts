@@ -16,7 +16,7 @@ export type OodImage = Schemas['OodSampleDetail'];
 export type OodChange = NonNullable<NonNullable<OodQuery>['change']>;
 export type OodHistogram = Schemas['OodHistogram'];
 export type ClassTailness = Schemas['ClassTailness'];
-export type SizeFit = Schemas['SizeFit'];
+export type ClassTailnessList = Schemas['ClassTailnessList'];
 export type RoundDetails = Schemas['RoundDetails'];
 export type Checkpoint = Schemas['CheckpointInfo'];
 export type Attempt = Schemas['AttemptInfo'];
@@ -55,6 +55,8 @@ export type NewAnalysis = Body<'/api/v1/jobs/{job_id}/analyses'>;
 export type JobFilters = NonNullable<paths['/api/v1/jobs']['get']['parameters']['query']>;
 type Body<P extends keyof paths> = paths[P] extends { post: { requestBody: { content: { 'application/json': infer B } } } } ? B : never;
 type OodQuery = paths['/api/v1/jobs/{job_id}/ood-tailness']['get']['parameters']['query'];
+type IdQuery = paths['/api/v1/jobs/{job_id}/tailness/samples']['get']['parameters']['query'];
+export type IdOrder = NonNullable<NonNullable<IdQuery>['order']>;
 export type OodOrder = NonNullable<NonNullable<OodQuery>['order']>;
 
 export interface Page<T> {

@@ -10,7 +10,7 @@ test('the classes with the highest lift, of those above that of the data', () =>
 
 test('a cluster as mixed as the data has none', () => expect(topLifts([1, 1, 0.9], ['a', 'b', 'c'])).toEqual([]));
 
-test('the Few share is told beside the base rate', () => {
+test('the Few share comes with the base rate', () => {
   expect(fewStory(0.041, 0.0216)).toBe('Few 4.1 %, 1.9 times the base rate');
   expect(fewStory(0, 0)).toBe('Few 0.0 %');
   expect(fewStory(null, 0.1)).toBeNull();

@@ -26,7 +26,7 @@ test.each<[number, number, TickFormat, string[]]>([
   [0.0001, 0.0005, decimalTicks, ['0.0001', '0.0002', '0.0003', '0.0004', '0.0005']],
   [0, 250, decimalTicks, ['0', '50', '100', '150', '200', '250']],
   [0, 1, countTicks, ['0', '', '', '', '', '1']],
-])('ticks from %d to %d are told apart', (low, high, format, expected) => {
+])('ticks from %d to %d have different labels', (low, high, format, expected) => {
   const ticks = ticksWithin([low, high]);
   expect(ticks.map((tick) => format(tick, digitsOf(ticks)))).toEqual(expected);
 });

@@ -160,7 +160,7 @@ def test_the_correlation_of_class_size_and_tailness() -> None:
     told = pearsonr(np.log10(counts[:6]), tailness[:6])
     interval = told.confidence_interval(0.95)  # by Fisher's z as well
     assert (fit.classes, fit.r) == (6, pytest.approx(told.statistic))
-    assert fit.interval == pytest.approx((interval.low, interval.high))
+    assert fit.interval == pytest.approx([interval.low, interval.high])
     assert fit.slope is not None and fit.slope < 0
     # On one line atanh(r) is infinite, and a constant has no r.
     on_a_line = size_fit([1, 10, 100, 1000], [0.0, -0.1, -0.2, -0.3])
