@@ -283,6 +283,24 @@ def test_changes_and_a_part_of_the_histogram(page: Page, service: Stack, job: di
     expect(page.locator("#ood").get_by_text(f"{sum(found['all']):,} images. Orange frame")).to_be_visible()
 
 
+def test_class_size_and_tailness_are_the_apis(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    api = f"/api/v1/jobs/{job['id']}/tailness"
+    found = service.client.get(f"{api}/classes").json()
+    page.goto(f"/jobs/{job['id']}")
+    card = page.locator("#tailness")
+    expect(card.locator("circle.dot")).to_have_count(len(found["items"]))
+    heights = card.locator("circle.dot").evaluate_all("dots => dots.map(dot => +dot.dataset.y)")
+    assert heights == [one["mean_tailness"] for one in found["items"]]
+    low, high = found["fit"]["interval"]
+    expect(card.locator("[data-fact=r]")).to_have_text(f"{found['fit']['r']:.2f}")
+    expect(card.locator("[data-fact='95 % interval of r']")).to_have_text(f"{low:.2f} to {high:.2f}")
+    page.get_by_label("Class of the images").select_option("9")
+    nines = service.client.get(f"{api}/samples", params={"label": 9, "limit": 24}).json()["items"]
+    expect(card.locator("[data-id]")).to_have_count(len(nines))
+    shown = card.locator("[data-id]").evaluate_all("all => all.map(one => +one.dataset.id)")
+    assert shown == [one["index"] for one in nines]
+
+
 def test_the_keyboard_reaches_every_bar(page: Page, job: dict[str, Any]) -> None:
     page.goto(f"/jobs/{job['id']}")
     expect(bars(page)).to_have_count(10)
@@ -652,6 +670,16 @@ def test_a_job_is_annotated_found_by_name_and_trained_on_from_its_checkpoint(
     started = service.client.get(f"/api/v1/jobs/{further}").json()["start_from"]
     assert (started["job_id"], started["epoch"]) == (job["id"], 3)
     expect(page.get_by_text("began with epoch 3 of another job")).to_be_visible()
+
+    # Both pick from one pool, which can be compared.
+    query: list[tuple[str, str | int]] = [("job_id", job["id"]), ("job_id", further), ("limit", 18)]
+    page.goto(f"/compare?job_id={job['id']}&job_id={further}")
+    for part in ("only_first", "shared", "only_second"):
+        picks = service.client.get("/api/v1/compare/picks", params=[*query, ("part", part)]).json()
+        section = page.locator(f"#picks [data-part={part}]")
+        expect(section).to_have_attribute("data-total", str(picks[part]))
+        shown = section.locator("[data-pick]").evaluate_all("all => all.map(one => +one.dataset.pick)")
+        assert shown == [one["index"] for one in picks["items"]]
 
 
 def test_images_without_labels_are_registered_shown_and_trained_on(

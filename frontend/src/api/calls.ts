@@ -3,7 +3,7 @@ import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
 import type {
-  IdOrder, JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, ProbeName, ResultFormat, Results, Split,
+  IdOrder, JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, PicksPart, ProbeName, ResultFormat, Results, Split,
 } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
@@ -136,6 +136,11 @@ export const listFinishedJobs = (dataset_id: string) =>
 
 export function compareWithBaseline(job_id: string, baseline: string, evaluation: ProbeName) {
   return answer(api.GET('/api/v1/jobs/{job_id}/comparison', { params: { path: { job_id }, query: { baseline, evaluation } } }));
+}
+
+/** Images of one part of what two jobs picked, and the sizes of all parts. */
+export function comparePicks(first: string, second: string, part: PicksPart, limit: number) {
+  return answer(api.GET('/api/v1/compare/picks', { params: { query: { job_id: [first, second], part, limit } } }));
 }
 
 // Experiments

@@ -29,6 +29,7 @@ export type AnalysisResult = NonNullable<Schemas['AnalysisWithResult']['result']
 export type Series = Record<string, Schemas['Curve']>;
 export type Profile = Schemas['Profile'];
 export type Comparison = Schemas['Comparison'];
+export type PicksPart = NonNullable<paths['/api/v1/compare/picks']['get']['parameters']['query']['part']>;
 export type JobComparison = Schemas['JobComparison'];
 export type ExperimentInfo = Schemas['ExperimentInfo'];
 export type Experiment = Schemas['ExperimentDetails'];
