@@ -901,7 +901,11 @@ class FeatureMapConfig(Model):
     seed: int = 0
     method: Literal["tsne", "pca"] | str = "tsne"
     num_samples: int = 1000
-    """ID images; a random sample if there are more."""
+    """ID images; a sample if there are more."""
+    sampling: Literal["even", "random"] | str = "even"
+    """Which ID images. even: as many of each class, as far as it has them. random: any, as without
+    labels.
+    """
     num_ood: int = 500
     """Picked OOD images; a random sample if there are more."""
 

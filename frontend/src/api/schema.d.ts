@@ -3876,10 +3876,17 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images; a random sample if there are more.
+             * @description ID images; a sample if there are more.
              * @default 1000
              */
             num_samples?: number;
+            /**
+             * Sampling
+             * @description Which ID images. even: as many of each class, as far as it has them. random: any, as without labels.
+             * @default even
+             * @enum {string}
+             */
+            sampling?: "even" | "random";
             /**
              * Num Ood
              * @description Picked OOD images; a random sample if there are more.
@@ -7279,10 +7286,17 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images; a random sample if there are more.
+             * @description ID images; a sample if there are more.
              * @default 1000
              */
             num_samples?: number;
+            /**
+             * Sampling
+             * @description Which ID images. even: as many of each class, as far as it has them. random: any, as without labels.
+             * @default even
+             * @enum {string}
+             */
+            sampling?: "even" | "random";
             /**
              * Num Ood
              * @description Picked OOD images; a random sample if there are more.
