@@ -22,6 +22,7 @@ from api.tailness.schemas import (
     IdSampleDetail,
     IdSamplePage,
 )
+from api.tailness.size_fit import size_fit
 from store.models import Dataset
 from store.repositories import registrations, rounds, tailness
 from store.repositories.pages import BadCursor, Slice, decode_cursor, encode_cursor
@@ -151,7 +152,8 @@ def classes(
         limit or len(names),
         lambda taken, _: encode_cursor(session, epoch or 0, epochs[-1] if epochs else 0, start + taken),
     )
-    return ClassTailnessList.of(found, shown, epochs=epochs)
+    fit = size_fit(counts, means[-1] if means else [None] * len(counts))
+    return ClassTailnessList.of(found, shown, epochs=epochs, fit=fit)
 
 
 def _shown_epochs(epochs: list[int]) -> list[int]:

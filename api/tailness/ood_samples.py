@@ -16,7 +16,15 @@ from api.http.errors import NotFound
 from api.http.outbox import Outbox
 from api.jobs.service import find
 from api.tailness.ordering import ordered
-from api.tailness.schemas import OodOrder, OodSample, OodSampleDetail, OodSamplePage, OodSampleRound
+from api.tailness.schemas import (
+    Change,
+    OodOrder,
+    OodSample,
+    OodSampleDetail,
+    OodSamplePage,
+    OodSampleRound,
+    Standing,
+)
 from store.repositories import rounds
 from store.repositories.pages import BadCursor, Slice, decode_cursor, encode_cursor
 from store.repositories.rounds import Picks, PoolScores
@@ -35,14 +43,21 @@ class OodFilter:
     selected: bool | None = None
     min: float | None = None
     max: float | None = None
+    change: Change | None = None
 
     @property
     def narrowing(self) -> str:
         """What all pages of a list share, apart from round and order."""
-        return f"{self.cluster} {self.selected} {self.min} {self.max}"
+        return f"{self.cluster} {self.selected} {self.min} {self.max} {self.change}"
 
-    def indices(self, scores: PoolScores) -> NDArray[np.int64]:
-        """Ascending pool indices that pass the filters."""
+    def indices(self, scores: PoolScores, before: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Ascending pool indices that pass the filters.
+
+        Args:
+            scores: of the round.
+            before: (M,), which images the round before picked; None if it is the first. Only
+                `change` needs it.
+        """
         passing = np.ones(len(scores.tailness), bool)
         if self.cluster is not None:
             passing &= scores.cluster == self.cluster
@@ -52,6 +67,9 @@ class OodFilter:
             passing &= scores.tailness >= self.min
         if self.max is not None:
             passing &= scores.tailness <= self.max
+        if self.change is not None:
+            now, then = scores.selected, np.zeros_like(passing) if before is None else before
+            passing &= {"entered": now & ~then, "stayed": now & then, "left": then & ~now}[self.change]
         return np.flatnonzero(passing)
 
 
@@ -74,7 +92,7 @@ def page(
     scores = scores_of(session, job_id, number)
     if scores is None:
         return OodSamplePage(items=[], next_cursor=None, round=None, epoch=None, total=0)
-    indices = _in_order(scores, wanted, order)
+    indices = _in_order(session, job_id, scores, wanted, order)
     found = Slice(
         _items(scores, indices[start : start + limit + 1], rounds.picks(session, job_id)),
         limit,
@@ -154,28 +172,38 @@ def _exported(
     scores = scores_of(session, job_id, wanted.round)
     if scores is None:
         raise NotFound("This job has had no sampling round yet.")
-    return scores, _in_order(scores, wanted, order), rounds.picks(session, job_id)
+    return scores, _in_order(session, job_id, scores, wanted, order), rounds.picks(session, job_id)
 
 
-def sample(session: Session, job_id: str, index: int) -> OodSampleDetail:
-    """One pool image over all rounds.
+def sample(session: Session, job_id: str, index: int, number: int | None = None) -> OodSampleDetail:
+    """One pool image in a round, by default the last, and over all rounds.
 
     Raises:
-        NotFound: there is no such job, or no round has seen the image.
+        NotFound: there is no such job or round, or no round has seen the image.
     """
     history = rounds.sample_history(session, job_id, index, MOST_ROUNDS)
     if not history:
         find(session, job_id)
         raise NotFound(f"No sampling round of this job has seen an OOD image {index}.")
-    last = history[-1]
+    scores = scores_of(session, job_id, number)
+    found = rounds.get(session, job_id, scores.round) if scores is not None else None
+    assert scores is not None and found is not None  # there is a history, and rounds stay
+    cluster, similarity = int(scores.cluster[index]), scores.similarity[index]
+    alike = scores.similarity[scores.cluster == cluster]
     return OodSampleDetail(
         index=index,
-        tailness=last.tailness,
-        cluster=last.cluster,
-        similarity=last.similarity,
-        selected=last.selected,
+        tailness=float(scores.tailness[index]),
+        cluster=cluster,
+        similarity=float(similarity),
+        selected=bool(scores.selected[index]),
         selected_rounds=[seen.round for seen in history if seen.selected],
-        round=last.round,
+        round=scores.round,
+        standing=Standing(
+            percentile=float((scores.tailness < scores.tailness[index]).mean()),
+            cluster_rank=1 + int(np.count_nonzero(alike > similarity)),
+            cluster_size=len(alike),
+            budget=found.clusters[cluster]["budget"],
+        ),
         rounds=[
             OodSampleRound(
                 round=seen.round,
@@ -204,13 +232,16 @@ def scores_of(session: Session, job_id: str, number: int | None) -> PoolScores |
     return scores
 
 
-def _in_order(scores: PoolScores, wanted: OodFilter, order: OodOrder) -> NDArray[np.int64]:
+def _in_order(
+    session: Session, job_id: str, scores: PoolScores, wanted: OodFilter, order: OodOrder
+) -> NDArray[np.int64]:
     columns: dict[str, NDArray[Any]] = {
         "tailness": scores.tailness,
         "similarity": scores.similarity,
         "cluster": scores.cluster,
     }
-    return ordered(wanted.indices(scores), columns, order)
+    before = None if wanted.change is None else rounds.selected(session, job_id, scores.round - 1)
+    return ordered(wanted.indices(scores, before), columns, order)
 
 
 def _items(scores: PoolScores, indices: NDArray[np.int64], picks: Picks) -> Generator[OodSample, None, None]:

@@ -13,14 +13,17 @@ from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.http.responses import SCORES
 from api.tailness import id_samples, nearest, ood_samples
+from api.tailness.histogram import histogram
 from api.tailness.id_samples import IdFilter
 from api.tailness.ood_samples import OodFilter
 from api.tailness.schemas import (
+    Change,
     ClassTailnessList,
     IdOrder,
     IdSampleDetail,
     IdSamplePage,
     NearestSamples,
+    OodHistogram,
     OodOrder,
     OodSampleDetail,
     OodSamplePage,
@@ -84,10 +87,17 @@ async def _filter(  # async, so that it needs no thread
     ] = None,
     min: Annotated[float | None, Query(allow_inf_nan=False, description="Smallest tailness.")] = None,
     max: Annotated[float | None, Query(allow_inf_nan=False, description="Largest tailness.")] = None,
+    change: Annotated[
+        Change | None,
+        Query(
+            description="entered: picked by this round, and not by the one before. stayed: by both. left: by the "
+            "one before alone."
+        ),
+    ] = None,
 ) -> OodFilter:
     if min is not None and max is not None and min > max:
         raise Unprocessable(("?min", f"must be at most max, which is {max}"))
-    return OodFilter(round, cluster, selected, min, max)
+    return OodFilter(round, cluster, selected, min, max, change)
 
 
 Filter = Annotated[OodFilter, Depends(_filter)]
@@ -128,12 +138,33 @@ def export_ood_tailness(
     return StreamingResponse(content, media_type=media_type, headers=headers)
 
 
+@router.get("/ood-tailness/histogram", responses=problems(404))
+@heavy
+def get_ood_histogram(
+    job_id: str,
+    round: Annotated[int | None, Query(ge=1, lt=2**31, description="Default: the last round.")] = None,
+    cluster: Annotated[int | None, Query(ge=0, lt=2**16, description="Only images nearest to this cluster.")] = None,
+    bins: Annotated[int, Query(ge=1, le=1000)] = 40,
+) -> OodHistogram:
+    """Get how many OOD images have which tailness in a sampling round, and how many of them it
+    picked."""
+    with reading() as session:
+        return histogram(session, job_id, OodFilter(round, cluster), bins)
+
+
 @router.get("/ood-tailness/{index}", responses=problems(404))
 @heavy
-def get_ood_tailness(job_id: str, index: Index) -> OodSampleDetail:
-    """Get the scores of one OOD image in all rounds."""
+def get_ood_tailness(
+    job_id: str,
+    index: Index,
+    round: Annotated[
+        int | None, Query(ge=1, lt=2**31, description="Of the scores and of `standing`. Default: the last.")
+    ] = None,
+) -> OodSampleDetail:
+    """Get the scores of one OOD image in a sampling round, its rank in the pool, and its scores in
+    all rounds."""
     with reading() as session:
-        return ood_samples.sample(session, job_id, index)
+        return ood_samples.sample(session, job_id, index, round)
 
 
 @router.get("/ood-tailness/{index}/nearest", responses=problems(404))

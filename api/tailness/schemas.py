@@ -10,6 +10,7 @@ from api.http.pages import Page
 
 IdOrder = Literal["-tailness", "tailness", "-index", "index", "-label", "label"]
 OodOrder = Literal["-tailness", "tailness", "-similarity", "similarity", "-index", "index", "-cluster", "cluster"]
+Change = Literal["entered", "stayed", "left"]
 
 
 class IdSample(BaseModel):
@@ -49,8 +50,24 @@ class ClassTailness(BaseModel):
     history: list[float | None] = Field(description="Mean tailness after each of `epochs`.")
 
 
+class SizeFit(BaseModel):
+    """How the mean tailness of a class goes with its size: r is below 0 if rare classes are
+    tail-like."""
+
+    classes: int = Field(description="Classes with images and a mean tailness. Each counts the same.")
+    r: float | None = Field(
+        description="Pearson's r of log10(count) and mean tailness. Null below 3 classes, or if either is constant."
+    )
+    interval: list[float] | None = Field(
+        description="95 % interval of r by Fisher's z. Null below 4 classes, or if all classes lie on one line."
+    )
+    slope: float | None = Field(description="Of the least-squares line: tailness by log10(count). Null where r is.")
+    intercept: float | None
+
+
 class ClassTailnessList(Page[ClassTailness]):
     epochs: list[int] = Field(description="Of more than 1000 recorded epochs: evenly spaced ones, and the last.")
+    fit: SizeFit = Field(description="Over all classes, after the last of `epochs`.")
 
 
 class NearestSample(BaseModel):
@@ -89,6 +106,26 @@ class OodSamplePage(Page[OodSample]):
     total: int = Field(description="Number of samples that pass the filters.")
 
 
+class OodHistogram(BaseModel):
+    """How many images of the pool have which tailness in a round."""
+
+    round: int | None = Field(description="Null before the first.")
+    edges: list[float] = Field(description="Ends of the B bins of one width: B + 1 of them. Empty without an image.")
+    all: list[int] = Field(description="Images in each bin. The last bin has its upper end too.")
+    picked: list[int] = Field(description="Images in each bin that the round picked.")
+
+
+class Standing(BaseModel):
+    """The ranks of an image among the others of its pool in a round."""
+
+    percentile: float = Field(description="Share of the pool's images with a smaller tailness, 0..1.")
+    cluster_rank: int = Field(
+        description="1 for the image most similar to the centre of its cluster, among the pool's images of the cluster."
+    )
+    cluster_size: int = Field(description="The pool's images of its cluster.")
+    budget: int = Field(description="OOD images that the round could pick for the cluster.")
+
+
 class OodSampleRound(BaseModel):
     round: int
     epoch: int
@@ -99,7 +136,9 @@ class OodSampleRound(BaseModel):
 
 
 class OodSampleDetail(OodSample):
-    """An image of the OOD pool, with its scores from the last round and from every round."""
+    """An image of the OOD pool, with its scores from the last round, or from the one asked for, and
+    from every round."""
 
     round: int
+    standing: Standing = Field(description="In the last round, or in the one asked for.")
     rounds: list[OodSampleRound] = Field(description="Of more than 1000 rounds: the last 1000.")

@@ -573,7 +573,11 @@ class FeatureMapConfig(Model):
     seed: int = 0
     method: Literal["tsne", "pca"] | str = "tsne"
     num_samples: int = 1000
-    """ID images; a random sample if there are more."""
+    """ID images; a sample if there are more."""
+    sampling: Literal["even", "random"] | str = "even"
+    """Which ID images. even: as many of each class, as far as it has them. random: any, as without
+    labels.
+    """
     num_ood: int = 500
     """Picked OOD images; a random sample if there are more."""
 
@@ -1309,141 +1313,6 @@ class RoundDetails(Model):
     """Share of all training images that are of Few classes, to compare."""
 
 
-class IdSample(Model):
-    """An image of the training part."""
-
-    index: int
-    label: int | None
-    """Shown for analysis only; training uses no labels. Null if the data set has none."""
-    class_name: str | None
-    tailness: float
-
-
-class IdSamplePage(Model):
-    items: list[IdSample]
-    next_cursor: str | None
-    """Cursor of the next page. Null on the last page."""
-    epoch: int | None
-    """The epoch after which this was measured. Null before the first."""
-    round: int | None
-    """The round of the requested cluster. Null without `cluster`."""
-
-
-class IdHistory(Model):
-    epoch: list[int]
-    """Of more than 1000 recorded epochs: evenly spaced ones, and the last."""
-    tailness: list[float]
-
-
-class IdSampleDetail(Model):
-    index: int
-    label: int | None
-    """Null if the data set has no labels."""
-    class_name: str | None
-    tailness: float | None
-    """The latest value. Null before the first epoch has ended."""
-    history: IdHistory
-
-
-class ClassTailness(Model):
-    label: int
-    class_name: str
-    count: int
-    """Images of the training part."""
-    mean_tailness: float | None
-    """Mean tailness after the last of `epochs`."""
-    history: list[float | None]
-    """Mean tailness after each of `epochs`."""
-
-
-class ClassTailnessList(Model):
-    items: list[ClassTailness]
-    next_cursor: str | None
-    """Cursor of the next page. Null on the last page."""
-    epochs: list[int]
-    """Of more than 1000 recorded epochs: evenly spaced ones, and the last."""
-
-
-class OodSample(Model):
-    """An image of the OOD pool, with its scores from one sampling round."""
-
-    index: int
-    tailness: float
-    """Similarity-weighted mean tailness of its nearest ID samples."""
-    cluster: int
-    """Nearest ID cluster in that round."""
-    similarity: float
-    """Cosine similarity to the centre of that cluster."""
-    selected: bool
-    """Whether that round picked the image."""
-    selected_rounds: list[int]
-    """The rounds that picked the image."""
-
-
-class OodSamplePage(Model):
-    items: list[OodSample]
-    next_cursor: str | None
-    """Cursor of the next page. Null on the last page."""
-    round: int | None
-    """The round shown. Null before the first."""
-    epoch: int | None
-    total: int
-    """Number of samples that pass the filters."""
-
-
-class OodSampleRound(Model):
-    round: int
-    epoch: int
-    tailness: float
-    cluster: int
-    similarity: float
-    selected: bool
-
-
-class OodSampleDetail(Model):
-    """An image of the OOD pool, with its scores from the last round and from every round."""
-
-    index: int
-    tailness: float
-    """Similarity-weighted mean tailness of its nearest ID samples."""
-    cluster: int
-    """Nearest ID cluster in that round."""
-    similarity: float
-    """Cosine similarity to the centre of that cluster."""
-    selected: bool
-    """Whether that round picked the image."""
-    selected_rounds: list[int]
-    """The rounds that picked the image."""
-    round: int
-    rounds: list[OodSampleRound]
-    """Of more than 1000 rounds: the last 1000."""
-
-
-class NearestSample(Model):
-    """An image of the training part, near an OOD image."""
-
-    index: int
-    label: int | None
-    """Null if the data set has no labels."""
-    class_name: str | None
-    similarity: float
-    """Cosine of both embeddings in the round, to three digits."""
-    tailness: float | None
-    """What the round weighed it by. Null if it was not recorded."""
-
-
-class NearestSamples(Model):
-    """The training images nearest to an OOD image when a round picked it."""
-
-    index: int
-    """Of the OOD image."""
-    round: int
-    epoch: int
-    """The epoch that began with this round."""
-    items: list[NearestSample]
-    """Nearest first."""
-
-
 class NearSample(Model):
     """An image of the training part, near a scored image."""
 
@@ -1499,6 +1368,193 @@ class ScoreInfo(Model):
     """Null until the status is `succeeded`."""
     refused: list[RefusedImage] | None
     """Null until the status is `succeeded`."""
+
+
+class IdSample(Model):
+    """An image of the training part."""
+
+    index: int
+    label: int | None
+    """Shown for analysis only; training uses no labels. Null if the data set has none."""
+    class_name: str | None
+    tailness: float
+
+
+class IdSamplePage(Model):
+    items: list[IdSample]
+    next_cursor: str | None
+    """Cursor of the next page. Null on the last page."""
+    epoch: int | None
+    """The epoch after which this was measured. Null before the first."""
+    round: int | None
+    """The round of the requested cluster. Null without `cluster`."""
+
+
+class IdHistory(Model):
+    epoch: list[int]
+    """Of more than 1000 recorded epochs: evenly spaced ones, and the last."""
+    tailness: list[float]
+
+
+class IdSampleDetail(Model):
+    index: int
+    label: int | None
+    """Null if the data set has no labels."""
+    class_name: str | None
+    tailness: float | None
+    """The latest value. Null before the first epoch has ended."""
+    history: IdHistory
+
+
+class ClassTailness(Model):
+    label: int
+    class_name: str
+    count: int
+    """Images of the training part."""
+    mean_tailness: float | None
+    """Mean tailness after the last of `epochs`."""
+    history: list[float | None]
+    """Mean tailness after each of `epochs`."""
+
+
+class SizeFit(Model):
+    """How the mean tailness of a class goes with its size: r is below 0 if rare classes are tail-
+    like.
+    """
+
+    classes: int
+    """Classes with images and a mean tailness. Each counts the same."""
+    r: float | None
+    """Pearson's r of log10(count) and mean tailness. Null below 3 classes, or if either is
+    constant.
+    """
+    interval: list[float] | None
+    """95 % interval of r by Fisher's z. Null below 4 classes, or if all classes lie on one line."""
+    slope: float | None
+    """Of the least-squares line: tailness by log10(count). Null where r is."""
+    intercept: float | None
+
+
+class ClassTailnessList(Model):
+    items: list[ClassTailness]
+    next_cursor: str | None
+    """Cursor of the next page. Null on the last page."""
+    epochs: list[int]
+    """Of more than 1000 recorded epochs: evenly spaced ones, and the last."""
+    fit: SizeFit
+    """Over all classes, after the last of `epochs`."""
+
+
+class OodSample(Model):
+    """An image of the OOD pool, with its scores from one sampling round."""
+
+    index: int
+    tailness: float
+    """Similarity-weighted mean tailness of its nearest ID samples."""
+    cluster: int
+    """Nearest ID cluster in that round."""
+    similarity: float
+    """Cosine similarity to the centre of that cluster."""
+    selected: bool
+    """Whether that round picked the image."""
+    selected_rounds: list[int]
+    """The rounds that picked the image."""
+
+
+class OodSamplePage(Model):
+    items: list[OodSample]
+    next_cursor: str | None
+    """Cursor of the next page. Null on the last page."""
+    round: int | None
+    """The round shown. Null before the first."""
+    epoch: int | None
+    total: int
+    """Number of samples that pass the filters."""
+
+
+class OodHistogram(Model):
+    """How many images of the pool have which tailness in a round."""
+
+    round: int | None
+    """Null before the first."""
+    edges: list[float]
+    """Ends of the B bins of one width: B + 1 of them. Empty without an image."""
+    all: list[int]
+    """Images in each bin. The last bin has its upper end too."""
+    picked: list[int]
+    """Images in each bin that the round picked."""
+
+
+class Standing(Model):
+    """The ranks of an image among the others of its pool in a round."""
+
+    percentile: float
+    """Share of the pool's images with a smaller tailness, 0..1."""
+    cluster_rank: int
+    """1 for the image most similar to the centre of its cluster, among the pool's images of the
+    cluster.
+    """
+    cluster_size: int
+    """The pool's images of its cluster."""
+    budget: int
+    """OOD images that the round could pick for the cluster."""
+
+
+class OodSampleRound(Model):
+    round: int
+    epoch: int
+    tailness: float
+    cluster: int
+    similarity: float
+    selected: bool
+
+
+class OodSampleDetail(Model):
+    """An image of the OOD pool, with its scores from the last round, or from the one asked for,
+    and from every round.
+    """
+
+    index: int
+    tailness: float
+    """Similarity-weighted mean tailness of its nearest ID samples."""
+    cluster: int
+    """Nearest ID cluster in that round."""
+    similarity: float
+    """Cosine similarity to the centre of that cluster."""
+    selected: bool
+    """Whether that round picked the image."""
+    selected_rounds: list[int]
+    """The rounds that picked the image."""
+    round: int
+    standing: Standing
+    """In the last round, or in the one asked for."""
+    rounds: list[OodSampleRound]
+    """Of more than 1000 rounds: the last 1000."""
+
+
+class NearestSample(Model):
+    """An image of the training part, near an OOD image."""
+
+    index: int
+    label: int | None
+    """Null if the data set has no labels."""
+    class_name: str | None
+    similarity: float
+    """Cosine of both embeddings in the round, to three digits."""
+    tailness: float | None
+    """What the round weighed it by. Null if it was not recorded."""
+
+
+class NearestSamples(Model):
+    """The training images nearest to an OOD image when a round picked it."""
+
+    index: int
+    """Of the OOD image."""
+    round: int
+    epoch: int
+    """The epoch that began with this round."""
+    items: list[NearestSample]
+    """Nearest first."""
 
 
 class ComparedPick(Model):

@@ -306,7 +306,11 @@ class NewFeatureMapOfBackbone(TypedDict, total=False):
     seed: int
     method: Literal["tsne", "pca"]
     num_samples: int
-    """ID images; a random sample if there are more."""
+    """ID images; a sample if there are more."""
+    sampling: Literal["even", "random"]
+    """Which ID images. even: as many of each class, as far as it has them. random: any, as without
+    labels.
+    """
     num_ood: int
     """Picked OOD images; a random sample if there are more."""
     dataset_id: Required[str]
@@ -663,7 +667,11 @@ class NewFeatureMap(TypedDict, total=False):
     seed: int
     method: Literal["tsne", "pca"]
     num_samples: int
-    """ID images; a random sample if there are more."""
+    """ID images; a sample if there are more."""
+    sampling: Literal["even", "random"]
+    """Which ID images. even: as many of each class, as far as it has them. random: any, as without
+    labels.
+    """
     num_ood: int
     """Picked OOD images; a random sample if there are more."""
     checkpoint_id: str | None

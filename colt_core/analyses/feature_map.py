@@ -11,13 +11,16 @@ from sklearn.manifold import TSNE
 from colt_core.analyses.analysed import Analysed
 from colt_core.analyses.kinds import FeatureMap, FeatureMapConfig
 from colt_core.analyses.views import choose, embed_images
-from colt_core.events import Float32
+from colt_core.events import Float32, Int64
 
 
 def analyze(settings: FeatureMapConfig, subject: Analysed) -> FeatureMap:
     """The analysis `feature_map`."""
     precision = subject.config.precision
-    index = choose(len(subject.images), settings.num_samples, settings.seed)
+    if settings.sampling == "even" and subject.has_labels:
+        index = choose_evenly(subject.labels, settings.num_samples, settings.seed)
+    else:
+        index = choose(len(subject.images), settings.num_samples, settings.seed)
     pool, picked = subject.picked(settings.num_ood, settings.seed)
     z_ND = embed_images(subject.encoder, subject.images, index, precision)
     if len(picked):
@@ -32,6 +35,29 @@ def analyze(settings: FeatureMapConfig, subject: Analysed) -> FeatureMap:
         label=[*label, *[-1] * len(picked)],
         tailness=[*tailness, *[None] * len(picked)],
     )
+
+
+def choose_evenly(labels_N: Int64, wanted: int, seed: int) -> Int64:
+    """Draw `wanted` images, as many of each class; seeded and ascending. All if there are fewer.
+
+    What a small class lacks, the larger ones give. Of two classes of which each has images left,
+    none gets two more than the other.
+
+    Args:
+        labels_N: the class of each image, from 0.
+        wanted: how many images.
+        seed: of the draw within each class.
+    """
+    counts_C = np.bincount(labels_N)
+    # The largest level up to which all can be filled, and one more for the first ones above it.
+    level = next(level for level in range(wanted, -1, -1) if np.minimum(counts_C, level).sum() <= wanted)
+    quota_C = np.minimum(counts_C, level)
+    quota_C[np.flatnonzero(counts_C > level)[: wanted - int(quota_C.sum())]] += 1
+    drawn = [np.empty(0, dtype=np.int64)]
+    for c, quota in enumerate(quota_C.tolist()):
+        members = np.flatnonzero(labels_N == c)
+        drawn.append(members[choose(len(members), quota, seed, c)])
+    return np.sort(np.concatenate(drawn))
 
 
 def feature_map(z_ND: Float32, method: Literal["tsne", "pca"] = "tsne", seed: int = 0) -> Float32:

@@ -272,7 +272,12 @@ class FeatureMapConfig(AnalysisSettings):
     result = FeatureMap
 
     method: Literal["tsne", "pca"] = "tsne"
-    num_samples: int = Field(1000, ge=3, le=5000, description="ID images; a random sample if there are more.")
+    num_samples: int = Field(1000, ge=3, le=5000, description="ID images; a sample if there are more.")
+    sampling: Literal["even", "random"] = Field(
+        "even",
+        description="Which ID images. even: as many of each class, as far as it has them. random: any, as without "
+        "labels.",
+    )
     num_ood: int = Field(500, ge=0, le=5000, description="Picked OOD images; a random sample if there are more.")
 
     def problem(

@@ -124,6 +124,14 @@ def training_clusters(session: Session, job_id: str, number: int | None) -> tupl
     return None if row is None else (row.round, np.frombuffer(row.id_cluster, UINT16))
 
 
+def selected(session: Session, job_id: str, number: int) -> NDArray[np.bool_] | None:
+    """(M,), which images of the pool a round picked, or None when there was no such round."""
+    packed = session.scalar(
+        select(SamplingRound.ood_selected).where(SamplingRound.job_id == job_id, SamplingRound.round == number)
+    )
+    return None if packed is None else np.frombuffer(packed, UINT8).astype(bool)
+
+
 def picks(session: Session, job_id: str) -> Picks:
     """What each round picked. Rows are read a few at a time."""
     rows = session.execute(

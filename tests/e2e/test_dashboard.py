@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.support.axe import violations
 from tests.support.stack import Stack
 from tests.support.watch import LONG, Watch
 
@@ -106,6 +107,27 @@ def test_rounds_and_ood_images_are_the_apis(page: Page, service: Stack, job: dic
     for item in rounds:
         expect(page.locator(f"tr[data-round='{item['round']}'] td").nth(3)).to_have_text(f"{item['num_embedded']:,}")
     expect(page.locator("tr[data-cluster]")).to_have_count(TINY["num_clusters"])
+
+    # The picks come first, by cluster, from the most tail-like one on.
+    last = service.client.get(f"/api/v1/jobs/{job['id']}/rounds/{len(rounds)}").json()
+    clusters = last["clusters"]
+    order = sorted(range(len(clusters)), key=lambda index: -clusters[index]["tailness"])
+    sections = page.locator("#ood [data-picks]")
+    expect(sections).to_have_count(len(order))
+    assert sections.evaluate_all("all => all.map(({dataset: d}) => +d.picks)") == order
+    for index in order:
+        few = clusters[index]["few_share"]
+        told = f"Few {100 * few:.1f} %, {few / last['few_share']:.1f} times the base rate"
+        expect(page.locator(f"[data-picks='{index}'] [data-few]")).to_have_text(told)
+        query = {"selected": True, "cluster": index, "limit": 12}
+        picks = service.client.get(f"/api/v1/jobs/{job['id']}/ood-tailness", params=query).json()
+        shown = page.locator(f"[data-picks='{index}'] [data-ood]")
+        expect(shown).to_have_count(len(picks["items"]))
+        assert shown.evaluate_all("all => all.map(({dataset: d}) => +d.ood)") == [
+            one["index"] for one in picks["items"]
+        ]
+
+    page.locator("#ood [data-view=all]").click()
     thumbnails = page.locator("#ood [data-ood]")
     expect(thumbnails).to_have_count(48)
     shown = thumbnails.evaluate_all("all => all.map(({dataset: d}) => [+d.ood, +d.tailness])")
@@ -181,7 +203,14 @@ def test_a_reload_keeps_what_was_chosen(page: Page, job: dict[str, Any]) -> None
     page.get_by_label("Quantity").select_option("learning_rate")
     page.get_by_label("Evaluation", exact=True).select_option(label="Nearest neighbours, epoch 3")
     page.locator("tr[data-round='1'] button").click()
+    page.locator("#ood [data-view=all]").click()
     page.get_by_label("Picked", exact=True).select_option("picked")
+    expect(page.locator("#ood figure:not(.marked)")).to_have_count(0)
+    # The browser goes back to the filter before.
+    page.go_back()
+    expect(page.get_by_label("Picked", exact=True)).to_have_value("")
+    expect(page.locator("#ood figure:not(.marked)").first).to_be_visible()
+    page.go_forward()
     expect(page.locator("#ood figure:not(.marked)")).to_have_count(0)
     address = page.url
     page.reload()
@@ -193,6 +222,83 @@ def test_a_reload_keeps_what_was_chosen(page: Page, job: dict[str, Any]) -> None
     expect(page.get_by_label("Picked", exact=True)).to_have_value("true")
     expect(page.locator("#ood figure.marked").first).to_be_visible()
     expect(page.locator("#ood figure:not(.marked)")).to_have_count(0)
+
+
+def test_an_image_says_why_it_was_picked_and_what_is_near_it(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    api = f"/api/v1/jobs/{job['id']}/ood-tailness"
+    picked = service.client.get(api, params={"selected": True, "limit": 1}).json()["items"][0]["index"]
+    standing = service.client.get(f"{api}/{picked}").json()["standing"]
+    near = service.client.get(f"{api}/{picked}/nearest").json()["items"]
+    page.goto(f"/jobs/{job['id']}")
+    link = page.locator("#ood a", has=page.locator(f"[data-ood='{picked}']"))
+    link.focus()
+    page.keyboard.press("Enter")
+    panel = page.get_by_role("dialog", name=f"OOD image {picked}")
+    expect(panel.locator("[data-why=picked]")).to_contain_text(f"number {standing['cluster_rank']:,} by similarity")
+    expect(panel.locator("[data-fact=Percentile]")).to_have_text(f"{100 * standing['percentile']:.1f} %")
+    expect(panel.locator("[data-near]")).to_have_count(8)
+    told = panel.locator("[data-near]").evaluate_all("all => all.map(one => [+one.dataset.near, one.textContent])")
+    assert told == [[one["index"], one["class_name"]] for one in near]
+    rounds = service.client.get(f"/api/v1/jobs/{job['id']}/rounds").json()["items"]
+    expect(panel.locator("[data-seen]")).to_have_count(len(rounds))
+    assert violations(page) == []
+    address = page.url
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    expect(link).to_be_focused()
+    page.go_back()
+    expect(panel).to_be_visible()
+
+    other = service.client.get(api, params={"selected": False, "limit": 1}).json()["items"][0]["index"]
+    page.goto(address.replace(f"image={picked}", f"image={other}"))
+    expect(page.get_by_role("dialog").locator("[data-why='not picked']")).to_be_visible()
+
+
+def test_changes_and_a_part_of_the_histogram(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    api = f"/api/v1/jobs/{job['id']}/ood-tailness"
+    page.goto(f"/jobs/{job['id']}?view=changes")
+    for change in ("entered", "stayed", "left"):
+        total = service.client.get(api, params={"change": change}).json()["total"]
+        expect(page.locator(f"[data-change={change}]")).to_have_attribute("data-total", str(total))
+
+    page.goto(f"/jobs/{job['id']}?view=all")
+    found = service.client.get(f"{api}/histogram").json()
+    bars = page.locator("#ood [data-bin=all]")
+    expect(bars).to_have_count(len(found["all"]))
+    assert bars.evaluate_all("bars => bars.map(bar => +bar.dataset.count)") == found["all"]
+    # From the middle of the eleventh bin to that of the last one, with the mouse.
+    page.locator("#ood .plot svg").scroll_into_view_if_needed()
+    first, last = bars.nth(10).bounding_box(), bars.last.bounding_box()
+    assert first and last
+    page.mouse.move(first["x"] + first["width"] / 2, first["y"])
+    page.mouse.down()
+    page.mouse.move(last["x"] + last["width"] / 2, last["y"])
+    page.mouse.up()
+    bounds = {"min": found["edges"][10], "max": found["edges"][-1]}
+    total = service.client.get(api, params=bounds).json()["total"]
+    assert total == sum(found["all"][10:])
+    expect(page.locator("#ood").get_by_text(f"{total:,} images. Orange frame")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("button", name="Whole range").click()
+    expect(page.locator("#ood").get_by_text(f"{sum(found['all']):,} images. Orange frame")).to_be_visible()
+
+
+def test_class_size_and_tailness_are_the_apis(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    api = f"/api/v1/jobs/{job['id']}/tailness"
+    found = service.client.get(f"{api}/classes").json()
+    page.goto(f"/jobs/{job['id']}")
+    card = page.locator("#tailness")
+    expect(card.locator("circle.dot")).to_have_count(len(found["items"]))
+    heights = card.locator("circle.dot").evaluate_all("dots => dots.map(dot => +dot.dataset.y)")
+    assert heights == [one["mean_tailness"] for one in found["items"]]
+    low, high = found["fit"]["interval"]
+    expect(card.locator("[data-fact=r]")).to_have_text(f"{found['fit']['r']:.2f}")
+    expect(card.locator("[data-fact='95 % interval of r']")).to_have_text(f"{low:.2f} to {high:.2f}")
+    page.get_by_label("Class of the images").select_option("9")
+    nines = service.client.get(f"{api}/samples", params={"label": 9, "limit": 24}).json()["items"]
+    expect(card.locator("[data-id]")).to_have_count(len(nines))
+    shown = card.locator("[data-id]").evaluate_all("all => all.map(one => +one.dataset.id)")
+    assert shown == [one["index"] for one in nines]
 
 
 def test_the_keyboard_reaches_every_bar(page: Page, job: dict[str, Any]) -> None:
@@ -564,6 +670,16 @@ def test_a_job_is_annotated_found_by_name_and_trained_on_from_its_checkpoint(
     started = service.client.get(f"/api/v1/jobs/{further}").json()["start_from"]
     assert (started["job_id"], started["epoch"]) == (job["id"], 3)
     expect(page.get_by_text("began with epoch 3 of another job")).to_be_visible()
+
+    # Both pick from one pool, which can be compared.
+    query: list[tuple[str, str | int]] = [("job_id", job["id"]), ("job_id", further), ("limit", 18)]
+    page.goto(f"/compare?job_id={job['id']}&job_id={further}")
+    for part in ("only_first", "shared", "only_second"):
+        picks = service.client.get("/api/v1/compare/picks", params=[*query, ("part", part)]).json()
+        section = page.locator(f"#picks [data-part={part}]")
+        expect(section).to_have_attribute("data-total", str(picks[part]))
+        shown = section.locator("[data-pick]").evaluate_all("all => all.map(one => +one.dataset.pick)")
+        assert shown == [one["index"] for one in picks["items"]]
 
 
 def test_images_without_labels_are_registered_shown_and_trained_on(

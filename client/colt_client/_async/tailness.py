@@ -62,6 +62,7 @@ class AsyncTailness:
         selected: bool | None = None,
         min: float | None = None,
         max: float | None = None,
+        change: str | None = None,
         order: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[OodSample]:
@@ -71,12 +72,13 @@ class AsyncTailness:
             round: None for the last.
             selected: True for those that the round picked.
             min, max: bounds of the tailness.
+            change: `entered`, `stayed` or `left`: against the round before.
             order: such as `-tailness`, largest first.
             limit: the first ones alone.
         """
         path = f"/jobs/{job_id}/ood-tailness"
-        query = {"round": round, "cluster": cluster, "selected": selected, "min": min, "max": max, "order": order}
-        return self._transport.items(OodSample, path, limit, **query)
+        query = {"round": round, "cluster": cluster, "selected": selected, "min": min, "max": max, "change": change}
+        return self._transport.items(OodSample, path, limit, order=order, **query)
 
     async def export(
         self,

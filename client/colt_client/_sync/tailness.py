@@ -63,6 +63,7 @@ class Tailness:
         selected: bool | None = None,
         min: float | None = None,
         max: float | None = None,
+        change: str | None = None,
         order: str | None = None,
         limit: int | None = None,
     ) -> Iterator[OodSample]:
@@ -72,12 +73,13 @@ class Tailness:
             round: None for the last.
             selected: True for those that the round picked.
             min, max: bounds of the tailness.
+            change: `entered`, `stayed` or `left`: against the round before.
             order: such as `-tailness`, largest first.
             limit: the first ones alone.
         """
         path = f"/jobs/{job_id}/ood-tailness"
-        query = {"round": round, "cluster": cluster, "selected": selected, "min": min, "max": max, "order": order}
-        return self._transport.items(OodSample, path, limit, **query)
+        query = {"round": round, "cluster": cluster, "selected": selected, "min": min, "max": max, "change": change}
+        return self._transport.items(OodSample, path, limit, order=order, **query)
 
     def export(
         self,

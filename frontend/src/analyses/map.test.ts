@@ -24,6 +24,10 @@ test('OOD images lie below, the tail on top, each at its own place', () => {
     [1, -1, 'dot', GROUP_COLORS.few],
   ]);
   expect(points[2]!.story).toBe('Training image 3, cat (few), tailness -0.100');
+  const pictured = mapPoints(MAP, CLASSES, 'group', { dataset_id: 'ours', ood_pool_id: 'theirs' });
+  expect(pictured.map(({ image }) => image)).toEqual([
+    '/api/v1/ood-pools/theirs/samples/8/image', '/api/v1/datasets/ours/samples/5/image', '/api/v1/datasets/ours/samples/3/image',
+  ]);
 });
 
 test('by tailness the colour is its rank', () => {

@@ -3,7 +3,7 @@ import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
 import type {
-  JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodOrder, Page, ProbeName, ResultFormat, Results, Split,
+  IdOrder, JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, PicksPart, ProbeName, ResultFormat, Results, Split,
 } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
@@ -12,12 +12,12 @@ const api = createClient<paths>();
 type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
 
 /** All items of a list, page by page: a page ends where its items would exceed 2 MiB. */
-async function every<T>(list: (more: { cursor?: string }) => Promise<Page<T>>): Promise<Page<T>> {
-  const items: T[] = [];
+async function every<P extends Page<unknown>>(list: (more: { cursor?: string }) => Promise<P>): Promise<P> {
+  const items: unknown[] = [];
   for (let cursor = ''; ; ) {
     const found = await list(page(cursor));
     items.push(...found.items);
-    if (found.next_cursor === null) return { items, next_cursor: null };
+    if (found.next_cursor === null) return { ...found, items };
     cursor = found.next_cursor;
   }
 }
@@ -138,6 +138,11 @@ export function compareWithBaseline(job_id: string, baseline: string, evaluation
   return answer(api.GET('/api/v1/jobs/{job_id}/comparison', { params: { path: { job_id }, query: { baseline, evaluation } } }));
 }
 
+/** Images of one part of what two jobs picked, and the sizes of all parts. */
+export function comparePicks(first: string, second: string, part: PicksPart, limit: number) {
+  return answer(api.GET('/api/v1/compare/picks', { params: { query: { job_id: [first, second], part, limit } } }));
+}
+
 // Experiments
 
 export const listExperiments = (cursor: string) =>
@@ -228,6 +233,10 @@ export interface OodFilters {
   round: number;
   cluster: string;
   selected: string;
+  change: OodChange | '';
+  /** Bounds of the tailness. */
+  min: string;
+  max: string;
   order: OodOrder;
 }
 
@@ -241,12 +250,34 @@ export function oodCsvUrl(id: string, filters: OodFilters): string {
   return `/api/v1/jobs/${id}/ood-tailness/export?${new URLSearchParams([['format', 'csv'], ...query])}`;
 }
 
-function oodQuery({ round, cluster, selected, order }: OodFilters) {
+export const listClassTailness = (job_id: string) =>
+  every((more) => answer(api.GET('/api/v1/jobs/{job_id}/tailness/classes', { params: { path: { job_id }, query: more } })));
+
+export function listIdTailness(job_id: string, wanted: { label: string; order: IdOrder } & Paging) {
+  const query = { order: wanted.order, ...(wanted.label && { label: Number(wanted.label) }), limit: wanted.limit, ...page(wanted.cursor) };
+  return answer(api.GET('/api/v1/jobs/{job_id}/tailness/samples', { params: { path: { job_id }, query } }));
+}
+
+export const getOodImage = (job_id: string, index: number, round: number) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/ood-tailness/{index}', { params: { path: { job_id, index }, query: { round } } }));
+export const getNearest = (job_id: string, index: number, round: number) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/ood-tailness/{index}/nearest', { params: { path: { job_id, index }, query: { round } } }));
+export const getOodHistogram = (job_id: string, round: number, cluster: string) =>
+  answer(
+    api.GET('/api/v1/jobs/{job_id}/ood-tailness/histogram', {
+      params: { path: { job_id }, query: { round, ...(cluster && { cluster: Number(cluster) }) } },
+    }),
+  );
+
+function oodQuery({ round, cluster, selected, change, min, max, order }: OodFilters) {
   return {
     round,
     order,
     ...(cluster && { cluster: Number(cluster) }),
     ...(selected && { selected: selected === 'true' }),
+    ...(change && { change }),
+    ...(min && { min: Number(min) }),
+    ...(max && { max: Number(max) }),
   };
 }
 

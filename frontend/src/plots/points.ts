@@ -8,6 +8,8 @@ export interface Point {
   shape: 'dot' | 'cross';
   /** The description in one sentence, for the detail line and screen readers. */
   story: string;
+  /** The address of an image that the mark stands for. */
+  image?: string;
 }
 
 /** One entry of the legend. */

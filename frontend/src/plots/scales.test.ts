@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { domainOf, lineWithin, place, ticksWithin } from './scales';
+import { countTicks, decimalTicks, digitsOf, domainOf, lineWithin, percentTicks, place, ticksWithin, type TickFormat } from './scales';
 
 test('an axis has room around its values', () => {
   expect(domainOf([0, 10], 0.1)).toEqual([-1, 11]);
@@ -18,6 +18,17 @@ test.each([
   [2, 2, [2]],
 ])('round steps from %d to %d', (low, high, expected) => {
   expect(ticksWithin([low, high])).toEqual(expected);
+});
+
+test.each<[number, number, TickFormat, string[]]>([
+  [0.008, 0.032, percentTicks, ['1.0 %', '1.5 %', '2.0 %', '2.5 %', '3.0 %']],
+  [0, 1, percentTicks, ['0 %', '20 %', '40 %', '60 %', '80 %', '100 %']],
+  [0.0001, 0.0005, decimalTicks, ['0.0001', '0.0002', '0.0003', '0.0004', '0.0005']],
+  [0, 250, decimalTicks, ['0', '50', '100', '150', '200', '250']],
+  [0, 1, countTicks, ['0', '', '', '', '', '1']],
+])('ticks from %d to %d have different labels', (low, high, format, expected) => {
+  const ticks = ticksWithin([low, high]);
+  expect(ticks.map((tick) => format(tick, digitsOf(ticks)))).toEqual(expected);
 });
 
 test('a value is placed in proportion, also on an axis that runs upwards', () => {

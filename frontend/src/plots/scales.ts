@@ -1,3 +1,5 @@
+import { decimal, integer, percent } from '../format';
+
 /** The ends of an axis. */
 export type Domain = readonly [low: number, high: number];
 
@@ -20,6 +22,20 @@ export function ticksWithin([low, high]: Domain, wanted = 5): number[] {
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
+
+/** Writes a value of an axis. `digits` after the point tell neighbouring ticks apart; a percentage needs two less. */
+export type TickFormat = (value: number, digits: number) => string;
+
+/** How many digits after the point the ticks need, so that none of them is rounded. */
+export function digitsOf(ticks: readonly number[]): number {
+  const step = ticks.length > 1 ? ticks[1]! - ticks[0]! : Math.abs(ticks[0] ?? 0);
+  return step > 0 ? Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)) : 0;
+}
+
+export const percentTicks: TickFormat = (value, digits) => percent(value, Math.max(0, digits - 2));
+export const decimalTicks: TickFormat = (value, digits) => decimal(value, digits);
+/** A count between two whole numbers has no label. */
+export const countTicks: TickFormat = (value) => (Number.isInteger(value) ? integer(value) : '');
 
 /** The position of a value between `from` and `to`, in proportion. */
 export function place(value: number, [low, high]: Domain, from: number, to: number): number {

@@ -7,12 +7,15 @@ import io
 import math
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
+from scipy.stats import pearsonr
 
 from api.rounds.schemas import ClusterInfo
 from api.tailness import ood_samples
+from api.tailness.size_fit import size_fit
 from store.database import writing
 from store.models import MOST_IMAGES, Job, SamplingRound
 from tests.conftest import database_url as database_url  # runs once on each engine
@@ -135,9 +138,36 @@ def test_classes_over_epochs(client: TestClient, measured: Job) -> None:
     assert [(item["class_name"], item["count"]) for item in whole["items"]] == [("cat", 6), ("dog", 3), ("owl", 1)]
     assert whole["items"][1]["history"] == pytest.approx([-0.2, -0.375])
     assert whole["items"][1]["mean_tailness"] == pytest.approx(-0.375)
+    # Three classes have an r, but no interval: Fisher's z needs a fourth.
+    sizes, means = np.log10([6, 3, 1]), [item["mean_tailness"] for item in whole["items"]]
+    slope, intercept = np.polyfit(sizes, means, 1)
+    assert whole["fit"] == {
+        "classes": 3,
+        "r": pytest.approx(np.corrcoef(sizes, means)[0, 1]),
+        "interval": None,
+        "slope": pytest.approx(slope),
+        "intercept": pytest.approx(intercept),
+    }
+    assert client.get(url, params={"limit": 1}).json()["fit"] == whole["fit"]
     one = client.get(url, params={"epoch": 1}).json()
     assert (one["epochs"], one["items"][2]["history"]) == ([1], [pytest.approx(-0.05)])
     problem(client.get(url, params={"epoch": 3}), 404)
+
+
+def test_the_correlation_of_class_size_and_tailness() -> None:
+    counts, tailness = [1000, 300, 100, 30, 10, 3, 0], [-0.9, -0.7, -0.8, -0.5, -0.55, -0.2, None]
+    fit = size_fit(counts, tailness)
+    told = pearsonr(np.log10(counts[:6]), tailness[:6])
+    interval = told.confidence_interval(0.95)  # by Fisher's z as well
+    assert (fit.classes, fit.r) == (6, pytest.approx(told.statistic))
+    assert fit.interval == pytest.approx([interval.low, interval.high])
+    assert fit.slope is not None and fit.slope < 0
+    # On one line atanh(r) is infinite, and a constant has no r.
+    on_a_line = size_fit([1, 10, 100, 1000], [0.0, -0.1, -0.2, -0.3])
+    assert (on_a_line.r, on_a_line.interval) == (pytest.approx(-1), None)
+    for nothing in (size_fit([5, 5, 5, 5], [0.1, 0.2, 0.3, 0.4]), size_fit([1, 2, 3], [0.5, 0.5, 0.5])):
+        assert (nothing.r, nothing.interval, nothing.slope, nothing.intercept) == (None, None, None, None)
+    assert size_fit([1, 2], [0.1, 0.2]).r is None
 
 
 @pytest.mark.parametrize("path", ["tailness/samples", "ood-tailness"])
@@ -250,6 +280,10 @@ def test_ood_filters_and_orders(client: TestClient, measured: Job) -> None:
     assert indices(order="tailness", limit=2) == [6, 1]
     assert indices(order="-index", limit=1) == [7]
     assert indices(cluster=9) == []
+    # Round 1 picked 3 and 7, round 2 picked 2, 3 and 5.
+    assert [indices(change=change, order="index") for change in ("entered", "stayed", "left")] == [[2, 5], [3], [7]]
+    assert indices(change="entered", round=1) == [7, 3]
+    assert indices(change="left", round=1) == indices(change="left", selected=True) == []
     assert pointers(client.get(url, params={"min": 2, "max": 1})) == ["?min"]
     for query in ({"min": "nan"}, {"round": 0}, {"cluster": -1}, {"selected": "maybe"}, {"order": "size"}):
         assert pointers(client.get(url, params=query)) == [f"?{next(iter(query))}"]
@@ -273,7 +307,15 @@ def test_ood_pages_stay_with_their_filters(client: TestClient, measured: Job) ->
     query = {"cluster": 1, "min": 0.1, "limit": 1}
     cursor = client.get(url, params=query).json()["next_cursor"]
     assert [item["index"] for item in client.get(url, params=query | {"cursor": cursor}).json()["items"]] == [1]
-    for changed in ({"cluster": 0}, {"min": 0.2}, {"selected": True}, {"max": 3}, {"order": "index"}, {"round": 1}):
+    for changed in (
+        {"cluster": 0},
+        {"min": 0.2},
+        {"change": "left"},
+        {"selected": True},
+        {"max": 3},
+        {"order": "index"},
+        {"round": 1},
+    ):
         assert pointers(client.get(url, params=query | changed | {"cursor": cursor})) == ["?cursor"]
 
 
@@ -288,6 +330,30 @@ def test_one_ood_sample_over_rounds(client: TestClient, measured: Job) -> None:
     ]
     assert shown["rounds"][0]["tailness"] == pytest.approx(0.8)
     problem(client.get(f"{url}/8"), 404)
+
+
+def test_the_ranks_of_an_image_in_a_round(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}/ood-tailness/4"
+    last, first = client.get(url).json(), client.get(url, params={"round": 1}).json()
+    # Similarities rise with the index. In round 2 four images have a smaller tailness.
+    assert last["standing"] == {"percentile": 0.5, "cluster_rank": 2, "cluster_size": 4, "budget": 1}
+    assert (first["round"], first["cluster"], first["tailness"]) == (1, 1, pytest.approx(0.5))
+    assert first["standing"] == {"percentile": 0.5, "cluster_rank": 4, "cluster_size": 4, "budget": 2}
+    assert first["rounds"] == last["rounds"]
+    problem(client.get(url, params={"round": 3}), 404)
+
+
+def test_a_histogram_of_the_pool(client: TestClient, job: Job, rows: Rows) -> None:
+    url = f"{API}/jobs/{job.id}/ood-tailness/histogram"
+    assert client.get(url).json() == {"round": None, "edges": [], "all": [], "picked": []}
+    rows.sampling_round(job, 1, *ROUND_1)
+    rows.sampling_round(job, 2, [math.nan, *ROUND_2[0][1:]], *ROUND_2[1:])
+    shown = client.get(url, params={"bins": 4}).json()
+    assert shown == {"round": 2, "edges": [0, 0.25, 0.5, 0.75, 1], "all": [1, 3, 1, 2], "picked": [0, 1, 0, 2]}
+    assert client.get(url, params={"bins": 2, "cluster": 0, "round": 1}).json()["all"] == [2, 2]
+    assert client.get(url, params={"cluster": 9}).json()["edges"] == []
+    problem(client.get(url, params={"round": 3}), 404)
+    assert pointers(client.get(url, params={"bins": 0})) == ["?bins"]
 
 
 def test_training_images_nearest_to_a_pick(client: TestClient, measured: Job, rows: Rows) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from colt_core.analyses.alignment import alignment
+from colt_core.analyses.feature_map import choose_evenly
 from colt_core.analyses.kinds import AnalysisConfig, FeatureMapConfig, UniformityConfig, analyses
 from colt_core.analyses.run import analyze
 from colt_core.analyses.tail_share import tail_share
@@ -112,13 +113,26 @@ def test_connectivity_is_of_many_and_few_with_the_images_picked(state: dict[str,
 
 
 def test_the_map_holds_id_images_then_the_picked_ones(state: dict[str, Any]) -> None:
-    found = made(state, "feature_map", method="pca", num_samples=10, num_ood=6)
+    found = made(state, "feature_map", method="pca", num_samples=10, num_ood=6, sampling="random")
     assert found.index[:10] == choose(26, 10, seed=0).tolist()
     assert set(found.index[10:]) < set(state["selected"].tolist()) and len(set(found.index[10:])) == 6
     assert found.label == [*LABELS[found.index[:10]].tolist(), *[-1] * 6]
     assert found.tailness[10:] == [None] * 6
     assert found.tailness[:10] == state["tailness"]["score"].numpy()[found.index[:10]].tolist()
     assert len(found.x) == len(found.y) == 16
+    # By default the classes are as even as they can be.
+    even = made(state, "feature_map", method="pca", num_samples=10, num_ood=0)
+    assert even.index == choose_evenly(LABELS[:26], 10, seed=0).tolist()
+
+
+def test_classes_are_drawn_evenly_as_far_as_they_have_images() -> None:
+    labels = np.repeat([0, 1, 3], [90, 9, 2])
+    for wanted, each in ((9, [4, 3, 0, 2]), (2, [1, 1, 0, 0]), (30, [19, 9, 0, 2]), (200, [90, 9, 0, 2])):
+        drawn = choose_evenly(labels, wanted, seed=1)
+        assert np.bincount(labels[drawn], minlength=4).tolist() == each
+        assert (np.diff(drawn) > 0).all()
+    assert np.array_equal(choose_evenly(labels, 9, seed=1), choose_evenly(labels, 9, seed=1))
+    assert not np.array_equal(choose_evenly(labels, 9, seed=1), choose_evenly(labels, 9, seed=2))
 
 
 @pytest.mark.parametrize("settings", [{"framework": "bcl"}, {"framework": "sdclr", "sampler": "none"}])
