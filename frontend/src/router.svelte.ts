@@ -21,15 +21,21 @@ export function navigate(href: string): void {
   scrollTo(0, 0);
 }
 
-/** Change parts of the view state. Null or an empty text removes a part. The browser's history gets no new step. */
-export function setQuery(changes: Record<string, string | number | null>): void {
+/**
+ * Change parts of the view state. Null or an empty text removes a part. The browser's history gets a step, so that back
+ * undoes it, unless `step` is false: for many small changes, such as ticks.
+ */
+export function setQuery(changes: Record<string, string | number | null>, { step = true } = {}): void {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
     if (value === null || value === '') query.delete(name);
     else query.set(name, String(value));
   }
   const search = query.toString();
-  history.replaceState(null, '', location.pathname + (search && `?${search}`) + location.hash);
+  const address = location.pathname + (search && `?${search}`) + location.hash;
+  if (address === location.pathname + location.search + location.hash) return;
+  if (step) history.pushState(null, '', address);
+  else history.replaceState(null, '', address);
   route.read();
 }
 

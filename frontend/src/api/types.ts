@@ -7,6 +7,9 @@ export type Dataset = Schemas['DatasetInfo'];
 export type Pool = Schemas['OodPoolInfo'];
 export type Warning = Schemas['DataWarning'];
 export type Job = Schemas['JobInfo'];
+/** A job in a list. One that stands for those that differ by their seed alone has their means too. */
+export type ListedJob = Job & Partial<Omit<Schemas['JobGroup'], keyof Job>>;
+export type SeedMean = Schemas['SeedMean'];
 export type Compute = Schemas['Compute'];
 export type Evaluation = Schemas['EvaluationInfo'];
 export type ProbeName = Evaluation['kind'];
@@ -43,6 +46,7 @@ export type NewPoolCheck = Schemas['NewPoolCheck'];
 export type NewJob = Schemas['NewJob'];
 export type JobEstimate = Schemas['JobEstimate'];
 export type JobChanges = Schemas['JobChanges'];
+export type JobsToCancel = Schemas['JobsToCancel'];
 export type Devices = Schemas['DevicesInfo'];
 export type NewEvaluation = Body<'/api/v1/jobs/{job_id}/evaluations'>;
 export type NewAnalysis = Body<'/api/v1/jobs/{job_id}/analyses'>;
