@@ -136,6 +136,35 @@ def test_the_list_is_sorted_filtered_and_grouped_in_its_address(page: Page, serv
     assert violations(page) == []
 
 
+def test_a_job_is_run_again_with_changes(page: Page, service: Stack, jobs: list[str]) -> None:
+    page.goto(f"/jobs/{jobs[0]}")
+    page.get_by_role("link", name="Rerun with changes").click()
+    expect(page.get_by_label("width")).to_have_value("4")
+    expect(page.get_by_label("Seed")).to_have_value("3")
+    expect(page.get_by_label("Epochs", exact=True)).to_have_value("1")
+    # What follows from the preset and the epochs is not typed, but shown as what it comes to.
+    first = service.client.get(f"/api/v1/jobs/{jobs[0]}").json()
+    warmup = page.get_by_label("lr_warmup_epochs")
+    expect(warmup).to_have_value("")
+    expect(warmup).to_have_attribute("placeholder", str(first["config"]["lr_warmup_epochs"]))
+    cost = page.locator("[data-estimate]")
+    expect(cost.locator("[data-fact=Steps]")).to_have_text(f"{first['progress']['steps']:,}")
+    expect(cost.locator("[data-fact='Time, about']")).to_contain_text("s")
+    page.get_by_label("batch_size").fill("1000000")
+    expect(page.locator("[data-pointer='/config/batch_size']")).to_be_visible()
+    page.get_by_label("batch_size").fill("")
+    page.get_by_label("Seed").fill("4")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("heading", name="short")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("new"))
+    again = service.client.get(f"/api/v1/jobs/{page.url.rsplit('/', 1)[1]}").json()
+    assert again["config"] == first["config"] | {"seed": 4}
+    assert again["evaluations"] == first["evaluations"]
+    service.client.post(f"/api/v1/jobs/{again['id']}/cancel")
+    wait_until(lambda: status(service, again["id"]) in ("cancelled", "succeeded"), 60, "it is over")
+    service.client.delete(f"/api/v1/jobs/{again['id']}")
+
+
 def test_settings_that_differ_and_more_steps_are_told(page: Page, jobs: list[str], comparison: dict[str, Any]) -> None:
     page.goto(address(jobs))
     for name, values in comparison["differences"].items():
