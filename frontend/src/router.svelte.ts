@@ -14,6 +14,8 @@ class Route {
 
 export const route = new Route();
 
+export type QueryChanges = Record<string, string | number | null>;
+
 /** Go to another page of the dashboard. */
 export function navigate(href: string): void {
   history.pushState(null, '', href);
@@ -21,21 +23,30 @@ export function navigate(href: string): void {
   scrollTo(0, 0);
 }
 
-/**
- * Change parts of the view state. Null or an empty text removes a part. The browser's history gets a step, so that back
- * undoes it, unless `step` is false: for many small changes, such as ticks.
- */
-export function setQuery(changes: Record<string, string | number | null>, { step = true } = {}): void {
-  const query = new URLSearchParams(location.search);
+/** The address with parts of the view state changed. Null or an empty text removes a part. */
+export function withQuery(changes: QueryChanges): string {
+  const query = new URLSearchParams(route.query);
   for (const [name, value] of Object.entries(changes)) {
     if (value === null || value === '') query.delete(name);
     else query.set(name, String(value));
   }
   const search = query.toString();
-  const address = location.pathname + (search && `?${search}`) + location.hash;
-  if (address === location.pathname + location.search + location.hash) return;
-  if (step) history.pushState(null, '', address);
-  else history.replaceState(null, '', address);
+  return location.pathname + (search && `?${search}`) + location.hash;
+}
+
+/** Change parts of the view state. The browser's back button leads to what was shown before. */
+export function setQuery(changes: QueryChanges): void {
+  stayAt(withQuery(changes));
+}
+
+/** As `setQuery`, but without a step of the browser's history: for state that is changed many times in a row. */
+export function replaceQuery(changes: QueryChanges): void {
+  history.replaceState(null, '', withQuery(changes));
+  route.read();
+}
+
+function stayAt(href: string): void {
+  if (href !== location.pathname + location.search + location.hash) history.pushState(null, '', href);
   route.read();
 }
 
@@ -59,7 +70,10 @@ function onClick(event: MouseEvent): void {
   if (/^\/(api|docs|guide|openapi\.json|metrics|healthz|readyz)\b/.test(link.pathname)) return;
   if (link.hash && link.pathname === location.pathname) return;
   event.preventDefault();
-  navigate(link.pathname + link.search + link.hash);
+  const href = link.pathname + link.search + link.hash;
+  // Such a link changes what the page shows in place. Opened in a new tab, it shows the same.
+  if (link.hasAttribute('data-in-place')) stayAt(href);
+  else navigate(href);
 }
 
 function normalise(pathname: string): string {

@@ -210,6 +210,9 @@ def test_accuracy_is_the_apis_and_no_run_is_marked(page: Page, jobs: list[str], 
         assert [height for *_, height in drawn] == pytest.approx([max(1, 220 * value) for _, value in values], abs=0.01)
     # They differ in framework and length, so that no difference has a verdict.
     card = page.locator("#differences")
+    means = [probe["balanced_accuracy"] for probe in comparison["evaluations"]["knn"]]
+    for place, mean in enumerate(means):
+        expect(card.locator("tr[data-difference=all] td").nth(place)).to_contain_text(f"{100 * mean:.1f} %")
     expect(card.locator("tr[data-difference=all]")).to_contain_text("no verdict")
     expect(card).to_contain_text("more than one setting")
     expect(card.get_by_label("Baseline")).to_have_value(jobs[0])
@@ -248,6 +251,23 @@ def test_a_job_that_runs_is_followed(page: Page, service: Stack, dataset_id: str
     expect(cell).not_to_have_text(before)
     service.client.post(f"/api/v1/jobs/{running}/cancel")
     expect(page.locator("#settings [data-status=cancelled]")).to_be_visible(timeout=LONG)
+
+
+def test_the_same_analysis_of_each_is_side_by_side(page: Page, service: Stack, jobs: list[str]) -> None:
+    found = {}
+    for name, job_id in zip(("short", "long"), jobs, strict=True):
+        asked = service.client.post(f"/api/v1/jobs/{job_id}/analyses", json={"kind": "uniformity"}).json()
+        at = f"/api/v1/analyses/{asked['id']}"
+        wait_until(lambda at=at: service.client.get(at).json()["status"] == "succeeded", 60, "it is there")
+        found[name] = service.client.get(at).json()["result"]["by_class"]
+    page.goto(address(jobs))
+    for name, values in found.items():
+        figure = page.locator("#analyses").get_by_role("region", name=re.compile(name))
+        bars = figure.locator("[data-class]")
+        expect(bars).to_have_count(10)
+        drawn = bars.evaluate_all("bars => bars.map(({dataset: d}) => [+d.class, +d.value])")
+        assert dict(drawn) == pytest.approx(dict(enumerate(values)))
+    assert violations(page) == []
 
 
 def test_what_cannot_be_compared_is_said(page: Page, jobs: list[str]) -> None:
