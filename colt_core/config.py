@@ -74,7 +74,9 @@ class PretrainConfig(WithNumbers):
     # Optimisation
     epochs: int = Field(2000, ge=1, le=MAX_EPOCHS)
     batch_size: int = Field(512, ge=2, le=65_536, description="Images in a step. Each gives two views.")
-    temperature: Temperature = Field(0.2, description="tau")
+    temperature: Temperature = Field(
+        0.2, description="tau of the contrastive loss. A lower one weighs near negatives more."
+    )
     temperature_schedule: Literal["constant", "cosine"] = Field(
         "constant",
         description="cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. "
@@ -117,16 +119,20 @@ class PretrainConfig(WithNumbers):
         10,
         description="How many of the largest negative probabilities are summed: a number, or a share of the negatives.",
     )
-    tailness_momentum: Annotated[float, FieldMark.EPOCH_MOMENTUM] = Field(0.97, ge=0, lt=1, description="m")
+    tailness_momentum: Annotated[float, FieldMark.EPOCH_MOMENTUM] = Field(
+        0.97, ge=0, lt=1, description="m: share of an image's earlier tailness that each epoch keeps."
+    )
     ood_in_negatives: Annotated[bool, FieldMark.FROM_FIRST_ROUND] = Field(
         True, description="Whether OOD embeddings count among a sample's negatives."
     )
-    num_clusters: Annotated[int, FieldMark.FROM_FIRST_ROUND] = Field(10, ge=1, le=10_000, description="C")
+    num_clusters: Annotated[int, FieldMark.FROM_FIRST_ROUND] = Field(
+        10, ge=1, le=10_000, description="C: clusters of the training images' features."
+    )
     kmeans_restarts: Annotated[int, FieldMark.FROM_FIRST_ROUND] = Field(10, ge=1, le=100)
 
     # Distribution-level loss, in batches with an OOD image
     distribution_loss_weight: Annotated[float, FieldMark.FROM_FIRST_ROUND] = Field(
-        0.2, ge=0, le=1000, description="alpha; 0 leaves the term out."
+        0.2, ge=0, le=1000, description="alpha: weight of the distribution-level loss. 0 leaves the term out."
     )
     distribution_denominator: Annotated[Literal["all", "cross_domain"], FieldMark.FROM_FIRST_ROUND] = Field(
         "all", description="all: every other embedding (released code). cross_domain: the other distribution's (paper)."

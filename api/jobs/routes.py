@@ -20,8 +20,7 @@ from api.http.responses import EVENT_STREAM, json_response
 from api.http.threads import in_thread
 from api.jobs import bulk, service, submission
 from api.jobs.bulk import CancelledJobs, JobsToCancel
-from api.jobs.estimate import JobEstimate
-from api.jobs.schemas import Curve, JobChanges, JobDetails, JobGroup, JobInfo, NewJob, Order, Profile
+from api.jobs.schemas import Curve, JobChanges, JobDetails, JobForecast, JobGroup, JobInfo, NewJob, Order, Profile
 from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
 from store.database import reading, writing
@@ -96,8 +95,8 @@ def _groups(wanted: jobs.JobFilter, order: Order, limit: int, cursor: str | None
 
 @router.post("/estimate", responses=problems(409, 415))
 @only_reads
-def estimate_job(wanted: NewJob) -> JobEstimate:
-    """Estimate what a job would need, without submitting it.
+def estimate_job(wanted: NewJob) -> JobForecast:
+    """Estimate what a job would need, and what its settings resolve to, without submitting it.
 
     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
     of a submission. The scope `read` is enough.

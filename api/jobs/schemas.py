@@ -309,6 +309,16 @@ class JobDetails(JobInfo):
     estimate: JobEstimate | None = Field(description="Null: submitted to an earlier version.")
 
 
+class JobForecast(JobEstimate):
+    """What a job would need, and what its settings resolve to."""
+
+    config: ResolvedConfig
+    seconds: float | None = Field(
+        description="From start to end. Each step takes as long as in the newest succeeded run that is like it: of "
+        "these data, framework, sampler, backbone and batch size. Null if there is none."
+    )
+
+
 class Profile(BaseModel):
     """Where a run's time went so far, in seconds.
 

@@ -18,7 +18,7 @@ from api.http.idempotency import earlier
 from api.jobs.cost import estimate
 from api.jobs.estimate import JobEstimate
 from api.jobs.overlap import data_warnings
-from api.jobs.schemas import NewJob
+from api.jobs.schemas import JobForecast, NewJob
 from api.jobs.start import Start
 from api.registration import named_ready
 from api.workers.service import lacking
@@ -29,6 +29,7 @@ from colt_core.training.beginning import Beginning
 from store.costs import ACCEPT
 from store.models import Dataset, Job, OodPool, RegisteredImages
 from store.repositories import jobs, turns
+from store.repositories.pace import seconds_per_step
 from store.repositories.turns import Place
 
 # What to choose where no worker has the devices for a setting.
@@ -147,15 +148,18 @@ def _beginning(config: PretrainConfig, dataset: Dataset, start: Start | None, gr
     return hashlib.sha256(json.dumps(of).encode()).hexdigest()
 
 
-def estimated(session: Session, wanted: NewJob) -> JobEstimate:
-    """What a job would need.
+def estimated(session: Session, wanted: NewJob) -> JobForecast:
+    """What a job would need, and what its settings resolve to.
 
     Raises:
         RequestValidationError, Unprocessable, Conflict: as `submit`, but not for its cost.
     """
     config = resolve(wanted.config)
     start = Start.named(session, wanted.start_from)
-    return check(session, wanted, config, start).cost
+    cost = check(session, wanted, config, start).cost
+    resolved = config.model_dump(mode="json")
+    pace = seconds_per_step(session, wanted.dataset_id, resolved)
+    return JobForecast(**dict(cost), config=resolved, seconds=None if pace is None else pace * cost.steps)
 
 
 def resolve(settings: dict[str, object]) -> PretrainConfig:

@@ -852,6 +852,60 @@ class FieldProblem(Model):
     detail: str
 
 
+class JobForecast(Model):
+    """What a job would need, and what its settings resolve to."""
+
+    device: Literal["cpu", "cuda"] | str
+    precision: Literal["fp32", "bf16"] | str
+    measured: bool
+    """Whether a worker has measured the activations of this encoder. Else they are those of its
+    layers' shapes.
+    """
+    parameters: int
+    processes: int
+    memory: ProcessMemory
+    memory_bytes: int
+    """Of all processes, on the device."""
+    steps: int
+    epochs: int
+    checkpoints: int
+    """Written over the run."""
+    checkpoint_bytes: int
+    """Of one, with the backbone beside it."""
+    kept_bytes: int
+    """Of the checkpoints that are kept, while another one is written."""
+    written_bytes: int
+    """Of all checkpoints."""
+    rounds: int
+    pool_scores: int
+    """Pool images times rounds."""
+    metric_rows: int
+    database_bytes: int
+    """Curves, tailness and rounds."""
+    capacity: Capacity
+    misfits: list[FieldProblem]
+    """Why the job cannot run. Such a job is refused."""
+    large: list[FieldProblem]
+    """What needs `accept_cost`, and which setting makes it smaller."""
+    config: dict[str, Any]
+    """All settings that the run reads, with their values."""
+    seconds: float | None
+    """From start to end. Each step takes as long as in the newest succeeded run that is like it:
+    of these data, framework, sampler, backbone and batch size. Null if there is none.
+    """
+
+
+class CancelledJobs(Model):
+    """What was cancelled. Jobs that had ended, or that do not exist, are left out."""
+
+    cancelled: list[str]
+    """Ids of those that waited."""
+    cancelling: list[str]
+    """Ids of those that ran. They are `cancelled` once they have stopped."""
+    more: bool
+    """Whether there may be more: at most 1000 are cancelled at once."""
+
+
 class JobEstimate(Model):
     """What a job is estimated to need over its whole run."""
 
@@ -887,17 +941,6 @@ class JobEstimate(Model):
     """Why the job cannot run. Such a job is refused."""
     large: list[FieldProblem]
     """What needs `accept_cost`, and which setting makes it smaller."""
-
-
-class CancelledJobs(Model):
-    """What was cancelled. Jobs that had ended, or that do not exist, are left out."""
-
-    cancelled: list[str]
-    """Ids of those that waited."""
-    cancelling: list[str]
-    """Ids of those that ran. They are `cancelled` once they have stopped."""
-    more: bool
-    """Whether there may be more: at most 1000 are cancelled at once."""
 
 
 class JobDetails(Model):

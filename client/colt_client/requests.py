@@ -444,7 +444,7 @@ class PartialConfig(TypedDict, total=False):
     batch_size: int
     """Images in a step. Each gives two views."""
     temperature: float
-    """tau"""
+    """tau of the contrastive loss. A lower one weighs near negatives more."""
     temperature_schedule: Literal["constant", "cosine"]
     """cosine: the contrastive loss has a tau for each epoch, which falls and rises again five
     times. Tailness, the distribution-level loss and MAK keep `temperature`.
@@ -482,14 +482,14 @@ class PartialConfig(TypedDict, total=False):
     negatives.
     """
     tailness_momentum: float
-    """m"""
+    """m: share of an image's earlier tailness that each epoch keeps."""
     ood_in_negatives: bool
     """Whether OOD embeddings count among a sample's negatives."""
     num_clusters: int
-    """C"""
+    """C: clusters of the training images' features."""
     kmeans_restarts: int
     distribution_loss_weight: float
-    """alpha; 0 leaves the term out."""
+    """alpha: weight of the distribution-level loss. 0 leaves the term out."""
     distribution_denominator: Literal["all", "cross_domain"]
     """all: every other embedding (released code). cross_domain: the other distribution's (paper)."""
     group_thresholds: GroupThresholds | None

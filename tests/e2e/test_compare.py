@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.axe import violations
 from tests.support.processes import wait_until
 from tests.support.stack import Stack
 from tests.support.watch import LONG
@@ -75,17 +77,92 @@ def downloaded(page: Page, button: str) -> Path:
 def test_ticked_jobs_are_compared_and_the_address_can_be_shared(page: Page, jobs: list[str]) -> None:
     page.goto("/jobs")
     expect(page.get_by_role("button", name="Compare jobs")).to_be_disabled()
-    page.get_by_label("Compare short").check()
+    page.get_by_label("Choose short").check()
     expect(page.get_by_text("Tick another job")).to_be_visible()
     # Another filter keeps what is ticked.
     page.get_by_label("Framework").select_option("sdclr")
     expect(page.locator("tr[data-job]")).to_have_count(1)
-    page.get_by_label("Compare long").check()
+    page.get_by_label("Choose long").check()
     page.get_by_role("link", name="Compare 2 jobs").click()
     expect(page.get_by_role("heading", name="Compare 2 jobs")).to_be_visible()
     assert page.url.endswith(address(jobs))
     page.locator("#settings").get_by_role("link", name="long").click()
     expect(page.get_by_role("heading", name="long")).to_be_visible()
+
+
+def test_the_list_is_sorted_filtered_and_grouped_in_its_address(page: Page, service: Stack, jobs: list[str]) -> None:
+    names = page.locator("tr[data-job] td.what > a")
+    page.goto("/jobs")
+    page.get_by_role("columnheader", name="Few, over classes").get_by_role("button").click()
+    listed = service.client.get("/api/v1/jobs", params={"order": "-few"}).json()["items"]
+    expect(names).to_have_text([job["name"] for job in listed])
+    expect(page.get_by_role("columnheader", name="Few, over classes")).to_have_attribute("aria-sort", "descending")
+    page.get_by_text("Columns").first.click()
+    for column in ("Loss curve", "Tags", "Duration"):
+        page.get_by_label(column).check()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Duration")).to_be_hidden()
+    expect(page.get_by_role("img", name=re.compile("Loss of long: .* at last"))).to_be_visible()
+
+    # Jobs are tagged, submitted again and deleted together.
+    page.get_by_label("All jobs of this page").check()
+    page.get_by_role("button", name="Add a tag").click()
+    page.get_by_role("dialog").get_by_role("textbox").fill("pair")
+    page.get_by_role("dialog").get_by_role("button", name="Add").click()
+    expect(page.get_by_role("button", name="pair")).to_have_count(2)
+    page.get_by_label("Choose long").uncheck()
+    page.get_by_role("button", name="Rerun").click()
+    expect(page.get_by_text("1 job submitted again")).to_be_visible()
+    again = next(job for job in service.client.get("/api/v1/jobs").json()["items"] if job["id"] not in jobs)
+    first = service.client.get(f"/api/v1/jobs/{jobs[0]}").json()
+    assert all(again[key] == first[key] for key in ("name", "tags", "config", "evaluations", "dataset_id"))
+    page.get_by_label("Group by settings").check()
+    expect(names).to_have_count(2)
+    expect(page.locator("tr[data-job]", has_text="seeds: 3, 3")).to_be_visible()
+    page.go_back()
+    expect(names).to_have_count(3)
+    page.get_by_role("button", name="Clear").click()
+    page.locator(f"tr[data-job='{again['id']}']").get_by_role("checkbox").check()
+    page.get_by_role("group", name="Chosen jobs").get_by_role("button", name="Cancel").click()
+    wait_until(lambda: status(service, again["id"]) in ("cancelled", "succeeded"), 60, "it is over")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(names).to_have_count(2)
+    page.get_by_label("Tag", exact=True).fill("none")
+    page.get_by_label("Tag", exact=True).press("Enter")
+    expect(page.get_by_text("No job matches the filters")).to_be_visible()
+    page.go_back()
+    expect(names).to_have_text([job["name"] for job in listed])
+    assert violations(page) == []
+
+
+def test_a_job_is_run_again_with_changes(page: Page, service: Stack, jobs: list[str]) -> None:
+    page.goto(f"/jobs/{jobs[0]}")
+    page.get_by_role("link", name="Rerun with changes").click()
+    expect(page.get_by_label("width")).to_have_value("4")
+    expect(page.get_by_label("Seed")).to_have_value("3")
+    expect(page.get_by_label("Epochs", exact=True)).to_have_value("1")
+    # What follows from the preset and the epochs is not typed, but shown as what it comes to.
+    first = service.client.get(f"/api/v1/jobs/{jobs[0]}").json()
+    warmup = page.get_by_label("lr_warmup_epochs")
+    expect(warmup).to_have_value("")
+    expect(warmup).to_have_attribute("placeholder", str(first["config"]["lr_warmup_epochs"]))
+    cost = page.locator("[data-estimate]")
+    expect(cost.locator("[data-fact=Steps]")).to_have_text(f"{first['progress']['steps']:,}")
+    expect(cost.locator("[data-fact='Time, about']")).to_contain_text("s")
+    page.get_by_label("batch_size").fill("1000000")
+    expect(page.locator("[data-pointer='/config/batch_size']")).to_be_visible()
+    page.get_by_label("batch_size").fill("")
+    page.get_by_label("Seed").fill("4")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("heading", name="short")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("new"))
+    again = service.client.get(f"/api/v1/jobs/{page.url.rsplit('/', 1)[1]}").json()
+    assert again["config"] == first["config"] | {"seed": 4}
+    assert again["evaluations"] == first["evaluations"]
+    service.client.post(f"/api/v1/jobs/{again['id']}/cancel")
+    wait_until(lambda: status(service, again["id"]) in ("cancelled", "succeeded"), 60, "it is over")
+    service.client.delete(f"/api/v1/jobs/{again['id']}")
 
 
 def test_settings_that_differ_and_more_steps_are_told(page: Page, jobs: list[str], comparison: dict[str, Any]) -> None:
@@ -133,6 +210,9 @@ def test_accuracy_is_the_apis_and_no_run_is_marked(page: Page, jobs: list[str], 
         assert [height for *_, height in drawn] == pytest.approx([max(1, 220 * value) for _, value in values], abs=0.01)
     # They differ in framework and length, so that no difference has a verdict.
     card = page.locator("#differences")
+    means = [probe["balanced_accuracy"] for probe in comparison["evaluations"]["knn"]]
+    for place, mean in enumerate(means):
+        expect(card.locator("tr[data-difference=all] td").nth(place)).to_contain_text(f"{100 * mean:.1f} %")
     expect(card.locator("tr[data-difference=all]")).to_contain_text("no verdict")
     expect(card).to_contain_text("more than one setting")
     expect(card.get_by_label("Baseline")).to_have_value(jobs[0])
@@ -171,6 +251,23 @@ def test_a_job_that_runs_is_followed(page: Page, service: Stack, dataset_id: str
     expect(cell).not_to_have_text(before)
     service.client.post(f"/api/v1/jobs/{running}/cancel")
     expect(page.locator("#settings [data-status=cancelled]")).to_be_visible(timeout=LONG)
+
+
+def test_the_same_analysis_of_each_is_side_by_side(page: Page, service: Stack, jobs: list[str]) -> None:
+    found = {}
+    for name, job_id in zip(("short", "long"), jobs, strict=True):
+        asked = service.client.post(f"/api/v1/jobs/{job_id}/analyses", json={"kind": "uniformity"}).json()
+        at = f"/api/v1/analyses/{asked['id']}"
+        wait_until(lambda at=at: service.client.get(at).json()["status"] == "succeeded", 60, "it is there")
+        found[name] = service.client.get(at).json()["result"]["by_class"]
+    page.goto(address(jobs))
+    for name, values in found.items():
+        figure = page.locator("#analyses").get_by_role("region", name=re.compile(name))
+        bars = figure.locator("[data-class]")
+        expect(bars).to_have_count(10)
+        drawn = bars.evaluate_all("bars => bars.map(({dataset: d}) => [+d.class, +d.value])")
+        assert dict(drawn) == pytest.approx(dict(enumerate(values)))
+    assert violations(page) == []
 
 
 def test_what_cannot_be_compared_is_said(page: Page, jobs: list[str]) -> None:

@@ -193,6 +193,7 @@ def test_attempts_are_told_as_they_happen_and_workers_with_what_they_do(
     told = service.client.get(f"/api/v1/jobs/{job_id}/attempts").json()["items"]
     assert [attempt["outcome"] for attempt in told] == ["cancelled", "cancelled"]
     assert told[1]["from_step"] == told[0]["step"]
+    expect(page.locator("[data-fact=Attempts]")).to_have_text("2")
     expect(first.locator("td").nth(6)).to_have_text(told[0]["worker_id"])
     expect(second.locator("td").nth(2)).to_have_text(f"epoch {told[1]['from_epoch']}, step {told[1]['from_step']:,}")
     expect(second.locator("td").nth(3)).to_have_text(str(told[1]["epoch"]))
@@ -397,6 +398,16 @@ def test_analyses_are_run_from_the_page_and_show_the_apis_numbers(
     page.keyboard.press("End")
     expect(page.get_by_text(f"A cluster of {clusters['size'][-1]} images")).to_be_visible()
 
+    # Another checkpoint has its own.
+    page.get_by_label("Analysed checkpoint").select_option(label="epoch 2")
+    page.get_by_role("button", name="Run on epoch 2").click()
+    expect(page.locator("#analyses > div > [data-status=succeeded]")).to_be_visible(timeout=LONG)
+    asked = {"kind": "cluster_minority"}
+    listed = service.client.get(f"/api/v1/jobs/{job['id']}/analyses", params=asked).json()["items"]
+    assert [analysis["epoch"] for analysis in listed] == [2, 3]
+    page.go_back()
+    expect(page.get_by_label("Analysed checkpoint")).to_have_value("")
+
 
 def evaluations(service: Stack, job: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = service.client.get(f"/api/v1/jobs/{job['id']}/evaluations").json()["items"]
@@ -424,7 +435,25 @@ def test_an_evaluation_is_requested_and_deleted_on_the_page(page: Page, service:
     added = [one for one in evaluations(service, job) if one not in before]
     assert [(one["kind"], one["epoch"], one["config"]["neighbors"]) for one in added] == [("knn", 2, 5)]
     accuracy = added[0]["balanced_accuracy"]
-    expect(page.locator("#accuracy [data-fact=All]")).to_have_text(f"{100 * accuracy:.1f} %")
+    expect(page.locator("#accuracy [data-fact='All, over classes']")).to_have_text(f"{100 * accuracy:.1f} %")
+
+    # Of every checkpoint, it is a line over epochs.
+    form.get_by_label("Checkpoint").select_option("every")
+    form.get_by_role("button", name="Evaluate").click()
+    over = page.locator("#epochs")
+    of = sorted(
+        {point["epoch"] for point in service.client.get(f"/api/v1/jobs/{job['id']}/checkpoints").json()["items"]}
+    )
+    expect(over.get_by_role("img", name=f"over the epochs of {len(of)} checkpoints")).to_be_visible(timeout=LONG)
+    added = [one for one in evaluations(service, job) if one not in before]
+    with page.expect_download() as saved:
+        over.get_by_role("button", name="CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(saved.value.path()).read_text())))
+    shown = {int(row["epoch"]): float(row["All, over classes"]) for row in rows}
+    assert shown == {one["epoch"]: one["balanced_accuracy"] for one in added} and sorted(shown) == of
+    for one in added:
+        if one["epoch"] != 2:
+            service.client.delete(f"/api/v1/evaluations/{one['id']}")
 
     # A refusal is shown beside the field.
     form.get_by_label("Probe").select_option("few_shot")

@@ -32,7 +32,7 @@ from colt_client.models import (
     DatasetInfo,
     EvaluationInfo,
     JobDetails,
-    JobEstimate,
+    JobForecast,
     JobInfo,
     Kinds,
     OodSample,
@@ -271,10 +271,10 @@ class AsyncJobs:
         ood_pool: str | AsyncOodPool | None = None,
         evaluation_dataset: str | AsyncDataset | None = None,
         **settings: Unpack[NewJob],
-    ) -> JobEstimate:
-        """What a job would need, without submitting it."""
+    ) -> JobForecast:
+        """What a job would need, and what its settings resolve to, without submitting it."""
         body = _body(dataset, ood_pool, evaluation_dataset, settings)
-        return await self._transport.post(JobEstimate, "/jobs/estimate", body, repeatable=True)
+        return await self._transport.post(JobForecast, "/jobs/estimate", body, repeatable=True)
 
     async def get(self, id: str) -> AsyncJob:
         return await AsyncJob.of(self._transport, id)

@@ -33,7 +33,7 @@ from colt_client.models import (
     DatasetInfo,
     EvaluationInfo,
     JobDetails,
-    JobEstimate,
+    JobForecast,
     JobInfo,
     Kinds,
     OodSample,
@@ -270,10 +270,10 @@ class Jobs:
         ood_pool: str | OodPool | None = None,
         evaluation_dataset: str | Dataset | None = None,
         **settings: Unpack[NewJob],
-    ) -> JobEstimate:
-        """What a job would need, without submitting it."""
+    ) -> JobForecast:
+        """What a job would need, and what its settings resolve to, without submitting it."""
         body = _body(dataset, ood_pool, evaluation_dataset, settings)
-        return self._transport.post(JobEstimate, "/jobs/estimate", body, repeatable=True)
+        return self._transport.post(JobForecast, "/jobs/estimate", body, repeatable=True)
 
     def get(self, id: str) -> Job:
         return Job.of(self._transport, id)

@@ -3,7 +3,7 @@ import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
 import type {
-  IdOrder, JobChanges, JobFilters, Kinds, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, PicksPart, ProbeName, ResultFormat, Results, Split,
+  IdOrder, JobChanges, JobFilters, JobsToCancel, Kinds, ListedJob, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, PicksPart, ProbeName, ResultFormat, Results, Split,
 } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
@@ -100,15 +100,12 @@ export const upload = (file: File) =>
 
 // Jobs
 
-export function listJobs(wanted: { name: string; status: string; framework: string; sampler: string; order: string; cursor: string }) {
-  const query = {
-    order: wanted.order,
-    ...(wanted.name && { name: wanted.name }),
-    ...(wanted.status && { status: wanted.status }),
-    ...(wanted.framework && { framework: wanted.framework }),
-    ...(wanted.sampler && { sampler: wanted.sampler }),
-    ...page(wanted.cursor),
-  } as JobFilters; // They come from the address. The API refuses a wrong one.
+/** Filters of the list of jobs, as the address has them. An empty text is no filter. */
+export type WantedJobs = Record<'name' | 'status' | 'framework' | 'sampler' | 'tag' | 'dataset_id' | 'order' | 'group_by' | 'cursor', string>;
+
+/** The API refuses a wrong filter. */
+export function listJobs(wanted: Partial<WantedJobs>): Promise<Page<ListedJob>> {
+  const query = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value)) as JobFilters;
   return answer(api.GET('/api/v1/jobs', { params: { query } }));
 }
 
@@ -119,6 +116,8 @@ export const changeJob = (job_id: string, body: JobChanges) =>
   answer(api.PATCH('/api/v1/jobs/{job_id}', { params: { path: { job_id } }, body }));
 export const cancelJob = (job_id: string) =>
   answer(api.POST('/api/v1/jobs/{job_id}/cancel', { params: { path: { job_id } } }));
+/** Cancels those that wait or run, and leaves out the others. */
+export const cancelJobs = (ids: string[]) => answer(api.POST('/api/v1/jobs/cancel', { body: { ids } as JobsToCancel }));
 export const resumeJob = (job_id: string) =>
   answer(api.POST('/api/v1/jobs/{job_id}/resume', { params: { path: { job_id } } }));
 export const deleteJob = (job_id: string) =>
@@ -182,6 +181,8 @@ export function resultsUrl(id: string, choice: ResultChoice, format: ResultForma
 
 export const getMetrics = (job_id: string, max_points: number) =>
   answer(api.GET('/api/v1/jobs/{job_id}/metrics', { params: { path: { job_id }, query: { max_points } } }));
+export const getCurve = async (job_id: string, name: string, max_points: number) =>
+  (await answer(api.GET('/api/v1/jobs/{job_id}/metrics', { params: { path: { job_id }, query: { name: [name], max_points } } })))[name];
 export const getProfile = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/profile', { params: { path: { job_id } } }));
 export const listRounds = (job_id: string) =>

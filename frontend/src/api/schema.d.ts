@@ -554,7 +554,7 @@ export interface paths {
         put?: never;
         /**
          * Estimate Job
-         * @description Estimate what a job would need, without submitting it.
+         * @description Estimate what a job would need, and what its settings resolve to, without submitting it.
          *
          *     `misfits` says why it cannot run, `large` what would need `accept_cost`. Other errors are those
          *     of a submission. The scope `read` is enough.
@@ -2164,7 +2164,7 @@ export interface components {
                 batch_size: number;
                 /**
                  * Temperature
-                 * @description tau
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
                  * @default 0.2
                  */
                 temperature: number;
@@ -2269,7 +2269,7 @@ export interface components {
                 top_k: number;
                 /**
                  * Tailness Momentum
-                 * @description m
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
                  * @default 0.97
                  */
                 tailness_momentum: number;
@@ -2281,7 +2281,7 @@ export interface components {
                 ood_in_negatives: boolean;
                 /**
                  * Num Clusters
-                 * @description C
+                 * @description C: clusters of the training images' features.
                  * @default 10
                  */
                 num_clusters: number;
@@ -2292,7 +2292,7 @@ export interface components {
                 kmeans_restarts: number;
                 /**
                  * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
                  * @default 0.2
                  */
                 distribution_loss_weight: number;
@@ -2552,7 +2552,7 @@ export interface components {
                 batch_size: number;
                 /**
                  * Temperature
-                 * @description tau
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
                  * @default 0.2
                  */
                 temperature: number;
@@ -2657,7 +2657,7 @@ export interface components {
                 top_k: number;
                 /**
                  * Tailness Momentum
-                 * @description m
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
                  * @default 0.97
                  */
                 tailness_momentum: number;
@@ -2669,7 +2669,7 @@ export interface components {
                 ood_in_negatives: boolean;
                 /**
                  * Num Clusters
-                 * @description C
+                 * @description C: clusters of the training images' features.
                  * @default 10
                  */
                 num_clusters: number;
@@ -2680,7 +2680,7 @@ export interface components {
                 kmeans_restarts: number;
                 /**
                  * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
                  * @default 0.2
                  */
                 distribution_loss_weight: number;
@@ -4614,7 +4614,7 @@ export interface components {
                 batch_size: number;
                 /**
                  * Temperature
-                 * @description tau
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
                  * @default 0.2
                  */
                 temperature: number;
@@ -4719,7 +4719,7 @@ export interface components {
                 top_k: number;
                 /**
                  * Tailness Momentum
-                 * @description m
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
                  * @default 0.97
                  */
                 tailness_momentum: number;
@@ -4731,7 +4731,7 @@ export interface components {
                 ood_in_negatives: boolean;
                 /**
                  * Num Clusters
-                 * @description C
+                 * @description C: clusters of the training images' features.
                  * @default 10
                  */
                 num_clusters: number;
@@ -4742,7 +4742,7 @@ export interface components {
                 kmeans_restarts: number;
                 /**
                  * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
                  * @default 0.2
                  */
                 distribution_loss_weight: number;
@@ -4924,6 +4924,464 @@ export interface components {
              * @description What needs `accept_cost`, and which setting makes it smaller.
              */
             large: components["schemas"]["FieldProblem"][];
+        };
+        /**
+         * JobForecast
+         * @description What a job would need, and what its settings resolve to.
+         */
+        JobForecast: {
+            /**
+             * Device
+             * @enum {string}
+             */
+            device: "cpu" | "cuda";
+            /**
+             * Precision
+             * @enum {string}
+             */
+            precision: "fp32" | "bf16";
+            /**
+             * Measured
+             * @description Whether a worker has measured the activations of this encoder. Else they are those of its layers' shapes.
+             */
+            measured: boolean;
+            /** Parameters */
+            parameters: number;
+            /** Processes */
+            processes: number;
+            memory: components["schemas"]["ProcessMemory"];
+            /**
+             * Memory Bytes
+             * @description Of all processes, on the device.
+             */
+            memory_bytes: number;
+            /** Steps */
+            steps: number;
+            /** Epochs */
+            epochs: number;
+            /**
+             * Checkpoints
+             * @description Written over the run.
+             */
+            checkpoints: number;
+            /**
+             * Checkpoint Bytes
+             * @description Of one, with the backbone beside it.
+             */
+            checkpoint_bytes: number;
+            /**
+             * Kept Bytes
+             * @description Of the checkpoints that are kept, while another one is written.
+             */
+            kept_bytes: number;
+            /**
+             * Written Bytes
+             * @description Of all checkpoints.
+             */
+            written_bytes: number;
+            /** Rounds */
+            rounds: number;
+            /**
+             * Pool Scores
+             * @description Pool images times rounds.
+             */
+            pool_scores: number;
+            /** Metric Rows */
+            metric_rows: number;
+            /**
+             * Database Bytes
+             * @description Curves, tailness and rounds.
+             */
+            database_bytes: number;
+            capacity: components["schemas"]["Capacity"];
+            /**
+             * Misfits
+             * @description Why the job cannot run. Such a job is refused.
+             */
+            misfits: components["schemas"]["FieldProblem"][];
+            /**
+             * Large
+             * @description What needs `accept_cost`, and which setting makes it smaller.
+             */
+            large: components["schemas"]["FieldProblem"][];
+            /**
+             * ResolvedConfig
+             * @description All settings that the run reads, with their values.
+             */
+            config: {
+                /**
+                 * Preset
+                 * @description Source of the values that were not given.
+                 */
+                preset: ("cifar10-lt" | "cifar100-lt" | "imagenet100-lt" | "places-lt" | "cpu-small" | "digits") | null;
+                /**
+                 * @default simclr
+                 * @enum {string}
+                 */
+                framework: "simclr" | "sdclr" | "bcl" | "moco" | "gh";
+                /**
+                 * Prune Share
+                 * @description Read by framework sdclr, bcl. p: share of all convolution weights that are pruned.
+                 * @default 0.9
+                 */
+                prune_share?: number;
+                /**
+                 * Bcl Variant
+                 * @description Read by framework bcl. I: SimCLR with one RandAugment operation for each view. D: SDCLR with two.
+                 * @default I
+                 * @enum {string}
+                 */
+                bcl_variant?: "I" | "D";
+                /**
+                 * Loss Momentum
+                 * @description Read by framework bcl. beta: momentum of a sample's average loss over epochs.
+                 * @default 0.97
+                 */
+                loss_momentum?: number;
+                /**
+                 * Queue Size
+                 * @description Read by framework moco. Keys of earlier batches that serve as negatives.
+                 * @default 4096
+                 */
+                queue_size?: number;
+                /**
+                 * Key Momentum
+                 * @description Read by framework moco. m: share of the key encoder that stays at each step. 0.999 as published.
+                 * @default 0.99
+                 */
+                key_momentum?: number;
+                /**
+                 * Gh Directions
+                 * @description Read by framework gh. K: directions, at most projection_dim + 1. For ten classes try 20.
+                 * @default 100
+                 */
+                gh_directions?: number;
+                /**
+                 * Gh Ramp Epochs
+                 * @description Read by framework gh. Epochs after half the run in which the weight of L_GH rises to 1.
+                 * @default 10
+                 */
+                gh_ramp_epochs?: number;
+                /**
+                 * @default colt
+                 * @enum {string}
+                 */
+                sampler: "none" | "random" | "mak" | "colt" | "spread" | "idfill";
+                /**
+                 * Match Steps
+                 * @description Read by sampler none. Repeats ID images until an epoch has as many steps as with K OOD images. This separates the gain of another sampler from that of longer training.
+                 * @default false
+                 */
+                match_steps?: boolean;
+                /**
+                 * Warmup Epochs
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. w: with match_steps, epochs are longer from epoch w + 1 on.
+                 * @default 100
+                 */
+                warmup_epochs?: number;
+                /**
+                 * Sample Budget
+                 * @description Read by sampler none, random, mak, colt, spread, idfill. K: with match_steps, the number of OOD images whose steps are matched.
+                 * @default 10000
+                 */
+                sample_budget?: number;
+                /**
+                 * Cluster Temperature
+                 * @description Read by sampler random, mak, colt, spread, idfill. tau_c: temperature of the clusters' weights.
+                 * @default 1
+                 */
+                cluster_temperature?: number;
+                /**
+                 * Budget Remainder
+                 * @description Read by sampler random, mak, colt, spread, idfill. How budgets become whole numbers. largest: by largest remainder. last: the last cluster gets the rest (released code).
+                 * @default largest
+                 * @enum {string}
+                 */
+                budget_remainder?: "largest" | "last";
+                /**
+                 * Ood Neighbors
+                 * @description Read by sampler random, mak, colt, spread, idfill. ID neighbours whose tailness is averaged for an OOD image.
+                 * @default 20
+                 */
+                ood_neighbors?: number;
+                /**
+                 * Neighbor Search
+                 * @description Read by sampler random, mak, colt, spread, idfill. How these neighbours are found. approximate is for pools of many millions, with at least 4,096 training images. On CIFAR-10-LT it finds 96 % of the neighbours in half the time; on unstructured features far fewer.
+                 * @default exact
+                 * @enum {string}
+                 */
+                neighbor_search?: "exact" | "approximate";
+                /**
+                 * Sample Interval
+                 * @description Read by sampler random, colt, spread, idfill. r: epochs between two rounds.
+                 * @default 25
+                 */
+                sample_interval?: number;
+                /**
+                 * Redraw
+                 * @description Read by sampler random. Draw again in each round, or keep the first draw.
+                 * @default true
+                 */
+                redraw?: boolean;
+                /**
+                 * Mak Passes
+                 * @description Read by sampler mak. R: augmented passes over which a loss is averaged.
+                 * @default 10
+                 */
+                mak_passes?: number;
+                /**
+                 * Mak Loss Weight
+                 * @description Read by sampler mak. w: weight of the loss in the score. Closeness to the ID set has weight 1 - w.
+                 * @default 0.5
+                 */
+                mak_loss_weight?: number;
+                /**
+                 * Mak Candidates
+                 * @description Read by sampler mak. Number of candidates, as a multiple of K.
+                 * @default 1.5
+                 */
+                mak_candidates?: number;
+                /**
+                 * Cluster Order
+                 * @description Read by sampler colt. Which cluster picks first. index: 0..C-1 (released code). tail_first: the most tail-like.
+                 * @default index
+                 * @enum {string}
+                 */
+                cluster_order?: "index" | "tail_first";
+                /**
+                 * Pool Refresh
+                 * @description Read by sampler colt. candidates: a round embeds only 30 % of the pool again: a rotating share and the best candidates. Only these can be picked.
+                 * @default full
+                 * @enum {string}
+                 */
+                pool_refresh?: "full" | "candidates";
+                /**
+                 * Spread Points
+                 * @description Read by sampler spread. n: points nearest to its centre that represent a cluster.
+                 * @default 15
+                 */
+                spread_points?: number;
+                /**
+                 * Spread Stop
+                 * @description Read by sampler spread. A round stops once the mean similarity of C picks is below this share of that of the 20th C picks. The rest of K is not picked. 0 never stops.
+                 * @default 0.95
+                 */
+                spread_stop?: number;
+                /**
+                 * Backbone
+                 * @description resnet10 has one basic block in each stage.
+                 * @default resnet18
+                 * @enum {string}
+                 */
+                backbone: "resnet10" | "resnet18" | "resnet34" | "resnet50";
+                /**
+                 * Width
+                 * @description Channels of the first stage; 64 is the standard.
+                 * @default 64
+                 */
+                width: number;
+                /**
+                 * Stem
+                 * @description 3x3 stride 1; 3x3 stride 2; or 7x7 stride 2 with max-pool.
+                 * @default cifar
+                 * @enum {string}
+                 */
+                stem: "cifar" | "cifar-stride2" | "imagenet";
+                /**
+                 * Projection Dim
+                 * @default 128
+                 */
+                projection_dim: number;
+                /**
+                 * Epochs
+                 * @default 2000
+                 */
+                epochs: number;
+                /**
+                 * Batch Size
+                 * @description Images in a step. Each gives two views.
+                 * @default 512
+                 */
+                batch_size: number;
+                /**
+                 * Temperature
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
+                 * @default 0.2
+                 */
+                temperature: number;
+                /**
+                 * Temperature Schedule
+                 * @description cosine: the contrastive loss has a tau for each epoch, which falls and rises again five times. Tailness, the distribution-level loss and MAK keep `temperature`.
+                 * @default constant
+                 * @enum {string}
+                 */
+                temperature_schedule: "constant" | "cosine";
+                /**
+                 * Temperature Low
+                 * @description Only for the cosine schedule: its lowest tau. Default: 0.1.
+                 */
+                temperature_low: number | null;
+                /**
+                 * Temperature High
+                 * @description Only for the cosine schedule: its highest tau. Default: 1.
+                 */
+                temperature_high: number | null;
+                /**
+                 * Optimizer
+                 * @default sgd
+                 * @enum {string}
+                 */
+                optimizer: "sgd" | "adamw";
+                /**
+                 * Learning Rate
+                 * @default 0.5
+                 */
+                learning_rate: number;
+                /**
+                 * Final Learning Rate
+                 * @description The end of the cosine schedule.
+                 * @default 0.000001
+                 */
+                final_learning_rate: number;
+                /**
+                 * Momentum
+                 * @description SGD momentum, or AdamW's first beta.
+                 * @default 0.9
+                 */
+                momentum: number;
+                /**
+                 * Weight Decay
+                 * @description On every parameter.
+                 * @default 0.0001
+                 */
+                weight_decay: number;
+                /**
+                 * Lr Warmup Epochs
+                 * @description Linear warm-up of the learning rate, in epochs.
+                 * @default 10
+                 */
+                lr_warmup_epochs: number;
+                /**
+                 * Min Crop Scale
+                 * @description RandomResizedCrop takes at least this share of the area.
+                 * @default 0.1
+                 */
+                min_crop_scale: number;
+                /**
+                 * Flip Probability
+                 * @description Horizontal flip.
+                 * @default 0.5
+                 */
+                flip_probability: number;
+                /**
+                 * Color Jitter
+                 * @description Strength for brightness, contrast and saturation. Hue gets a quarter of it.
+                 * @default 0.4
+                 */
+                color_jitter: number;
+                /**
+                 * Color Jitter Probability
+                 * @default 0.8
+                 */
+                color_jitter_probability: number;
+                /**
+                 * Grayscale Probability
+                 * @default 0.2
+                 */
+                grayscale_probability: number;
+                /**
+                 * Blur Probability
+                 * @description Gaussian blur of sigma 0.1 to 2 pixels.
+                 * @default 0
+                 */
+                blur_probability: number;
+                /**
+                 * Augmentation
+                 * @description fused: colour jitter and grayscale are one affine map of a pixel, clamped once. This is faster, and its views are close to the exact ones.
+                 * @default exact
+                 * @enum {string}
+                 */
+                augmentation: "exact" | "fused";
+                /**
+                 * Top K
+                 * @description How many of the largest negative probabilities are summed: a number, or a share of the negatives.
+                 * @default 10
+                 */
+                top_k: number;
+                /**
+                 * Tailness Momentum
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
+                 * @default 0.97
+                 */
+                tailness_momentum: number;
+                /**
+                 * Ood In Negatives
+                 * @description Whether OOD embeddings count among a sample's negatives.
+                 * @default true
+                 */
+                ood_in_negatives: boolean;
+                /**
+                 * Num Clusters
+                 * @description C: clusters of the training images' features.
+                 * @default 10
+                 */
+                num_clusters: number;
+                /**
+                 * Kmeans Restarts
+                 * @default 10
+                 */
+                kmeans_restarts: number;
+                /**
+                 * Distribution Loss Weight
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
+                 * @default 0.2
+                 */
+                distribution_loss_weight: number;
+                /**
+                 * Distribution Denominator
+                 * @description all: every other embedding (released code). cross_domain: the other distribution's (paper).
+                 * @default all
+                 * @enum {string}
+                 */
+                distribution_denominator: "all" | "cross_domain";
+                /** @description Many, Medium and Few by training counts. Default: thirds by rank. */
+                group_thresholds: components["schemas"]["GroupThresholds"] | null;
+                /**
+                 * Seed
+                 * @default 0
+                 */
+                seed: number;
+                /**
+                 * Device
+                 * @default auto
+                 * @enum {string}
+                 */
+                device: "auto" | "cpu" | "cuda";
+                /**
+                 * Precision
+                 * @description auto: bf16 if the hardware computes in it.
+                 * @default auto
+                 * @enum {string}
+                 */
+                precision: "auto" | "fp32" | "bf16";
+                /**
+                 * Num Processes
+                 * @description Data-parallel ranks. Each trains on its share of every batch.
+                 * @default 1
+                 */
+                num_processes: number;
+                /**
+                 * Checkpoint Interval
+                 * @description Epochs between two checkpoints. The last epoch always has one.
+                 * @default 10
+                 */
+                checkpoint_interval: number;
+            };
+            /**
+             * Seconds
+             * @description From start to end. Each step takes as long as in the newest succeeded run that is like it: of these data, framework, sampler, backbone and batch size. Null if there is none.
+             */
+            seconds: number | null;
         };
         /**
          * JobGroup
@@ -5149,7 +5607,7 @@ export interface components {
                 batch_size: number;
                 /**
                  * Temperature
-                 * @description tau
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
                  * @default 0.2
                  */
                 temperature: number;
@@ -5254,7 +5712,7 @@ export interface components {
                 top_k: number;
                 /**
                  * Tailness Momentum
-                 * @description m
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
                  * @default 0.97
                  */
                 tailness_momentum: number;
@@ -5266,7 +5724,7 @@ export interface components {
                 ood_in_negatives: boolean;
                 /**
                  * Num Clusters
-                 * @description C
+                 * @description C: clusters of the training images' features.
                  * @default 10
                  */
                 num_clusters: number;
@@ -5277,7 +5735,7 @@ export interface components {
                 kmeans_restarts: number;
                 /**
                  * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
                  * @default 0.2
                  */
                 distribution_loss_weight: number;
@@ -5611,7 +6069,7 @@ export interface components {
                 batch_size: number;
                 /**
                  * Temperature
-                 * @description tau
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
                  * @default 0.2
                  */
                 temperature: number;
@@ -5716,7 +6174,7 @@ export interface components {
                 top_k: number;
                 /**
                  * Tailness Momentum
-                 * @description m
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
                  * @default 0.97
                  */
                 tailness_momentum: number;
@@ -5728,7 +6186,7 @@ export interface components {
                 ood_in_negatives: boolean;
                 /**
                  * Num Clusters
-                 * @description C
+                 * @description C: clusters of the training images' features.
                  * @default 10
                  */
                 num_clusters: number;
@@ -5739,7 +6197,7 @@ export interface components {
                 kmeans_restarts: number;
                 /**
                  * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
                  * @default 0.2
                  */
                 distribution_loss_weight: number;
@@ -6583,7 +7041,7 @@ export interface components {
                 batch_size?: number;
                 /**
                  * Temperature
-                 * @description tau
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
                  * @default 0.2
                  */
                 temperature?: number;
@@ -6688,7 +7146,7 @@ export interface components {
                 top_k?: number;
                 /**
                  * Tailness Momentum
-                 * @description m
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
                  * @default 0.97
                  */
                 tailness_momentum?: number;
@@ -6700,7 +7158,7 @@ export interface components {
                 ood_in_negatives?: boolean;
                 /**
                  * Num Clusters
-                 * @description C
+                 * @description C: clusters of the training images' features.
                  * @default 10
                  */
                 num_clusters?: number;
@@ -6711,7 +7169,7 @@ export interface components {
                 kmeans_restarts?: number;
                 /**
                  * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
                  * @default 0.2
                  */
                 distribution_loss_weight?: number;
@@ -7348,7 +7806,7 @@ export interface components {
                 batch_size?: number;
                 /**
                  * Temperature
-                 * @description tau
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
                  * @default 0.2
                  */
                 temperature?: number;
@@ -7453,7 +7911,7 @@ export interface components {
                 top_k?: number;
                 /**
                  * Tailness Momentum
-                 * @description m
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
                  * @default 0.97
                  */
                 tailness_momentum?: number;
@@ -7465,7 +7923,7 @@ export interface components {
                 ood_in_negatives?: boolean;
                 /**
                  * Num Clusters
-                 * @description C
+                 * @description C: clusters of the training images' features.
                  * @default 10
                  */
                 num_clusters?: number;
@@ -7476,7 +7934,7 @@ export interface components {
                 kmeans_restarts?: number;
                 /**
                  * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
                  * @default 0.2
                  */
                 distribution_loss_weight?: number;
@@ -8001,7 +8459,7 @@ export interface components {
                 batch_size?: number;
                 /**
                  * Temperature
-                 * @description tau
+                 * @description tau of the contrastive loss. A lower one weighs near negatives more.
                  * @default 0.2
                  */
                 temperature?: number;
@@ -8106,7 +8564,7 @@ export interface components {
                 top_k?: number;
                 /**
                  * Tailness Momentum
-                 * @description m
+                 * @description m: share of an image's earlier tailness that each epoch keeps.
                  * @default 0.97
                  */
                 tailness_momentum?: number;
@@ -8118,7 +8576,7 @@ export interface components {
                 ood_in_negatives?: boolean;
                 /**
                  * Num Clusters
-                 * @description C
+                 * @description C: clusters of the training images' features.
                  * @default 10
                  */
                 num_clusters?: number;
@@ -8129,7 +8587,7 @@ export interface components {
                 kmeans_restarts?: number;
                 /**
                  * Distribution Loss Weight
-                 * @description alpha; 0 leaves the term out.
+                 * @description alpha: weight of the distribution-level loss. 0 leaves the term out.
                  * @default 0.2
                  */
                 distribution_loss_weight?: number;
@@ -14217,7 +14675,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobEstimate"];
+                    "application/json": components["schemas"]["JobForecast"];
                 };
             };
             /** @description Bad Request */

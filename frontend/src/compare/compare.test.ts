@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Evaluation, Job } from '../api/types';
+import type { Analysis, Evaluation, Job } from '../api/types';
 import { joinCurves } from './curves';
 import { sameClasses, scoresOf, unlikeSettings } from './scores';
+import { newestByKind } from './analyses';
 import { stepGap } from './steps';
 
 function evaluation(all: number, few: number | null, std: number, config = {}): Evaluation {
@@ -50,4 +51,10 @@ describe('curves', () => {
     expect(joined).toEqual({ step: [1, 2, 3], values: [[5, undefined, 7], [undefined, 0, 1]] });
     expect(joinCurves([])).toEqual({ step: [], values: [] });
   });
+});
+
+it('takes the newest analysis of each kind that has succeeded', () => {
+  const list = [['tail_share', 'running', 'a'], ['tail_share', 'succeeded', 'b'], ['tail_share', 'succeeded', 'c'], ['uniformity', 'failed', 'd']];
+  const found = newestByKind(list.map(([kind, status, id]) => ({ kind, status, id })) as Analysis[]);
+  expect([...found].map(([kind, { id }]) => [kind, id])).toEqual([['tail_share', 'b']]);
 });

@@ -97,13 +97,14 @@ it.each([
 ])('a default of %o reads %s', (value, text) => expect(shown(value)).toBe(text));
 
 describe('typedFrom', () => {
-  it('asks for the settings of a run, without those that are the default or follow from the epochs', () => {
+  it('asks for the settings of a run, without those that it would have anyway', () => {
     const schedule = { warmup_epochs: { type: 'integer', default: 1 } };
     const fields = fieldsOf({ ...SCHEMA, properties: { ...SCHEMA.properties, ...schedule } });
     const config = { variant: 'D', prune_share: 0.9, queue_size: 32, redraw: false, shots: null, gammas: [1, 5], thresholds: { low: 9 }, warmup_epochs: 7 };
-    const typed = typedFrom(fields, config, { queue_size: 64 });
+    const typed = typedFrom(fields, config, { queue_size: 64, warmup_epochs: 7 });
     expect(typed).toEqual({ variant: 'D', queue_size: '32', redraw: 'false', gammas: '1, 5', thresholds: '{"low":9}' });
     expect(sentSettings(fields, typed)).toEqual({ variant: 'D', queue_size: 32, redraw: false, gammas: [1, 5], thresholds: { low: 9 } });
+    expect(typedFrom(fields, config, { queue_size: 32 })).toMatchObject({ warmup_epochs: '7' });
     expect(typedFrom(fields, config, { queue_size: 32 })).not.toHaveProperty('queue_size');
   });
 });

@@ -84,14 +84,10 @@ export function shown(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-/**
- * What to type so that a form asks for the settings of an earlier run. Fields with their defaults stay empty.
- *
- * Settings that follow from the number of epochs are left out, since a new run may have another number.
- */
+/** What to type so that a form asks for the settings of an earlier run. Those that `defaults` give anyway stay empty. */
 export function typedFrom(fields: readonly SettingField[], config: Record<string, unknown>, defaults: Record<string, unknown> = {}): Typed {
   const differs = ({ name, default: own }: SettingField) => shown(config[name]) !== shown(name in defaults ? defaults[name] : own);
-  const kept = fields.filter((field) => !/epochs|interval|momentum/.test(field.name) && config[field.name] != null && differs(field));
+  const kept = fields.filter((field) => config[field.name] != null && differs(field));
   return Object.fromEntries(kept.map(({ name, input }) => [name, input === 'json' ? JSON.stringify(config[name]) : input === 'list' ? shown(config[name]) : String(config[name])]));
 }
 

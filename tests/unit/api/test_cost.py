@@ -17,7 +17,7 @@ from colt_core.cost.memory import Activations
 from store.artifacts import get_artifacts
 from store.database import writing
 from store.devices import Devices
-from store.models import Dataset
+from store.models import Dataset, utc_now
 from store.repositories import activations, workers
 from store.settings import get_settings
 from tests.support.problems import pointers, problem
@@ -52,10 +52,11 @@ def asked(client: TestClient, path: str, dataset: Dataset, config: dict[str, Any
 
 
 def without_room(estimate: Any) -> dict[str, Any]:
-    """Without what changes from one moment to the next."""
+    """Without what changes from one moment to the next, and what a refusal leaves out."""
     changing = {"artifacts_bytes", "database_bytes"}
     capacity = {name: value for name, value in estimate["capacity"].items() if name not in changing}
-    return {**estimate, "capacity": capacity}
+    more = ("config", "seconds")
+    return {name: value for name, value in estimate.items() if name not in more} | {"capacity": capacity}
 
 
 CANNOT: list[tuple[dict[str, Any], int, str, str]] = [
@@ -114,6 +115,21 @@ def test_a_large_job_needs_its_cost_accepted(
     kept = client.get(accepted.headers["location"]).json()["estimate"]
     assert where in [item["pointer"] for item in kept["large"]]
     assert kept["capacity"]["workers"] == "none" and kept["capacity"]["memory_bytes"] is None
+
+
+def test_an_estimate_resolves_the_settings_and_takes_its_time_from_a_run_like_it(
+    client: TestClient, rows: Rows, dataset: Dataset
+) -> None:
+    shown = asked(client, "/estimate", dataset, SMALL).json()
+    assert shown["seconds"] is None
+    assert shown["config"] == PretrainConfig.resolve(SMALL).model_dump(mode="json")
+    begun = utc_now()
+    ended = {"status": "succeeded", "attempts": 1, "steps": 50, "started_at": begun}
+    rows.job(dataset, config=shown["config"], finished_at=begun + dt.timedelta(seconds=100), **ended)
+    # Neither another batch nor other data say how long it takes.
+    rows.job(dataset, config=shown["config"] | {"batch_size": 8}, finished_at=begun, **ended)
+    rows.job(config=shown["config"], finished_at=begun, **ended)
+    assert asked(client, "/estimate", dataset, SMALL).json()["seconds"] == 2 * shown["steps"]
 
 
 def test_an_ordinary_job_is_taken_and_keeps_its_estimate(client: TestClient, rows: Rows, small_worker: None) -> None:
