@@ -724,6 +724,10 @@ class JobDetails(Model):
     finished_at: dt.datetime | None
     estimate: JobEstimate | None
     """Null: submitted to an earlier version."""
+    last_event_id: int
+    """The last event that these values hold. As `Last-Event-ID`, the stream goes on from here; 0:
+    none.
+    """
 
 
 class Curve(Model):
