@@ -15,7 +15,7 @@ class Compression:
     """ASGI middleware. Event streams, images, downloads and parts of files stay as they are.
 
     A compressed answer has other bytes than the one that its ETag names, so its ETag becomes a weak
-    one. A download that broke off then begins anew instead of mixing both (RFC 9110, 8.8.1).
+    one. A download that broke off then begins again instead of mixing both (RFC 9110, 8.8.1).
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -302,7 +302,7 @@ class JobDetails(JobInfo):
 
     estimate: JobEstimate | None = Field(description="Null: submitted to an earlier version.")
     last_event_id: int = Field(
-        description="The last event that these values hold. As `Last-Event-ID`, the stream goes on from here; 0: none."
+        description="The last event that these values hold. As `Last-Event-ID`, the stream continues after it; 0: none."
     )
 
 

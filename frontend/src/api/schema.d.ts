@@ -2961,7 +2961,7 @@ export interface components {
             budget: number;
             /**
              * Class Counts
-             * @description Number of its images, by class. Null if the data set has no labels, or if clusters times classes exceed 100,000.
+             * @description Number of its images, by class. Null if the data set has no labels, if clusters times classes exceed 100,000, or if they were not asked for.
              */
             class_counts: number[] | null;
             /**
@@ -3002,7 +3002,7 @@ export interface components {
             budget: number;
             /**
              * Class Counts
-             * @description Number of its images, by class. Null if the data set has no labels, or if clusters times classes exceed 100,000.
+             * @description Number of its images, by class. Null if the data set has no labels, if clusters times classes exceed 100,000, or if they were not asked for.
              */
             class_counts: number[] | null;
         };
@@ -4657,7 +4657,7 @@ export interface components {
             estimate: components["schemas"]["JobEstimate"] | null;
             /**
              * Last Event Id
-             * @description The last event that these values hold. As `Last-Event-ID`, the stream goes on from here; 0: none.
+             * @description The last event that these values hold. As `Last-Event-ID`, the stream continues after it; 0: none.
              */
             last_event_id: number;
         };
@@ -16202,6 +16202,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
+                /** @description false: leave `class_counts` of the clusters null. */
+                class_counts?: boolean;
             };
             header?: never;
             path: {

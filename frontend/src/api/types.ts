@@ -7,6 +7,7 @@ export type Dataset = Schemas['DatasetInfo'];
 export type Pool = Schemas['OodPoolInfo'];
 export type Warning = Schemas['DataWarning'];
 export type Job = Schemas['JobInfo'];
+export type JobDetails = Schemas['JobDetails'];
 export type Compute = Schemas['Compute'];
 export type Evaluation = Schemas['EvaluationInfo'];
 export type ProbeName = Evaluation['kind'];
