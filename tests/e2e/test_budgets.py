@@ -20,6 +20,7 @@ from api.main import create_app
 from store.database import writing
 from store.models import Job
 from store.repositories import events, recording
+from tests.support.axe import violations
 from tests.support.large_run import CLASSES, EPOCHS, ROUNDS, STEPS, large_run
 from tests.support.results import Rows
 from tests.support.serving import serving
@@ -123,6 +124,9 @@ def test_the_page_of_a_large_job_is_small_and_asks_once(
     twice = {request: times for request, times in wire.requests.items() if times > 1 and "/image" not in request}
     assert not twice
     assert not any("/events" in request for request in wire.requests)  # the job is over: nothing is to come
+    for scheme in ("light", "dark"):
+        open_page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert violations(open_page) == []
 
 
 def test_an_open_page_of_a_running_job_loads_new_points_alone(open_page: Page, large: tuple[str, Job]) -> None:
