@@ -26,6 +26,7 @@ from api.health.readiness import Readiness
 from api.health.shared import Shared
 from api.http import errors, frontend, guide, openapi
 from api.http.body_limit import BodyLimit
+from api.http.compression import Compression
 from api.http.docs import routes as docs
 from api.http.frontend import PageRules
 from api.http.requests import Requests
@@ -107,6 +108,7 @@ def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD
         Security,
         hosts={"localhost", "127.0.0.1", "[::1]", settings.host, f"[{settings.host}]", *settings.allowed_hosts},
     )
+    app.add_middleware(Compression)
     app.add_middleware(CloseUnread)
     app.add_middleware(Requests)
     if settings.trusted_proxies:

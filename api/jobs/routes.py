@@ -12,11 +12,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api.access.auth import Guarded, is_allowed, only_reads
 from api.http.after_commit import delete_later, ring_later
 from api.http.clients import token_id
+from api.http.downloads import text_response
 from api.http.errors import Unprocessable, problems
 from api.http.heavy import heavy
 from api.http.idempotency import IdempotencyKey
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit, Page
-from api.http.responses import EVENT_STREAM, json_response
+from api.http.responses import EVENT_STREAM, TEXT, json_response
 from api.http.threads import in_thread
 from api.jobs import bulk, service, submission
 from api.jobs.bulk import CancelledJobs, JobsToCancel
@@ -25,7 +26,7 @@ from api.kinds.names import FrameworkName, SamplerName
 from api.registration import Accepted
 from store.database import reading, writing
 from store.models import Job
-from store.repositories import jobs, metrics, profile, settings_groups, turns
+from store.repositories import events, jobs, metrics, profile, settings_groups
 from store.statuses import WorkStatus
 
 log = logging.getLogger(__name__)
@@ -117,15 +118,15 @@ def cancel_jobs(wanted: JobsToCancel, request: Request) -> CancelledJobs:
 def get_job(job_id: str) -> JobDetails:
     """Get one job: its status, its whole configuration, its progress and its estimate."""
     with reading() as session:
-        job = service.find(session, job_id)
-        return JobDetails.of(job, turns.ahead(session, job))
+        return service.details(session, job_id)
 
 
 @router.patch("/{job_id}", responses=problems(404, 415))
 def change_job(job_id: str, changes: JobChanges) -> JobDetails:
     """Rename a job, or change its tags and notes, in any status."""
     with writing() as session:
-        return JobDetails.of(service.change(session, job_id, changes))
+        service.change(session, job_id, changes)
+        return service.details(session, job_id)
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(404, 409))
@@ -185,6 +186,21 @@ async def stream_job_events(
         yield event
 
 
+@router.get("/{job_id}/log", response_class=Response, responses=TEXT | problems(404, 416))
+def get_job_log(
+    job_id: str,
+    request: Request,
+    last: Annotated[int | None, Query(ge=1, le=10_000, description="At most so many lines, the newest.")] = None,
+    after_event: Annotated[int, Query(ge=0, lt=2**63, description="Only lines of later events.")] = 0,
+) -> Response:
+    """Get a job's log: a line for what happened, each after its time."""
+    with reading() as session:
+        service.find(session, job_id)
+        lines = events.log_lines(session, job_id, after_event, last)
+    text = "".join(f"{time:%Y-%m-%dT%H:%M:%SZ} {line}\n" for time, line in lines)
+    return text_response(request, text.encode(), f"log-{job_id}.txt")
+
+
 @router.get("/{job_id}/metrics", response_model=dict[str, Curve], responses=problems(404))
 @heavy
 def get_job_metrics(
@@ -193,6 +209,9 @@ def get_job_metrics(
     max_points: Annotated[
         int, Query(ge=4, le=100_000, description="At most this many points per curve. Peaks and both ends are kept.")
     ] = 1000,
+    after_step: Annotated[
+        int, Query(ge=-1, lt=2**63, description="Only points of later steps. A curve without one is left out.")
+    ] = -1,
 ) -> Response:
     """Get a job's curves by name.
 
@@ -204,7 +223,7 @@ def get_job_metrics(
     """
     with reading() as session:
         service.find(session, job_id)
-        curves = metrics.series(session, job_id, name or [], max_points)
+        curves = metrics.series(session, job_id, name or [], max_points, after_step)
     return json_response({name: Curve.of(curve) for name, curve in curves.items()})
 
 

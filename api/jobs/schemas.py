@@ -249,13 +249,10 @@ class JobInfo(BaseModel):
     finished_at: dt.datetime | None
 
     @classmethod
-    def of(cls, job: Job, queue_position: int | None = None) -> Self:
-        return cls.model_validate(
-            {name: getattr(job, name) for name in cls.model_fields if name not in ("progress", "queue_position")}
-            | {"queue_position": queue_position}
-            | {"warnings": job.warnings or []}
-            | {"progress": Progress.of(job)}
-        )
+    def of(cls, job: Job, **known: int | None) -> Self:
+        """`known`: values that the row does not have."""
+        own = {"queue_position": None, "warnings": job.warnings or [], "progress": Progress.of(job), **known}
+        return cls.model_validate({name: getattr(job, name) for name in cls.model_fields if name not in own} | own)
 
 
 class SeedMean(BaseModel):
@@ -307,6 +304,9 @@ class JobDetails(JobInfo):
     """A job, with what only one job's own address shows."""
 
     estimate: JobEstimate | None = Field(description="Null: submitted to an earlier version.")
+    last_event_id: int = Field(
+        description="The last event that these values hold. As `Last-Event-ID`, the stream continues after it; 0: none."
+    )
 
 
 class JobForecast(JobEstimate):

@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 
 from api import queues
 from api.http.errors import Conflict, NotFound, Unprocessable
-from api.jobs.schemas import JobChanges
+from api.jobs.schemas import JobChanges, JobDetails
 from store.models import Checkpoint, Job, utc_now
-from store.repositories import checkpoints, jobs, turns
+from store.repositories import checkpoints, events, jobs, turns
 from store.statuses import WorkStatus
 
 
@@ -19,6 +19,18 @@ def find(session: Session, job_id: str) -> Job:
         NotFound: there is none.
     """
     return _found(jobs.get(session, job_id), job_id)
+
+
+def details(session: Session, job_id: str) -> JobDetails:
+    """The job, with what only its own address shows.
+
+    Raises:
+        NotFound: there is none.
+    """
+    # Before the job is read, so that the values hold the event.
+    last_event_id = events.last_id(session, job_id)
+    job = find(session, job_id)
+    return JobDetails.of(job, queue_position=turns.ahead(session, job), last_event_id=last_event_id)
 
 
 def lock(session: Session, job_id: str) -> Job:

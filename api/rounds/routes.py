@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from api.access.auth import Guarded
 from api.http.errors import problems
@@ -19,12 +19,21 @@ router = APIRouter(prefix="/jobs/{job_id}/rounds", tags=["tailness"], route_clas
 
 
 @router.get("", responses=problems(404))
-def list_rounds(job_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[RoundInfo]:
+def list_rounds(
+    job_id: str,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    class_counts: Annotated[bool, Query(description="false: leave `class_counts` of the clusters null.")] = True,
+) -> Page[RoundInfo]:
     """List a job's sampling rounds, oldest first."""
     with reading() as session:
         find(session, job_id)
         found = rounds.page(session, job_id, limit, cursor)
-        return Page[RoundInfo].of(found, RoundInfo.model_validate)
+        page = Page[RoundInfo].of(found, RoundInfo.model_validate)
+    if not class_counts:
+        for cluster in (cluster for item in page.items for cluster in item.clusters):
+            cluster.class_counts = None
+    return page
 
 
 @router.get("/{number}", responses=problems(404))

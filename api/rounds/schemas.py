@@ -17,8 +17,8 @@ class ClusterInfo(BaseModel):
     weight: float = Field(description="Softmax weight. The weights of a round sum to 1.")
     budget: int = Field(description="OOD images that the round may pick for this cluster.")
     class_counts: list[int] | None = Field(
-        description="Number of its images, by class. Null if the data set has no labels, or if clusters times classes "
-        "exceed 100,000."
+        description="Number of its images, by class. Null if the data set has no labels, if clusters times classes "
+        "exceed 100,000, or if they were not asked for."
     )
 
     @model_validator(mode="after")

@@ -985,6 +985,10 @@ class JobDetails(Model):
     finished_at: dt.datetime | None
     estimate: JobEstimate | None
     """Null: submitted to an earlier version."""
+    last_event_id: int
+    """The last event that these values hold. As `Last-Event-ID`, the stream continues after it; 0:
+    none.
+    """
 
 
 class Curve(Model):
@@ -1263,8 +1267,8 @@ class ClusterInfo(Model):
     budget: int
     """OOD images that the round may pick for this cluster."""
     class_counts: list[int] | None
-    """Number of its images, by class. Null if the data set has no labels, or if clusters times
-    classes exceed 100,000.
+    """Number of its images, by class. Null if the data set has no labels, if clusters times
+    classes exceed 100,000, or if they were not asked for.
     """
 
 
@@ -1317,8 +1321,8 @@ class ClusterDetails(Model):
     budget: int
     """OOD images that the round may pick for this cluster."""
     class_counts: list[int] | None
-    """Number of its images, by class. Null if the data set has no labels, or if clusters times
-    classes exceed 100,000.
+    """Number of its images, by class. Null if the data set has no labels, if clusters times
+    classes exceed 100,000, or if they were not asked for.
     """
     few_share: float | None
     """Share of its images that are of Few classes, 0..1. Null without class counts, and if it is

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from store.models import Metric
@@ -35,7 +35,9 @@ def points_after(session: Session, job_id: str, name: str, step: int, most: int)
     return [(row.step, row.value) for row in session.execute(later.order_by(Metric.step).limit(most))]
 
 
-def series(session: Session, job_id: str, wanted: Sequence[str], max_points: int) -> dict[str, Series]:
+def series(
+    session: Session, job_id: str, wanted: Sequence[str], max_points: int, after_step: int = -1
+) -> dict[str, Series]:
     """Curves by name, each of at most `max_points` points (at least 4).
 
     A longer curve is divided along its steps into buckets of equal width. The lowest and the
@@ -47,23 +49,26 @@ def series(session: Session, job_id: str, wanted: Sequence[str], max_points: int
         job_id: the job.
         wanted: which curves; empty for all.
         max_points: the most points of a curve.
+        after_step: only points of later steps. A curve without one is left out.
     """
-    extents = curve_buckets.extents(session, job_id, wanted)
+    extents = {} if after_step >= 0 else curve_buckets.extents(session, job_id, wanted)
     curves = {}
     for name in wanted or names(session, job_id):
-        steps, values = _points(session, job_id, name, extents.get(name), max_points)
+        steps, values = _points(session, job_id, name, extents.get(name), max_points, after_step)
         if len(steps):
             curves[name] = (steps.tolist(), values.tolist())
     return curves
 
 
-def _points(session: Session, job_id: str, name: str, extent: Extent | None, max_points: int) -> tuple[Int64, Float64]:
+def _points(
+    session: Session, job_id: str, name: str, extent: Extent | None, max_points: int, after_step: int
+) -> tuple[Int64, Float64]:
     """(n,) steps and values of one curve, downsampled."""
     buckets = (max_points - 2) // 2
     # A short curve is read as it is. Its copy could be of points that were replaced.
     width = None if extent is None or extent.points <= max_points else extent.widest(buckets)
     if width is None:
-        steps, values = _all_points(session, job_id, name)
+        steps, values = _all_points(session, job_id, name, after_step)
         if len(steps) <= max_points:
             return steps, values
         return _extremes(steps, values, _divided(steps, buckets))
@@ -76,8 +81,10 @@ def _points(session: Session, job_id: str, name: str, extent: Extent | None, max
     return _extremes(steps, values, np.concatenate([of_each, of_each, of_each[[0, -1]]]))
 
 
-def _all_points(session: Session, job_id: str, name: str) -> tuple[Int64, Float64]:
+def _all_points(session: Session, job_id: str, name: str, after_step: int) -> tuple[Int64, Float64]:
     mine = select(Metric.step, Metric.value).where(Metric.job_id == job_id, Metric.name == name)
+    if after_step >= 0:
+        mine = mine.where(Metric.step > literal(after_step, BigInteger))
     rows = session.execute(mine.order_by(Metric.step).execution_options(yield_per=_BLOCK))
     points = np.fromiter((tuple(row) for row in rows), dtype=[("step", np.int64), ("value", np.float64)])
     return points["step"], points["value"]

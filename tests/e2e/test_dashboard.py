@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -333,12 +334,49 @@ def test_a_plot_leaves_as_csv_and_png(page: Page, service: Stack, job: dict[str,
         enumerate(evaluation["per_class_accuracy"])
     )
 
-    for name in ("accuracy-by-class", "loss"):
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="LaTeX of browser-run-accuracy-by-class").click()
+    assert Path(saved.value.path()).read_text().count("\\\\\n") == 1 + len(rows)
+
+    # Curves begin with the means of epochs, and can be seen by epoch, by time and smoothed.
+    page.get_by_label("Horizontal axis").select_option("epoch")
+    page.get_by_label("Smoothing").fill("0.5")
+    expect(page.get_by_role("img", name="epoch loss over 3 points")).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV of browser-run-epoch-loss").click()
+    drawn = list(csv.DictReader(io.StringIO(Path(saved.value.path()).read_text())))
+    assert [float(row["epoch"]) for row in drawn] == [1, 2, 3]
+    curve = service.client.get(f"/api/v1/jobs/{job['id']}/metrics?name=epoch_loss").json()["epoch_loss"]
+    assert [float(row["epoch_loss"]) for row in drawn] == curve["value"]
+    assert {"step", "epoch_loss_smoothed"} <= set(drawn[0])
+
+    for name in ("accuracy-by-class", "epoch-loss"):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=f"SVG of browser-run-{name}").click()
+        figure = ElementTree.fromstring(Path(saved.value.path()).read_text())
+        texts = [text.text for text in figure.iter("{http://www.w3.org/2000/svg}text")]
+        assert any(text and text.startswith("browser run: ") for text in texts)  # the title
+        assert {"accuracy", "epoch"} & set(texts)  # the axes
         with page.expect_download() as saved:
             page.get_by_role("button", name=f"PNG of browser-run-{name}").click()
         png = Path(saved.value.path()).read_bytes()
         assert png.startswith(b"\x89PNG")
-        assert int.from_bytes(png[16:20]) > 600  # pixels across
+        assert int.from_bytes(png[16:20]) > 1800  # pixels across
+
+
+def test_the_log_is_searched_and_downloaded(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    page.goto(f"/jobs/{job['id']}")
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Log").click()
+    log = page.locator("#log pre")
+    expect(log).to_be_in_viewport()
+    whole = service.client.get(f"/api/v1/jobs/{job['id']}/log").text
+    assert (log.text_content() or "").splitlines() == whole.splitlines()
+    page.get_by_label("Search the log").fill("ROUND 1")
+    found = [line for line in whole.splitlines() if "round" in line and "1" in line]
+    expect(log).to_have_text("\n".join(found))
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download the log").click()
+    assert Path(saved.value.path()).read_text() == whole
 
 
 def finished_analysis(page: Page, service: Stack, job: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import createClient from 'openapi-fetch';
+import { connection } from './connection.svelte';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
 import { session } from './session.svelte';
@@ -24,9 +25,12 @@ async function every<P extends Page<unknown>>(list: (more: { cursor?: string }) 
 
 /** The body of a call's answer. Throws an ApiError when the answer is a problem. */
 async function answer<T>(call: Answer<T>): Promise<T> {
+  const { answered, unanswered } = connection.ask();
   const { data, error, response } = await call.catch((failure: unknown) => {
+    unanswered();
     throw new ApiError(failure instanceof TypeError ? unreachable() : asProblem(failure));
   });
+  answered();
   if (response.ok) return data as T;
   if (response.status === 401) session.needed = true;
   throw new ApiError(toProblem(response.status, error));
@@ -67,11 +71,6 @@ export const deletePool = (pool_id: string) =>
   answer(api.DELETE('/api/v1/ood-pools/{pool_id}', { params: { path: { pool_id } } }));
 export const poolImage = (id: string, index: number) => `/api/v1/ood-pools/${id}/samples/${index}/image`;
 
-export function listPoolSamples(pool_id: string, { limit, cursor }: Paging) {
-  const query = { limit, ...page(cursor) };
-  return answer(api.GET('/api/v1/ood-pools/{pool_id}/samples', { params: { path: { pool_id }, query } }));
-}
-
 export const listBackbones = () =>
   every((more) => answer(api.GET('/api/v1/backbones', { params: { query: { limit: 1000, ...more } } })));
 export const listPoolChecks = (pool_id: string) =>
@@ -87,16 +86,23 @@ export const cancelPoolCheck = (pool_id: string, check_id: string) =>
 export const deletePoolCheck = (pool_id: string, check_id: string) =>
   answer(api.DELETE('/api/v1/ood-pools/{pool_id}/checks/{check_id}', { params: { path: { pool_id, check_id } } }));
 
-/** Send a file as it is. The server streams it to disk. */
-export const upload = (file: File) =>
-  answer(
-    api.POST('/api/v1/uploads', {
-      params: { query: { filename: file.name } },
-      headers: { 'Content-Type': 'application/octet-stream' },
-      body: file as never, // The document describes the raw body as text.
-      bodySerializer: (raw: unknown) => raw as File,
-    }),
-  );
+/** Send a file as it is. The server streams it to disk. `told` gets the bytes that were sent so far: fetch cannot tell them. */
+export function upload(file: File, told: (bytes: number) => void = () => undefined): Promise<{ id: string }> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', `/api/v1/uploads?filename=${encodeURIComponent(file.name)}`);
+    request.setRequestHeader('Content-Type', 'application/octet-stream');
+    request.responseType = 'json';
+    request.upload.onprogress = ({ loaded }) => told(loaded);
+    request.onerror = () => reject(new ApiError(unreachable()));
+    request.onload = () => {
+      if (request.status < 300) return resolve(request.response as { id: string });
+      if (request.status === 401) session.needed = true;
+      reject(new ApiError(toProblem(request.status, request.response)));
+    };
+    request.send(file);
+  });
+}
 
 // Jobs
 
@@ -128,6 +134,10 @@ export function compareJobs(job_id: string[], max_points: number, baseline: stri
   const query = { job_id, max_points, baseline, ...(evaluation && { evaluation: evaluation as ProbeName }) };
   return answer(api.GET('/api/v1/compare', { params: { query } }));
 }
+
+/** Jobs on a data set, the newest first. */
+export const listJobsOn = (dataset_id: string) =>
+  answer(api.GET('/api/v1/jobs', { params: { query: { dataset_id, limit: 20 } } }));
 
 /** Finished jobs on a data set, the newest first. */
 export const listFinishedJobs = (dataset_id: string) =>
@@ -179,15 +189,22 @@ export function resultsUrl(id: string, choice: ResultChoice, format: ResultForma
 
 // What a job left
 
-export const getMetrics = (job_id: string, max_points: number) =>
-  answer(api.GET('/api/v1/jobs/{job_id}/metrics', { params: { path: { job_id }, query: { max_points } } }));
 export const getCurve = async (job_id: string, name: string, max_points: number) =>
   (await answer(api.GET('/api/v1/jobs/{job_id}/metrics', { params: { path: { job_id }, query: { name: [name], max_points } } })))[name];
+export const getMetrics = (job_id: string, max_points: number, after_step: number) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/metrics', { params: { path: { job_id }, query: { max_points, after_step } } }));
+/** The lines of its log, each after its time. */
+export const getLog = (job_id: string, query: { last: number; after_event: number }) =>
+  answer(api.GET('/api/v1/jobs/{job_id}/log', { params: { path: { job_id }, query }, parseAs: 'text' })).then((text) =>
+    text.split('\n').slice(0, -1),
+  );
+export const logUrl = (id: string) => `/api/v1/jobs/${id}/log`;
 export const getProfile = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/profile', { params: { path: { job_id } } }));
+/** All its rounds, without the counts of classes in their clusters, which would be megabytes. */
 export const listRounds = (job_id: string) =>
   every((more) =>
-    answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
+    answer(api.GET('/api/v1/jobs/{job_id}/rounds', { params: { path: { job_id }, query: { limit: 1000, class_counts: false, ...more } } })),
   );
 export const getRound = (job_id: string, number: number) =>
   answer(api.GET('/api/v1/jobs/{job_id}/rounds/{number}', { params: { path: { job_id, number } } }));

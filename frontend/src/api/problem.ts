@@ -39,6 +39,9 @@ export function unreachable(): Problem {
   return { title: 'No answer', status: 0, detail: 'The service does not answer. Check that it is running.', errors: [] };
 }
 
+/** Whether there was no answer. The notice of the page says so, once for all its cards. */
+export const isUnanswered = ({ status, title }: Problem): boolean => status === 0 && title === unreachable().title;
+
 export function asProblem(error: unknown): Problem {
   if (error instanceof ApiError) return error.problem;
   if (error instanceof TypeError) return unreachable(); // This is how fetch rejects.

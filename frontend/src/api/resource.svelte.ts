@@ -1,4 +1,6 @@
-import { asProblem, type Problem } from './problem';
+import { untrack } from 'svelte';
+import { connection } from './connection.svelte';
+import { asProblem, isUnanswered, type Problem } from './problem';
 
 /** Data from the API, with the state of its loading. */
 export interface Resource<T> {
@@ -50,6 +52,10 @@ export function resource<T>(
       newest += 1;
       clearTimeout(timer);
     };
+  });
+
+  $effect(() => {
+    if (connection.returns) untrack(() => void (problem && isUnanswered(problem) && refresh()));
   });
 
   return {

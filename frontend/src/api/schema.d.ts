@@ -679,6 +679,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Log
+         * @description Get a job's log: a line for what happened, each after its time.
+         */
+        get: operations["get_job_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/metrics": {
         parameters: {
             query?: never;
@@ -3114,7 +3134,7 @@ export interface components {
             budget: number;
             /**
              * Class Counts
-             * @description Number of its images, by class. Null if the data set has no labels, or if clusters times classes exceed 100,000.
+             * @description Number of its images, by class. Null if the data set has no labels, if clusters times classes exceed 100,000, or if they were not asked for.
              */
             class_counts: number[] | null;
             /**
@@ -3155,7 +3175,7 @@ export interface components {
             budget: number;
             /**
              * Class Counts
-             * @description Number of its images, by class. Null if the data set has no labels, or if clusters times classes exceed 100,000.
+             * @description Number of its images, by class. Null if the data set has no labels, if clusters times classes exceed 100,000, or if they were not asked for.
              */
             class_counts: number[] | null;
         };
@@ -4844,6 +4864,11 @@ export interface components {
             finished_at: string | null;
             /** @description Null: submitted to an earlier version. */
             estimate: components["schemas"]["JobEstimate"] | null;
+            /**
+             * Last Event Id
+             * @description The last event that these values hold. As `Last-Event-ID`, the stream continues after it; 0: none.
+             */
+            last_event_id: number;
         };
         /**
          * JobEstimate
@@ -15519,6 +15544,130 @@ export interface operations {
             };
         };
     };
+    get_job_log: {
+        parameters: {
+            query?: {
+                /** @description At most so many lines, the newest. */
+                last?: number | null;
+                /** @description Only lines of later events. */
+                after_event?: number;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The part that `Range` requested. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The client has it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Requested Range Not Satisfiable */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_job_metrics: {
         parameters: {
             query?: {
@@ -15526,6 +15675,8 @@ export interface operations {
                 name?: string[] | null;
                 /** @description At most this many points per curve. Peaks and both ends are kept. */
                 max_points?: number;
+                /** @description Only points of later steps. A curve without one is left out. */
+                after_step?: number;
             };
             header?: never;
             path: {
@@ -17872,6 +18023,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
+                /** @description false: leave `class_counts` of the clusters null. */
+                class_counts?: boolean;
             };
             header?: never;
             path: {

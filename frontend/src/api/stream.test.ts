@@ -79,3 +79,32 @@ test('nothing is reported after a stop', async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
   expect(seen.filter((entry) => entry === 'late')).toEqual([]);
 });
+
+test('a stream begins after the given event, and one that falls silent is opened again', async () => {
+  const asked: (string | null)[] = [];
+  const hangs = (signal: AbortSignal) =>
+    new Response(new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('id: 8\ndata: a\n\n'));
+        signal.addEventListener('abort', () => controller.error(new Error('aborted')));
+      },
+    }));
+  const news: number[] = [];
+  await new Promise<void>((ended) => {
+    follow(
+      '/events',
+      { onEvent: () => undefined, onNews: () => news.push(1), onLiveness: (state) => state === 'ended' && ended() },
+      {
+        lastId: '7',
+        silence: 30,
+        backoff: () => 0,
+        fetch: async (_url, init) => {
+          asked.push(new Headers(init?.headers).get('Last-Event-ID'));
+          return asked.length === 1 ? hangs(init!.signal!) : new Response(END);
+        },
+      },
+    );
+  });
+  expect(asked).toEqual(['7', '8']);
+  expect(news.length).toBeGreaterThan(1);
+});

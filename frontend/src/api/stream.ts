@@ -6,9 +6,15 @@ export type Liveness = 'connecting' | 'live' | 'reconnecting' | 'ended';
 export interface StreamHandlers {
   onEvent: (event: ServerEvent) => void;
   onLiveness: (liveness: Liveness) => void;
+  /** Something arrived, be it only the sign of life that the server sends every 15 seconds. */
+  onNews?: () => void;
 }
 
 export interface StreamOptions {
+  /** The event after which the stream begins. Without it, the first event is the job's first. */
+  lastId?: string;
+  /** Milliseconds without anything, not even a sign of life, after which the connection counts as broken. */
+  silence?: number;
   fetch?: typeof fetch;
   /** Milliseconds before the n-th attempt in a row, counted from 1. */
   backoff?: (attempt: number) => number;
@@ -26,30 +32,45 @@ export function follow(url: string, handlers: StreamHandlers, options: StreamOpt
   return () => stop.abort();
 }
 
-async function run(url: string, { onEvent, onLiveness }: StreamHandlers, options: StreamOptions, signal: AbortSignal) {
+const SILENCE = 40_000;
+
+async function run(url: string, handlers: StreamHandlers, options: StreamOptions, signal: AbortSignal) {
+  const { onEvent, onLiveness, onNews } = handlers;
   const get = options.fetch ?? fetch;
   const backoff = options.backoff ?? ((attempt) => Math.min(500 * 2 ** (attempt - 1), 10_000));
-  let lastId = '';
+  let lastId = options.lastId ?? '';
   let failures = 0;
   onLiveness('connecting');
   while (!signal.aborted) {
+    const connection = new AbortController();
+    const stopped = () => connection.abort();
+    signal.addEventListener('abort', stopped, { once: true });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const listen = () => {
+      clearTimeout(timer);
+      timer = setTimeout(stopped, options.silence ?? SILENCE);
+    };
     try {
+      listen();
       const headers: Record<string, string> = { Accept: 'text/event-stream' };
       if (lastId) headers['Last-Event-ID'] = lastId;
-      const response = await get(url, { headers, signal, cache: 'no-store' });
+      const response = await get(url, { headers, signal: connection.signal, cache: 'no-store' });
       // 204 tells a client to stop. A missing job will not come back.
       if (response.status === 204 || response.status === 404) return onLiveness('ended');
       if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
       onLiveness('live');
       failures = 0;
-      for await (const event of events(response.body)) {
+      for await (const event of events(response.body, () => (listen(), onNews?.()))) {
         if (signal.aborted) return;
         if (event.id) lastId = event.id;
         if (event.event === 'end') return onLiveness('ended');
         onEvent(event);
       }
     } catch {
-      // Refused, broken or cut off: the badge shows the same.
+      // Refused, broken, cut off or silent: the badge shows the same.
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stopped);
     }
     if (signal.aborted) return;
     failures += 1;
@@ -58,7 +79,7 @@ async function run(url: string, { onEvent, onLiveness }: StreamHandlers, options
   }
 }
 
-async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+async function* events(body: ReadableStream<Uint8Array>, onChunk: () => void): AsyncGenerator<ServerEvent> {
   const parser = new EventParser();
   const reader = body.getReader();
   const decoder = new TextDecoder();
@@ -66,6 +87,7 @@ async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerE
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      onChunk();
       yield* parser.push(decoder.decode(value, { stream: true }));
     }
   } finally {

@@ -10,6 +10,7 @@ export type Job = Schemas['JobInfo'];
 /** A job in a list. One that stands for those that differ by their seed alone has their means too. */
 export type ListedJob = Job & Partial<Omit<Schemas['JobGroup'], keyof Job>>;
 export type SeedMean = Schemas['SeedMean'];
+export type JobDetails = Schemas['JobDetails'];
 export type Compute = Schemas['Compute'];
 export type Evaluation = Schemas['EvaluationInfo'];
 export type ProbeName = Evaluation['kind'];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { plainImages, sentImages } from './images';
+import { imagesOf, plainImages, sentImages } from './images';
 
 test('a form that was left alone sends nothing', () => {
   expect(sentImages(plainImages())).toEqual({});
@@ -19,4 +19,10 @@ test('what was chosen is sent under the names of the API', () => {
 test('a range needs both ends and the scaling', () => {
   expect(sentImages({ ...plainImages(), scale: true, low: 0 })).toEqual({ bit_depth: 'scale' });
   expect(sentImages({ ...plainImages(), low: 0, high: 4095 })).toEqual({});
+});
+
+test('a registration comes back into the form', () => {
+  expect(imagesOf({})).toEqual(plainImages());
+  const filled = { fit: 'pad' as const, background: '#ffffff', scale: true, low: 1, high: 9, skip: true };
+  expect(imagesOf(sentImages(filled))).toEqual(filled);
 });

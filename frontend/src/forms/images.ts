@@ -22,3 +22,17 @@ export function sentImages({ fit, background, scale, low, high, skip }: ImageSet
     ...(skip && { on_damaged: 'skip' as const }),
   };
 }
+
+type Spec = Partial<Pick<NewDataset, 'fit' | 'background' | 'bit_depth' | 'value_range' | 'on_damaged'>>;
+
+/** The form's settings of a registration that there was. */
+export function imagesOf({ fit, background, bit_depth, value_range, on_damaged }: Spec): ImageSettings {
+  return {
+    fit: fit ?? 'crop',
+    background: background ?? '',
+    scale: bit_depth === 'scale',
+    low: value_range?.[0] ?? null,
+    high: value_range?.[1] ?? null,
+    skip: on_damaged === 'skip',
+  };
+}

@@ -9,6 +9,14 @@ export interface Line {
   dash?: number[];
   /** Whether every point has a mark. */
   marked?: boolean;
+  /** Points alone, without a line through them. */
+  loose?: boolean;
+}
+
+/** A place on the horizontal axis where something happened. */
+export interface Mark {
+  at: number;
+  name: string;
 }
 
 /** The place of the line's point that is nearest to `place`. The line may have no point there itself. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countTicks, decimalTicks, digitsOf, domainOf, lineWithin, percentTicks, place, ticksWithin, type TickFormat } from './scales';
+import { countTicks, decimalTicks, digitsOf, domainOf, lineWithin, percentTicks, place, powersOfTen, ticksWithin, type TickFormat } from './scales';
 
 test('an axis has room around its values', () => {
   expect(domainOf([0, 10], 0.1)).toEqual([-1, 11]);
@@ -42,4 +42,10 @@ test('a fitted line ends where the axes do', () => {
   expect(lineWithin(0, 0.5, [0, 1], [0, 1])).toEqual({ from: [0, 0.5], to: [1, 0.5] });
   expect(lineWithin(0, 5, [0, 1], [0, 1])).toBeNull();
   expect(lineWithin(1, 5, [0, 1], [0, 1])).toBeNull();
+});
+
+test('a logarithmic axis has powers of ten, and more between them where they are few', () => {
+  expect(powersOfTen(12_000)).toEqual([1, 10, 100, 1000, 10_000]);
+  expect(powersOfTen(60)).toEqual([1, 2, 5, 10, 20, 50]);
+  expect(powersOfTen(1)).toEqual([1]);
 });

@@ -37,6 +37,12 @@ export const decimalTicks: TickFormat = (value, digits) => decimal(value, digits
 /** A count between two whole numbers has no label. */
 export const countTicks: TickFormat = (value) => (Number.isInteger(value) ? integer(value) : '');
 
+/** Ticks of a logarithmic axis from 1: powers of ten, with 2 and 5 between them where those would be few. */
+export function powersOfTen(top: number): number[] {
+  const powers = Array.from({ length: Math.max(1, Math.floor(Math.log10(Math.max(1, top)) + 1e-9) + 1) }, (_, power) => 10 ** power);
+  return powers.length > 3 ? powers : powers.flatMap((power) => [1, 2, 5].map((factor) => factor * power)).filter((tick) => tick <= top);
+}
+
 /** The position of a value between `from` and `to`, in proportion. */
 export function place(value: number, [low, high]: Domain, from: number, to: number): number {
   return from + ((value - low) / (high - low)) * (to - from);

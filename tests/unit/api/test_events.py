@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import threading
 import time
@@ -67,6 +68,30 @@ def test_a_finished_job_in_events_from_the_first_event_to_the_end(server: httpx.
     assert events[-1][0] is None  # so that a client still resumes from the last real event
     with server.stream("GET", f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": str(ids[1])}) as response:
         assert [kind for _, kind, _ in told(response)] == ["status", "end"]
+
+
+def test_a_job_names_the_event_from_which_its_stream_goes_on(server: httpx.Client, rows: Rows) -> None:
+    job = rows.job(status="running")
+    rows.event(job, "log", lines=["old"])
+    last = server.get(f"{API}/jobs/{job.id}").json()["last_event_id"]
+    rows.event(job, "log", lines=["new", "newer"])
+    finish(job)
+    with server.stream("GET", f"{API}/jobs/{job.id}/events", headers={"Last-Event-ID": str(last)}) as response:
+        assert [data for _, kind, data in told(response) if kind == "log"] == [{"lines": ["new", "newer"]}]
+
+    def log(**asked: int) -> list[str]:
+        answer = server.get(f"{API}/jobs/{job.id}/log", params=asked)
+        assert answer.headers["content-type"].startswith("text/plain")
+        lines = [line.split(" ", 1) for line in answer.text.splitlines()]
+        assert all(dt.datetime.fromisoformat(time).tzinfo is not None for time, _ in lines)
+        return [line for _, line in lines]
+
+    assert log() == ["old", "new", "newer"]
+    assert log(last=2) == ["new", "newer"]
+    assert log(last=1) == ["newer"]
+    assert log(after_event=last) == ["new", "newer"]
+    assert log(after_event=2**62) == []
+    problem(server.get(f"{API}/jobs/none/log"), 404)
 
 
 def test_without_following_a_running_job_is_told_so_far(server: httpx.Client, rows: Rows) -> None:

@@ -432,6 +432,21 @@ def test_curves_are_thinned_without_losing_extremes(client: TestClient, rows: Ro
     assert pointers(client.get(url, params={"max_points": 3})) == ["?max_points"]
 
 
+def test_curves_after_a_step_are_the_new_points_alone(client: TestClient, rows: Rows) -> None:
+    job = rows.job()
+    rows.metric(job, "loss", [float(step) for step in range(1, 2001)])
+    rows.metric(job, "epoch_loss", [1.0])
+    url = f"/api/v1/jobs/{job.id}/metrics"
+    assert client.get(url, params={"after_step": 1998}).json() == {
+        "loss": {"step": [1999, 2000], "value": [1999.0, 2000.0]}
+    }
+    thin = client.get(url, params={"after_step": 1000, "max_points": 10}).json()["loss"]["step"]
+    assert (thin[0], thin[-1]) == (1001, 2000)
+    assert len(thin) <= 10
+    assert client.get(url, params={"after_step": 0}).json() == client.get(url).json()
+    assert client.get(url, params={"after_step": 2**62}).json() == {}
+
+
 def test_the_profile_is_the_sum_of_curves_however_long_they_are(client: TestClient, rows: Rows) -> None:
     job = rows.job()
     url = f"{API}/jobs/{job.id}/profile"
