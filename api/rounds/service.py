@@ -78,7 +78,10 @@ def lift(counts_KC: NDArray[np.int64]) -> list[list[float | None] | None]:
     total_C = counts_KC.sum(axis=0)
     share_C = total_C / max(1, total_C.sum())
     return [
-        [float(f"{part / share:.6g}") if share else None for part, share in zip(row_C / row_C.sum(), share_C, strict=True)]
+        [
+            float(f"{part / share:.6g}") if share else None
+            for part, share in zip(row_C / row_C.sum(), share_C, strict=True)
+        ]
         if row_C.any()
         else None
         for row_C in counts_KC
