@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 from cli.errors import Refused
 from cli.remote.service import service
@@ -67,7 +68,9 @@ def compare(client: Client, settings: dict[str, Any]) -> None:
     print(f"The OOD images nearest to the tail in the last sampling round of COLT:\n{tail_table(top)}\n")
     for title, job in jobs.items():
         print(f"{title:>6} in the dashboard: {job.url}")
-    print(f"\nDone in {time.monotonic() - began:.0f} s.")
+    print(f"\nDone in {time.monotonic() - began:.0f} s. Did COLT help, and what did it pick? Both runs side by side:")
+    # The first job of the address is the baseline.
+    print(f"  {client.url}/compare?{urlencode([('job_id', str(job.id)) for job in jobs.values()])}")
 
 
 def _submitted(
