@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 from cli.errors import Refused
 from cli.remote.service import service
@@ -63,11 +64,16 @@ def compare(client: Client, settings: dict[str, Any]) -> None:
     results = {title: _linear(job).info.model_dump() for title, job in jobs.items()}
     print(f"\n{comparison_table(info.model_dump(), results)}\n")
     print("Each has one seed and few test images: this shows the service, and is no evidence of a gain.\n")
-    top = [image.model_dump() for image in client.tailness.ood(jobs["COLT"].id, order="-tailness", limit=5)]
-    print(f"The OOD images nearest to the tail in the last sampling round of COLT:\n{tail_table(top)}\n")
+    picks = client.tailness.ood(jobs["COLT"].id, selected=True, order="-tailness", limit=5)
+    table = tail_table([image.model_dump() for image in picks])
+    print(f"Of the OOD images that COLT picked last, those nearest to the tail:\n{table}\n")
+    print(f"Done in {time.monotonic() - began:.0f} s. In the dashboard:")
     for title, job in jobs.items():
-        print(f"{title:>6} in the dashboard: {job.url}")
-    print(f"\nDone in {time.monotonic() - began:.0f} s.")
+        print(f"  {title:<15}{job.url}")
+    print(f"  {'What it picked':<15}{jobs['COLT'].url}#ood")
+    # The first job of the address is the baseline.
+    sides = urlencode([("job_id", str(job.id)) for job in jobs.values()])
+    print(f"  {'Did COLT help?':<15}{client.url}/compare?{sides}")
 
 
 def _submitted(

@@ -73,13 +73,13 @@ def lift(counts_KC: NDArray[np.int64]) -> list[list[float | None] | None]:
 
     Returns:
         By cluster: C lifts, with None for a class without images; None for an empty cluster. They
-        have six digits, as a thousand classes of a hundred clusters would be megabytes.
+        have eight digits, as a thousand classes of a hundred clusters would be megabytes.
     """
     total_C = counts_KC.sum(axis=0)
     share_C = total_C / max(1, total_C.sum())
     return [
         [
-            float(f"{part / share:.6g}") if share else None
+            float(f"{part / share:.8g}") if share else None
             for part, share in zip(row_C / row_C.sum(), share_C, strict=True)
         ]
         if row_C.any()

@@ -288,9 +288,9 @@ def test_changes_and_a_part_of_the_histogram(page: Page, service: Stack, job: di
 def test_class_size_and_tailness_are_the_apis(page: Page, service: Stack, job: dict[str, Any]) -> None:
     api = f"/api/v1/jobs/{job['id']}/tailness"
     found = service.client.get(f"{api}/classes").json()
-    page.goto(f"/jobs/{job['id']}")
+    page.goto(f"/jobs/{job['id']}#tailness")  # a link to a part that comes late
     card = page.locator("#tailness")
-    card.scroll_into_view_if_needed()  # it is drawn when it is near
+    expect(card).to_be_in_viewport()
     expect(card.locator("circle.dot")).to_have_count(len(found["items"]))
     heights = card.locator("circle.dot").evaluate_all("dots => dots.map(dot => +dot.dataset.y)")
     assert heights == [one["mean_tailness"] for one in found["items"]]
@@ -631,6 +631,11 @@ def test_a_file_is_uploaded_and_registered_or_its_problem_shown(page: Page, serv
     wrong = npz(images=images.astype(np.float64), labels=np.arange(12) % 2)
     page.goto("/datasets")
     page.get_by_label("Name").fill("wrong")
+    tail = page.get_by_label("Long tail", exact=True)
+    expect(tail).to_have_value("")  # own images may have a long tail, and are cut only if asked
+    page.get_by_label("From", exact=True).select_option("torchvision")
+    expect(tail).to_have_value("exp")
+    page.get_by_label("From", exact=True).select_option("upload")
     expect(page.get_by_label("File", exact=True)).to_have_attribute("accept", re.compile(r"\.npz.*\.parquet"))
     page.get_by_label("File", exact=True).set_input_files({"name": "wrong.npz", "mimeType": "", "buffer": wrong})
     page.get_by_role("button", name="Register", exact=True).click()
@@ -776,3 +781,13 @@ def test_images_without_labels_are_registered_shown_and_trained_on(
     expect(bars(page)).to_have_count(10)  # of the data set that it was evaluated on
     expect(page.locator("#analyses [data-kind=uniformity]")).to_be_visible()
     expect(page.locator("#analyses [data-kind=tail_share]")).to_have_count(0)
+
+    scans = page.url.rsplit("/", 1)[1]
+    watch = Watch(page)
+    page.goto(f"/jobs/{scans}?metric=epoch_loss")  # of one point: an axis without a width
+    expect(page.locator("#curves .u-legend")).to_contain_text("epoch loss")
+    assert watch.errors == []
+
+    page.goto(f"/compare?job_id={scans}&job_id={job['id']}")
+    page.get_by_role("link", name="What it picked").click()  # of the one run that picks
+    expect(page.locator("#ood")).to_be_in_viewport()

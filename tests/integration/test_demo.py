@@ -49,7 +49,10 @@ def test_it_prints_both_columns_and_the_addresses(service: Stack) -> None:
     tail = rows[rows.index(["pool", "index", "tailness", "cluster", "similarity", "selected"]) + 2 :][:5]
     tailness = [float(row[1]) for row in tail]
     assert tailness == sorted(tailness, reverse=True)
-    assert re.search(r"^Done in \d+ s\.$", output, re.MULTILINE)
+    assert {row[-1] for row in tail} == {"yes"}
+    assert re.search(r"^Done in \d+ s\.", output, re.MULTILINE)
+    query = "&".join(f"job_id={jobs[name]['id']}" for name in ("demo SimCLR", "demo COLT"))  # the baseline is first
+    assert output.split()[-1] == f"{service.url}/compare?{query}"
 
 
 def test_it_registers_nothing_twice_and_tells_why_a_job_is_refused(service: Stack) -> None:
