@@ -11,7 +11,7 @@ GUIDE := api/guide/index.html
 FRONTEND_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 	$(wildcard frontend/*.html frontend/*.json frontend/*.ts frontend/*.js)
 
-GUIDE_SOURCES := $(wildcard docs/*) CHANGELOG.md $(shell find tools/guide -type f -not -name '*.pyc')
+GUIDE_SOURCES := $(wildcard docs/* docs/pictures/*) CHANGELOG.md $(shell find tools/guide -type f -not -name '*.pyc')
 
 KILLS ?= 100
 SEED ?= 0
@@ -19,8 +19,8 @@ SEED ?= 0
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up test test-faults check lint types imports rooms prose audit frontend frontend-check guide openapi openapi-check \
-	client client-check migration bench bundle clean
+.PHONY: help setup up test test-faults check lint types imports rooms prose audit frontend frontend-check guide screenshots openapi \
+	openapi-check client client-check migration bench bundle clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 18
@@ -61,6 +61,9 @@ audit: .venv/.lint  ## Look the installed packages up among known vulnerabilitie
 frontend: $(DASHBOARD)  ## Build the dashboard, when its sources have changed
 
 guide: $(GUIDE)  ## Build the guide, when its pages have changed
+
+screenshots: .venv/.service .venv/.test $(DASHBOARD)  ## Take the guide's pictures of a small run; minutes (needs Chromium)
+	@$(BIN)/python -m tools.screenshots $(ARGS)
 
 frontend-check: frontend/node_modules/.installed  ## Types and unit tests of the dashboard
 	@cd frontend && $(NPM) run --silent check

@@ -42,6 +42,14 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_every_plot_has_pictures_and_every_picture_is_shown() -> None:
+    shown = {(page.parent / link).resolve() for page in PAGES for link in links(page) if link.endswith(".png")}
+    assert shown == set((ROOT / "docs" / "pictures").iterdir())
+    assert sum(picture.stat().st_size for picture in shown) < 1_200_000  # the guide is part of the wheel
+    _, *plots = (ROOT / "docs" / "read-the-plots.md").read_text("utf-8").split("\n### ")
+    assert [plot for plot in plots if not re.search(r"!\[[^\]]{20,}\]\(pictures/", plot)] == []
+
+
 ROOMS = "api|benchmarks|cli|colt_core|examples|frontend|store|tests|tools|worker"
 FILES = re.compile(rf"`((?:{ROOMS})/[\w./-]+)`")
 
