@@ -69,8 +69,8 @@ def record(session: Session, job_id: str) -> Iterator[bytes]:
 
 
 def _about_the_run(job: Job) -> list[RecordFile]:
-    shown = JobDetails.of(job)
-    without = ("config", "queue_position", "warnings", "compute")
+    shown = JobDetails.of(job, last_event_id=0)
+    without = ("config", "queue_position", "last_event_id", "warnings", "compute")
     about = document(shown.model_dump(mode="json", exclude=set(without)))
     config = PretrainConfig.from_stored(job.config)
     settings = document(shown.config)

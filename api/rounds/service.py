@@ -72,12 +72,16 @@ def lift(counts_KC: NDArray[np.int64]) -> list[list[float | None] | None]:
         counts_KC: images by cluster and class.
 
     Returns:
-        By cluster: C lifts, with None for a class without images; None for an empty cluster.
+        By cluster: C lifts, with None for a class without images; None for an empty cluster. They
+        have six digits, as a thousand classes of a hundred clusters would be megabytes.
     """
     total_C = counts_KC.sum(axis=0)
     share_C = total_C / max(1, total_C.sum())
     return [
-        [float(part / share) if share else None for part, share in zip(row_C / row_C.sum(), share_C, strict=True)]
+        [
+            float(f"{part / share:.6g}") if share else None
+            for part, share in zip(row_C / row_C.sum(), share_C, strict=True)
+        ]
         if row_C.any()
         else None
         for row_C in counts_KC

@@ -125,7 +125,7 @@ def test_rounds_and_ood_images_are_the_apis(page: Page, service: Stack, job: dic
         few = clusters[index]["few_share"]
         told = f"Few {100 * few:.1f} %, {few / last['few_share']:.1f} times the base rate"
         expect(page.locator(f"[data-picks='{index}'] [data-few]")).to_have_text(told)
-        query = {"selected": True, "cluster": index, "limit": 12}
+        query = {"selected": True, "cluster": index, "limit": 8}
         picks = service.client.get(f"/api/v1/jobs/{job['id']}/ood-tailness", params=query).json()
         shown = page.locator(f"[data-picks='{index}'] [data-ood]")
         expect(shown).to_have_count(len(picks["items"]))
@@ -295,6 +295,7 @@ def test_class_size_and_tailness_are_the_apis(page: Page, service: Stack, job: d
     found = service.client.get(f"{api}/classes").json()
     page.goto(f"/jobs/{job['id']}")
     card = page.locator("#tailness")
+    card.scroll_into_view_if_needed()  # it is drawn when it is near
     expect(card.locator("circle.dot")).to_have_count(len(found["items"]))
     heights = card.locator("circle.dot").evaluate_all("dots => dots.map(dot => +dot.dataset.y)")
     assert heights == [one["mean_tailness"] for one in found["items"]]
@@ -302,7 +303,7 @@ def test_class_size_and_tailness_are_the_apis(page: Page, service: Stack, job: d
     expect(card.locator("[data-fact=r]")).to_have_text(f"{found['fit']['r']:.2f}")
     expect(card.locator("[data-fact='95 % interval of r']")).to_have_text(f"{low:.2f} to {high:.2f}")
     page.get_by_label("Class of the images").select_option("9")
-    nines = service.client.get(f"{api}/samples", params={"label": 9, "limit": 24}).json()["items"]
+    nines = service.client.get(f"{api}/samples", params={"label": 9, "limit": 12}).json()["items"]
     expect(card.locator("[data-id]")).to_have_count(len(nines))
     shown = card.locator("[data-id]").evaluate_all("all => all.map(one => +one.dataset.id)")
     assert shown == [one["index"] for one in nines]
