@@ -30,6 +30,7 @@ from api.http.compression import Compression
 from api.http.docs import routes as docs
 from api.http.frontend import PageRules
 from api.http.requests import Requests
+from api.http.root_path import RootPath
 from api.http.security import Security
 from api.http.unexpected import refuse_unexpected
 from api.http.unread import CloseUnread
@@ -111,6 +112,8 @@ def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD
     app.add_middleware(Compression)
     app.add_middleware(CloseUnread)
     app.add_middleware(Requests)
+    if settings.root_path:
+        app.add_middleware(RootPath, root_path=settings.root_path)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app

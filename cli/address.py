@@ -13,9 +13,9 @@ def service_url(settings: Settings) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return f"http://{host}:{settings.port}"
+        return f"http://{host}:{settings.port}{settings.root_path}"
     if address.is_unspecified:
         host = "127.0.0.1"
     elif address.version == 6:
         host = f"[{host}]"
-    return f"http://{host}:{settings.port}"
+    return f"http://{host}:{settings.port}{settings.root_path}"

@@ -29,6 +29,10 @@ export default defineConfig({
     // A data: URL would save one request and cost a rule in the content security policy.
     assetsInlineLimit: 0,
   },
+  experimental: {
+    // One build for every COLT_ROOT_PATH: scripts and styles find each other; the server writes the path into the page.
+    renderBuiltUrl: (filename, { hostType }) => (hostType === 'html' ? `/${filename}` : { relative: true }),
+  },
   server: { proxy: { '/api': 'http://127.0.0.1:8000', '/docs': 'http://127.0.0.1:8000', '/guide': 'http://127.0.0.1:8000' } },
   test: { include: ['src/**/*.test.ts'] },
 });

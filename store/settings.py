@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +17,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LEAST_SECRET = 16
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._~-]*)+")
+# The first parts of the service's own addresses. With such a root path, a path could mean either.
+_OWN = {"api", "assets", "docs", "guide", "healthz", "readyz", "metrics", "openapi.json", "swagger-ui", "favicon.svg"}
+_OWN |= {"index.html", "jobs", "compare", "experiments", "datasets", "pools", "workers"}
 
 
 class Settings(BaseSettings):
@@ -52,6 +57,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[list[str], NoDecode] = Field(
         [],
         description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, comma-separated.",
+    )
+    root_path: str = Field(
+        "", description="Path under which a proxy publishes the service, such as /colt. Default: the whole host."
     )
     header_seconds: float = Field(20, gt=0, description="How long the headers of a request may take to arrive.")
     max_connections: int = Field(800, ge=1, description="Most connections to the API at once.")
@@ -156,6 +164,11 @@ class Settings(BaseSettings):
             return self.host == "localhost"
 
     @property
+    def links_begin(self) -> str:
+        """The part before the paths, in links that are sent elsewhere."""
+        return self.public_url.rstrip("/") or self.root_path
+
+    @property
     def worker_silence_seconds(self) -> float:
         """Age of a heartbeat at which its worker counts as gone.
 
@@ -167,6 +180,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split_paths(cls, value: object) -> object:
         return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("root_path", mode="after")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if path and not _ROOT_PATH.fullmatch(path):
+            raise ValueError("not a path such as /colt: a slash, then letters, digits, '-' and '_'")
+        if path and path.split("/")[1] in _OWN:
+            raise ValueError("begins as an address of the service itself does; choose another, such as /colt")
+        return path
 
     @field_validator("trusted_proxies", mode="after")
     @classmethod
@@ -197,6 +220,12 @@ class Settings(BaseSettings):
     def _webhook_is_signed(self) -> Settings:
         if self.webhook_url.get_secret_value() and len(self.webhook_secret.get_secret_value()) < LEAST_SECRET:
             raise ValueError(f"COLT_WEBHOOK_URL needs a COLT_WEBHOOK_SECRET of at least {LEAST_SECRET} characters")
+        return self
+
+    @model_validator(mode="after")
+    def _links_lead_below_root(self) -> Settings:
+        if self.root_path and self.public_url and urlsplit(self.public_url).path.rstrip("/") != self.root_path:
+            raise ValueError(f"COLT_PUBLIC_URL has to end with COLT_ROOT_PATH, as https://HOST{self.root_path} does")
         return self
 
     @model_validator(mode="before")

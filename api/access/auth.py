@@ -87,9 +87,17 @@ def cookie_name(request: Request) -> str:
     """Name of the session's cookie.
 
     With the prefix, browsers take it over HTTPS alone, and from no other host of the domain
-    (RFC 6265bis, section 4.1.3.2). So over HTTPS no other name is accepted.
+    (RFC 6265bis, section 4.1.3.2). So over HTTPS no other name is accepted. Below a root path the
+    cookie is for that path alone, as other services share the host; `__Host-` allows no path.
     """
-    return "__Host-colt_session" if is_https(request) else "colt_session"
+    if not is_https(request):
+        return "colt_session"
+    return "__Secure-colt_session" if get_settings().root_path else "__Host-colt_session"
+
+
+def cookie_path(request: Request) -> str:
+    root = get_settings().root_path
+    return "/" if is_https(request) and not root else f"{root}/api"  # `__Host-` demands the whole site
 
 
 def is_https(request: Request) -> bool:

@@ -50,9 +50,8 @@ def open_session(wanted: NewSession, request: Request, response: Response) -> No
     with writing() as session:
         secret = sessions.begin(session, found.id, get_settings().session_seconds)
     https = auth.is_https(request)
-    response.set_cookie(
-        auth.cookie_name(request), secret, httponly=True, samesite="strict", secure=https, path=_path(request)
-    )
+    name, path = auth.cookie_name(request), auth.cookie_path(request)
+    response.set_cookie(name, secret, httponly=True, samesite="strict", secure=https, path=path)
 
 
 @router.delete("", status_code=204)
@@ -63,10 +62,5 @@ def close_session(request: Request, response: Response) -> None:
         with writing() as session:
             sessions.end(session, secret)
     https = auth.is_https(request)
-    response.delete_cookie(
-        auth.cookie_name(request), httponly=True, samesite="strict", secure=https, path=_path(request)
-    )
-
-
-def _path(request: Request) -> str:
-    return "/" if auth.is_https(request) else "/api"  # `__Host-` demands the whole site
+    name, path = auth.cookie_name(request), auth.cookie_path(request)
+    response.delete_cookie(name, httponly=True, samesite="strict", secure=https, path=path)

@@ -23,6 +23,7 @@ from api.http.unknown_keys import unknown_key
 from colt_core.refusals import unknown_name
 from store.database import waited_too_long
 from store.repositories.pages import BadCursor
+from store.settings import get_settings
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -178,7 +179,7 @@ def problem_response(
         title=http.HTTPStatus(status).phrase,
         status=status,
         detail=detail,
-        instance=instance,
+        instance=get_settings().root_path + instance,
         errors=None if errors is None else list(errors),
     )
     content = {**body.model_dump(exclude_none=True), **more}

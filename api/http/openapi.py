@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from api.http.errors import MEDIA_TYPE, FieldProblem, Problem, problems
+from store.settings import get_settings
 
 DESCRIPTION = """Self-hosted training and analysis for COLT: self-supervised learning on long-tailed data, helped by
 out-of-distribution (OOD) images that are picked for the tail. Errors are problem documents (RFC 9457). Lists are paged:
@@ -47,7 +48,15 @@ def install(app: FastAPI) -> None:
 
 
 def _build(app: FastAPI) -> dict[str, Any]:
-    schema = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS)
+    root = get_settings().root_path
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
+        servers=[{"url": root}] if root else None,
+    )
     schemas = schema["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

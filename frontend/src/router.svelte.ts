@@ -1,6 +1,8 @@
+import { root } from './root';
+
 /**
  * The current address. It holds all view state, so that a reload or a shared link shows the same.
- * `route.path` has no slash at its end.
+ * `route.path` begins after the root, and has no slash at its end.
  */
 class Route {
   path = $state(normalise(location.pathname));
@@ -16,8 +18,12 @@ export const route = new Route();
 
 export type QueryChanges = Record<string, string | number | null>;
 
-/** Go to another page of the dashboard. */
-export function navigate(href: string): void {
+/** Go to another page of the dashboard, at a path below the root. */
+export function navigate(path: string): void {
+  go(root + path);
+}
+
+function go(href: string): void {
   history.pushState(null, '', href);
   route.read();
   scrollTo(0, 0);
@@ -67,15 +73,20 @@ function onClick(event: MouseEvent): void {
   }
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
-  if (/^\/(api|docs|guide|openapi\.json|metrics|healthz|readyz)\b/.test(link.pathname)) return;
+  if (!isBelowRoot(link.pathname)) return;
+  if (/^\/(api|docs|guide|openapi\.json|metrics|healthz|readyz)\b/.test(link.pathname.slice(root.length))) return;
   if (link.hash && link.pathname === location.pathname) return;
   event.preventDefault();
   const href = link.pathname + link.search + link.hash;
   // Such a link changes what the page shows in place. Opened in a new tab, it shows the same.
   if (link.hasAttribute('data-in-place')) stayAt(href);
-  else navigate(href);
+  else go(href);
 }
 
 function normalise(pathname: string): string {
-  return pathname.replace(/\/+$/, '') || '/';
+  return (isBelowRoot(pathname) ? pathname.slice(root.length) : pathname).replace(/\/+$/, '') || '/';
+}
+
+function isBelowRoot(pathname: string): boolean {
+  return pathname === root || pathname.startsWith(`${root}/`);
 }

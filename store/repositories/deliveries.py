@@ -78,7 +78,7 @@ def _follow(session: Session, experiment: Experiment) -> bool:
 
 
 def _delivery(noun: str, subject_id: str, name: str, status: WorkStatus, error: str | None) -> Delivery:
-    now, event, at = utc_now(), f"{noun}.{status}", get_settings().public_url.rstrip("/")
+    now, event, at = utc_now(), f"{noun}.{status}", get_settings().links_begin
     body: dict[str, Any] = {
         "event": event,
         "created_at": now.isoformat(),

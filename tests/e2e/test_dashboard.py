@@ -7,15 +7,20 @@ import csv
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from colt_client import Client
 from tests.support.axe import violations
+from tests.support.processes import Process, free_port, wait_until
+from tests.support.proxy import proxying
 from tests.support.stack import Stack
 from tests.support.watch import LONG, Watch
 
@@ -791,3 +796,51 @@ def test_images_without_labels_are_registered_shown_and_trained_on(
     page.goto(f"/compare?job_id={scans}&job_id={job['id']}")
     page.get_by_role("link", name="What it picked").click()  # of the one run that picks
     expect(page.locator("#ood")).to_be_in_viewport()
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_everything_lies_below_a_path_behind_a_proxy(
+    browser: Browser, service: Stack, job: dict[str, Any], strips: bool
+) -> None:
+    port, name = free_port(), f"below-a-path-{strips}"
+    env = {**service.env, "COLT_PORT": str(port), "COLT_ROOT_PATH": "/lab/colt"}
+    api = Process(name, [sys.executable, "-m", "api"], env=env, folder=service.folder)
+    api.start()
+    with proxying(port, "/lab/colt", strips=strips) as proxy, Client(f"{proxy.url}/lab/colt") as client:
+        wait_until(lambda: answers(port), 60, "the service answers")
+        config = {**job["config"], "epochs": 2}
+        runs = client.jobs.submit(job["dataset_id"], ood_pool=job["ood_pool_id"], name="below a path", config=config)
+        context = browser.new_context()
+        page = context.new_page()
+        watch = Watch(page)
+        page.goto(f"{proxy.url}/lab/colt/")
+        page.get_by_role("link", name="below a path").click()
+        assert page.url == runs.url
+        expect(page.locator("h1 ~ [data-status=succeeded]")).to_be_visible(timeout=LONG)
+        expect(page.locator("[data-live=ended]")).to_be_visible()
+        picked = page.locator("#ood [data-picks] img").first
+        picked.scroll_into_view_if_needed()
+        wait_until(lambda: picked.evaluate("image => image.naturalWidth") > 0, 30, "an image is shown")
+        page.reload()
+        expect(page.get_by_role("heading", name="below a path")).to_be_visible()
+        page.get_by_role("link", name="Guide").click()
+        expect(page).to_have_url(f"{proxy.url}/lab/colt/guide/index.html")
+        page.go_back()
+        expect(page.get_by_role("heading", name="below a path")).to_be_visible()
+        page.go_back()
+        expect(page).to_have_url(re.compile("/lab/colt/(jobs)?$"))
+        page.get_by_role("link", name="API", exact=True).click()
+        expect(page.locator(".opblock").first).to_be_visible()
+        context.close()
+        runs.delete()
+        assert (watch.foreign, watch.errors) == ([], [])
+        assert (proxy.outside, proxy.failed) == ([], [])
+    api.send(15)
+    assert api.wait(30) is not None

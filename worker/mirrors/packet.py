@@ -59,7 +59,7 @@ class Packet:
             "colt.dataset_id": job.dataset_id,
             "colt.dataset": part.dataset.name,
             "colt.ood_pool_id": job.ood_pool_id,
-            "colt.url": f"{get_settings().public_url.rstrip('/')}/jobs/{job.id}",
+            "colt.url": f"{get_settings().links_begin}/jobs/{job.id}",
         }
         points = [(name, step, value, _milliseconds(at)) for name, step, value, at in part.points]
         points += [point for event in part.rounds for point in _of_round(event)]

@@ -1,4 +1,4 @@
 // In a file of its own, since the Content-Security-Policy allows no inline script.
 if (window.SwaggerUIBundle) {
-  SwaggerUIBundle({ url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null });
+  SwaggerUIBundle({ url: "openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null });
 }

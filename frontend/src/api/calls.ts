@@ -2,13 +2,14 @@ import createClient from 'openapi-fetch';
 import { connection } from './connection.svelte';
 import { ApiError, asProblem, toProblem, unreachable } from './problem';
 import type { paths } from './schema';
+import { root } from '../root';
 import { session } from './session.svelte';
 import type {
   IdOrder, JobChanges, JobFilters, JobsToCancel, Kinds, ListedJob, NewAnalysis, NewDataset, NewEvaluation, NewExperiment, NewJob, NewPool, NewPoolCheck, OodChange, OodOrder, Page, PicksPart, ProbeName, ResultFormat, Results, Split,
 } from './types';
 
 /** Every call the dashboard makes, typed by the API's own OpenAPI document (`npm run openapi`). */
-const api = createClient<paths>();
+const api = createClient<paths>({ baseUrl: root });
 
 type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
 
@@ -54,7 +55,7 @@ export const getDataset = (dataset_id: string) =>
 export const registerDataset = (body: NewDataset) => answer(api.POST('/api/v1/datasets', { body }));
 export const deleteDataset = (dataset_id: string) =>
   answer(api.DELETE('/api/v1/datasets/{dataset_id}', { params: { path: { dataset_id } } }));
-export const datasetImage = (id: string, index: number) => `/api/v1/datasets/${id}/samples/${index}/image`;
+export const datasetImage = (id: string, index: number) => `${root}/api/v1/datasets/${id}/samples/${index}/image`;
 
 export function listDatasetSamples(dataset_id: string, wanted: Paging & { split: Split; label?: number }) {
   const { split, label, limit, cursor } = wanted;
@@ -69,7 +70,7 @@ export const getPool = (pool_id: string) =>
 export const registerPool = (body: NewPool) => answer(api.POST('/api/v1/ood-pools', { body }));
 export const deletePool = (pool_id: string) =>
   answer(api.DELETE('/api/v1/ood-pools/{pool_id}', { params: { path: { pool_id } } }));
-export const poolImage = (id: string, index: number) => `/api/v1/ood-pools/${id}/samples/${index}/image`;
+export const poolImage = (id: string, index: number) => `${root}/api/v1/ood-pools/${id}/samples/${index}/image`;
 
 export const listBackbones = () =>
   every((more) => answer(api.GET('/api/v1/backbones', { params: { query: { limit: 1000, ...more } } })));
@@ -90,7 +91,7 @@ export const deletePoolCheck = (pool_id: string, check_id: string) =>
 export function upload(file: File, told: (bytes: number) => void = () => undefined): Promise<{ id: string }> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open('POST', `/api/v1/uploads?filename=${encodeURIComponent(file.name)}`);
+    request.open('POST', `${root}/api/v1/uploads?filename=${encodeURIComponent(file.name)}`);
     request.setRequestHeader('Content-Type', 'application/octet-stream');
     request.responseType = 'json';
     request.upload.onprogress = ({ loaded }) => told(loaded);
@@ -128,7 +129,7 @@ export const resumeJob = (job_id: string) =>
   answer(api.POST('/api/v1/jobs/{job_id}/resume', { params: { path: { job_id } } }));
 export const deleteJob = (job_id: string) =>
   answer(api.DELETE('/api/v1/jobs/{job_id}', { params: { path: { job_id } } }));
-export const eventsUrl = (id: string) => `/api/v1/jobs/${id}/events`;
+export const eventsUrl = (id: string) => `${root}/api/v1/jobs/${id}/events`;
 
 export function compareJobs(job_id: string[], max_points: number, baseline: string, evaluation: string) {
   const query = { job_id, max_points, baseline, ...(evaluation && { evaluation: evaluation as ProbeName }) };
@@ -184,7 +185,7 @@ export function getResults(experiment_id: string, { evaluation, baseline }: Resu
 
 export function resultsUrl(id: string, choice: ResultChoice, format: ResultFormat): string {
   const query = Object.entries({ ...choice, format }).filter(([, value]) => value);
-  return `/api/v1/experiments/${id}/results?${new URLSearchParams(query)}`;
+  return `${root}/api/v1/experiments/${id}/results?${new URLSearchParams(query)}`;
 }
 
 // What a job left
@@ -198,7 +199,7 @@ export const getLog = (job_id: string, query: { last: number; after_event: numbe
   answer(api.GET('/api/v1/jobs/{job_id}/log', { params: { path: { job_id }, query }, parseAs: 'text' })).then((text) =>
     text.split('\n').slice(0, -1),
   );
-export const logUrl = (id: string) => `/api/v1/jobs/${id}/log`;
+export const logUrl = (id: string) => `${root}/api/v1/jobs/${id}/log`;
 export const getProfile = (job_id: string) =>
   answer(api.GET('/api/v1/jobs/{job_id}/profile', { params: { path: { job_id } } }));
 /** All its rounds, without the counts of classes in their clusters, which would be megabytes. */
@@ -245,7 +246,7 @@ export const getExport = (export_id: string) =>
 export const requestOnnx = (job_id: string, checkpoint_id: string) =>
   answer(api.POST('/api/v1/jobs/{job_id}/exports', { params: { path: { job_id } }, body: { kind: 'onnx', checkpoint_id } }));
 export const checkpointUrl = (id: string, format: 'torch' | 'backbone' | 'onnx') =>
-  `/api/v1/checkpoints/${id}/download?format=${format}`;
+  `${root}/api/v1/checkpoints/${id}/download?format=${format}`;
 
 export interface OodFilters {
   round: number;
@@ -265,7 +266,7 @@ export function listOodTailness(job_id: string, wanted: OodFilters & Paging) {
 
 export function oodCsvUrl(id: string, filters: OodFilters): string {
   const query = Object.entries(oodQuery(filters)).map(([name, value]) => [name, String(value)]);
-  return `/api/v1/jobs/${id}/ood-tailness/export?${new URLSearchParams([['format', 'csv'], ...query])}`;
+  return `${root}/api/v1/jobs/${id}/ood-tailness/export?${new URLSearchParams([['format', 'csv'], ...query])}`;
 }
 
 export const listClassTailness = (job_id: string) =>

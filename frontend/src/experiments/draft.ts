@@ -1,5 +1,6 @@
 import { ApiError } from '../api/problem';
 import type { Kinds, Template } from '../api/types';
+import { root } from '../root';
 
 /** What a job gives to a form for an experiment: parts of the request of a job. */
 export interface JobDraft {
@@ -14,11 +15,11 @@ export const BASELINES = 'did-it-help';
 export const SEEDS = '0, 1, 2';
 
 /** The address of the form, filled from a job that has run. */
-export const experimentOfJob = (id: string): string => `/experiments/new?${new URLSearchParams({ template: BASELINES, job: id })}`;
+export const experimentOfJob = (id: string): string => `${root}/experiments/new?${new URLSearchParams({ template: BASELINES, job: id })}`;
 
 /** The address of the form, filled from a job that is not submitted yet. */
 export const experimentOfDraft = (draft: JobDraft): string =>
-  `/experiments/new?${new URLSearchParams({ template: BASELINES, draft: JSON.stringify(draft) })}`;
+  `${root}/experiments/new?${new URLSearchParams({ template: BASELINES, draft: JSON.stringify(draft) })}`;
 
 /** A draft from an address. Anyone may have written it: what does not fit is left out. */
 export function draftFrom(text: string | null): JobDraft | undefined {

@@ -1,8 +1,9 @@
 import { estimateJob } from '../api/calls';
 import type { Job, NewJob } from '../api/types';
+import { root } from '../root';
 
 /** The address of the form for a new job, filled from one that has run. */
-export const rerunHref = (id: string): string => `/jobs/new?${new URLSearchParams({ job: id })}`;
+export const rerunHref = (id: string): string => `${root}/jobs/new?${new URLSearchParams({ job: id })}`;
 
 /** A request for the same run. Its config has every value, so that new defaults of a preset do not change it. */
 export function sameAgain({ name, tags, notes, dataset_id, ood_pool_id, evaluation_dataset_id, config, evaluations, start_from }: Job): NewJob {

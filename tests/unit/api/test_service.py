@@ -159,7 +159,7 @@ def test_docs_come_from_here(client: TestClient) -> None:
     page = client.get("/docs")
     assert "https://" not in page.text
     assert "<script>" not in page.text
-    assert 'rel="icon" type="image/svg+xml" href="/favicon.svg"' in page.text
+    assert 'rel="icon" type="image/svg+xml" href="favicon.svg"' in page.text
     script = client.get("/docs/start.js")
     assert script.headers["content-type"].startswith("text/javascript")
     assert client.get("/openapi.json").json()["openapi"].startswith("3.1")

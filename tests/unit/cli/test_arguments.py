@@ -127,6 +127,7 @@ def test_health_without_a_worker_is_a_failure(tmp_path: Path) -> None:
 )
 def test_the_address_is_one_that_this_machine_can_open(host: str, url: str) -> None:
     assert service_url(Settings(host=host)) == url
+    assert service_url(Settings(host=host, root_path="/colt")) == f"{url}/colt"
 
 
 def test_the_command_line_imports_neither_torch_nor_the_rooms_it_starts() -> None:

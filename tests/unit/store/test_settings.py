@@ -121,6 +121,24 @@ def test_receivers_have_addresses_and_a_secret(
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("value", ["colt", "/colt?", "//host", "/a/../b", "/a b", "/jobs", "/api/colt", "/é", '/"'])
+def test_a_root_path_is_a_plain_path_that_is_none_of_ours(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLT_ROOT_PATH", value)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert refused.value.errors()[0]["loc"] == ("root_path",)
+
+
+def test_links_lead_below_the_root_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLT_ROOT_PATH", "/lab/colt/")
+    assert Settings().links_begin == "/lab/colt"
+    monkeypatch.setenv("COLT_PUBLIC_URL", "https://studio.example.org/lab/colt/")
+    assert Settings().links_begin == "https://studio.example.org/lab/colt"
+    monkeypatch.setenv("COLT_PUBLIC_URL", "https://studio.example.org")
+    with pytest.raises(ValidationError, match="COLT_PUBLIC_URL has to end with COLT_ROOT_PATH"):
+        Settings()
+
+
 def test_nothing_is_sent_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLT_TENSORBOARD_DIR", "")  # as compose gives what is not set
     settings = Settings()
