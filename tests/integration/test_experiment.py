@@ -17,9 +17,13 @@ from benchmarks.experiments.protocol import Protocol
 from benchmarks.experiments.run import run
 from benchmarks.experiments.values import markdown, read, write
 from colt_client import Client
+from store.database import writing
+from store.repositories import workers
 from tests.support.forking import forked_worker
 from tests.support.processes import REPOSITORY, clean_environment
 from tests.support.stack import Stack, StartStack
+from worker.devices import own_devices
+from worker.reconciler import FORGET_WORKERS_AFTER
 
 TAIL = {"profile": "exp", "imbalance_ratio": 20}
 ROUNDS = {"warmup_epochs": 1, "sample_interval": 1, "sample_budget": 50, "num_clusters": 4}
@@ -60,6 +64,8 @@ def test_its_table_is_that_of_its_raw_values(start_stack: StartStack, tmp_path: 
         with forked_worker(stack):
             run(client, protocol, tmp_path / "out", seeds=[0, 1])
             values, tables = run(client, protocol, tmp_path / "out")
+            with writing() as session:  # a forked worker sends no heartbeat, which the command asks for
+                workers.beat(session, "forking", FORGET_WORKERS_AFTER, own_devices())
             again = run_as_the_page_does(stack, tmp_path)
         (found,) = client.experiments.list()
         experiment = found.info.model_dump()
