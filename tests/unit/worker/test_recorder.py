@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+import torch
 from sqlalchemy import Engine, event, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -193,12 +195,16 @@ def test_a_run_says_on_what_and_how_it_computes(
     make_recorder(lease, num_processes=num_processes).record(started)
     assert told(configured, "log") == [{"lines": [line]}]
     with reading(configured) as session:
-        assert session.scalars(select(Job)).one().compute == {
+        compute = session.scalars(select(Job)).one().compute
+        assert compute is not None
+        versions = compute.pop("versions")
+        assert compute == {
             "device": started.device,
             "precision": started.precision,
             "reason": started.reason,
             "threads": started.threads,
         }
+        assert versions["torch"] == torch.__version__ and versions["python"] == platform.python_version()
 
 
 def test_a_warning_stands_on_the_job_and_in_its_stream_at_once(
