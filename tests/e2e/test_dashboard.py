@@ -814,7 +814,7 @@ def test_everything_lies_below_a_path_behind_a_proxy(
     api = Process(name, [sys.executable, "-m", "api"], env=env, folder=service.folder)
     api.start()
     with proxying(port, "/lab/colt", strips=strips) as proxy, Client(f"{proxy.url}/lab/colt") as client:
-        wait_until(lambda: answers(port), 60, "the service answers")
+        wait_until(lambda: answers(port), 120, "the service answers")
         config = {**job["config"], "epochs": 2}
         runs = client.jobs.submit(job["dataset_id"], ood_pool=job["ood_pool_id"], name="below a path", config=config)
         context = browser.new_context()
@@ -827,7 +827,7 @@ def test_everything_lies_below_a_path_behind_a_proxy(
         expect(page.locator("[data-live=ended]")).to_be_visible()
         picked = page.locator("#ood [data-picks] img").first
         picked.scroll_into_view_if_needed()
-        wait_until(lambda: picked.evaluate("image => image.naturalWidth") > 0, 30, "an image is shown")
+        wait_until(lambda: picked.evaluate("image => image.naturalWidth") > 0, 120, "an image is shown")
         page.reload()
         expect(page.get_by_role("heading", name="below a path")).to_be_visible()
         page.get_by_role("link", name="Guide").click()
@@ -843,4 +843,4 @@ def test_everything_lies_below_a_path_behind_a_proxy(
         assert (watch.foreign, watch.errors) == ([], [])
         assert (proxy.outside, proxy.failed) == ([], [])
     api.send(15)
-    assert api.wait(30) is not None
+    assert api.wait(60) is not None
