@@ -61,6 +61,13 @@ _NOUNS = (
 )
 
 
+def _is_file(path: str, is_json: bool) -> bool:
+    """Whether a body goes to disk as it arrives: uploads, and images that are sent to be scored."""
+    if path.endswith("/ood-tailness/score"):
+        return not is_json
+    return path == "/api/v1/uploads" or path.startswith("/api/v1/resumable-uploads/")
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = get_settings()
@@ -103,7 +110,7 @@ def create_app(dashboard: Path = frontend.BUILD, guide_pages: Path = guide.BUILD
     openapi.install(app)
     settings = get_settings()
     app.add_middleware(errors.Uncaught)  # the innermost
-    app.add_middleware(BodyLimit, streamed=("/api/v1/uploads", "/api/v1/resumable-uploads/"), session="/api/v1/session")
+    app.add_middleware(BodyLimit, is_file=_is_file, session="/api/v1/session")
     app.add_middleware(PageRules)
     app.add_middleware(
         Security,

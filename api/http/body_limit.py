@@ -6,6 +6,7 @@ Files have their own size limit, as they are streamed to disk.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
@@ -26,22 +27,24 @@ class BodyLimit:
     """ASGI middleware that limits bodies. JSON is kept in memory, and all other requests wait while
     it is parsed."""
 
-    def __init__(self, app: ASGIApp, streamed: tuple[str, str], session: str) -> None:
-        """Take paths.
+    def __init__(self, app: ASGIApp, is_file: Callable[[str, bool], bool], session: str) -> None:
+        """Take what bodies are.
 
         Args:
-            streamed: a path whose bodies are not kept in memory, and how others begin.
-            session: its bodies hold a token.
+            is_file: whether the body at a path is a file, which is not kept in memory. It is also
+                given whether the body is JSON.
+            session: a path whose bodies hold a token.
         """
         self._app = app
-        self._streamed, self._streamed_below = streamed
+        self._is_file = is_file
         self._session = session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        is_json = "json" in headers.get("content-type", "").lower()
         if not is_announced(headers):
             await self._app(scope, receive, send)
-        elif scope["path"] == self._streamed or scope["path"].startswith(self._streamed_below):
+        elif self._is_file(scope["path"], is_json):
             await self._app(scope, _in_pieces(receive), send)
         else:
             most = _MOST_BYTES_OF_SESSION if scope["path"] == self._session else MOST_BYTES
@@ -49,7 +52,6 @@ class BodyLimit:
             if announced.isdecimal() and int(announced) > most:
                 await problem_response(scope["path"], 413, _too_large(most))(scope, receive, send)
                 return
-            is_json = "json" in headers.get("content-type", "").lower()
             await self._app(scope, _whole(receive, most, MOST_PARTS if is_json else None), send)
 
 

@@ -39,6 +39,11 @@ def raw_body(request: Request) -> tuple[int | None, AsyncIterator[bytes]]:
         raise UnsupportedMediaType(
             "Send the file itself as the body, not a form, such as with curl --data-binary @FILE."
         )
+    return streamed_body(request)
+
+
+def streamed_body(request: Request) -> tuple[int | None, AsyncIterator[bytes]]:
+    """The announced length of a body, and its bytes. They may not arrive too slowly."""
     length = request.headers.get("content-length", "")
     settings = get_settings()
     pace = Pace(settings.upload_least_rate, settings.upload_grace_seconds)

@@ -48,12 +48,18 @@ def checked_filename(filename: str, pointer: str = "?filename") -> str:
 
 
 async def receive(
-    filename: str, declared_bytes: int | None, body: AsyncIterator[bytes], places: Places, client: str
+    filename: str,
+    declared_bytes: int | None,
+    body: AsyncIterator[bytes],
+    places: Places,
+    client: str,
+    most_bytes: int | None = None,
 ) -> Upload:
     """Store `body` under a new id. If it does not arrive completely, nothing is kept.
 
     Args:
         client: whom the place counts for.
+        most_bytes: fewer than those of any upload; None for these.
 
     Raises:
         Unprocessable: the name is not allowed, or the body is empty.
@@ -64,7 +70,8 @@ async def receive(
         Full: there is no room for it above the disk's floor.
     """
     safe_name = checked_filename(filename)
-    limit = min(get_settings().max_upload_bytes, get_settings().upload_quota_bytes)
+    settings = get_settings()
+    limit = min(settings.max_upload_bytes, settings.upload_quota_bytes, most_bytes or settings.max_upload_bytes)
     if declared_bytes is not None and declared_bytes > limit:
         raise TooLarge(f"The file has {declared_bytes} bytes, but at most {limit} are accepted.")
     room = await anyio.to_thread.run_sync(get_artifacts().room)
@@ -114,7 +121,7 @@ async def receive(
         return upload
 
     # A thread of its own for each, so that slow clients do not block the rest of the API.
-    async with places.take(client, declared_bytes or 0, get_settings().uploads_per_client) as place:
+    async with places.take(client, declared_bytes or 0, settings.uploads_per_client) as place:
         return await anyio.to_thread.run_sync(store, place, limiter=anyio.CapacityLimiter(1))
 
 

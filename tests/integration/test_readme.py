@@ -139,13 +139,17 @@ def test_the_commands_of_the_rest_page_lead_to_accuracy_and_tail_like_images(
         '"seeds": [0, 1, 2]': '"seeds": [0], "evaluations": ["knn"]',
     }
     (check,) = [block for block in blocks("docs/your-data.md", "bash") if "/check " in block]
-    (score,) = blocks("docs/results.md", "bash")
+    score, score_directly = blocks("docs/results.md", "bash")
+    with zipfile.ZipFile(tmp_path / "ood_pool_50k.zip") as pool:
+        for name, member in zip("ab", pool.namelist(), strict=False):
+            (tmp_path / f"{name}.png").write_bytes(pool.read(member))
     (lists,) = [block for block in blocks("docs/your-data.md", "bash") if "ImageNet" in block]
     others = [
         f"cp ood_pool_50k.zip new.zip\nscore() {{\n{score}}}\nSCORE=$(score | id)",
         f'{lists}ready scores/$SCORE && curl -sS "$API/scores/$SCORE" > scores.json',
         "ready datasets/$LISTED && ready ood-pools/$RENDITIONS",
         'curl -sS "$API/datasets/$LISTED" > listed.json',
+        f"directly() {{\n{score_directly}}}\ndirectly > direct.json",
     ]
     script = "set -euo pipefail\n" + changed("\n".join([*blocks(page, "bash"), check, *others]), own)
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=500)
@@ -157,6 +161,9 @@ def test_the_commands_of_the_rest_page_lead_to_accuracy_and_tail_like_images(
     sent = (tmp_path / "ood_pool_50k.zip").read_bytes()
     assert (tmp_path / "sent.txt").read_text().strip() == hashlib.sha256(sent).hexdigest()
     assert len(json.loads((tmp_path / "scores.json").read_text())["scores"]) == POOL_SIZE
+    of_form, position = json.JSONDecoder().raw_decode(direct := (tmp_path / "direct.json").read_text())
+    of_file, _ = json.JSONDecoder().raw_decode(direct, position)
+    assert [len(answer["scores"]) for answer in (of_form, of_file)] == [2, POOL_SIZE]
     assert json.loads((tmp_path / "listed.json").read_text())["class_counts"] == [8, 8]
     assert zipfile.ZipFile(tmp_path / "record.zip").testzip() is None
     (evaluation,) = evaluations["items"]

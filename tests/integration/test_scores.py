@@ -124,6 +124,12 @@ def test_images_of_the_pool_get_their_stored_score_also_after_a_kill(start_stack
         (4, "large.png"),
     ]
     tailness = [item["tailness"] for item in mixed["scores"][:3]]
+    # The same files, sent in the request.
+    files = {f"{number}.png": png(images[number]) for number in range(3)}
+    form = [("image", file) for file in ({**files, "bad.png": b"no image"}).items()]
+    direct = client.post(f"{job}/ood-tailness/score", files=form, params={"wait": 30, "nearest": 0}).json()
+    np.testing.assert_allclose([item["tailness"] for item in direct["scores"]], tailness, atol=TOLERANCE)
+    assert [item["name"] for item in direct["refused"]] == ["bad.png"] and direct["scores"][0]["nearest"] == []
     np.testing.assert_allclose(tailness, expected["tailness"][:3], atol=TOLERANCE)
     ((index, name, detail),) = ((item["index"], item["name"], item["detail"]) for item in mixed["refused"])
     assert (index, name) == (3, "bad.png") and "damaged, or not an image" in detail

@@ -1117,6 +1117,10 @@ export interface paths {
          * Score Images
          * @description Score images that the run has not seen, as a sampling round scores those of its pool.
          *
+         *     Name an upload, or send the images here: image files as a form, or one archive, npz or npy as
+         *     the body. With curl: `curl -F image=@a.png -F image=@b.png URL`, or
+         *     `curl --data-binary @images.npz URL`.
+         *
          *     The weights are those of the job's last sampling round. Images are resized as those of the
          *     pool were. Images that cannot be used are listed in `refused`, each with the reason. At most
          *     10,000 images and 256 MiB are scored at once (COLT_SCORE_MAX_IMAGES, COLT_SCORE_MAX_BYTES).
@@ -18217,6 +18221,8 @@ export interface operations {
             query?: {
                 /** @description Seconds to wait for the scores. */
                 wait?: number;
+                /** @description Overrides `nearest` of the body; for images sent here. */
+                nearest?: number | null;
             };
             header?: never;
             path: {
@@ -18227,6 +18233,10 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ImagesToScore"];
+                "multipart/form-data": {
+                    [key: string]: string[];
+                };
+                "application/octet-stream": string;
             };
         };
         responses: {
@@ -18349,6 +18359,15 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import threading
+import zipfile
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from colt_core.config import PretrainConfig
 from store import leases
+from store.artifacts import get_artifacts
 from store.database import reading, writing
 from store.models import Job, Score, Upload, utc_now
 from store.repositories import recording, scores
@@ -80,6 +84,74 @@ def test_what_cannot_be_scored_is_refused_with_the_reason(
     monkeypatch.setenv("COLT_SCORE_MAX_BYTES", "10")
     get_settings.cache_clear()
     assert "at most 10 are scored at once" in problem(ask(client, job.id), 413)["detail"]
+
+
+def send(client: TestClient, job_id: str, **body: Any) -> Any:
+    return client.post(f"{API}/jobs/{job_id}/ood-tailness/score", params={"wait": 0, "nearest": 1}, **body)
+
+
+def stored(url: str) -> bytes:
+    """The upload of a score."""
+    with reading() as session:
+        row = session.get_one(Score, url.rsplit("/", 1)[1])
+        assert row.nearest == 1 and not row.config["keep_upload"]
+        upload = session.get_one(Upload, row.upload_id)
+    with get_artifacts().open(upload.artifact) as file:
+        return file.read()
+
+
+def test_images_can_be_sent_in_the_request(client: TestClient, rows: Rows, job: Job) -> None:
+    rows.checkpoint(job, 200)
+    large = bytes(range(256)) * 10_000  # arrives in several pieces
+    form = [("image", ("b.png", large)), ("other", ("folder/a.JPG", b"small"))]
+    answer = send(client, job.id, files=form)
+    assert answer.status_code == 202, answer.text
+    with zipfile.ZipFile(io.BytesIO(stored(answer.headers["location"]))) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == {"b.png": large, "a.JPG": b"small"}
+
+    file = io.BytesIO()
+    np.savez(file, images=np.zeros((1, 8, 8, 3), np.uint8))
+    for sent in ({"content": file.getvalue()}, {"files": {"any": ("c.npz", file.getvalue())}}):
+        if "content" in sent:
+            sent["headers"] = {"Content-Type": "application/x-www-form-urlencoded"}  # curl's default
+        answer = send(client, job.id, **sent)
+        assert answer.status_code == 202 and stored(answer.headers["location"]) == file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ({"content": b"GIF89a", "headers": {"Content-Type": "image/gif"}}, 415, "-F image=@a.png"),
+        ({"files": {"x": ("a.txt", b"x")}}, 422, "'a.txt' is no image"),
+        ({"files": [("x", ("a.png", b"x")), ("y", ("in/a.png", b"y"))]}, 422, "two files are named 'a.png'"),
+        ({"files": [("x", ("a.zip", b"x")), ("y", ("a.png", b"y"))]}, 422, "beside 'a.zip' the form has more"),
+        ({"files": {"x": ("a.png", b"x")}, "data": {"nearest": "3"}}, 422, "?nearest=3"),
+        ({"files": {"x": (".hidden.png", b"x")}}, 422, "visible name"),
+        ({"files": [("x", (f"{number}.png", b"x")) for number in range(4)]}, 413, "more than 3 parts"),
+        ({"files": {"x": ("a.png", bytes(2000))}}, 413, "More than 1000 bytes"),
+        ({"content": b"--b\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 422, "the form"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422, "the form"),
+    ],
+)
+def test_what_is_sent_wrongly_is_refused_and_not_kept(
+    client: TestClient, rows: Rows, job: Job, monkeypatch: pytest.MonkeyPatch, body: Any, status: int, told: str
+) -> None:
+    rows.checkpoint(job, 200)
+    monkeypatch.setenv("COLT_SCORE_MAX_IMAGES", "3")
+    monkeypatch.setenv("COLT_SCORE_MAX_BYTES", "1000")
+    get_settings.cache_clear()
+    assert told in str(problem(send(client, job.id, **body), status))
+    assert client.get(f"{API}/uploads").json()["items"] == []
+
+
+def test_images_that_cannot_be_scored_now_are_not_kept(client: TestClient, job: Job) -> None:
+    form = {"image": ("a.png", b"x")}
+    assert "no checkpoint yet" in problem(send(client, job.id, files=form), 409)["detail"]
+    assert problem(send(client, "none", files=form), 404)
+    refused = client.post(f"{API}/jobs/{job.id}/ood-tailness/score", params={"nearest": 99}, files=form)
+    assert pointers(refused) == ["?nearest"]
+    assert client.get(f"{API}/uploads").json()["items"] == []
 
 
 def test_an_upload_stays_until_it_is_scored_and_then_goes(client: TestClient, rows: Rows, job: Job) -> None:
