@@ -13,11 +13,16 @@ from tests.support.problems import pointers, problem
 from tests.support.results import Rows
 
 API = "/api/v1"
-OPERATIONS = [
-    (method.upper(), path, "requestBody" in operation)
-    for path, operations in create_app().openapi()["paths"].items()
-    for method, operation in operations.items()
-]
+
+
+@pytest.fixture(scope="module")
+def operations() -> list[tuple[str, str, bool]]:
+    """(method, path, whether it takes a body) of each."""
+    return [
+        (method.upper(), path, "requestBody" in operation)
+        for path, operations in create_app().openapi()["paths"].items()
+        for method, operation in operations.items()
+    ]
 
 
 def address(path: str) -> str:
@@ -25,15 +30,17 @@ def address(path: str) -> str:
     return re.sub(r"\{\w+\}", "7", path)
 
 
-def test_every_call_refuses_an_unknown_query_parameter_before_it_does_anything(client: TestClient) -> None:
-    for method, path, _ in OPERATIONS:
+def test_every_call_refuses_an_unknown_query_parameter_before_it_does_anything(
+    client: TestClient, operations: list[tuple[str, str, bool]]
+) -> None:
+    for method, path, _ in operations:
         answer = client.request(method, address(path), params={"nonsense": "1"})
         assert pointers(answer) == ["?nonsense"], (method, path)
     assert client.head(f"{API}/checkpoints/7/download?formatt=torch").status_code == 422
 
 
-def test_every_call_that_takes_no_body_refuses_one(client: TestClient) -> None:
-    for method, path, takes_body in OPERATIONS:
+def test_every_call_that_takes_no_body_refuses_one(client: TestClient, operations: list[tuple[str, str, bool]]) -> None:
+    for method, path, takes_body in operations:
         if takes_body:
             continue
         refused = problem(client.request(method, address(path), json={}), 422)
@@ -69,8 +76,8 @@ def test_pages_of_a_browser_take_any_query(client: TestClient, path: str) -> Non
     assert client.get(f"{path}?utm_source=mail").status_code != 422
 
 
-def test_every_call_refuses_a_nul_in_its_address(client: TestClient) -> None:
-    for method, path, _ in OPERATIONS:
+def test_every_call_refuses_a_nul_in_its_address(client: TestClient, operations: list[tuple[str, str, bool]]) -> None:
+    for method, path, _ in operations:
         if names := re.findall(r"\{(\w+)\}", path):
             answer = client.request(method, re.sub(r"\{\w+\}", "a%00b", path))
             assert pointers(answer) == [f"{{{name}}}" for name in names], (method, path)
