@@ -736,6 +736,10 @@ class JobInfo(Model):
     """Accuracy in the first of its `evaluations`, 0..1."""
     few: float | None
     """Mean accuracy of the Few classes in the same evaluation."""
+    std: float | None
+    """Population standard deviation of the means of Many, Medium and Few in the same evaluation.
+    Null where a group is missing.
+    """
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -795,6 +799,10 @@ class JobGroup(Model):
     """Accuracy in the first of its `evaluations`, 0..1."""
     few: float | None
     """Mean accuracy of the Few classes in the same evaluation."""
+    std: float | None
+    """Population standard deviation of the means of Many, Medium and Few in the same evaluation.
+    Null where a group is missing.
+    """
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -804,6 +812,8 @@ class JobGroup(Model):
     """`accuracy` of those that succeeded. Of jobs with one seed, the newest counts."""
     fews: SeedMean
     """`few` of the same jobs."""
+    stds: SeedMean
+    """`std` of the same jobs: computed for each, then averaged."""
 
 
 class ProcessMemory(Model):
@@ -980,6 +990,10 @@ class JobDetails(Model):
     """Accuracy in the first of its `evaluations`, 0..1."""
     few: float | None
     """Mean accuracy of the Few classes in the same evaluation."""
+    std: float | None
+    """Population standard deviation of the means of Many, Medium and Few in the same evaluation.
+    Null where a group is missing.
+    """
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None

@@ -778,7 +778,9 @@ class NewExperiment(TypedDict, total=False):
     """A bundled experiment, which has the arms. Else give `arms`."""
     balanced_dataset_ids: list[str] | None
     """For templates with a control on balanced data: one for each of `dataset_ids`, or one for
-    all. Register them from the same images with the long-tail profile `balanced`.
+    all. Register them from the same images with the long-tail profile `balanced`. One is
+    refused whose classes have unequal counts or other names, or whose number of training images
+    differs by more than a tenth.
     """
     config: PartialConfig
     """Settings of all arms, without `seed`. An arm whose framework or sampler does not read one is

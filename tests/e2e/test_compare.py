@@ -98,10 +98,12 @@ def test_the_list_is_sorted_filtered_and_grouped_in_its_address(page: Page, serv
     expect(names).to_have_text([job["name"] for job in listed])
     expect(page.get_by_role("columnheader", name="Few, over classes")).to_have_attribute("aria-sort", "descending")
     page.get_by_text("Columns").first.click()
-    for column in ("Loss curve", "Tags", "Duration"):
+    for column in ("Std, of the groups", "Loss curve", "Tags", "Duration"):
         page.get_by_label(column).check()
     page.keyboard.press("Escape")
     expect(page.get_by_label("Duration")).to_be_hidden()
+    stds = page.locator("td[data-column=std]")
+    expect(stds).to_have_text([f"{100 * job['std']:.2f}" for job in listed])
     expect(page.get_by_role("img", name=re.compile("Loss of long: .* at last"))).to_be_visible()
 
     # Jobs are tagged, submitted again and deleted together.

@@ -4854,6 +4854,11 @@ export interface components {
              */
             few: number | null;
             /**
+             * Std
+             * @description Population standard deviation of the means of Many, Medium and Few in the same evaluation. Null where a group is missing.
+             */
+            std: number | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -5852,6 +5857,11 @@ export interface components {
              */
             few: number | null;
             /**
+             * Std
+             * @description Population standard deviation of the means of Many, Medium and Few in the same evaluation. Null where a group is missing.
+             */
+            std: number | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -5869,6 +5879,8 @@ export interface components {
             accuracies: components["schemas"]["SeedMean"];
             /** @description `few` of the same jobs. */
             fews: components["schemas"]["SeedMean"];
+            /** @description `std` of the same jobs: computed for each, then averaged. */
+            stds: components["schemas"]["SeedMean"];
         };
         /**
          * JobInfo
@@ -6313,6 +6325,11 @@ export interface components {
              * @description Mean accuracy of the Few classes in the same evaluation.
              */
             few: number | null;
+            /**
+             * Std
+             * @description Population standard deviation of the means of Many, Medium and Few in the same evaluation. Null where a group is missing.
+             */
+            std: number | null;
             /**
              * Created At
              * Format: date-time
@@ -7625,7 +7642,7 @@ export interface components {
             dataset_ids: string[];
             /**
              * Balanced Dataset Ids
-             * @description For templates with a control on balanced data: one for each of `dataset_ids`, or one for all. Register them from the same images with the long-tail profile `balanced`.
+             * @description For templates with a control on balanced data: one for each of `dataset_ids`, or one for all. Register them from the same images with the long-tail profile `balanced`. One is refused whose classes have unequal counts or other names, or whose number of training images differs by more than a tenth.
              */
             balanced_dataset_ids?: string[] | null;
             /** Ood Pool Id */
@@ -14467,7 +14484,7 @@ export interface operations {
                 /** @description A part of the name. A to Z match in either case. */
                 name?: string | null;
                 /** @description A leading `-` sorts in descending order. Jobs without the value come last in both. */
-                order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-status" | "status";
+                order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-std" | "std" | "-status" | "status";
                 /** @description One item for jobs that differ by their seed alone, that of the newest job first. */
                 group_by?: "settings" | null;
                 /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
