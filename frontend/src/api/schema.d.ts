@@ -9293,6 +9293,11 @@ export interface components {
              * @description The rounds that picked the image.
              */
             selected_rounds: number[];
+            /**
+             * Alike To
+             * @description With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy.
+             */
+            alike_to?: number | null;
         };
         /**
          * OodSampleDetail
@@ -9327,6 +9332,11 @@ export interface components {
              * @description The rounds that picked the image.
              */
             selected_rounds: number[];
+            /**
+             * Alike To
+             * @description With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy.
+             */
+            alike_to?: number | null;
             /** Round */
             round: number;
             /** @description In the last round, or in the one asked for. */
@@ -18993,6 +19003,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
+                /** @description Compare the first 100 images of the page, and fill in `alike_to`. */
+                alike?: boolean;
                 /** @description Default: the last round. */
                 round?: number | null;
                 cluster?: number | null;
