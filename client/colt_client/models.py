@@ -573,13 +573,15 @@ class FeatureMapConfig(Model):
     seed: int = 0
     method: Literal["tsne", "pca"] | str = "tsne"
     num_samples: int = 1000
-    """ID images; a sample if there are more."""
+    """ID images; a sample if there are more. At most 5,000 by t-SNE."""
     sampling: Literal["even", "random"] | str = "even"
     """Which ID images. even: as many of each class, as far as it has them. random: any, as without
     labels.
     """
     num_ood: int = 500
     """Picked OOD images; a random sample if there are more."""
+    num_clusters: int = 10
+    """Clusters that a map is coloured by; fewer of few images."""
 
 
 class UniformityConfig(Model):
@@ -1125,6 +1127,14 @@ class FeatureMap(Model):
     """Class of an ID image; null if the data set has no labels. -1 for an OOD image."""
     tailness: list[float | None]
     """Tailness of an ID image; null for an OOD image, and without a run."""
+    cluster: list[int] | None = None
+    """Cluster of the embedding among `num_clusters` of the map's ID images, which is not one of a
+    sampling round. Null: made by an earlier version.
+    """
+    error: list[float | None] | None = None
+    """Share of other classes among the 10 ID images of the map with the nearest embeddings. Null
+    for an OOD image. Null as a whole without labels, or if an earlier version made it.
+    """
 
 
 class Uniformity(Model):

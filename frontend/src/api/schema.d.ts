@@ -4028,6 +4028,16 @@ export interface components {
              * @description Tailness of an ID image; null for an OOD image, and without a run.
              */
             tailness: (number | null)[];
+            /**
+             * Cluster
+             * @description Cluster of the embedding among `num_clusters` of the map's ID images, which is not one of a sampling round. Null: made by an earlier version.
+             */
+            cluster?: number[] | null;
+            /**
+             * Error
+             * @description Share of other classes among the 10 ID images of the map with the nearest embeddings. Null for an OOD image. Null as a whole without labels, or if an earlier version made it.
+             */
+            error?: (number | null)[] | null;
         };
         /**
          * FeatureMapConfig
@@ -4052,7 +4062,7 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images; a sample if there are more.
+             * @description ID images; a sample if there are more. At most 5,000 by t-SNE.
              * @default 1000
              */
             num_samples?: number;
@@ -4069,6 +4079,12 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Num Clusters
+             * @description Clusters that a map is coloured by; fewer of few images.
+             * @default 10
+             */
+            num_clusters?: number;
         };
         /** Features */
         Features: {
@@ -8082,7 +8098,7 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images; a sample if there are more.
+             * @description ID images; a sample if there are more. At most 5,000 by t-SNE.
              * @default 1000
              */
             num_samples?: number;
@@ -8099,6 +8115,12 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Num Clusters
+             * @description Clusters that a map is coloured by; fewer of few images.
+             * @default 10
+             */
+            num_clusters?: number;
             /**
              * Checkpoint Id
              * @description Default: the job's last checkpoint.
@@ -8128,7 +8150,7 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images; a sample if there are more.
+             * @description ID images; a sample if there are more. At most 5,000 by t-SNE.
              * @default 1000
              */
             num_samples?: number;
@@ -8145,6 +8167,12 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Num Clusters
+             * @description Clusters that a map is coloured by; fewer of few images.
+             * @default 10
+             */
+            num_clusters?: number;
             /**
              * Dataset Id
              * @description Of any image size. A probe needs labels and a test part.
