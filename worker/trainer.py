@@ -194,7 +194,7 @@ def show_existing(lease: Lease, job: Job, checkpoint: Checkpoint, thresholds: Gr
     def write(session: Session) -> None:
         row = checkpoint_work.same(session, Evaluation, checkpoint.id, first)
         if row is not None and row.status == WorkStatus.SUCCEEDED:
-            leases.write(session, lease, **Evaluation.shown(row.accuracy, row.group_accuracy))
+            leases.write(session, lease, **Evaluation.shown(row.told()))
 
     retry_transaction(write)
 
@@ -230,7 +230,7 @@ def _record_evaluation(
         if session.get(Evaluation, row_id) is not None:  # as in `Recorder.flush`
             return
         first = config.kind == job.evaluations[0]
-        shown = Evaluation.shown(columns.get("accuracy"), columns.get("group_accuracy")) if first else {}
+        shown = Evaluation.shown(columns) if first else {}
         leases.write(session, lease, faults=0, **shown)
         row = Evaluation(
             id=row_id,

@@ -86,7 +86,8 @@ class NewExperiment(BaseModel):
         min_length=1,
         max_length=MOST_DATASETS,
         description="For templates with a control on balanced data: one for each of `dataset_ids`, or one for all. "
-        "Register them from the same images with the long-tail profile `balanced`.",
+        "Register them from the same images with the long-tail profile `balanced`. One is refused whose classes have "
+        "unequal counts or other names, or whose number of training images differs by more than a tenth.",
     )
     ood_pool_id: Id | None = None
     config: PartialConfig = Field(

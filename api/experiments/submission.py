@@ -14,6 +14,7 @@ from api import queues
 from api.experiments import backbones
 from api.experiments.arms import Arm, baseline_of, planned, template_of
 from api.experiments.checks import at, check, in_request, too_much_together
+from api.experiments.controls import check_controls
 from api.experiments.schemas import ArmEstimate, ExperimentEstimate, MoreSeeds, NewExperiment
 from api.experiments.service import lock
 from api.experiments.templates import Template
@@ -53,7 +54,9 @@ def submit(session: Session, wanted: NewExperiment, idempotency_key: str | None,
         return before
     experiment = _row(wanted, template, baseline)
     experiment.idempotency_key, experiment.request_sha256 = idempotency_key, fingerprint
-    fitting = check(session, experiment, arms, wanted.seeds, wanted.accept_cost, in_request(wanted, arms))
+    locate = in_request(wanted, arms)
+    fitting = check(session, experiment, arms, wanted.seeds, wanted.accept_cost, locate)
+    check_controls(wanted, arms, fitting, locate)
     rows = [
         ExperimentArm(
             position=position,
@@ -84,6 +87,7 @@ def estimated(session: Session, wanted: NewExperiment) -> ExperimentEstimate:
     experiment = _row(wanted, template, baseline_of(wanted, arms))
     locate = in_request(wanted, arms)
     fitting = check(session, experiment, arms, wanted.seeds, True, locate)
+    check_controls(wanted, arms, fitting, locate)
     each = len(wanted.seeds)
     costs = [found.cost for found in fitting.values() for _ in wanted.seeds]
     if (what := too_much_together(costs, True)) is not None:

@@ -52,6 +52,8 @@ Order = Literal[
     "accuracy",
     "-few",
     "few",
+    "-std",
+    "std",
     "-status",
     "status",
 ]
@@ -244,6 +246,10 @@ class JobInfo(BaseModel):
     loss: float | None = Field(description="Mean loss of the last finished epoch.")
     accuracy: float | None = Field(description="Accuracy in the first of its `evaluations`, 0..1.")
     few: float | None = Field(description="Mean accuracy of the Few classes in the same evaluation.")
+    std: float | None = Field(
+        description="Population standard deviation of the means of Many, Medium and Few in the same evaluation. Null "
+        "where a group is missing."
+    )
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -281,6 +287,7 @@ class JobGroup(JobInfo):
         description="`accuracy` of those that succeeded. Of jobs with one seed, the newest counts."
     )
     fews: SeedMean = Field(description="`few` of the same jobs.")
+    stds: SeedMean = Field(description="`std` of the same jobs: computed for each, then averaged.")
 
     @classmethod
     def of_group(cls, group: Group) -> Self:
@@ -293,6 +300,7 @@ class JobGroup(JobInfo):
             runs=[SeedRun.model_validate(member) for member in group.members],
             accuracies=_mean({seed: member.accuracy for seed, member in by_seed.items()}),
             fews=_mean({seed: member.few for seed, member in by_seed.items()}),
+            stds=_mean({seed: member.std for seed, member in by_seed.items()}),
         )
 
 

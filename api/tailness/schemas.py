@@ -98,6 +98,9 @@ class OodSample(BaseModel):
     similarity: float = Field(description="Cosine similarity to the centre of that cluster.")
     selected: bool = Field(description="Whether that round picked the image.")
     selected_rounds: list[int] = Field(description="The rounds that picked the image.")
+    alike_to: int | None = Field(
+        None, description="With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy."
+    )
 
 
 class OodSamplePage(Page[OodSample]):

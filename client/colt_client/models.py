@@ -573,13 +573,15 @@ class FeatureMapConfig(Model):
     seed: int = 0
     method: Literal["tsne", "pca"] | str = "tsne"
     num_samples: int = 1000
-    """ID images; a sample if there are more."""
+    """ID images; a sample if there are more. At most 5,000 by t-SNE."""
     sampling: Literal["even", "random"] | str = "even"
     """Which ID images. even: as many of each class, as far as it has them. random: any, as without
     labels.
     """
     num_ood: int = 500
     """Picked OOD images; a random sample if there are more."""
+    num_clusters: int = 10
+    """Clusters that a map is coloured by; fewer of few images."""
 
 
 class UniformityConfig(Model):
@@ -736,6 +738,10 @@ class JobInfo(Model):
     """Accuracy in the first of its `evaluations`, 0..1."""
     few: float | None
     """Mean accuracy of the Few classes in the same evaluation."""
+    std: float | None
+    """Population standard deviation of the means of Many, Medium and Few in the same evaluation.
+    Null where a group is missing.
+    """
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -795,6 +801,10 @@ class JobGroup(Model):
     """Accuracy in the first of its `evaluations`, 0..1."""
     few: float | None
     """Mean accuracy of the Few classes in the same evaluation."""
+    std: float | None
+    """Population standard deviation of the means of Many, Medium and Few in the same evaluation.
+    Null where a group is missing.
+    """
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -804,6 +814,8 @@ class JobGroup(Model):
     """`accuracy` of those that succeeded. Of jobs with one seed, the newest counts."""
     fews: SeedMean
     """`few` of the same jobs."""
+    stds: SeedMean
+    """`std` of the same jobs: computed for each, then averaged."""
 
 
 class ProcessMemory(Model):
@@ -980,6 +992,10 @@ class JobDetails(Model):
     """Accuracy in the first of its `evaluations`, 0..1."""
     few: float | None
     """Mean accuracy of the Few classes in the same evaluation."""
+    std: float | None
+    """Population standard deviation of the means of Many, Medium and Few in the same evaluation.
+    Null where a group is missing.
+    """
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
@@ -1111,6 +1127,14 @@ class FeatureMap(Model):
     """Class of an ID image; null if the data set has no labels. -1 for an OOD image."""
     tailness: list[float | None]
     """Tailness of an ID image; null for an OOD image, and without a run."""
+    cluster: list[int] | None = None
+    """Cluster of the embedding among `num_clusters` of the map's ID images, which is not one of a
+    sampling round. Null: made by an earlier version.
+    """
+    error: list[float | None] | None = None
+    """Share of other classes among the 10 ID images of the map with the nearest embeddings. Null
+    for an OOD image. Null as a whole without labels, or if an earlier version made it.
+    """
 
 
 class Uniformity(Model):
@@ -1506,6 +1530,8 @@ class OodSample(Model):
     """Whether that round picked the image."""
     selected_rounds: list[int]
     """The rounds that picked the image."""
+    alike_to: int | None = None
+    """With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy."""
 
 
 class OodSamplePage(Model):
@@ -1572,6 +1598,8 @@ class OodSampleDetail(Model):
     """Whether that round picked the image."""
     selected_rounds: list[int]
     """The rounds that picked the image."""
+    alike_to: int | None = None
+    """With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy."""
     round: int
     standing: Standing
     """In the last round, or in the one asked for."""

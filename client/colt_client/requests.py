@@ -306,13 +306,15 @@ class NewFeatureMapOfBackbone(TypedDict, total=False):
     seed: int
     method: Literal["tsne", "pca"]
     num_samples: int
-    """ID images; a sample if there are more."""
+    """ID images; a sample if there are more. At most 5,000 by t-SNE."""
     sampling: Literal["even", "random"]
     """Which ID images. even: as many of each class, as far as it has them. random: any, as without
     labels.
     """
     num_ood: int
     """Picked OOD images; a random sample if there are more."""
+    num_clusters: int
+    """Clusters that a map is coloured by; fewer of few images."""
     dataset_id: Required[str]
     """Of any image size. A probe needs labels and a test part."""
 
@@ -667,13 +669,15 @@ class NewFeatureMap(TypedDict, total=False):
     seed: int
     method: Literal["tsne", "pca"]
     num_samples: int
-    """ID images; a sample if there are more."""
+    """ID images; a sample if there are more. At most 5,000 by t-SNE."""
     sampling: Literal["even", "random"]
     """Which ID images. even: as many of each class, as far as it has them. random: any, as without
     labels.
     """
     num_ood: int
     """Picked OOD images; a random sample if there are more."""
+    num_clusters: int
+    """Clusters that a map is coloured by; fewer of few images."""
     checkpoint_id: str | None
     """Default: the job's last checkpoint."""
 
@@ -778,7 +782,9 @@ class NewExperiment(TypedDict, total=False):
     """A bundled experiment, which has the arms. Else give `arms`."""
     balanced_dataset_ids: list[str] | None
     """For templates with a control on balanced data: one for each of `dataset_ids`, or one for
-    all. Register them from the same images with the long-tail profile `balanced`.
+    all. Register them from the same images with the long-tail profile `balanced`. One is
+    refused whose classes have unequal counts or other names, or whose number of training images
+    differs by more than a tenth.
     """
     config: PartialConfig
     """Settings of all arms, without `seed`. An arm whose framework or sampler does not read one is

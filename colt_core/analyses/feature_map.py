@@ -12,6 +12,11 @@ from colt_core.analyses.analysed import Analysed
 from colt_core.analyses.kinds import FeatureMap, FeatureMapConfig
 from colt_core.analyses.views import choose, embed_images
 from colt_core.events import Float32, Int64
+from colt_core.samplers.clustering import cluster_embeddings
+from colt_core.samplers.search import most_similar
+
+NEIGHBOURS = 10  # by which `error` is measured
+_RESTARTS = 3  # of k-means
 
 
 def analyze(settings: FeatureMapConfig, subject: Analysed) -> FeatureMap:
@@ -28,13 +33,41 @@ def analyze(settings: FeatureMapConfig, subject: Analysed) -> FeatureMap:
     points = feature_map(z_ND, settings.method, settings.seed)
     label = subject.labels[index].tolist() if subject.has_labels else [None] * len(index)
     tailness = [None] * len(index) if subject.tailness is None else subject.tailness[index].tolist()
+    num_id, picked_too = len(index), [None] * len(picked)
+    clusters = cluster_embeddings(
+        z_ND, min(settings.num_clusters, num_id), _RESTARTS, settings.seed, fitted_on=np.arange(num_id)
+    )
+    error = None
+    if subject.has_labels:
+        error = [*neighbour_error(z_ND[:num_id], subject.labels[index]).tolist(), *picked_too]
     return FeatureMap(
         index=[*index.tolist(), *picked.tolist()],
         x=points[:, 0].tolist(),
         y=points[:, 1].tolist(),
         label=[*label, *[-1] * len(picked)],
-        tailness=[*tailness, *[None] * len(picked)],
+        tailness=[*tailness, *picked_too],
+        cluster=clusters.labels.tolist(),
+        error=error,
     )
+
+
+def neighbour_error(z_ND: Float32, labels_N: Int64) -> Float32:
+    """Share of other classes among the nearest other embeddings of each, by cosine.
+
+    Args:
+        z_ND: L2-normalised embeddings, N >= 2.
+        labels_N: their classes.
+
+    Returns:
+        (N,) in 0..1, over the NEIGHBOURS nearest, or all others if there are fewer.
+    """
+    _, near_Nk = most_similar(z_ND, z_ND, NEIGHBOURS + 1)
+    itself_Nk = near_Nk == np.arange(len(z_ND))[:, None]
+    # Among many equal embeddings, the image itself may be missing. Then the last one is left out.
+    itself_Nk[~itself_Nk.any(axis=1), -1] = True
+    others = near_Nk[~itself_Nk].reshape(len(z_ND), -1)
+    wrong_N: Float32 = (labels_N[others] != labels_N[:, None]).mean(axis=1, dtype=np.float32)
+    return wrong_N
 
 
 def choose_evenly(labels_N: Int64, wanted: int, seed: int) -> Int64:

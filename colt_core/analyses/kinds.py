@@ -257,6 +257,19 @@ class FeatureMap(AnalysisResult):
     tailness: list[float | None] = Field(
         description="Tailness of an ID image; null for an OOD image, and without a run."
     )
+    cluster: list[int] | None = Field(
+        None,
+        description="Cluster of the embedding among `num_clusters` of the map's ID images, which is not one of a "
+        "sampling round. Null: made by an earlier version.",
+    )
+    error: list[float | None] | None = Field(
+        None,
+        description="Share of other classes among the 10 ID images of the map with the nearest embeddings. Null for "
+        "an OOD image. Null as a whole without labels, or if an earlier version made it.",
+    )
+
+
+MOST_OF_TSNE = 5000  # ID images; t-SNE of 5,000 and as many OOD images takes a minute
 
 
 @analyses.register
@@ -272,17 +285,22 @@ class FeatureMapConfig(AnalysisSettings):
     result = FeatureMap
 
     method: Literal["tsne", "pca"] = "tsne"
-    num_samples: int = Field(1000, ge=3, le=5000, description="ID images; a sample if there are more.")
+    num_samples: int = Field(
+        1000, ge=3, le=50_000, description=f"ID images; a sample if there are more. At most {MOST_OF_TSNE:,} by t-SNE."
+    )
     sampling: Literal["even", "random"] = Field(
         "even",
         description="Which ID images. even: as many of each class, as far as it has them. random: any, as without "
         "labels.",
     )
     num_ood: int = Field(500, ge=0, le=5000, description="Picked OOD images; a random sample if there are more.")
+    num_clusters: int = Field(10, ge=1, le=1000, description="Clusters that a map is coloured by; fewer of few images.")
 
     def problem(
         self, run: PretrainConfig, class_counts: Sequence[int], probe_counts: Sequence[int], num_val: int
     ) -> tuple[str, str] | None:
+        if self.method == "tsne" and self.num_samples > MOST_OF_TSNE:
+            return "num_samples", f"t-SNE takes at most {MOST_OF_TSNE:,} images: choose fewer, or method 'pca'"
         if (num_train := sum(class_counts)) < 3:
             return "kind", f"a map needs at least 3 training images, and there are {num_train}"
         return None

@@ -68,6 +68,7 @@ class Job(Queued, Base):
     loss: Mapped[float | None]  # mean of the last finished epoch
     accuracy: Mapped[float | None]  # of the first kind in `evaluations`
     few: Mapped[float | None]  # accuracy of the Few classes in the same evaluation
+    std: Mapped[float | None]  # its `group_std`
     warnings: Mapped[list[Any] | None]  # as DataWarning; null: none
     compute: Mapped[dict[str, Any] | None]  # of the last attempt: device, precision, reason, threads
     # What it was estimated to need; null in rows of earlier versions. Lists do not show it.
@@ -175,9 +176,10 @@ class Evaluation(CheckpointWork, Base):
         return super().told() | {name: getattr(self, name) for name in names}
 
     @staticmethod
-    def shown(accuracy: float | None, group_accuracy: Mapping[str, Any] | None) -> dict[str, float | None]:
-        """The columns of a job that shows an evaluation with these results."""
-        return {"accuracy": accuracy, "few": (group_accuracy or {}).get("few")}
+    def shown(found: Mapping[str, Any]) -> dict[str, float | None]:
+        """The columns of a job that shows an evaluation with these results, by the names in `FOUND`."""
+        few = (found.get("group_accuracy") or {}).get("few")
+        return {"accuracy": found.get("accuracy"), "few": few, "std": found.get("group_std")}
 
 
 class Analysis(CheckpointWork, Base):

@@ -227,6 +227,6 @@ def _show_another(session: Session, deleted: Evaluation) -> None:
 
 
 def _show(job: Job, row: Evaluation | None) -> None:
-    shown = Evaluation.shown(None, None) if row is None else Evaluation.shown(row.accuracy, row.group_accuracy)
+    shown = Evaluation.shown({} if row is None else row.told())
     for name, value in shown.items():
         setattr(job, name, value)

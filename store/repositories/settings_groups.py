@@ -29,6 +29,7 @@ class Member:
     status: WorkStatus
     accuracy: float | None
     few: float | None
+    std: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def page(session: Session, wanted: JobFilter, limit: int, cursor: str | None) ->
         *(Job.dataset_id, Job.ood_pool_id, Job.evaluation_dataset_id),
     )
     newest = func.first_value(Job.id).over(partition_by=alike, order_by=newest_first)
-    columns = (Job.id, Job.config["seed"].as_integer(), Job.status, Job.accuracy, Job.few)
+    columns = (Job.id, Job.config["seed"].as_integer(), Job.status, Job.accuracy, Job.few, Job.std)
     rows = session.execute(filtered(select(newest, Job.created_at, *columns), wanted).order_by(*newest_first))
     groups: dict[str, list[Member]] = {}
     created: dict[str, dt.datetime] = {}

@@ -98,10 +98,12 @@ def test_the_list_is_sorted_filtered_and_grouped_in_its_address(page: Page, serv
     expect(names).to_have_text([job["name"] for job in listed])
     expect(page.get_by_role("columnheader", name="Few, over classes")).to_have_attribute("aria-sort", "descending")
     page.get_by_text("Columns").first.click()
-    for column in ("Loss curve", "Tags", "Duration"):
+    for column in ("Std, of the groups", "Loss curve", "Tags", "Duration"):
         page.get_by_label(column).check()
     page.keyboard.press("Escape")
     expect(page.get_by_label("Duration")).to_be_hidden()
+    stds = page.locator("td[data-column=std]")
+    expect(stds).to_have_text([f"{100 * job['std']:.2f}" for job in listed])
     expect(page.get_by_role("img", name=re.compile("Loss of long: .* at last"))).to_be_visible()
 
     # Jobs are tagged, submitted again and deleted together.
@@ -115,7 +117,8 @@ def test_the_list_is_sorted_filtered_and_grouped_in_its_address(page: Page, serv
     expect(page.get_by_text("1 job submitted again")).to_be_visible()
     again = next(job for job in service.client.get("/api/v1/jobs").json()["items"] if job["id"] not in jobs)
     first = service.client.get(f"/api/v1/jobs/{jobs[0]}").json()
-    assert all(again[key] == first[key] for key in ("name", "tags", "config", "evaluations", "dataset_id"))
+    assert again["name"] == f"{first['name']} (2)"
+    assert all(again[key] == first[key] for key in ("tags", "config", "evaluations", "dataset_id"))
     page.get_by_label("Group by settings").check()
     expect(names).to_have_count(2)
     expect(page.locator("tr[data-job]", has_text="seeds: 3, 3")).to_be_visible()
@@ -155,7 +158,7 @@ def test_a_job_is_run_again_with_changes(page: Page, service: Stack, jobs: list[
     page.get_by_label("batch_size").fill("")
     page.get_by_label("Seed").fill("4")
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_role("heading", name="short")).to_be_visible()
+    expect(page.get_by_role("heading", name="short (2)")).to_be_visible()
     expect(page).not_to_have_url(re.compile("new"))
     again = service.client.get(f"/api/v1/jobs/{page.url.rsplit('/', 1)[1]}").json()
     assert again["config"] == first["config"] | {"seed": 4}

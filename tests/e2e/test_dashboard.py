@@ -103,9 +103,22 @@ def test_bars_are_the_apis_values_from_head_to_tail(page: Page, service: Stack, 
     expect(page.locator("#accuracy [data-fact=Std]")).to_have_text(f"{100 * evaluation['group_std']:.2f}")
 
 
+def with_alike(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A list as a gallery shows it unfolded: near-identical images follow the first of them."""
+    firsts = [one for one in samples if one["alike_to"] is None]
+    return [same for one in firsts for same in (one, *(two for two in samples if two["alike_to"] == one["index"]))]
+
+
+def unfold(part: Locator) -> None:
+    for fold in part.locator("[data-alike]").all():
+        fold.click()
+
+
 def test_rounds_and_ood_images_are_the_apis(page: Page, service: Stack, job: dict[str, Any]) -> None:
     rounds = service.client.get(f"/api/v1/jobs/{job['id']}/rounds").json()["items"]
-    top = service.client.get(f"/api/v1/jobs/{job['id']}/ood-tailness", params={"limit": 48}).json()["items"]
+    top = service.client.get(f"/api/v1/jobs/{job['id']}/ood-tailness", params={"limit": 48, "alike": True}).json()[
+        "items"
+    ]
     page.goto(f"/jobs/{job['id']}")
     expect(page.locator("tr[data-round]")).to_have_count(len(rounds))
     pool = service.client.get(f"/api/v1/ood-pools/{job['ood_pool_id']}").json()
@@ -125,19 +138,25 @@ def test_rounds_and_ood_images_are_the_apis(page: Page, service: Stack, job: dic
         few = clusters[index]["few_share"]
         told = f"Few {100 * few:.1f} %, {few / last['few_share']:.1f} times the base rate"
         expect(page.locator(f"[data-picks='{index}'] [data-few]")).to_have_text(told)
-        query = {"selected": True, "cluster": index, "limit": 8}
-        picks = service.client.get(f"/api/v1/jobs/{job['id']}/ood-tailness", params=query).json()
+        query = {"selected": True, "cluster": index, "limit": 8, "alike": True}
+        picks = service.client.get(f"/api/v1/jobs/{job['id']}/ood-tailness", params=query).json()["items"]
         shown = page.locator(f"[data-picks='{index}'] [data-ood]")
-        expect(shown).to_have_count(len(picks["items"]))
+        expect(shown).to_have_count(sum(one["alike_to"] is None for one in picks))
+        unfold(page.locator(f"[data-picks='{index}']"))
+        expect(shown).to_have_count(len(picks))
         assert shown.evaluate_all("all => all.map(({dataset: d}) => +d.ood)") == [
-            one["index"] for one in picks["items"]
+            one["index"] for one in with_alike(picks)
         ]
 
     page.locator("#ood [data-view=all]").click()
     thumbnails = page.locator("#ood [data-ood]")
+    folds = [one["alike_to"] for one in top if one["alike_to"] is not None]
+    expect(thumbnails).to_have_count(48 - len(folds))
+    assert sum(int(text.split()[0]) for text in page.locator("#ood [data-alike]").all_inner_texts()) == len(folds)
+    unfold(page.locator("#ood"))
     expect(thumbnails).to_have_count(48)
     shown = thumbnails.evaluate_all("all => all.map(({dataset: d}) => [+d.ood, +d.tailness])")
-    assert shown == [[sample["index"], sample["tailness"]] for sample in top]
+    assert shown == [[sample["index"], sample["tailness"]] for sample in with_alike(top)]
     expect(page.locator("#ood figure.marked")).to_have_count(sum(sample["selected"] for sample in top))
 
     # They are images, not broken ones.
@@ -788,6 +807,11 @@ def test_images_without_labels_are_registered_shown_and_trained_on(
     expect(page.locator("#analyses [data-kind=tail_share]")).to_have_count(0)
 
     scans = page.url.rsplit("/", 1)[1]
+    # Of two data sets, the form takes neither by itself.
+    page.goto("/jobs/new")
+    expect(page.get_by_label("Data set", exact=True)).to_have_value("")
+    page.get_by_role("button", name="Submit").click()
+    assert page.url.endswith("/jobs/new")
     watch = Watch(page)
     page.goto(f"/jobs/{scans}?metric=epoch_loss")  # of one point: an axis without a width
     expect(page.locator("#curves .u-legend")).to_contain_text("epoch loss")

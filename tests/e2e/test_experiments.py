@@ -3,6 +3,7 @@ the API's numbers and words."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ ARMS = [
 METRICS = ["all", "many", "medium", "few", "std"]
 
 
-def register(service: Stack, noun: str, name: str) -> str:
-    body = {"name": name, "source": {"kind": "sample", "name": name}}
+def register(service: Stack, noun: str, sample: str, name: str | None = None, **more: Any) -> str:
+    body = {"name": name or sample, "source": {"kind": "sample", "name": sample}, **more}
     address = service.client.post(f"{API}/{noun}", json=body).headers["location"]
-    wait_until(lambda: service.client.get(address).json()["status"] == "ready", 60, f"{name} are ready")
+    wait_until(lambda: service.client.get(address).json()["status"] == "ready", 60, f"{body['name']} is ready")
     return str(service.client.get(address).json()["id"])
 
 
@@ -219,3 +220,33 @@ def test_the_pages_are_accessible_and_no_wider_than_a_phone(
             expect(page.locator(ready).first).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
             assert violations(page) == [], path
+
+
+def test_the_form_takes_no_data_by_itself_and_offers_controls_that_fit(page: Page, service: Stack) -> None:
+    tail = {"imbalance_ratio": 5, "max_per_class": 30}
+    register(service, "ood-pools", "glyphs-and-patches", "other images")
+    ids = [register(service, "datasets", "digits", "whole")]
+    for profile in ("exp", "balanced"):
+        ids.append(register(service, "datasets", "digits", profile, long_tail={"profile": profile, **tail}))
+    page.goto("/experiments/new")
+    data, controls = page.get_by_role("group", name="Data sets"), page.get_by_role("group", name="Balanced data")
+    expect(data.get_by_label("whole (")).to_be_visible()
+    expect(data.get_by_role("checkbox", checked=True)).to_have_count(0)
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("p[data-pointer='/dataset_ids']")).to_have_text("Choose at least one.")
+
+    data.get_by_label("whole (").check()
+    expect(controls).to_contain_text("No ready data set has equal classes and as many images as whole")
+    data.get_by_label("exp (").check()
+    data.get_by_label("whole (").uncheck()
+    controls.get_by_label("balanced").check()
+    expect(controls.get_by_role("checkbox")).to_have_count(1)
+    page.get_by_text("Further settings").click()
+    page.get_by_label("Configuration of all arms as JSON").fill(json.dumps(TINY | {"batch_size": 20}))
+    arms = page.locator("[data-estimate] tr[data-arm]")
+    expect(arms.last).to_contain_text("SimCLR, balanced data")
+    # As many steps as the baseline, which trains on the cut.
+    steps = [row.split("\t")[-1] for row in arms.all_inner_texts()]
+    assert steps[0] == steps[4], steps
+    for id in ids:
+        service.client.delete(f"{API}/datasets/{id}")

@@ -31,6 +31,8 @@ export function tableOf(result: AnalysisResult, classes: Classes): Table {
         x: result.x,
         y: result.y,
         tailness: result.tailness,
+        ...(result.cluster && { cluster: result.cluster }),
+        ...(result.error && { neighbours_of_other_classes: result.error }),
       });
     default:
       return { header: [], rows: [] };

@@ -260,7 +260,7 @@ export interface OodFilters {
 }
 
 export function listOodTailness(job_id: string, wanted: OodFilters & Paging) {
-  const query = { ...oodQuery(wanted), limit: wanted.limit, ...page(wanted.cursor) };
+  const query = { ...oodQuery(wanted), limit: wanted.limit, alike: true, ...page(wanted.cursor) };
   return answer(api.GET('/api/v1/jobs/{job_id}/ood-tailness', { params: { path: { job_id }, query } }));
 }
 

@@ -4032,6 +4032,16 @@ export interface components {
              * @description Tailness of an ID image; null for an OOD image, and without a run.
              */
             tailness: (number | null)[];
+            /**
+             * Cluster
+             * @description Cluster of the embedding among `num_clusters` of the map's ID images, which is not one of a sampling round. Null: made by an earlier version.
+             */
+            cluster?: number[] | null;
+            /**
+             * Error
+             * @description Share of other classes among the 10 ID images of the map with the nearest embeddings. Null for an OOD image. Null as a whole without labels, or if an earlier version made it.
+             */
+            error?: (number | null)[] | null;
         };
         /**
          * FeatureMapConfig
@@ -4056,7 +4066,7 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images; a sample if there are more.
+             * @description ID images; a sample if there are more. At most 5,000 by t-SNE.
              * @default 1000
              */
             num_samples?: number;
@@ -4073,6 +4083,12 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Num Clusters
+             * @description Clusters that a map is coloured by; fewer of few images.
+             * @default 10
+             */
+            num_clusters?: number;
         };
         /** Features */
         Features: {
@@ -4857,6 +4873,11 @@ export interface components {
              * @description Mean accuracy of the Few classes in the same evaluation.
              */
             few: number | null;
+            /**
+             * Std
+             * @description Population standard deviation of the means of Many, Medium and Few in the same evaluation. Null where a group is missing.
+             */
+            std: number | null;
             /**
              * Created At
              * Format: date-time
@@ -5856,6 +5877,11 @@ export interface components {
              */
             few: number | null;
             /**
+             * Std
+             * @description Population standard deviation of the means of Many, Medium and Few in the same evaluation. Null where a group is missing.
+             */
+            std: number | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -5873,6 +5899,8 @@ export interface components {
             accuracies: components["schemas"]["SeedMean"];
             /** @description `few` of the same jobs. */
             fews: components["schemas"]["SeedMean"];
+            /** @description `std` of the same jobs: computed for each, then averaged. */
+            stds: components["schemas"]["SeedMean"];
         };
         /**
          * JobInfo
@@ -6317,6 +6345,11 @@ export interface components {
              * @description Mean accuracy of the Few classes in the same evaluation.
              */
             few: number | null;
+            /**
+             * Std
+             * @description Population standard deviation of the means of Many, Medium and Few in the same evaluation. Null where a group is missing.
+             */
+            std: number | null;
             /**
              * Created At
              * Format: date-time
@@ -7629,7 +7662,7 @@ export interface components {
             dataset_ids: string[];
             /**
              * Balanced Dataset Ids
-             * @description For templates with a control on balanced data: one for each of `dataset_ids`, or one for all. Register them from the same images with the long-tail profile `balanced`.
+             * @description For templates with a control on balanced data: one for each of `dataset_ids`, or one for all. Register them from the same images with the long-tail profile `balanced`. One is refused whose classes have unequal counts or other names, or whose number of training images differs by more than a tenth.
              */
             balanced_dataset_ids?: string[] | null;
             /** Ood Pool Id */
@@ -8069,7 +8102,7 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images; a sample if there are more.
+             * @description ID images; a sample if there are more. At most 5,000 by t-SNE.
              * @default 1000
              */
             num_samples?: number;
@@ -8086,6 +8119,12 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Num Clusters
+             * @description Clusters that a map is coloured by; fewer of few images.
+             * @default 10
+             */
+            num_clusters?: number;
             /**
              * Checkpoint Id
              * @description Default: the job's last checkpoint.
@@ -8115,7 +8154,7 @@ export interface components {
             method?: "tsne" | "pca";
             /**
              * Num Samples
-             * @description ID images; a sample if there are more.
+             * @description ID images; a sample if there are more. At most 5,000 by t-SNE.
              * @default 1000
              */
             num_samples?: number;
@@ -8132,6 +8171,12 @@ export interface components {
              * @default 500
              */
             num_ood?: number;
+            /**
+             * Num Clusters
+             * @description Clusters that a map is coloured by; fewer of few images.
+             * @default 10
+             */
+            num_clusters?: number;
             /**
              * Dataset Id
              * @description Of any image size. A probe needs labels and a test part.
@@ -9280,6 +9325,11 @@ export interface components {
              * @description The rounds that picked the image.
              */
             selected_rounds: number[];
+            /**
+             * Alike To
+             * @description With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy.
+             */
+            alike_to?: number | null;
         };
         /**
          * OodSampleDetail
@@ -9314,6 +9364,11 @@ export interface components {
              * @description The rounds that picked the image.
              */
             selected_rounds: number[];
+            /**
+             * Alike To
+             * @description With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy.
+             */
+            alike_to?: number | null;
             /** Round */
             round: number;
             /** @description In the last round, or in the one asked for. */
@@ -14471,7 +14526,7 @@ export interface operations {
                 /** @description A part of the name. A to Z match in either case. */
                 name?: string | null;
                 /** @description A leading `-` sorts in descending order. Jobs without the value come last in both. */
-                order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-status" | "status";
+                order?: "-created_at" | "created_at" | "-created" | "created" | "-name" | "name" | "-epochs" | "epochs" | "-loss" | "loss" | "-accuracy" | "accuracy" | "-few" | "few" | "-std" | "std" | "-status" | "status";
                 /** @description One item for jobs that differ by their seed alone, that of the newest job first. */
                 group_by?: "settings" | null;
                 /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
@@ -18995,6 +19050,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
+                /** @description Compare the first 100 images of the page, and fill in `alike_to`. */
+                alike?: boolean;
                 /** @description Default: the last round. */
                 round?: number | null;
                 cluster?: number | null;

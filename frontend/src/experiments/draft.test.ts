@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../api/problem';
 import type { Kinds, Template } from '../api/types';
-import { commonSettings, draftFrom, experimentOfDraft, nextSeeds, seedsFrom, usesPool } from './draft';
+import { commonSettings, draftFrom, experimentOfDraft, isControl, nextSeeds, seedsFrom, usesPool } from './draft';
 
 const integer = (value: number) => ({ type: 'integer', default: value });
 const kinds = {
@@ -30,6 +30,23 @@ describe('settings of all arms', () => {
 
   it('leave out the framework where the arms compare frameworks', () => {
     expect(commonSettings(config, template({ framework: 'simclr', sampler: 'colt' }), kinds)).toEqual({ preset: 'digits', num_clusters: 4 });
+  });
+});
+
+describe('a control on balanced data', () => {
+  const data = (id: string, class_counts: number[] | null, class_names = ['cat', 'dog', 'emu'], image_size = 32) => ({ id, class_counts, class_names, image_size });
+  const cut = data('cut', [60, 30, 10]);
+
+  it('has equal classes, but for a remainder or a tenth, and as many images', () => {
+    for (const counts of [[34, 33, 33], [35, 34, 32], [31, 30, 30]]) expect(isControl(data('a', counts), cut)).toBe(true);
+    expect(isControl(data('a', [2, 1, 1]), data('b', [2, 1, 1]))).toBe(true);
+    for (const counts of [[60, 30, 10], [37, 33, 32], [30, 30, 30], [37, 37, 37], null]) expect(isControl(data('a', counts), cut)).toBe(false);
+  });
+
+  it('is another data set with the same classes and image size', () => {
+    expect(isControl(data('a', [34, 33, 33], ['cat', 'dog', 'fox']), cut)).toBe(false);
+    expect(isControl(data('a', [34, 33, 33], undefined, 64), cut)).toBe(false);
+    expect(isControl(data('cut', [34, 33, 33]), data('cut', [34, 33, 33]))).toBe(false);
   });
 });
 

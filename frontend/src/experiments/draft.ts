@@ -1,5 +1,5 @@
 import { ApiError } from '../api/problem';
-import type { Kinds, Template } from '../api/types';
+import type { Dataset, Kinds, Template } from '../api/types';
 import { root } from '../root';
 
 /** What a job gives to a form for an experiment: parts of the request of a job. */
@@ -47,6 +47,24 @@ export function seedsFrom(text: string): number[] {
     throw new ApiError({ status: 0, title: 'The seeds cannot be read', detail: '', errors: [{ pointer: '/seeds', detail: `'${wrong}' is not a whole number.` }] });
   }
   return parts.map(Number);
+}
+
+type Counted = Pick<Dataset, 'id' | 'image_size' | 'class_names' | 'class_counts'>;
+
+/** Whether two counts differ by more than a tenth, and by more than a remainder. The API refuses such a control. */
+const apart = (one: number, other: number, remainder: number): boolean =>
+  Math.abs(one - other) > remainder && Math.max(one, other) > 1.1 * Math.min(one, other);
+
+/** Whether a data set is a control on balanced data for another: equal classes of the same names, and as many images. */
+export function isControl(control: Counted, beside: Counted): boolean {
+  const counts = control.class_counts;
+  if (control.id === beside.id || control.image_size !== beside.image_size || !counts?.length || !beside.class_counts) return false;
+  const total = (of: number[]) => of.reduce((sum, count) => sum + count, 0);
+  return (
+    JSON.stringify(control.class_names) === JSON.stringify(beside.class_names) &&
+    !apart(Math.min(...counts), Math.max(...counts), 1) &&
+    !apart(total(counts), total(beside.class_counts), counts.length)
+  );
 }
 
 /** The seeds to offer next: as many as are wanted, from the first number above all that are there. */

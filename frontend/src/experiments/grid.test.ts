@@ -23,7 +23,7 @@ test('only a run that is under way has a share', () => {
 test('what waits can be cancelled, and what ended without a result resumed', () => {
   const of = (...statuses: ExperimentRun['status'][]) => ({ jobs: statuses.map((status, seed) => run('a', 'd', seed, status)), arms: [] }) as unknown as Experiment;
   expect([of('queued', 'succeeded'), of('succeeded'), of('cancelling')].map(canCancel)).toEqual([true, false, false]);
-  expect([of('queued', 'succeeded'), of('failed'), of(null), of('cancelled')].map(canResume)).toEqual([false, true, true, true]);
+  expect([of('queued', 'succeeded'), of('failed'), of(null), of('cancelled'), of('cancelled', 'cancelling')].map(canResume)).toEqual([false, true, true, true, false]);
 });
 
 test('only settings that differ are listed, with a gap where an arm reads none', () => {

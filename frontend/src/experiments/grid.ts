@@ -26,8 +26,9 @@ export function shareOf({ status, progress }: Pick<ExperimentRun, 'status' | 'pr
 /** Whether a job, or an evaluation of a backbone, waits or runs. */
 export const underWay = ({ status }: Pick<Experiment, 'status'>): boolean => !isFinal(status);
 
-/** Whether something can be queued again: it failed, was cancelled or was deleted. */
+/** Whether something can be queued again: it failed, was cancelled or was deleted. Not while other jobs are still being cancelled. */
 export function canResume({ jobs, arms }: Pick<Experiment, 'jobs' | 'arms'>): boolean {
+  if (jobs.some(({ status }) => status === 'cancelling')) return false;
   const statuses = [...jobs, ...arms.flatMap(({ evaluations }) => evaluations)].map(({ status }) => status);
   return statuses.some((status) => status === null || status === 'failed' || status === 'cancelled');
 }

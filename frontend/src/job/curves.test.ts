@@ -44,6 +44,16 @@ test('short batches are points beside the line', () => {
   expect(lineOf('learning_rate', curve, { scale: STEP, smooth: 0, color: 'red', images: 10, job: job(2, 2, 6), rounds: [] })!.short).toBe(false);
 });
 
+test('a line of a single full batch is a dot', () => {
+  const look = { scale: STEP, color: 'red', images: 6, job: job(1, 1, 2), rounds: [] };
+  const marked = (smooth: number, values: number[]) =>
+    lineOf('loss', { step: values.map((_, i) => i + 1), value: values }, { ...look, smooth })!.lines.map((line) => line.marked ?? line.loose ?? false);
+  expect(marked(0, [5, 1])).toEqual([true, true]);
+  expect(marked(0.5, [5, 1])).toEqual([true, true, true]);
+  expect(marked(0, [5])).toEqual([true]);
+  expect(marked(0, [5, 1, 5])).toEqual([false, true]);
+});
+
 test('a round changes which batches are short', () => {
   const steps = [1, 2, 3, 4, 5, 6, 7, 8, 9];
   const curve = { step: steps, value: steps };

@@ -64,12 +64,12 @@ export function lineOf(name: string, curve: Curve | undefined, { scale, smooth, 
   const isShort = known ? shortBatches(step, { images, batch: Number(job.config.batch_size), rounds, epochs }) : [];
   const full = value.map((one, i) => (isShort[i] ? undefined : one));
   const short = isShort.some(Boolean) && full.some((one) => one !== undefined);
-  const raw: Line = { label: quantity(name), value: short ? full : value, marked: step.length === 1 };
+  const raw: Line = { label: quantity(name), value: short ? full : value, marked: (short ? full.filter((one) => one !== undefined) : value).length === 1 };
   const lines: Line[] = [];
   if (smooth > 0) {
     const of = smoothed(full.filter((one) => one !== undefined), smooth);
     let next = 0;
-    lines.push(raw, { label: `${quantity(name)}, smoothed`, color, value: full.map((one) => (one === undefined ? undefined : of[next++])) });
+    lines.push(raw, { label: `${quantity(name)}, smoothed`, color, marked: raw.marked, value: full.map((one) => (one === undefined ? undefined : of[next++])) });
   } else lines.push({ ...raw, color });
   if (short) lines.push({ label: 'short batches', loose: true, value: value.map((one, i) => (isShort[i] ? one : undefined)) });
   return { x: step.map(scale.at), lines, short };

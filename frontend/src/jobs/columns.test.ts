@@ -17,6 +17,7 @@ describe('columns', () => {
     expect(orderAfter(column('few'), '-created_at')).toBe('-few');
     expect(orderAfter(column('few'), '-few')).toBe('few');
     expect(orderAfter(column('loss'), '-few')).toBe('loss');
+    expect(orderAfter(column('std'), '-few')).toBe('std');
     expect(orderAfter(column('created'), '-created_at')).toBe('created_at');
     expect([sorted(column('few'), '-few'), sorted(column('few'), 'few'), sorted(column('seed'), '-few')]).toEqual(['descending', 'ascending', undefined]);
   });

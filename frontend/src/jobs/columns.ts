@@ -26,6 +26,7 @@ export const COLUMNS: readonly Column[] = [
   { id: 'loss', name: 'Loss', number: true, order: 'loss', first: '', title: 'Mean of the last finished epoch' },
   { id: 'accuracy', name: 'Accuracy, over images', number: true, order: 'accuracy', first: '-', title: 'Share of all test images that are right, in the first evaluation' },
   { id: 'few', name: 'Few, over classes', number: true, order: 'few', first: '-', title: 'Mean over the classes with the fewest training images, in the same evaluation' },
+  { id: 'std', name: 'Std, of the groups', number: true, order: 'std', first: '', title: 'Population standard deviation of the means of Many, Medium and Few, in points, in the same evaluation. Lower is more even.' },
   { id: 'tags', name: 'Tags' },
   { id: 'notes', name: 'Notes' },
   { id: 'created', name: 'Created', order: 'created_at', first: '-' },

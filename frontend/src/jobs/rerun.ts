@@ -5,10 +5,19 @@ import { root } from '../root';
 /** The address of the form for a new job, filled from one that has run. */
 export const rerunHref = (id: string): string => `${root}/jobs/new?${new URLSearchParams({ job: id })}`;
 
+const LONGEST_NAME = 100;
+
+/** The name of a further run: `name (2)` after `name`, then `name (3)`. */
+export function nameAgain(name: string): string {
+  const [, base = name, number = '1'] = /^(.*) \((\d{1,6})\)$/s.exec(name) ?? [];
+  const ending = ` (${Number(number) + 1})`;
+  return base.slice(0, LONGEST_NAME - ending.length) + ending;
+}
+
 /** A request for the same run. Its config has every value, so that new defaults of a preset do not change it. */
 export function sameAgain({ name, tags, notes, dataset_id, ood_pool_id, evaluation_dataset_id, config, evaluations, start_from }: Job): NewJob {
   return {
-    name,
+    name: nameAgain(name),
     tags,
     notes,
     dataset_id,

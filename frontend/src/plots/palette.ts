@@ -66,6 +66,9 @@ export function rampColor(share: number): string {
   return `rgb(${LOWEST.map((low, i) => Math.round(low + (HIGHEST[i]! - low) * at)).join(' ')})`;
 }
 
+/** A colour for one of `count` classes or clusters. Of more than twelve, the hue turns by the golden angle, so that it never repeats. */
+export const hueColor = (at: number, count: number): string => `hsl(${count <= 12 ? Math.round((360 * at) / count) : Math.round(at * 137.508) % 360} 65% ${at % 2 ? 42 : 56}%)`;
+
 /** The rank of each value, in 0..1. Ties share the lower rank. Null stays null. */
 export function rankShares(values: readonly (number | null)[]): (number | null)[] {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);

@@ -8,8 +8,18 @@ export interface Point {
   shape: 'dot' | 'cross';
   /** The description in one sentence, for the detail line and screen readers. */
   story: string;
-  /** The address of an image that the mark stands for. */
-  image?: string;
+}
+
+/** The marks of a plot with very many of them. Later ones lie on top. What only a reader of one mark needs is made then. */
+export interface Marks {
+  x: Float64Array;
+  y: Float64Array;
+  /** A colour each, perhaps by its name in the style sheet. */
+  color: string[];
+  /** 1 for a cross, 0 for a dot. */
+  cross: Uint8Array;
+  story: (at: number) => string;
+  image: (at: number) => string | undefined;
 }
 
 /** One entry of the legend. */

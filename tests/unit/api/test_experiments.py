@@ -301,7 +301,7 @@ def test_deletion_keeps_the_jobs_unless_asked(client: TestClient, rows: Rows) ->
 
 
 def test_an_arm_may_train_on_other_data_and_is_evaluated_on_the_same(client: TestClient, rows: Rows) -> None:
-    balanced = rows.dataset("balanced")
+    balanced = rows.dataset("balanced", class_counts=[4, 3, 3])
     wanted = {**body(rows), "template": "did-it-help", "balanced_dataset_ids": [balanced.id], "seeds": [0]}
     del wanted["arms"]
     shown = client.get(submitted(client, wanted)).json()
@@ -321,6 +321,40 @@ def test_an_arm_may_train_on_other_data_and_is_evaluated_on_the_same(client: Tes
     # As many steps as those with OOD images; plain pretraining has fewer.
     steps = [job["estimate"]["steps"] for job in jobs]
     assert steps[0] == steps[2] == steps[3] > steps[1]
+
+
+def test_a_control_that_is_not_balanced_is_refused(client: TestClient, rows: Rows) -> None:
+    beside = rows.dataset("cut", class_counts=[60, 30, 10])
+    wanted = {**body(rows), "template": "did-it-help", "dataset_ids": [beside.id], "seeds": [0]}
+    del wanted["arms"]
+
+    def answered(url: str, *controls: str, **changed: Any) -> Any:
+        return client.post(f"{API}/{url}", json={**wanted, "balanced_dataset_ids": controls, **changed})
+
+    others = rows.dataset("others", class_names=["ant", "bee", "cow"], class_counts=[34, 33, 33])
+    small, large = rows.dataset("small", class_counts=[30] * 3), rows.dataset("large", class_counts=[37] * 3)
+    for control, reason in (
+        (rows.dataset("long tail", class_counts=[60, 30, 10]), "classes have 10 to 60 training images"),
+        (rows.dataset("uneven", class_counts=[36, 32, 32]), "classes have 32 to 36 training images"),
+        (others, "has other classes than 'cut'"),
+        (small, "'small' has 90 training images, 'cut' has 100"),
+        (large, "'large' has 111 training images, 'cut' has 100"),
+        (beside, "'cut' is the data set that it is a control for"),
+        (rows.unlabelled(count=12), "has no labels"),
+    ):
+        for url in ("experiments", "experiments/estimate"):
+            answer = answered(url, control.id)
+            assert pointers(answer) == ["/balanced_dataset_ids/0"], (reason, answer.text)
+            assert reason in answer.text
+            assert "profile 'balanced'" in answer.text
+    assert all_jobs(client) == []
+
+    right = [rows.dataset(name, class_counts=counts).id for name, counts in (("a", [34, 33, 33]), ("b", [33, 32, 30]))]
+    second = rows.dataset("second", class_counts=[10, 30, 60]).id
+    assert pointers(answered("experiments", right[0], small.id, dataset_ids=[beside.id, second])) == [
+        "/balanced_dataset_ids/1"
+    ]
+    assert answered("experiments", *right, dataset_ids=[beside.id, second]).status_code == 202
 
 
 def test_an_arm_without_ood_images_has_no_pool(client: TestClient, rows: Rows) -> None:

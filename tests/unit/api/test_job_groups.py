@@ -36,7 +36,8 @@ def test_jobs_that_differ_by_seed_alone_are_one_item(client: TestClient, rows: R
 
     def job(seed: int, accuracy: float | None = None, few: float | None = None, **values: Any) -> Job:
         settings = values.pop("settings", {})
-        found = {"accuracy": accuracy, "few": few, "created_at": NOW - dt.timedelta(minutes=next(ages))}
+        std = None if few is None else few / 2
+        found = {"accuracy": accuracy, "few": few, "std": std, "created_at": NOW - dt.timedelta(minutes=next(ages))}
         return rows.job(values.pop("dataset", dataset), config=config(seed, **settings), **found, **values)
 
     # Mean 0.5, sd 0.1 of 0.4, 0.5, 0.6; the repeated and the failed run do not count.
@@ -55,6 +56,7 @@ def test_jobs_that_differ_by_seed_alone_are_one_item(client: TestClient, rows: R
     assert last["accuracies"] == {"n": 3, "mean": pytest.approx(0.5), "sd": pytest.approx(0.1)}
     # 0.1 and 0.2: sd sqrt(0.005).
     assert last["fews"] == {"n": 2, "mean": pytest.approx(0.15), "sd": pytest.approx(0.005**0.5)}
+    assert last["stds"] == {"n": 2, "mean": pytest.approx(0.075), "sd": pytest.approx(0.005**0.5 / 2)}
     assert listed[0]["accuracies"] == {"n": 0, "mean": None, "sd": None}
     assert last["config"]["seed"] == 2
 

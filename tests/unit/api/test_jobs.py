@@ -219,8 +219,8 @@ def test_one_key_used_at_once_gives_one_job(client: TestClient, rows: Rows) -> N
 
 def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
     dataset = rows.dataset()
-    a = rows.job(dataset, name="a", tags=["x", "grün"], accuracy=0.5, few=0.3, epochs=9)
-    b = rows.job(dataset, name="b", tags=["xy"], accuracy=0.9, few=0.2, epochs=100, status="failed")
+    a = rows.job(dataset, name="a", tags=["x", "grün"], accuracy=0.5, few=0.3, std=0.1, epochs=9)
+    b = rows.job(dataset, name="b", tags=["xy"], accuracy=0.9, few=0.2, std=0.2, epochs=100, status="failed")
     c = rows.job(name="c", sampler="colt", accuracy=None, epochs=20, status="queued")
 
     def names(**query: object) -> str:
@@ -234,6 +234,12 @@ def test_list_filters_and_orders(client: TestClient, rows: Rows) -> None:
     assert names(order="-accuracy") == "bac"
     assert names(order="accuracy") == "abc"
     assert (names(order="-few"), names(order="few")) == ("abc", "bac")
+    assert (names(order="-std"), names(order="std")) == ("bac", "abc")
+    assert [item["std"] for item in client.get(f"{API}/jobs", params={"order": "std"}).json()["items"]] == [
+        0.1,
+        0.2,
+        None,
+    ]
     assert (names(order="-epochs"), names(order="epochs")) == ("bca", "acb")
     assert names(order="created") == names(order="created_at") == "abc"
     assert names(status="failed") == "b"

@@ -16,12 +16,13 @@ from scipy.stats import pearsonr
 from api.rounds.schemas import ClusterInfo
 from api.tailness import ood_samples
 from api.tailness.size_fit import size_fit
+from store.artifacts import get_artifacts
 from store.database import writing
 from store.models import MOST_IMAGES, Job, SamplingRound
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
 from tests.support.processes import REPOSITORY
-from tests.support.results import Rows
+from tests.support.results import Rows, npy
 
 API = "/api/v1"
 EPOCH_1 = [-0.9, -0.8, -0.7, -0.6, -0.5, -0.4, -0.3, -0.2, -0.1, -0.05]
@@ -443,3 +444,27 @@ def test_export_as_parquet_has_null_for_a_score_that_is_not_finite(client: TestC
     rows.sampling_round(job, 1, [math.nan] + [0.5] * 7, [0] * 8, [1] * 8)
     content = client.get(f"{API}/jobs/{job.id}/ood-tailness/export?format=parquet&order=index").content
     assert pq.read_table(io.BytesIO(content))["tailness"].to_pylist() == [None] + [0.5] * 7
+
+
+def test_images_that_nearly_equal_an_earlier_one_of_the_page_are_named(client: TestClient, rows: Rows) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (8, 3, 96, 96)).astype(np.uint8)
+    # Coarse, as photographs are: what the averaging leaves.
+    images = np.kron(noise[..., :12, :12], np.ones((8, 8), dtype=np.uint8))
+    images[3] = images[1]  # a copy
+    images[5] = images[1][..., ::-1]  # mirrored
+    images[6] = np.clip(images[2].astype(int) + noise[0] % 9 - 4, 0, 255)  # as if compressed again
+    pool = rows.pool(image_size=96)
+    get_artifacts().write(f"{pool.artifact}/images.npy", [npy(images)])
+    job = rows.job(rows.dataset(), pool)
+    rows.sampling_round(job, 1, [0.1 * index for index in range(8)], [0] * 8, [1] * 8)
+    url = f"{API}/jobs/{job.id}/ood-tailness"
+    plain = client.get(url, params={"order": "tailness"}).json()["items"]
+    assert {item["alike_to"] for item in plain} == {None}
+    found = client.get(url, params={"order": "tailness", "alike": True}).json()["items"]
+    assert {item["index"]: item["alike_to"] for item in found if item["alike_to"] is not None} == {3: 1, 5: 1, 6: 2}
+    assert [{**item, "alike_to": None} for item in found] == plain
+    # The page decides what comes first.
+    found = client.get(url, params={"order": "-tailness", "alike": True}).json()["items"]
+    assert {item["index"]: item["alike_to"] for item in found if item["alike_to"] is not None} == {1: 5, 3: 5, 2: 6}
+    get_artifacts().delete(f"{pool.artifact}/images.npy")
+    assert client.get(url, params={"order": "tailness", "alike": True}).json()["items"] == plain

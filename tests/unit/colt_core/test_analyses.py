@@ -9,7 +9,7 @@ import pytest
 from colt_core.analyses.alignment import alignment
 from colt_core.analyses.cluster_minority import cluster_minority
 from colt_core.analyses.connectivity import connectivity
-from colt_core.analyses.feature_map import feature_map
+from colt_core.analyses.feature_map import feature_map, neighbour_error
 from colt_core.analyses.misclassification import misclassification_matrix
 from colt_core.analyses.tail_share import tail_share
 from colt_core.analyses.uniformity import uniformity
@@ -271,3 +271,19 @@ def test_the_smallest_maps(method: str) -> None:
     assert (feature_map(np.repeat(sphere(1, 4), 5, axis=0), method) == 0).all()
     with pytest.raises(ValueError, match="at least 3"):
         feature_map(sphere(2, 4), method)
+
+
+def test_the_error_of_neighbours_leaves_out_the_image_itself() -> None:
+    # Two tight bunches of 11; one image of bunch 1 lies in bunch 0, and so is wrong.
+    centre = np.eye(4, dtype=np.float32)[:2].repeat(11, axis=0)
+    z = centre + np.random.default_rng(0).normal(0, 0.01, centre.shape).astype(np.float32)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    labels = np.repeat([0, 1], 11)
+    labels[0] = 1
+    error = neighbour_error(z, labels)
+    assert error[0] == 1
+    assert error[1:11].tolist() == pytest.approx([0.1] * 10)
+    assert (error[11:] == 0).all()
+    # All equal: each still has ten others.
+    assert (neighbour_error(np.repeat(z[:1], 30, axis=0), np.zeros(30, dtype=np.int64)) == 0).all()
+    assert neighbour_error(z[[0, 11]], np.array([0, 1])).tolist() == [1, 1]

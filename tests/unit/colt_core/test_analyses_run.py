@@ -119,7 +119,12 @@ def test_the_map_holds_id_images_then_the_picked_ones(state: dict[str, Any]) -> 
     assert found.label == [*LABELS[found.index[:10]].tolist(), *[-1] * 6]
     assert found.tailness[10:] == [None] * 6
     assert found.tailness[:10] == state["tailness"]["score"].numpy()[found.index[:10]].tolist()
-    assert len(found.x) == len(found.y) == 16
+    assert len(found.x) == len(found.y) == len(found.cluster) == 16
+    assert max(made(state, "feature_map", method="pca", num_samples=10, num_ood=6, num_clusters=3).cluster) <= 2
+    assert found.error[10:] == [None] * 6
+    # Of ten images, the nearest ten are the nine others.
+    own = LABELS[found.index[:10]]
+    assert found.error[:10] == pytest.approx([float((own != label).sum()) / 9 for label in own])
     # By default the classes are as even as they can be.
     even = made(state, "feature_map", method="pca", num_samples=10, num_ood=0)
     assert even.index == choose_evenly(LABELS[:26], 10, seed=0).tolist()
@@ -179,9 +184,12 @@ def test_what_cannot_be_made_says_why(state: dict[str, Any]) -> None:
         analyze(UniformityConfig(), state, other)
 
 
-def test_two_images_make_no_map() -> None:
+def test_two_images_make_no_map_and_very_many_none_by_tsne() -> None:
     config, run = FeatureMapConfig(), PretrainConfig.resolve({})
     assert config.problem(run, (2, 1), 0, 0) is None
+    large = FeatureMapConfig(num_samples=5001).problem(run, (2, 1), 0, 0)
+    assert large == ("num_samples", "t-SNE takes at most 5,000 images: choose fewer, or method 'pca'")
+    assert FeatureMapConfig(num_samples=50_000, method="pca").problem(run, (2, 1), 0, 0) is None
     assert config.problem(run, (1, 1), 0, 0) == (
         "kind",
         "a map needs at least 3 training images, and there are 2",
@@ -207,5 +215,5 @@ def test_without_labels_what_needs_them_is_refused_and_all_else_is_the_same(stat
     found, labelled = analyze(config, state, images, POOL), made(state, kind)
     unknown = {"by_class": None}
     if kind == "feature_map":
-        unknown = {"label": [-1 if label == -1 else None for label in labelled.label]}
+        unknown = {"label": [-1 if label == -1 else None for label in labelled.label], "error": None}
     assert found == labelled.model_copy(update=unknown)

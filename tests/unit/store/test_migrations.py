@@ -541,6 +541,29 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("unfinished_uploads", {"id": "h", "filename": "a.zip", "bytes": 2**40, "arrived": 2**33, "touched_at": NOW}),
         ("upload_parts", {"upload_id": "h", "start": 0, "bytes": 2**33, "artifact": "uploads/h/parts/0-t"}),
     ],
+    "0030": [
+        (
+            "jobs",
+            {
+                "id": "even",
+                "name": "of even groups",
+                "tags": [],
+                "notes": "",
+                "dataset_id": "d",
+                "config": {"epochs": 3},
+                "framework": "simclr",
+                "sampler": "none",
+                "evaluations": [],
+                "status": "failed",
+                "epochs": 3,
+                "epoch": 0,
+                "step": 0,
+                "steps": 0,
+                "std": 0.125,
+                **LEASED,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
@@ -728,20 +751,22 @@ def test_curves_get_a_thinned_copy_as_if_they_were_recorded_now(empty_engine: En
     assert of_jobs[0] == of_jobs[1] != []
 
 
-def test_a_job_shows_the_few_accuracy_of_the_evaluation_that_it_shows(empty_engine: Engine) -> None:
+def test_a_job_shows_the_few_accuracy_and_std_of_the_evaluation_that_it_shows(empty_engine: Engine) -> None:
     probe = {"job_id": "succeeded", "checkpoint_id": "c", "config": {}, "status": "succeeded", **LEASED}
     with empty_engine.begin() as connection:
         command.upgrade(alembic_config(connection), "0010")
         fill(connection, "0010")
         shown, evaluations = (Table(name, MetaData(), autoload_with=connection) for name in ("jobs", "evaluations"))
         connection.execute(update(shown).where(shown.c.id == "succeeded").values(accuracy=0.75))
-        for name, accuracy, few in (("knn", 0.75, 0.5), ("linear", 0.25, 0.125)):
+        for name, accuracy, few, std in (("knn", 0.75, 0.5, 0.2), ("linear", 0.25, 0.125, 0.4)):
             row = probe | {"id": name, "kind": name, "epoch": 3, "created_at": NOW, "accuracy": accuracy}
-            connection.execute(insert(evaluations).values(row | {"group_accuracy": {"many": 1.0, "few": few}}))
+            groups = {"many": 1.0, "medium": 0.7, "few": few}
+            connection.execute(insert(evaluations).values(row | {"group_accuracy": groups, "group_std": std}))
     upgrade(empty_engine)
     with reading(empty_engine) as session:
-        assert session.get_one(Job, "succeeded").few == 0.5
-        assert session.get_one(Job, "queued").few is None
+        shows, lacks = (session.get_one(Job, name) for name in ("succeeded", "queued"))
+        assert (shows.few, shows.std) == (0.5, 0.2)
+        assert (lacks.few, lacks.std) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def test_a_job_shows_its_own_first_probe_although_a_client_requested_it_before(c
             row = checkpoint_work.add(session, Evaluation, checkpoint, settings.model_dump(mode="json"))
             row.status, row.accuracy = WorkStatus.SUCCEEDED, accuracy
             row.group_accuracy = {"many": 1.0, "medium": None, "few": accuracy / 2}
+            row.group_std = accuracy / 4
     show_existing(lease, job, checkpoint, None)
     with reading(configured) as session:
         shown = session.get_one(Job, job.id)
-        assert (shown.accuracy, shown.few) == (0.5, 0.25)
+        assert (shown.accuracy, shown.few, shown.std) == (0.5, 0.25, 0.125)
