@@ -13,7 +13,7 @@ from api.http.errors import Conflict, NotFound, Unprocessable
 from api.jobs.service import find
 from api.picks.archive import zipped
 from api.picks.schemas import ComparedPick, ComparedPicks, Part
-from api.tailness import ood_samples
+from api.tailness import ood_exports, ood_samples
 from api.tailness.ood_samples import OodFilter
 from colt_core.config import PretrainConfig
 from store.models import Job, OodPool
@@ -25,7 +25,7 @@ MOST_ZIPPED = 10_000  # images in an archive
 MOST_PIXEL_BYTES = 2**29  # of them together: seconds to pack at 32 px, half a minute at 224
 
 
-def table(session: Session, job_id: str, round: int | None, cluster: int | None) -> Iterator[str]:
+def table(session: Session, job_id: str, round: int | None, cluster: int | None) -> Iterator[bytes]:
     """The picks of a round as CSV, in blocks of lines.
 
     Raises:
@@ -33,7 +33,7 @@ def table(session: Session, job_id: str, round: int | None, cluster: int | None)
         Conflict: its sampler picks training images.
     """
     _check_sampler(find(session, job_id))
-    return ood_samples.export(session, job_id, OodFilter(round, cluster, selected=True), "index")
+    return ood_exports.as_csv(session, job_id, OodFilter(round, cluster, selected=True), "index")
 
 
 def archive(session: Session, job_id: str, round: int | None, cluster: int | None) -> Iterator[bytes]:
@@ -48,13 +48,14 @@ def archive(session: Session, job_id: str, round: int | None, cluster: int | Non
     if scores is None:
         raise NotFound("This job has had no sampling round yet.")
     lines = table(session, job_id, scores.round, cluster)  # of the same round, if another one ends meanwhile
-    indices = OodFilter(round, cluster, selected=True).indices(scores)
-    size = len(indices) * 3 * (pool.image_size or 0) ** 2
-    if len(indices) > MOST_ZIPPED or size > MOST_PIXEL_BYTES:
-        found = f"{len(indices):,} images with {size / 1e6:,.0f} MB of pixels"
+    wanted = OodFilter(round, cluster, selected=True)
+    ranking = ood_samples.ranking_of(session, job_id, scores, wanted, "index")
+    size = ranking.total * 3 * (pool.image_size or 0) ** 2
+    if ranking.total > MOST_ZIPPED or size > MOST_PIXEL_BYTES:
+        found = f"{ranking.total:,} images with {size / 1e6:,.0f} MB of pixels"
         most = f"an archive holds at most {MOST_ZIPPED:,} with {MOST_PIXEL_BYTES / 1e6:,.0f} MB"
         raise Unprocessable(("?format", f"{found} are too many, as {most}; add cluster, or take csv"))
-    return zipped(lines, pool.artifact, indices.tolist())
+    return zipped(lines, pool.artifact, ranking.window(0, MOST_ZIPPED).index.tolist())
 
 
 def compared(

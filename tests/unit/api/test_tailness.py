@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from scipy.stats import pearsonr
 
 from api.rounds.schemas import ClusterInfo
-from api.tailness import ood_samples
+from api.tailness import ood_exports
 from api.tailness.size_fit import size_fit
 from store.database import writing
 from store.models import MOST_IMAGES, Job, SamplingRound
@@ -39,7 +39,7 @@ def job(rows: Rows) -> Job:
 def measured(rows: Rows, job: Job) -> Job:
     rows.tailness(job, 1, EPOCH_1)
     rows.tailness(job, 2, EPOCH_2)
-    rows.sampling_round(job, 1, *ROUND_1)
+    rows.sampling_round(job, 1, *ROUND_1, in_row=True)  # of an earlier version
     rows.sampling_round(job, 2, *ROUND_2)
     return job
 
@@ -426,7 +426,7 @@ def test_export_is_the_list_as_a_file(client: TestClient, measured: Job) -> None
 def test_export_as_parquet_has_the_same_rows(
     client: TestClient, measured: Job, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(ood_samples, "_PARQUET_BLOCK", block)
+    monkeypatch.setattr(ood_exports, "BLOCK", block)
     url = f"{API}/jobs/{measured.id}/ood-tailness"
     query = {"order": "-similarity"}
     answer = client.get(f"{url}/export", params={**query, "format": "parquet"})

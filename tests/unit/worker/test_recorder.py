@@ -31,10 +31,10 @@ from colt_core.events import (
 )
 from colt_core.training.profile import PHASES
 from store import leases
-from store.artifacts import get_artifacts
+from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
-from store.models import Checkpoint, Job, JobEvent, Metric, SamplingRound, TailnessEpoch
+from store.models import Checkpoint, Job, JobEvent, Metric, RoundScores, SamplingRound, TailnessEpoch
 from store.repositories import profile, recording, rounds
 from tests.support.rows import add_dataset, add_job
 from tests.support.tiny_runs import config as tiny
@@ -241,8 +241,13 @@ def test_a_round_is_recorded_with_its_overlap_with_the_one_before(configured: En
             "budget": 1,
             "class_counts": [2, 1, 0, 0],
         }
-        assert np.frombuffer(second.ood_selected, "u1").tolist() == [1, 0, 1]
-        assert np.frombuffer(second.ood_cluster, "<u2").tolist() == [0, 1, 1]
+        scores = rounds.pool_scores(session, lease.id, 2)
+        assert scores is not None and scores.picks.tolist() == [0, 2]
+        assert scores.column("tailness").tolist() == pytest.approx([-0.1, -0.2, -0.3])
+        assert scores.column("similarity").tolist() == pytest.approx([0.9, 0.8, 0.7])
+        assert scores.column("cluster").tolist() == [0, 1, 1]
+        kept = session.get_one(RoundScores, (lease.id, 2))
+        assert get_artifacts().holds(kept.file or "", Stored(27, kept.sha256))
         assert np.frombuffer(second.id_cluster, "<u2").tolist() == [0, 0, 0, 1]
         assert np.frombuffer(second.nearest or b"", "<i4").tolist() == [0, 3, 2, 3]  # pool image 0, then 2
         assert np.frombuffer(second.nearest_similarity or b"", "<f2").tolist() == [0.5, 0, 0.5, 0.125]
@@ -287,7 +292,7 @@ def test_repeated_training_images_are_recorded_as_no_picks_of_the_pool(configure
         assert (first.num_selected, first.num_embedded, first.picked_from) == (3, 0, "train")
         assert (first.nearest, first.nearest_similarity) == (None, None)
         assert (first.overlap, second.overlap) == (None, pytest.approx(1 / 3))
-        assert first.ood_selected == first.ood_tailness == b"" and len(first.id_cluster) == 8
+        assert session.scalars(select(RoundScores)).all() == [] and len(first.id_cluster) == 8
         assert len(rounds.picks(session, first.job_id).index) == 0
         assert rounds.sample_history(session, first.job_id, 0, 10) == []
     lines = [line for data in told(configured, "log") for line in data["lines"]]

@@ -1,0 +1,116 @@
+"""The scores of a sampling round as a file, which is made while it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from api.http.errors import NotFound
+from api.http.outbox import Outbox
+from api.tailness.ood_samples import OodFilter, ranking_of, scores_of
+from api.tailness.ranking import Ranking, Window
+from api.tailness.schemas import OodOrder
+from store.repositories import rounds
+from store.repositories.rounds import Picks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK = 2**16  # rows that are made at once, and of a row group
+HEADER = ("index", "tailness", "cluster", "similarity", "selected", "selected_rounds")
+
+
+def as_csv(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> Iterator[bytes]:
+    """The samples of all pages, in blocks of lines. Streaming them needs no session.
+
+    Raises:
+        NotFound: there is no such job, the round was not run, its scores are gone, or no round was
+            run yet.
+    """
+    ranking, picks = _exported(session, job_id, wanted, order)
+
+    def blocks() -> Iterator[bytes]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        from pyarrow import csv
+
+        yield (",".join(HEADER) + "\n").encode()
+        options = csv.WriteOptions(include_header=False, quoting_style="none")
+        for window in ranking.windows(BLOCK):
+            offsets, chosen = _rounds_of(window.index, picks)
+            numbers = pa.array(np.arange(int(chosen.max(initial=0)) + 1)).cast(pa.string()).take(pa.array(chosen))
+            joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), numbers), " ")
+            # In float64, whose digits say what the list says.
+            tailness, similarity = (values.astype(np.float64) for values in (window.tailness, window.similarity))
+            columns = (window.index, tailness, window.cluster, similarity, window.selected)
+            batch = pa.record_batch([*map(pa.array, columns), joined], names=list(HEADER))
+            outbox = pa.BufferOutputStream()
+            csv.write_csv(batch, outbox, options)
+            yield outbox.getvalue().to_pybytes()
+
+    return blocks()
+
+
+def as_parquet(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> Iterator[bytes]:
+    """The same as a Parquet file, in pieces. Scores that are not finite are null.
+
+    Raises:
+        NotFound: as for `as_csv`.
+    """
+    ranking, picks = _exported(session, job_id, wanted, order)
+
+    def pieces() -> Iterator[bytes]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = (pa.int64(), pa.float32(), pa.int32(), pa.float32(), pa.bool_(), pa.list_(pa.int32()))
+        schema = pa.schema(list(zip(HEADER, types, strict=True)))
+        outbox = Outbox()
+        # A dictionary of scores, of which few are equal, would be built in vain.
+        with pq.ParquetWriter(outbox, schema, use_dictionary=["cluster", "selected_rounds"]) as writer:
+            for window in ranking.windows(BLOCK):
+                offsets, chosen = _rounds_of(window.index, picks)
+                columns = [
+                    pa.array(window.index),
+                    _finite(window.tailness),
+                    pa.array(window.cluster, pa.int32()),
+                    _finite(window.similarity),
+                    pa.array(window.selected),
+                    pa.ListArray.from_arrays(pa.array(offsets), pa.array(chosen)),
+                ]
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+                yield outbox.take()
+        yield outbox.take()
+
+    return pieces()
+
+
+def _exported(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> tuple[Ranking, Picks]:
+    scores = scores_of(session, job_id, wanted.round)
+    if scores is None:
+        raise NotFound("This job has had no sampling round yet.")
+    return ranking_of(session, job_id, scores, wanted, order), rounds.picks(session, job_id)
+
+
+def _finite(values: NDArray[np.float32]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values, pa.float32(), mask=~np.isfinite(values))
+
+
+def _rounds_of(index: NDArray[np.int64], picks: Picks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The rounds that picked each image: (n + 1,) where those of each begin, and one after the other.
+
+    Args:
+        index: (n,), in any order.
+        picks: all of the job.
+    """
+    begins, ends = (np.searchsorted(picks.index, index.astype(np.int32), side) for side in ("left", "right"))
+    counts = ends - begins
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], counts)
+    return offsets.astype(np.int32), picks.round[places]
