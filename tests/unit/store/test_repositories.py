@@ -243,10 +243,10 @@ def test_arrays_come_back_as_they_were_packed(engine: Engine) -> None:
     with reading(engine) as session:
         scores = rounds.pool_scores(session, row.id, 1)
         assert scores is not None
-        np.testing.assert_array_equal(scores.tailness, tailness)
-        np.testing.assert_array_equal(scores.cluster, cluster)
-        np.testing.assert_array_equal(scores.similarity, similarity)
-        np.testing.assert_array_equal(scores.selected, selected)
+        np.testing.assert_array_equal(scores.column("tailness"), tailness)
+        np.testing.assert_array_equal(scores.column("cluster"), cluster)
+        np.testing.assert_array_equal(scores.column("similarity"), similarity)
+        np.testing.assert_array_equal(scores.picks, np.flatnonzero(selected))
         for index in (0, 1, 157, 299):
             first, second = rounds.sample_history(session, row.id, index, last=9)
             assert (first.tailness, first.similarity) == (float(tailness[index]), float(similarity[index]))
