@@ -1,12 +1,14 @@
 """What a sampling round measured of every image in the pool: a file, or columns of an old row.
 
-A file is three columns one after the other, without a header: float32 tailness, float32 similarity,
-and the cluster in a uint8, or in a uint16 from 257 clusters on. Nobody reads a whole column at
-once, so memory does not grow with the pool.
+A file is four columns one after the other, without a header: float32 tailness, float32 similarity,
+the cluster in a uint8, or in a uint16 from 257 clusters on, and a bit for each image, which is 1 if
+it was picked. That is 9.125 bytes an image, or 10.125. Nobody reads a whole column at once, so
+memory does not grow with the pool.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -14,12 +16,13 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from store.artifacts import ArtifactStore, get_artifacts
+from store.artifacts import get_artifacts
 
 Column = Literal["tailness", "similarity", "cluster"]
 COLUMNS: tuple[Column, ...] = ("tailness", "similarity", "cluster")
 FLOAT32, UINT16, UINT8 = np.dtype("<f4"), np.dtype("<u2"), np.dtype("u1")
 BLOCK = 2**17  # images that are read at once: half a megabyte of a column
+_FLOAT = struct.Struct("<f")
 _FLOATS = 2 * FLOAT32.itemsize  # bytes of an image beside its cluster
 
 
@@ -61,15 +64,21 @@ class InFile:
     def place(self, name: Column, start: int, stop: int) -> tuple[np.dtype[Any], int, int]:
         """The type of a column, and where a part of it begins and ends."""
         if name == "cluster":
-            dtype, begin = (UINT8 if self.bytes == (_FLOATS + 1) * self.images else UINT16), _FLOATS * self.images
+            dtype, begin = (UINT8 if self._cluster_bytes == 1 else UINT16), _FLOATS * self.images
         else:
             dtype, begin = FLOAT32, (0 if name == "tailness" else FLOAT32.itemsize * self.images)
         return dtype, begin + start * dtype.itemsize, begin + stop * dtype.itemsize
 
+    def byte_of_picked(self, index: int) -> int:
+        """Where the bit of an image is, which is bit `index` % 8."""
+        return (_FLOATS + self._cluster_bytes) * self.images + index // 8
 
-def read_parts(
-    wanted: Sequence[tuple[InFile, Column, int, int]], artifacts: ArtifactStore | None = None
-) -> list[NDArray[Any]]:
+    @property
+    def _cluster_bytes(self) -> int:
+        return self.bytes // self.images - _FLOATS
+
+
+def read_parts(wanted: Sequence[tuple[InFile, Column, int, int]]) -> list[NDArray[Any]]:
     """Parts of columns of several files, which a remote store fetches at once.
 
     Raises:
@@ -77,8 +86,36 @@ def read_parts(
         ArtifactsUnavailable: when the store cannot be read.
     """
     places = [(file.key, *file.place(name, start, stop)) for file, name, start, stop in wanted]
-    parts = (artifacts or get_artifacts()).read_ranges([(key, begin, end) for key, _, begin, end in places])
+    parts = get_artifacts().read_ranges([(key, begin, end) for key, _, begin, end in places])
     return [np.frombuffer(part, dtype) for part, (_, dtype, _, _) in zip(parts, places, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What one round measured of one image."""
+
+    tailness: float
+    similarity: float
+    cluster: int
+    selected: bool
+
+
+def read_image(files: Sequence[InFile], index: int) -> list[Scored]:
+    """What several rounds measured of one image.
+
+    Raises:
+        FileNotFoundError, ArtifactsUnavailable: as for `read_parts`.
+    """
+    ranges = []
+    for file in files:
+        ranges += [(file.key, *file.place(name, index, index + 1)[1:]) for name in COLUMNS]
+        ranges.append((file.key, file.byte_of_picked(index), file.byte_of_picked(index) + 1))
+    parts = iter(get_artifacts().read_ranges(ranges))
+    found = []
+    for tailness, similarity, cluster, bits in zip(parts, parts, parts, parts, strict=True):
+        numbers = (*_FLOAT.unpack(tailness), *_FLOAT.unpack(similarity), int.from_bytes(cluster, "little"))
+        found.append(Scored(*numbers, bool(bits[0] >> index % 8 & 1)))
+    return found
 
 
 def packed(
@@ -86,17 +123,22 @@ def packed(
     similarity: NDArray[np.floating[Any]],
     cluster: NDArray[np.integer[Any]],
     clusters: int,
+    picks: NDArray[np.integer[Any]],
 ) -> Iterator[bytes]:
     """The content of a file, column by column.
 
     Args:
         tailness, similarity, cluster: (M,).
         clusters: how many there are.
+        picks: (P,) indices of the picks.
     """
     of_cluster = UINT8 if clusters <= 2**8 else UINT16
     for column, dtype in ((tailness, FLOAT32), (similarity, FLOAT32), (cluster, of_cluster)):
         for start in range(0, len(column), 2**20):
             yield column[start : start + 2**20].astype(dtype).tobytes()
+    selected = np.zeros(len(tailness), bool)
+    selected[picks] = True
+    yield np.packbits(selected, bitorder="little").tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +178,6 @@ class PoolScores:
         """A whole column. It grows with the pool."""
         (found,) = self.source.read([(name, 0, self.images)])
         return found
-
-    def image(self, index: int) -> tuple[float, float, int]:
-        """Tailness, similarity and cluster of one image."""
-        tailness, similarity, cluster = self.source.read([(name, index, index + 1) for name in COLUMNS])
-        return float(tailness[0]), float(similarity[0]), int(cluster[0])
 
 
 def picked_between(picks: NDArray[np.int32], start: int, stop: int) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ METRIC_BYTES = 190  # of a point of a curve: Postgres takes about that, SQLite l
 EPOCH_BYTES, OF_CLASS_BYTES = 250, 22  # of an epoch's tailness beside its values; and its mean of a class
 ROUND_BYTES, CLUSTER_BYTES, COUNT_BYTES = 700, 130, 5  # of a round; of each of its clusters; of a class's count
 TAILNESS_BYTES, ASSIGNED_BYTES = 4, 2  # of a training image; of its cluster
-SCORE_BYTES = 9  # of a pool image in a file; with more than 256 clusters 10
+SCORE_BYTES = 9.125  # of a pool image in a file; with more than 256 clusters one more
 NEAREST_BYTES = 6.5  # of a training image near a pick, with its part of the pick's index
 CHECKPOINT_BYTES = 1000  # of its row, and of the line in the log
 
@@ -35,4 +35,4 @@ def database_bytes(cost: RunCost, num_classes: int, num_clusters: int) -> int:
 
 def scores_bytes(cost: RunCost) -> int:
     """Bytes of the files with what the rounds of a run measure of the pool, if all are kept."""
-    return SCORE_BYTES * cost.pool_values
+    return int(SCORE_BYTES * cost.pool_values)

@@ -21,8 +21,8 @@ def store(artifacts: ArtifactStore, job_id: str, event: RoundDone) -> RoundScore
         OSError: when the store is full or cannot be used. Then there is no file.
     """
     key = f"jobs/{job_id}/rounds/{event.round}-{new_id()[:12]}.scores"
-    columns = packed(event.ood_tailness, event.ood_similarity, event.ood_cluster, len(event.clusters))
-    stored = artifacts.write(key, columns)
+    measured = event.ood_tailness, event.ood_similarity, event.ood_cluster
+    stored = artifacts.write(key, packed(*measured, len(event.clusters), event.selected))
     return RoundScores(
         job_id=job_id,
         round=event.round,

@@ -76,11 +76,12 @@ def compared(
         what = f"'{first.name}' and '{second.name}' pick from different pools, whose images have nothing in common"
         raise Unprocessable(("?job_id", f"{what}; name two jobs with one pool"))
     ours, theirs = (_picks(session, job, round) for job in (first, second))
-    shared = np.intersect1d(ours.index, theirs.index)
+    images, others = _images(ours), _images(theirs)
+    is_shared = _among(images, others)
     parts: dict[Part, NDArray[np.int32]] = {
-        "shared": shared,
-        "only_first": np.setdiff1d(ours.index, shared),
-        "only_second": np.setdiff1d(theirs.index, shared),
+        "shared": images[is_shared],
+        "only_first": images[~is_shared],
+        "only_second": others[~_among(others, images)],
     }
     start, chosen = 0, parts[part]
     asked = f"{first.id} {second.id} {part} {round}"
@@ -132,6 +133,19 @@ def _picks(session: Session, job: Job, round: int | None) -> Picks:
     return Picks(picks.index[wanted], picks.round[wanted])
 
 
+def _images(picks: Picks) -> NDArray[np.int32]:
+    """Each image once, ascending."""
+    return picks.index[np.flatnonzero(np.diff(picks.index, prepend=-1))]
+
+
+def _among(images: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(n,), which of ascending images are among others, which ascend too."""
+    if not len(others):
+        return np.zeros(len(images), bool)
+    places = np.minimum(np.searchsorted(others, images), len(others) - 1)
+    return others[places] == images
+
+
 def _rounds(picks: Picks, index: int) -> list[int]:
-    begin, end = np.searchsorted(picks.index, [index, index + 1])
+    begin, end = np.searchsorted(picks.index, np.array([index, index + 1], np.int32))
     return [int(number) for number in picks.round[begin:end]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.http.errors import NotFound
 from api.http.outbox import Outbox
 from api.tailness.ood_samples import OodFilter, ranking_of, scores_of
-from api.tailness.ranking import Ranking, Window
+from api.tailness.ranking import Ranking, sorted_places
 from api.tailness.schemas import OodOrder
 from store.repositories import rounds
 from store.repositories.rounds import Picks
@@ -20,7 +20,8 @@ from store.repositories.rounds import Picks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK = 2**16  # rows that are made at once, and of a row group
+BLOCK = 2**17  # rows that are made at once, and of a row group
+RoundsOf = Callable[[NDArray[np.int64]], tuple[NDArray[np.int32], NDArray[np.int32]]]
 HEADER = ("index", "tailness", "cluster", "similarity", "selected", "selected_rounds")
 
 
@@ -31,7 +32,7 @@ def as_csv(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
         NotFound: there is no such job, the round was not run, its scores are gone, or no round was
             run yet.
     """
-    ranking, picks = _exported(session, job_id, wanted, order)
+    ranking, chosen_of = _exported(session, job_id, wanted, order)
 
     def blocks() -> Iterator[bytes]:
         import pyarrow as pa
@@ -41,7 +42,7 @@ def as_csv(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
         yield (",".join(HEADER) + "\n").encode()
         options = csv.WriteOptions(include_header=False, quoting_style="none")
         for window in ranking.windows(BLOCK):
-            offsets, chosen = _rounds_of(window.index, picks)
+            offsets, chosen = chosen_of(window.index)
             numbers = pa.array(np.arange(int(chosen.max(initial=0)) + 1)).cast(pa.string()).take(pa.array(chosen))
             joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), numbers), " ")
             # In float64, whose digits say what the list says.
@@ -61,7 +62,7 @@ def as_parquet(session: Session, job_id: str, wanted: OodFilter, order: OodOrder
     Raises:
         NotFound: as for `as_csv`.
     """
-    ranking, picks = _exported(session, job_id, wanted, order)
+    ranking, chosen_of = _exported(session, job_id, wanted, order)
 
     def pieces() -> Iterator[bytes]:
         import pyarrow as pa
@@ -73,7 +74,7 @@ def as_parquet(session: Session, job_id: str, wanted: OodFilter, order: OodOrder
         # A dictionary of scores, of which few are equal, would be built in vain.
         with pq.ParquetWriter(outbox, schema, use_dictionary=["cluster", "selected_rounds"]) as writer:
             for window in ranking.windows(BLOCK):
-                offsets, chosen = _rounds_of(window.index, picks)
+                offsets, chosen = chosen_of(window.index)
                 columns = [
                     pa.array(window.index),
                     _finite(window.tailness),
@@ -89,11 +90,11 @@ def as_parquet(session: Session, job_id: str, wanted: OodFilter, order: OodOrder
     return pieces()
 
 
-def _exported(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> tuple[Ranking, Picks]:
+def _exported(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> tuple[Ranking, RoundsOf]:
     scores = scores_of(session, job_id, wanted.round)
     if scores is None:
         raise NotFound("This job has had no sampling round yet.")
-    return ranking_of(session, job_id, scores, wanted, order), rounds.picks(session, job_id)
+    return ranking_of(session, job_id, scores, wanted, order), _rounds_of(rounds.picks(session, job_id))
 
 
 def _finite(values: NDArray[np.float32]) -> pa.Array:
@@ -102,15 +103,25 @@ def _finite(values: NDArray[np.float32]) -> pa.Array:
     return pa.array(values, pa.float32(), mask=~np.isfinite(values))
 
 
-def _rounds_of(index: NDArray[np.int64], picks: Picks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The rounds that picked each image: (n + 1,) where those of each begin, and one after the other.
+def _rounds_of(picks: Picks) -> RoundsOf:
+    """Tells the rounds that picked each of n images, which may be in any order.
 
-    Args:
-        index: (n,), in any order.
-        picks: all of the job.
+    Returns:
+        A function of (n,) indices. It gives (n + 1,) places where the rounds of each begin and end,
+        and all rounds, one image after the other.
     """
-    begins, ends = (np.searchsorted(picks.index, index.astype(np.int32), side) for side in ("left", "right"))
-    counts = ends - begins
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], counts)
-    return offsets.astype(np.int32), picks.round[places]
+    begins = np.flatnonzero(np.diff(picks.index, prepend=-1))
+    images, ends = np.append(picks.index[begins], np.int32(-1)), np.append(begins, len(picks.index))
+
+    def rounds_of(index: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        order = sorted_places(index.astype(np.uint32))  # a search in order is many times quicker
+        place = np.empty(len(index), np.int64)
+        place[order] = np.searchsorted(images[:-1], index[order].astype(np.int32))
+        found = np.flatnonzero(images[place] == index)
+        begin, counts = ends[place[found]], np.zeros(len(index), np.int64)
+        counts[found] = ends[place[found] + 1] - begin
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        places = np.arange(offsets[-1]) + np.repeat(begin - offsets[found], counts[found])
+        return offsets.astype(np.int32), picks.round[places]
+
+    return rounds_of

@@ -105,11 +105,11 @@ class Ranking:
         before = int(self._ends[first - 1]) if first else 0
         if int(self._ends[last]) - before <= count + MOST_BESIDE:
             window, keys = self._taken(first * HALF, last * HALF + HALF - 1)
-            places = np.argsort(keys, kind="stable")[start - before : stop - before]
+            places = sorted_places(keys)[start - before : stop - before]
         else:
             (low, before_low), (high, before_high) = self._key_at(start), self._key_at(stop - 1)
             window, keys = self._taken(low, high, start - before_low, stop - before_high)
-            places = np.argsort(keys, kind="stable")
+            places = sorted_places(keys)
         return window.taken(places)
 
     def _counts(self) -> NDArray[np.int64]:
@@ -191,6 +191,14 @@ def keys_of(values: NDArray[Any], *, descending: bool) -> Keys:
     keys = (bits ^ ((bits >> 31) | np.int32(-(2**31)))).view(np.uint32)
     keys[np.isnan(ascending)] = LAST_KEY
     return keys
+
+
+def sorted_places(keys: Keys) -> NDArray[np.int64]:
+    """What `np.argsort(keys, kind="stable")` gives, several times quicker: numpy sorts numbers of 64
+    bits with vector instructions."""
+    both = (keys.astype(np.uint64) << 32) | np.arange(len(keys), dtype=np.uint64)
+    both.sort()
+    return (both & LAST_KEY).astype(np.int64)
 
 
 def _kept_counts(key: tuple[str, str, str] | None, count: Callable[[], NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -201,10 +201,11 @@ class Rows:
             columns["ood_similarity"] = similarity.astype("<f4").tobytes()
             columns["ood_selected"] = np.array(selected, "u1").tobytes()
         else:
+            picked = np.flatnonzero(selected)
             key = f"jobs/{job.id}/rounds/{number}-{new_id()[:12]}.scores"
-            stored = get_artifacts().write(key, packed(np.array(tailness), similarity, np.array(cluster), 2))
+            stored = get_artifacts().write(key, packed(np.array(tailness), similarity, np.array(cluster), 2, picked))
             scores = RoundScores(job_id=job.id, round=number, images=len(tailness), file=key, **asdict(stored))
-            scores.picks = np.flatnonzero(selected).astype("<i4").tobytes()
+            scores.picks = picked.astype("<i4").tobytes()
         if nearest is not None:
             index = np.array(nearest, "<i4")
             cosine = np.broadcast_to(1 / np.arange(1, index.shape[1] + 1), index.shape)

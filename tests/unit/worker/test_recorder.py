@@ -246,8 +246,10 @@ def test_a_round_is_recorded_with_its_overlap_with_the_one_before(configured: En
         assert scores.column("tailness").tolist() == pytest.approx([-0.1, -0.2, -0.3])
         assert scores.column("similarity").tolist() == pytest.approx([0.9, 0.8, 0.7])
         assert scores.column("cluster").tolist() == [0, 1, 1]
+        assert [seen.selected for seen in rounds.sample_history(session, lease.id, 1, 9)] == [False, False]
+        assert [seen.selected for seen in rounds.sample_history(session, lease.id, 2, 9)] == [True, True]
         kept = session.get_one(RoundScores, (lease.id, 2))
-        assert get_artifacts().holds(kept.file or "", Stored(27, kept.sha256))
+        assert get_artifacts().holds(kept.file or "", Stored(28, kept.sha256))
         assert np.frombuffer(second.id_cluster, "<u2").tolist() == [0, 0, 0, 1]
         assert np.frombuffer(second.nearest or b"", "<i4").tolist() == [0, 3, 2, 3]  # pool image 0, then 2
         assert np.frombuffer(second.nearest_similarity or b"", "<f2").tolist() == [0.5, 0, 0.5, 0.125]
