@@ -392,16 +392,23 @@ class ArtifactStore:
         with _reaching():
             return int(cast("Any", self._fs.size(self._path(key))))
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str) -> int:
         """Remove a file or folder and its cached copy. A missing one is no error.
+
+        Returns:
+            How many bytes it had, without the cached copy.
 
         Raises:
             ArtifactsUnavailable: when it cannot be removed.
         """
         with _reaching():
+            size = 0
             if self._fs.exists(self._path(key)):
+                self._fs.invalidate_cache()  # a file may have been added by another process
+                size = int(cast("Any", self._fs.du(self._path(key))))
                 self._fs.rm(self._path(key), recursive=True)
         _remove(self._cache / key)
+        return size
 
     def check(self) -> None:
         """Write and remove a few bytes.

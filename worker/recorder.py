@@ -25,6 +25,8 @@ from store import leases
 from store.leases import Lease
 from store.models import Checkpoint, Job, RoundScores, SamplingRound, TailnessEpoch, new_id
 from store.repositories import events, profile, recording
+from store.repositories import round_scores as kept_scores
+from store.settings import get_settings
 from worker import round_scores
 from worker.checkpoints import CheckpointFolder
 from worker.child import WorkBrokeOff
@@ -225,13 +227,18 @@ class Recorder:
         }
         self.say(f"round {event.round} before epoch {event.epoch}: {_picked(row)}")
 
+        dropped: list[str] = []
+
         def write(session: Session) -> None:
             _adding(row)(session)
             if scores is not None:
                 _adding(scores)(session)
             events.append(session, self._lease.id, "round", told)
+            spared = kept_scores.to_drop(session, self._lease.id, get_settings().keep_round_scores)
+            dropped[:] = kept_scores.drop(session, self._lease.id, spared)
 
         self.flush(write)
+        self._delete(dropped)
         self._selected = event.selected
 
     def _checkpoint(self, event: CheckpointReady) -> None:
@@ -251,10 +258,14 @@ class Recorder:
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
         # From now on the run begins with its own.
         self.flush(write, faults=0, start_checkpoint_id=None, start_backbone_id=None)
+        self._delete(dropped)
+
+    def _delete(self, keys: list[str]) -> None:
+        """Delete files that no row names any more. Training continues if that fails."""
         try:
-            self._checkpoints.delete(dropped)
-        except OSError as error:  # training continues without deleting them
-            log.warning("old checkpoint files could not be deleted; a worker's sweep removes them later: %s", error)
+            self._checkpoints.delete(keys)
+        except OSError as error:
+            log.warning("old files could not be deleted; a worker's sweep removes them later: %s", error)
 
     def _waiting(self, what: str, store: Callable[[], S]) -> S:
         """Write files. During an outage of the store the training waits."""

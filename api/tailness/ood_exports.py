@@ -20,7 +20,7 @@ from store.repositories.rounds import Picks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK = 2**17  # rows that are made at once, and of a row group
+CSV_BLOCK, BLOCK = 2**16, 2**17  # rows that are made at once; of Parquet, those of a row group
 RoundsOf = Callable[[NDArray[np.int64]], tuple[NDArray[np.int32], NDArray[np.int32]]]
 HEADER = ("index", "tailness", "cluster", "similarity", "selected", "selected_rounds")
 
@@ -41,7 +41,7 @@ def as_csv(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) ->
 
         yield (",".join(HEADER) + "\n").encode()
         options = csv.WriteOptions(include_header=False, quoting_style="none")
-        for window in ranking.windows(BLOCK):
+        for window in ranking.windows(CSV_BLOCK):
             offsets, chosen = chosen_of(window.index)
             numbers = pa.array(np.arange(int(chosen.max(initial=0)) + 1)).cast(pa.string()).take(pa.array(chosen))
             joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), numbers), " ")

@@ -36,6 +36,7 @@ from store.database import reading, writing
 from store.leases import Lease, LeaseLost
 from store.models import Checkpoint, Job, JobEvent, Metric, RoundScores, SamplingRound, TailnessEpoch
 from store.repositories import profile, recording, rounds
+from store.settings import get_settings
 from tests.support.rows import add_dataset, add_job
 from tests.support.tiny_runs import config as tiny
 from tests.support.tiny_runs import run
@@ -299,6 +300,22 @@ def test_repeated_training_images_are_recorded_as_no_picks_of_the_pool(configure
         assert rounds.sample_history(session, first.job_id, 0, 10) == []
     lines = [line for data in told(configured, "log") for line in data["lines"]]
     assert lines[0] == "round 1 before epoch 2: 3 training images repeated"
+
+
+def test_scores_that_need_not_be_kept_are_dropped_with_their_file(
+    configured: Engine, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLT_KEEP_ROUND_SCORES", "last")
+    get_settings.cache_clear()
+    recorder = make_recorder(lease)
+    for number in (1, 2, 3):
+        recorder.record(sampling_round(number, number + 1, 2 * number, selected=[number - 1]))
+    with reading(configured) as session:
+        files = [row.file for row in session.scalars(select(RoundScores).order_by(RoundScores.round))]
+        assert files[:2] == [None, None]
+        assert rounds.picks(session, lease.id).round.tolist() == [1, 2, 3]
+    kept = [key for key, _ in get_artifacts().files() if key.endswith(".scores")]
+    assert kept == files[2:]
 
 
 def test_the_first_round_overlaps_with_none(configured: Engine, recorder: Recorder) -> None:
