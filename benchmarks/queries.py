@@ -68,8 +68,10 @@ def main() -> None:
         report.figure("queries_filling_seconds", time.perf_counter() - began)
         report.figure("query_round_write_seconds", statistics.median(filled.round_seconds))
         written = sum(path.stat().st_size for path in Path(home).rglob("*") if path.suffix in (".db", ".scores"))
-        print(f"writing a round: median {statistics.median(filled.round_seconds):.2f} s, slowest "
-              f"{max(filled.round_seconds):.2f} s; database and rounds: {written:,} bytes")
+        print(
+            f"writing a round: median {statistics.median(filled.round_seconds):.2f} s, slowest "
+            f"{max(filled.round_seconds):.2f} s; database and rounds: {written:,} bytes"
+        )
         measure(arguments, filled, report)
         export_rows(arguments, filled.job_id, report)
     report.close()

@@ -65,7 +65,13 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # So _begin_sqlite opens them.
     connection.isolation_level = None
     # The first one holds for a file that is made now, or that VACUUM rewrites (store/space.py).
-    for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+    for pragma in (
+        "auto_vacuum=INCREMENTAL",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "busy_timeout=10000",
+        "foreign_keys=ON",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

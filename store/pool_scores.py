@@ -36,7 +36,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InRow:
-    """Columns that a version before 0027 packed into the row."""
+    """Columns that an earlier version packed into the row."""
 
     columns: Mapping[Column, NDArray[Any]]
 

@@ -27,8 +27,8 @@ def give_back(engine: Engine | None = None) -> int:
     in between.
 
     Returns:
-        How many bytes. 0 if the database is another one, which does it by itself, or was made by a
-        version before 0027: `colt doctor --fix` then rewrites it.
+        How many bytes. 0 if the database is another one, which does it by itself, or was made by an
+        earlier version: `colt doctor --fix` then rewrites it.
 
     Raises:
         sqlite3.OperationalError: when others write for too long.

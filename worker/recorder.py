@@ -23,7 +23,7 @@ from colt_core.data.warnings import DataWarning
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone, Warned
 from store import leases
 from store.leases import Lease
-from store.models import Checkpoint, Job, RoundScores, SamplingRound, TailnessEpoch, new_id
+from store.models import Job, RoundScores, SamplingRound, TailnessEpoch, new_id
 from store.repositories import events, profile, recording
 from store.repositories import round_scores as kept_scores
 from store.settings import get_settings

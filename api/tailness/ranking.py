@@ -155,7 +155,9 @@ class Ranking:
             of_parts.append(keys[places])
         return Window.joined(parts), np.concatenate(of_parts)
 
-    def _blocks(self, low: int, high: int, columns: tuple[Column, ...] = ()) -> Iterator[tuple[Block, Keys, Mask | None]]:
+    def _blocks(
+        self, low: int, high: int, columns: tuple[Column, ...] = ()
+    ) -> Iterator[tuple[Block, Keys, Mask | None]]:
         """The blocks in which there may be keys from `low` to `high`, the keys in them, and which
         images pass; None: all."""
         start, stop = 0, self._scores.images

@@ -45,7 +45,7 @@ class SamplingRound(Base):
     num_embedded: Mapped[int | None]  # pool images passed through the encoder; null in rounds of earlier versions
     seconds: Mapped[float]
     stop: Mapped[dict[str, Any] | None]  # as PickingStop: why it picked less than its budget
-    # (M,) arrays over the pool in rows of versions before 0027, else empty: see RoundScores. Arrays
+    # (M,) arrays over the pool in rows of earlier versions, else empty: see RoundScores. Arrays
     # are deferred, since a list of rounds needs none of them.
     ood_tailness: Mapped[bytes] = mapped_column(LargeBinary, deferred=True, default=b"")  # float32
     ood_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True, default=b"")  # uint16
@@ -72,7 +72,7 @@ class SamplingRound(Base):
 class RoundScores(Base):
     """What a round measured of the M images of the pool, and which it picked.
 
-    Rounds that picked training images have no such row, and those of versions before 0027 have
+    Rounds that picked training images have no such row, and those of earlier versions have
     none until their scores are dropped.
     """
 

@@ -21,7 +21,7 @@ class Kept:
 
     round: int
     bytes: int
-    file: str | None  # None: in the row, by a version before 0027
+    file: str | None  # None: in the row, by an earlier version
 
 
 def keeps(setting: str, number: int, last: int) -> bool:

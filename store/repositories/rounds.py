@@ -15,14 +15,14 @@ from store.pool_scores import COLUMNS, FLOAT32, UINT8, UINT16, InFile, InRow, Po
 from store.repositories.pages import LARGE_ROWS, Slice, numbered_page
 
 INT32, FLOAT16 = np.dtype("<i4"), np.dtype("<f2")
-# Of rows of versions before 0027.
+# Of rows of earlier versions.
 _IN_ROW: tuple[tuple[InstrumentedAttribute[bytes], np.dtype[Any]], ...] = (
     (SamplingRound.ood_tailness, FLOAT32),
     (SamplingRound.ood_similarity, FLOAT32),
     (SamplingRound.ood_cluster, UINT16),
 )
 _SCORES = (SamplingRound.job_id == RoundScores.job_id) & (SamplingRound.round == RoundScores.round)
-# What a round picked: as indices, or in rows of versions before 0027 as a flag for each image.
+# What a round picked: as indices, or in rows of earlier versions as a flag for each image.
 _PICKS = (RoundScores.picks, case((RoundScores.picks.is_(None), SamplingRound.ood_selected), else_=None))
 _FILE = (RoundScores.images, RoundScores.file, RoundScores.bytes)
 
@@ -101,7 +101,9 @@ def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores
     Raises:
         ScoresDropped: they were dropped.
     """
-    columns = select(SamplingRound.round, SamplingRound.epoch, *_FILE, RoundScores.picks).outerjoin(RoundScores, _SCORES)
+    columns = select(SamplingRound.round, SamplingRound.epoch, *_FILE, RoundScores.picks).outerjoin(
+        RoundScores, _SCORES
+    )
     row = _one(session, job_id, number, columns)
     if row is None:
         return None
@@ -181,14 +183,14 @@ def sample_history(session: Session, job_id: str, index: int, last: int) -> list
 
 
 def _history_in_rows(session: Session, job_id: str, index: int, numbers: list[int]) -> list[PoolSampleInRound]:
-    """The same of these rounds, by versions before 0027. The database extracts the bytes."""
+    """The same of these rounds, by earlier versions. The database extracts the bytes."""
     if not numbers:
         return []
     arrays = [*_IN_ROW, (SamplingRound.ood_selected, UINT8)]
     rows = session.execute(
-        select(SamplingRound.round, SamplingRound.epoch, *(_cut(column, dtype, index) for column, dtype in arrays)).where(
-            SamplingRound.job_id == job_id, SamplingRound.round.in_(numbers)
-        )
+        select(
+            SamplingRound.round, SamplingRound.epoch, *(_cut(column, dtype, index) for column, dtype in arrays)
+        ).where(SamplingRound.job_id == job_id, SamplingRound.round.in_(numbers))
     )
     found = []
     for number, epoch, *packed in rows:

@@ -35,7 +35,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    if op.get_bind().scalar(sa.text(f"SELECT count(*) FROM {TABLE}")):
+    if op.get_bind().scalar(sa.select(sa.func.count()).select_from(sa.table(TABLE))):
         raise RuntimeError("sampling rounds have their scores in files, which revision 0026 cannot read")
     _store("EXTENDED")
     op.drop_table(TABLE)

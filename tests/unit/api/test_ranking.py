@@ -62,13 +62,15 @@ def test_windows_are_what_the_sorted_pool_has(
         source = InFile(key, IMAGES, stored.bytes)
     scores = PoolScores(1, 1, IMAGES, picks, source)
     for wanted in FILTERS:
-        passing = np.concatenate(
-            [wanted.passing(block, before) for block in scores.blocks(*pool_scores.COLUMNS)]
-        )
+        passing = np.concatenate([wanted.passing(block, before) for block in scores.blocks(*pool_scores.COLUMNS)])
         for order in ORDERS:
             expected = ordered(np.flatnonzero(passing), columns, order)
             found = Ranking(
-                scores, order, lambda block, wanted=wanted: wanted.passing(block, before), wanted.columns, wanted.narrowing
+                scores,
+                order,
+                lambda block, wanted=wanted: wanted.passing(block, before),
+                wanted.columns,
+                wanted.narrowing,
             )
             assert found.total == len(expected)
             for start, count in ((0, 50), (37, 1), (len(expected) - 3, 10), (len(expected), 5), (100, 300)):

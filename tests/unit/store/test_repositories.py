@@ -19,7 +19,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store.database import build_engine, reading, writing
-from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Metric, OodPool, RoundScores, SamplingRound, new_id
+from store.models import (
+    Checkpoint,
+    Dataset,
+    Evaluation,
+    Job,
+    JobEvent,
+    Metric,
+    OodPool,
+    RoundScores,
+    SamplingRound,
+    new_id,
+)
 from store.repositories import events, jobs, metrics, recording, registrations, request_keys, round_scores, rounds
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
