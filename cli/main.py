@@ -94,6 +94,16 @@ def doctor(
     return doctor(fix=fix)
 
 
+@app.command("drop-scores", epilog="Example: COLT_KEEP_ROUND_SCORES=every:10 colt drop-scores")
+def drop_scores(
+    apply: Annotated[bool, typer.Option("--apply", help="Drop them, instead of showing how many bytes.")] = False,
+) -> int:
+    """Drop scores of sampling rounds that COLT_KEEP_ROUND_SCORES lets go."""
+    from cli.scores import drop_scores
+
+    return drop_scores(apply=apply)
+
+
 @app.command(epilog="Example: colt demo --epochs 2")
 def demo(
     url: Annotated[

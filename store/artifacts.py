@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -219,6 +219,52 @@ class ArtifactStore:
         with file:
             yield cast("IO[bytes]", file)
 
+    def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """Bytes of files: of a key, from one place on and before another.
+
+        A remote store is asked for all at once, and nothing is kept in the cache.
+
+        Raises:
+            FileNotFoundError: naming a key under which nothing is stored.
+            ArtifactsUnavailable: when one cannot be read, or a file ends too early.
+        """
+        with _reaching():
+            found = self._read_here(ranges) if self._local else self._read_there(ranges)
+        for (key, start, stop), part in zip(ranges, found, strict=True):
+            if len(part) != stop - start:
+                raise ArtifactsUnavailable(f"the artifact store cannot be used: {key} has fewer than {stop:,} bytes")
+        return found
+
+    def _read_here(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        found = []
+        opened, descriptor = "", -1
+        try:
+            for key, start, stop in ranges:
+                if key != opened:
+                    if descriptor >= 0:
+                        os.close(descriptor)
+                        descriptor = -1
+                    try:
+                        descriptor, opened = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC), key
+                    except FileNotFoundError as error:
+                        raise FileNotFoundError(key) from error
+                found.append(os.pread(descriptor, stop - start, start))
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+        return found
+
+    def _read_there(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        keys, starts, stops = zip(*ranges, strict=True) if ranges else ((), (), ())
+        paths = [self._path(key) for key in keys]
+        found = self._fs.cat_ranges(paths, list(starts), list(stops), on_error="return")
+        for key, part in zip(keys, found, strict=True):
+            if isinstance(part, FileNotFoundError):
+                raise FileNotFoundError(key) from part
+            if isinstance(part, Exception):
+                raise part
+        return cast("list[bytes]", found)
+
     def local_path(self, key: str) -> Path:
         """A real path of a file or folder. What is stored remotely is fetched into the cache first.
 
@@ -346,16 +392,23 @@ class ArtifactStore:
         with _reaching():
             return int(cast("Any", self._fs.size(self._path(key))))
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str) -> int:
         """Remove a file or folder and its cached copy. A missing one is no error.
+
+        Returns:
+            How many bytes it had, without the cached copy.
 
         Raises:
             ArtifactsUnavailable: when it cannot be removed.
         """
         with _reaching():
+            size = 0
             if self._fs.exists(self._path(key)):
+                self._fs.invalidate_cache()  # a file may have been added by another process
+                size = int(cast("Any", self._fs.du(self._path(key))))
                 self._fs.rm(self._path(key), recursive=True)
         _remove(self._cache / key)
+        return size
 
     def check(self) -> None:
         """Write and remove a few bytes.

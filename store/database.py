@@ -64,7 +64,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # The driver opens transactions late and upgrades them, which lost updates between processes.
     # So _begin_sqlite opens them.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+    # The first one holds for a file that is made now, or that VACUUM rewrites (store/space.py).
+    for pragma in (
+        "auto_vacuum=INCREMENTAL",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "busy_timeout=10000",
+        "foreign_keys=ON",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -8,6 +8,7 @@ No file is deleted while it is being written. Files are listed before the rows a
   checkpoints of a leased job are skipped. A writer without its lease can add no row.
 - Data sets and pools: the row is written before the files. Each attempt has a folder named by its
   lease, which is skipped while the lease is held.
+- Scores of sampling rounds: as checkpoints.
 - Exports: as data sets. The folder is one of the job's, and is deleted with it.
 - Uploads: the row is written after the file. A file that is being written is young, and only files
   that have been unchanged for a long time are orphans. The parts of an unfinished one are kept as
@@ -24,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from store.artifacts import ArtifactStore
 from store.database import reading
-from store.models import Checkpoint, Export, Job, Registered, UnfinishedUpload, Upload, leased_models
+from store.models import Checkpoint, Export, Job, Registered, RoundScores, UnfinishedUpload, Upload, leased_models
 from store.statuses import RegistrationStatus
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")  # as ArtifactStore.write names them
@@ -54,8 +55,9 @@ def find_orphans(artifacts: ArtifactStore, age: float, engine: Engine | None = N
 
 
 def named_folders(session: Session) -> set[str]:
-    """Folders in the artifact store that rows name."""
+    """Folders in the artifact store that rows name, and single files."""
     named = set(session.scalars(select(Checkpoint.artifact).where(Checkpoint.usable)))
+    named |= set(session.scalars(select(RoundScores.file).where(RoundScores.file.is_not(None))))
     for uploads in (UnfinishedUpload, Upload):  # the first become the second, under the same id
         named |= {f"{Upload.__tablename__}/{row_id}" for row_id in session.scalars(select(uploads.id))}
     for row in (row for model in leased_models(Registered) for row in session.scalars(select(model))):
@@ -80,6 +82,8 @@ def _owner(key: str) -> str | None:
             return f"{kind}/{row_id}"
         case ["jobs", row_id, "checkpoints", name, _, *_]:
             return f"jobs/{row_id}/checkpoints/{name}"
+        case ["jobs", _, "rounds", _]:
+            return key
         case ["jobs", row_id, "exports", export_id, attempt, _, *_]:
             return f"jobs/{row_id}/exports/{export_id}/{attempt}"
         case ["health", _]:

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LEAST_SECRET = 16
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._~-]*)+")
+_KEPT = re.compile(r"every|last|every:([2-9]|[1-9][0-9]{1,8})")
 # The first parts of the service's own addresses. With such a root path, a path could mean either.
 _OWN = {"api", "assets", "docs", "guide", "healthz", "readyz", "metrics", "openapi.json", "swagger-ui", "favicon.svg"}
 _OWN |= {"index.html", "jobs", "compare", "experiments", "datasets", "pools", "workers"}
@@ -126,6 +127,11 @@ class Settings(BaseSettings):
     keep_checkpoints: int = Field(
         3, ge=1, description="Latest checkpoints of a job to keep. Those with an evaluation or analysis are also kept."
     )
+    keep_round_scores: str = Field(
+        "every",
+        description="Sampling rounds whose scores of the pool are kept: every, every:N (each N-th), or last. The last "
+        "round's are always kept, and figures and picks of all.",
+    )
     orphan_seconds: float = Field(86_400, gt=0, description="Age at which files that no row names are removed.")
 
     public_url: str = Field("", description="Where people reach this service, for links in what it sends elsewhere.")
@@ -180,6 +186,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split_paths(cls, value: object) -> object:
         return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("keep_round_scores", mode="after")
+    @classmethod
+    def _check_kept(cls, value: str) -> str:
+        if not _KEPT.fullmatch(value):
+            raise ValueError("neither every, nor last, nor every:N with a number N from 2 on, such as every:10")
+        return value
 
     @field_validator("root_path", mode="after")
     @classmethod

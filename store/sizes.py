@@ -1,4 +1,4 @@
-"""Bytes of the database that a run's rows take, with their indices."""
+"""Bytes that a run's rows take in the database, with their indices, and files beside checkpoints."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from colt_core.cost.run import RunCost
 METRIC_BYTES = 190  # of a point of a curve: Postgres takes about that, SQLite less
 EPOCH_BYTES, OF_CLASS_BYTES = 250, 22  # of an epoch's tailness beside its values; and its mean of a class
 ROUND_BYTES, CLUSTER_BYTES, COUNT_BYTES = 700, 130, 5  # of a round; of each of its clusters; of a class's count
-TAILNESS_BYTES, SCORE_BYTES, ASSIGNED_BYTES = 4, 11, 2  # of a training image; of a pool image; of its cluster
-NEAREST_BYTES = 6  # of a training image near a pick
+TAILNESS_BYTES, ASSIGNED_BYTES = 4, 2  # of a training image; of its cluster
+SCORE_BYTES = 9.125  # of a pool image in a file; with more than 256 clusters one more
+NEAREST_BYTES = 6.5  # of a training image near a pick, with its part of the pick's index
 CHECKPOINT_BYTES = 1000  # of its row, and of the line in the log
 
 
@@ -26,8 +27,12 @@ def database_bytes(cost: RunCost, num_classes: int, num_clusters: int) -> int:
         + cost.epochs * (EPOCH_BYTES + OF_CLASS_BYTES * num_classes)
         + TAILNESS_BYTES * cost.tailness_values
         + cost.rounds * of_round
-        + SCORE_BYTES * cost.pool_values
         + ASSIGNED_BYTES * cost.cluster_values
-        + NEAREST_BYTES * cost.nearest_values
+        + int(NEAREST_BYTES * cost.nearest_values)
         + CHECKPOINT_BYTES * cost.checkpoints
     )
+
+
+def scores_bytes(cost: RunCost) -> int:
+    """Bytes of the files with what the rounds of a run measure of the pool, if all are kept."""
+    return int(SCORE_BYTES * cost.pool_values)

@@ -36,7 +36,7 @@ class CheckpointFolder:
 
     def __init__(self, artifacts: ArtifactStore, job_id: str, trained_on_sha256: str | None = None) -> None:
         """trained_on_sha256: digest of the training data, which the files of backbones tell."""
-        self._artifacts = artifacts
+        self.artifacts = artifacts
         self._job_id = job_id
         self._about = {} if trained_on_sha256 is None else {"trained_on_sha256": trained_on_sha256}
         self.damaged: list[Checkpoint] = []  # that `last` has skipped
@@ -55,13 +55,13 @@ class CheckpointFolder:
         row_id = new_id()
         key = f"jobs/{self._job_id}/checkpoints/{event.epoch}-{event.step}-{event.state['rounds']}-{row_id[:12]}"
         try:
-            with self._artifacts.writing(f"{key}/{BACKBONE}") as backbone:
+            with self.artifacts.writing(f"{key}/{BACKBONE}") as backbone:
                 write_backbone(event.state, backbone, self._about)
-            with self._artifacts.writing(f"{key}/{STATE}") as state:
+            with self.artifacts.writing(f"{key}/{STATE}") as state:
                 write_checkpoint(event.state, state)
         except OSError:
             with suppress(OSError):
-                self._artifacts.delete(key)
+                self.artifacts.delete(key)
             raise
         return Checkpoint(
             id=row_id,
@@ -90,7 +90,7 @@ class CheckpointFolder:
             ArtifactsUnavailable: when they cannot be deleted.
         """
         for key in keys:
-            self._artifacts.delete(key)
+            self.artifacts.delete(key)
 
     def last(self) -> tuple[Checkpoint, Snapshot] | None:
         """The furthest undamaged checkpoint, with its state; None when there is none.
@@ -117,7 +117,7 @@ class CheckpointFolder:
         from colt_core.training.checkpoint import load_checkpoint  # torch
 
         try:
-            path = self._artifacts.whole_path(f"{row.artifact}/{STATE}", Stored(row.bytes, row.sha256))
+            path = self.artifacts.whole_path(f"{row.artifact}/{STATE}", Stored(row.bytes, row.sha256))
         except (FileNotFoundError, ArtifactDamaged):
             return None
         return load_checkpoint(path)
@@ -149,4 +149,4 @@ class CheckpointFolder:
         """The state of a checkpoint that another process of the job has just loaded and checked."""
         from colt_core.training.checkpoint import load_checkpoint  # torch
 
-        return load_checkpoint(self._artifacts.local_path(f"{row.artifact}/{STATE}"))
+        return load_checkpoint(self.artifacts.local_path(f"{row.artifact}/{STATE}"))

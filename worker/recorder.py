@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,11 @@ from colt_core.data.warnings import DataWarning
 from colt_core.events import CheckpointReady, EpochDone, Event, RoundDone, RunStarted, StepDone, Warned
 from store import leases
 from store.leases import Lease
-from store.models import Checkpoint, Job, SamplingRound, TailnessEpoch, new_id
+from store.models import Job, RoundScores, SamplingRound, TailnessEpoch, new_id
 from store.repositories import events, profile, recording
+from store.repositories import round_scores as kept_scores
+from store.settings import get_settings
+from worker import round_scores
 from worker.checkpoints import CheckpointFolder
 from worker.child import WorkBrokeOff
 from worker.pace import Pace
@@ -36,6 +39,7 @@ FLUSH_SECONDS = 1.0
 # A page replays all events when it opens, so a long run reports its progress less often.
 REPORT_SECONDS, LONGEST_REPORT_PAUSE, REPORT_SHARE = 1.0, 10.0, 0.01
 
+S = TypeVar("S")
 log = logging.getLogger("worker")
 
 
@@ -93,7 +97,7 @@ class Recorder:
 
         Raises:
             LeaseLost: when the lease is no longer valid.
-            WorkBrokeOff: when a checkpoint could not be stored within `COLT_PATIENCE_SECONDS`.
+            WorkBrokeOff: when files could not be stored within `COLT_PATIENCE_SECONDS`.
         """
         match event:
             case RunStarted():
@@ -205,6 +209,11 @@ class Recorder:
 
     def _round(self, event: RoundDone) -> None:
         row = round_row(self._lease.id, event, self._labels, self._num_classes, self._selected)
+        scores = None  # a round that repeats training images has none
+        if len(event.ood_tailness):
+            self.flush()  # which checks the lease before the file is written
+            what, artifacts = f"the scores of round {event.round}", self._checkpoints.artifacts
+            scores = self._waiting(what, lambda: round_scores.store(artifacts, self._lease.id, event))
         told = {
             "round": event.round,
             "epoch": event.epoch,
@@ -218,18 +227,26 @@ class Recorder:
         }
         self.say(f"round {event.round} before epoch {event.epoch}: {_picked(row)}")
 
+        dropped: list[str] = []
+
         def write(session: Session) -> None:
             _adding(row)(session)
+            if scores is not None:
+                _adding(scores)(session)
             events.append(session, self._lease.id, "round", told)
+            spared = kept_scores.to_drop(session, self._lease.id, get_settings().keep_round_scores)
+            dropped[:] = kept_scores.drop(session, self._lease.id, spared)
 
         self.flush(write)
+        self._delete(dropped)
         self._selected = event.selected
 
     def _checkpoint(self, event: CheckpointReady) -> None:
         # Everything before the checkpoint is recorded first. This also checks the lease before any
         # file is written.
         self.flush()
-        row = self._stored(event)
+        what = f"the checkpoint of epoch {event.epoch}, step {event.step}"
+        row = self._waiting(what, lambda: self._checkpoints.store(event))
         dropped: list[str] = []
         ends_beginning = event.step == self._beginning_steps and not event.state["rounds"]
 
@@ -241,28 +258,27 @@ class Recorder:
         self.say(f"checkpoint after epoch {event.epoch}, step {event.step}")
         # From now on the run begins with its own.
         self.flush(write, faults=0, start_checkpoint_id=None, start_backbone_id=None)
-        try:
-            self._checkpoints.delete(dropped)
-        except OSError as error:  # training continues without deleting them
-            log.warning("old checkpoint files could not be deleted; a worker's sweep removes them later: %s", error)
+        self._delete(dropped)
 
-    def _stored(self, event: CheckpointReady) -> Checkpoint:
-        """Write the checkpoint's files. During an outage of the store the training waits."""
+    def _delete(self, keys: list[str]) -> None:
+        """Delete files that no row names any more. Training continues if that fails."""
+        try:
+            self._checkpoints.delete(keys)
+        except OSError as error:
+            log.warning("old files could not be deleted; a worker's sweep removes them later: %s", error)
+
+    def _waiting(self, what: str, store: Callable[[], S]) -> S:
+        """Write files. During an outage of the store the training waits."""
 
         def outage(error: Exception) -> str | None:
-            if not isinstance(error, OSError):
-                return None
-            what = f"the checkpoint of epoch {event.epoch}, step {event.step} cannot be stored"
-            return f"{what}: {error.strerror or error}"
+            return f"{what} cannot be stored: {error.strerror or error}" if isinstance(error, OSError) else None
 
         def tell(reason: str) -> None:
             self.say(f"{reason}; the training waits")
             self.flush()
 
         try:
-            return retry_during_outage(
-                lambda: self._checkpoints.store(event), outage, give_up=self._stopping, on_wait=tell
-            )
+            return retry_during_outage(store, outage, give_up=self._stopping, on_wait=tell)
         except OSError as error:
             raise WorkBrokeOff(outage(error)) from error
 
@@ -277,7 +293,7 @@ class Recorder:
         }
 
 
-def _adding(row: TailnessEpoch | SamplingRound) -> Callable[[Session], None]:
+def _adding(row: TailnessEpoch | SamplingRound | RoundScores) -> Callable[[Session], None]:
     """An action that adds a row. It can be repeated after a failed transaction."""
 
     def add(session: Session) -> None:

@@ -55,6 +55,8 @@ def tailness_row(job_id: str, event: EpochDone, labels: Int64 | None, num_classe
 def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: int, previous: Int64) -> SamplingRound:
     """A round, with class counts of each cluster and the share of picks from the previous round.
 
+    What it measured of the pool is in a file (worker/round_scores.py).
+
     Args:
         job_id: the job.
         event: the round.
@@ -63,9 +65,6 @@ def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: 
         num_classes: the number of classes.
         previous: indices that the previous round picked; empty without one.
     """
-    picked = np.zeros(len(event.ood_tailness), dtype=np.uint8)
-    if not event.repeats:  # else they are indices of training images
-        picked[event.selected] = 1
     of_classes: list[Any] = [None] * len(event.clusters)
     if labels is not None and len(event.clusters) * num_classes <= MOST_CLASS_COUNTS:
         counts = np.zeros((len(event.clusters), num_classes), dtype=np.int64)
@@ -92,10 +91,6 @@ def round_row(job_id: str, event: RoundDone, labels: Int64 | None, num_classes: 
         num_embedded=event.ood_embedded,
         seconds=event.seconds,
         stop=None if event.stop is None else asdict(event.stop),
-        ood_tailness=event.ood_tailness.astype("<f4").tobytes(),
-        ood_cluster=event.ood_cluster.astype("<u2").tobytes(),
-        ood_similarity=event.ood_similarity.astype("<f4").tobytes(),
-        ood_selected=picked.tobytes(),
         id_cluster=event.id_cluster.astype("<u2").tobytes(),
         nearest=None if by_index is None else event.nearest[by_index].astype("<i4").tobytes(),
         nearest_similarity=None if by_index is None else event.nearest_similarity[by_index].astype("<f2").tobytes(),

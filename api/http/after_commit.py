@@ -6,6 +6,7 @@ If it is lost, that costs only time or disk space.
 from __future__ import annotations
 
 import logging
+import sqlite3
 
 import anyio
 import anyio.to_thread
@@ -14,6 +15,7 @@ from fastapi import BackgroundTasks
 from store.artifacts import get_artifacts
 from store.bells import Bell
 from store.broker import ring
+from store.space import give_back
 
 log = logging.getLogger(__name__)
 # A broker or a store that hangs may take these threads, but not those of the dashboard's files.
@@ -34,12 +36,21 @@ async def ring_now(bell: Bell) -> None:
 
 
 def delete_later(background: BackgroundTasks, key: str) -> None:
-    """Remove a folder of the artifact store whose row is gone."""
+    """Remove a folder of the artifact store whose row is gone, and the space of that row."""
     background.add_task(_delete, key)
 
 
 async def _delete(key: str) -> None:
     try:
-        await anyio.to_thread.run_sync(get_artifacts().delete, key, limiter=_threads)
+        await anyio.to_thread.run_sync(_delete_now, key, limiter=_threads)
     except Exception:
         log.warning("could not delete %s from the artifact store", key, exc_info=True)
+
+
+def _delete_now(key: str) -> None:
+    files = get_artifacts().delete(key)
+    try:
+        rows = give_back()
+    except sqlite3.OperationalError:  # the space is for new rows, or is given back after a later deletion
+        rows = 0
+    log.info("deleted %s: its files had %s bytes, and the database gave back %s bytes", key, f"{files:,}", f"{rows:,}")

@@ -21,7 +21,7 @@ from store.disks import room
 from store.models import Dataset, OodPool
 from store.repositories import activations, workers
 from store.settings import get_settings
-from store.sizes import database_bytes
+from store.sizes import SCORE_BYTES, database_bytes, scores_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def estimate(
     cost = cost_on(best)()
     at_once = get_settings().keep_checkpoints + 1 + (cost.rounds > 0)  # one being written, and that of the last round
     kept = min(cost.checkpoints, at_once) * cost.checkpoint_bytes
-    rows = database_bytes(cost, dataset.num_classes or 0, config.num_clusters)
+    rows = database_bytes(cost, dataset.num_classes or 0, config.num_clusters) + scores_bytes(cost)
     artifacts, database = get_artifacts().room(), _database_room()
     capacity = Capacity(
         workers=whose,
@@ -207,7 +207,7 @@ def _one_disk() -> bool:
 
 
 def _most_rows(found: JobEstimate) -> str:
-    return "sample_interval" if 11 * found.pool_scores > found.database_bytes / 2 else "epochs"
+    return "sample_interval" if SCORE_BYTES * found.pool_scores > found.database_bytes / 2 else "epochs"
 
 
 def _large(found: JobEstimate, cost: RunCost, memory_share: float) -> Iterator[tuple[str, str]]:

@@ -63,7 +63,7 @@ class JobEstimate(BaseModel):
     rounds: int
     pool_scores: int = Field(description="Pool images times rounds.")
     metric_rows: int
-    database_bytes: int = Field(description="Curves, tailness and rounds.")
+    database_bytes: int = Field(description="Curves, tailness and rounds, with the files of their scores of the pool.")
     capacity: Capacity
     misfits: list[FieldProblem] = Field(description="Why the job cannot run. Such a job is refused.")
     large: list[FieldProblem] = Field(description="What needs `accept_cost`, and which setting makes it smaller.")

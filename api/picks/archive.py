@@ -13,7 +13,7 @@ from store.artifacts import get_artifacts
 _DIGITS = 9  # of the largest index in a pool
 
 
-def zipped(table: Iterable[str], artifact: str, indices: Iterable[int]) -> Iterator[bytes]:
+def zipped(table: Iterable[bytes], artifact: str, indices: Iterable[int]) -> Iterator[bytes]:
     """An archive of `picks.csv` and one PNG image for each index. It holds one image in memory.
 
     Args:
@@ -24,7 +24,7 @@ def zipped(table: Iterable[str], artifact: str, indices: Iterable[int]) -> Itera
     outbox = Outbox()
     # Stored as they are: PNG files are compressed.
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("picks.csv", "".join(table), zipfile.ZIP_DEFLATED)
+        archive.writestr("picks.csv", b"".join(table), zipfile.ZIP_DEFLATED)
         with get_artifacts().open(f"{artifact}/images.npy") as file:
             ordered = list(indices)
             for index, pixels in zip(ordered, read_rows(file, ordered), strict=True):

@@ -13,7 +13,7 @@ from api.http.errors import Conflict, NotFound, Unprocessable
 from api.jobs.service import find
 from api.picks.archive import zipped
 from api.picks.schemas import ComparedPick, ComparedPicks, Part
-from api.tailness import ood_samples
+from api.tailness import ood_exports, ood_samples
 from api.tailness.ood_samples import OodFilter
 from colt_core.config import PretrainConfig
 from store.models import Job, OodPool
@@ -25,7 +25,7 @@ MOST_ZIPPED = 10_000  # images in an archive
 MOST_PIXEL_BYTES = 2**29  # of them together: seconds to pack at 32 px, half a minute at 224
 
 
-def table(session: Session, job_id: str, round: int | None, cluster: int | None) -> Iterator[str]:
+def table(session: Session, job_id: str, round: int | None, cluster: int | None) -> Iterator[bytes]:
     """The picks of a round as CSV, in blocks of lines.
 
     Raises:
@@ -33,7 +33,7 @@ def table(session: Session, job_id: str, round: int | None, cluster: int | None)
         Conflict: its sampler picks training images.
     """
     _check_sampler(find(session, job_id))
-    return ood_samples.export(session, job_id, OodFilter(round, cluster, selected=True), "index")
+    return ood_exports.as_csv(session, job_id, OodFilter(round, cluster, selected=True), "index")
 
 
 def archive(session: Session, job_id: str, round: int | None, cluster: int | None) -> Iterator[bytes]:
@@ -48,13 +48,14 @@ def archive(session: Session, job_id: str, round: int | None, cluster: int | Non
     if scores is None:
         raise NotFound("This job has had no sampling round yet.")
     lines = table(session, job_id, scores.round, cluster)  # of the same round, if another one ends meanwhile
-    indices = OodFilter(round, cluster, selected=True).indices(scores)
-    size = len(indices) * 3 * (pool.image_size or 0) ** 2
-    if len(indices) > MOST_ZIPPED or size > MOST_PIXEL_BYTES:
-        found = f"{len(indices):,} images with {size / 1e6:,.0f} MB of pixels"
+    wanted = OodFilter(round, cluster, selected=True)
+    ranking = ood_samples.ranking_of(session, job_id, scores, wanted, "index")
+    size = ranking.total * 3 * (pool.image_size or 0) ** 2
+    if ranking.total > MOST_ZIPPED or size > MOST_PIXEL_BYTES:
+        found = f"{ranking.total:,} images with {size / 1e6:,.0f} MB of pixels"
         most = f"an archive holds at most {MOST_ZIPPED:,} with {MOST_PIXEL_BYTES / 1e6:,.0f} MB"
         raise Unprocessable(("?format", f"{found} are too many, as {most}; add cluster, or take csv"))
-    return zipped(lines, pool.artifact, indices.tolist())
+    return zipped(lines, pool.artifact, ranking.window(0, MOST_ZIPPED).index.tolist())
 
 
 def compared(
@@ -75,11 +76,12 @@ def compared(
         what = f"'{first.name}' and '{second.name}' pick from different pools, whose images have nothing in common"
         raise Unprocessable(("?job_id", f"{what}; name two jobs with one pool"))
     ours, theirs = (_picks(session, job, round) for job in (first, second))
-    shared = np.intersect1d(ours.index, theirs.index)
+    images, others = _images(ours), _images(theirs)
+    is_shared = _among(images, others)
     parts: dict[Part, NDArray[np.int32]] = {
-        "shared": shared,
-        "only_first": np.setdiff1d(ours.index, shared),
-        "only_second": np.setdiff1d(theirs.index, shared),
+        "shared": images[is_shared],
+        "only_first": images[~is_shared],
+        "only_second": others[~_among(others, images)],
     }
     start, chosen = 0, parts[part]
     asked = f"{first.id} {second.id} {part} {round}"
@@ -131,6 +133,19 @@ def _picks(session: Session, job: Job, round: int | None) -> Picks:
     return Picks(picks.index[wanted], picks.round[wanted])
 
 
+def _images(picks: Picks) -> NDArray[np.int32]:
+    """Each image once, ascending."""
+    return picks.index[np.flatnonzero(np.diff(picks.index, prepend=-1))]
+
+
+def _among(images: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(n,), which of ascending images are among others, which ascend too."""
+    if not len(others):
+        return np.zeros(len(images), bool)
+    places = np.minimum(np.searchsorted(others, images), len(others) - 1)
+    return others[places] == images
+
+
 def _rounds(picks: Picks, index: int) -> list[int]:
-    begin, end = np.searchsorted(picks.index, [index, index + 1])
+    begin, end = np.searchsorted(picks.index, np.array([index, index + 1], np.int32))
     return [int(number) for number in picks.round[begin:end]]

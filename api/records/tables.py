@@ -40,7 +40,7 @@ PICKS = {
     "round": "Number of the sampling round.",
     "index": "Of the image in the pool.",
     "cluster": "The cluster, by its place in the round's `clusters` from 0, whose centre is nearest.",
-    "tailness": "Of the image in this round. Larger is nearer to the tail.",
+    "tailness": "Of the image in this round. Larger is nearer to the tail. Empty: the round's scores were dropped.",
     "similarity": "Cosine to that centre.",
 }
 
@@ -79,14 +79,16 @@ def picks_of(job_id: str) -> Iterator[Row]:
         last = rounds.last(session, job_id) or 0
     for number in range(1, last + 1):
         with reading() as session:
-            scores = rounds.pool_scores(session, job_id, number)
-        if scores is None:
-            continue
-        index = np.flatnonzero(scores.selected)
-        columns = (scores.cluster, scores.tailness, scores.similarity)
-        yield from zip(
-            [number] * len(index), index.tolist(), *(column[index].tolist() for column in columns), strict=True
-        )
+            try:
+                scores = rounds.pool_scores(session, job_id, number)
+            except rounds.ScoresDropped:  # the picks alone are left
+                left = rounds.picked(session, job_id, number)
+                yield from ((number, int(index), None, None, None) for index in ([] if left is None else left))
+                continue
+        for block in () if scores is None else scores.blocks("cluster", "tailness", "similarity"):
+            index = np.flatnonzero(block.selected)
+            columns = (block.start + index, *(column[index] for column in block.columns.values()))
+            yield from zip([number] * len(index), *(column.tolist() for column in columns), strict=True)
 
 
 def _unit(name: str) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from api.http.errors import NotFound
-from api.http.outbox import Outbox
 from api.jobs.service import find
-from api.tailness.ordering import ordered
+from api.tailness.ranking import Ranking, Window
 from api.tailness.schemas import (
     Change,
     OodOrder,
@@ -25,12 +22,11 @@ from api.tailness.schemas import (
     OodSampleRound,
     Standing,
 )
+from store.pool_scores import COLUMNS, Block, Column, PoolScores, picked_between
 from store.repositories import rounds
 from store.repositories.pages import BadCursor, Slice, decode_cursor, encode_cursor
-from store.repositories.rounds import Picks, PoolScores
 
-_EXPORT_BLOCK = 2000
-_PARQUET_BLOCK = 2**16  # rows of a row group
+_LOST = "The scores of a round are no longer stored; `colt doctor` says more. Missing:"
 MOST_ROUNDS = 1000  # of the history of an image
 
 
@@ -50,27 +46,35 @@ class OodFilter:
         """What all pages of a list share, apart from round and order."""
         return f"{self.cluster} {self.selected} {self.min} {self.max} {self.change}"
 
-    def indices(self, scores: PoolScores, before: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Ascending pool indices that pass the filters.
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What `passing` reads."""
+        by_tailness = self.min is not None or self.max is not None
+        return (*(() if self.cluster is None else ("cluster",)), *(("tailness",) if by_tailness else ()))
+
+    def passing(self, block: Block, before: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
+        """(n,), which images of a block pass the filters.
 
         Args:
-            scores: of the round.
-            before: (M,), which images the round before picked; None if it is the first. Only
+            block: with `columns`.
+            before: ascending indices of what the round before picked; None if it is the first. Only
                 `change` needs it.
         """
-        passing = np.ones(len(scores.tailness), bool)
+        passing = np.ones(len(block), bool)
         if self.cluster is not None:
-            passing &= scores.cluster == self.cluster
+            passing &= block.columns["cluster"] == self.cluster
         if self.selected is not None:
-            passing &= scores.selected == self.selected
+            passing &= block.selected == self.selected
         if self.min is not None:
-            passing &= scores.tailness >= self.min
+            passing &= block.columns["tailness"] >= self.min
         if self.max is not None:
-            passing &= scores.tailness <= self.max
+            passing &= block.columns["tailness"] <= self.max
         if self.change is not None:
-            now, then = scores.selected, np.zeros_like(passing) if before is None else before
+            now, then = block.selected, np.zeros_like(passing)
+            if before is not None:
+                then = picked_between(before, block.start, block.start + len(block))
             passing &= {"entered": now & ~then, "stayed": now & then, "left": then & ~now}[self.change]
-        return np.flatnonzero(passing)
+        return passing
 
 
 def page(
@@ -92,116 +96,55 @@ def page(
     scores = scores_of(session, job_id, number)
     if scores is None:
         return OodSamplePage(items=[], next_cursor=None, round=None, epoch=None, total=0)
-    indices = _in_order(session, job_id, scores, wanted, order)
+    ranking = ranking_of(session, job_id, scores, wanted, order)
     found = Slice(
-        _items(scores, indices[start : start + limit + 1], rounds.picks(session, job_id)),
+        _items(ranking.window(start, limit + 1), rounds.picks_by_round(session, job_id)),
         limit,
         lambda taken, _: encode_cursor(session, order, wanted.narrowing, scores.round, start + taken),
     )
-    shown = {"round": scores.round, "epoch": scores.epoch, "total": len(indices)}
+    shown = {"round": scores.round, "epoch": scores.epoch, "total": ranking.total}
     return OodSamplePage.of(found, lambda item: item, **shown)
-
-
-def export(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> Iterator[str]:
-    """The samples of all pages as CSV, in blocks of lines. Streaming them needs no session.
-
-    Raises:
-        NotFound: there is no such job, the round was not run, or no round was run yet.
-    """
-    scores, indices, picks = _exported(session, job_id, wanted, order)
-
-    def lines() -> Iterator[str]:
-        yield "index,tailness,cluster,similarity,selected,selected_rounds\n"
-        for start in range(0, len(indices), _EXPORT_BLOCK):
-            block = slice(start, start + _EXPORT_BLOCK)
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n")
-            for item in _items(scores, indices[block], picks):
-                chosen = " ".join(map(str, item.selected_rounds))
-                flag = str(item.selected).lower()
-                writer.writerow((item.index, item.tailness, item.cluster, item.similarity, flag, chosen))
-            yield text.getvalue()
-
-    return lines()
-
-
-def export_parquet(session: Session, job_id: str, wanted: OodFilter, order: OodOrder) -> Iterator[bytes]:
-    """The same as a Parquet file, in pieces. Scores that are not finite are null.
-
-    Raises:
-        NotFound: as for `export`.
-    """
-    scores, indices, picks = _exported(session, job_id, wanted, order)
-
-    def pieces() -> Iterator[bytes]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        types = {"index": pa.int64(), "tailness": pa.float32(), "cluster": pa.int32(), "similarity": pa.float32()}
-        schema = pa.schema({**types, "selected": pa.bool_(), "selected_rounds": pa.list_(pa.int32())})
-        outbox = Outbox()
-        with pq.ParquetWriter(outbox, schema) as writer:
-            for start in range(0, len(indices), _PARQUET_BLOCK):
-                index = indices[start : start + _PARQUET_BLOCK]
-                columns: list[NDArray[Any]] = [
-                    index,
-                    scores.tailness[index],
-                    scores.cluster[index],
-                    scores.similarity[index],
-                ]
-                arrays = [
-                    pa.array(column, kind, mask=~np.isfinite(column))
-                    for column, kind in zip(columns, types.values(), strict=True)
-                ]
-                chosen = pa.array(list(_rounds_of(index, picks)), pa.list_(pa.int32()))
-                writer.write_batch(pa.record_batch([*arrays, pa.array(scores.selected[index]), chosen], schema=schema))
-                yield outbox.take()
-        yield outbox.take()
-
-    return pieces()
-
-
-def _exported(
-    session: Session, job_id: str, wanted: OodFilter, order: OodOrder
-) -> tuple[PoolScores, NDArray[np.int64], Picks]:
-    """Scores, the indices that pass in their order, and all picks.
-
-    Raises:
-        NotFound: there is no such job, the round was not run, or no round was run yet.
-    """
-    scores = scores_of(session, job_id, wanted.round)
-    if scores is None:
-        raise NotFound("This job has had no sampling round yet.")
-    return scores, _in_order(session, job_id, scores, wanted, order), rounds.picks(session, job_id)
 
 
 def sample(session: Session, job_id: str, index: int, number: int | None = None) -> OodSampleDetail:
     """One pool image in a round, by default the last, and over all rounds.
 
     Raises:
-        NotFound: there is no such job or round, or no round has seen the image.
+        NotFound: there is no such job or round, its scores are gone, or no round has seen the
+            image.
     """
-    history = rounds.sample_history(session, job_id, index, MOST_ROUNDS)
+    try:
+        history = rounds.sample_history(session, job_id, index, MOST_ROUNDS)
+    except FileNotFoundError as error:
+        raise NotFound(f"{_LOST} {error}") from error
     if not history:
         find(session, job_id)
-        raise NotFound(f"No sampling round of this job has seen an OOD image {index}.")
+        raise NotFound(f"No sampling round of this job has seen an OOD image {index}, or its scores were dropped.")
     scores = scores_of(session, job_id, number)
     found = rounds.get(session, job_id, scores.round) if scores is not None else None
     assert scores is not None and found is not None  # there is a history, and rounds stay
-    cluster, similarity = int(scores.cluster[index]), scores.similarity[index]
-    alike = scores.similarity[scores.cluster == cluster]
+    mine = next(scores.blocks(*COLUMNS, start=index, stop=index + 1), None)
+    if mine is None:
+        raise NotFound(f"Round {scores.round} has not seen an OOD image {index}.")
+    tailness, similarity, cluster = (mine.columns[name][0].item() for name in COLUMNS)
+    below = alike = more_similar = 0
+    for block in scores.blocks(*COLUMNS):
+        in_cluster = block.columns["cluster"] == cluster
+        below += np.count_nonzero(block.columns["tailness"] < tailness)
+        alike += np.count_nonzero(in_cluster)
+        more_similar += np.count_nonzero(in_cluster & (block.columns["similarity"] > similarity))
     return OodSampleDetail(
         index=index,
-        tailness=float(scores.tailness[index]),
+        tailness=tailness,
         cluster=cluster,
-        similarity=float(similarity),
-        selected=bool(scores.selected[index]),
+        similarity=similarity,
+        selected=bool(mine.selected[0]),
         selected_rounds=[seen.round for seen in history if seen.selected],
         round=scores.round,
         standing=Standing(
-            percentile=float((scores.tailness < scores.tailness[index]).mean()),
-            cluster_rank=1 + int(np.count_nonzero(alike > similarity)),
-            cluster_size=len(alike),
+            percentile=below / scores.images,
+            cluster_rank=1 + more_similar,
+            cluster_size=alike,
             budget=found.clusters[cluster]["budget"],
         ),
         rounds=[
@@ -222,9 +165,19 @@ def scores_of(session: Session, job_id: str, number: int | None) -> PoolScores |
     """Scores of the round, by default the last. None before the first round.
 
     Raises:
-        NotFound: there is no such job, or the round was not run.
+        NotFound: there is no such job, the round was not run, or its scores are gone.
     """
-    scores = rounds.pool_scores(session, job_id, number)
+    try:
+        scores = rounds.pool_scores(session, job_id, number)
+        if scores is not None and scores.images:
+            next(scores.blocks("cluster", stop=1))  # whether the file is there, before an answer begins
+    except rounds.ScoresDropped as error:
+        raise NotFound(
+            f"The scores of round {error.round} were dropped, as COLT_KEEP_ROUND_SCORES says. Its figures and its "
+            "picks are kept: `GET /jobs/{id}/rounds` and `GET /compare/picks` have them."
+        ) from error
+    except FileNotFoundError as error:
+        raise NotFound(f"{_LOST} {error}") from error
     if scores is None:
         find(session, job_id)  # only now: a job with a round exists
         if number is not None:
@@ -232,35 +185,30 @@ def scores_of(session: Session, job_id: str, number: int | None) -> PoolScores |
     return scores
 
 
-def _in_order(
-    session: Session, job_id: str, scores: PoolScores, wanted: OodFilter, order: OodOrder
-) -> NDArray[np.int64]:
-    columns: dict[str, NDArray[Any]] = {
-        "tailness": scores.tailness,
-        "similarity": scores.similarity,
-        "cluster": scores.cluster,
-    }
-    before = None if wanted.change is None else rounds.selected(session, job_id, scores.round - 1)
-    return ordered(wanted.indices(scores, before), columns, order)
+def ranking_of(session: Session, job_id: str, scores: PoolScores, wanted: OodFilter, order: OodOrder) -> Ranking:
+    """The images of a round that pass the filters, in an order."""
+    if wanted == OodFilter(wanted.round):
+        return Ranking(scores, order)
+    before = None if wanted.change is None else rounds.picked(session, job_id, scores.round - 1)
+    return Ranking(scores, order, partial(wanted.passing, before=before), wanted.columns, wanted.narrowing)
 
 
-def _items(scores: PoolScores, indices: NDArray[np.int64], picks: Picks) -> Generator[OodSample, None, None]:
+def _items(window: Window, picks: list[tuple[int, NDArray[np.int32]]]) -> Generator[OodSample, None, None]:
     """The samples as a response shows them."""
-    columns = (scores.tailness, scores.cluster, scores.similarity, scores.selected)
-    rows = zip(indices.tolist(), *(column[indices].tolist() for column in columns), strict=True)
-    chosen = _rounds_of(indices, picks)
-    for (index, tailness, cluster, similarity, selected), selected_rounds in zip(rows, chosen, strict=True):
+    columns = (window.index, window.tailness, window.cluster, window.similarity, window.selected)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    index = window.index.astype(np.int32)
+    chosen: list[list[int]] = [[] for _ in range(len(window))]
+    for number, picked in picks:
+        places = np.searchsorted(picked, index)  # many times quicker than np.isin, for a few images
+        for place in np.flatnonzero(picked[np.minimum(places, len(picked) - 1)] == index) if len(picked) else ():
+            chosen[place].append(number)
+    for (number, tailness, cluster, similarity, selected), selected_rounds in zip(rows, chosen, strict=True):
         yield OodSample(
-            index=index,
+            index=number,
             tailness=tailness,
             cluster=cluster,
             similarity=similarity,
             selected=selected,
             selected_rounds=selected_rounds,
         )
-
-
-def _rounds_of(indices: NDArray[np.int64], picks: Picks) -> Iterator[list[int]]:
-    """The rounds that picked each image."""
-    begins, ends = (np.searchsorted(picks.index, indices, side) for side in ("left", "right"))
-    return (picks.round[begin:end].tolist() for begin, end in zip(begins, ends, strict=True))

@@ -12,7 +12,7 @@ from api.http.errors import Unprocessable, problems
 from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.http.responses import SCORES
-from api.tailness import id_samples, nearest, ood_samples
+from api.tailness import id_samples, nearest, ood_exports, ood_samples
 from api.tailness.alike import MOST_COMPARED, mark_alike, pool_images
 from api.tailness.histogram import histogram
 from api.tailness.id_samples import IdFilter
@@ -139,7 +139,7 @@ def export_ood_tailness(
     """Download the scores of a sampling round as one file, with the filters and the order of the
     list."""
     with reading() as session:
-        export = ood_samples.export_parquet if format == "parquet" else ood_samples.export
+        export = ood_exports.as_parquet if format == "parquet" else ood_exports.as_csv
         content = export(session, job_id, wanted, order)
     headers = {"Content-Disposition": f'attachment; filename="ood-tailness-{job_id}.{format}"'}
     media_type = "application/vnd.apache.parquet" if format == "parquet" else "text/csv"

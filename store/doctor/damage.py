@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from store.artifacts import ArtifactStore, Stored
 from store.database import reading, writing
 from store.doctor.finding import Finding
-from store.models import Checkpoint, Job, Registered, Upload, leased_models
+from store.models import Checkpoint, Job, Registered, RoundScores, Upload, leased_models
 from store.repositories import jobs
 from store.repositories.checkpoint_work import is_asked_about
 from store.statuses import RegistrationStatus
@@ -28,6 +28,7 @@ def examine_files(artifacts: ArtifactStore) -> Iterator[Finding]:
     yield from _registered(artifacts)
     yield from _uploads(artifacts)
     yield from _checkpoints(artifacts)
+    yield from _rounds(artifacts)
 
 
 def _registered(artifacts: ArtifactStore) -> Iterator[Finding]:
@@ -82,6 +83,24 @@ def _checkpoints(artifacts: ArtifactStore) -> Iterator[Finding]:
                 yield Finding(
                     f"{what} is whole, but the backbone beside it {state}", "use the backbone of another checkpoint"
                 )
+
+
+def _rounds(artifacts: ArtifactStore) -> Iterator[Finding]:
+    with reading() as session:
+        named = select(RoundScores, Job.name).join(Job, Job.id == RoundScores.job_id)
+        order = RoundScores.job_id, RoundScores.round
+        rows = session.execute(named.where(RoundScores.file.is_not(None)).order_by(*order)).all()
+    for row, name in rows:
+        state = _state(artifacts, row.file, Stored(row.bytes, row.sha256))
+        if state is None:
+            continue
+        with reading() as session:  # reading files takes long
+            now = session.get(RoundScores, (row.job_id, row.round))
+        if now is not None and now.file == row.file:
+            yield Finding(
+                f"job '{name}' ({row.job_id}): the file with the scores of round {row.round} {state}",
+                "restore the artifact store from a backup; its figures and picks are in the database",
+            )
 
 
 def _lost(artifacts: ArtifactStore, row: Checkpoint, what: str, some_are_whole: bool) -> Finding:

@@ -9,6 +9,9 @@ from sqlalchemy import text
 from store import migrate
 from store.database import get_engine, reading
 from store.doctor.finding import Finding
+from store.space import free_bytes, rewrite
+
+MUCH_FREE = 2**27  # bytes; less is soon used by new rows
 
 
 def examine_database() -> Iterator[Finding]:
@@ -24,6 +27,10 @@ def examine_database() -> Iterator[Finding]:
         yield Finding(f"the database's schema is {found}, this version needs {needed}", "run `colt migrate`")
     if get_engine().dialect.name != "sqlite":
         return
+    if (free := free_bytes()) >= MUCH_FREE:
+        what = f"the database file has {free:,} free bytes, left by deleted rows"
+        advice = "write it anew without them; nothing else can write meanwhile, so do it at a quiet time"
+        yield Finding(what, advice, rewrite)
     with reading() as session:
         told = list(session.scalars(text("PRAGMA integrity_check(5)")))
         dangling = session.execute(text("PRAGMA foreign_key_check")).all()

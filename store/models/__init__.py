@@ -20,7 +20,7 @@ from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
 from store.models.scores import Score
 from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
-from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
+from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, RoundScores, SamplingRound, TailnessEpoch
 
 __all__ = [
     "MOST_CLASS_COUNTS",
@@ -53,6 +53,7 @@ __all__ = [
     "Queued",
     "Registered",
     "RegisteredImages",
+    "RoundScores",
     "SamplingRound",
     "Score",
     "SendingLease",

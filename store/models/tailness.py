@@ -1,13 +1,14 @@
 """Tailness histories and sampling rounds.
 
-There is one row per epoch or round. Arrays are packed as little-endian bytes.
+There is one row per epoch or round. Arrays are packed as little-endian bytes. Those over the pool
+are files, which the rows name.
 """
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base
@@ -44,12 +45,12 @@ class SamplingRound(Base):
     num_embedded: Mapped[int | None]  # pool images passed through the encoder; null in rounds of earlier versions
     seconds: Mapped[float]
     stop: Mapped[dict[str, Any] | None]  # as PickingStop: why it picked less than its budget
-    # (M,) arrays over the pool; empty if the picks were training images. Deferred, since a list of
-    # rounds needs none of them.
-    ood_tailness: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
-    ood_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16
-    ood_similarity: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # float32
-    ood_selected: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint8, 0 or 1
+    # (M,) arrays over the pool in rows of earlier versions, else empty: see RoundScores. Arrays
+    # are deferred, since a list of rounds needs none of them.
+    ood_tailness: Mapped[bytes] = mapped_column(LargeBinary, deferred=True, default=b"")  # float32
+    ood_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True, default=b"")  # uint16
+    ood_similarity: Mapped[bytes] = mapped_column(LargeBinary, deferred=True, default=b"")  # float32
+    ood_selected: Mapped[bytes] = mapped_column(LargeBinary, deferred=True, default=b"")  # uint8, 0 or 1
     # (N,) array over the training part.
     id_cluster: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # uint16
     # (num_selected, k) training images nearest to each OOD image picked, by index in the pool, and
@@ -66,3 +67,30 @@ class SamplingRound(Base):
     def picked_from(self) -> Literal["pool", "train"]:
         """Where the picks are from. A round that picks from the pool embeds images of it."""
         return "train" if self.num_embedded == 0 else "pool"
+
+
+class RoundScores(Base):
+    """What a round measured of the M images of the pool, and which it picked.
+
+    Rounds that picked training images have no such row, and those of earlier versions have
+    none until their scores are dropped.
+    """
+
+    __tablename__ = "round_scores"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["job_id", "round"], ["sampling_rounds.job_id", "sampling_rounds.round"], ondelete="CASCADE"
+        ),
+    )
+
+    job_id: Mapped[str] = mapped_column(primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    images: Mapped[int]  # M
+    # A file of the artifact store (store/pool_scores.py). Null: it was dropped, as
+    # COLT_KEEP_ROUND_SCORES says.
+    file: Mapped[str | None]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    # (P,) indices of the OOD images picked, ascending. The last column, since SQLite reads through
+    # a long value to what is behind it.
+    picks: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # int32

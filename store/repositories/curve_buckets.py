@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Insert, Table, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
@@ -20,6 +22,11 @@ from store.models import CurveBucket, Metric
 
 WIDTHS = tuple(16 * 8**level for level in range(6))  # in steps; the last gives 4096 buckets at most
 _ENDS = ("first", "last", "low", "high")
+_FIELDS: dict[str, type] = {
+    "bucket": np.int64,
+    **{f"{end}_step": np.int64 for end in _ENDS},
+    **dict.fromkeys(_ENDS, np.float64),
+}
 _Bucket = Mapping[str, Any]  # columns of a row
 
 
@@ -88,10 +95,14 @@ def extents(session: Session, job_id: str, names: Sequence[str]) -> dict[str, Ex
     return {row.name: Extent(int(row.points), row.first, row.last) for row in rows}
 
 
-def buckets(session: Session, job_id: str, name: str, width: int) -> Sequence[Any]:
-    """The buckets of a curve in order, with the columns of `CurveBucket` from `bucket` on."""
-    mine = (CurveBucket.job_id == job_id, CurveBucket.width == width, CurveBucket.name == name)
-    return session.execute(select(*_columns()).where(*mine).order_by(CurveBucket.bucket)).all()
+def buckets(session: Session, job_id: str, name: str, width: int) -> NDArray[Any]:
+    """The n buckets of a curve in order: (n,) with the columns of `CurveBucket` as its fields, but
+    for those that tell curves apart and the number of points."""
+    columns = cast("Table", CurveBucket.__table__).c  # of the class, rows take several times as long
+    mine = (columns.job_id == job_id, columns.width == width, columns.name == name)
+    wanted = [columns[field] for field in _FIELDS]
+    rows = session.connection().execute(select(*wanted).where(*mine).order_by(columns.bucket))
+    return np.array([tuple(row) for row in rows], dtype=list(_FIELDS.items()))
 
 
 def _columns() -> list[Any]:

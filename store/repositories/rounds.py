@@ -1,4 +1,4 @@
-"""Sampling rounds and their scores of the pool. Arrays are packed, one row per round."""
+"""Sampling rounds, their picks and their scores of the pool."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, LargeBinary, func, select
+from sqlalchemy import ColumnElement, LargeBinary, Row, Select, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from store.models import SamplingRound
+from store.models import RoundScores, SamplingRound
+from store.pool_scores import COLUMNS, FLOAT32, UINT8, UINT16, InFile, InRow, PoolScores, read_image
 from store.repositories.pages import LARGE_ROWS, Slice, numbered_page
 
-FLOAT32, UINT16, UINT8 = np.dtype("<f4"), np.dtype("<u2"), np.dtype("u1")
 INT32, FLOAT16 = np.dtype("<i4"), np.dtype("<f2")
-_ARRAYS: tuple[tuple[InstrumentedAttribute[bytes], np.dtype[Any]], ...] = (
+# Of rows of earlier versions.
+_IN_ROW: tuple[tuple[InstrumentedAttribute[bytes], np.dtype[Any]], ...] = (
     (SamplingRound.ood_tailness, FLOAT32),
-    (SamplingRound.ood_cluster, UINT16),
     (SamplingRound.ood_similarity, FLOAT32),
-    (SamplingRound.ood_selected, UINT8),
+    (SamplingRound.ood_cluster, UINT16),
 )
+_SCORES = (SamplingRound.job_id == RoundScores.job_id) & (SamplingRound.round == RoundScores.round)
+# What a round picked: as indices, or in rows of earlier versions as a flag for each image.
+_PICKS = (RoundScores.picks, case((RoundScores.picks.is_(None), SamplingRound.ood_selected), else_=None))
+_FILE = (RoundScores.images, RoundScores.file, RoundScores.bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class PoolScores:
-    """One round's scores of all M images in the pool. Every array is (M,)."""
+class ScoresDropped(Exception):
+    """A round's scores of the pool were dropped, as a setting says.
 
-    round: int
-    epoch: int
-    tailness: NDArray[np.float32]
-    cluster: NDArray[np.uint16]
-    similarity: NDArray[np.float32]
-    selected: NDArray[np.bool_]
+    Attributes:
+        round: its number.
+    """
+
+    def __init__(self, round: int) -> None:
+        super().__init__(f"the scores of round {round} were dropped")
+        self.round = round
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +93,30 @@ def last(session: Session, job_id: str) -> int | None:
 
 
 def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores | None:
-    """The pool's scores from round `number`, or from the last one if None.
+    """The pool's scores from round `number`, or from the last one if None. A file is read later.
 
     Returns:
         None when there was no such round.
+
+    Raises:
+        ScoresDropped: they were dropped.
     """
-    columns = (SamplingRound.round, SamplingRound.epoch, *(column for column, _ in _ARRAYS))
-    statement = select(*columns).where(SamplingRound.job_id == job_id)
-    if number is None:
-        statement = statement.order_by(SamplingRound.round.desc()).limit(1)
-    else:
-        statement = statement.where(SamplingRound.round == number)
-    row = session.execute(statement).one_or_none()
+    columns = select(SamplingRound.round, SamplingRound.epoch, *_FILE, RoundScores.picks).outerjoin(
+        RoundScores, _SCORES
+    )
+    row = _one(session, job_id, number, columns)
     if row is None:
         return None
-    tailness, cluster, similarity, selected = (
-        np.frombuffer(packed, dtype) for packed, (_, dtype) in zip(row[2:], _ARRAYS, strict=True)
-    )
-    return PoolScores(row.round, row.epoch, tailness, cluster, similarity, selected.astype(bool))
+    if row.picks is not None:
+        if row.file is None:
+            raise ScoresDropped(row.round)
+        file = InFile(row.file, row.images, row.bytes)
+        return PoolScores(row.round, row.epoch, row.images, np.frombuffer(row.picks, INT32), file)
+    arrays = select(SamplingRound.ood_selected, *(column for column, _ in _IN_ROW))
+    selected, *packed = _one(session, job_id, row.round, arrays) or ()
+    columns_M = [np.frombuffer(column, dtype) for column, (_, dtype) in zip(packed, _IN_ROW, strict=True)]
+    source = InRow(dict(zip(COLUMNS, columns_M, strict=True)))
+    return PoolScores(row.round, row.epoch, len(columns_M[0]), _picked(None, selected), source)
 
 
 def training_clusters(session: Session, job_id: str, number: int | None) -> tuple[int, NDArray[np.uint16]] | None:
@@ -115,40 +125,40 @@ def training_clusters(session: Session, job_id: str, number: int | None) -> tupl
     Returns:
         The round's number and (N,) clusters; None when there was no such round.
     """
-    statement = select(SamplingRound.round, SamplingRound.id_cluster).where(SamplingRound.job_id == job_id)
-    if number is None:
-        statement = statement.order_by(SamplingRound.round.desc()).limit(1)
-    else:
-        statement = statement.where(SamplingRound.round == number)
-    row = session.execute(statement).one_or_none()
+    row = _one(session, job_id, number, select(SamplingRound.round, SamplingRound.id_cluster))
     return None if row is None else (row.round, np.frombuffer(row.id_cluster, UINT16))
 
 
-def selected(session: Session, job_id: str, number: int) -> NDArray[np.bool_] | None:
-    """(M,), which images of the pool a round picked, or None when there was no such round."""
-    packed = session.scalar(
-        select(SamplingRound.ood_selected).where(SamplingRound.job_id == job_id, SamplingRound.round == number)
-    )
-    return None if packed is None else np.frombuffer(packed, UINT8).astype(bool)
+def picked(session: Session, job_id: str, number: int) -> NDArray[np.int32] | None:
+    """(P,), ascending, which images of the pool a round picked, or None when there was no such
+    round."""
+    row = _one(session, job_id, number, select(*_PICKS).outerjoin(RoundScores, _SCORES))
+    return None if row is None else _picked(*row)
 
 
-def picks(session: Session, job_id: str) -> Picks:
-    """What each round picked. Rows are read a few at a time."""
+def picks_by_round(session: Session, job_id: str) -> list[tuple[int, NDArray[np.int32]]]:
+    """Each round's number and what it picked, ascending. Rows are read a few at a time."""
     rows = session.execute(
-        select(SamplingRound.round, SamplingRound.ood_selected)
+        select(SamplingRound.round, *_PICKS)
+        .outerjoin(RoundScores, _SCORES)
         .where(SamplingRound.job_id == job_id)
         .order_by(SamplingRound.round)
         .execution_options(yield_per=LARGE_ROWS)
     )
-    found = [(number, np.flatnonzero(np.frombuffer(packed, UINT8)).astype(np.int32)) for number, packed in rows]
-    index = np.concatenate([picked for _, picked in found] or [np.empty(0, np.int32)])
-    number = np.repeat(np.array([number for number, _ in found], np.int32), [len(picked) for _, picked in found])
-    order = np.argsort(index, kind="stable")
-    return Picks(index[order], number[order])
+    return [(number, _picked(picks, selected)) for number, picks, selected in rows]
+
+
+def picks(session: Session, job_id: str) -> Picks:
+    """What each round picked, in one list."""
+    found = picks_by_round(session, job_id)
+    # Numbers whose upper half is the index, since numpy sorts plain numbers quickest.
+    both = np.concatenate([(picked.astype(np.int64) << 32) + number for number, picked in found] or [np.empty(0, int)])
+    both.sort()
+    return Picks((both >> 32).astype(np.int32), both.astype(np.int32))
 
 
 def sample_history(session: Session, job_id: str, index: int, last: int) -> list[PoolSampleInRound]:
-    """One pool image in the last rounds. The database extracts its bytes from each row.
+    """One pool image in the last rounds that keep their scores. Of each only its bytes are read.
 
     Args:
         session: a session.
@@ -156,22 +166,40 @@ def sample_history(session: Session, job_id: str, index: int, last: int) -> list
         index: the image's index in the pool, below MOST_IMAGES.
         last: how many rounds at most.
     """
-    cuts = [_cut(column, dtype, index) for column, dtype in _ARRAYS]
     rows = session.execute(
-        select(SamplingRound.round, SamplingRound.epoch, *cuts)
+        select(SamplingRound.round, SamplingRound.epoch, *_FILE)
+        .outerjoin(RoundScores, _SCORES)
         .where(SamplingRound.job_id == job_id)
         .order_by(SamplingRound.round.desc())
         .limit(last)
+    ).all()[::-1]
+    in_files = [row for row in rows if row.file is not None and index < row.images]
+    scored = read_image([InFile(row.file, row.images, row.bytes) for row in in_files], index)
+    found = _history_in_rows(session, job_id, index, [row.round for row in rows if row.images is None])
+    for row, seen in zip(in_files, scored, strict=True):
+        measured = seen.tailness, seen.cluster, seen.similarity, seen.selected
+        found.append(PoolSampleInRound(row.round, row.epoch, *measured))
+    return sorted(found, key=lambda seen: seen.round)
+
+
+def _history_in_rows(session: Session, job_id: str, index: int, numbers: list[int]) -> list[PoolSampleInRound]:
+    """The same of these rounds, by earlier versions. The database extracts the bytes."""
+    if not numbers:
+        return []
+    arrays = [*_IN_ROW, (SamplingRound.ood_selected, UINT8)]
+    rows = session.execute(
+        select(
+            SamplingRound.round, SamplingRound.epoch, *(_cut(column, dtype, index) for column, dtype in arrays)
+        ).where(SamplingRound.job_id == job_id, SamplingRound.round.in_(numbers))
     )
     found = []
-    for number, epoch, *packed in reversed(rows.all()):
+    for number, epoch, *packed in rows:
         if all(packed):
-            tailness, cluster, similarity, selected = (
-                np.frombuffer(value, dtype)[0] for value, (_, dtype) in zip(packed, _ARRAYS, strict=True)
+            tailness, similarity, cluster, selected = (
+                np.frombuffer(value, dtype)[0] for value, (_, dtype) in zip(packed, arrays, strict=True)
             )
-            found.append(
-                PoolSampleInRound(number, epoch, float(tailness), int(cluster), float(similarity), bool(selected))
-            )
+            measured = float(tailness), int(cluster), float(similarity), bool(selected)
+            found.append(PoolSampleInRound(number, epoch, *measured))
     return found
 
 
@@ -190,21 +218,17 @@ def nearest(session: Session, job_id: str, number: int | None, index: int) -> Ne
     Returns:
         None when there was no such round, or it has not scored the image.
     """
-    picked_until = func.substr(SamplingRound.ood_selected, 1, index + 1, type_=LargeBinary)
     columns = (SamplingRound.round, SamplingRound.epoch, SamplingRound.num_selected)
-    statement = select(*columns, picked_until, func.length(SamplingRound.nearest)).where(SamplingRound.job_id == job_id)
-    if number is None:
-        statement = statement.order_by(SamplingRound.round.desc()).limit(1)
-    else:
-        statement = statement.where(SamplingRound.round == number)
-    row = session.execute(statement).one_or_none()
-    if row is None or len(row[3]) <= index:
+    images = func.coalesce(RoundScores.images, func.length(SamplingRound.ood_selected))
+    sizes = (images.label("images"), func.length(SamplingRound.nearest).label("size"))
+    row = _one(session, job_id, number, select(*columns, *sizes, *_PICKS).outerjoin(RoundScores, _SCORES))
+    if row is None or row.images <= index:
         return None
-    number, epoch, num_selected, packed, size = row
-    picked = np.frombuffer(packed, UINT8)
-    if not picked[index] or size is None:
-        return NearestInRound(number, epoch, bool(picked[index]), None, None)
-    place, count = int(np.count_nonzero(picked[:index])), size // (INT32.itemsize * num_selected)
+    number, epoch, num_selected, _, size, picks, selected = row
+    place = _place(_picked(picks, selected), index)
+    if place is None or size is None:
+        return NearestInRound(number, epoch, place is not None, None, None)
+    count = size // (INT32.itemsize * num_selected)
     cuts = select(
         _cut(SamplingRound.nearest, INT32, place, count), _cut(SamplingRound.nearest_similarity, FLOAT16, place, count)
     )
@@ -212,6 +236,28 @@ def nearest(session: Session, job_id: str, number: int | None, index: int) -> Ne
         cuts.where(SamplingRound.job_id == job_id, SamplingRound.round == number)
     ).one()
     return NearestInRound(number, epoch, True, np.frombuffer(index_k, INT32), np.frombuffer(similarity_k, FLOAT16))
+
+
+def _one(session: Session, job_id: str, number: int | None, columns: Select[Any]) -> Row[Any] | None:
+    """Columns of a round; None: of the last."""
+    mine = columns.where(SamplingRound.job_id == job_id)
+    if number is None:
+        mine = mine.order_by(SamplingRound.round.desc()).limit(1)
+    else:
+        mine = mine.where(SamplingRound.round == number)
+    return session.execute(mine).one_or_none()
+
+
+def _picked(picks: bytes | None, selected: bytes | None) -> NDArray[np.int32]:
+    if picks is not None:
+        return np.frombuffer(picks, INT32)
+    return np.flatnonzero(np.frombuffer(selected or b"", UINT8)).astype(np.int32)
+
+
+def _place(picks: NDArray[np.int32], index: int) -> int | None:
+    """The place of an image among ascending picks; None if it is not there."""
+    place = int(np.searchsorted(picks, index))
+    return place if place < len(picks) and int(picks[place]) == index else None
 
 
 def _cut(

@@ -24,11 +24,13 @@ from store.models import (
     Job,
     OodPool,
     Registered,
+    RoundScores,
     SamplingRound,
     TailnessEpoch,
     Worker,
     new_id,
 )
+from store.pool_scores import packed
 from store.repositories import events, recording
 
 # 3 classes; the training part comes first and is long-tailed: 6, 3 and 1 images.
@@ -185,14 +187,29 @@ class Rows:
         cluster: list[int],
         selected: list[int],
         nearest: list[list[int]] | None = None,
+        in_row: bool = False,
     ) -> None:
         """Without `nearest`, the training images of each pick, as an earlier version left it. The
-        first is at a cosine of 1, the next of 1/2, and so on."""
-        columns = {}
+        first is at a cosine of 1, the next of 1/2, and so on. `in_row`: its scores of the pool too
+        are as an earlier version left them."""
+        similarity = np.linspace(0, 0.875, POOL_SIZE)[: len(tailness)]
+        columns: dict[str, Any] = {}
+        scores = None
+        if in_row:
+            columns["ood_tailness"] = np.array(tailness, "<f4").tobytes()
+            columns["ood_cluster"] = np.array(cluster, "<u2").tobytes()
+            columns["ood_similarity"] = similarity.astype("<f4").tobytes()
+            columns["ood_selected"] = np.array(selected, "u1").tobytes()
+        else:
+            picked = np.flatnonzero(selected)
+            key = f"jobs/{job.id}/rounds/{number}-{new_id()[:12]}.scores"
+            stored = get_artifacts().write(key, packed(np.array(tailness), similarity, np.array(cluster), 2, picked))
+            scores = RoundScores(job_id=job.id, round=number, images=len(tailness), file=key, **asdict(stored))
+            scores.picks = picked.astype("<i4").tobytes()
         if nearest is not None:
             index = np.array(nearest, "<i4")
-            similarity = np.broadcast_to(1 / np.arange(1, index.shape[1] + 1), index.shape)
-            columns = {"nearest": index.tobytes(), "nearest_similarity": similarity.astype("<f2").tobytes()}
+            cosine = np.broadcast_to(1 / np.arange(1, index.shape[1] + 1), index.shape)
+            columns |= {"nearest": index.tobytes(), "nearest_similarity": cosine.astype("<f2").tobytes()}
         id_cluster = np.array([0, 0, 0, 0, 0, 0, *((0, 1) if number % 2 else (1, 0)), 1, 1], "<u2")
         with writing() as session:
             session.add(
@@ -209,14 +226,13 @@ class Rows:
                     overlap=None if number == 1 else 0.5,
                     num_embedded=4 * number,
                     seconds=0.25,
-                    ood_tailness=np.array(tailness, "<f4").tobytes(),
-                    ood_cluster=np.array(cluster, "<u2").tobytes(),
-                    ood_similarity=np.linspace(0, 0.875, POOL_SIZE)[: len(tailness)].astype("<f4").tobytes(),
-                    ood_selected=np.array(selected, "u1").tobytes(),
                     id_cluster=id_cluster.tobytes(),
                     **columns,
                 )
             )
+            if scores is not None:
+                session.flush()
+                session.add(scores)
 
     def checkpoint(self, job: Job, epoch: int, state: bytes = b"state", backbone: bytes = b"backbone") -> Checkpoint:
         folder = f"jobs/{job.id}/checkpoints/{epoch}-{epoch}"

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 from colt_core.config import PretrainConfig
 from colt_core.training.checkpoint import load_checkpoint
 from store.database import build_engine, reading
-from store.models import Checkpoint, Evaluation, Job, JobEvent, Metric, SamplingRound, TailnessEpoch
+from store.models import Checkpoint, Evaluation, Job, JobEvent, Metric, RoundScores, SamplingRound, TailnessEpoch
 from tests.support.processes import Process, marked, wait_until
 from tests.support.stack import Stack
 
@@ -242,6 +242,10 @@ def recorded(stack: Stack, job_id: str) -> dict[str, Any]:
         rounds = session.scalars(
             select(SamplingRound).where(SamplingRound.job_id == job_id).order_by(SamplingRound.round)
         )
+        scores_of = {
+            row.round: (row.images, row.bytes, row.sha256, row.picks)
+            for row in session.scalars(select(RoundScores).where(RoundScores.job_id == job_id))
+        }
         evaluations = session.scalars(select(Evaluation).where(Evaluation.job_id == job_id).order_by(Evaluation.kind))
         told = session.execute(
             select(JobEvent.kind, JobEvent.data)
@@ -259,7 +263,7 @@ def recorded(stack: Stack, job_id: str) -> dict[str, Any]:
             "rounds": [
                 (
                     *(row.round, row.epoch, row.step, row.clusters, row.num_selected, row.overlap),
-                    *(row.ood_tailness, row.ood_cluster, row.ood_similarity, row.ood_selected, row.id_cluster),
+                    *(row.id_cluster, *scores_of.get(row.round, ())),
                     *(row.stop, row.nearest, row.nearest_similarity),
                 )
                 for row in rounds

@@ -14,11 +14,12 @@ from fastapi.testclient import TestClient
 from scipy.stats import pearsonr
 
 from api.rounds.schemas import ClusterInfo
-from api.tailness import ood_samples
+from api.tailness import ood_exports
 from api.tailness.size_fit import size_fit
 from store.artifacts import get_artifacts
-from store.database import writing
-from store.models import MOST_IMAGES, Job, SamplingRound
+from store.database import reading, writing
+from store.models import MOST_IMAGES, Job, RoundScores, SamplingRound
+from store.repositories import round_scores
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
 from tests.support.processes import REPOSITORY
@@ -40,7 +41,7 @@ def job(rows: Rows) -> Job:
 def measured(rows: Rows, job: Job) -> Job:
     rows.tailness(job, 1, EPOCH_1)
     rows.tailness(job, 2, EPOCH_2)
-    rows.sampling_round(job, 1, *ROUND_1)
+    rows.sampling_round(job, 1, *ROUND_1, in_row=True)  # of an earlier version
     rows.sampling_round(job, 2, *ROUND_2)
     return job
 
@@ -403,6 +404,24 @@ def test_a_round_without_nearest_images_says_what_is_kept(client: TestClient, me
     assert near == {"index": 9, "label": None, "class_name": None, "similarity": 1.0, "tailness": None}
 
 
+def test_of_a_round_without_its_scores_the_answer_says_why(client: TestClient, measured: Job) -> None:
+    url = f"{API}/jobs/{measured.id}"
+    with writing() as session:
+        kept = round_scores.kept(session, measured.id)
+        round_scores.drop(session, measured.id, kept[:1])
+    for path in ("ood-tailness?round=1", "ood-tailness/export?round=1", "ood-tailness/3?round=1", "picks?round=1"):
+        assert "round 1 were dropped" in problem(client.get(f"{url}/{path}"), 404)["detail"]
+    assert [row["round"] for row in client.get(f"{url}/ood-tailness/3").json()["rounds"]] == [2]
+    shown = client.get(f"{url}/ood-tailness?order=index").json()["items"]
+    assert shown[3]["selected_rounds"] == [1, 2]  # picks stay
+    assert client.get(f"{url}/rounds/1").json()["num_selected"] == 2
+    with reading() as session:
+        file = session.get_one(RoundScores, (measured.id, 2)).file
+    get_artifacts().delete(file or "")
+    for path in ("ood-tailness", "ood-tailness/export", "ood-tailness/3", "ood-tailness/histogram"):
+        assert "no longer stored" in problem(client.get(f"{url}/{path}"), 404)["detail"]
+
+
 def test_export_is_the_list_as_a_file(client: TestClient, measured: Job) -> None:
     url = f"{API}/jobs/{measured.id}/ood-tailness"
     answer = client.get(f"{url}/export", params={"format": "csv", "selected": True})
@@ -427,7 +446,7 @@ def test_export_is_the_list_as_a_file(client: TestClient, measured: Job) -> None
 def test_export_as_parquet_has_the_same_rows(
     client: TestClient, measured: Job, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(ood_samples, "_PARQUET_BLOCK", block)
+    monkeypatch.setattr(ood_exports, "BLOCK", block)
     url = f"{API}/jobs/{measured.id}/ood-tailness"
     query = {"order": "-similarity"}
     answer = client.get(f"{url}/export", params={**query, "format": "parquet"})

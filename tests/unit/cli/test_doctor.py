@@ -12,11 +12,12 @@ from sqlalchemy import Engine, delete, select, text
 
 from cli.doctor import doctor
 from cli.errors import Refused
+from cli.scores import drop_scores
 from store.artifacts import get_artifacts
 from store.database import get_engine, reading, writing
 from store.doctor.damage import examine_files
 from store.doctor.orphans import AT_LEAST_AS_OLD
-from store.models import Checkpoint, Dataset, Evaluation, Job, Upload
+from store.models import Checkpoint, Dataset, Evaluation, Job, RoundScores, SamplingRound, Upload
 from store.repositories import jobs, recording
 from store.settings import get_settings
 from tests.support.locks import start_behind
@@ -54,7 +55,19 @@ def service(database_url: str, home: Path) -> Iterator[Engine]:
         job = add_job(engine, dataset, id="j", status="failed")
         for epoch in (1, 2):
             add_checkpoint(job, epoch)
+        add_round(job)
         yield engine
+
+
+def add_round(job: Job) -> None:
+    key = f"jobs/{job.id}/rounds/1-a.scores"
+    scores = get_artifacts().write(key, [b"scores"])
+    of_round = {"epoch": 1, "step": 1, "clusters": [], "num_selected": 0, "seconds": 0.0, "id_cluster": b""}
+    with writing() as session:
+        session.add(SamplingRound(job_id=job.id, round=1, **of_round))
+        session.flush()
+        written = {"images": 0, "file": key, "bytes": scores.bytes, "sha256": scores.sha256, "picks": b""}
+        session.add(RoundScores(job_id=job.id, round=1, **written))
 
 
 def add_checkpoint(job: Job, epoch: int) -> None:
@@ -181,7 +194,7 @@ def test_without_a_whole_checkpoint_no_row_is_removed(service: Engine, home: Pat
     """The store may be the wrong one, or not be mounted."""
     (home / "artifacts").rename(home / "elsewhere")
     code, told = examined(capsys, fix=True)
-    assert code == 1 and told.count("is missing") == 4 and "fixed: " not in told
+    assert code == 1 and told.count("is missing") == 5 and "fixed: " not in told
     with reading() as session:
         assert len(session.scalars(select(Checkpoint.id)).all()) == 2
     for path in (home / "artifacts").iterdir():
@@ -196,6 +209,7 @@ def test_without_a_whole_checkpoint_no_row_is_removed(service: Engine, home: Pat
     [
         ("datasets/d/attempt/images.npy", "datasets 'digits' (d): images.npy is not what was written"),
         ("uploads/u/a.zip", "upload 'a.zip' (u) is not what was written"),
+        ("jobs/j/rounds/1-a.scores", "the file with the scores of round 1 is not what was written"),
         (
             "jobs/j/checkpoints/1-1-0/backbone.safetensors",
             "is whole, but the backbone beside it is not what was written",
@@ -313,3 +327,23 @@ def test_receivers_that_cannot_be_reached_are_named(
         get_settings.cache_clear()
         assert doctor(fix=False) == 0
         assert receiver.got == []
+
+
+def test_scores_are_dropped_only_when_told_to(
+    service: Engine, home: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLT_KEEP_ROUND_SCORES", "last")
+    get_settings.cache_clear()
+    of_round = {"epoch": 2, "step": 2, "clusters": [], "num_selected": 0, "seconds": 0.0, "id_cluster": b""}
+    with writing() as session:
+        session.add(SamplingRound(job_id="j", round=2, **of_round))
+    before = stored(home)
+    assert drop_scores(apply=False) == 0
+    told = capsys.readouterr().out
+    assert "(j): 1 rounds, 6 bytes" in told and "Would drop the scores of 1 rounds, 6 bytes" in told
+    assert stored(home) == before
+    assert drop_scores(apply=True) == 0
+    assert "Dropped the scores of 1 rounds, 6 bytes" in capsys.readouterr().out
+    assert stored(home) == before - {"jobs/j/rounds/1-a.scores"}
+    assert drop_scores(apply=False) == 0
+    assert "Would drop the scores of 0 rounds, 0 bytes" in capsys.readouterr().out

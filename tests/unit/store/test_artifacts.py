@@ -39,6 +39,18 @@ def test_what_is_written_is_read(artifacts: ArtifactStore) -> None:
         assert file.read() == b"two"
 
 
+def test_parts_of_files_are_read(artifacts: ArtifactStore) -> None:
+    artifacts.write("a/x", [b"0123456789"])
+    artifacts.write("a/y", [b"abc"])
+    assert artifacts.read_ranges([("a/x", 2, 5), ("a/y", 0, 3), ("a/x", 9, 10)]) == [b"234", b"abc", b"9"]
+    assert artifacts.read_ranges([]) == []
+    with pytest.raises(FileNotFoundError, match="a/z"):
+        artifacts.read_ranges([("a/x", 0, 1), ("a/z", 0, 1)])
+    with pytest.raises(ArtifactsUnavailable, match="a/y has fewer than 4 bytes"):
+        artifacts.read_ranges([("a/y", 1, 4)])
+    assert artifacts.delete("a") == 13
+
+
 def test_a_second_write_takes_the_place_of_the_first(artifacts: ArtifactStore) -> None:
     artifacts.write("a/b", [b"old and long"])
     artifacts.write("a/b", [b"new"])

@@ -30,6 +30,7 @@ from store.models import (
     Job,
     JobEvent,
     OodPool,
+    RoundScores,
     SamplingRound,
     Upload,
 )
@@ -541,6 +542,20 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("unfinished_uploads", {"id": "h", "filename": "a.zip", "bytes": 2**40, "arrived": 2**33, "touched_at": NOW}),
         ("upload_parts", {"upload_id": "h", "start": 0, "bytes": 2**33, "artifact": "uploads/h/parts/0-t"}),
     ],
+    "0027": [
+        (
+            "round_scores",
+            {
+                "job_id": "succeeded",
+                "round": 1,
+                "images": 10**7,
+                "file": "jobs/succeeded/rounds/1-a.scores",
+                "bytes": 2**33,
+                "sha256": "0",
+                "picks": b"\x01\x02\x00\x00",
+            },
+        ),
+    ],
     "0030": [
         (
             "jobs",
@@ -635,7 +650,7 @@ def _assert_work_goes_on(engine: Engine) -> None:
     with writing(engine) as session:
         jobs.remove(session, "further")  # from 0012 on there is this one, which needs the checkpoint
         assert jobs.remove(session, "succeeded")
-        for model in (Analysis, JobEvent, Evaluation, Checkpoint, SamplingRound):
+        for model in (Analysis, JobEvent, Evaluation, Checkpoint, SamplingRound, RoundScores):
             left = [row for row in session.scalars(select(model)) if row.job_id is not None]
             assert left == [], f"{model.__name__} goes with its job"
         for run in session.scalars(select(ExperimentRun)):  # from 0018 on there is one
@@ -822,3 +837,13 @@ def test_an_evaluation_is_of_a_checkpoint_or_of_a_backbone(engine: Engine) -> No
     for named in ({}, of_checkpoint | of_backbone, {"backbone_id": "b"}, {"checkpoint_id": "c"}, {"dataset_id": "d"}):
         with pytest.raises(IntegrityError), writing(engine) as session:
             session.add(Evaluation(kind="knn", config={}, **named))
+
+
+def test_a_downgrade_leaves_no_scores_in_files_behind(empty_engine: Engine) -> None:
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0027")
+        command.downgrade(alembic_config(connection), "0026")
+        command.upgrade(alembic_config(connection), "0027")
+        fill(connection, "0027")
+        with pytest.raises(RuntimeError, match="scores in files"):
+            command.downgrade(alembic_config(connection), "0026")

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, update
 
 from store.artifacts import ArtifactStore
 from store.database import writing
-from store.models import Checkpoint, Dataset, Job, Upload, new_id
+from store.models import Checkpoint, Dataset, Job, RoundScores, SamplingRound, Upload, new_id
 from store.orphans import find_orphans
 from tests.support.rows import add_dataset, add_job
 
@@ -43,7 +43,13 @@ def test_what_no_row_names_is_an_orphan_once_it_is_old(root: Path, artifacts: Ar
     with writing(engine) as session:
         session.add(Checkpoint(job_id=job.id, epoch=1, step=4, artifact=kept, bytes=1, sha256="s"))
         session.add(Upload(id="u", filename="a.zip", bytes=1, sha256="s", artifact="uploads/u/a.zip"))
-    for key in (f"{kept}/checkpoint.pt", f"{dataset.artifact}/images.npy", "uploads/u/a.zip"):
+        of_round = {"epoch": 1, "step": 4, "clusters": [], "num_selected": 0, "seconds": 0.0, "id_cluster": b""}
+        session.add(SamplingRound(job_id=job.id, round=1, **of_round))
+        session.flush()
+        scores = f"jobs/{job.id}/rounds/1-aa.scores"
+        written = {"images": 0, "file": scores, "bytes": 1, "sha256": "s", "picks": b""}
+        session.add(RoundScores(job_id=job.id, round=1, **written))
+    for key in (scores, f"{kept}/checkpoint.pt", f"{dataset.artifact}/images.npy", "uploads/u/a.zip"):
         write(root, key)
     write(root, "uploads/young/a.zip", age=60)
     write(root, f"{dataset.artifact}/labels.npy.{new_id()}.partial", age=60)
@@ -56,6 +62,7 @@ def test_what_no_row_names_is_an_orphan_once_it_is_old(root: Path, artifacts: Ar
     for key in (
         f"jobs/{job.id}/checkpoints/2-8-0-bb/backbone.safetensors",
         "jobs/deleted/checkpoints/1-4-0-cc/checkpoint.pt",
+        f"jobs/{job.id}/rounds/1-bb.scores",
         "datasets/deleted/images.npy",
         f"{add_dataset(engine, id='failed', status='failed').artifact}/images.npy",
         "ood_pools/deleted/images.npy",
@@ -67,6 +74,7 @@ def test_what_no_row_names_is_an_orphan_once_it_is_old(root: Path, artifacts: Ar
         [
             half,
             f"jobs/{job.id}/checkpoints/2-8-0-bb",
+            f"jobs/{job.id}/rounds/1-bb.scores",
             "jobs/deleted/checkpoints/1-4-0-cc",
             "datasets/deleted",
             "datasets/failed",

@@ -19,8 +19,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store.database import build_engine, reading, writing
-from store.models import Checkpoint, Dataset, Evaluation, Job, JobEvent, Metric, OodPool, SamplingRound, new_id
-from store.repositories import events, jobs, metrics, recording, registrations, request_keys, rounds
+from store.models import (
+    Checkpoint,
+    Dataset,
+    Evaluation,
+    Job,
+    JobEvent,
+    Metric,
+    OodPool,
+    RoundScores,
+    SamplingRound,
+    new_id,
+)
+from store.repositories import events, jobs, metrics, recording, registrations, request_keys, round_scores, rounds
 from store.repositories.json_lists import json_list_has
 from store.repositories.pages import BadCursor, decode_cursor, encode_cursor, keyset_page
 from tests.support.locks import start_behind
@@ -243,10 +254,10 @@ def test_arrays_come_back_as_they_were_packed(engine: Engine) -> None:
     with reading(engine) as session:
         scores = rounds.pool_scores(session, row.id, 1)
         assert scores is not None
-        np.testing.assert_array_equal(scores.tailness, tailness)
-        np.testing.assert_array_equal(scores.cluster, cluster)
-        np.testing.assert_array_equal(scores.similarity, similarity)
-        np.testing.assert_array_equal(scores.selected, selected)
+        np.testing.assert_array_equal(scores.column("tailness"), tailness)
+        np.testing.assert_array_equal(scores.column("cluster"), cluster)
+        np.testing.assert_array_equal(scores.column("similarity"), similarity)
+        np.testing.assert_array_equal(scores.picks, np.flatnonzero(selected))
         for index in (0, 1, 157, 299):
             first, second = rounds.sample_history(session, row.id, index, last=9)
             assert (first.tailness, first.similarity) == (float(tailness[index]), float(similarity[index]))
@@ -258,6 +269,40 @@ def test_arrays_come_back_as_they_were_packed(engine: Engine) -> None:
         np.testing.assert_array_equal(picks.index, np.arange(300))  # each is picked by one of the two
         np.testing.assert_array_equal(picks.round == 1, selected)
         assert len(rounds.picks(session, "nothing").index) == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "left"),
+    [("every", [1, 2, 3, 4, 5]), ("every:2", [2, 4, 5]), ("every:9", [5]), ("last", [5])],
+)
+def test_scores_are_dropped_as_a_setting_says_and_picks_stay(engine: Engine, setting: str, left: list[int]) -> None:
+    run = add_job(engine, add_dataset(engine))
+    of_round = {"clusters": [], "num_selected": 1, "seconds": 0.0, "id_cluster": b""}
+    with writing(engine) as session:
+        for number in (1, 2, 3, 4, 5):
+            arrays = {}
+            if number < 3:  # as an earlier version left it
+                flags = {"ood_selected": bytes(at == number for at in range(6)), "ood_cluster": bytes(12)}
+                arrays = {"ood_tailness": bytes(24), "ood_similarity": bytes(24), **flags}
+            session.add(SamplingRound(job_id=run.id, round=number, epoch=number, step=number, **of_round, **arrays))
+            session.flush()
+            if number >= 3:
+                written = {"images": 6, "file": f"{number}.scores", "bytes": 55, "sha256": "0"}
+                picks = np.array([number], "<i4").tobytes()
+                session.add(RoundScores(job_id=run.id, round=number, picks=picks, **written))
+    with writing(engine) as session:
+        assert round_scores.jobs_with_rounds(session) == [run.id]
+        assert [scores.bytes for scores in round_scores.kept(session, run.id)] == [66, 66, 55, 55, 55]
+        dropped = round_scores.to_drop(session, run.id, setting)
+        keys = round_scores.drop(session, run.id, dropped)
+        assert keys == [f"{number}.scores" for number in (3, 4, 5) if number not in left]
+    with reading(engine) as session:
+        assert [scores.round for scores in round_scores.kept(session, run.id)] == left
+        assert round_scores.to_drop(session, run.id, setting) == []
+        assert rounds.picks(session, run.id).index.tolist() == [1, 2, 3, 4, 5]
+        for number in {1, 2, 3, 4, 5} - set(left):
+            with pytest.raises(rounds.ScoresDropped):
+                rounds.pool_scores(session, run.id, number)
 
 
 def test_a_curve_of_very_many_steps_is_thinned_on_both_engines(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from colt_core.config import PretrainConfig
 from colt_core.cost.memory import RunData
 from colt_core.cost.run import run_cost
 from store.database import reading, writing
-from store.models import SamplingRound, TailnessEpoch
+from store.models import RoundScores, SamplingRound, TailnessEpoch
 from store.repositories import recording
 from store.sizes import database_bytes
 from tests.support.rows import add_dataset, add_job
@@ -63,17 +63,17 @@ def test_the_rows_of_a_run_take_about_as_many_bytes(engine: Engine) -> None:
                     overlap=0.5,
                     num_embedded=NUM_POOL,
                     seconds=1.0,
-                    ood_tailness=scores,
-                    ood_similarity=scores,
-                    ood_cluster=scores[: 2 * NUM_POOL],
-                    ood_selected=scores[:NUM_POOL],
                     id_cluster=scores[: 2 * NUM_TRAIN],
                     nearest=rng.bytes(32 * 1000),
                     nearest_similarity=rng.bytes(16 * 1000),
                 )
             )
+            session.flush()
+            file = f"jobs/{job.id}/rounds/{number}-0123456789ab.scores"
+            written = {"images": NUM_POOL, "file": file, "bytes": 9 * NUM_POOL, "sha256": "0" * 64}
+            session.add(RoundScores(job_id=job.id, round=number, picks=rng.bytes(4 * 1000), **written))
     used = size(engine) - before
     expected = database_bytes(COST, CLASSES, CLUSTERS)
     assert expected == pytest.approx(used, rel=0.5), f"{expected:,} for {used:,}"
     with reading(engine) as session:
-        assert len(session.get_one(SamplingRound, (job.id, 1)).ood_selected) == NUM_POOL
+        assert len(session.get_one(RoundScores, (job.id, 1)).picks) == 4 * 1000

@@ -31,11 +31,12 @@ from colt_core.events import (
 )
 from colt_core.training.profile import PHASES
 from store import leases
-from store.artifacts import get_artifacts
+from store.artifacts import Stored, get_artifacts
 from store.database import reading, writing
 from store.leases import Lease, LeaseLost
-from store.models import Checkpoint, Job, JobEvent, Metric, SamplingRound, TailnessEpoch
+from store.models import Checkpoint, Job, JobEvent, Metric, RoundScores, SamplingRound, TailnessEpoch
 from store.repositories import profile, recording, rounds
+from store.settings import get_settings
 from tests.support.rows import add_dataset, add_job
 from tests.support.tiny_runs import config as tiny
 from tests.support.tiny_runs import run
@@ -241,8 +242,15 @@ def test_a_round_is_recorded_with_its_overlap_with_the_one_before(configured: En
             "budget": 1,
             "class_counts": [2, 1, 0, 0],
         }
-        assert np.frombuffer(second.ood_selected, "u1").tolist() == [1, 0, 1]
-        assert np.frombuffer(second.ood_cluster, "<u2").tolist() == [0, 1, 1]
+        scores = rounds.pool_scores(session, lease.id, 2)
+        assert scores is not None and scores.picks.tolist() == [0, 2]
+        assert scores.column("tailness").tolist() == pytest.approx([-0.1, -0.2, -0.3])
+        assert scores.column("similarity").tolist() == pytest.approx([0.9, 0.8, 0.7])
+        assert scores.column("cluster").tolist() == [0, 1, 1]
+        assert [seen.selected for seen in rounds.sample_history(session, lease.id, 1, 9)] == [False, False]
+        assert [seen.selected for seen in rounds.sample_history(session, lease.id, 2, 9)] == [True, True]
+        kept = session.get_one(RoundScores, (lease.id, 2))
+        assert get_artifacts().holds(kept.file or "", Stored(28, kept.sha256))
         assert np.frombuffer(second.id_cluster, "<u2").tolist() == [0, 0, 0, 1]
         assert np.frombuffer(second.nearest or b"", "<i4").tolist() == [0, 3, 2, 3]  # pool image 0, then 2
         assert np.frombuffer(second.nearest_similarity or b"", "<f2").tolist() == [0.5, 0, 0.5, 0.125]
@@ -287,11 +295,27 @@ def test_repeated_training_images_are_recorded_as_no_picks_of_the_pool(configure
         assert (first.num_selected, first.num_embedded, first.picked_from) == (3, 0, "train")
         assert (first.nearest, first.nearest_similarity) == (None, None)
         assert (first.overlap, second.overlap) == (None, pytest.approx(1 / 3))
-        assert first.ood_selected == first.ood_tailness == b"" and len(first.id_cluster) == 8
+        assert session.scalars(select(RoundScores)).all() == [] and len(first.id_cluster) == 8
         assert len(rounds.picks(session, first.job_id).index) == 0
         assert rounds.sample_history(session, first.job_id, 0, 10) == []
     lines = [line for data in told(configured, "log") for line in data["lines"]]
     assert lines[0] == "round 1 before epoch 2: 3 training images repeated"
+
+
+def test_scores_that_need_not_be_kept_are_dropped_with_their_file(
+    configured: Engine, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLT_KEEP_ROUND_SCORES", "last")
+    get_settings.cache_clear()
+    recorder = make_recorder(lease)
+    for number in (1, 2, 3):
+        recorder.record(sampling_round(number, number + 1, 2 * number, selected=[number - 1]))
+    with reading(configured) as session:
+        files = [row.file for row in session.scalars(select(RoundScores).order_by(RoundScores.round))]
+        assert files[:2] == [None, None]
+        assert rounds.picks(session, lease.id).round.tolist() == [1, 2, 3]
+    kept = [key for key, _ in get_artifacts().files() if key.endswith(".scores")]
+    assert kept == files[2:]
 
 
 def test_the_first_round_overlaps_with_none(configured: Engine, recorder: Recorder) -> None:
