@@ -48,7 +48,7 @@ def give_back(engine: Engine | None = None) -> int:
 
 
 def rewrite(engine: Engine | None = None) -> None:
-    """Write an SQLite file anew without its free pages. Others cannot write meanwhile."""
+    """Write a new SQLite file without the free pages. Others cannot write meanwhile."""
     with (engine or get_engine()).connect() as connection:
         driver: Any = connection.connection.dbapi_connection
         driver.execute("VACUUM")
