@@ -66,7 +66,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None
     pragmas = ["busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"]
     if connection.execute("PRAGMA page_count").fetchone() == (0,):
-        # A new file can give space back (store/space.py). Of an old one, this would only take the write lock.
+        # A new file can give space back (store/space.py). Of an old one, this would only take the
+        # write lock.
         pragmas.insert(1, "auto_vacuum=INCREMENTAL")
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
