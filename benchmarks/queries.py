@@ -211,7 +211,7 @@ def write_rounds(
 
 
 def export_rows(arguments: argparse.Namespace, job_id: str, report: Report) -> None:
-    """Measure exports of a round, in rows per second, each in a process of its own for its memory."""
+    """Measure exports of a round. Each runs in a process of its own, whose memory is measured."""
     rows = []
     for kind in ("csv", "parquet"):
         asked = [sys.executable, "-m", "benchmarks.queries", "--export", f"{job_id} {kind}"]

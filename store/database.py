@@ -64,14 +64,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # The driver opens transactions late and upgrades them, which lost updates between processes.
     # So _begin_sqlite opens them.
     connection.isolation_level = None
-    # The first one holds for a file that is made now, or that VACUUM rewrites (store/space.py).
-    for pragma in (
-        "auto_vacuum=INCREMENTAL",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "busy_timeout=10000",
-        "foreign_keys=ON",
-    ):
+    pragmas = ["busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"]
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        # A new file can give space back (store/space.py). Of an old one, this would only take the
+        # write lock.
+        pragmas.insert(1, "auto_vacuum=INCREMENTAL")
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
 
 

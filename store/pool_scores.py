@@ -1,9 +1,14 @@
 """What a sampling round measured of every image in the pool: a file, or columns of an old row.
 
-A file is four columns one after the other, without a header: float32 tailness, float32 similarity,
-the cluster in a uint8, or in a uint16 from 257 clusters on, and a bit for each image, which is 1 if
-it was picked. That is 9.125 bytes an image, or 10.125. Nobody reads a whole column at once, so
-memory does not grow with the pool.
+A file is four columns one after the other, without a header:
+
+- float32 tailness;
+- float32 similarity;
+- the cluster in a uint8, or in a uint16 from 257 clusters on;
+- a bit for each image, which is 1 if it was picked.
+
+That is 9.125 bytes an image, or 10.125. Nobody reads a whole column at once, so memory does not
+grow with the pool.
 """
 
 from __future__ import annotations
@@ -63,10 +68,9 @@ class InFile:
 
     def place(self, name: Column, start: int, stop: int) -> tuple[np.dtype[Any], int, int]:
         """The type of a column, and where a part of it begins and ends."""
-        if name == "cluster":
-            dtype, begin = (UINT8 if self._cluster_bytes == 1 else UINT16), _FLOATS * self.images
-        else:
-            dtype, begin = FLOAT32, (0 if name == "tailness" else FLOAT32.itemsize * self.images)
+        of_cluster: np.dtype[Any] = UINT8 if self._cluster_bytes == 1 else UINT16
+        dtype = of_cluster if name == "cluster" else FLOAT32
+        begin = self.images * {"tailness": 0, "similarity": FLOAT32.itemsize, "cluster": _FLOATS}[name]
         return dtype, begin + start * dtype.itemsize, begin + stop * dtype.itemsize
 
     def byte_of_picked(self, index: int) -> int:
@@ -113,8 +117,8 @@ def read_image(files: Sequence[InFile], index: int) -> list[Scored]:
     parts = iter(get_artifacts().read_ranges(ranges))
     found = []
     for tailness, similarity, cluster, bits in zip(parts, parts, parts, parts, strict=True):
-        numbers = (*_FLOAT.unpack(tailness), *_FLOAT.unpack(similarity), int.from_bytes(cluster, "little"))
-        found.append(Scored(*numbers, bool(bits[0] >> index % 8 & 1)))
+        (of_tail,), (of_centre,) = _FLOAT.unpack(tailness), _FLOAT.unpack(similarity)
+        found.append(Scored(of_tail, of_centre, int.from_bytes(cluster, "little"), bool(bits[0] >> index % 8 & 1)))
     return found
 
 

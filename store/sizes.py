@@ -1,4 +1,4 @@
-"""Bytes that a run's rows take in the database, with their indices, and files beside checkpoints."""
+"""Bytes of the database that a run's rows take, with their indices, and of its rounds' files."""
 
 from __future__ import annotations
 

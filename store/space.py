@@ -48,9 +48,10 @@ def give_back(engine: Engine | None = None) -> int:
 
 
 def rewrite(engine: Engine | None = None) -> None:
-    """Write an SQLite file anew without its free pages. Others cannot write meanwhile."""
+    """Write a new SQLite file without the free pages. Others cannot write meanwhile."""
     with (engine or get_engine()).connect() as connection:
         driver: Any = connection.connection.dbapi_connection
+        driver.execute("PRAGMA auto_vacuum=INCREMENTAL")  # which VACUUM makes of a file that lacked it
         driver.execute("VACUUM")
         driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

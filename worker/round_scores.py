@@ -1,4 +1,7 @@
-"""What a job's sampling rounds measured of the pool. A file is written before the row that names it."""
+"""What a job's sampling rounds measured of the pool.
+
+A file is written before the row that names it.
+"""
 
 from __future__ import annotations
 

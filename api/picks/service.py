@@ -143,7 +143,7 @@ def _among(images: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.b
     if not len(others):
         return np.zeros(len(images), bool)
     places = np.minimum(np.searchsorted(others, images), len(others) - 1)
-    return others[places] == images
+    return np.equal(others[places], images)
 
 
 def _rounds(picks: Picks, index: int) -> list[int]:

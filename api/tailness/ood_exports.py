@@ -104,7 +104,7 @@ def _finite(values: NDArray[np.float32]) -> pa.Array:
 
 
 def _rounds_of(picks: Picks) -> RoundsOf:
-    """Tells the rounds that picked each of n images, which may be in any order.
+    """Finds the rounds that picked each of n images, which may be in any order.
 
     Returns:
         A function of (n,) indices. It gives (n + 1,) places where the rounds of each begin and end,

@@ -130,9 +130,9 @@ def sample(session: Session, job_id: str, index: int, number: int | None = None)
     below = alike = more_similar = 0
     for block in scores.blocks(*COLUMNS):
         in_cluster = block.columns["cluster"] == cluster
-        below += np.count_nonzero(block.columns["tailness"] < tailness)
-        alike += np.count_nonzero(in_cluster)
-        more_similar += np.count_nonzero(in_cluster & (block.columns["similarity"] > similarity))
+        below += int(np.count_nonzero(block.columns["tailness"] < tailness))
+        alike += int(np.count_nonzero(in_cluster))
+        more_similar += int(np.count_nonzero(in_cluster & (block.columns["similarity"] > similarity)))
     return OodSampleDetail(
         index=index,
         tailness=tailness,

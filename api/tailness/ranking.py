@@ -12,16 +12,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from threading import Lock
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.pool_scores import COLUMNS, Block, Column, InFile, PoolScores
 
+T = TypeVar("T")
 Mask = NDArray[np.bool_]
 Keys = NDArray[np.uint32]
 HALF, LAST_KEY = 2**16, 2**32 - 1
+FEW = 1001  # images whose bytes are read one by one
 MOST_BESIDE = 2**17  # images beside those of a window that are sorted with them
 _MOST_COUNTS = 16  # of half a megabyte each
 _counts: OrderedDict[tuple[str, str, str], NDArray[np.int64]] = OrderedDict()
@@ -68,7 +70,7 @@ class Ranking:
         order: `index` or the name of a column. A leading `-` sorts in descending order.
         passing: which images of a block pass. None: all do.
         columns: what `passing` reads.
-        narrowing: tells filters apart.
+        narrowing: differs between filters.
     """
 
     def __init__(
@@ -103,73 +105,102 @@ class Ranking:
             return _NOTHING
         first, last = (int(np.searchsorted(self._ends, rank, side="right")) for rank in (start, stop - 1))
         before = int(self._ends[first - 1]) if first else 0
-        if int(self._ends[last]) - before <= count + MOST_BESIDE:
-            window, keys = self._taken(first * HALF, last * HALF + HALF - 1)
-            places = sorted_places(keys)[start - before : stop - before]
-        else:
+        low, high = first * HALF, last * HALF + HALF - 1
+        beside: dict[str, int] = {}
+        if int(self._ends[last]) - before > count + MOST_BESIDE:
             (low, before_low), (high, before_high) = self._key_at(start), self._key_at(stop - 1)
-            window, keys = self._taken(low, high, start - before_low, stop - before_high)
-            places = sorted_places(keys)
-        return window.taken(places)
+            beside = {"skipped": start - before_low, "most": stop - before_high}
+            before = start  # what comes first is left out already
+        if stop - start > FEW or not isinstance(self._scores.source, InFile):
+            windows, keys = self._taken(low, high, COLUMNS, Window.of, **beside)
+            return Window.joined(windows).taken(sorted_places(keys)[start - before : stop - before])
+        indices, keys = self._taken(low, high, (), lambda block, places: block.start + places, **beside)
+        return self._read(np.concatenate(indices)[sorted_places(keys)[start - before : stop - before]])
+
+    def _read(self, index: NDArray[np.int64]) -> Window:
+        """A few images, without reading what lies between them."""
+        at = index.tolist()
+        parts = self._scores.source.read([(name, place, place + 1) for name in COLUMNS for place in at])
+        columns = [np.concatenate(parts[begin : begin + len(at)]) for begin in range(0, len(parts), len(at))]
+        picks = np.append(self._scores.picks, np.int32(-1))
+        selected = picks[np.searchsorted(picks[:-1], index.astype(np.int32))] == index
+        return Window(index=index, selected=selected, **dict(zip(COLUMNS, columns, strict=True)))
 
     def _counts(self) -> NDArray[np.int64]:
         """(HALF,), how many images have a key with this upper half or a lower one."""
         counts = np.zeros(HALF, np.int64)
-        for _, keys, passing in self._blocks(0, LAST_KEY):
-            counts += np.bincount((keys if passing is None else keys[passing]) >> 16, minlength=HALF)
+        for block in self._blocks(0, LAST_KEY):
+            keys = self._keys(block)
+            counts += np.bincount((keys if self._passing is None else keys[self._passing(block)]) >> 16, minlength=HALF)
         return np.cumsum(counts)
 
     def _key_at(self, rank: int) -> tuple[int, int]:
         """The key of the image at a rank, and how many images have a lower one."""
         half = int(np.searchsorted(self._ends, rank, side="right"))
         low, counts = half * HALF, np.zeros(HALF, np.int64)
-        for _, keys, passing in self._blocks(low, low + HALF - 1):
-            within = keys >> 16 == half
-            counts += np.bincount(keys[within if passing is None else within & passing] - low, minlength=HALF)
+        for block in self._blocks(low, low + HALF - 1):
+            _, keys = self._within(block, low, low + HALF - 1)
+            counts += np.bincount(keys - np.uint32(low), minlength=HALF)
         before = int(self._ends[half - 1]) if half else 0
         ends = before + np.cumsum(counts)
         place = int(np.searchsorted(ends, rank, side="right"))
         return low + place, int(ends[place - 1]) if place else before
 
-    def _taken(self, low: int, high: int, skipped: int = 0, most: int | None = None) -> tuple[Window, Keys]:
-        """The images with keys from `low` to `high`, by index, and their keys.
+    def _taken(
+        self,
+        low: int,
+        high: int,
+        columns: tuple[Column, ...],
+        take: Callable[[Block, NDArray[np.int64]], T],
+        skipped: int = 0,
+        most: int | None = None,
+    ) -> tuple[list[T], Keys]:
+        """What `take` makes of each block's images with keys from `low` to `high`, and their keys.
 
         Args:
             low, high: keys that some image has, or less and more.
+            columns: what `take` reads.
+            take: of a block and places in it.
             skipped: how many with the key `low` are left out, from the first on.
             most: how many with the key `high` there may be, with those left out. None: all.
         """
         parts, of_parts = [], []
         lowest = highest = 0  # images with these keys so far
-        for block, keys, passing in self._blocks(low, high, COLUMNS):
-            within = (keys >= low) & (keys <= high)
-            places = np.flatnonzero(within if passing is None else within & passing)
+        for block in self._blocks(low, high, columns):
+            places, keys = self._within(block, low, high)
             if skipped or most is not None:
-                is_lowest, is_highest = keys[places] == low, keys[places] == high
+                is_lowest, is_highest = keys == low, keys == high
                 left = is_lowest & (lowest + np.cumsum(is_lowest) <= skipped)
                 if most is not None:
                     left |= is_highest & (highest + np.cumsum(is_highest) > most)
-                lowest, highest = lowest + np.count_nonzero(is_lowest), highest + np.count_nonzero(is_highest)
-                places = places[~left]
-            parts.append(Window.of(block, places))
-            of_parts.append(keys[places])
-        return Window.joined(parts), np.concatenate(of_parts)
+                lowest, highest = lowest + int(is_lowest.sum()), highest + int(is_highest.sum())
+                places, keys = places[~left], keys[~left]
+            parts.append(take(block, places))
+            of_parts.append(keys)
+        return parts, np.concatenate(of_parts)
 
-    def _blocks(
-        self, low: int, high: int, columns: tuple[Column, ...] = ()
-    ) -> Iterator[tuple[Block, Keys, Mask | None]]:
-        """The blocks in which there may be keys from `low` to `high`, the keys in them, and which
-        images pass; None: all."""
+    def _within(self, block: Block, low: int, high: int) -> tuple[NDArray[np.int64], Keys]:
+        """Where images of a block pass and have keys from `low` to `high`, and these keys."""
+        may_be = None if self._is_by_index else may_have_keys(block.columns[self._by], low, high, self._descending)
+        if self._passing is not None:
+            passing = self._passing(block)
+            may_be = passing if may_be is None else may_be & passing
+        places = np.arange(len(block)) if may_be is None else np.flatnonzero(may_be)
+        keys = self._keys(block, places)
+        exactly = (keys >= low) & (keys <= high)
+        return (places, keys) if exactly.all() else (places[exactly], keys[exactly])
+
+    def _blocks(self, low: int, high: int, columns: tuple[Column, ...] = ()) -> Iterator[Block]:
+        """The blocks in which there may be keys from `low` to `high`."""
         start, stop = 0, self._scores.images
         if self._is_by_index:
             start, stop = (LAST_KEY - high, LAST_KEY - low + 1) if self._descending else (low, high + 1)
-        for block in self._scores.blocks(*dict.fromkeys((*self._columns, *columns)), start=start, stop=stop):
-            yield block, self._keys(block), None if self._passing is None else self._passing(block)
+        return self._scores.blocks(*dict.fromkeys((*self._columns, *columns)), start=start, stop=stop)
 
-    def _keys(self, block: Block) -> Keys:
+    def _keys(self, block: Block, places: NDArray[np.int64] | slice = slice(None)) -> Keys:
         if not self._is_by_index:
-            return keys_of(block.columns[self._by], descending=self._descending)
-        keys = block.index().astype(np.uint32)
+            return keys_of(block.columns[self._by][places], descending=self._descending)
+        keys = block.index()[places].astype(np.uint32)
         return LAST_KEY - keys if self._descending else keys
 
     @property
@@ -195,9 +226,27 @@ def keys_of(values: NDArray[Any], *, descending: bool) -> Keys:
     return keys
 
 
+def may_have_keys(values: NDArray[Any], low: int, high: int, descending: bool) -> Mask:
+    """(n,), where keys from `low` to `high` can be. Some others may be there too. Comparing values
+    takes a fraction of the time that their keys take."""
+    if values.dtype.kind == "u":
+        lowest, highest = (LAST_KEY - high, LAST_KEY - low) if descending else (low, high)
+        return (values >= lowest) & (values <= highest)
+    first, last = (_float_of(key) for key in (low, high))
+    least, most = (-last, -first) if descending else (first, last)
+    return ~((values < least) | (values > most))  # nothing is less or more than what is no number
+
+
+def _float_of(key: int) -> np.float32:
+    bits = key ^ 2**31 if key >= 2**31 else LAST_KEY - key
+    return np.uint32(bits).view(np.float32)
+
+
 def sorted_places(keys: Keys) -> NDArray[np.int64]:
-    """What `np.argsort(keys, kind="stable")` gives, several times quicker: numpy sorts numbers of 64
-    bits with vector instructions."""
+    """What `np.argsort(keys, kind="stable")` gives, several times quicker.
+
+    Numpy sorts numbers of 64 bits with vector instructions.
+    """
     both = (keys.astype(np.uint64) << 32) | np.arange(len(keys), dtype=np.uint64)
     both.sort()
     return (both & LAST_KEY).astype(np.int64)

@@ -893,7 +893,7 @@ class JobForecast(Model):
     """Pool images times rounds."""
     metric_rows: int
     database_bytes: int
-    """Curves, tailness and rounds."""
+    """Curves, tailness and rounds, with the files of their scores of the pool."""
     capacity: Capacity
     misfits: list[FieldProblem]
     """Why the job cannot run. Such a job is refused."""
@@ -947,7 +947,7 @@ class JobEstimate(Model):
     """Pool images times rounds."""
     metric_rows: int
     database_bytes: int
-    """Curves, tailness and rounds."""
+    """Curves, tailness and rounds, with the files of their scores of the pool."""
     capacity: Capacity
     misfits: list[FieldProblem]
     """Why the job cannot run. Such a job is refused."""

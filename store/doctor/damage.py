@@ -91,7 +91,7 @@ def _rounds(artifacts: ArtifactStore) -> Iterator[Finding]:
         order = RoundScores.job_id, RoundScores.round
         rows = session.execute(named.where(RoundScores.file.is_not(None)).order_by(*order)).all()
     for row, name in rows:
-        state = _state(artifacts, row.file, Stored(row.bytes, row.sha256))
+        state = _state(artifacts, row.file or "", Stored(row.bytes, row.sha256))
         if state is None:
             continue
         with reading() as session:  # reading files takes long

@@ -29,7 +29,7 @@ def examine_database() -> Iterator[Finding]:
         return
     if (free := free_bytes()) >= MUCH_FREE:
         what = f"the database file has {free:,} free bytes, left by deleted rows"
-        advice = "write it anew without them; nothing else can write meanwhile, so do it at a quiet time"
+        advice = "write a new file without them; nothing else can write meanwhile, so do it at a quiet time"
         yield Finding(what, advice, rewrite)
     with reading() as session:
         told = list(session.scalars(text("PRAGMA integrity_check(5)")))

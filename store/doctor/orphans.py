@@ -36,7 +36,7 @@ def examine_orphans(artifacts: ArtifactStore, home: Path) -> Iterator[Finding]:
     related = bool(orphans) and _names_any(artifacts)
     for key in orphans:
         what = f"no database row names {key} in the artifact store"
-        yield Finding(what, "delete it", partial(artifacts.delete, key)) if related else Finding(what, DOUBT)
+        yield Finding(what, "delete it", partial(_delete, artifacts, key)) if related else Finding(what, DOUBT)
     cache = home / "cache"
     for key in find_orphans(ArtifactStore(str(cache), cache), AT_LEAST_AS_OLD):
         yield Finding(f"no database row names {key} in the local cache", "delete it", partial(_remove, cache / key))
@@ -57,6 +57,10 @@ def _logs(logs: Path) -> Iterator[Finding]:
         for row_id in sorted(found.keys() - kept):
             path = found[row_id]
             yield Finding(f"{path.relative_to(logs.parent)} is the log of a deleted row", "delete it", path.unlink)
+
+
+def _delete(artifacts: ArtifactStore, key: str) -> None:
+    artifacts.delete(key)
 
 
 def _remove(path: Path) -> None:

@@ -89,8 +89,8 @@ class RoundScores(Base):
     # A file of the artifact store (store/pool_scores.py). Null: it was dropped, as
     # COLT_KEEP_ROUND_SCORES says.
     file: Mapped[str | None]
-    bytes: Mapped[int] = mapped_column(BigInteger)
+    # (P,) indices of the OOD images picked, ascending, int32. The table's last column, since SQLite
+    # reads through a long value to what is behind it.
+    picks: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)  # behind `picks`, whose type it would hide
     sha256: Mapped[str]
-    # (P,) indices of the OOD images picked, ascending. The last column, since SQLite reads through
-    # a long value to what is behind it.
-    picks: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # int32

@@ -96,8 +96,7 @@ def extents(session: Session, job_id: str, names: Sequence[str]) -> dict[str, Ex
 
 
 def buckets(session: Session, job_id: str, name: str, width: int) -> NDArray[Any]:
-    """The n buckets of a curve in order: (n,) with the columns of `CurveBucket` as its fields, but
-    for those that tell curves apart and the number of points."""
+    """(n,), the buckets of a curve in order. Its fields are `_FIELDS`."""
     columns = cast("Table", CurveBucket.__table__).c  # of the class, rows take several times as long
     mine = (columns.job_id == job_id, columns.width == width, columns.name == name)
     wanted = [columns[field] for field in _FIELDS]

@@ -75,10 +75,10 @@ def _points(
         return _extremes(steps, values, _divided(steps, buckets))
     found = curve_buckets.buckets(session, job_id, name, width)
     of_each = _divided(found["bucket"], buckets)
-    steps = [found["low_step"], found["high_step"], found["first_step"][:1], found["last_step"][-1:]]
-    values = [found["low"], found["high"], found["first"][:1], found["last"][-1:]]
+    step = [found["low_step"], found["high_step"], found["first_step"][:1], found["last_step"][-1:]]
+    value = [found["low"], found["high"], found["first"][:1], found["last"][-1:]]
     parts = np.concatenate([of_each, of_each, of_each[[0, -1]]])
-    return _extremes(np.concatenate(steps), np.concatenate(values), parts)
+    return _extremes(np.concatenate(step), np.concatenate(value), parts)
 
 
 def _all_points(session: Session, job_id: str, name: str, after_step: int) -> tuple[Int64, Float64]:

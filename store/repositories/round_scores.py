@@ -42,7 +42,8 @@ def kept(session: Session, job_id: str) -> list[Kept]:
     files = select(RoundScores.round, RoundScores.bytes, RoundScores.file)
     found = session.execute(files.where(RoundScores.job_id == job_id, RoundScores.file.is_not(None))).all()
     has_row = select(RoundScores.round).where(RoundScores.job_id == job_id)
-    size = sum((func.length(getattr(SamplingRound, name)) for name in _ARRAYS), start=0)
+    lengths = [func.length(getattr(SamplingRound, name)) for name in _ARRAYS]
+    size = lengths[0] + lengths[1] + lengths[2] + lengths[3]
     rows = select(SamplingRound.round, size).where(
         SamplingRound.job_id == job_id, SamplingRound.round.not_in(has_row), func.length(SamplingRound.ood_tailness) > 0
     )

@@ -113,10 +113,11 @@ def pool_scores(session: Session, job_id: str, number: int | None) -> PoolScores
         file = InFile(row.file, row.images, row.bytes)
         return PoolScores(row.round, row.epoch, row.images, np.frombuffer(row.picks, INT32), file)
     arrays = select(SamplingRound.ood_selected, *(column for column, _ in _IN_ROW))
-    selected, *packed = _one(session, job_id, row.round, arrays) or ()
-    columns_M = [np.frombuffer(column, dtype) for column, (_, dtype) in zip(packed, _IN_ROW, strict=True)]
+    packed = _one(session, job_id, row.round, arrays)
+    assert packed is not None  # of one moment
+    columns_M = [np.frombuffer(column, dtype) for column, (_, dtype) in zip(packed[1:], _IN_ROW, strict=True)]
     source = InRow(dict(zip(COLUMNS, columns_M, strict=True)))
-    return PoolScores(row.round, row.epoch, len(columns_M[0]), _picked(None, selected), source)
+    return PoolScores(row.round, row.epoch, len(columns_M[0]), _picked(None, packed[0]), source)
 
 
 def training_clusters(session: Session, job_id: str, number: int | None) -> tuple[int, NDArray[np.uint16]] | None:
@@ -133,7 +134,7 @@ def picked(session: Session, job_id: str, number: int) -> NDArray[np.int32] | No
     """(P,), ascending, which images of the pool a round picked, or None when there was no such
     round."""
     row = _one(session, job_id, number, select(*_PICKS).outerjoin(RoundScores, _SCORES))
-    return None if row is None else _picked(*row)
+    return None if row is None else _picked(row[0], row[1])
 
 
 def picks_by_round(session: Session, job_id: str) -> list[tuple[int, NDArray[np.int32]]]:
@@ -224,21 +225,24 @@ def nearest(session: Session, job_id: str, number: int | None, index: int) -> Ne
     row = _one(session, job_id, number, select(*columns, *sizes, *_PICKS).outerjoin(RoundScores, _SCORES))
     if row is None or row.images <= index:
         return None
-    number, epoch, num_selected, _, size, picks, selected = row
-    place = _place(_picked(picks, selected), index)
-    if place is None or size is None:
-        return NearestInRound(number, epoch, place is not None, None, None)
-    count = size // (INT32.itemsize * num_selected)
+    place = _place(_picked(row[-2], row[-1]), index)
+    if place is None or row.size is None:
+        return NearestInRound(row.round, row.epoch, place is not None, None, None)
+    count = row.size // (INT32.itemsize * row.num_selected)
     cuts = select(
         _cut(SamplingRound.nearest, INT32, place, count), _cut(SamplingRound.nearest_similarity, FLOAT16, place, count)
     )
     index_k, similarity_k = session.execute(
-        cuts.where(SamplingRound.job_id == job_id, SamplingRound.round == number)
+        cuts.where(SamplingRound.job_id == job_id, SamplingRound.round == row.round)
     ).one()
-    return NearestInRound(number, epoch, True, np.frombuffer(index_k, INT32), np.frombuffer(similarity_k, FLOAT16))
+    return NearestInRound(
+        row.round, row.epoch, True, np.frombuffer(index_k, INT32), np.frombuffer(similarity_k, FLOAT16)
+    )
 
 
-def _one(session: Session, job_id: str, number: int | None, columns: Select[Any]) -> Row[Any] | None:
+def _one(
+    session: Session, job_id: str, number: int | None, columns: Select[*tuple[Any, ...]]
+) -> Row[*tuple[Any, ...]] | None:
     """Columns of a round; None: of the last."""
     mine = columns.where(SamplingRound.job_id == job_id)
     if number is None:

@@ -4960,7 +4960,7 @@ export interface components {
             metric_rows: number;
             /**
              * Database Bytes
-             * @description Curves, tailness and rounds.
+             * @description Curves, tailness and rounds, with the files of their scores of the pool.
              */
             database_bytes: number;
             capacity: components["schemas"]["Capacity"];
@@ -5040,7 +5040,7 @@ export interface components {
             metric_rows: number;
             /**
              * Database Bytes
-             * @description Curves, tailness and rounds.
+             * @description Curves, tailness and rounds, with the files of their scores of the pool.
              */
             database_bytes: number;
             capacity: components["schemas"]["Capacity"];
