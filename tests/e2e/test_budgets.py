@@ -241,7 +241,7 @@ def test_a_map_of_50_000_images_is_one_canvas_that_answers_the_pointer(open_page
 
 @pytest.fixture(scope="module")
 def eight(large: tuple[str, Job]) -> str:
-    """The comparison of the large run with seven others of 1,000 classes. Their curves are short."""
+    """The comparison of the large run with seven others of 1,000 classes and short curves."""
     job, rows, ids = large[1], Rows(), [large[1].id]
     with reading() as session:
         dataset = session.get_one(Dataset, job.dataset_id)
