@@ -1,4 +1,4 @@
-"""Whether a control on balanced data is one: what it trains on, beside the data that it controls for."""
+"""Whether a control on balanced data is one: its data, beside those that it controls for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from api.http.errors import Unprocessable
 from api.jobs.submission import Fitting
 from store.models import Dataset
 
-# The largest class over the smallest, and the larger training part over the smaller. A balanced cut
-# has equal classes, and exactly the total of an `exp` cut. A few images may be lost, such as copies.
+# The largest class over the smallest, and the larger training part over the smaller. A balanced
+# cut has equal classes, and the total of an `exp` cut. Some images may be lost, such as copies.
 MOST_RATIO = 1.1
 
 _AGAIN = "register the same images with the long-tail profile 'balanced', and the cut's max_per_class and ratio"
@@ -47,7 +47,7 @@ def _misfits(control: Dataset, beside: Dataset) -> Iterator[str]:
     if control.id == beside.id:
         yield f"'{control.name}' is the data set that it is a control for: {_AGAIN}"
     if not control.class_counts:
-        yield f"'{control.name}' has no labels, so nothing tells that it is balanced: {_AGAIN}"
+        yield f"'{control.name}' has no labels, so nothing shows that it is balanced: {_AGAIN}"
         return
     if control.class_names != beside.class_names:
         yield f"'{control.name}' has other classes than '{beside.name}': {_AGAIN}"

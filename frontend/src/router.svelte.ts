@@ -1,4 +1,5 @@
 import { root } from './root';
+import { followScroll, keepScroll, restoreScroll, toTop } from './scroll';
 
 /**
  * The current address. It holds all view state, so that a reload or a shared link shows the same.
@@ -24,9 +25,10 @@ export function navigate(path: string): void {
 }
 
 function go(href: string): void {
+  keepScroll();
   history.pushState(null, '', href);
   route.read();
-  scrollTo(0, 0);
+  toTop();
 }
 
 /** The address with parts of the view state changed. Null or an empty text removes a part. */
@@ -47,21 +49,29 @@ export function setQuery(changes: QueryChanges): void {
 
 /** As `setQuery`, but without a step of the browser's history: for state that is changed many times in a row. */
 export function replaceQuery(changes: QueryChanges): void {
-  history.replaceState(null, '', withQuery(changes));
+  history.replaceState(history.state, '', withQuery(changes));
   route.read();
 }
 
 function stayAt(href: string): void {
-  if (href !== location.pathname + location.search + location.hash) history.pushState(null, '', href);
+  if (href !== location.pathname + location.search + location.hash) {
+    keepScroll();
+    history.pushState(history.state, '', href); // the same place, which this step has from now on
+  }
   route.read();
 }
 
 /** Follow links inside the dashboard without a reload. The browser handles links to the API, downloads and new tabs. */
 export function followLinks(): () => void {
-  const back = () => route.read();
+  const back = () => {
+    route.read();
+    restoreScroll();
+  };
+  const leave = followScroll();
   addEventListener('popstate', back);
   document.addEventListener('click', onClick);
   return () => {
+    leave();
     removeEventListener('popstate', back);
     document.removeEventListener('click', onClick);
   };
@@ -75,7 +85,8 @@ function onClick(event: MouseEvent): void {
   if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
   if (!isBelowRoot(link.pathname)) return;
   if (/^\/(api|docs|guide|openapi\.json|metrics|healthz|readyz)\b/.test(link.pathname.slice(root.length))) return;
-  if (link.hash && link.pathname === location.pathname) return;
+  // The browser goes to another part of what is shown.
+  if (link.hash && link.pathname === location.pathname && link.search === location.search) return;
   event.preventDefault();
   const href = link.pathname + link.search + link.hash;
   // Such a link changes what the page shows in place. Opened in a new tab, it shows the same.

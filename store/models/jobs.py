@@ -177,7 +177,7 @@ class Evaluation(CheckpointWork, Base):
 
     @staticmethod
     def shown(found: Mapping[str, Any]) -> dict[str, float | None]:
-        """The columns of a job that shows an evaluation with these results, by the names in `FOUND`."""
+        """The columns of a job that shows an evaluation. `found`: results by names in `FOUND`."""
         few = (found.get("group_accuracy") or {}).get("few")
         return {"accuracy": found.get("accuracy"), "few": few, "std": found.get("group_std")}
 

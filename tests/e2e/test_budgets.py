@@ -202,7 +202,8 @@ def test_a_map_of_50_000_images_is_one_canvas_that_answers_the_pointer(open_page
     open_page.goto(mapped)
     canvas = open_page.locator(f"canvas[data-marks='{MAPPED}']")
     expect(canvas).to_be_visible(timeout=LONG)
-    open_page.wait_for_load_state("networkidle")
+    for late in ("#ood [data-ood]", "#profile", "#log pre"):  # what could still move it
+        expect(open_page.locator(late).first).to_be_visible()
     told(open_page, wire, f"map of {MAPPED:,} images")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -241,7 +242,7 @@ def test_a_map_of_50_000_images_is_one_canvas_that_answers_the_pointer(open_page
 
 @pytest.fixture(scope="module")
 def eight(large: tuple[str, Job]) -> str:
-    """The comparison of the large run with seven others of 1,000 classes. Their curves are short."""
+    """The comparison of the large run with seven others of 1,000 classes and short curves."""
     job, rows, ids = large[1], Rows(), [large[1].id]
     with reading() as session:
         dataset = session.get_one(Dataset, job.dataset_id)
@@ -276,7 +277,7 @@ def test_a_comparison_of_eight_runs_of_1_000_classes_is_measured(
     open_page.wait_for_load_state("networkidle")
     seen = told(open_page, wire, f"comparison of 8 runs x {CLASSES:,} classes at {size[0]} px")
     assert open_page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    assert wire.bytes < 600_000
+    assert wire.bytes < 900_000
     assert seen["cls"] < 0.05, seen["shifts"]
 
 

@@ -309,6 +309,41 @@ def test_changes_and_a_part_of_the_histogram(page: Page, service: Stack, job: di
     expect(page.locator("#ood").get_by_text(f"{sum(found['all']):,} images. Orange frame")).to_be_visible()
 
 
+def test_back_and_a_reload_lead_to_the_place_on_a_page(page: Page, service: Stack, job: dict[str, Any]) -> None:
+    page.goto(f"/jobs/{job['id']}")
+    expect(page.locator("#ood [data-ood]").first).to_be_visible()
+    page.locator("tr[data-cluster]").first.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 120)
+    page.wait_for_function("() => history.state?.scroll === Math.round(scrollY) && scrollY > 500")
+    left = page.evaluate("scrollY")
+    # The address names the part that was read.
+    named = page.locator("nav[aria-label=Sections] a[aria-current]").get_attribute("href")
+    assert page.url.endswith(f"/jobs/{job['id']}{named}")
+
+    here = f"() => Math.abs(scrollY - {left}) <= 2"
+    page.get_by_role("navigation").get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.locator("tr[data-job]").first).to_be_visible()
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    page.wait_for_function(here)
+    page.reload()
+    page.wait_for_function(here)
+    # A part that changes in place is a step of its own, at the same place.
+    page.locator("#ood [data-view=all]").click()
+    expect(page.locator("#ood #picked")).to_be_visible()
+    page.evaluate("window.sameDocument = true")
+    page.mouse.wheel(0, 500)
+    page.wait_for_function(f"() => history.state?.scroll > {left} + 100")
+    page.go_back()
+    expect(page.locator("#ood [data-picks]").first).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+
+    # A copied link opens at its part.
+    page.goto("/")
+    page.goto(f"/jobs/{job['id']}#ood")
+    expect(page.locator("#ood")).to_be_in_viewport()
+
+
 def test_class_size_and_tailness_are_the_apis(page: Page, service: Stack, job: dict[str, Any]) -> None:
     api = f"/api/v1/jobs/{job['id']}/tailness"
     found = service.client.get(f"{api}/classes").json()
@@ -457,7 +492,7 @@ def test_analyses_are_run_from_the_page_and_show_the_apis_numbers(
     # The address keeps which one is shown; the keyboard reaches every point.
     page.reload()
     expect(dots).to_have_count(len(points))
-    page.get_by_role("img", name="Mean tailness of").focus()
+    page.locator("#analyses").get_by_role("img", name="Mean tailness of").focus()
     page.keyboard.press("End")
     expect(page.get_by_text(f"A cluster of {clusters['size'][-1]} images")).to_be_visible()
 
