@@ -19,6 +19,7 @@ from store.models.outgoing import Delivery, MirroredJob, SendingLease
 from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
 from store.models.scores import Score
+from store.models.seats import Seat
 from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
 from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, SamplingRound, TailnessEpoch
 
@@ -55,6 +56,7 @@ __all__ = [
     "RegisteredImages",
     "SamplingRound",
     "Score",
+    "Seat",
     "SendingLease",
     "ServiceKey",
     "TailnessEpoch",

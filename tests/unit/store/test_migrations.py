@@ -541,6 +541,20 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("unfinished_uploads", {"id": "h", "filename": "a.zip", "bytes": 2**40, "arrived": 2**33, "touched_at": NOW}),
         ("upload_parts", {"upload_id": "h", "start": 0, "bytes": 2**33, "artifact": "uploads/h/parts/0-t"}),
     ],
+    "0029": [
+        (
+            "seats",
+            {
+                "id": "s",
+                "job_id": "running",
+                "worker_id": "w",
+                "address": "10.0.0.1",
+                "gpus": 0,
+                "facts": {},
+                "leaving": False,
+            },
+        ),
+    ],
 }
 Contents = dict[str, list[dict[str, Any]]]
 
