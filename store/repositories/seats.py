@@ -106,6 +106,8 @@ def begin(session: Session, seat_id: str, lease_seconds: float) -> tuple[Lease, 
     job.finished_at = None
     job.error = None
     session.flush()
+    earlier = update(Seat).where(Seat.job_id == job.id, Seat.attempt.is_not(None))
+    session.execute(earlier.values(lease_expires_at=None))  # that of a killed worker is never given back
     number = attempts.begin(session, job.id, worker_id)
     for rank, seat in enumerate(offers):
         seat.attempt, seat.node_rank = number, rank
