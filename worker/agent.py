@@ -62,7 +62,7 @@ def become(lease: Lease, _: Interrupt) -> None:
     if interface is not None:  # found by a host's name it may be the wrong one
         environment |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
     die_with_parent()  # stays in force
-    os.execve(sys.executable, command(place, lease.id, Path(os.environ[SCRATCH])), environment)
+    os.execve(sys.executable, command(place, lease.id, Path(os.environ[SCRATCH])), environment)  # noqa: S606
 
 
 def command(place: Place, job_id: str, scratch: Path) -> list[str]:

@@ -118,9 +118,7 @@ class Program:
         waits: whether it has done its last row, and waits for another.
     """
 
-    def __init__(
-        self, lease: Lease, environment: dict[str, str], log_path: Path, program: str | None = None
-    ) -> None:
+    def __init__(self, lease: Lease, environment: dict[str, str], log_path: Path, program: str | None = None) -> None:
         """Start a program for the row of a lease.
 
         Args:

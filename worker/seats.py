@@ -16,11 +16,11 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -287,22 +287,19 @@ class _Supervisor:
             if sign is None or sign.lease != seat.lease_expires_at or seat.lease_expires_at is None:
                 self._signs[seat.id] = _Sign(seat.lease_expires_at, now)
             elif now - sign.seen > SILENT_SECONDS and seat.id != self._seat.id:
-                reason = f"The worker {seat.worker_id} of seat {seat.node_rank} fell silent"
-                retry_transaction(
-                    lambda session: outcome.lost(session, self._lease, reason, self._settings.max_attempts)
-                )
-                raise LeaseLost(reason)
+                self._lose(f"The worker {seat.worker_id} of seat {seat.node_rank} fell silent")
         port = everyone[0].port if everyone else None
         if self._leads or port is None or port == self._place.port:
             return False
         self._move(port)
         return True
 
+    def _lose(self, reason: str) -> NoReturn:
+        retry_transaction(lambda session: outcome.lost(session, self._lease, reason, self._settings.max_attempts))
+        raise LeaseLost(reason)
+
     def _move(self, port: int) -> None:
-        place = self._place
-        self._place = Place(
-            place.hosts, place.node_rank, place.processes, place.address, port, place.threads
-        )
+        self._place = replace(self._place, port=port)
 
     def _ask(self, program: Program) -> None:
         """Ask the run to end. Rank 0 does so for all ranks, at the same step."""

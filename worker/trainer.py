@@ -43,6 +43,7 @@ from worker.rank import follow
 from worker.ranks import joined_ranks
 from worker.recorder import Recorder
 
+
 def main(job_id: str) -> int:
     """One rank of a job over several machines. torchrun starts it.
 

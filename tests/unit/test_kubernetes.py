@@ -46,4 +46,8 @@ def test_selectors_find_their_pods(manifests: dict[str, dict[str, Any]]) -> None
         assert deployment["selector"]["matchLabels"] == deployment["template"]["metadata"]["labels"] == {"app": name}
     assert manifests["Service colt-api"]["spec"]["selector"] == {"app": "colt-api"}
     policy = manifests["NetworkPolicy colt-worker"]["spec"]
-    assert policy["podSelector"] == policy["ingress"][0]["from"][0]["podSelector"] == {"matchLabels": {"app": "colt-worker"}}
+    assert (
+        policy["podSelector"]
+        == policy["ingress"][0]["from"][0]["podSelector"]
+        == {"matchLabels": {"app": "colt-worker"}}
+    )
