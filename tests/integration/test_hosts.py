@@ -147,6 +147,21 @@ def test_whatever_is_killed_costs_an_attempt_and_no_number(
     assert_equal(without_hosts(recorded(stack, job_id)), on_one_host)
 
 
+def test_the_stop_of_a_worker_stops_the_others_at_a_checkpoint(stack: Stack, data: tuple[str, str]) -> None:
+    job_id = submit(stack, *data, CONFIG | TWO_HOSTS)
+    found = trains(stack, job_id, 2)
+    ancestors = {ancestor.pid for ancestor in found["agent 1"].parents()}
+    (worker,) = (worker for worker in stack.workers if worker.pid in ancestors)
+    assert worker.stop(LOST_SECONDS) == 0
+    job = wait_status(stack, f"jobs/{job_id}", "queued")
+    assert job["attempts"] == 0, "a stop counts as no attempt"
+    (attempt,) = stack.client.get(f"/api/v1/jobs/{job_id}/attempts").json()["items"]
+    assert (attempt["outcome"], attempt["step"] > 0) == ("shut_down", True)
+    assert stack.client.post(f"/api/v1/jobs/{job_id}/cancel").status_code < 300
+    wait_status(stack, f"jobs/{job_id}", "cancelled")
+    worker.start()
+
+
 def test_a_leader_whose_port_is_taken_tries_another(stack: Stack, data: tuple[str, str]) -> None:
     job_id = submit(stack, *data, CONFIG | TWO_HOSTS | {"epochs": 4})
     taken: list[int] = []
