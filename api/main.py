@@ -45,6 +45,7 @@ from api.resumable_uploads import routes as resumable_uploads
 from api.rounds import routes as rounds
 from api.scores import routes as scores
 from api.scores.waits import Waits
+from api.seats import routes as seats
 from api.tailness import routes as tailness
 from api.uploads import routes as uploads
 from api.uploads.places import Places
@@ -54,7 +55,7 @@ from store.database import get_engine, limit_waits
 from store.settings import get_settings
 
 _NOUNS = (
-    *(uploads, resumable_uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, evaluations),
+    *(uploads, resumable_uploads, datasets, ood_pools, pool_checks, backbones, jobs, attempts, seats, evaluations),
     # Scores come before the tailness of an image: their address is not that of an image.
     *(analyses, checkpoints, exports, records, rounds, scores, tailness, picks, compare, experiments),
     *(workers, kinds),

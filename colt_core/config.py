@@ -150,6 +150,9 @@ class PretrainConfig(WithNumbers):
     num_processes: Annotated[int, FieldMark.FREE_AT_RESUME] = Field(
         1, ge=1, le=1024, description="Data-parallel ranks. Each trains on its share of every batch."
     )
+    num_hosts: Annotated[int, FieldMark.FREE_AT_RESUME] = Field(
+        1, ge=1, le=64, description="Machines over which the service spreads the processes, equally many on each."
+    )
     checkpoint_interval: Annotated[int, FieldMark.FREE_AT_RESUME, FieldMark.EPOCHS] = Field(
         10, ge=1, le=MAX_COUNT, description="Epochs between two checkpoints. The last epoch always has one."
     )
@@ -239,6 +242,11 @@ class PretrainConfig(WithNumbers):
         }
 
     @property
+    def processes_per_host(self) -> int:
+        """The processes on each of the run's machines."""
+        return max(1, self.num_processes // self.num_hosts)
+
+    @property
     def architecture(self) -> Architecture:
         """The settings that decide whose weights fit the backbone."""
         return Architecture(self.backbone, self.width, self.stem)
@@ -272,6 +280,9 @@ class PretrainConfig(WithNumbers):
         if self.batch_size < 2 * self.num_processes:
             fewer = f"{self.num_processes} processes get fewer than 2 images each of batch_size {self.batch_size}"
             problems.append(("num_processes", fewer))
+        if self.num_processes % self.num_hosts:
+            unequal = f"{self.num_hosts} hosts cannot share {self.num_processes} processes equally"
+            problems.append(("num_hosts", f"{unequal}: let num_processes be a multiple of it"))
         problems += self.sampler.data_problems(num_pool, self.projection_dim)
         if self.sampler.picks and self.num_clusters > num_train:
             problems.append(("num_clusters", f"{self.num_clusters} is more than the {num_train} training images"))

@@ -7,7 +7,7 @@ from typing import Any
 from colt_core.config import PretrainConfig
 from colt_core.kinds import Settings
 
-UNREAD = {"seed", "preset", "device", "num_processes", "checkpoint_interval"}
+UNREAD = {"seed", "preset", "device", "num_processes", "num_hosts", "checkpoint_interval"}
 """Settings that make no other setting of a run: its seed, and those that merely name or place it."""
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, and_, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, CursorResult, ScalarSelect, and_, func, literal, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from store.beginnings import need_not_wait
@@ -18,6 +19,7 @@ from store.devices import Devices
 from store.models import CheckpointWork, Job, Leased, utc_now
 
 _CLAIMS = 0x636F6C74  # of Postgres' advisory locks with one key, that of claims
+_HOSTS = func.coalesce(Job.config["num_hosts"].as_integer(), 1)
 
 
 class LeaseLost(Exception):
@@ -59,11 +61,10 @@ def claim(
     Returns:
         The lease, or None when no such row is waiting.
     """
-    token = secrets.token_hex(16)
     ready: ColumnElement[bool] = true()
     if model is Job:
-        _claim_alone(session)
-        ready = and_(need_not_wait(), true() if threads is None else _runs_on_threads(threads))
+        claim_alone(session)
+        ready = and_(need_not_wait(), _HOSTS == 1, true() if threads is None else _runs_on_threads(threads))
     sizes = model.is_large.is_(False) if small_only else true()
     first = (
         select(model.id)
@@ -73,9 +74,49 @@ def claim(
         .with_for_update(skip_locked=True)  # ignored by SQLite, which has one writer at a time
         .scalar_subquery()
     )
+    return _take(session, model, first, worker_id, seconds)
+
+
+def claim_for_hosts(session: Session, job_id: str, worker_id: str, seconds: float) -> Lease | None:
+    """Take a waiting job whose seats are all held. Call `claim_alone` before.
+
+    Returns:
+        The lease, or None when the job waits no more, or must wait for another job's beginning.
+    """
+    ready = and_(Job.id == job_id, Job.status == Job.waiting, Job.lease_token.is_(None), need_not_wait())
+    return _take(session, Job, select(Job.id).where(ready).with_for_update().scalar_subquery(), worker_id, seconds)
+
+
+def first_over_hosts(session: Session, devices: Devices, without: Collection[str]) -> Job | None:
+    """The waiting job whose turn it is, if it needs several machines like this one.
+
+    Args:
+        devices: the worker's.
+        without: ids of jobs that are left out.
+    """
+    first = session.scalar(
+        select(Job)
+        .where(Job.status == Job.waiting, Job.lease_token.is_(None), _runs_on(Job, devices), need_not_wait())
+        .where(Job.id.not_in(without))
+        .order_by(Job.turn, Job.created_at, Job.id)
+        .limit(1)
+    )
+    return first if first is not None and first.config.get("num_hosts", 1) > 1 else None
+
+
+def waits_for_hosts(session: Session) -> bool:
+    """Whether any waiting job needs several machines."""
+    rows = select(Job.id).where(Job.status == Job.waiting, Job.lease_token.is_(None), _HOSTS > 1)
+    return session.scalar(rows.limit(1)) is not None
+
+
+def _take(
+    session: Session, model: type[Leased], row_id: ScalarSelect[str], worker_id: str, seconds: float
+) -> Lease | None:
+    token = secrets.token_hex(16)
     claimed = session.execute(
         update(model)
-        .where(model.id == first)
+        .where(model.id == row_id)
         .values(
             status=model.running,
             attempts=model.attempts + 1,
@@ -88,7 +129,7 @@ def claim(
     return None if claimed is None else Lease(model, claimed, token)
 
 
-def _claim_alone(session: Session) -> None:
+def claim_alone(session: Session) -> None:
     """Let no other transaction claim a job until the end of this one.
 
     Two claims at once would not see each other, and take two jobs that share a beginning. On SQLite
@@ -197,7 +238,8 @@ def _runs_on(model: type[Leased], devices: Devices | None) -> ColumnElement[bool
         return true()
     device = func.coalesce(Job.config["device"].as_string(), "auto")
     # Work on a checkpoint computes in one process, on the device of its run.
-    processes = func.coalesce(Job.config["num_processes"].as_integer(), 1) if model is Job else literal(1)
+    on_each = func.coalesce(Job.config["num_processes"].as_integer(), 1) // _HOSTS
+    processes = on_each if model is Job else literal(1)
     can_run = or_(device == "cpu", processes <= len(devices.cuda) if devices.cuda else device == "auto")
     if issubclass(model, CheckpointWork):  # that of a backbone runs anywhere
         of_job = select(can_run).where(Job.id == model.job_id).correlate(model).scalar_subquery()

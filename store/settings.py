@@ -114,6 +114,10 @@ class Settings(BaseSettings):
         15, gt=0, description="How long one query of a request may run on Postgres before the answer is 503."
     )
 
+    worker_address: str = Field(
+        "", description="IP address at which other workers reach this one. Default: the one towards the database."
+    )
+
     lease_seconds: float = Field(30, gt=0, description="A worker that is silent for this long loses its work.")
     poll_seconds: float = Field(1, gt=0, description="How often a supervisor checks for a cancel request.")
     reconcile_seconds: float = Field(5, gt=0, description="How often a worker checks for lost and waiting work.")
@@ -203,6 +207,13 @@ class Settings(BaseSettings):
         if path and path.split("/")[1] in _OWN:
             raise ValueError("begins as an address of the service itself does; choose another, such as /colt")
         return path
+
+    @field_validator("worker_address", mode="after")
+    @classmethod
+    def _check_worker_address(cls, value: str) -> str:
+        if value:
+            ipaddress.ip_address(value)  # its error names the value
+        return value
 
     @field_validator("trusted_proxies", mode="after")
     @classmethod

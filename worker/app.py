@@ -23,7 +23,7 @@ from store.leases import Lease
 from store.migrate import DatabaseIsNewer, check_not_newer
 from store.models import leased_models
 from store.settings import get_settings
-from worker import programs
+from worker import programs, seats
 from worker.claiming import take
 from worker.folder import WorkerFolder, get_folder
 from worker.receivers import receivers
@@ -89,6 +89,11 @@ def _places(bell: Bell) -> list[Lock]:
 
 def _train_next(mine: WorkerFolder) -> bool | None:
     """Do the next job. Answers as `supervise`, or None if there is none that may run now."""
+    if (seat := _jobs.sit(mine.worker_id)) is not None:
+        try:
+            return seats.work(seat, mine)
+        finally:
+            _jobs.left(seat)
     taken = _jobs.take(mine.worker_id)
     if taken is None:
         return None

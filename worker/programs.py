@@ -118,13 +118,14 @@ class Program:
         waits: whether it has done its last row, and waits for another.
     """
 
-    def __init__(self, lease: Lease, environment: dict[str, str], log_path: Path) -> None:
-        """Start `lease.model.program` for the row of a lease.
+    def __init__(self, lease: Lease, environment: dict[str, str], log_path: Path, program: str | None = None) -> None:
+        """Start a program for the row of a lease.
 
         Args:
             lease: the claimed row.
             environment: all of the process's environment variables.
             log_path: the file to which its output is added.
+            program: "module:function". Default: that of the lease's kind of work.
 
         Raises:
             OSError: when it cannot be started. Most likely memory or disk is full.
@@ -135,7 +136,7 @@ class Program:
         self.waits = False
         self._orders: Connection[Any, Any] | None
         self._orders, orders = _FORKING.Pipe() if model.stays else (None, None)
-        arguments = (model.program, model.noun, lease.id, lease.token, environment, log_path, orders)
+        arguments = (program or model.program, model.noun, lease.id, lease.token, environment, log_path, orders)
         self._process = _FORKING.Process(target=_run, args=arguments)
         try:
             _start(self._process)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 
 from colt_core.config import PretrainConfig
-from colt_core.data.dataset import training_part
+from colt_core.data.dataset import ImageDataset, ImagePool, training_part
 from colt_core.distributed import process_group
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.pretrain import pretrain
@@ -19,10 +20,11 @@ from store.artifacts import get_artifacts
 from store.database import reading
 from store.models import Checkpoint, Job
 from worker.checkpoints import CheckpointFolder
-from worker.child import DETERMINISTIC, die_with_parent
-from worker.handover import PARENT
-from worker.job_data import reload_data
-from worker.ranks import launch
+from worker.child import DETERMINISTIC, WorkBrokeOff, WorkFailed, die_with_parent
+from worker.describe import LONGEST, describe, without_paths
+from worker.handover import DIGESTS, PARENT, REASON, SCRATCH
+from worker.job_data import load_data, reload_data
+from worker.ranks import launch, launch_over_hosts, tell_checkpoint
 
 log = logging.getLogger("worker")
 
@@ -37,23 +39,67 @@ def main(job_id: str, rank: int, checkpoint_id: str | None) -> int:
     if os.getppid() != int(os.environ[PARENT]):
         return 1
     logs.set_up(job_id=job_id, rank=rank)
-    with reading() as session:
-        job = session.get_one(Job, job_id)
-        row = session.get_one(Checkpoint, checkpoint_id) if checkpoint_id else None
+    job = _job(job_id)
     dataset, pool = reload_data(job)
     config = PretrainConfig.from_stored(job.config)
-    images, _ = training_part(dataset)
-    pool_images = None if pool is None else pool.images
     checkpoints = CheckpointFolder(get_artifacts(), job_id)
+    row = _checkpoint(checkpoint_id)
     state = None if row is None else checkpoints.reload(row)
     start = checkpoints.start(job) if row is None else None
     with process_group(config, launch(rank, config.num_processes)):
-        try:
-            for _ in pretrain(config, images, pool_images, resume_from=state, start_from=start):
-                pass
-        except (TrainingDiverged, *DETERMINISTIC):
-            log.exception("the run cannot continue")
+        _train(config, dataset, pool, state, start)
     return 0
+
+
+def follow(job_id: str) -> int:
+    """The same on any machine of the job, whose files nobody has checked yet.
+
+    Returns:
+        As `main`. After another error 1, and a file in the scratch folder says why.
+    """
+    own = launch_over_hosts()
+    logs.set_up(job_id=job_id, rank=own.rank)
+    get_artifacts().remember_digests(Path(os.environ[DIGESTS]))
+    try:
+        job = _job(job_id)
+        dataset, pool = load_data(job)
+        config = PretrainConfig.from_stored(job.config)
+        checkpoints = CheckpointFolder(get_artifacts(), job_id)
+        with process_group(config, own):
+            row = _checkpoint(tell_checkpoint(None))
+            state = None if row is None else checkpoints.load(row)
+            if row is not None and state is None:
+                raise WorkBrokeOff(f"the checkpoint of epoch {row.epoch} is missing or damaged on this machine")
+            start = checkpoints.start(job) if row is None else None
+            _train(config, dataset, pool, state, start)
+    except Exception as error:
+        log.exception("rank %d failed", own.rank)
+        told = str(error) if isinstance(error, WorkBrokeOff | WorkFailed) else describe(error)
+        (Path(os.environ[SCRATCH]) / REASON).write_text(f"Rank {own.rank}: {without_paths(told)}"[:LONGEST])
+        return 1
+    return 0
+
+
+def _job(job_id: str) -> Job:
+    with reading() as session:
+        return session.get_one(Job, job_id)
+
+
+def _checkpoint(checkpoint_id: str | None) -> Checkpoint | None:
+    with reading() as session:
+        return session.get_one(Checkpoint, checkpoint_id) if checkpoint_id else None
+
+
+def _train(
+    config: PretrainConfig, dataset: ImageDataset | ImagePool, pool: ImagePool | None, state: object, start: object
+) -> None:
+    images, _ = training_part(dataset)
+    pool_images = None if pool is None else pool.images
+    try:
+        for _ in pretrain(config, images, pool_images, resume_from=state, start_from=start):  # type: ignore[arg-type]
+            pass
+    except (TrainingDiverged, *DETERMINISTIC):
+        log.exception("the run cannot continue")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The further processes of a job with `num_processes` > 1. The trainer starts and ends them.
 
-They belong to the trainer's process group and die with it. They hold no lease and record nothing.
+Those of a job over several machines are started by torchrun (worker/agent.py). The
+others belong to the trainer's process group and die with it. They hold no lease and record nothing.
 When one of them fails, the trainer ends too. Its supervisor then requeues the job, which resumes
 from its last checkpoint.
 """
@@ -13,10 +14,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 
 import torch
+import torch.distributed as dist
 
 from colt_core.config import PretrainConfig
 from colt_core.distributed import Launch, process_group
@@ -24,6 +28,8 @@ from worker.handover import PARENT, SCRATCH
 
 RANK_LOST = 70  # the trainer's exit code
 LOOK_SECONDS = 0.5
+TIMEOUT_OVER_HOSTS = timedelta(seconds=300)
+_ID_BYTES = 64
 
 log = logging.getLogger("worker")
 
@@ -39,6 +45,12 @@ def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None)
     """
     if config.num_processes == 1:
         yield
+        return
+    if config.num_hosts > 1:
+        with process_group(config, launch_over_hosts()):
+            tell_checkpoint(checkpoint_id)
+            yield
+        torch.set_num_threads(torch.get_num_threads() * config.processes_per_host)  # the others on this machine end
         return
     threads = torch.get_num_threads()
     share = max(1, threads // config.num_processes)
@@ -76,6 +88,19 @@ def launch(rank: int, size: int) -> Launch:
     Ranks find each other by a file in the trainer's scratch folder, which is new for each attempt.
     """
     return Launch(rank, size, rank, size, rendezvous=f"file://{Path(os.environ[SCRATCH]).resolve() / 'ranks'}")
+
+
+def launch_over_hosts() -> Launch:
+    """The launch settings of a rank that torchrun has started."""
+    return replace(Launch.from_environment(), timeout=TIMEOUT_OVER_HOSTS)
+
+
+def tell_checkpoint(checkpoint_id: str | None) -> str | None:
+    """Rank 0's checkpoint, on every rank of the group. None: the run starts from scratch."""
+    said = (checkpoint_id or "").encode().ljust(_ID_BYTES, b"\0")
+    told = torch.tensor(list(said), dtype=torch.uint8)
+    dist.broadcast(told, src=0)
+    return bytes(told.tolist()).rstrip(b"\0").decode() or None
 
 
 def _end_with(others: list[subprocess.Popen[bytes]], ended: Event) -> None:

@@ -21,9 +21,10 @@ from store import leases
 from store.database import reading
 from store.devices import Devices
 from store.leases import Lease
-from store.models import Job
+from store.models import Job, Seat
 from store.repositories import beginnings
 from store.settings import get_settings
+from worker import seats
 from worker.calibration import gain
 from worker.claiming import take
 from worker.devices import own_devices
@@ -58,6 +59,7 @@ class Jobs:
         self._running: dict[str, Running] = {}
         self._places: int | None = None  # jobs at once; None: not known yet
         self._resting = 0
+        self._seated = False
 
     @property
     def have_room(self) -> bool:
@@ -72,7 +74,7 @@ class Jobs:
             there is no such job, or during a rest.
         """
         with self._deciding:
-            if self._resting:
+            if self._resting or self._seated:
                 return None
             with reading() as session:
                 several = leases.has_waiting(session, Job, at_least=2)
@@ -92,6 +94,28 @@ class Jobs:
             threads = self._threads(job, begun, share)
             self._running[lease.id] = Running(threads, memory)
             return lease, threads
+
+    def sit(self, worker_id: str) -> Seat | None:
+        """Offer a seat to a job over several machines. It gets this whole worker.
+
+        Returns:
+            The seat, which is this worker's only work until `left`. None if there is no such job
+            whose turn it is, or other jobs run here.
+        """
+        with self._deciding:
+            if self._resting or self._running:
+                return None
+            seat = seats.offer(worker_id)
+            if seat is not None:
+                self._running[seat.job_id] = Running(None, 0)
+                self._seated = True
+            return seat
+
+    def left(self, seat: Seat) -> None:
+        """Note that a seat is given back."""
+        with self._deciding:
+            self._running.pop(seat.job_id, None)
+            self._seated = False
 
     @contextmanager
     def resting(self) -> Iterator[None]:

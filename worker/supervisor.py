@@ -82,7 +82,7 @@ def supervise(lease: Lease, folder: WorkerFolder, threads: int | None = None, st
         if stopped or standing is None or not standing.keep(program):
             program.kill_group()
         shutil.rmtree(scratch, ignore_errors=True)
-    return _clean_up(lease)
+    return clean_up(lease)
 
 
 def _begun(lease: Lease, environment: dict[str, str], log_path: Path, standing: Standing | None) -> Program:
@@ -156,13 +156,14 @@ def _settle(lease: Lease, code: int, stopped: bool, log_path: Path, settings: Se
             return
         if lease.model is Job:
             leases.held(session, lease)
-            events.append(session, lease.id, "log", {"lines": _tail(log_path)})
-        outcome.faulted(session, lease, _reason(code), settings.max_attempts)
+            events.append(session, lease.id, "log", {"lines": tail(log_path)})
+        outcome.faulted(session, lease, reason_of(code), settings.max_attempts)
 
     retry_transaction(settle)
 
 
-def _reason(code: int) -> str:
+def reason_of(code: int) -> str:
+    """How a process ended, in words."""
     if code == -signal.SIGKILL:
         return "The process was killed by the system, probably because memory ran out"
     if code < 0:
@@ -170,14 +171,15 @@ def _reason(code: int) -> str:
     return f"The process ended with exit code {code}"
 
 
-def _tail(log_path: Path) -> list[str]:
+def tail(log_path: Path) -> list[str]:
+    """The last lines of a log, without stack traces."""
     with log_path.open("rb") as file:
         if file.seek(max(0, log_path.stat().st_size - TAIL_BYTES)):
             file.readline()  # the first line may be incomplete
         return last_words(file.read().decode(errors="replace"))
 
 
-def _clean_up(lease: Lease) -> bool:
+def clean_up(lease: Lease) -> bool:
     """Log the outcome, and delete files that are no longer needed.
 
     Returns:

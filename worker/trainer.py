@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -28,17 +30,36 @@ from store.leases import Lease
 from store.models import Checkpoint, Dataset, Evaluation, Job, new_id, utc_now
 from store.repositories import attempts, checkpoint_work, profile, recording
 from store.statuses import WorkStatus
-from worker import outcome
+from worker import child, outcome
 from worker.beginnings import steps_to_share, taken_over
 from worker.checkpoints import CheckpointFolder
 from worker.child import Interrupt, WorkBrokeOff, WorkFailed
 from worker.examiner import probe
-from worker.handover import THREADS
+from worker.handover import FIRST_RANK, PARENT, SCRATCH, THREADS, TOKEN
 from worker.job_data import load_data, load_evaluated
 from worker.measuring import measure_once
 from worker.patience import retry_transaction
+from worker.rank import follow
 from worker.ranks import joined_ranks
 from worker.recorder import Recorder
+
+
+def main(job_id: str) -> int:
+    """One rank of a job over several machines. torchrun starts it.
+
+    Returns:
+        The exit code. Not 0 ends the agent, and so the seat.
+    """
+    child.die_with_parent()
+    if os.getppid() != int(os.environ[PARENT]):
+        return 1
+    scratch = Path(os.environ[SCRATCH])
+    rank = int(os.environ["RANK"])
+    (scratch / f"began-{rank}").touch()
+    if rank > 0:
+        return follow(job_id)
+    (scratch / FIRST_RANK).write_text(str(os.getpid()))
+    return child.run(Lease(Job, job_id, os.environ[TOKEN]), train)
 
 
 def train(lease: Lease, interrupt: Interrupt) -> None:
@@ -248,3 +269,7 @@ def _record_evaluation(
         checkpoint_work.tell(session, row)
 
     retry_transaction(write)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

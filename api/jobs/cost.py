@@ -72,7 +72,7 @@ class _Machine:
 
     def misfits(self, cost_of: Callable[..., RunCost], config: PretrainConfig) -> Iterator[tuple[str, str]]:
         """(setting, what to change) for each reason why the run cannot be computed here."""
-        cores, processes, memory = self.devices.cpu_cores, config.num_processes, self.devices.memory_bytes
+        cores, processes, memory = self.devices.cpu_cores, config.processes_per_host, self.devices.memory_bytes
         if self.device == "cpu" and 0 < cores < processes:
             yield "num_processes", f"{processes} is more than the {cores} cores of the largest worker"
         if self.device == "cuda" and memory and processes * HOST_BYTES_OF_CUDA > memory:
@@ -172,7 +172,7 @@ def _machines(session: Session, config: PretrainConfig) -> tuple[Whose, list[_Ma
 def _remedy(lack: str, fits: Callable[..., bool], config: PretrainConfig) -> tuple[str, str]:
     """The setting that makes the run fit, and its largest value that does."""
     least = 2 * config.num_processes
-    for name, lowest in (("batch_size", least), ("num_processes", 1)):
+    for name, lowest in (("batch_size", least), ("num_processes", config.num_hosts)):
         value = getattr(config, name)
         if value > lowest and fits(**{name: lowest}):
             below, above = lowest, value

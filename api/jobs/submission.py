@@ -21,7 +21,7 @@ from api.jobs.overlap import data_warnings
 from api.jobs.schemas import JobForecast, NewJob
 from api.jobs.start import Start
 from api.registration import named_ready
-from api.workers.service import lacking
+from api.workers.service import lacking, lacking_hosts
 from colt_core.config import PretrainConfig
 from colt_core.probes.kinds import ProbeSettings
 from colt_core.samplers.kinds import samplers
@@ -33,7 +33,11 @@ from store.repositories.pace import seconds_per_step
 from store.repositories.turns import Place
 
 # What to choose where no worker has the devices for a setting.
-_INSTEAD = {"device": "choose 'auto' or 'cpu'", "num_processes": "choose fewer, or device 'cpu'"}
+_INSTEAD = {
+    "device": "choose 'auto' or 'cpu'",
+    "num_processes": "choose fewer, or device 'cpu'",
+    "num_hosts": "choose fewer",
+}
 # Fields of a request that earlier versions did not have.
 _ADDED = ("notes", "start_from", "evaluation_dataset_id", "accept_cost")
 
@@ -227,7 +231,8 @@ def _misfits_of_start_and_workers(
     if start is not None:
         for field, what in config.encoder_problems(start.architecture):
             yield f"/config/{field}", what
-    if (lack := lacking(session, config.device, config.num_processes)) is not None:
+    lack = lacking(session, config.device, config.processes_per_host) or lacking_hosts(session, config)
+    if lack is not None:
         setting, what = lack
         yield f"/config/{setting}", f"{what}: {_INSTEAD[setting]}, or start a worker that has"
 

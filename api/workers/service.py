@@ -7,11 +7,29 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
+from colt_core.config import PretrainConfig
 from store.devices import Devices
 from store.repositories import workers
 from store.settings import get_settings
 
 _MOST_NAMED = 4  # workers that a message lists
+
+
+def lacking_hosts(session: Session, config: PretrainConfig) -> tuple[str, str] | None:
+    """Why the live workers cannot give a job as many machines as it needs.
+
+    Returns:
+        (setting, what is missing), or None if they can, or may be able to.
+    """
+    if config.num_hosts == 1:
+        return None
+    live = workers.live_devices(session, get_settings().worker_silence_seconds)
+    able = [one for one in live.values() if one is not None and one.can_run(config.device, config.processes_per_host)]
+    with_gpus = sum(bool(one.cuda) for one in able)
+    most = max(with_gpus, len(able) - with_gpus) + list(live.values()).count(None)  # the machines of a job are alike
+    if most >= config.num_hosts:
+        return None
+    return "num_hosts", f"{most} live workers alike have what a seat needs ({_listed(live)})"
 
 
 def lacking(session: Session, device: str, num_processes: int) -> tuple[str, str] | None:

@@ -1064,6 +1064,25 @@ class AttemptInfo(Model):
     """Finished steps of the job when it ended."""
 
 
+class SeatInfo(Model):
+    """What one worker gives to one attempt of a job over several machines."""
+
+    attempt: int | None
+    """Null until the job has all its seats and begins."""
+    node_rank: int | None
+    """0 leads. Null until the job begins."""
+    worker_id: str
+    address: str
+    """Where the other machines reach this one."""
+    port: int | None
+    """On which the leader listens. Null in the others' seats."""
+    gpus: int
+    """That its processes use. 0: they compute on the CPU."""
+    created_at: dt.datetime
+    lease_expires_at: dt.datetime | None
+    """Its worker is given up as silent then. Null: the seat was given back."""
+
+
 class TailShare(Model):
     kind: Literal["tail_share"]
     gamma: list[float]

@@ -502,6 +502,8 @@ class PartialConfig(TypedDict, total=False):
     """auto: bf16 if the hardware computes in it."""
     num_processes: int
     """Data-parallel ranks. Each trains on its share of every batch."""
+    num_hosts: int
+    """Machines over which the service spreads the processes, equally many on each."""
     checkpoint_interval: int
     """Epochs between two checkpoints. The last epoch always has one."""
 

@@ -31,7 +31,7 @@ class RunCost:
         precision: of the activations.
         measured: whether the activations were measured, else computed.
         memory: of each process.
-        processes: `num_processes`.
+        processes: on each machine.
         steps, epochs, rounds: over the whole run.
         checkpoints: written over the run.
         checkpoint_bytes: of one checkpoint, with the backbone beside it.
@@ -60,7 +60,7 @@ class RunCost:
 
     @property
     def total_memory(self) -> int:
-        """Bytes of all processes together."""
+        """Bytes of all processes on a machine together."""
         return self.processes * self.memory.peak
 
     @property
@@ -99,7 +99,7 @@ def run_cost(
         precision=precision,
         measured=found.measured,
         memory=Memory.of(config, data, encoder, framework, found, precision, device, emulated),
-        processes=config.num_processes,
+        processes=config.processes_per_host,
         steps=schedule.steps,
         epochs=config.epochs,
         rounds=rounds,

@@ -27,6 +27,7 @@ class Launch:
     local_rank: int = 0
     local_size: int = 1
     rendezvous: str = "env://"  # where the processes meet, a URL for torch.distributed
+    timeout: timedelta = TIMEOUT  # how long one waits for another
 
     @classmethod
     def from_environment(cls) -> Launch:
@@ -72,7 +73,7 @@ def process_group(config: PretrainConfig, launch: Launch | None = None) -> Itera
             )
         torch.cuda.set_device(launch.local_rank)
     dist.init_process_group(
-        backend, init_method=launch.rendezvous, rank=launch.rank, world_size=launch.size, timeout=TIMEOUT
+        backend, init_method=launch.rendezvous, rank=launch.rank, world_size=launch.size, timeout=launch.timeout
     )
     try:
         yield Ranks(launch.rank, launch.size)

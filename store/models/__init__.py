@@ -19,6 +19,7 @@ from store.models.outgoing import Delivery, MirroredJob, SendingLease
 from store.models.pool_checks import PoolCheck
 from store.models.queued import CheckpointWork, Queued
 from store.models.scores import Score
+from store.models.seats import Seat
 from store.models.service import ApiSession, ApiToken, KnownDevices, MeasuredActivations, ServiceKey, Worker
 from store.models.tailness import MOST_CLASS_COUNTS, MOST_IMAGES, RoundScores, SamplingRound, TailnessEpoch
 
@@ -56,6 +57,7 @@ __all__ = [
     "RoundScores",
     "SamplingRound",
     "Score",
+    "Seat",
     "SendingLease",
     "ServiceKey",
     "TailnessEpoch",

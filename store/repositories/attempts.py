@@ -16,11 +16,12 @@ from store.repositories.pages import Slice, numbered_page
 from store.statuses import AttemptOutcome
 
 
-def begin(session: Session, job_id: str, worker_id: str) -> None:
-    """Add an attempt: a worker has claimed the job."""
+def begin(session: Session, job_id: str, worker_id: str) -> int:
+    """Add an attempt: a worker has claimed the job. Answers its number."""
     earlier = session.scalar(select(func.max(JobAttempt.number)).where(JobAttempt.job_id == job_id)) or 0
     session.add(JobAttempt(job_id=job_id, number=earlier + 1, worker_id=worker_id))
     session.flush()
+    return earlier + 1
 
 
 def goes_on_from(session: Session, job_id: str, epoch: int, step: int) -> None:

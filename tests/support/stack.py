@@ -54,7 +54,7 @@ class Stack:
             Process(
                 f"worker-{number}",
                 [sys.executable, "-m", "worker"],
-                env=self.env if one_home else {**self.env, "COLT_HOME": str(folder / f"worker-{number}")},
+                env=self.env if one_home else {**self.env, **_machine(folder, number)},
                 folder=folder,
             )
             for number in range(1, workers + 1)
@@ -114,6 +114,10 @@ class Stack:
         left = end_marked(self.mark)
         assert not late, "\n".join(late)
         assert not left, f"left behind: {left}"
+
+
+def _machine(folder: Path, number: int) -> dict[str, str]:
+    return {"COLT_HOME": str(folder / f"worker-{number}"), "COLT_WORKER_ADDRESS": f"127.0.0.{number + 1}"}
 
 
 StartStack = Callable[..., Stack]  # `start_stack` of tests/conftest.py

@@ -39,6 +39,7 @@ from colt_client.models import (
     Profile,
     RoundInfo,
     ScoreInfo,
+    SeatInfo,
 )
 from colt_client.plots import plot_accuracy, plot_curves
 from colt_client.sources import Images
@@ -139,6 +140,10 @@ class AsyncJob(AsyncHandle[JobInfo | JobDetails]):
     def attempts(self) -> AsyncIterator[AttemptInfo]:
         """Its starts, and how each ended."""
         return self._transport.items(AttemptInfo, f"{self._at}/attempts")
+
+    def seats(self) -> AsyncIterator[SeatInfo]:
+        """The machines of its attempts, if it runs over several."""
+        return self._transport.items(SeatInfo, f"{self._at}/seats")
 
     def checkpoints(self) -> AsyncIterator[CheckpointInfo]:
         """Its checkpoints."""

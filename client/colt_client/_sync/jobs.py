@@ -40,6 +40,7 @@ from colt_client.models import (
     Profile,
     RoundInfo,
     ScoreInfo,
+    SeatInfo,
 )
 from colt_client.plots import plot_accuracy, plot_curves
 from colt_client.sources import Images
@@ -140,6 +141,10 @@ class Job(Handle[JobInfo | JobDetails]):
     def attempts(self) -> Iterator[AttemptInfo]:
         """Its starts, and how each ended."""
         return self._transport.items(AttemptInfo, f"{self._at}/attempts")
+
+    def seats(self) -> Iterator[SeatInfo]:
+        """The machines of its attempts, if it runs over several."""
+        return self._transport.items(SeatInfo, f"{self._at}/seats")
 
     def checkpoints(self) -> Iterator[CheckpointInfo]:
         """Its checkpoints."""

@@ -237,6 +237,10 @@ export const listAttempts = (job_id: string) =>
   every((more) =>
     answer(api.GET('/api/v1/jobs/{job_id}/attempts', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
   );
+export const listSeats = (job_id: string) =>
+  every((more) =>
+    answer(api.GET('/api/v1/jobs/{job_id}/seats', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),
+  );
 export const listCheckpoints = (job_id: string) =>
   every((more) =>
     answer(api.GET('/api/v1/jobs/{job_id}/checkpoints', { params: { path: { job_id }, query: { limit: 1000, ...more } } })),

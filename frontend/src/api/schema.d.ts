@@ -766,6 +766,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/seats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Seats
+         * @description List the seats of a job over several machines, of all its attempts, the latest first.
+         *
+         *     A job on one machine has none.
+         */
+        get: operations["list_seats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/evaluations": {
         parameters: {
             query?: never;
@@ -2354,6 +2376,12 @@ export interface components {
                  */
                 num_processes: number;
                 /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts: number;
+                /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
                  * @default 10
@@ -2741,6 +2769,12 @@ export interface components {
                  * @default 1
                  */
                 num_processes: number;
+                /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts: number;
                 /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
@@ -4820,6 +4854,12 @@ export interface components {
                  */
                 num_processes: number;
                 /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts: number;
+                /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
                  * @default 10
@@ -5421,6 +5461,12 @@ export interface components {
                  */
                 num_processes: number;
                 /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts: number;
+                /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
                  * @default 10
@@ -5822,6 +5868,12 @@ export interface components {
                  * @default 1
                  */
                 num_processes: number;
+                /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts: number;
                 /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
@@ -6291,6 +6343,12 @@ export interface components {
                  * @default 1
                  */
                 num_processes: number;
+                /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts: number;
                 /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
@@ -7269,6 +7327,12 @@ export interface components {
                  */
                 num_processes?: number;
                 /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts?: number;
+                /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
                  * @default 10
@@ -8034,6 +8098,12 @@ export interface components {
                  */
                 num_processes?: number;
                 /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts?: number;
+                /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
                  * @default 10
@@ -8698,6 +8768,12 @@ export interface components {
                  * @default 1
                  */
                 num_processes?: number;
+                /**
+                 * Num Hosts
+                 * @description Machines over which the service spreads the processes, equally many on each.
+                 * @default 1
+                 */
+                num_hosts?: number;
                 /**
                  * Checkpoint Interval
                  * @description Epochs between two checkpoints. The last epoch always has one.
@@ -9566,6 +9642,16 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /** Page[SeatInfo] */
+        Page_SeatInfo_: {
+            /** Items */
+            items: components["schemas"]["SeatInfo"][];
+            /**
+             * Next Cursor
+             * @description Cursor of the next page. Null on the last page.
+             */
+            next_cursor: string | null;
+        };
         /** Page[UploadInfo] */
         Page_UploadInfo_: {
             /** Items */
@@ -10387,6 +10473,49 @@ export interface components {
              * @description Null until the status is `succeeded`.
              */
             refused: components["schemas"]["RefusedImage"][] | null;
+        };
+        /**
+         * SeatInfo
+         * @description What one worker gives to one attempt of a job over several machines.
+         */
+        SeatInfo: {
+            /**
+             * Attempt
+             * @description Null until the job has all its seats and begins.
+             */
+            attempt: number | null;
+            /**
+             * Node Rank
+             * @description 0 leads. Null until the job begins.
+             */
+            node_rank: number | null;
+            /** Worker Id */
+            worker_id: string;
+            /**
+             * Address
+             * @description Where the other machines reach this one.
+             */
+            address: string;
+            /**
+             * Port
+             * @description On which the leader listens. Null in the others' seats.
+             */
+            port: number | null;
+            /**
+             * Gpus
+             * @description That its processes use. 0: they compute on the CPU.
+             */
+            gpus: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Lease Expires At
+             * @description Its worker is given up as silent then. Null: the seat was given back.
+             */
+            lease_expires_at: string | null;
         };
         /**
          * SeedMean
@@ -15947,6 +16076,105 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AttemptInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_seats: {
+        parameters: {
+            query?: {
+                /** @description Most items on a page. It has fewer where they would exceed 2 MiB. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. Leave it out for the first page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SeatInfo_"];
                 };
             };
             /** @description Bad Request */

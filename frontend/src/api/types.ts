@@ -24,6 +24,7 @@ export type ClassTailnessList = Schemas['ClassTailnessList'];
 export type RoundDetails = Schemas['RoundDetails'];
 export type Checkpoint = Schemas['CheckpointInfo'];
 export type Attempt = Schemas['AttemptInfo'];
+export type Seat = Schemas['SeatInfo'];
 export type Work = Schemas['Work'];
 export type Analysis = Schemas['AnalysisInfo'];
 export type PoolCheck = Schemas['PoolCheckInfo'];

@@ -10,6 +10,7 @@ import {
   listCheckpoints,
   listEvaluations,
   listRounds,
+  listSeats,
 } from '../api/calls';
 import { connection } from '../api/connection.svelte';
 import { resource, type Resource } from '../api/resource.svelte';
@@ -74,6 +75,8 @@ export function liveJob(job: Resource<JobDetails>) {
   const rounds = resource(() => listRounds(id));
   const checkpoints = resource(() => listCheckpoints(id));
   const attempts = resource(() => listAttempts(id));
+  // A job on one machine has none, so nothing is asked then.
+  const seats = resource(async () => (first.config.num_hosts > 1 ? listSeats(id) : undefined));
   // The stream ends with the job. Later work on its checkpoints is polled until it is over.
   let changed = $state(0);
   const untilFinal = (page: { items: { status: Status }[] } | undefined) =>
@@ -90,6 +93,7 @@ export function liveJob(job: Resource<JobDetails>) {
     analyses: throttle(analyses.refresh, 1000),
     checkpoints: throttle(checkpoints.refresh, 5000),
     attempts: throttle(attempts.refresh, 3000),
+    seats: throttle(seats.refresh, 3000),
     log: throttle(lines.refresh, 3000),
   };
   const parts = Object.values(renew);
@@ -120,6 +124,7 @@ export function liveJob(job: Resource<JobDetails>) {
       curves = undefined; // Another attempt begins at a checkpoint: later points go.
       renew.metrics.call();
       renew.attempts.call();
+      renew.seats.call();
     }
     if (kind === 'evaluation') renew.profile.call();
     renew.job.call();
@@ -167,6 +172,7 @@ export function liveJob(job: Resource<JobDetails>) {
     analyses,
     checkpoints,
     attempts,
+    seats,
     log: lines,
     /** Whether all is there, or was refused. Before that, what is drawn below would move. */
     get settled() {

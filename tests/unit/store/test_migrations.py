@@ -556,7 +556,21 @@ ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
-    "0030": [
+    "0028": [
+        (
+            "seats",
+            {
+                "id": "s",
+                "job_id": "running",
+                "worker_id": "w",
+                "address": "10.0.0.1",
+                "gpus": 0,
+                "facts": {},
+                "leaving": False,
+            },
+        ),
+    ],
+    "0029": [
         (
             "jobs",
             {
