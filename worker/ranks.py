@@ -24,6 +24,7 @@ import torch.distributed as dist
 
 from colt_core.config import PretrainConfig
 from colt_core.distributed import Launch, process_group
+from worker.child import WorkBrokeOff
 from worker.handover import PARENT, SCRATCH
 
 RANK_LOST = 70  # the trainer's exit code
@@ -42,6 +43,9 @@ def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None)
         config: the job's configuration.
         job_id: the job.
         checkpoint_id: the checkpoint that the job resumes from; None for a start from scratch.
+
+    Raises:
+        WorkBrokeOff: when a rank on another machine is lost.
     """
     if config.num_processes == 1:
         yield
@@ -49,7 +53,12 @@ def joined_ranks(config: PretrainConfig, job_id: str, checkpoint_id: str | None)
     if config.num_hosts > 1:
         with process_group(config, launch_over_hosts()):
             tell_checkpoint(checkpoint_id)
-            yield
+            try:
+                yield
+            except RuntimeError as error:
+                if "by peer" not in str(error):
+                    raise
+                raise WorkBrokeOff("A process on another machine ended, or its connection did") from error
         torch.set_num_threads(torch.get_num_threads() * config.processes_per_host)  # the others on this machine end
         return
     threads = torch.get_num_threads()

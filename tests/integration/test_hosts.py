@@ -101,6 +101,10 @@ def trains(stack: Stack, job_id: str, epoch: int) -> dict[str, psutil.Process]:
     return processes(stack, job_id)
 
 
+def live_workers(stack: Stack) -> int:
+    return sum(worker["live"] for worker in stack.client.get("/api/v1/workers").json()["items"])
+
+
 def test_two_machines_compute_what_one_with_as_many_processes_does(
     stack: Stack, data: tuple[str, str], on_one_host: dict[str, Any]
 ) -> None:
@@ -160,6 +164,7 @@ def test_the_stop_of_a_worker_stops_the_others_at_a_checkpoint(stack: Stack, dat
     assert stack.client.post(f"/api/v1/jobs/{job_id}/cancel").status_code < 300
     wait_status(stack, f"jobs/{job_id}", "cancelled")
     worker.start()
+    wait_until(lambda: live_workers(stack) == 2, PATIENCE, "both workers are there again")
 
 
 def test_a_leader_whose_port_is_taken_tries_another(stack: Stack, data: tuple[str, str]) -> None:
