@@ -3,8 +3,8 @@
  * where a page grows while it loads.
  */
 
-/** Milliseconds: after the last scrolling, of a page that still grows, and of one that is where it was. */
-const [REST, LOADING, SETTLING] = [120, 6000, 1200];
+/** Milliseconds: after the last scrolling, at most for a page that still grows, and since it last grew. */
+const [REST, LOADING, SETTLING] = [120, 15_000, 1500];
 const BY_HAND = ['wheel', 'touchstart', 'pointerdown', 'keydown'] as const;
 
 let restoring = 0;
@@ -27,7 +27,7 @@ export function restoreScroll(): void {
     return;
   }
   const begun = performance.now();
-  let reached = 0;
+  let [height, rested] = [0, begun];
   const stop = () => {
     if (turn === restoring) restoring = 0;
     for (const kind of BY_HAND) removeEventListener(kind, stop);
@@ -35,8 +35,9 @@ export function restoreScroll(): void {
   const step = (now: number) => {
     if (turn !== restoring) return stop();
     if (Math.abs(scrollY - to) > 1) scrollTo(0, to);
-    if (Math.abs(scrollY - to) <= 1) reached ||= now;
-    if (now - begun > LOADING || (reached && now - reached > SETTLING)) return stop();
+    const high = document.documentElement.scrollHeight;
+    if (high !== height || Math.abs(scrollY - to) > 1) [height, rested] = [high, now];
+    if (now - begun > LOADING || now - rested > SETTLING) return stop();
     requestAnimationFrame(step);
   };
   for (const kind of BY_HAND) addEventListener(kind, stop, { passive: true });
