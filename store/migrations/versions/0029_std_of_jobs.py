@@ -20,8 +20,7 @@ EVALUATIONS = sa.table(
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("std", sa.Double(), nullable=True))
+    op.add_column("jobs", sa.Column("std", sa.Double(), nullable=True))
     connection = op.get_bind()
     # Of several evaluations with the accuracy that a job shows, the latest: as 0012 took its Few.
     shown = (
@@ -36,5 +35,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.drop_column("std")
+    op.drop_column("jobs", "std")
