@@ -94,7 +94,7 @@ def doctor(
     return doctor(fix=fix)
 
 
-@app.command("drop-scores", epilog="Example: COLT_KEEP_ROUND_SCORES=every:10 colt drop-scores")
+@app.command("drop-scores", epilog="Example: colt drop-scores --apply")
 def drop_scores(
     apply: Annotated[bool, typer.Option("--apply", help="Drop them, instead of showing how many bytes.")] = False,
 ) -> int:

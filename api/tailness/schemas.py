@@ -89,15 +89,18 @@ class NearestSamples(BaseModel):
     items: list[NearestSample] = Field(description="Nearest first.")
 
 
-class OodSample(BaseModel):
-    """An image of the OOD pool, with its scores from one sampling round."""
-
+class _ScoredOodSample(BaseModel):
     index: int
     tailness: float = Field(description="Similarity-weighted mean tailness of its nearest ID samples.")
     cluster: int = Field(description="Nearest ID cluster in that round.")
     similarity: float = Field(description="Cosine similarity to the centre of that cluster.")
     selected: bool = Field(description="Whether that round picked the image.")
     selected_rounds: list[int] = Field(description="The rounds that picked the image.")
+
+
+class OodSample(_ScoredOodSample):
+    """An image of the OOD pool, with its scores from one sampling round."""
+
     alike_to: int | None = Field(
         None, description="With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy."
     )
@@ -138,7 +141,7 @@ class OodSampleRound(BaseModel):
     selected: bool
 
 
-class OodSampleDetail(OodSample):
+class OodSampleDetail(_ScoredOodSample):
     """An image of the OOD pool, with its scores from the last round, or from the one asked for, and
     from every round."""
 

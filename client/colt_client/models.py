@@ -1617,8 +1617,6 @@ class OodSampleDetail(Model):
     """Whether that round picked the image."""
     selected_rounds: list[int]
     """The rounds that picked the image."""
-    alike_to: int | None = None
-    """With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy."""
     round: int
     standing: Standing
     """In the last round, or in the one asked for."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from store.database import reading
-from store.models import Checkpoint, Dataset, OodPool
+from store.models import Checkpoint, Dataset, OodPool, RoundScores
 from tests.support.files import files_under, matching
 from tests.support.runs import Service, engine_of, working
 
@@ -49,6 +49,7 @@ def _stray_artifacts(service: Service) -> Iterator[str]:
             for artifact in session.scalars(select(Checkpoint.artifact))
             for name in ("checkpoint.pt", "backbone.safetensors")
         }
+        named |= {file for file in session.scalars(select(RoundScores.file)) if file is not None}
         for model in (Dataset, OodPool):
             for row in session.scalars(select(model).where(model.status == "ready")):
                 assert row.files

@@ -9440,11 +9440,6 @@ export interface components {
              * @description The rounds that picked the image.
              */
             selected_rounds: number[];
-            /**
-             * Alike To
-             * @description With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy.
-             */
-            alike_to?: number | null;
             /** Round */
             round: number;
             /** @description In the last round, or in the one asked for. */

@@ -57,6 +57,8 @@ RESULTS: list[dict[str, Any]] = [
         "y": [1.0, 2.0],
         "label": [2, -1],
         "tailness": [-0.1, None],
+        "cluster": [1, 0],
+        "error": [0.25, None],
     },
 ]
 
