@@ -1,10 +1,12 @@
+import { connection } from './api/connection.svelte';
+
 /**
  * Where a reader was on a page. It is kept with each step of the browser's history, since the browser itself forgets it
  * where a page grows while it loads.
  */
 
-/** Milliseconds: after the last scrolling, at most for a page that still grows, and since it last grew. */
-const [REST, LOADING, SETTLING] = [120, 15_000, 1500];
+/** Milliseconds: after the last scrolling, at most for a page that still grows, and since it last grew or asked. */
+const [REST, LOADING, SETTLING] = [120, 30_000, 1500];
 const BY_HAND = ['wheel', 'touchstart', 'pointerdown', 'keydown'] as const;
 
 let restoring = 0;
@@ -36,7 +38,7 @@ export function restoreScroll(): void {
     if (turn !== restoring) return stop();
     if (Math.abs(scrollY - to) > 1) scrollTo(0, to);
     const high = document.documentElement.scrollHeight;
-    if (high !== height || Math.abs(scrollY - to) > 1) [height, rested] = [high, now];
+    if (high !== height || Math.abs(scrollY - to) > 1 || connection.waits) [height, rested] = [high, now];
     if (now - begun > LOADING || now - rested > SETTLING) return stop();
     requestAnimationFrame(step);
   };

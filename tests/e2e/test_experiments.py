@@ -235,10 +235,10 @@ def test_the_form_takes_no_data_by_itself_and_offers_controls_that_fit(page: Pag
     page.get_by_role("button", name="Submit").click()
     expect(page.locator("p[data-pointer='/dataset_ids']")).to_have_text("Choose at least one.")
 
-    data.get_by_label("whole (").check()
-    expect(controls).to_contain_text("No ready data set has equal classes and as many images as whole")
+    data.get_by_label("balanced (").check()
+    expect(controls).to_contain_text("No ready data set has equal classes and as many images as balanced")
     data.get_by_label("exp (").check()
-    data.get_by_label("whole (").uncheck()
+    data.get_by_label("balanced (").uncheck()
     controls.get_by_label("balanced").check()
     expect(controls.get_by_role("checkbox")).to_have_count(1)
     page.get_by_text("Further settings").click()

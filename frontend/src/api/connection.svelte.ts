@@ -26,6 +26,11 @@ class Connection {
     return { answered: () => (over(), this.news()), unanswered: () => (over(), void (this.lost = true)) };
   }
 
+  /** Whether a call has no answer yet. */
+  get waits(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Seconds since the last sign of the server, where a call has waited longer than `patience` seconds for it. */
   silence(patience: number, now = Date.now()): number | null {
     const oldest = Math.min(...this.#waiting.values());
