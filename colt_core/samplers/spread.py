@@ -138,7 +138,6 @@ class _Nearest:
             (self._similarity_k,), (self._index_k,) = most_similar_of_many(
                 self._center_D[np.newaxis], self._ood_z_MD, longer
             )
-            self._next = 0  # a longer list may order equal images in another way
 
 
 def _queues(centers_CD: Float32, budgets_C: Int64, ood_z_MD: Embeddings) -> dict[int, _Nearest]:

@@ -22,6 +22,7 @@ from colt_core.samplers.protocol import RoundInputs
 from colt_core.samplers.random import RandomSampler
 from colt_core.samplers.round import sampling_round
 from colt_core.samplers.search import faiss, most_similar, most_similar_of_many, search_in
+from colt_core.samplers.spread import SpreadSampler
 from colt_core.seeding import generator
 
 
@@ -277,6 +278,41 @@ def test_a_mapped_base_is_searched_in_blocks(k: int, tmp_path: Path) -> None:
     expected = unit_rows(3) @ np.asarray(half, dtype=np.float32).T
     np.testing.assert_array_equal(index, np.argsort(-expected, axis=1, kind="stable")[:, :k])
     np.testing.assert_allclose(similarity, np.take_along_axis(expected, index, axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("dim", [6, 127])
+def test_equal_rows_come_by_row_number_whatever_is_wanted(dim: int, half: bool, tmp_path: Path) -> None:
+    originals = unit_rows(7, dim)
+    copied = np.random.default_rng(0).integers(7, size=1003)
+    base = mapped(originals[copied], tmp_path) if half else originals[copied]
+    center = unit_rows(2, dim, seed=1)
+    expected = np.lexsort((np.arange(1003), -(base[:].astype(np.float64) @ center[0].astype(np.float64)).round(9)))
+    for k in (1, 2, 100, 500, 1003):
+        for rows_in_block in (1, 7, 64, 1003):
+            similarity, index = most_similar_of_many(center, base, k, block_floats=dim * rows_in_block)
+            assert index[0].tolist() == expected[:k].tolist()
+            assert (np.diff(similarity) <= 0).all()
+
+
+@pytest.mark.parametrize("sampler", [ColtSampler(), SpreadSampler(stop=0)])
+def test_which_copies_are_picked_depends_on_no_budget_and_no_precision(
+    sampler: ColtSampler | SpreadSampler, tmp_path: Path
+) -> None:
+    copied = np.random.default_rng(0).integers(6, size=500)
+    ood_z = unit_rows(6, 64)[copied]
+    half = mapped(ood_z, tmp_path)
+    inputs = [round_inputs([budget, 2 * budget], [0.0, 0.0], pool=1) for budget in (5, 20, 60)]
+    for budgeted in inputs:
+        picks = [
+            sampler.select(dataclasses.replace(budgeted, centers=unit_rows(2, 64, seed=1), ood_z=pool)).tolist()
+            for pool in (ood_z, half)
+        ]
+        assert sorted(picks[0]) == sorted(picks[1])
+        for original in range(6):
+            copies = np.flatnonzero(copied == original)
+            taken = np.isin(copies, picks[0])
+            assert taken[: taken.sum()].all(), "the first copies are taken first"
 
 
 def test_a_mapped_base_may_be_read_only(tmp_path: Path) -> None:
