@@ -14,6 +14,7 @@ from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.http.responses import PICKS
 from api.picks import service
 from api.picks.schemas import ComparedPicks, Part
+from api.tailness.alike import Alike, mark_alike, pool_images
 from store.database import reading
 
 router = APIRouter(tags=["tailness"], route_class=Guarded)
@@ -49,7 +50,12 @@ def compare_picks(
     ] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
+    alike: Alike = False,
 ) -> ComparedPicks:
     """Compare what two jobs picked from one pool: shared images, and those of either alone."""
     with reading() as session:
-        return service.compared(session, job_id, part, round, limit, cursor)
+        found = service.compared(session, job_id, part, round, limit, cursor)
+        images = pool_images(session, job_id[0]) if alike else None
+    if images is not None:
+        mark_alike(found.items, images)
+    return found

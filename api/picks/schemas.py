@@ -17,6 +17,9 @@ class ComparedPick(BaseModel):
     index: int = Field(description="In the pool.")
     first_rounds: list[int] = Field(description="Rounds of the first job that picked it.")
     second_rounds: list[int] = Field(description="Rounds of the second job that picked it.")
+    alike_to: int | None = Field(
+        None, description="With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy."
+    )
 
 
 class ComparedPicks(Page[ComparedPick]):

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Protocol
 
 import numpy as np
+from fastapi import Query
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from api.jobs.service import find
 from api.samples.npy import NotThere, read_rows
-from api.tailness.schemas import OodSample
 from colt_core.pools.pixels import differences, roughness
 from store.artifacts import get_artifacts
 from store.models import OodPool
 
 MOST_COMPARED = 100  # images of a page; the others are alike to none
 _SIZE = 32  # px: larger images are compared after they were averaged down to at most twice this
+
+Alike = Annotated[
+    bool, Query(description=f"Compare the first {MOST_COMPARED} images of the page, and fill in `alike_to`.")
+]
+
+
+class Listed(Protocol):
+    """An image of a pool in a list."""
+
+    index: int
+    alike_to: int | None
 
 
 def pool_images(session: Session, job_id: str) -> str | None:
@@ -26,14 +38,14 @@ def pool_images(session: Session, job_id: str) -> str | None:
     return None if pool is None else f"{pool.artifact}/images.npy"
 
 
-def mark_alike(items: Sequence[OodSample], images: str) -> None:
+def mark_alike(items: Sequence[Listed], images: str) -> None:
     """Set `alike_to` of items that nearly equal an earlier one, by the first limit of a pool check.
 
     Their pixels differ by less than half of what a shift by one pixel changes in the earlier image,
     or not at all. Mirrored copies count too.
 
     Args:
-        items: samples of a pool, in the order of the list.
+        items: images of a pool, in the order of the list.
         images: the artifact of the pool's images. If it is gone, nothing is set.
     """
     compared = items[:MOST_COMPARED]

@@ -13,7 +13,7 @@ from api.http.heavy import heavy
 from api.http.pages import DEFAULT_LIMIT, Cursor, Limit
 from api.http.responses import SCORES
 from api.tailness import id_samples, nearest, ood_exports, ood_samples
-from api.tailness.alike import MOST_COMPARED, mark_alike, pool_images
+from api.tailness.alike import Alike, mark_alike, pool_images
 from api.tailness.histogram import histogram
 from api.tailness.id_samples import IdFilter
 from api.tailness.ood_samples import OodFilter
@@ -113,9 +113,7 @@ def list_ood_tailness(
     order: Order = "-tailness",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-    alike: Annotated[
-        bool, Query(description=f"Compare the first {MOST_COMPARED} images of the page, and fill in `alike_to`.")
-    ] = False,
+    alike: Alike = False,
 ) -> OodSamplePage:
     """List OOD images with the scores of a sampling round, by default the most tail-like first."""
     with reading() as session:

@@ -1658,6 +1658,8 @@ class ComparedPick(Model):
     """Rounds of the first job that picked it."""
     second_rounds: list[int]
     """Rounds of the second job that picked it."""
+    alike_to: int | None = None
+    """With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy."""
 
 
 class ComparedPicks(Model):

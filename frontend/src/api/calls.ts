@@ -150,7 +150,7 @@ export function compareWithBaseline(job_id: string, baseline: string, evaluation
 
 /** Images of one part of what two jobs picked, and the sizes of all parts. */
 export function comparePicks(first: string, second: string, part: PicksPart, limit: number) {
-  return answer(api.GET('/api/v1/compare/picks', { params: { query: { job_id: [first, second], part, limit } } }));
+  return answer(api.GET('/api/v1/compare/picks', { params: { query: { job_id: [first, second], part, limit, alike: true } } }));
 }
 
 // Experiments

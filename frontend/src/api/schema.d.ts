@@ -3323,6 +3323,11 @@ export interface components {
              * @description Rounds of the second job that picked it.
              */
             second_rounds: number[];
+            /**
+             * Alike To
+             * @description With `alike`: the earlier image of the page that it nearly equals on pixels, such as a copy.
+             */
+            alike_to?: number | null;
         };
         /**
          * ComparedPicks
@@ -19911,6 +19916,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. Leave it out for the first page. */
                 cursor?: string | null;
+                /** @description Compare the first 100 images of the page, and fill in `alike_to`. */
+                alike?: boolean;
             };
             header?: never;
             path?: never;

@@ -12,10 +12,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from api.picks import service
+from store.artifacts import get_artifacts
 from store.models import Job
 from tests.conftest import database_url as database_url  # runs once on each engine
 from tests.support.problems import pointers, problem
-from tests.support.results import Rows
+from tests.support.results import Rows, npy
 
 API = "/api/v1"
 SCORES = ([0.5] * 8, [0, 1, 0, 1, 0, 1, 0, 1])
@@ -97,8 +98,8 @@ def test_picks_of_two_jobs(client: TestClient, rows: Rows, job: Job) -> None:
     sizes = {"shared": 2, "only_first": 2, "only_second": 2, "shared_by_chance": 2.0}
     assert {name: found[name] for name in sizes} == sizes
     assert found["items"] == [
-        {"index": 3, "first_rounds": [1, 2], "second_rounds": [1, 2]},
-        {"index": 5, "first_rounds": [2], "second_rounds": [1]},
+        {"index": 3, "first_rounds": [1, 2], "second_rounds": [1, 2], "alike_to": None},
+        {"index": 5, "first_rounds": [2], "second_rounds": [1], "alike_to": None},
     ]
     for part, expected in (("only_first", [2, 7]), ("only_second", [0, 1])):
         items = client.get(url, params=asked | {"part": part}).json()["items"]
@@ -107,7 +108,22 @@ def test_picks_of_two_jobs(client: TestClient, rows: Rows, job: Job) -> None:
     second = client.get(url, params=asked | {"round": 2}).json()
     sizes = {"round": 2, "shared": 1, "only_first": 2, "only_second": 1, "shared_by_chance": 6 / 8}
     assert {name: second[name] for name in sizes} == sizes
-    assert second["items"] == [{"index": 3, "first_rounds": [2], "second_rounds": [2]}]
+    assert second["items"] == [{"index": 3, "first_rounds": [2], "second_rounds": [2], "alike_to": None}]
+
+
+def test_picks_of_two_jobs_that_nearly_equal_another_are_named(client: TestClient, rows: Rows) -> None:
+    images = rows.pixels(8, 96)
+    images[5] = images[1]
+    pool = rows.pool(image_size=96)
+    get_artifacts().write(f"{pool.artifact}/images.npy", [npy(images)])
+    first, second = (rows.job(ood_pool_id=pool.id) for _ in range(2))
+    for job in (first, second):
+        rows.sampling_round(job, 1, *SCORES, [0, 1, 1, 0, 0, 1, 0, 0])
+    asked = {"job_id": [first.id, second.id], "alike": True}
+    items = client.get(f"{API}/compare/picks", params=asked).json()["items"]
+    assert {item["index"]: item["alike_to"] for item in items} == {1: None, 2: None, 5: 1}
+    items = client.get(f"{API}/compare/picks", params=asked | {"alike": False}).json()["items"]
+    assert {item["alike_to"] for item in items} == {None}
 
 
 def test_pages_of_picks_stay_with_their_question(client: TestClient, rows: Rows, job: Job) -> None:
