@@ -17,7 +17,7 @@ from colt_core.cost.dry_run import measured_activations
 from colt_core.cost.memory import RunData
 from colt_core.cost.run import RunCost, run_cost
 from colt_core.training.device import Compute
-from store.sizes import database_bytes
+from store.sizes import database_bytes, scores_bytes
 from tests.support.measured_runs import CLASSES, Used
 from tests.support.missing import cannot_run
 from worker.programs import KEEP_BLOCKS
@@ -71,7 +71,7 @@ RUNS = {
     "weights": Run({"backbone": "resnet18", "width": 48, "batch_size": 8}, num_train=16),
     "similarities": Run(
         ROUNDS | {"sampler": "random", "width": 4, "batch_size": 2048, "distribution_denominator": "cross_domain"},
-        num_train=4096,
+        num_train=10240,
         num_pool=256,
         image_size=8,
     ),
@@ -116,8 +116,10 @@ def test_bytes_of_checkpoints_and_rows_are_estimated(used: dict[str, Used], name
         config = PretrainConfig.resolve(COMMON | RUNS[name].config)
         rows = database_bytes(cost, CLASSES, config.num_clusters)
         assert near(rows, found.database), f"{rows:,} for {found.database:,}"
+    assert near(scores_bytes(cost), found.scores), f"{scores_bytes(cost):,} for {found.scores:,}"
 
 
 def test_the_runs_are_large_enough_to_tell(used: dict[str, Used]) -> None:
     assert min(found.peak - found.base for found in used.values()) > 30 * 10**6
     assert sum(found.database > 2**17 for found in used.values()) >= 1
+    assert sum(found.scores > 0 for found in used.values()) >= 1

@@ -48,6 +48,7 @@ class Used:
         checkpoint: bytes of its last checkpoint's files.
         metrics: rows of its curves.
         database: bytes by which the database grew.
+        scores: bytes of the files with the scores of its rounds.
     """
 
     base: int
@@ -55,6 +56,7 @@ class Used:
     checkpoint: int
     metrics: int
     database: int
+    scores: int
 
 
 def main(folder: Path) -> None:
@@ -96,9 +98,12 @@ def _used(run: dict[str, Any], template: Path, into: Path) -> Used:
         _fold_log()
         with reading() as session:
             metrics = session.scalar(select(func.count()).select_from(Metric)) or 0
-        last = max(files_under(artifact), key=lambda path: int(path.parent.name.split("-")[1])).parent
+        written = list(files_under(artifact))
+        checkpoints = [path.parent for path in written if path.parent.parent.name == "checkpoints"]
+        last = max(checkpoints, key=lambda folder: int(folder.name.split("-")[1]))
         checkpoint = sum(path.stat().st_size for path in last.iterdir())
-        return Used(base, peak, checkpoint, metrics, (into / "colt.db").stat().st_size - before)
+        scores = sum(path.stat().st_size for path in written if path.parent.name == "rounds")
+        return Used(base, peak, checkpoint, metrics, (into / "colt.db").stat().st_size - before, scores)
 
 
 def _images(count: int, side: int) -> np.ndarray:
