@@ -35,7 +35,7 @@ test: setup .venv/.test  ## Run the whole test suite (ARGS="-k name" for a part)
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-faults: setup .venv/.test  ## Faults at length (KILLS=100 SEED=0 choose the random ones; ARGS as above)
-	@FAULT_KILLS=$(KILLS) FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -m "slow or not slow" $(ARGS)
+	@FAULT_KILLS=$(KILLS) FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults tests/integration/test_hosts.py -m "slow or not slow" $(ARGS)
 
 check: lint types imports rooms prose client-check frontend-check  ## Every static check
 

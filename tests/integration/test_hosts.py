@@ -121,14 +121,16 @@ def test_two_machines_compute_what_one_with_as_many_processes_does(
     assert seats_of(stack, jobs[1])[0].created_at > seats_of(stack, jobs[0])[1].created_at
 
 
-KILLED = ("rank 1", "agent 1", "rank 0", "agent 0", "worker 1", "worker 0")
-
-
+@pytest.mark.parametrize(
+    "killed",
+    [("rank 1", "agent 0", "worker 1"), pytest.param(("agent 1", "rank 0", "worker 0"), marks=pytest.mark.slow)],
+    ids=["some", "the others"],
+)
 def test_whatever_is_killed_costs_an_attempt_and_no_number(
-    stack: Stack, data: tuple[str, str], on_one_host: dict[str, Any]
+    stack: Stack, data: tuple[str, str], on_one_host: dict[str, Any], killed: tuple[str, ...]
 ) -> None:
     job_id = submit(stack, *data, CONFIG | TWO_HOSTS)
-    for epoch, name in enumerate(KILLED, start=1):
+    for epoch, name in enumerate(killed, start=1):
         found = trains(stack, job_id, epoch)
         kind, node = name.split()
         if kind == "worker":
@@ -141,10 +143,10 @@ def test_whatever_is_killed_costs_an_attempt_and_no_number(
         assert not left, f"{left} go on without {name}"
         if kind == "worker":
             worker.start()
-    trains(stack, job_id, len(KILLED) + 1)
+    trains(stack, job_id, len(killed) + 1)
     stack.client.post(f"/api/v1/jobs/{job_id}/cancel")
     cancelled = wait_status(stack, f"jobs/{job_id}", "cancelled", "succeeded")
-    assert (cancelled["status"], cancelled["attempts"]) == ("cancelled", len(KILLED) + 1)
+    assert (cancelled["status"], cancelled["attempts"]) == ("cancelled", len(killed) + 1)
     wait_until(lambda: not processes(stack, job_id), LOST_SECONDS, "all its processes have ended")
     assert stack.client.post(f"/api/v1/jobs/{job_id}/resume").status_code < 300
     ended(stack, job_id)
