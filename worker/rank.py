@@ -13,6 +13,8 @@ from pathlib import Path
 from colt_core.config import PretrainConfig
 from colt_core.data.dataset import ImageDataset, ImagePool, training_part
 from colt_core.distributed import process_group
+from colt_core.models import Backbone
+from colt_core.snapshot import Snapshot
 from colt_core.training.divergence import TrainingDiverged
 from colt_core.training.pretrain import pretrain
 from store import logs
@@ -91,12 +93,16 @@ def _checkpoint(checkpoint_id: str | None) -> Checkpoint | None:
 
 
 def _train(
-    config: PretrainConfig, dataset: ImageDataset | ImagePool, pool: ImagePool | None, state: object, start: object
+    config: PretrainConfig,
+    dataset: ImageDataset | ImagePool,
+    pool: ImagePool | None,
+    state: Snapshot | None,
+    start: Snapshot | Backbone | None,
 ) -> None:
     images, _ = training_part(dataset)
     pool_images = None if pool is None else pool.images
     try:
-        for _ in pretrain(config, images, pool_images, resume_from=state, start_from=start):  # type: ignore[arg-type]
+        for _ in pretrain(config, images, pool_images, resume_from=state, start_from=start):
             pass
     except (TrainingDiverged, *DETERMINISTIC):
         log.exception("the run cannot continue")

@@ -1,9 +1,9 @@
 """The further processes of a job with `num_processes` > 1. The trainer starts and ends them.
 
-Those of a job over several machines are started by torchrun (worker/agent.py). The
-others belong to the trainer's process group and die with it. They hold no lease and record nothing.
-When one of them fails, the trainer ends too. Its supervisor then requeues the job, which resumes
-from its last checkpoint.
+Those of a job over several machines are started by torchrun (worker/agent.py). The others belong to
+the trainer's process group and die with it. They hold no lease and record nothing. When one of them
+fails, the trainer ends too. Its supervisor then requeues the job, which resumes from its last
+checkpoint.
 """
 
 from __future__ import annotations
