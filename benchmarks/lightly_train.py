@@ -168,7 +168,6 @@ def run_ours(stem: str, sizes: Sizes, precision: str) -> Run:
             "stem": stem,
             "batch_size": sizes.batch_size,
             "epochs": sizes.epochs,
-            "warmup_epochs": 0,
             "checkpoint_interval": sizes.epochs,
             "precision": precision,
         }
