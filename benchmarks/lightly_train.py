@@ -3,13 +3,14 @@
     pip install -e '.[service,test,benchmarks]'
     python -m benchmarks.lightly_train
 
-Both train the same network on the same images of noise, by batches of one size, on all cores. Theirs
-reads PNG files with its own transform at the images' size, its own loader, head, optimiser and
-precision; a second run of theirs is in bfloat16 where this CPU multiplies in it. Ours is SimCLR by
-`colt_core.pretrain` with exact augmentation, in its own precision and in float32. Each runs in a
-process of its own, one after the other. An epoch's time is that between the beginnings of two
-epochs, with all waiting for images. Memory is that of the process and its loaders, where pages that
-they share count once.
+Both train the same network on the same images of noise, by batches of one size, on all cores.
+Theirs reads PNG files. Its transform (at the images' size), loader, head, optimiser and precision
+are its own. Where this CPU multiplies in bfloat16, a second run of theirs uses that. Ours is SimCLR
+by `colt_core.pretrain` with exact augmentation, in bfloat16 there and in float32.
+
+Each runs in a process of its own, one after the other. An epoch's time is that between the
+beginnings of two epochs, with all waiting for images. Memory is that of the process and its
+loaders. Pages that they share count once.
 """
 
 from __future__ import annotations
@@ -195,7 +196,7 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", type=int, default=list(SIDES), help="pixels")
     parser.add_argument("--images", type=int, default=4_096, help="of an epoch (default: 4,096)")
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--epochs", type=int, default=4, help="of each run; all but the first are measured")
+    parser.add_argument("--epochs", type=int, default=4, help="of each run; the first is not measured")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller batches")
     arguments = parser.parse_args()
     report = Report("lightly_train")

@@ -45,9 +45,9 @@ def most_similar_of_many(
     """As `most_similar`, in an order that depends on nothing but the numbers.
 
     Equal rows of the base come by ascending row number, and the k first are the same for each
-    larger k. That holds for any size of a block. A product of matrices would not do: it rounds a
-    row by its place in a block, and torch and faiss order ties as they like. So it finds the rows
-    that may be among the k, and their similarities are computed again, each alone.
+    larger k. That holds for any size of a block. A product of matrices does not give this. It
+    rounds a row by its place in a block, and torch and faiss order ties as they like. So the
+    product only finds the rows that may be among the k. Their similarities are computed again.
 
     Args:
         queries_QD: a few, no longer than 1, such as centres of clusters.
@@ -106,7 +106,7 @@ class _Candidates:
 
 
 def _inner_products(query_D: Float32, base_MD: Embeddings, rows_R: Int64, block_floats: int) -> Float64:
-    """(R,) in float64, each rounded in the same way wherever its row stands."""
+    """(R,) in float64, each rounded in the same way, whatever the place of its row."""
     size = max(1, block_floats // len(query_D))
     query = query_D.astype(np.float64)
     found_R = np.empty(len(rows_R))
