@@ -309,7 +309,7 @@ def test_changes_and_a_part_of_the_histogram(page: Page, service: Stack, job: di
     expect(page.locator("#ood").get_by_text(f"{sum(found['all']):,} images. Orange frame")).to_be_visible()
 
 
-def test_back_and_a_reload_lead_to_the_place_on_a_page(page: Page, service: Stack, job: dict[str, Any]) -> None:
+def test_back_leads_to_the_place_on_a_page(page: Page, service: Stack, job: dict[str, Any]) -> None:
     page.goto(f"/jobs/{job['id']}")
     for late in ("#ood [data-ood]", "#profile", "#log pre"):  # what makes the page longer
         expect(page.locator(late).first).to_be_visible()
@@ -327,8 +327,6 @@ def test_back_and_a_reload_lead_to_the_place_on_a_page(page: Page, service: Stac
     expect(page.locator("tr[data-job]").first).to_be_visible()
     assert page.evaluate("scrollY") == 0
     page.go_back()
-    page.wait_for_function(here)
-    page.reload()
     page.wait_for_function(here)
     # A part that changes in place is a step of its own, at the same place.
     page.locator("#ood [data-view=all]").click()

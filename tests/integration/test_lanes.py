@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from store.bells import Bell
@@ -96,6 +99,22 @@ def test_a_small_registration_passes_a_large_one_under_way(stack: Stack, many: P
     until(client, large, "ready")
 
 
+def suspend(process: psutil.Process, stack: Stack) -> None:
+    """Suspend a process at a moment when it is not writing, since SQLite has one writer at a time."""
+
+    def tried() -> bool:
+        process.suspend()
+        try:
+            with closing(sqlite3.connect(stack.home / "colt.db", timeout=0.5)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            process.resume()
+            return False
+        return True
+
+    wait_until(tried, 60, "it is suspended while it does not write")
+
+
 def test_two_jobs_run_side_by_side_and_a_third_waits(start_stack: StartStack) -> None:
     stack = start_stack("embedded", COLT_JOBS_SIDE_BY_SIDE="2")
     client = stack.client
@@ -107,7 +126,7 @@ def test_two_jobs_run_side_by_side_and_a_third_waits(start_stack: StartStack) ->
 
     first = client.post(f"{API}/jobs", json=body).headers["location"]
     wait_until(lambda: len(trainers()) == 1, 60, "the first job is trained")
-    trainers()[0].suspend()
+    suspend(trainers()[0], stack)
     others = [client.post(f"{API}/jobs", json=body).headers["location"] for _ in range(2)]
     for job in others:
         until(client, job, "succeeded")
