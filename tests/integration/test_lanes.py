@@ -100,7 +100,7 @@ def test_a_small_registration_passes_a_large_one_under_way(stack: Stack, many: P
 
 
 def suspend(process: psutil.Process, stack: Stack) -> None:
-    """Suspend a process at a moment when it is not writing, since SQLite has one writer at a time."""
+    """Suspend a process while it does not write, since SQLite has one writer at a time."""
 
     def tried() -> bool:
         process.suspend()
